@@ -1,0 +1,74 @@
+# Everything runs inside .venv, which the first target that needs it creates.
+# Another interpreter: make setup PYTHON=python3.12
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OLDEST_VENV ?= .venv-oldest
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/.installed-all ## make .venv and install sketchlearn with every extra
+
+.PHONY: demo
+demo: $(VENV)/.installed-demo ## cluster MNIST from a sketch: a table, and a figure in build/
+	$(BIN)/python -m docs.examples.plot_mnist_clusters
+
+.PHONY: test
+test: $(VENV)/.installed-test ## run the tests and the doctests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: check
+check: lint types test ## run every gate: ruff, mypy, architecture, tests, doctests
+
+.PHONY: lint
+lint: $(VENV)/.installed-dev ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(VENV)/.installed-dev ## mypy
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(VENV)/.installed-dev ## let ruff repair what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(VENV)/.installed-bench ## run the benchmarks of docs/benchmarks (minutes)
+	@set -e; for script in docs/benchmarks/*.py; do \
+	  module=$$(echo "$${script%.py}" | tr / .); \
+	  echo "== $$module"; $(BIN)/python -m "$$module"; \
+	done
+
+.PHONY: test-oldest
+test-oldest: ## run the tests on the oldest dependencies that pyproject.toml allows
+	$(MAKE) VENV=$(OLDEST_VENV) EXTRA_PIP="-c build/oldest.txt" build/oldest.txt test
+
+.PHONY: clean
+clean: ## remove environments, caches and figures
+	rm -rf $(VENV) $(OLDEST_VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip is fetched by the interpreter's own pip where Python comes without ensurepip.
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
+	  $(PYTHON) -m venv --clear --without-pip $(VENV) && \
+	  $(PYTHON) -m pip --python $(VENV) install --quiet pip; }
+
+$(VENV)/.installed-%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(EXTRA_PIP) --editable ".[$*]"
+	@touch $@
+
+# ">=" becomes "==": the lower bounds themselves, as constraints.
+build/oldest.txt: pyproject.toml
+	@mkdir -p build
+	sed -n 's/^ *"\([a-z-]*\)>=\([0-9.]*\)",$$/\1==\2/p' pyproject.toml | sort -u > $@
