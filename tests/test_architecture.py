@@ -1,0 +1,226 @@
+"""The design's rules, read off the source: layers, names, and what no module may do."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "sketchlearn"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# layer: the layers that it may import. Every module but a kernel may use the common ones.
+COMMON = {"exceptions", "_validation"}
+BELOW_SKETCHING = {"_kernels", "frequencies"}
+BELOW_DECODERS = BELOW_SKETCHING | {"sketching", "atoms"}
+LAYERS = {
+    "_kernels": set(),
+    "exceptions": set(),
+    "_validation": {"exceptions"},
+    "frequencies": {"_kernels"} | COMMON,
+    "sketching": BELOW_SKETCHING | COMMON,
+    "atoms": BELOW_SKETCHING | COMMON,
+    "decoders": BELOW_DECODERS | COMMON,
+    "estimators": BELOW_DECODERS | {"decoders"} | COMMON,
+    "distributed": BELOW_SKETCHING | {"sketching"} | COMMON,
+    "cli": BELOW_DECODERS | {"decoders", "estimators", "distributed"} | COMMON,
+    "__init__": BELOW_DECODERS | {"decoders", "estimators"} | COMMON,
+}
+
+MAX_LINES = 400
+VAGUE_NAMES = {"utils", "util", "helper", "helpers", "manager", "managers", "misc", "common"}
+SEEDED_RANDOM = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "RandomState"}
+OPTIONAL = {"dask", "matplotlib", "mlxtend", "pandas", "polars", "pyarrow", "pyspark", "rich"}
+# Documented by scikit-learn for authors of transformers, in spite of the underscore.
+PUBLIC_IN_SPITE = {"_n_features_out"}
+
+
+def name_of(module: Path) -> str:
+    """Give the dotted name, e.g. ``sketchlearn.sketching.sketch``."""
+    parts = module.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def layer_of(dotted: str) -> str:
+    """Give the part after ``sketchlearn.``, or ``__init__`` for the package itself."""
+    return [*dotted.split("."), "__init__"][1]
+
+
+@cache
+def tree_of(module: Path) -> ast.Module:
+    return ast.parse(module.read_text(encoding="utf-8"), filename=str(module))
+
+
+def imports_in(module: Path, nodes: Iterator[ast.AST]) -> Iterator[tuple[str, str]]:
+    """Yield (module imported, name taken from it or ""), relative imports made absolute."""
+    package = name_of(module) if module.stem == "__init__" else name_of(module).rpartition(".")[0]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                up = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*up, base]).rstrip(".")
+            yield from ((base, alias.name) for alias in node.names)
+
+
+def imports_at_load(module: Path) -> Iterator[tuple[str, str]]:
+    """Yield the imports that run when the module is imported: outside functions."""
+
+    def outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+        for child in ast.iter_child_nodes(node):
+            if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield child
+                yield from outside_functions(child)
+
+    return imports_in(module, outside_functions(tree_of(module)))
+
+
+def all_imports(module: Path) -> list[tuple[str, str]]:
+    return list(imports_in(module, ast.walk(tree_of(module))))
+
+
+def own_imports(module: Path) -> Iterator[str]:
+    """Yield the dotted names imported from the package itself, modules found among names."""
+    ours = {name_of(path) for path in MODULES}
+    for base, name in all_imports(module):
+        if base.split(".")[0] == "sketchlearn":
+            yield f"{base}.{name}" if f"{base}.{name}" in ours else base
+
+
+def runtime_packages() -> set[str]:
+    """Read the import names of the runtime dependencies from pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[^\w-]", line)[0] for line in project["dependencies"]}
+    # llvmlite is the half of numba that its documented `intrinsic` is written with.
+    return {"sklearn" if name == "scikit-learn" else name for name in names} | {"llvmlite"}
+
+
+def dotted_attribute(node: ast.Attribute) -> str:
+    """Give ``a.b.c`` of an attribute chain that starts at a name, else its last attribute."""
+    if isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    if isinstance(node.value, ast.Attribute):
+        return f"{dotted_attribute(node.value)}.{node.attr}"
+    return node.attr
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__")
+
+
+each_module = pytest.mark.parametrize("module", MODULES, ids=name_of)
+
+
+@each_module
+def test_imports_only_go_down(module):
+    layer = layer_of(name_of(module))
+    assert layer in LAYERS, f"no layer is called {layer!r}"
+    for imported in own_imports(module):
+        target = layer_of(imported)
+        allowed = target == layer or target in LAYERS[layer]
+        assert allowed, f"{name_of(module)} ({layer}) imports {imported} ({target})"
+
+
+@each_module
+def test_kernels_import_nothing_of_ours_but_the_policy(module):
+    if layer_of(name_of(module)) != "_kernels" or module.stem == "__init__":
+        return
+    for base, name in all_imports(module):
+        if base.startswith("sketchlearn"):
+            full = f"{base}.{name}" if base == "sketchlearn._kernels" else base
+            assert full == "sketchlearn._kernels._policy", f"{name_of(module)} imports {full}"
+
+
+@each_module
+def test_no_private_name_of_scikit_learn(module):
+    for base, name in all_imports(module):
+        if base.split(".")[0] == "sklearn":
+            private = [part for part in [*base.split("."), name] if is_private(part)]
+            assert not private, f"{name_of(module)} imports {base}.{name}"
+    bases = (BaseEstimator, ClusterMixin, ClassNamePrefixFeaturesOutMixin)
+    inherited = {name for base in bases for name in dir(base) if is_private(name)}
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Attribute):
+            hidden = node.attr in inherited - PUBLIC_IN_SPITE
+            assert not hidden, f"{name_of(module)}:{node.lineno} uses scikit-learn's {node.attr}"
+
+
+@each_module
+def test_only_runtime_packages_are_imported_on_load(module):
+    allowed = runtime_packages() | set(sys.stdlib_module_names) | {"sketchlearn"}
+    for base, _ in imports_at_load(module):
+        assert base.split(".")[0] in allowed, f"{name_of(module)} imports {base} on load"
+
+
+@each_module
+def test_no_global_random_state(module):
+    for base, name in all_imports(module):
+        assert base != "random", f"{name_of(module)} imports the stdlib's random"
+        if base == "numpy.random":
+            assert name in SEEDED_RANDOM, f"{name_of(module)} imports numpy.random.{name}"
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Attribute):
+            match = re.search(r"\b(?:np|numpy)\.random\.(\w+)", dotted_attribute(node))
+            seeded = match is None or match[1] in SEEDED_RANDOM
+            assert seeded, f"{name_of(module)}:{node.lineno} draws from the global generator"
+
+
+@each_module
+def test_names_are_imported_one_by_one(module):
+    starred = [base for base, name in all_imports(module) if name == "*"]
+    assert not starred, f"{name_of(module)} imports * from {starred}"
+
+
+@each_module
+def test_module_is_short_and_well_named(module):
+    n_lines = len(module.read_text(encoding="utf-8").splitlines())
+    assert n_lines < MAX_LINES, f"{name_of(module)} has {n_lines} lines"
+    vague = VAGUE_NAMES & set(re.split(r"[._]", name_of(module)))
+    assert not vague, f"{name_of(module)}: {vague} says nothing"
+
+
+@each_module
+def test_everything_public_has_a_docstring(module):
+    def undocumented(node: ast.AST, owner: str) -> Iterator[str]:
+        for child in ast.iter_child_nodes(node):
+            if not isinstance(child, ast.FunctionDef | ast.ClassDef) or child.name.startswith("_"):
+                continue
+            if ast.get_docstring(child) is None:
+                yield f"{owner}.{child.name}"
+            if isinstance(child, ast.ClassDef):
+                yield from undocumented(child, f"{owner}.{child.name}")
+
+    assert ast.get_docstring(tree_of(module)) or module.stem == "__init__"
+    assert list(undocumented(tree_of(module), name_of(module))) == []
+
+
+def test_no_decoder_takes_data():
+    for module in (PACKAGE / "decoders").rglob("*.py"):
+        for node in ast.walk(tree_of(module)):
+            if isinstance(node, ast.arg):
+                assert node.arg != "X", f"{name_of(module)}:{node.lineno} takes X"
+
+
+def test_every_public_name_exists():
+    import sketchlearn
+
+    missing = [name for name in sketchlearn.__all__ if not hasattr(sketchlearn, name)]
+    assert missing == []
+    assert sorted(sketchlearn.__all__, key=str.casefold) == list(sketchlearn.__all__)
+
+
+def test_importing_the_package_imports_nothing_optional():
+    program = "import sys, sketchlearn; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert OPTIONAL & set(loaded) == set()
