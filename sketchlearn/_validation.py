@@ -1,0 +1,96 @@
+"""Checks of the public doors: each says what was expected and what came."""
+
+from __future__ import annotations
+
+import os
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+
+def check_count(value: Any, name: str, least: int = 1) -> int:
+    """Give an integer of at least `least`.
+
+    Raises
+    ------
+    TypeError
+        If it is no integer.
+    ValueError
+        If it is too small.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return int(value)
+
+
+def check_positive(value: Any, name: str) -> float:
+    """Give a positive finite float.
+
+    Raises
+    ------
+    TypeError
+        If it is no real number.
+    ValueError
+        If it is not positive and finite.
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    if not (np.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be positive and finite, got {value}")
+    return float(value)
+
+
+def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
+    """Give float64 weights (n_samples,), or None where None came.
+
+    A single number is every row's weight. Weights of zero leave their rows out.
+
+    Raises
+    ------
+    ValueError
+        If the length is wrong, a weight is negative, NaN or infinite, or all are zero.
+    """
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.ndim == 0:
+        weights = np.full(n_samples, float(weights))
+    if weights.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_samples},), one weight a row, got {weights.shape}"
+        )
+    if not np.isfinite(weights).all():
+        raise ValueError("sample_weight must be finite, got NaN or infinity")
+    if n_samples and weights.min() < 0:
+        raise ValueError(f"sample_weight must not be negative, got {weights.min()}")
+    if n_samples and not weights.any():
+        raise ValueError("sample_weight must have a positive entry, got only zeros")
+    return weights
+
+
+def thread_count(n_jobs: int | None) -> int:
+    """Threads that `n_jobs` asks for: None is one, -1 all, -2 all but one, and so on.
+
+    Raises
+    ------
+    TypeError
+        If it is neither None nor an integer.
+    ValueError
+        If it is zero.
+    """
+    if n_jobs is None:
+        return 1
+    if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool):
+        raise TypeError(f"n_jobs must be None or an integer, got {n_jobs!r}")
+    if n_jobs == 0:
+        raise ValueError("n_jobs must not be 0; None is one thread, -1 is all")
+    if n_jobs > 0:
+        return int(n_jobs)
+    if hasattr(os, "sched_getaffinity"):
+        n_cpus = len(os.sched_getaffinity(0))
+    else:
+        n_cpus = os.cpu_count() or 1
+    return max(1, n_cpus + 1 + int(n_jobs))

@@ -1,0 +1,159 @@
+"""Rows to integer sums: chunks, threads and fixed-point weights."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from sketchlearn.frequencies import FrequencyOperator
+
+WEIGHT_UNIT = 2.0**-20
+LARGEST_WEIGHT = 2.0**20
+LEAST_MEAN_WEIGHT = 2.0**-10
+# Total weight, in units, below which an int64 sum of features cannot overflow.
+LARGEST_TOTAL_UNITS = 2**60
+
+_NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def fixed_weights(weights: np.ndarray) -> np.ndarray:
+    """Round weights once, to int64 multiples of 2^-20.
+
+    Raises
+    ------
+    ValueError
+        If a weight is above 2^20, or the mean positive weight so small that rounding would hurt.
+    """
+    if weights.max(initial=0.0) > LARGEST_WEIGHT:
+        raise ValueError(
+            f"sample_weight must not exceed 2**20, got {weights.max()}; divide all by a constant"
+        )
+    positive = weights[weights > 0]
+    if positive.size and positive.mean() < LEAST_MEAN_WEIGHT:
+        raise ValueError(
+            f"sample_weight must be at least 2**-10 on average, as weights are kept in multiples "
+            f"of 2**-20, got a mean of {positive.mean():.3g}; multiply all by a constant"
+        )
+    return np.rint(weights / WEIGHT_UNIT).astype(np.int64)
+
+
+def total_and_square(units: np.ndarray) -> tuple[int, int]:
+    """Exact sums of fixed-point weights and of their squares, as Python integers."""
+    total = square = 0
+    for start in range(0, len(units), 2**20):
+        part = units[start : start + 2**20]
+        high, low = part >> 20, part & (2**20 - 1)
+        total += int(part.sum())
+        square += (int(high @ high) << 40) + (int(high @ low) << 21) + int(low @ low)
+    return total, square
+
+
+def half_angle_sums(
+    operator: FrequencyOperator, X: np.ndarray, units: np.ndarray | None, n_threads: int
+) -> np.ndarray:
+    """Sums (2, m) int64 of C and S over rows, units of 2^-22; the same for any thread count.
+
+    Raises
+    ------
+    ValueError
+        If a row is not finite, or too large for the operator; nothing is counted then.
+    """
+    first = operator.accumulator()
+    starts = range(0, len(X), first.chunk_size)
+    n_threads = max(1, min(n_threads, len(starts)))
+    chunks = itertools.count()
+    stop = threading.Event()
+
+    def work(accumulator: Any) -> np.ndarray:
+        sums = np.zeros((2, operator.n_frequencies), dtype=np.int64)
+        # `next` on a shared count is atomic: every chunk goes to whichever thread is free.
+        while not stop.is_set() and (i := next(chunks)) < len(starts):
+            rows = slice(starts[i], starts[i] + accumulator.chunk_size)
+            weights = None if units is None else units[rows]
+            if accumulator.add(_native(X[rows]), weights, sums):
+                stop.set()
+                raise _bad_rows(X[rows], rows.start)
+        return sums
+
+    with single_threaded_blas():
+        if n_threads == 1:
+            return work(first)
+        accumulators = [first] + [operator.accumulator() for _ in range(n_threads - 1)]
+        with ThreadPoolExecutor(n_threads) as pool:
+            try:
+                return np.sum(list(pool.map(work, accumulators)), axis=0)
+            finally:
+                # An interrupt reaches the waiting thread only: the workers end their chunk.
+                stop.set()
+
+
+def _native(rows: np.ndarray) -> np.ndarray:
+    """Rows in a type that the kernels read; a copy of one chunk at most."""
+    if rows.dtype in _NATIVE and rows.dtype.isnative:
+        return rows
+    return rows.astype(np.float64)
+
+
+def _bad_rows(rows: np.ndarray, start: int) -> ValueError:
+    """Say which entry is not finite or too large."""
+    rows = rows.astype(np.float64)
+    bad = ~np.isfinite(rows)
+    if bad.any():
+        i, j = np.argwhere(bad)[0]
+        what = "NaN" if np.isnan(rows[i, j]) else "infinity"
+        return ValueError(
+            f"Input X contains {what} (NaN and infinity cannot be sketched): "
+            f"row {start + i}, column {j}"
+        )
+    i, j = np.unravel_index(np.abs(rows).argmax(), rows.shape)
+    return ValueError(
+        f"Input X contains a value too large for this operator's frequencies: {rows[i, j]:.3g} "
+        f"at row {start + i}, column {j}"
+    )
+
+
+class _BlasLimit:
+    """Holds numpy's BLAS to one thread while anyone needs it so, and then gives it back.
+
+    The limit is the process's, so concurrent users are counted: the last one out restores it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_users = 0
+        self._controller: ThreadpoolController | None = None
+        self._limiter: Any = None
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._n_users == 0:
+                # Finding the libraries takes milliseconds, so once.
+                self._controller = self._controller or ThreadpoolController()
+                self._limiter = self._controller.limit(limits=1, user_api="blas")
+            self._n_users += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._n_users -= 1
+            if self._n_users == 0:
+                self._limiter.restore_original_limits()
+
+
+_blas_limit = _BlasLimit()
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold BLAS to one thread inside the block."""
+    _blas_limit.enter()
+    try:
+        yield
+    finally:
+        _blas_limit.leave()

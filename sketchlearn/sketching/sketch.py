@@ -1,0 +1,324 @@
+"""The sketch: an immutable, exact, mergeable summary of rows."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any, Self, final
+
+import numpy as np
+
+from sketchlearn.exceptions import EmptySketchError, SketchMismatchError
+from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketching.accumulation import LARGEST_TOTAL_UNITS, WEIGHT_UNIT
+
+FEATURE_UNIT = 2.0**-21
+
+
+@final
+class Sketch:
+    r"""Sums of the waves of an operator over rows, as integers; an immutable value.
+
+    .. math:: z_j = \frac{1}{\sum_i w_i} \sum_i w_i \, e^{i \omega_j^\top x_i}
+
+    Every row's cosine and sine of its centred phase are rounded once, to a multiple of
+    :math:`2^{-21}`, and added as integers. Sketches with equal fingerprints therefore form an exact
+    commutative group: any order, partition or number of threads gives the same bytes, and
+    ``(a + b) - b == a``. No row, minimum or maximum is kept.
+
+    Sketches come from `Sketcher.sketch`, `Sketch.load` and arithmetic; ``sum(sketches)`` works.
+
+    Parameters
+    ----------
+    operator : FrequencyOperator
+        What the rows were projected with.
+    feature_sum : ndarray of shape (2, n_frequencies) int64
+        Sums of cosines and of sines of centred phases, units of 2^-21.
+    n_samples : int
+        Rows of positive weight.
+    weight_units, squared_weight_units : int
+        Sum of the weights in units of 2^-20, and of their squares in units of 2^-40.
+
+    Raises
+    ------
+    ValueError
+        If shapes or counts cannot be those of a sketch.
+    """
+
+    __slots__ = (
+        "_feature_sum",
+        "_n_samples",
+        "_operator",
+        "_squared_weight_units",
+        "_weight_units",
+    )
+
+    def __init__(
+        self,
+        operator: FrequencyOperator,
+        feature_sum: np.ndarray,
+        n_samples: int,
+        weight_units: int,
+        squared_weight_units: int,
+    ) -> None:
+        feature_sum = np.array(feature_sum, order="C")
+        if feature_sum.shape != (2, operator.n_frequencies) or feature_sum.dtype != np.int64:
+            raise ValueError(
+                f"feature_sum must be int64 of shape (2, {operator.n_frequencies}), got "
+                f"{feature_sum.dtype} of shape {feature_sum.shape}"
+            )
+        if not _is_possible(feature_sum, n_samples, weight_units, squared_weight_units):
+            raise ValueError(
+                f"no rows have these sums and counts: n_samples={n_samples}, "
+                f"weight_units={weight_units}, squared_weight_units={squared_weight_units}"
+            )
+        if weight_units >= LARGEST_TOTAL_UNITS:
+            raise ValueError(
+                f"the total weight must stay below 2**40, got {weight_units * WEIGHT_UNIT:.6g}"
+            )
+        feature_sum.flags.writeable = False
+        for name, value in (
+            ("_operator", operator),
+            ("_feature_sum", feature_sum),
+            ("_n_samples", n_samples),
+            ("_weight_units", weight_units),
+            ("_squared_weight_units", squared_weight_units),
+        ):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def empty(cls, operator: FrequencyOperator) -> Self:
+        """Give the sketch of no rows: the neutral element."""
+        return cls(operator, np.zeros((2, operator.n_frequencies), dtype=np.int64), 0, 0, 0)
+
+    @property
+    def operator(self) -> FrequencyOperator:
+        """What the rows were projected with."""
+        return self._operator
+
+    @property
+    def fingerprint(self) -> str:
+        """The operator's fingerprint."""
+        return self._operator.fingerprint
+
+    @property
+    def feature_sum(self) -> np.ndarray:
+        """Sums (2, n_frequencies) int64 of cosines and sines of centred phases, units of 2^-21."""
+        return self._feature_sum
+
+    @property
+    def n_samples(self) -> int:
+        """Rows of positive weight."""
+        return self._n_samples
+
+    @property
+    def weight_units(self) -> int:
+        """Exact sum of the weights, units of 2^-20."""
+        return self._weight_units
+
+    @property
+    def squared_weight_units(self) -> int:
+        """Exact sum of the squared weights, units of 2^-40."""
+        return self._squared_weight_units
+
+    @property
+    def weight_sum(self) -> float:
+        """Sum of the weights; the number of rows where none were given."""
+        return self._weight_units * WEIGHT_UNIT
+
+    @property
+    def n_effective(self) -> float:
+        """Rows of equal weight that would be as noisy: (sum w)^2 / sum w^2; 0 if empty."""
+        if self._n_samples == 0:
+            return 0.0
+        return self._weight_units**2 / self._squared_weight_units
+
+    @property
+    def centered_mean(self) -> np.ndarray:
+        r"""Mean (n_frequencies,) complex128 of :math:`e^{i \omega_j^\top (x - center)}`.
+
+        Raises
+        ------
+        EmptySketchError
+            If the sketch holds no rows.
+        """
+        self._require_rows("mean")
+        cosines, sines = self._feature_sum * (FEATURE_UNIT / self.weight_sum)
+        return cosines + 1j * sines
+
+    @property
+    def mean(self) -> np.ndarray:
+        r"""Mean (n_frequencies,) complex128 of :math:`e^{i \omega_j^\top x}`.
+
+        Raises
+        ------
+        EmptySketchError
+            If the sketch holds no rows.
+        """
+        shift = self._operator.project(self._operator.center[None, :])[0]
+        return self.centered_mean * np.exp(1j * shift)
+
+    @property
+    def standard_error(self) -> float:
+        r"""Expected distance of `mean` to that of the whole population.
+
+        .. math:: \sqrt{\mathrm{E} \lVert \hat z - z \rVert^2} = \sqrt{(m - \lVert z \rVert^2) / n}
+
+        with n the effective number of rows.
+
+        Raises
+        ------
+        EmptySketchError
+            If the sketch holds no rows.
+        """
+        self._require_rows("standard_error")
+        power = float(np.sum(np.abs(self.centered_mean) ** 2))
+        return float(np.sqrt(max(self._operator.n_frequencies - power, 0.0) / self.n_effective))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the sketch's bytes to a file, wholly or not at all.
+
+        A temporary file beside it is written, flushed to the disk and renamed; an older file of
+        that name stays as it was until then.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; nothing is left behind.
+        """
+        from sketchlearn.sketching.serialization import write_atomically
+
+        write_atomically(path, self.to_bytes())
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Sketch:
+        """Read a sketch that `save` wrote.
+
+        Raises
+        ------
+        SketchFormatError
+            If the file is foreign, truncated, altered, or of a newer format.
+        OSError
+            If it cannot be read.
+        """
+        with open(path, "rb") as file:
+            return cls.from_bytes(file.read())
+
+    def to_bytes(self) -> bytes:
+        """Give the sketch as the bytes of a safetensors file; equal sketches give equal bytes."""
+        from sketchlearn.sketching.serialization import sketch_to_bytes
+
+        return sketch_to_bytes(self)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Sketch:
+        """Give the sketch that `to_bytes` turned into these bytes.
+
+        Raises
+        ------
+        SketchFormatError
+            If the bytes are foreign, truncated, altered, or of a newer format.
+        """
+        from sketchlearn.sketching.serialization import sketch_from_bytes
+
+        return sketch_from_bytes(data)
+
+    def __add__(self, other: Any) -> Sketch:
+        if not isinstance(other, Sketch):
+            return NotImplemented
+        self._require_same_operator(other)
+        return Sketch(
+            self._operator,
+            self._feature_sum + other._feature_sum,
+            self._n_samples + other._n_samples,
+            self._weight_units + other._weight_units,
+            self._squared_weight_units + other._squared_weight_units,
+        )
+
+    def __radd__(self, other: Any) -> Sketch:
+        # `sum` starts from the integer 0.
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __sub__(self, other: Any) -> Sketch:
+        if not isinstance(other, Sketch):
+            return NotImplemented
+        self._require_same_operator(other)
+        feature_sum = self._feature_sum - other._feature_sum
+        counts = (
+            self._n_samples - other._n_samples,
+            self._weight_units - other._weight_units,
+            self._squared_weight_units - other._squared_weight_units,
+        )
+        if not _is_possible(feature_sum, *counts):
+            raise ValueError(
+                f"cannot take a sketch of {other._n_samples} rows (weight {other.weight_sum:.6g}) "
+                f"from one of {self._n_samples} rows (weight {self.weight_sum:.6g}) that does not "
+                "contain them"
+            )
+        return Sketch(self._operator, feature_sum, *counts)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sketch):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a Sketch is immutable: cannot set {name}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Sketch is immutable: cannot delete {name}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sketch.from_bytes, (self.to_bytes(),)
+
+    def __copy__(self) -> Sketch:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Sketch:
+        return self
+
+    def __repr__(self) -> str:
+        return (
+            f"Sketch(n_samples={self.n_samples}, n_features={self._operator.n_features}, "
+            f"n_frequencies={self._operator.n_frequencies}, sums of "
+            f"{self._feature_sum.nbytes} bytes, operator {self.fingerprint[:12]})"
+        )
+
+    def _identity(self) -> tuple[Any, ...]:
+        """What equal sketches share."""
+        return (
+            self.fingerprint,
+            self._n_samples,
+            self._weight_units,
+            self._squared_weight_units,
+            self._feature_sum.tobytes(),
+        )
+
+    def _require_rows(self, name: str) -> None:
+        """Refuse to divide by no rows."""
+        if self._n_samples == 0:
+            raise EmptySketchError(f"the {name} of a sketch without rows is not defined")
+
+    def _require_same_operator(self, other: Sketch) -> None:
+        """Refuse a sketch of another operator, naming what differs."""
+        if self.fingerprint == other.fingerprint:
+            return
+        ours, theirs = self._operator.components(), other._operator.components()
+        names = [n for n in ours if not np.array_equal(ours[n], theirs.get(n))]  # type: ignore[arg-type]
+        raise SketchMismatchError(
+            f"the sketches were taken with different operators: {', '.join(names)} differ "
+            f"({self._operator!r} and {other._operator!r}); sketch both with the same fitted "
+            "Sketcher"
+        )
+
+
+def _is_possible(feature_sum: np.ndarray, n: int, units: int, squares: int) -> bool:
+    """Whether any rows could have these sums and counts."""
+    if n == 0:
+        return units == 0 and squares == 0 and not feature_sum.any()
+    if n < 0 or units < n or units * units > n * squares:
+        return False
+    # A feature is at most 1 in magnitude, but for the roundings of the feature and the weight.
+    return int(np.abs(feature_sum).max()) <= 2 * units + 8 * n + units // 2**19

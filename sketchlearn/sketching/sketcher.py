@@ -1,0 +1,274 @@
+"""The sketcher: chooses an operator on a few rows, then turns any rows into sketches."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sketchlearn._validation import (
+    check_count,
+    check_positive,
+    check_sample_weight,
+    thread_count,
+)
+from sketchlearn.frequencies import DenseFrequencies, FrequencyOperator, RadiusLaw
+from sketchlearn.frequencies.radius import radius_law_named
+from sketchlearn.sketching.accumulation import (
+    fixed_weights,
+    half_angle_sums,
+    single_threaded_blas,
+    total_and_square,
+)
+from sketchlearn.sketching.pilot import (
+    DEFAULT_N_CLUSTERS,
+    box_of,
+    cluster_scale,
+    draw_pilot,
+    pilot_size,
+)
+from sketchlearn.sketching.sketch import Sketch
+
+# Rows that `transform` works on at once.
+TRANSFORM_ROWS = 1024
+
+
+class Sketcher(TransformerMixin, BaseEstimator):
+    r"""Choose frequencies on a few rows; then turn any rows into exact, mergeable sketches.
+
+    `fit` looks at a pilot of uniform rows, max(5000, 50 n_clusters) of them. The centre is their
+    mean; the scale :math:`s` the standard deviation of a cluster, by k-means on them; the
+    frequencies are :math:`\omega = R / (c s)\,\varphi` with R from the radius law, uniform
+    orthogonal directions, and c = 1.25, or 1 where d <= 3. `sketch` reads each row once and keeps
+    nothing.
+
+    Parameters
+    ----------
+    n_frequencies : int or "auto", default="auto"
+        Complex entries m of a sketch. "auto" is max(100, min(10 k d, max(5000, 2 k d))) for k
+        clusters in d dimensions.
+    n_clusters : int, optional
+        How many clusters are expected: a hint for the two "auto". None means 10.
+    scale : float or "auto", default="auto"
+        Standard deviation of a cluster, in data units.
+    radius_law : {"adapted-radius", "folded-gaussian", "gaussian"} or RadiusLaw
+        Law of the frequencies' radii.
+    keep_pilot : bool, default=True
+        Whether the pilot's rows are kept in `pilot_`. They never go into a sketch or its file.
+    random_state : int, RandomState instance or None
+        Where the pilot and the frequencies come from.
+    n_jobs : int, optional
+        Threads of `sketch`: None is 1, -1 all. The result does not depend on it.
+
+    Attributes
+    ----------
+    operator_ : FrequencyOperator
+        The operator, which identifies sketches that can be added.
+    scale_ : float
+        Standard deviation of a cluster, data units.
+    center_ : ndarray of shape (n_features,)
+        What rows are centred by.
+    frequencies_ : ndarray of shape (n_features, n_frequencies)
+        Omega in radians per unit of the data.
+    pilot_ : ndarray of shape (n_pilot, n_features) or None
+        The pilot's rows, float64.
+    pilot_weight_ : ndarray of shape (n_pilot,) or None
+        Their weights.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> X = np.random.default_rng(0).normal(size=(1000, 2))
+    >>> sketcher = Sketcher(n_frequencies=50, random_state=0).fit(X)
+    >>> a, b = sketcher.sketch(X[:300]), sketcher.sketch(X[300:])
+    >>> a + b == sketcher.sketch(X)
+    True
+    >>> (a + b) - b == a
+    True
+    """
+
+    def __init__(
+        self,
+        n_frequencies: int | Literal["auto"] = "auto",
+        *,
+        n_clusters: int | None = None,
+        scale: float | Literal["auto"] = "auto",
+        radius_law: str | RadiusLaw = "adapted-radius",
+        keep_pilot: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_frequencies = n_frequencies
+        self.n_clusters = n_clusters
+        self.scale = scale
+        self.radius_law = radius_law
+        self.keep_pilot = keep_pilot
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @classmethod
+    def from_operator(cls, operator: FrequencyOperator, n_jobs: int | None = None) -> Self:
+        """Give a fitted sketcher that uses an operator as it is, for instance another sketch's."""
+        sketcher = cls(operator.n_frequencies, scale=operator.scale, n_jobs=n_jobs)
+        sketcher.n_features_in_ = operator.n_features
+        sketcher._adopt(operator)
+        sketcher.pilot_ = sketcher.pilot_weight_ = None
+        return sketcher
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Choose centre, scale and box on a pilot of the rows, and draw the operator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite rows; all are checked, only the pilot is used.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            Non-negative weights; rows of weight zero are left out.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is out of range, X is empty, not finite or not two-dimensional, or a
+            weight is negative, not finite, or all are zero.
+        """
+        X = validate_data(self, X, dtype="numeric", ensure_all_finite=True)
+        weights = check_sample_weight(sample_weight, len(X))
+        n_clusters = (
+            DEFAULT_N_CLUSTERS
+            if self.n_clusters is None
+            else check_count(self.n_clusters, "n_clusters")
+        )
+        n_frequencies = self._frequency_count(n_clusters, X.shape[1])
+        law = self._law(X.shape[1])
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        pilot_rng, seeds = np.random.default_rng(seed).spawn(2)
+        kmeans_seed, operator_seed = (int(s) for s in seeds.integers(2**31 - 1, size=2))
+        rows, row_weights = draw_pilot(X, weights, pilot_size(n_clusters), pilot_rng)
+        center = np.average(rows, axis=0, weights=row_weights)
+        if isinstance(self.scale, str) and self.scale == "auto":
+            scale = cluster_scale(rows, row_weights, center, n_clusters, kmeans_seed)
+        else:
+            scale = check_positive(self.scale, 'scale, where not "auto",')
+        lower, upper = box_of(rows, scale)
+        operator = DenseFrequencies.draw(
+            n_frequencies,
+            scale=scale,
+            bandwidth=(1.0 if X.shape[1] <= 3 else 1.25) * scale,
+            radius_law=law,
+            center=center,
+            lower=lower,
+            upper=upper,
+            pilot=rows,
+            seed=operator_seed,
+        )
+        self._adopt(operator)
+        self.pilot_ = rows if self.keep_pilot else None
+        self.pilot_weight_ = row_weights if self.keep_pilot else None
+        return self
+
+    def sketch(self, X: Any, sample_weight: Any = None) -> Sketch:
+        """Sketch rows: one pass, bounded memory, nothing kept.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, finite, in any number; none at all give the empty sketch. An array of float32 or
+            float64 is read where it lies, whatever its layout; read-only maps of files too.
+        sample_weight : array-like of shape (n_samples,), optional
+            Non-negative weights, at most 2^20, rounded to multiples of 2^-20. A row of weight two
+            counts exactly as two rows; one of weight zero not at all.
+
+        Returns
+        -------
+        Sketch
+            The same, bit for bit, for any order, split or layout of the rows and any `n_jobs`.
+
+        Raises
+        ------
+        ValueError
+            If X is not finite or has another number of features, or a weight is negative, not
+            finite, too large, too small on average, or all are zero. Nothing is counted then.
+        """
+        check_is_fitted(self, "operator_")
+        X = self._validate(X)
+        weights = check_sample_weight(sample_weight, len(X))
+        if weights is None:
+            units = None
+            n, total, square = len(X), len(X) << 20, len(X) << 40
+        else:
+            units = fixed_weights(weights)
+            n = int(np.count_nonzero(units))
+            total, square = total_and_square(units)
+        if n == 0:
+            return Sketch.empty(self.operator_)
+        c_sum, s_sum = half_angle_sums(self.operator_, X, units, thread_count(self.n_jobs))
+        return Sketch(self.operator_, np.stack([2 * total - c_sum, s_sum]), n, total, square)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Give each row's waves, whose mean over rows is the mean of their sketch.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_frequencies) complex128
+            exp(i X @ frequencies_), computed in float64.
+        """
+        check_is_fitted(self, "operator_")
+        X = validate_data(self, X, dtype="numeric", ensure_all_finite=True, reset=False)
+        out = np.empty((len(X), self.operator_.n_frequencies), dtype=np.complex128)
+        with single_threaded_blas():
+            for start in range(0, len(X), TRANSFORM_ROWS):
+                rows = slice(start, start + TRANSFORM_ROWS)
+                phases = self.operator_.project(X[rows])
+                out[rows].real = np.cos(phases)
+                out[rows].imag = np.sin(phases)
+        return out
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the columns of `transform`."""
+        check_is_fitted(self, "operator_")
+        names = [f"sketcher{j}" for j in range(self.operator_.n_frequencies)]
+        return np.array(names, dtype=object)
+
+    def _adopt(self, operator: FrequencyOperator) -> None:
+        """Set what follows from the operator."""
+        self.operator_ = operator
+        self.scale_ = operator.scale
+        self.center_ = operator.center
+        self.frequencies_ = operator.frequencies
+
+    def _validate(self, X: Any) -> np.ndarray:
+        """Rows as a numeric array, not yet checked for NaN: the pass itself does."""
+        return validate_data(
+            self, X, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0, reset=False
+        )
+
+    def _frequency_count(self, n_clusters: int, n_features: int) -> int:
+        """What `n_frequencies` asks for."""
+        if isinstance(self.n_frequencies, str) and self.n_frequencies == "auto":
+            size = n_clusters * n_features
+            return max(100, min(10 * size, max(5000, 2 * size)))
+        return check_count(self.n_frequencies, 'n_frequencies, where not "auto",')
+
+    def _law(self, n_features: int) -> RadiusLaw:
+        """What `radius_law` asks for."""
+        if isinstance(self.radius_law, RadiusLaw):
+            return self.radius_law
+        return radius_law_named(self.radius_law, n_features)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # The features are complex, whatever comes in.
+        tags.transformer_tags.preserves_dtype = []
+        return tags
