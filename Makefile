@@ -18,7 +18,7 @@ setup: $(VENV)/.installed-all ## make .venv and install sketchlearn with every e
 
 .PHONY: demo
 demo: $(VENV)/.installed-demo ## cluster MNIST from a sketch: a table, and a figure in build/
-	$(BIN)/python -m docs.examples.plot_mnist_clusters
+	$(BIN)/python -m docs.examples.plot_mnist_clusters $(DEMO_ARGS)
 
 .PHONY: test
 test: $(VENV)/.installed-test ## run the tests and the doctests
