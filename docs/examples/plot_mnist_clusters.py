@@ -70,12 +70,12 @@ def cluster_rows(X: NDArray[np.float64], seed: int = 0) -> Clustering:
     return Clustering(model.labels_, model.inertia_, X.nbytes, 0.0, seconds)
 
 
-def cluster_sketch(X: NDArray[np.float64], size: int | None, seed: int) -> Clustering:
-    """Sketch the rows, forget them, and decode; the rows come back only to be labelled.
+def cluster_sketch(X: NDArray[np.float64], size: int, seed: int) -> Clustering:
+    """Sketch the rows with m = size k d frequencies, forget them, and decode the sketch.
 
-    `size` is m / (k d); None leaves the choice of m to sketchlearn.
+    The rows come back only to be labelled.
     """
-    n_frequencies = "auto" if size is None else size * N_CLUSTERS * X.shape[1]
+    n_frequencies = size * N_CLUSTERS * X.shape[1]
     start = time.perf_counter()
     sketcher = Sketcher(n_frequencies, n_clusters=N_CLUSTERS, random_state=seed).fit(X)
     sketch = sketcher.sketch(X)
@@ -93,12 +93,12 @@ def cluster_sketch(X: NDArray[np.float64], size: int | None, seed: int) -> Clust
 
 
 def compare(
-    X: NDArray[np.float64], sizes: Sequence[int | None], n_seeds: int, progress: Progress
-) -> dict[int | None, list[Clustering]]:
+    X: NDArray[np.float64], sizes: Sequence[int], n_seeds: int, progress: Progress
+) -> dict[int, list[Clustering]]:
     """Cluster from sketches of every size, with several draws of the frequencies each."""
     cluster_sketch(X[:1000], 1, 0)  # compiles the kernels, outside every timing
     task = progress.add_task("sketch and decode", total=len(sizes) * n_seeds)
-    results: dict[int | None, list[Clustering]] = {size: [] for size in sizes}
+    results: dict[int, list[Clustering]] = {size: [] for size in sizes}
     for size in sizes:
         for seed in range(n_seeds):
             results[size].append(cluster_sketch(X, size, seed))
@@ -117,7 +117,7 @@ def agreement(trials: Sequence[Clustering], digits: NDArray[np.int64]) -> NDArra
 
 
 def table(
-    rows: Clustering, results: dict[int | None, list[Clustering]], digits: NDArray[np.int64]
+    rows: Clustering, results: dict[int, list[Clustering]], digits: NDArray[np.int64]
 ) -> Table:
     """Lay out k-means first, then each size of sketch; medians over the seeds."""
     n_seeds = len(next(iter(results.values())))
@@ -140,7 +140,7 @@ def table(
         ari, nmi = np.median(agreement(trials, digits), axis=0)
         m = trials[0].n_frequencies
         grid.add_row(
-            f"m = {m}, auto" if size is None else f"m = {m}, {size} kd",
+            f"m = {m}, {size} kd",
             readable(trials[0].n_bytes),
             f"{rows.n_bytes / trials[0].n_bytes:.0f}x",
             f"{np.median([t.sketch_seconds for t in trials]):.2f} s",
@@ -179,7 +179,7 @@ def by_digit(labels: NDArray[np.integer], digits: NDArray[np.int64]) -> NDArray[
 
 
 def draw(
-    data: Digits, rows: Clustering, shown: Clustering, results: dict[int | None, list[Clustering]]
+    data: Digits, rows: Clustering, shown: Clustering, results: dict[int, list[Clustering]]
 ) -> Figure:
     """Draw mean images, the sketch's above k-means', and the ARI of every sketch size."""
     figure = Figure(figsize=(10, 6.6), facecolor="white", layout="constrained")
@@ -229,12 +229,12 @@ def draw_images(
 def draw_agreement(
     figure: SubFigure,
     rows: Clustering,
-    results: dict[int | None, list[Clustering]],
+    results: dict[int, list[Clustering]],
     digits: NDArray[np.int64],
 ) -> None:
     """Draw every seed's ARI against the sketch's size, and k-means' as a line."""
     ax = figure.subplots()
-    sizes = [size for size in results if size is not None]
+    sizes = list(results)
     scores = [agreement(results[size], digits)[:, 0] for size in sizes]
     places = np.arange(len(sizes))
     reference = agreement([rows], digits)[0, 0]
@@ -300,14 +300,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         task = progress.add_task("k-means on all rows, 10 starts", total=1)
         rows = cluster_rows(X)
         progress.advance(task)
-        results = compare(X, (*SIZES, None), options.seeds, progress)
+        results = compare(X, SIZES, options.seeds, progress)
     console.print(
         f"Features: {X.shape[0]:,} x {X.shape[1]} float64, {readable(X.nbytes)} "
         f"(the images: {readable(data.images.size)})"
     )
     console.print(table(rows, results, data.labels))
     options.figure.parent.mkdir(parents=True, exist_ok=True)
-    draw(data, rows, results[None][0], results).savefig(options.figure, dpi=150)
+    draw(data, rows, results[max(SIZES)][0], results).savefig(options.figure, dpi=150)
     console.print(f"Figure: {options.figure}")
 
 
