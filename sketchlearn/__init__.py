@@ -1,5 +1,11 @@
-"""Compressive learning: learn from a small exact sketch instead of the data."""
+"""Compressive learning: learn from a small exact sketch of the data instead of the data.
+
+Data becomes a sketch in one pass; a sketch becomes a model without the data.
+"""
+
+from sketchlearn.estimators import CompressiveKMeans
+from sketchlearn.sketching import Sketch, Sketcher
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+__all__ = ["CompressiveKMeans", "Sketch", "Sketcher", "__version__"]

@@ -34,6 +34,8 @@ class DenseFrequencies(FrequencyOperator):
         Standard deviation of a cluster, in data units.
     lower, upper : array-like of shape (n_features,)
         Corners of the box that decoders search, in data coordinates.
+    covariance : array-like of shape (n_features, n_features)
+        Covariance of the pilot, squared data units: where and how widely decoders start.
     double_phases : bool, default=False
         Whether phases are computed in float64. Needed where centred phases exceed some tens of
         radians; up to twice as slow.
@@ -51,6 +53,7 @@ class DenseFrequencies(FrequencyOperator):
         scale: float,
         lower: Any,
         upper: Any,
+        covariance: Any,
         *,
         double_phases: bool = False,
     ) -> None:
@@ -62,6 +65,7 @@ class DenseFrequencies(FrequencyOperator):
         self._center = _frozen(center, np.float64)
         self._lower = _frozen(lower, np.float64)
         self._upper = _frozen(upper, np.float64)
+        self._covariance = _frozen(covariance, np.float64)
         self._scale = float(scale)
         self._double_phases = bool(double_phases)
         self._check()
@@ -79,6 +83,7 @@ class DenseFrequencies(FrequencyOperator):
         center: np.ndarray,
         lower: np.ndarray,
         upper: np.ndarray,
+        covariance: np.ndarray,
         pilot: np.ndarray,
         seed: int,
     ) -> Self:
@@ -93,7 +98,7 @@ class DenseFrequencies(FrequencyOperator):
         ----------
         n_frequencies : int
             m, at least 1.
-        scale, center, lower, upper
+        scale, center, lower, upper, covariance
             As in the constructor.
         bandwidth : float
             What divides the radii, in data units.
@@ -110,7 +115,7 @@ class DenseFrequencies(FrequencyOperator):
         with np.errstate(over="ignore"):
             turns = (directions * (radii / (TWO_PI * bandwidth))).astype(np.float32)
         is_double = largest_phase(turns, pilot - center) > single_phase_limit(len(center))
-        return cls(turns, center, scale, lower, upper, double_phases=is_double)
+        return cls(turns, center, scale, lower, upper, covariance, double_phases=is_double)
 
     @property
     def n_features(self) -> int:
@@ -153,6 +158,11 @@ class DenseFrequencies(FrequencyOperator):
         return self._upper
 
     @property
+    def covariance(self) -> np.ndarray:
+        """Covariance (n_features, n_features) of the pilot."""
+        return self._covariance
+
+    @property
     def double_phases(self) -> bool:
         """Whether phases are computed in float64."""
         return self._double_phases
@@ -182,6 +192,7 @@ class DenseFrequencies(FrequencyOperator):
             "scale": self._scale,
             "lower": self._lower,
             "upper": self._upper,
+            "covariance": self._covariance,
             "double_phases": self._double_phases,
         }
 
@@ -198,17 +209,19 @@ class DenseFrequencies(FrequencyOperator):
             self._scale,
             self._lower,
             self._upper,
+            self._covariance,
             self._double_phases,
         )
 
     def _check(self) -> None:
         """Refuse what cannot be an operator."""
         d = self.n_features
-        for name in ("center", "lower", "upper"):
+        shapes = {"center": (d,), "lower": (d,), "upper": (d,), "covariance": (d, d)}
+        for name, shape in shapes.items():
             array = getattr(self, name)
-            if array.shape != (d,):
-                raise ValueError(f"{name} must have shape ({d},), got {array.shape}")
-        for name in ("turns", "center", "lower", "upper"):
+            if array.shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+        for name in ("turns", *shapes):
             if not np.isfinite(getattr(self, name)).all():
                 raise ValueError(f"{name} must be finite; is the scale {self._scale!r} sensible?")
         if not (np.isfinite(self._scale) and self._scale > 0):
@@ -247,10 +260,13 @@ def _rebuilt(
     scale: float,
     lower: np.ndarray,
     upper: np.ndarray,
+    covariance: np.ndarray,
     double_phases: bool,
 ) -> DenseFrequencies:
     """Give an operator from what pickle kept."""
-    return DenseFrequencies(turns, center, scale, lower, upper, double_phases=double_phases)
+    return DenseFrequencies(
+        turns, center, scale, lower, upper, covariance, double_phases=double_phases
+    )
 
 
 def _frozen(array: Any, dtype: type) -> np.ndarray:

@@ -86,6 +86,11 @@ class FrequencyOperator(ABC):
 
     @property
     @abstractmethod
+    def covariance(self) -> np.ndarray:
+        """Covariance (n_features, n_features) float64 of the pilot, where decoders start."""
+
+    @property
+    @abstractmethod
     def fingerprint(self) -> str:
         """BLAKE2b digest, in hexadecimal, of everything that the operator consists of."""
 

@@ -35,6 +35,7 @@ FORMAT_VERSION = 1
 # Names, in file order, and little-endian types; the widest first keeps all of them aligned.
 ARRAYS = {
     "center": np.dtype("<f8"),
+    "covariance": np.dtype("<f8"),
     "feature_sum": np.dtype("<i8"),
     "lower": np.dtype("<f8"),
     "upper": np.dtype("<f8"),
@@ -83,6 +84,7 @@ def sketch_from_bytes(data: bytes) -> Sketch:
             float.fromhex(metadata["scale"]),
             arrays["lower"],
             arrays["upper"],
+            arrays["covariance"],
             double_phases=metadata["double_phases"] == "1",
         )
         sums = arrays["feature_sum"].astype(np.int64)
@@ -185,7 +187,8 @@ def _arrays_of(data: bytes) -> dict[str, np.ndarray]:
         if arrays[name].dtype != dtype:
             raise SketchFormatError(f"{name} must be {dtype}, got {arrays[name].dtype}")
     d, m = arrays["turns"].shape if arrays["turns"].ndim == 2 else (-1, -1)
-    expected = {"center": (d,), "lower": (d,), "upper": (d,), "feature_sum": (2, m)}
+    expected = {"center": (d,), "lower": (d,), "upper": (d,), "covariance": (d, d)}
+    expected["feature_sum"] = (2, m)
     for name, shape in expected.items():
         if arrays[name].shape != shape:
             raise SketchFormatError(

@@ -165,6 +165,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             center=center,
             lower=lower,
             upper=upper,
+            covariance=np.atleast_2d(np.cov(rows.T, aweights=row_weights, ddof=0)),
             pilot=rows,
             seed=operator_seed,
         )

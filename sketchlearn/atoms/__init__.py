@@ -1,0 +1,7 @@
+"""What a mixture component is: its closed-form sketch and gradient."""
+
+from sketchlearn.atoms.dirac import Dirac
+from sketchlearn.atoms.family import AtomFamily
+from sketchlearn.atoms.gaussian import IsotropicGaussian
+
+__all__ = ["AtomFamily", "Dirac", "IsotropicGaussian"]

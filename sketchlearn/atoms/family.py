@@ -1,0 +1,135 @@
+"""The contract of a mixture component: a location and a shape with a closed-form sketch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from sketchlearn._kernels.atoms import correlate, modulated_waves
+from sketchlearn.frequencies import FrequencyOperator
+
+TWO_PI = 2.0 * np.pi
+
+
+class AtomFamily(ABC):
+    r"""Distributions ``P_theta`` symmetric around a location, with a positive characteristic function.
+
+    The sketch of an atom of location :math:`\mu` and shape :math:`\eta` is
+
+    .. math:: a_j(\theta) = \exp(i \omega_j^T (\mu - c) + \psi_j(\eta)),
+
+    with c the operator's centre and :math:`\psi_j \le 0` the *log-envelope*, real. A family is its
+    log-envelope and the envelope's derivative; everything else follows here. Parameters are rows
+    ``[mu, eta]`` of length ``n_features + n_shape``, the locations in data coordinates. Sketches
+    are stacked real: cosines, then sines, (k, 2 m) float32.
+
+    Parameters
+    ----------
+    operator : FrequencyOperator
+        The frequencies that the sketch was taken with, their centre, scale and box.
+    """
+
+    def __init__(self, operator: FrequencyOperator) -> None:
+        self.operator = operator
+        self._turns = np.ascontiguousarray(operator.frequencies / TWO_PI, dtype=np.float32)
+        self._frequencies = np.ascontiguousarray(operator.frequencies.T, dtype=np.float32)
+        self._squared_norms = np.sum(operator.frequencies**2, axis=0).astype(np.float32)
+
+    @property
+    def n_features(self) -> int:
+        """Dimension of a location."""
+        return self.operator.n_features
+
+    @property
+    @abstractmethod
+    def n_shape(self) -> int:
+        """Number of shape parameters of an atom, after its location."""
+
+    @abstractmethod
+    def default_shape(self) -> np.ndarray:
+        """Shape (n_shape,) of a cluster of the operator's scale."""
+
+    @abstractmethod
+    def shape_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Least and greatest allowed shape, each (n_shape,)."""
+
+    @abstractmethod
+    def log_envelope(self, shapes: np.ndarray) -> np.ndarray:
+        """``psi`` of the shapes (k, n_shape): (k, m), or (1, m) where k is 1 or all are equal."""
+
+    @abstractmethod
+    def log_envelope_pullback(self, shapes: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
+        """``sum_j cotangent_kj d psi_kj / d eta_k``, (k, n_shape)."""
+
+    @abstractmethod
+    def log_envelope_curvature(self, shapes: np.ndarray, power: np.ndarray) -> np.ndarray:
+        """``sum_j power_kj (d psi_kj / d eta_k)^2``, (k, n_shape)."""
+
+    @abstractmethod
+    def covariances(self, parameters: np.ndarray) -> np.ndarray:
+        """Diagonal of each atom's covariance, (k, n_features), in squared data units."""
+
+    def at(self, locations: np.ndarray) -> np.ndarray:
+        """Parameters (k, d + n_shape) of atoms of the default shape at ``locations`` (k, d)."""
+        shapes = np.broadcast_to(self.default_shape(), (len(locations), self.n_shape))
+        return np.hstack([locations, shapes])
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Box of the parameters: the operator's box, then the shape's bounds."""
+        least, greatest = self.shape_bounds()
+        return (
+            np.concatenate([self.operator.lower, least]),
+            np.concatenate([self.operator.upper, greatest]),
+        )
+
+    def split(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Locations (k, d) and shapes (k, n_shape) of ``parameters``."""
+        return parameters[:, : self.n_features], parameters[:, self.n_features :]
+
+    def sketch(self, parameters: np.ndarray) -> np.ndarray:
+        """Centred sketches of the atoms, stacked real, (k, 2 m) float32."""
+        locations, shapes = self.split(parameters)
+        return self.waves(locations, np.exp(self.log_envelope(shapes)))
+
+    def waves(self, locations: np.ndarray, envelope: np.ndarray) -> np.ndarray:
+        """``envelope * exp(i omega^T (mu - c))`` stacked real, for a given float32 envelope."""
+        centred = (locations - self.operator.center).astype(np.float32)
+        out = np.empty((len(locations), 2 * self.operator.n_frequencies), dtype=np.float32)
+        modulated_waves(centred @ self._turns, envelope, out)
+        return out
+
+    def pullback(
+        self, parameters: np.ndarray, atoms: np.ndarray, residual: np.ndarray
+    ) -> np.ndarray:
+        """Gradient of ``<a(theta_k), residual>`` in each theta_k, (k, d + n_shape)."""
+        in_phase, quadrature = self._correlate(atoms, residual)
+        _, shapes = self.split(parameters)
+        return np.hstack(
+            [-(quadrature @ self._frequencies), self.log_envelope_pullback(shapes, in_phase)]
+        )
+
+    def location_pullback(self, atoms: np.ndarray, residual: np.ndarray) -> np.ndarray:
+        """The columns of `pullback` that belong to the locations, (k, d)."""
+        _, quadrature = self._correlate(atoms, residual)
+        return -(quadrature @ self._frequencies)
+
+    def curvature(self, parameters: np.ndarray, atoms: np.ndarray) -> np.ndarray:
+        """Gauss-Newton curvature ``||d a_k / d theta_k||^2``, (k, d + n_shape)."""
+        m = self.operator.n_frequencies
+        power = atoms[:, :m] ** 2 + atoms[:, m:] ** 2
+        _, shapes = self.split(parameters)
+        along = power @ self._squared_norms / self.n_features
+        return np.hstack(
+            [
+                np.repeat(along[:, None], self.n_features, axis=1),
+                self.log_envelope_curvature(shapes, power),
+            ]
+        )
+
+    def _correlate(self, atoms: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Real and imaginary parts of ``conj(r_j) a_kj``, (k, m) each."""
+        shape = (len(atoms), self.operator.n_frequencies)
+        in_phase, quadrature = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        correlate(atoms, residual.astype(np.float32), in_phase, quadrature)
+        return in_phase, quadrature

@@ -1,0 +1,58 @@
+"""Gaussian atoms."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from sketchlearn.atoms.family import AtomFamily
+
+# Variance of an atom, in units of the operator's squared scale.
+LEAST_VARIANCE, GREATEST_VARIANCE = 0.02, 25.0
+
+
+@final
+class IsotropicGaussian(AtomFamily):
+    r"""Gaussian of covariance :math:`s I`, its shape the logarithm of ``s`` over the squared scale.
+
+    :math:`a_j = \exp(i \omega_j^T c - s \|\omega_j\|^2 / 2)`. A k-means cluster has a width; an
+    atom with a width matches its sketch where a point mass cannot (Keriven, Bourrier, Gribonval and
+    Perez, "Sketching for large-scale learning of mixture models", 2018, equation 5.5).
+    """
+
+    @property
+    def n_shape(self) -> int:
+        """One: the log-variance."""
+        return 1
+
+    def default_shape(self) -> np.ndarray:
+        """Zero: a variance of the squared scale."""
+        return np.zeros(1)
+
+    def shape_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """From 0.02 to 25 times the squared scale."""
+        return np.log([LEAST_VARIANCE]), np.log([GREATEST_VARIANCE])
+
+    def log_envelope(self, shapes: np.ndarray) -> np.ndarray:
+        """``-s ||omega_j||^2 / 2``; one row where all variances are equal."""
+        if np.all(shapes == shapes[0]):
+            shapes = shapes[:1]
+        half_variances = (0.5 * self.operator.scale**2 * np.exp(shapes)).astype(np.float32)
+        return -half_variances * self._squared_norms
+
+    def log_envelope_pullback(self, shapes: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
+        """``-s sum_j cotangent_kj ||omega_j||^2 / 2``."""
+        half_variances = 0.5 * self.operator.scale**2 * np.exp(shapes)
+        return -half_variances * (cotangent @ self._squared_norms)[:, None]
+
+    def log_envelope_curvature(self, shapes: np.ndarray, power: np.ndarray) -> np.ndarray:
+        """``s^2 sum_j power_kj ||omega_j||^4 / 4``."""
+        scale2 = self.operator.scale**2
+        scaled = (self._squared_norms * np.float32(0.5 * scale2)) ** 2
+        return np.exp(2.0 * shapes) * (power @ scaled)[:, None]
+
+    def covariances(self, parameters: np.ndarray) -> np.ndarray:
+        """``s`` along every feature, (k, n_features)."""
+        variances = self.operator.scale**2 * np.exp(parameters[:, self.n_features :])
+        return np.repeat(variances, self.n_features, axis=1)

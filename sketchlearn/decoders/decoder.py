@@ -1,0 +1,116 @@
+"""The contract of a decoder, and what it returns."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from sketchlearn.atoms import AtomFamily
+from sketchlearn.decoders.refinement import Fit
+from sketchlearn.exceptions import SketchMismatchError
+from sketchlearn.sketching import Sketch
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    r"""A finite mixture :math:`\sum_k \alpha_k P_{\theta_k}` recovered from a sketch.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (k,)
+        Non-negative, summing to 1.
+    parameters : ndarray of shape (k, p)
+        One atom a row, location first, in data coordinates.
+    family : AtomFamily
+        What the parameters mean.
+    cost : float
+        :math:`\|z - \sum_k \alpha_k A(P_{\theta_k})\|^2`, with the unnormalised weights that the
+        decoder ended with.
+    goodness_of_fit : float
+        ``cost`` over the squared standard error of the sketch: about 1 where the mixture explains
+        the sketch up to sampling noise, larger where the model is wrong or an atom is missing.
+    n_iter : int
+        Optimiser iterations, all stages together.
+    converged : bool
+        Whether the last stage ended by its tolerance rather than by its iteration limit.
+    message : str
+        How the decode ended, in words.
+    """
+
+    weights: np.ndarray
+    parameters: np.ndarray
+    family: AtomFamily
+    cost: float
+    goodness_of_fit: float
+    n_iter: int
+    converged: bool
+    message: str
+
+    @property
+    def locations(self) -> np.ndarray:
+        """Centres of the atoms, (k, n_features), in data coordinates."""
+        return self.family.split(self.parameters)[0]
+
+    @property
+    def covariances(self) -> np.ndarray:
+        """Variances of the atoms along each feature, (k, n_features)."""
+        return self.family.covariances(self.parameters)
+
+
+class Decoder(ABC):
+    """Immutable configuration of a way from a sketch to a mixture; never sees data."""
+
+    @abstractmethod
+    def decode(
+        self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
+    ) -> Mixture:
+        """Recover a mixture of ``n_atoms`` atoms of ``family`` from ``sketch``.
+
+        Raises
+        ------
+        EmptySketchError
+            If the sketch counts no row.
+        SketchMismatchError
+            If ``family`` was built on another operator than the sketch.
+        ValueError
+            If ``n_atoms`` is less than 1 or more than the sketch's frequencies can tell apart.
+        """
+
+
+def check_decodable(sketch: Sketch, family: AtomFamily, n_atoms: int) -> np.ndarray:
+    """The centred sketch stacked real, (2 m,), once it is known that it can be decoded."""
+    if family.operator.fingerprint != sketch.fingerprint:
+        raise SketchMismatchError(
+            "the atom family must be built on the sketch's own operator; "
+            f"got {family.operator.fingerprint[:12]} for a sketch of {sketch.fingerprint[:12]}"
+        )
+    if n_atoms < 1:
+        raise ValueError(f"n_atoms must be at least 1, got {n_atoms}")
+    if sketch.operator.n_frequencies < n_atoms:
+        raise ValueError(
+            f"a sketch of {sketch.operator.n_frequencies} frequencies cannot tell {n_atoms} atoms "
+            f"apart; sketch with n_frequencies of at least {5 * n_atoms * family.n_features}"
+        )
+    mean = sketch.centered_mean
+    return np.concatenate([mean.real, mean.imag])
+
+
+def mixture_of(sketch: Sketch, family: AtomFamily, fit: Fit) -> Mixture:
+    """The result of a decode that ended with ``fit``, heaviest atoms first."""
+    order = np.argsort(-fit.weights, kind="stable")
+    total = float(fit.weights.sum())
+    noise = sketch.standard_error**2
+    return Mixture(
+        weights=fit.weights[order] / total if total > 0 else np.full(len(order), 1 / len(order)),
+        parameters=fit.parameters[order],
+        family=family,
+        cost=fit.cost,
+        goodness_of_fit=fit.cost / noise if noise > 0 else float("inf"),
+        n_iter=fit.n_iter,
+        converged=fit.converged,
+        message="converged" if fit.converged else "stopped at the iteration limit",
+    )

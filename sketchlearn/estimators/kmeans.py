@@ -1,0 +1,361 @@
+"""k-means from a sketch, with scikit-learn's surface."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, Literal, Self
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+)
+from sklearn.metrics import pairwise_distances_argmin_min
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sketchlearn._validation import check_sample_weight
+from sketchlearn.atoms import IsotropicGaussian
+from sketchlearn.decoders import CLOMPR, Decoder, Mixture
+from sketchlearn.exceptions import EmptySketchError
+from sketchlearn.sketching import Sketch, Sketcher, pilot_size
+
+# Under this goodness of fit another decode has nothing left to find.
+GOOD_FIT = 1.5
+MOST_DECODES = 3
+
+
+class CompressiveKMeans(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
+):
+    r"""k-means clustering from a sketch of the data, read once.
+
+    The rows become a sketch :math:`z = \frac1n \sum_i \exp(i \Omega^T x_i)` of ``n_frequencies``
+    complex numbers; a decoder finds the mixture of ``n_clusters`` narrow atoms whose sketch is
+    nearest to it, and their locations are the centroids. Neither the memory nor the decoding time
+    depends on the number of rows.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters.
+    sketcher : Sketcher, optional
+        How to sketch. A fitted one is used as it is; one that is not is cloned and fitted on the
+        data. By default, one is made from the parameters below.
+    n_frequencies : int or "auto", default="auto"
+        Size of the sketch; see `Sketcher`.
+    scale : float or "auto", default="auto"
+        Standard deviation of a cluster, in the data's units; see `Sketcher`.
+    decoder : Decoder, optional
+        From a sketch to a mixture. `CLOMPR` by default.
+    n_init : int or "auto", default="auto"
+        Number of decodes, of which the one of smallest cost is kept. "auto" stops as soon as the
+        mixture explains the sketch up to sampling noise, after three at most.
+    compute_labels : bool, default=True
+        Whether `fit` also labels the rows (a second look at them) and computes the inertia.
+    random_state : int, RandomState or None, default=None
+        Determines frequencies and starting points.
+    n_jobs : int, optional
+        Threads that sketch. The result does not depend on it.
+    verbose : int, default=0
+        Whether to print a line for each stage.
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray of shape (n_clusters, n_features)
+        Centroids, the heaviest cluster first.
+    weights_ : ndarray of shape (n_clusters,)
+        Share of each cluster, as decoded.
+    labels_ : ndarray of shape (n_samples,)
+        Nearest centroid of each row of `fit`; only with ``compute_labels``.
+    inertia_ : float
+        Weighted sum of squared distances to the nearest centroid; only with ``compute_labels``.
+    cost_ : float
+        Squared distance between the sketch and the mixture's.
+    n_iter_ : int
+        Optimiser iterations of the decode that was kept.
+    mixture_ : Mixture
+        The decoded mixture, with its goodness of fit.
+    sketch_ : Sketch
+        The sketch of all rows seen.
+    sketcher_ : Sketcher
+        The fitted sketcher.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where the input had string names.
+    n_samples_seen_ : int
+        Number of rows of positive weight in the sketch.
+
+    References
+    ----------
+    Keriven, Tremblay, Traonmilin and Gribonval, "Compressive K-means", ICASSP 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import CompressiveKMeans
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(c, 1.0, size=(500, 2)) for c in (-10.0, 0.0, 10.0)])
+    >>> model = CompressiveKMeans(n_clusters=3, random_state=0).fit(X)
+    >>> np.sort(model.cluster_centers_[:, 0]).round(0) + 0.0
+    array([-10.,   0.,  10.])
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        sketcher: Sketcher | None = None,
+        n_frequencies: int | Literal["auto"] = "auto",
+        scale: float | Literal["auto"] = "auto",
+        decoder: Decoder | None = None,
+        n_init: int | Literal["auto"] = "auto",
+        compute_labels: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.sketcher = sketcher
+        self.n_frequencies = n_frequencies
+        self.scale = scale
+        self.decoder = decoder
+        self.n_init = n_init
+        self.compute_labels = compute_labels
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Sketch the rows, decode the sketch, and label the rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite rows.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            Non-negative weights; rows of weight zero are left out.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, X is empty, not finite or not two-dimensional, or has
+            fewer distinct rows than ``n_clusters``; if a weight is negative or all are zero.
+        """
+        self._check_parameters()
+        X = self._validate(X, reset=True)
+        sample_weight = check_sample_weight(sample_weight, len(X))
+        _check_distinct(X, sample_weight, self.n_clusters)
+        self._start()
+        self.sketcher_ = self._fitted_sketcher(X, sample_weight)
+        self.sketch_ = self.sketcher_.sketch(X, sample_weight=sample_weight)
+        self._decode()
+        if self.compute_labels:
+            self.labels_, self.inertia_ = self._assign(X, sample_weight)
+        return self
+
+    def partial_fit(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Self:
+        """Add rows to the sketch; without rows, decode what was added so far.
+
+        The first batches are held back until there are enough rows to choose the scale on, or the
+        decode is asked for; then they are sketched and let go. The centroids stay as they are until
+        the next ``partial_fit()``.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; also if there is nothing to decode yet.
+        """
+        self._check_parameters()
+        if X is None:
+            return self._decode_accumulated()
+        is_first = not hasattr(self, "_held")
+        X = self._validate(X, reset=is_first)
+        sample_weight = check_sample_weight(sample_weight, len(X))
+        if is_first:
+            self._start()
+        if hasattr(self, "sketch_"):
+            self.sketch_ = self.sketch_ + self.sketcher_.sketch(X, sample_weight=sample_weight)
+        else:
+            weights = np.ones(len(X)) if sample_weight is None else sample_weight
+            self._held.append((np.array(X), np.array(weights)))
+            n_held = sum(len(rows) for rows, _ in self._held)
+            if self._has_fitted_sketcher() or n_held >= pilot_size(self.n_clusters):
+                self._sketch_held()
+        return self
+
+    def fit_sketch(self, sketch: Sketch) -> Self:
+        """Decode a sketch that was made elsewhere; no row of data is needed.
+
+        Raises
+        ------
+        TypeError
+            If ``sketch`` is not a `Sketch`.
+        EmptySketchError
+            If it counts no row.
+        """
+        self._check_parameters()
+        if not isinstance(sketch, Sketch):
+            raise TypeError(f"expected a Sketch, got {type(sketch).__name__}")
+        self._start()
+        self.n_features_in_ = sketch.operator.n_features
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self.sketcher_ = Sketcher.from_operator(sketch.operator, n_jobs=self.n_jobs)
+        self.sketch_ = sketch
+        self._decode()
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Index (n_samples,) of the nearest centroid of each row."""
+        return self._assign(self._validate_fitted(X), None)[0]
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Euclidean distances (n_samples, n_clusters) to the centroids."""
+        return euclidean_distances(self._validate_fitted(X), self.cluster_centers_)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Minus the weighted sum of squared distances to the nearest centroid."""
+        X = self._validate_fitted(X)
+        return -self._assign(X, check_sample_weight(sample_weight, len(X)))[1]
+
+    @property
+    def n_samples_seen_(self) -> int:
+        """Rows of positive weight so far, those held back included."""
+        check_is_fitted(self, "_held")
+        sketched = self.sketch_.n_samples if hasattr(self, "sketch_") else 0
+        return sketched + sum(int(np.count_nonzero(weights)) for _, weights in self._held)
+
+    @property
+    def _n_features_out(self) -> int:
+        """Number of columns of `transform`."""
+        return len(self.cluster_centers_)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there are centroids."""
+        return hasattr(self, "cluster_centers_")
+
+    def _check_parameters(self) -> None:
+        """Refuse parameters of the wrong kind before any work is done."""
+        if not isinstance(self.n_clusters, Integral) or isinstance(self.n_clusters, bool):
+            raise TypeError(f"n_clusters must be an integer, got {self.n_clusters!r}")
+        if self.n_clusters < 1:
+            raise ValueError(f"n_clusters must be at least 1, got {self.n_clusters}")
+        if self.n_init != "auto" and (not isinstance(self.n_init, Integral) or self.n_init < 1):
+            raise ValueError(f'n_init must be "auto" or an integer >= 1, got {self.n_init!r}')
+        if self.decoder is not None and not isinstance(self.decoder, Decoder):
+            raise TypeError(f"decoder must be a Decoder, got {type(self.decoder).__name__}")
+        if self.sketcher is not None and not isinstance(self.sketcher, Sketcher):
+            raise TypeError(f"sketcher must be a Sketcher, got {type(self.sketcher).__name__}")
+
+    def _start(self) -> None:
+        """Forget an earlier fit; draw the one integer that all randomness comes from."""
+        for name in ("sketch_", "sketcher_", "cluster_centers_", "labels_", "inertia_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        self._held: list[tuple[np.ndarray, np.ndarray]] = []
+        self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _validate(self, X: Any, reset: bool) -> np.ndarray:
+        """Rows as a float32 or float64 array, its features checked against earlier ones."""
+        return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
+
+    def _validate_fitted(self, X: Any) -> np.ndarray:
+        """Rows for a fitted model."""
+        check_is_fitted(
+            self,
+            msg="This %(name)s instance is not fitted yet: call fit, fit_sketch, or partial_fit() "
+            "without rows to decode what partial_fit has accumulated.",
+        )
+        return self._validate(X, reset=False)
+
+    def _has_fitted_sketcher(self) -> bool:
+        """Whether the user gave a sketcher that is ready."""
+        return self.sketcher is not None and hasattr(self.sketcher, "operator_")
+
+    def _fitted_sketcher(self, X: np.ndarray, sample_weight: np.ndarray | None) -> Sketcher:
+        """The user's sketcher if it is fitted, else one fitted on these rows."""
+        if self._has_fitted_sketcher():
+            return self.sketcher
+        if self.sketcher is not None:
+            sketcher = Sketcher(**self.sketcher.get_params(deep=False))
+        else:
+            sketcher = Sketcher(
+                self.n_frequencies,
+                n_clusters=self.n_clusters,
+                scale=self.scale,
+                random_state=self._seed,
+                n_jobs=self.n_jobs,
+            )
+        return sketcher.fit(X, sample_weight=sample_weight)
+
+    def _sketch_held(self) -> None:
+        """Choose the scale on the rows held back, sketch them, and let them go."""
+        X = np.concatenate([rows for rows, _ in self._held])
+        weights = np.concatenate([weights for _, weights in self._held])
+        self.sketcher_ = self._fitted_sketcher(X, weights)
+        self.sketch_ = self.sketcher_.sketch(X, sample_weight=weights)
+        self._held = []
+
+    def _decode_accumulated(self) -> Self:
+        """Decode what `partial_fit` added so far."""
+        if not hasattr(self, "_held") or (not self._held and not hasattr(self, "sketch_")):
+            raise EmptySketchError("nothing to decode: call partial_fit(X) with rows first")
+        if self._held:
+            X = np.concatenate([rows for rows, _ in self._held])
+            weights = np.concatenate([weights for _, weights in self._held])
+            _check_distinct(X, weights, self.n_clusters)
+            self._sketch_held()
+        for name in ("labels_", "inertia_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        self._decode()
+        return self
+
+    def _decode(self) -> None:
+        """Decode `sketch_`, more than once if need be, and set what was found."""
+        family = IsotropicGaussian(self.sketch_.operator)
+        decoder = CLOMPR() if self.decoder is None else self.decoder
+        best: Mixture | None = None
+        n_decodes = MOST_DECODES if self.n_init == "auto" else self.n_init
+        for rng in np.random.default_rng(self._seed).spawn(n_decodes):
+            mixture = decoder.decode(self.sketch_, family, self.n_clusters, rng)
+            if self.verbose:
+                print(f"decoded: cost {mixture.cost:.3g}, fit {mixture.goodness_of_fit:.3g}")
+            if best is None or mixture.cost < best.cost:
+                best = mixture
+            if self.n_init == "auto" and best.goodness_of_fit <= GOOD_FIT:
+                break
+        assert best is not None
+        self.mixture_ = best
+        self.cluster_centers_ = best.locations
+        self.weights_ = best.weights
+        self.cost_ = best.cost
+        self.n_iter_ = best.n_iter
+
+    def _assign(self, X: np.ndarray, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]:
+        """Nearest centroid of each row, and the weighted sum of squared distances."""
+        labels, distances = pairwise_distances_argmin_min(
+            X, self.cluster_centers_.astype(X.dtype), metric="sqeuclidean"
+        )
+        inertia = np.sum(distances if sample_weight is None else distances * sample_weight)
+        return labels.astype(np.int32), float(inertia)
+
+
+def _check_distinct(X: np.ndarray, sample_weight: np.ndarray | None, n_clusters: int) -> None:
+    """Refuse data with fewer distinct rows than clusters; looks no further than it must."""
+    seen: set[bytes] = set()
+    for i in range(len(X)):
+        if sample_weight is None or sample_weight[i] > 0:
+            seen.add((X[i] + 0.0).tobytes())
+        if len(seen) >= n_clusters:
+            return
+    raise ValueError(
+        f"n_samples={len(X)} rows with {len(seen)} distinct ones should be >= "
+        f"n_clusters={n_clusters}"
+    )
