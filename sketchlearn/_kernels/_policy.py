@@ -2,20 +2,42 @@
 
 from typing import Final
 
+from llvmlite.binding import get_host_cpu_features
+
 # Everything but "nnan" and "ninf": with those, `np.isnan` inside a kernel lies.
 FASTMATH: Final = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
-# Rows of a block of the fused kernel. The int32 sums of a block stay exact up to 1,023 rows
-# (see `sketching.py`); these sizes keep a block of float32 columns in the first-level cache.
+# Up to this many features the fused kernel beats tiles of phases.
+FUSED_MAX_FEATURES: Final = 6
+# Rows of a block of the fused kernel. The int32 sums of a block are exact up to 1,023 rows
+# (see `sketching.py`).
 FUSED_BLOCK: Final = 512
-FUSED_BLOCK_WIDE: Final = 256
-FUSED_BLOCK_FEATURES: Final = 12
 
-# Up to this many features the fused kernel beats a matrix product.
-FUSED_MAX_FEATURES: Final = 16
+# Features that are summed by themselves before they join a phase: a tile's worth of them stays in
+# the first-level cache. Part of what a sketch's bits are: another value rounds otherwise.
+FEATURE_CHUNK: Final = 128
+# Rows of a block of tiles, and frequencies whose phases are kept at a time: together they, and
+# the block's rows, stay in the second-level cache.
+TILED_BLOCK: Final = 256
+PANEL: Final = 192
 
-# Rows of a block of the matrix-product path; a multiple of four, the kernel's unrolling.
-PRODUCT_BLOCK: Final = 256
+
+def _vector_registers() -> tuple[int, int]:
+    """Bytes of a vector register, and how many of them of rows make a tile."""
+    try:
+        features = get_host_cpu_features()
+    except RuntimeError:
+        return 16, 4
+    if features.get("avx512f"):
+        return 64, 4
+    if features.get("avx2"):
+        return 32, 2
+    return 16, 4
+
+
+# A tile's sums fill the register file: 24 of 32 registers, or 12 of AVX2's 16.
+TILE_FREQUENCIES: Final = 6
+VECTOR_BYTES, TILE_VECTORS = _vector_registers()
 
 # Minimax fits in u = r^2 over [0, 1/4] (Remez exchange): sin(pi r) / r with the error weighted by
 # |r|, and cos(pi r); the largest errors are 3.4e-9 and 4.7e-8.

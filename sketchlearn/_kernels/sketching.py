@@ -11,9 +11,11 @@ leaves the rounded integer in the low bits of its pattern, so patterns can be ad
 the constant's pattern taken off once a block. For up to 1,023 rows the sum of C fits in 32
 unsigned bits (0 <= C <= 2^22) and that of S in 32 signed ones (|S| <= 2^21).
 
-Nothing here compiles with fast-math: every multiply-add is an explicit fused one and the rest is
-exact or correctly rounded, so a row's integers depend neither on its neighbours, nor on the
-kernel that computes them, nor on how the compiler vectorises the loop.
+Nothing here compiles with fast-math: every multiply-add is an explicit fused one, in a fixed order
+over the features, and the rest is exact or correctly rounded. So a row's integers depend neither
+on its neighbours, nor on the kernel or the CPU that computes them, nor on how the compiler
+vectorises the loop. That is also why there is no BLAS here: OpenBLAS for one sums some rows of a
+block in another order than others (its sgemm for CPUs without AVX-512 does).
 
 Rows of zeros contribute exactly nothing, which is what blocks are padded with.
 """
@@ -22,28 +24,23 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from sketchlearn._kernels._policy import (
+    COSINE,
+    FEATURE_CHUNK,
     FUSED_BLOCK,
-    FUSED_BLOCK_FEATURES,
-    FUSED_BLOCK_WIDE,
+    SINE,
+    TILE_FREQUENCIES,
+    TILE_VECTORS,
+    VECTOR_BYTES,
 )
 
-# Minimax fits in u = r^2 over [0, 1/4] (Remez exchange): sin(pi r) / r with the error weighted by
-# |r|, and cos(pi r); the largest errors are 3.4e-9 and 4.7e-8.
 # Scaling by a power of two is exact.
 _SCALE = 2.0**11
-_S0 = np.float32(3.1415925800447386 * _SCALE)
-_S1 = np.float32(-5.167706878927013 * _SCALE)
-_S2 = np.float32(2.550031377289246 * _SCALE)
-_S3 = np.float32(-0.5980451741682167 * _SCALE)
-_S4 = np.float32(0.07722012903440595 * _SCALE)
-_C0 = np.float32(0.9999999534666701 * _SCALE)
-_C1 = np.float32(-4.9347928586756025 * _SCALE)
-_C2 = np.float32(4.058411914173809 * _SCALE)
-_C3 = np.float32(-1.33188016129198 * _SCALE)
-_C4 = np.float32(0.2196967986903742 * _SCALE)
+_S0, _S1, _S2, _S3, _S4 = (np.float32(c * _SCALE) for c in SINE)
+_C0, _C1, _C2, _C3, _C4 = (np.float32(c * _SCALE) for c in COSINE)
 
 _MAGIC = np.float32(1.5 * 2.0**23)
 _MAGIC_BITS = np.int32(0x4B400000)
@@ -120,23 +117,6 @@ def pack_columns(rows, center, limit, blocks):
 
 
 @numba.njit(nogil=True, cache=True)
-def pack_rows(rows, center, limit, block):
-    """Centre rows into one block, padded with zeros; count the entries beyond `limit`.
-
-    rows (n, d), center (d,), block (b, d) with b >= n, of float32 or float64.
-    """
-    n, d = rows.shape
-    n_bad = 0
-    for i in range(n):
-        for feature in range(d):
-            value = rows[i, feature] - center[feature]
-            n_bad += not abs(value) <= limit
-            block[i, feature] = value
-    block[n:] = 0.0
-    return n_bad
-
-
-@numba.njit(nogil=True, cache=True)
 def add_columns(dims, blocks, turns, sums):
     """Add the features of blocks of columns to the sums of C and S.
 
@@ -145,14 +125,13 @@ def add_columns(dims, blocks, turns, sums):
     blocks' type; sums (2, m) int64.
     """
     d = len(dims)
-    b = FUSED_BLOCK if d <= FUSED_BLOCK_FEATURES else FUSED_BLOCK_WIDE
-    offset = np.int32(b) * _MAGIC_BITS
+    offset = np.int32(FUSED_BLOCK) * _MAGIC_BITS
     for block in range(blocks.shape[0]):
         columns = blocks[block]
         for j in range(turns.shape[0]):
             c_sum = np.int32(0)
             s_sum = np.int32(0)
-            for i in range(b):
+            for i in range(FUSED_BLOCK):
                 y = columns[0, i] * turns[j, 0]
                 for feature in range(1, d):
                     y = _fma(columns[feature, i], turns[j, feature], y)
@@ -167,13 +146,12 @@ def add_columns(dims, blocks, turns, sums):
 def add_weighted_columns(dims, blocks, weights, turns, sums):
     """Add the weighted features of blocks of columns; weights (g, b) int64, zero where padded."""
     d = len(dims)
-    b = FUSED_BLOCK if d <= FUSED_BLOCK_FEATURES else FUSED_BLOCK_WIDE
     for block in range(blocks.shape[0]):
         columns = blocks[block]
         for j in range(turns.shape[0]):
             c_sum = np.int64(0)
             s_sum = np.int64(0)
-            for i in range(b):
+            for i in range(FUSED_BLOCK):
                 y = columns[0, i] * turns[j, 0]
                 for feature in range(1, d):
                     y = _fma(columns[feature, i], turns[j, feature], y)
@@ -185,38 +163,148 @@ def add_weighted_columns(dims, blocks, weights, turns, sums):
             sums[1, j] += s_sum
 
 
-@numba.njit(nogil=True, cache=True)
-def add_phases(phases, partial, sums):
-    """Add the features of a block of phases to the sums of C and S.
+@intrinsic
+def _project_tile(typingctx, x, x_at, w, w_at, n, p, p_at, stride, is_first):
+    """Phases of one tile, TILE_VECTORS vectors of rows by TILE_FREQUENCIES frequencies.
 
-    phases (b, m) in turns, b a multiple of four and at most 1,023; partial (2, m) int32, scratch;
-    sums (2, m) int64.
+    In elements of the flat arrays: x at x_at holds n features by the tile's rows, w at w_at n
+    features by frequencies; p at p_at holds frequencies by rows, `stride` apart, and is set, or
+    added to where is_first is 0. All sums stay in vector registers: left to itself the compiler
+    keeps them in memory, at a third of the speed.
     """
-    b, m = phases.shape
-    partial[:] = 0
-    for i in range(0, b, 4):
-        for j in range(m):
-            c0, s0 = _half_angle(phases[i, j])
-            c1, s1 = _half_angle(phases[i + 1, j])
-            c2, s2 = _half_angle(phases[i + 2, j])
-            c3, s3 = _half_angle(phases[i + 3, j])
-            partial[0, j] += (c0 + c1) + (c2 + c3)
-            partial[1, j] += (s0 + s1) + (s2 + s3)
-    offset = np.int32(b) * _MAGIC_BITS
-    for j in range(m):
-        sums[0, j] += np.uint32(partial[0, j] - offset)
-        sums[1, j] += np.int32(partial[1, j] - offset)
+    size = x.dtype.bitwidth // 8
+    lanes = VECTOR_BYTES // size
+
+    def codegen(context, builder, signature, args):
+        element = ir.FloatType() if size == 4 else ir.DoubleType()
+        vector = ir.VectorType(element, lanes)
+        int32, int64 = ir.IntType(32), ir.IntType(64)
+        zeros = ir.Constant(vector, None)
+        lane_zero = ir.Constant(ir.VectorType(int32, lanes), None)
+        fma = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(vector, [vector] * 3),
+            f"llvm.fma.v{lanes}f{8 * size}",
+        )
+
+        def pointer(array, *offsets):
+            data = context.make_array(signature.args[array])(context, builder, args[array]).data
+            for offset in offsets:
+                data = builder.gep(data, [offset])
+            return data
+
+        def as_vector(start, i):
+            at = builder.gep(start, [ir.Constant(int64, i * lanes)])
+            return builder.bitcast(at, vector.as_pointer())
+
+        tile = [(q, v) for q in range(TILE_FREQUENCIES) for v in range(TILE_VECTORS)]
+        before = builder.block
+        loop, done = (builder.append_basic_block(name) for name in ("tile.loop", "tile.done"))
+        builder.branch(loop)
+
+        builder.position_at_end(loop)
+        k = builder.phi(int64)
+        k.add_incoming(ir.Constant(int64, 0), before)
+        sums = {at: builder.phi(vector) for at in tile}
+        rows = pointer(0, args[1], builder.mul(k, ir.Constant(int64, TILE_VECTORS * lanes)))
+        weights = pointer(2, args[3], builder.mul(k, ir.Constant(int64, TILE_FREQUENCIES)))
+        xs = [builder.load(as_vector(rows, v), align=size) for v in range(TILE_VECTORS)]
+        ws = []
+        for q in range(TILE_FREQUENCIES):
+            weight = builder.load(builder.gep(weights, [ir.Constant(int64, q)]), align=size)
+            single = builder.insert_element(zeros, weight, ir.Constant(int32, 0))
+            ws.append(builder.shuffle_vector(single, zeros, lane_zero))
+        new = {(q, v): builder.call(fma, [xs[v], ws[q], sums[q, v]]) for q, v in tile}
+        next_k = builder.add(k, ir.Constant(int64, 1))
+        k.add_incoming(next_k, loop)
+        for at in tile:
+            sums[at].add_incoming(zeros, before)
+            sums[at].add_incoming(new[at], loop)
+        builder.cbranch(builder.icmp_signed("<", next_k, args[4]), loop, done)
+
+        builder.position_at_end(done)
+        first = builder.icmp_signed("!=", args[8], ir.Constant(int64, 0))
+        for q, v in tile:
+            row = builder.mul(args[7], ir.Constant(int64, q))
+            out = as_vector(pointer(5, args[6], row), v)
+            earlier = builder.select(first, zeros, builder.load(out, align=size))
+            builder.store(builder.fadd(earlier, new[q, v]), out, align=size)
+        return context.get_dummy_value()
+
+    index = types.int64
+    return types.void(x, index, w, index, index, p, index, index, index), codegen
+
+
+@numba.njit(inline="always")
+def _project_group(group, turns, start, stop, phases):
+    """Fill phases (panel, b) for the groups of frequencies from start to stop."""
+    n_tiles, d, tile_rows = group.shape
+    b = n_tiles * tile_rows
+    x, w, p = group.reshape(-1), turns.reshape(-1), phases.reshape(-1)
+    for t in range(n_tiles):
+        for k in range(0, d, FEATURE_CHUNK):
+            n = min(FEATURE_CHUNK, d - k)
+            for j in range(start, stop):
+                _project_tile(
+                    x,
+                    (t * d + k) * tile_rows,
+                    w,
+                    (j * d + k) * TILE_FREQUENCIES,
+                    n,
+                    p,
+                    (j - start) * TILE_FREQUENCIES * b + t * tile_rows,
+                    b,
+                    np.int64(k == 0),
+                )
 
 
 @numba.njit(nogil=True, cache=True)
-def add_weighted_phases(phases, weights, sums):
-    """Add the weighted features of a block of phases; weights (b,) int64, zero where padded."""
-    b, m = phases.shape
-    for i in range(b):
-        weight = weights[i]
-        if weight == 0:
-            continue
-        for j in range(m):
-            c, s = _half_angle(phases[i, j])
-            sums[0, j] += (np.int64(c - _MAGIC_BITS) * weight + _WEIGHT_HALF) >> _WEIGHT_BITS
-            sums[1, j] += (np.int64(s - _MAGIC_BITS) * weight + _WEIGHT_HALF) >> _WEIGHT_BITS
+def add_tiles(blocks, turns, phases, sums):
+    """Add the features of blocks of tiles to the sums of C and S.
+
+    blocks (g, b / tile_rows, d, tile_rows) with b at most 1,023; turns (m / 6 rounded up, d, 6) of
+    the blocks' type, zero where padded; phases (panel, b), scratch, panel a multiple of 6;
+    sums (2, m) int64. A chunk of FEATURE_CHUNK features is summed by itself first, which keeps the
+    rounding errors of long rows down.
+    """
+    panel, b = phases.shape
+    m = sums.shape[1]
+    offset = np.int32(b) * _MAGIC_BITS
+    for block in range(blocks.shape[0]):
+        for first in range(0, m, panel):
+            start = first // TILE_FREQUENCIES
+            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
+            _project_group(blocks[block], turns, start, stop, phases)
+            for j in range(first, min(first + panel, m)):
+                row = phases[j - first]
+                c_sum = np.int32(0)
+                s_sum = np.int32(0)
+                for i in range(b):
+                    c, s = _half_angle(row[i])
+                    c_sum += c
+                    s_sum += s
+                sums[0, j] += np.uint32(c_sum - offset)
+                sums[1, j] += np.int32(s_sum - offset)
+
+
+@numba.njit(nogil=True, cache=True)
+def add_weighted_tiles(blocks, weights, turns, phases, sums):
+    """Add the weighted features of blocks of tiles; weights (g, b) int64, zero where padded."""
+    panel, b = phases.shape
+    m = sums.shape[1]
+    for block in range(blocks.shape[0]):
+        for first in range(0, m, panel):
+            start = first // TILE_FREQUENCIES
+            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
+            _project_group(blocks[block], turns, start, stop, phases)
+            for j in range(first, min(first + panel, m)):
+                row = phases[j - first]
+                c_sum = np.int64(0)
+                s_sum = np.int64(0)
+                for i in range(b):
+                    c, s = _half_angle(row[i])
+                    weight = weights[block, i]
+                    c_sum += (np.int64(c - _MAGIC_BITS) * weight + _WEIGHT_HALF) >> _WEIGHT_BITS
+                    s_sum += (np.int64(s - _MAGIC_BITS) * weight + _WEIGHT_HALF) >> _WEIGHT_BITS
+                sums[0, j] += c_sum
+                sums[1, j] += s_sum

@@ -1,4 +1,4 @@
-"""How a dense operator adds rows to integer sums: one fused kernel, or a product and a kernel."""
+"""How a dense operator adds rows to integer sums: one fused kernel, or tiles of phases."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ import numpy as np
 from sketchlearn._kernels import sketching as kernels
 from sketchlearn._kernels._policy import (
     FUSED_BLOCK,
-    FUSED_BLOCK_FEATURES,
-    FUSED_BLOCK_WIDE,
     FUSED_MAX_FEATURES,
-    PRODUCT_BLOCK,
+    PANEL,
+    TILE_FREQUENCIES,
+    TILE_VECTORS,
+    TILED_BLOCK,
+    VECTOR_BYTES,
 )
 from sketchlearn.frequencies.operator import BlockAccumulator
 
 # Blocks that one call takes: enough to hide what the call itself costs.
-FUSED_BLOCKS_A_CALL = 8
-PRODUCT_BLOCKS_A_CALL = 4
+BLOCKS_A_CALL = 8
 
 
-def dense_accumulator(turns: np.ndarray, center: np.ndarray, double: bool) -> BlockAccumulator:
+def dense_accumulator(turns: np.ndarray, center: np.ndarray, is_double: bool) -> BlockAccumulator:
     """Choose the faster accumulator for a matrix of frequencies in turns (d, m)."""
-    turns = turns.astype(np.float64 if double else np.float32)
+    turns = turns.astype(np.float64 if is_double else np.float32)
     if len(turns) <= FUSED_MAX_FEATURES:
         return FusedAccumulator(turns, center)
-    return ProductAccumulator(turns, center)
+    return TiledAccumulator(turns, center)
 
 
 def largest_entry(turns: np.ndarray) -> float:
@@ -37,69 +38,74 @@ def largest_entry(turns: np.ndarray) -> float:
 
 @final
 class FusedAccumulator(BlockAccumulator):
-    """Few features: phases are computed and used in registers, vectorised over rows."""
+    """Few features: phases are computed and used in registers, one frequency at a time."""
+
+    chunk_size = BLOCKS_A_CALL * FUSED_BLOCK
 
     def __init__(self, turns: np.ndarray, center: np.ndarray) -> None:
         d, _ = turns.shape
-        block = FUSED_BLOCK if d <= FUSED_BLOCK_FEATURES else FUSED_BLOCK_WIDE
-        self.chunk_size = FUSED_BLOCKS_A_CALL * block
         self._turns = np.ascontiguousarray(turns.T)
         self._center = center
         self._limit = largest_entry(turns)
         self._dims = (0,) * d
-        self._blocks = np.empty((FUSED_BLOCKS_A_CALL, d, block), dtype=turns.dtype)
-        self._weights = np.empty((FUSED_BLOCKS_A_CALL, block), dtype=np.int64)
+        self._blocks = np.empty((BLOCKS_A_CALL, d, FUSED_BLOCK), dtype=turns.dtype)
+        self._weights = np.empty((BLOCKS_A_CALL, FUSED_BLOCK), dtype=np.int64)
 
     def add(self, rows: np.ndarray, weights: np.ndarray | None, sums: np.ndarray) -> int:
         """Add rows, see `BlockAccumulator.add`."""
-        n_blocks = -(-len(rows) // self._blocks.shape[2])
+        n_blocks = -(-len(rows) // FUSED_BLOCK)
         blocks = self._blocks[:n_blocks]
         n_bad = kernels.pack_columns(rows, self._center, self._limit, blocks)
         if n_bad:
-            return n_bad
+            return int(n_bad)
         if weights is None:
             kernels.add_columns(self._dims, blocks, self._turns, sums)
         else:
-            padded = self._weights[:n_blocks]
-            padded.reshape(-1)[: len(rows)] = weights
-            padded.reshape(-1)[len(rows) :] = 0
+            padded = _padded(weights, self._weights[:n_blocks])
             kernels.add_weighted_columns(self._dims, blocks, padded, self._turns, sums)
         return 0
 
 
 @final
-class ProductAccumulator(BlockAccumulator):
-    """Many features: phases by a matrix product of one fixed shape, then a kernel over them.
+class TiledAccumulator(BlockAccumulator):
+    """Many features: a panel of phases by tiles held in vector registers, then their features."""
 
-    The shape is fixed because BLAS may sum a row in another order when the shape changes.
-    """
+    chunk_size = BLOCKS_A_CALL * TILED_BLOCK
 
     def __init__(self, turns: np.ndarray, center: np.ndarray) -> None:
         d, m = turns.shape
-        self.chunk_size = PRODUCT_BLOCKS_A_CALL * PRODUCT_BLOCK
-        self._turns = np.ascontiguousarray(turns)
+        n_groups = -(-m // TILE_FREQUENCIES)
+        padded = np.zeros((n_groups * TILE_FREQUENCIES, d), dtype=turns.dtype)
+        padded[:m] = turns.T
+        grouped = padded.reshape(n_groups, TILE_FREQUENCIES, d)
+        tile_rows = TILE_VECTORS * VECTOR_BYTES // turns.itemsize
+        self._turns = np.ascontiguousarray(grouped.transpose(0, 2, 1))
         self._center = center
         self._limit = largest_entry(turns)
-        self._blocks = np.empty((PRODUCT_BLOCKS_A_CALL, PRODUCT_BLOCK, d), dtype=turns.dtype)
-        self._phases = np.empty((PRODUCT_BLOCK, m), dtype=turns.dtype)
-        self._partial = np.empty((2, m), dtype=np.int32)
-        self._weights = np.empty((PRODUCT_BLOCKS_A_CALL, PRODUCT_BLOCK), dtype=np.int64)
+        shape = (BLOCKS_A_CALL, TILED_BLOCK // tile_rows, d, tile_rows)
+        self._blocks = np.empty(shape, dtype=turns.dtype)
+        self._phases = np.empty((PANEL, TILED_BLOCK), dtype=turns.dtype)
+        self._weights = np.empty((BLOCKS_A_CALL, TILED_BLOCK), dtype=np.int64)
 
     def add(self, rows: np.ndarray, weights: np.ndarray | None, sums: np.ndarray) -> int:
         """Add rows, see `BlockAccumulator.add`."""
-        n_blocks = -(-len(rows) // PRODUCT_BLOCK)
-        flat = self._blocks[:n_blocks].reshape(-1, self._blocks.shape[2])
-        n_bad = kernels.pack_rows(rows, self._center, self._limit, flat)
+        n_blocks = -(-len(rows) // TILED_BLOCK)
+        blocks = self._blocks[:n_blocks]
+        tiles = blocks.reshape(-1, *blocks.shape[2:])
+        n_bad = kernels.pack_columns(rows, self._center, self._limit, tiles)
         if n_bad:
-            return n_bad
-        if weights is not None:
-            padded = self._weights.reshape(-1)
-            padded[: len(rows)] = weights
-            padded[len(rows) :] = 0
-        for i in range(n_blocks):
-            np.matmul(self._blocks[i], self._turns, out=self._phases)
-            if weights is None:
-                kernels.add_phases(self._phases, self._partial, sums)
-            else:
-                kernels.add_weighted_phases(self._phases, self._weights[i], sums)
+            return int(n_bad)
+        if weights is None:
+            kernels.add_tiles(blocks, self._turns, self._phases, sums)
+        else:
+            padded = _padded(weights, self._weights[:n_blocks])
+            kernels.add_weighted_tiles(blocks, padded, self._turns, self._phases, sums)
         return 0
+
+
+def _padded(weights: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Give the weights in blocks, zero beyond their end."""
+    flat = out.reshape(-1)
+    flat[: len(weights)] = weights
+    flat[len(weights) :] = 0
+    return out

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from sketchlearn.frequencies import FrequencyOperator
 
@@ -82,16 +79,15 @@ def half_angle_sums(
                 raise _bad_rows(X[rows], rows.start)
         return sums
 
-    with single_threaded_blas():
-        if n_threads == 1:
-            return work(first)
-        accumulators = [first] + [operator.accumulator() for _ in range(n_threads - 1)]
-        with ThreadPoolExecutor(n_threads) as pool:
-            try:
-                return np.sum(list(pool.map(work, accumulators)), axis=0)
-            finally:
-                # An interrupt reaches the waiting thread only: the workers end their chunk.
-                stop.set()
+    if n_threads == 1:
+        return work(first)
+    accumulators = [first] + [operator.accumulator() for _ in range(n_threads - 1)]
+    with ThreadPoolExecutor(n_threads) as pool:
+        try:
+            return np.sum(list(pool.map(work, accumulators)), axis=0)
+        finally:
+            # An interrupt reaches the waiting thread only: the workers end their chunk.
+            stop.set()
 
 
 def _native(rows: np.ndarray) -> np.ndarray:
@@ -117,43 +113,3 @@ def _bad_rows(rows: np.ndarray, start: int) -> ValueError:
         f"Input X contains a value too large for this operator's frequencies: {rows[i, j]:.3g} "
         f"at row {start + i}, column {j}"
     )
-
-
-class _BlasLimit:
-    """Holds numpy's BLAS to one thread while anyone needs it so, and then gives it back.
-
-    The limit is the process's, so concurrent users are counted: the last one out restores it.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._n_users = 0
-        self._controller: ThreadpoolController | None = None
-        self._limiter: Any = None
-
-    def enter(self) -> None:
-        with self._lock:
-            if self._n_users == 0:
-                # Finding the libraries takes milliseconds, so once.
-                self._controller = self._controller or ThreadpoolController()
-                self._limiter = self._controller.limit(limits=1, user_api="blas")
-            self._n_users += 1
-
-    def leave(self) -> None:
-        with self._lock:
-            self._n_users -= 1
-            if self._n_users == 0:
-                self._limiter.restore_original_limits()
-
-
-_blas_limit = _BlasLimit()
-
-
-@contextmanager
-def single_threaded_blas() -> Iterator[None]:
-    """Hold BLAS to one thread inside the block."""
-    _blas_limit.enter()
-    try:
-        yield
-    finally:
-        _blas_limit.leave()

@@ -27,12 +27,20 @@ def pilot_size(n_clusters: int | None = None) -> int:
 def draw_pilot(
     X: np.ndarray, weights: np.ndarray | None, size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Uniform rows without replacement, among those of positive weight, and their weights."""
+    """Uniform rows without replacement, among those of positive weight, and their weights.
+
+    Equal rows are merged and all are put in a fixed order, so that what is learned from them
+    depends neither on the order of the data nor on whether a row has weight two or comes twice.
+    """
     eligible = np.arange(len(X)) if weights is None else np.flatnonzero(weights > 0)
     if len(eligible) > size:
         eligible = eligible[np.sort(rng.choice(len(eligible), size, replace=False))]
-    rows = np.array(X[eligible], dtype=np.float64, order="C")
-    return rows, np.ones(len(rows)) if weights is None else weights[eligible]
+    # Adding zero turns -0.0 into 0.0, which has other bytes.
+    rows = np.array(X[eligible], dtype=np.float64, order="C") + 0.0
+    whole_rows = rows.view(np.dtype((np.void, rows.strides[0]))).ravel()
+    _, first, inverse = np.unique(whole_rows, return_index=True, return_inverse=True)
+    row_weights = np.ones(len(rows)) if weights is None else weights[eligible]
+    return rows[first], np.bincount(inverse, weights=row_weights)
 
 
 def box_of(rows: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,6 @@ from sketchlearn.frequencies.radius import radius_law_named
 from sketchlearn.sketching.accumulation import (
     fixed_weights,
     half_angle_sums,
-    single_threaded_blas,
     total_and_square,
 )
 from sketchlearn.sketching.pilot import (
@@ -228,12 +227,11 @@ class Sketcher(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "operator_")
         X = validate_data(self, X, dtype="numeric", ensure_all_finite=True, reset=False)
         out = np.empty((len(X), self.operator_.n_frequencies), dtype=np.complex128)
-        with single_threaded_blas():
-            for start in range(0, len(X), TRANSFORM_ROWS):
-                rows = slice(start, start + TRANSFORM_ROWS)
-                phases = self.operator_.project(X[rows])
-                out[rows].real = np.cos(phases)
-                out[rows].imag = np.sin(phases)
+        for start in range(0, len(X), TRANSFORM_ROWS):
+            rows = slice(start, start + TRANSFORM_ROWS)
+            phases = self.operator_.project(X[rows])
+            out[rows].real = np.cos(phases)
+            out[rows].imag = np.sin(phases)
         return out
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
