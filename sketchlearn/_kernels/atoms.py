@@ -8,10 +8,19 @@ under 2e-7, far below what a sketch can resolve.
 import numpy as np
 from numba import njit
 
-from sketchlearn._kernels._policy import COSINE, FASTMATH, SINE
+from sketchlearn._kernels._policy import FASTMATH
 
-_S0, _S1, _S2, _S3, _S4 = (np.float32(c) for c in SINE)
-_C0, _C1, _C2, _C3, _C4 = (np.float32(c) for c in COSINE)
+# The minimax fits of `sketching.py`, without its power of two.
+_S0 = np.float32(3.1415925800447386)
+_S1 = np.float32(-5.167706878927013)
+_S2 = np.float32(2.550031377289246)
+_S3 = np.float32(-0.5980451741682167)
+_S4 = np.float32(0.07722012903440595)
+_C0 = np.float32(0.9999999534666701)
+_C1 = np.float32(-4.9347928586756025)
+_C2 = np.float32(4.058411914173809)
+_C3 = np.float32(-1.33188016129198)
+_C4 = np.float32(0.2196967986903742)
 _ONE, _TWO = np.float32(1.0), np.float32(2.0)
 
 
@@ -25,7 +34,7 @@ def _cosine_sine(y):
     return _ONE - _TWO * h * h, _TWO * h * g
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH)
+@njit(nogil=True, cache=True, fastmath=set(FASTMATH))
 def modulated_waves(turns, envelope, out):
     """Fill ``out = [e cos(2 pi t), e sin(2 pi t)]`` for phases ``t`` in turns.
 
@@ -41,7 +50,7 @@ def modulated_waves(turns, envelope, out):
             out[k, n_frequencies + j] = e[j] * s
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH)
+@njit(nogil=True, cache=True, fastmath=set(FASTMATH))
 def correlate(atoms, residual, in_phase, quadrature):
     """Fill the real and imaginary parts of ``conj(r_j) a_kj``, each (k, m), from stacked arrays."""
     n_atoms, n_frequencies = in_phase.shape
@@ -55,7 +64,7 @@ def correlate(atoms, residual, in_phase, quadrature):
             quadrature[k, j] = rc * s - rs * c
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH)
+@njit(nogil=True, cache=True, fastmath=set(FASTMATH))
 def add_waves(turns, partial):
     """Add ``[cos(2 pi t), sin(2 pi t)]`` of every row of ``turns`` (n, m) to ``partial`` (2 m,)."""
     n_points, n_frequencies = turns.shape
@@ -66,7 +75,7 @@ def add_waves(turns, partial):
             partial[n_frequencies + j] += s
 
 
-@njit(nogil=True, cache=True, fastmath=FASTMATH)
+@njit(nogil=True, cache=True, fastmath=set(FASTMATH))
 def rotate_in_place(turns, residual):
     """Replace each phase by ``Im(conj(r_j) exp(2 pi i t))``, for ``residual`` (2 m,) stacked."""
     n_points, n_frequencies = turns.shape
