@@ -4,8 +4,17 @@ Data becomes a sketch in one pass; a sketch becomes a model without the data.
 """
 
 from sketchlearn.estimators import CompressiveKMeans
+from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
 from sketchlearn.sketching import Sketch, Sketcher
 
 __version__ = "0.1.0"
 
-__all__ = ["CompressiveKMeans", "Sketch", "Sketcher", "__version__"]
+__all__ = [
+    "CompressiveKMeans",
+    "EmptySketchError",
+    "Sketch",
+    "SketchFormatError",
+    "SketchMismatchError",
+    "Sketcher",
+    "__version__",
+]
