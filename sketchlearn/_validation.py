@@ -19,7 +19,7 @@ def check_count(value: Any, name: str, least: int = 1) -> int:
     ValueError
         If it is too small.
     """
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
@@ -36,11 +36,12 @@ def check_positive(value: Any, name: str) -> float:
     ValueError
         If it is not positive and finite.
     """
-    if not isinstance(value, Real) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number, got {value!r}")
-    if not (np.isfinite(value) and value > 0):
+    number = float(value)
+    if not (np.isfinite(number) and number > 0):
         raise ValueError(f"{name} must be positive and finite, got {value}")
-    return float(value)
+    return number
 
 
 def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
@@ -71,7 +72,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
     return weights
 
 
-def thread_count(n_jobs: int | None) -> int:
+def thread_count(n_jobs: Any) -> int:
     """Threads that `n_jobs` asks for: None is one, -1 all, -2 all but one, and so on.
 
     Raises
@@ -83,14 +84,15 @@ def thread_count(n_jobs: int | None) -> int:
     """
     if n_jobs is None:
         return 1
-    if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool):
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral):
         raise TypeError(f"n_jobs must be None or an integer, got {n_jobs!r}")
-    if n_jobs == 0:
+    n_threads = int(n_jobs)
+    if n_threads == 0:
         raise ValueError("n_jobs must not be 0; None is one thread, -1 is all")
-    if n_jobs > 0:
-        return int(n_jobs)
+    if n_threads > 0:
+        return n_threads
     if hasattr(os, "sched_getaffinity"):
         n_cpus = len(os.sched_getaffinity(0))
     else:
         n_cpus = os.cpu_count() or 1
-    return max(1, n_cpus + 1 + int(n_jobs))
+    return max(1, n_cpus + 1 + n_threads)

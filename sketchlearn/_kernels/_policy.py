@@ -7,18 +7,12 @@ from llvmlite.binding import get_host_cpu_features
 # Everything but "nnan" and "ninf": with those, `np.isnan` inside a kernel lies.
 FASTMATH: Final = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
-# Up to this many features the fused kernel beats tiles of phases.
-FUSED_MAX_FEATURES: Final = 6
-# Rows of a block of the fused kernel. The int32 sums of a block are exact up to 1,023 rows
-# (see `sketching.py`).
-FUSED_BLOCK: Final = 512
-
 # Features that are summed by themselves before they join a phase: a tile's worth of them stays in
 # the first-level cache. Part of what a sketch's bits are: another value rounds otherwise.
 FEATURE_CHUNK: Final = 128
-# Rows of a block of tiles, and frequencies whose phases are kept at a time: together they, and
-# the block's rows, stay in the second-level cache.
-TILED_BLOCK: Final = 256
+# Rows of a block, whose int32 sums are exact up to 1,023 rows (see `sketching.py`), and
+# frequencies whose phases are kept at a time: these phases stay in the second-level cache.
+BLOCK: Final = 256
 PANEL: Final = 192
 
 

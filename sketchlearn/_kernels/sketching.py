@@ -30,7 +30,6 @@ from numba.extending import intrinsic
 from sketchlearn._kernels._policy import (
     COSINE,
     FEATURE_CHUNK,
-    FUSED_BLOCK,
     SINE,
     TILE_FREQUENCIES,
     TILE_VECTORS,
@@ -91,76 +90,38 @@ def _half_angle(y):
     return _bits(_fma(h, h, _MAGIC)), _bits(_fma(h, g, _MAGIC))
 
 
-@numba.njit(nogil=True, cache=True)
-def pack_columns(rows, center, limit, blocks):
-    """Centre rows into blocks of columns, padded with zeros; count the entries beyond `limit`.
+@numba.njit(inline="always")
+def _pack_column(rows, start, feature, middle, column):
+    """Centre one feature of one tile; zeros where the rows have ended."""
+    size = max(0, min(len(column), len(rows) - start))
+    for i in range(size):
+        column[i] = rows[start + i, feature] - middle
+    for i in range(size, len(column)):
+        column[i] = 0.0
 
-    rows (n, d), center (d,), blocks (g, d, b) with g * b >= n, of float32 or float64.
-    An entry that is NaN counts as beyond the limit.
+
+@numba.njit(nogil=True, cache=True)
+def pack_tiles(rows, center, limit, tiles):
+    """Centre rows into tiles of columns, padded with zeros; count the entries beyond `limit`.
+
+    rows (n, d), center (d,), tiles (t, d, tile_rows) with t * tile_rows >= n, of float32 or
+    float64. An entry that is NaN counts as beyond the limit.
     """
-    n, d = rows.shape
-    g, _, b = blocks.shape
-    n_bad = 0
-    for block in range(g):
-        start = block * b
-        size = min(b, n - start)
+    n_tiles, d, tile_rows = tiles.shape
+    if rows.strides[0] < rows.strides[1]:
         for feature in range(d):
-            middle = center[feature]
-            column = blocks[block, feature]
-            for i in range(size):
-                value = rows[start + i, feature] - middle
-                n_bad += not abs(value) <= limit
-                column[i] = value
-            for i in range(max(size, 0), b):
-                column[i] = 0.0
+            for t in range(n_tiles):
+                _pack_column(rows, t * tile_rows, feature, center[feature], tiles[t, feature])
+    else:
+        for t in range(n_tiles):
+            for feature in range(d):
+                _pack_column(rows, t * tile_rows, feature, center[feature], tiles[t, feature])
+    n_bad = 0
+    for t in range(n_tiles):
+        for feature in range(d):
+            for i in range(tile_rows):
+                n_bad += not abs(tiles[t, feature, i]) <= limit
     return n_bad
-
-
-@numba.njit(nogil=True, cache=True)
-def add_columns(dims, blocks, turns, sums):
-    """Add the features of blocks of columns to the sums of C and S.
-
-    dims: a tuple of d integers of any value. Its length is part of the compiled type, which
-    unrolls the loops over features. blocks (g, d, b) of the block size for d; turns (m, d) of the
-    blocks' type; sums (2, m) int64.
-    """
-    d = len(dims)
-    offset = np.int32(FUSED_BLOCK) * _MAGIC_BITS
-    for block in range(blocks.shape[0]):
-        columns = blocks[block]
-        for j in range(turns.shape[0]):
-            c_sum = np.int32(0)
-            s_sum = np.int32(0)
-            for i in range(FUSED_BLOCK):
-                y = columns[0, i] * turns[j, 0]
-                for feature in range(1, d):
-                    y = _fma(columns[feature, i], turns[j, feature], y)
-                c, s = _half_angle(y)
-                c_sum += c
-                s_sum += s
-            sums[0, j] += np.uint32(c_sum - offset)
-            sums[1, j] += np.int32(s_sum - offset)
-
-
-@numba.njit(nogil=True, cache=True)
-def add_weighted_columns(dims, blocks, weights, turns, sums):
-    """Add the weighted features of blocks of columns; weights (g, b) int64, zero where padded."""
-    d = len(dims)
-    for block in range(blocks.shape[0]):
-        columns = blocks[block]
-        for j in range(turns.shape[0]):
-            c_sum = np.int64(0)
-            s_sum = np.int64(0)
-            for i in range(FUSED_BLOCK):
-                y = columns[0, i] * turns[j, 0]
-                for feature in range(1, d):
-                    y = _fma(columns[feature, i], turns[j, feature], y)
-                c, s = _half_angle(y)
-                weight = weights[block, i]
-                c_sum += (np.int64(c - _MAGIC_BITS) * weight + _WEIGHT_HALF) >> _WEIGHT_BITS
-                s_sum += (np.int64(s - _MAGIC_BITS) * weight + _WEIGHT_HALF) >> _WEIGHT_BITS
-            sums[0, j] += c_sum
-            sums[1, j] += s_sum
 
 
 @intrinsic

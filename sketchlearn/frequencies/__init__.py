@@ -1,7 +1,8 @@
 """The operator Omega: how it is drawn, scaled, applied and identified."""
 
+from sketchlearn.frequencies.accumulator import Accumulator
 from sketchlearn.frequencies.dense import DenseFrequencies
-from sketchlearn.frequencies.operator import BlockAccumulator, FrequencyOperator
+from sketchlearn.frequencies.operator import FrequencyOperator
 from sketchlearn.frequencies.radius import (
     AdaptedRadius,
     FoldedGaussianRadius,
@@ -10,8 +11,8 @@ from sketchlearn.frequencies.radius import (
 )
 
 __all__ = [
+    "Accumulator",
     "AdaptedRadius",
-    "BlockAccumulator",
     "DenseFrequencies",
     "FoldedGaussianRadius",
     "FrequencyOperator",

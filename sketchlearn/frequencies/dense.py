@@ -7,8 +7,8 @@ from typing import Any, Self, final
 
 import numpy as np
 
-from sketchlearn.frequencies.accumulators import dense_accumulator
-from sketchlearn.frequencies.operator import BlockAccumulator, FrequencyOperator
+from sketchlearn.frequencies.accumulator import Accumulator, DenseAccumulator
+from sketchlearn.frequencies.operator import FrequencyOperator
 from sketchlearn.frequencies.radius import RadiusLaw
 
 TWO_PI = 2.0 * np.pi
@@ -180,9 +180,10 @@ class DenseFrequencies(FrequencyOperator):
         """Give R @ frequencies.T, see `FrequencyOperator.adjoint`."""
         return np.asarray(R, dtype=np.float64) @ self._frequencies.T
 
-    def accumulator(self) -> BlockAccumulator:
+    def accumulator(self) -> Accumulator:
         """Give a fresh accumulator, for one thread."""
-        return dense_accumulator(self._turns, self._center, self._double_phases)
+        dtype = np.float64 if self._double_phases else np.float32
+        return DenseAccumulator(self._turns.astype(dtype), self._center)
 
     def components(self) -> dict[str, np.ndarray | float | bool]:
         """Everything that the operator consists of, by name."""
@@ -203,15 +204,7 @@ class DenseFrequencies(FrequencyOperator):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (
-            self._turns,
-            self._center,
-            self._scale,
-            self._lower,
-            self._upper,
-            self._covariance,
-            self._double_phases,
-        )
+        return _rebuilt, (self.components(),)
 
     def _check(self) -> None:
         """Refuse what cannot be an operator."""
@@ -231,7 +224,7 @@ class DenseFrequencies(FrequencyOperator):
 
 
 def orthogonal_directions(d: int, m: int, rng: np.random.Generator) -> np.ndarray:
-    """Unit columns (d, m), each uniform on the sphere, orthogonal within each d in a row."""
+    """Draw unit columns (d, m), each uniform on the sphere, orthogonal within each d in a row."""
     blocks = []
     for _ in range(-(-m // d)):
         q, r = np.linalg.qr(rng.standard_normal((d, d)))
@@ -254,25 +247,15 @@ def single_phase_limit(n_features: int) -> float:
     return 60.0 if n_features <= 4 else 25.0
 
 
-def _rebuilt(
-    turns: np.ndarray,
-    center: np.ndarray,
-    scale: float,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    covariance: np.ndarray,
-    double_phases: bool,
-) -> DenseFrequencies:
+def _rebuilt(components: dict[str, Any]) -> DenseFrequencies:
     """Give an operator from what pickle kept."""
-    return DenseFrequencies(
-        turns, center, scale, lower, upper, covariance, double_phases=double_phases
-    )
+    return DenseFrequencies(**components)
 
 
 def _frozen(array: Any, dtype: type) -> np.ndarray:
     """Give a read-only contiguous copy."""
     with np.errstate(over="ignore"):
-        copy = np.array(array, dtype=dtype, order="C")
+        copy: np.ndarray = np.array(array, dtype=dtype, order="C")
     copy.flags.writeable = False
     return copy
 

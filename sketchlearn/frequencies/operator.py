@@ -6,40 +6,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-
-class BlockAccumulator(ABC):
-    """One thread's way to add rows to integer sums; holds scratch memory, hence not shared.
-
-    A row's contribution depends on the row alone, so that any split of the rows gives the same
-    sums.
-
-    Attributes
-    ----------
-    chunk_size : int
-        The most rows that `add` takes.
-    """
-
-    chunk_size: int
-
-    @abstractmethod
-    def add(self, rows: np.ndarray, weights: np.ndarray | None, sums: np.ndarray) -> int:
-        """Add the features of rows to the sums, or nothing at all if a row is bad.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n, n_features), n <= chunk_size
-            Native float32 or float64, any layout, in data coordinates.
-        weights : ndarray of shape (n,) int64, optional
-            Fixed-point weights, multiples of 2^-20.
-        sums : ndarray of shape (2, n_frequencies) int64
-            Sums of sin^2(t/2) and sin(t/2) cos(t/2), t the centred phase, units of 2^-22. Added to.
-
-        Returns
-        -------
-        int
-            How many entries are not finite, or too large for the operator; if any, `sums` is as it
-            was.
-        """
+from sketchlearn.frequencies.accumulator import Accumulator
 
 
 class FrequencyOperator(ABC):
@@ -103,7 +70,7 @@ class FrequencyOperator(ABC):
         """Give R @ frequencies.T, shape (n, n_features), for real R of shape (n, n_frequencies)."""
 
     @abstractmethod
-    def accumulator(self) -> BlockAccumulator:
+    def accumulator(self) -> Accumulator:
         """Give a fresh accumulator, for one thread."""
 
     @abstractmethod

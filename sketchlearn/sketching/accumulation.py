@@ -55,7 +55,7 @@ def total_and_square(units: np.ndarray) -> tuple[int, int]:
 def half_angle_sums(
     operator: FrequencyOperator, X: np.ndarray, units: np.ndarray | None, n_threads: int
 ) -> np.ndarray:
-    """Sums (2, m) int64 of C and S over rows, units of 2^-22; the same for any thread count.
+    """Sum C and S over rows, (2, m) int64, units of 2^-22; the same for any thread count.
 
     Raises
     ------

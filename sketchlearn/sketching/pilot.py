@@ -53,7 +53,7 @@ def box_of(rows: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
 def cluster_scale(
     rows: np.ndarray, weights: np.ndarray, center: np.ndarray, n_clusters: int, seed: int
 ) -> float:
-    r"""Standard deviation of a cluster, one coordinate's, by k-means on the pilot.
+    r"""Estimate a cluster's standard deviation, one coordinate's, by k-means on the pilot.
 
     .. math:: s^2 = \frac{\mathrm{SSE}}{n_p d} \cdot \frac{n_p}{n_p - k}
 

@@ -26,14 +26,13 @@ import safetensors
 import safetensors.numpy
 
 from sketchlearn.exceptions import SketchFormatError
-from sketchlearn.frequencies import DenseFrequencies
-from sketchlearn.sketching.sketch import Sketch
+from sketchlearn.frequencies import DenseFrequencies, FrequencyOperator
 
 FORMAT = "sketchlearn-sketch"
 FORMAT_VERSION = 1
 
 # Names, in file order, and little-endian types; the widest first keeps all of them aligned.
-ARRAYS = {
+ARRAYS: dict[str, np.dtype[Any]] = {
     "center": np.dtype("<f8"),
     "covariance": np.dtype("<f8"),
     "feature_sum": np.dtype("<i8"),
@@ -45,11 +44,11 @@ SAFETENSORS_TYPES = {"<f8": "F64", "<i8": "I64", "<f4": "F32"}
 COUNTS = ("n_samples", "weight_units", "squared_weight_units")
 
 
-def sketch_to_bytes(sketch: Sketch) -> bytes:
-    """Give a sketch as the bytes of a safetensors file."""
-    components = sketch.operator.components()
+def encoded(operator: FrequencyOperator, feature_sum: np.ndarray, counts: tuple[int, ...]) -> bytes:
+    """Give a sketch's operator, sums and counts as the bytes of a safetensors file."""
+    components = operator.components()
     arrays = {
-        name: np.asarray(sketch.feature_sum if name == "feature_sum" else components[name])
+        name: np.asarray(feature_sum if name == "feature_sum" else components[name])
         for name in ARRAYS
     }
     metadata = {
@@ -57,16 +56,16 @@ def sketch_to_bytes(sketch: Sketch) -> bytes:
         "format_version": str(FORMAT_VERSION),
         "library_version": _library_version(),
         "operator": "dense",
-        "scale": float(sketch.operator.scale).hex(),
-        "double_phases": "1" if components["double_phases"] else "0",
-        "fingerprint": sketch.fingerprint,
-        **{name: str(getattr(sketch, name)) for name in COUNTS},
+        "scale": operator.scale.hex(),
+        "double_phases": str(int(components["double_phases"])),
+        "fingerprint": operator.fingerprint,
+        **dict(zip(COUNTS, map(str, counts), strict=True)),
     }
-    return _encoded(arrays, metadata)
+    return _laid_out(arrays, metadata)
 
 
-def sketch_from_bytes(data: bytes) -> Sketch:
-    """Give the sketch that these bytes hold, or say what is wrong with them."""
+def decoded(data: bytes) -> tuple[FrequencyOperator, np.ndarray, tuple[int, ...]]:
+    """Give the operator, sums and counts that these bytes hold, or say what is wrong with them."""
     data = bytes(data)
     metadata = _metadata_of(data)
     digest = metadata.pop("digest", None)
@@ -75,28 +74,23 @@ def sketch_from_bytes(data: bytes) -> Sketch:
         raise SketchFormatError(
             "the sketch's digest does not match its contents: the file was altered"
         )
-    if _encoded(arrays, metadata) != data:
+    if _laid_out(arrays, metadata) != data:
         raise SketchFormatError("the sketch is not in canonical form: the file was altered")
     try:
         operator = DenseFrequencies(
-            arrays["turns"],
-            arrays["center"],
-            float.fromhex(metadata["scale"]),
-            arrays["lower"],
-            arrays["upper"],
-            arrays["covariance"],
+            scale=float.fromhex(metadata["scale"]),
             double_phases=metadata["double_phases"] == "1",
+            **{name: arrays[name] for name in ARRAYS if name != "feature_sum"},
         )
-        sums = arrays["feature_sum"].astype(np.int64)
-        sketch = Sketch(operator, sums, *(int(metadata[name]) for name in COUNTS))
+        counts = tuple(int(metadata[name]) for name in COUNTS)
     except (KeyError, ValueError) as error:
-        raise SketchFormatError(f"the file does not describe a sketch: {error}") from error
+        raise SketchFormatError(f"the file does not describe a sketch: {error!r}") from error
     if operator.fingerprint != metadata.get("fingerprint"):
         raise SketchFormatError(
             f"the operator's fingerprint is {operator.fingerprint} where the file says "
             f"{metadata.get('fingerprint')}"
         )
-    return sketch
+    return operator, arrays["feature_sum"].astype(np.int64), counts
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -115,7 +109,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         raise
 
 
-def _encoded(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
+def _laid_out(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
     """Lay out arrays and metadata, with the digest of both, as format 1 has it."""
     header: dict[str, Any] = {"__metadata__": {**metadata, "digest": _digest(arrays, metadata)}}
     payload = b""
@@ -200,7 +194,7 @@ def _arrays_of(data: bytes) -> dict[str, np.ndarray]:
 
 @cache
 def _library_version() -> str:
-    """The library's version, for whoever reads the file's header."""
+    """Give the library's version, for whoever reads the file's header."""
     try:
         return version("sketchlearn")
     except PackageNotFoundError:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self, final
 
 import numpy as np
 
-from sketchlearn.exceptions import EmptySketchError, SketchMismatchError
+from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching.accumulation import LARGEST_TOTAL_UNITS, WEIGHT_UNIT
+from sketchlearn.sketching.serialization import decoded, encoded, write_atomically
 
 FEATURE_UNIT = 2.0**-21
 
 
 @final
+@dataclass(frozen=True, eq=False, repr=False)
 class Sketch:
     r"""Sums of the waves of an operator over rows, as integers; an immutable value.
 
@@ -44,46 +47,29 @@ class Sketch:
         If shapes or counts cannot be those of a sketch.
     """
 
-    __slots__ = (
-        "_feature_sum",
-        "_n_samples",
-        "_operator",
-        "_squared_weight_units",
-        "_weight_units",
-    )
+    operator: FrequencyOperator
+    feature_sum: np.ndarray
+    n_samples: int
+    weight_units: int
+    squared_weight_units: int
 
-    def __init__(
-        self,
-        operator: FrequencyOperator,
-        feature_sum: np.ndarray,
-        n_samples: int,
-        weight_units: int,
-        squared_weight_units: int,
-    ) -> None:
-        feature_sum = np.array(feature_sum, order="C")
-        if feature_sum.shape != (2, operator.n_frequencies) or feature_sum.dtype != np.int64:
+    def __post_init__(self) -> None:
+        sums = np.array(self.feature_sum, order="C")
+        counts = (self.n_samples, self.weight_units, self.squared_weight_units)
+        if sums.shape != (2, self.operator.n_frequencies) or sums.dtype != np.int64:
             raise ValueError(
-                f"feature_sum must be int64 of shape (2, {operator.n_frequencies}), got "
-                f"{feature_sum.dtype} of shape {feature_sum.shape}"
+                f"feature_sum must be int64 of shape (2, {self.operator.n_frequencies}), got "
+                f"{sums.dtype} of shape {sums.shape}"
             )
-        if not _is_possible(feature_sum, n_samples, weight_units, squared_weight_units):
+        if self.weight_units >= LARGEST_TOTAL_UNITS:
+            raise ValueError(f"the total weight must stay below 2**40, got {self.weight_sum:.6g}")
+        if not _is_possible(sums, *counts):
             raise ValueError(
-                f"no rows have these sums and counts: n_samples={n_samples}, "
-                f"weight_units={weight_units}, squared_weight_units={squared_weight_units}"
+                "no rows have these sums with n_samples={}, weight_units={}, "
+                "squared_weight_units={}".format(*counts)
             )
-        if weight_units >= LARGEST_TOTAL_UNITS:
-            raise ValueError(
-                f"the total weight must stay below 2**40, got {weight_units * WEIGHT_UNIT:.6g}"
-            )
-        feature_sum.flags.writeable = False
-        for name, value in (
-            ("_operator", operator),
-            ("_feature_sum", feature_sum),
-            ("_n_samples", n_samples),
-            ("_weight_units", weight_units),
-            ("_squared_weight_units", squared_weight_units),
-        ):
-            object.__setattr__(self, name, value)
+        sums.flags.writeable = False
+        object.__setattr__(self, "feature_sum", sums)
 
     @classmethod
     def empty(cls, operator: FrequencyOperator) -> Self:
@@ -91,46 +77,21 @@ class Sketch:
         return cls(operator, np.zeros((2, operator.n_frequencies), dtype=np.int64), 0, 0, 0)
 
     @property
-    def operator(self) -> FrequencyOperator:
-        """What the rows were projected with."""
-        return self._operator
-
-    @property
     def fingerprint(self) -> str:
         """The operator's fingerprint."""
-        return self._operator.fingerprint
-
-    @property
-    def feature_sum(self) -> np.ndarray:
-        """Sums (2, n_frequencies) int64 of cosines and sines of centred phases, units of 2^-21."""
-        return self._feature_sum
-
-    @property
-    def n_samples(self) -> int:
-        """Rows of positive weight."""
-        return self._n_samples
-
-    @property
-    def weight_units(self) -> int:
-        """Exact sum of the weights, units of 2^-20."""
-        return self._weight_units
-
-    @property
-    def squared_weight_units(self) -> int:
-        """Exact sum of the squared weights, units of 2^-40."""
-        return self._squared_weight_units
+        return self.operator.fingerprint
 
     @property
     def weight_sum(self) -> float:
         """Sum of the weights; the number of rows where none were given."""
-        return self._weight_units * WEIGHT_UNIT
+        return self.weight_units * WEIGHT_UNIT
 
     @property
     def n_effective(self) -> float:
         """Rows of equal weight that would be as noisy: (sum w)^2 / sum w^2; 0 if empty."""
-        if self._n_samples == 0:
+        if self.n_samples == 0:
             return 0.0
-        return self._weight_units**2 / self._squared_weight_units
+        return self.weight_units**2 / self.squared_weight_units
 
     @property
     def centered_mean(self) -> np.ndarray:
@@ -142,7 +103,7 @@ class Sketch:
             If the sketch holds no rows.
         """
         self._require_rows("mean")
-        cosines, sines = self._feature_sum * (FEATURE_UNIT / self.weight_sum)
+        cosines, sines = self.feature_sum * (FEATURE_UNIT / self.weight_sum)
         return cosines + 1j * sines
 
     @property
@@ -154,7 +115,7 @@ class Sketch:
         EmptySketchError
             If the sketch holds no rows.
         """
-        shift = self._operator.project(self._operator.center[None, :])[0]
+        shift = self.operator.project(self.operator.center[None, :])[0]
         return self.centered_mean * np.exp(1j * shift)
 
     @property
@@ -172,7 +133,7 @@ class Sketch:
         """
         self._require_rows("standard_error")
         power = float(np.sum(np.abs(self.centered_mean) ** 2))
-        return float(np.sqrt(max(self._operator.n_frequencies - power, 0.0) / self.n_effective))
+        return float(np.sqrt(max(self.operator.n_frequencies - power, 0.0) / self.n_effective))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the sketch's bytes to a file, wholly or not at all.
@@ -185,12 +146,10 @@ class Sketch:
         OSError
             If the file cannot be written; nothing is left behind.
         """
-        from sketchlearn.sketching.serialization import write_atomically
-
         write_atomically(path, self.to_bytes())
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Sketch:
+    def load(cls, path: str | PathLike[str]) -> Self:
         """Read a sketch that `save` wrote.
 
         Raises
@@ -205,12 +164,11 @@ class Sketch:
 
     def to_bytes(self) -> bytes:
         """Give the sketch as the bytes of a safetensors file; equal sketches give equal bytes."""
-        from sketchlearn.sketching.serialization import sketch_to_bytes
-
-        return sketch_to_bytes(self)
+        counts = (self.n_samples, self.weight_units, self.squared_weight_units)
+        return encoded(self.operator, self.feature_sum, counts)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Sketch:
+    def from_bytes(cls, data: bytes) -> Self:
         """Give the sketch that `to_bytes` turned into these bytes.
 
         Raises
@@ -218,20 +176,22 @@ class Sketch:
         SketchFormatError
             If the bytes are foreign, truncated, altered, or of a newer format.
         """
-        from sketchlearn.sketching.serialization import sketch_from_bytes
-
-        return sketch_from_bytes(data)
+        operator, feature_sum, counts = decoded(data)
+        try:
+            return cls(operator, feature_sum, *counts)
+        except ValueError as error:
+            raise SketchFormatError(f"the file does not describe a sketch: {error}") from error
 
     def __add__(self, other: Any) -> Sketch:
         if not isinstance(other, Sketch):
             return NotImplemented
         self._require_same_operator(other)
         return Sketch(
-            self._operator,
-            self._feature_sum + other._feature_sum,
-            self._n_samples + other._n_samples,
-            self._weight_units + other._weight_units,
-            self._squared_weight_units + other._squared_weight_units,
+            self.operator,
+            self.feature_sum + other.feature_sum,
+            self.n_samples + other.n_samples,
+            self.weight_units + other.weight_units,
+            self.squared_weight_units + other.squared_weight_units,
         )
 
     def __radd__(self, other: Any) -> Sketch:
@@ -242,19 +202,19 @@ class Sketch:
         if not isinstance(other, Sketch):
             return NotImplemented
         self._require_same_operator(other)
-        feature_sum = self._feature_sum - other._feature_sum
+        feature_sum = self.feature_sum - other.feature_sum
         counts = (
-            self._n_samples - other._n_samples,
-            self._weight_units - other._weight_units,
-            self._squared_weight_units - other._squared_weight_units,
+            self.n_samples - other.n_samples,
+            self.weight_units - other.weight_units,
+            self.squared_weight_units - other.squared_weight_units,
         )
         if not _is_possible(feature_sum, *counts):
             raise ValueError(
-                f"cannot take a sketch of {other._n_samples} rows (weight {other.weight_sum:.6g}) "
-                f"from one of {self._n_samples} rows (weight {self.weight_sum:.6g}) that does not "
+                f"cannot take a sketch of {other.n_samples} rows (weight {other.weight_sum:.6g}) "
+                f"from one of {self.n_samples} rows (weight {self.weight_sum:.6g}) that does not "
                 "contain them"
             )
-        return Sketch(self._operator, feature_sum, *counts)
+        return Sketch(self.operator, feature_sum, *counts)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sketch):
@@ -263,12 +223,6 @@ class Sketch:
 
     def __hash__(self) -> int:
         return hash(self._identity())
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"a Sketch is immutable: cannot set {name}")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"a Sketch is immutable: cannot delete {name}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Sketch.from_bytes, (self.to_bytes(),)
@@ -281,35 +235,35 @@ class Sketch:
 
     def __repr__(self) -> str:
         return (
-            f"Sketch(n_samples={self.n_samples}, n_features={self._operator.n_features}, "
-            f"n_frequencies={self._operator.n_frequencies}, sums of "
-            f"{self._feature_sum.nbytes} bytes, operator {self.fingerprint[:12]})"
+            f"Sketch(n_samples={self.n_samples}, n_features={self.operator.n_features}, "
+            f"n_frequencies={self.operator.n_frequencies}, sums of "
+            f"{self.feature_sum.nbytes} bytes, operator {self.fingerprint[:12]})"
         )
 
     def _identity(self) -> tuple[Any, ...]:
-        """What equal sketches share."""
+        """Give what equal sketches share, and no others."""
         return (
             self.fingerprint,
-            self._n_samples,
-            self._weight_units,
-            self._squared_weight_units,
-            self._feature_sum.tobytes(),
+            self.n_samples,
+            self.weight_units,
+            self.squared_weight_units,
+            self.feature_sum.tobytes(),
         )
 
     def _require_rows(self, name: str) -> None:
         """Refuse to divide by no rows."""
-        if self._n_samples == 0:
+        if self.n_samples == 0:
             raise EmptySketchError(f"the {name} of a sketch without rows is not defined")
 
     def _require_same_operator(self, other: Sketch) -> None:
         """Refuse a sketch of another operator, naming what differs."""
         if self.fingerprint == other.fingerprint:
             return
-        ours, theirs = self._operator.components(), other._operator.components()
-        names = [n for n in ours if not np.array_equal(ours[n], theirs.get(n))]  # type: ignore[arg-type]
+        ours, theirs = self.operator.components(), other.operator.components()
+        names = [n for n in ours if not np.array_equal(np.asarray(ours[n]), np.asarray(theirs[n]))]
         raise SketchMismatchError(
             f"the sketches were taken with different operators: {', '.join(names)} differ "
-            f"({self._operator!r} and {other._operator!r}); sketch both with the same fitted "
+            f"({self.operator!r} and {other.operator!r}); sketch both with the same fitted "
             "Sketcher"
         )
 

@@ -254,14 +254,14 @@ class Sketcher(TransformerMixin, BaseEstimator):
         )
 
     def _frequency_count(self, n_clusters: int, n_features: int) -> int:
-        """What `n_frequencies` asks for."""
+        """Give the number of frequencies that was asked for."""
         if isinstance(self.n_frequencies, str) and self.n_frequencies == "auto":
             size = n_clusters * n_features
             return max(100, min(10 * size, max(5000, 2 * size)))
         return check_count(self.n_frequencies, 'n_frequencies, where not "auto",')
 
     def _law(self, n_features: int) -> RadiusLaw:
-        """What `radius_law` asks for."""
+        """Give the radius law that was asked for."""
         if isinstance(self.radius_law, RadiusLaw):
             return self.radius_law
         return radius_law_named(self.radius_law, n_features)
