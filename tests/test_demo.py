@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from datasets.mnist import Digits, load_mnist
+from docs.examples import plot_data_sketch_model
 from docs.examples import plot_mnist_clusters as demo
 
 
@@ -63,3 +64,11 @@ def test_mean_images_leave_an_empty_cluster_blank():
 )
 def test_sizes_are_readable(n_bytes, text):
     assert demo.readable(n_bytes) == text
+
+
+def test_the_picture_of_the_readme_can_be_drawn(monkeypatch, tmp_path, capsys):
+    full = plot_data_sketch_model.draw
+    monkeypatch.setattr(plot_data_sketch_model, "draw", lambda: full(n_samples=2_000))
+    plot_data_sketch_model.main(["--figure", str(tmp_path / "picture.png")])
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    assert "picture.png" in capsys.readouterr().out.replace("\n", "")
