@@ -42,6 +42,10 @@ class Dirac(AtomFamily):
         """Empty, (k, 0)."""
         return np.empty((len(shapes), 0))
 
+    def shapes_of(self, variances: np.ndarray) -> np.ndarray:
+        """Empty, (k, 0)."""
+        return np.empty((len(variances), 0))
+
     def covariances(self, parameters: np.ndarray) -> np.ndarray:
         """Zero, (k, n_features)."""
         return np.zeros((len(parameters), self.n_features))

@@ -13,7 +13,7 @@ TWO_PI = 2.0 * np.pi
 
 
 class AtomFamily(ABC):
-    r"""Distributions ``P_theta`` symmetric around a location, with a positive characteristic function.
+    r"""Distributions ``P_theta`` around a location, of positive characteristic function.
 
     The sketch of an atom of location :math:`\mu` and shape :math:`\eta` is
 
@@ -69,6 +69,14 @@ class AtomFamily(ABC):
     @abstractmethod
     def covariances(self, parameters: np.ndarray) -> np.ndarray:
         """Diagonal of each atom's covariance, (k, n_features), in squared data units."""
+
+    @abstractmethod
+    def shapes_of(self, variances: np.ndarray) -> np.ndarray:
+        """Shapes (k, n_shape) nearest to variances (k, n_features), within the bounds."""
+
+    def from_moments(self, locations: np.ndarray, variances: np.ndarray) -> np.ndarray:
+        """Parameters (k, d + n_shape) of atoms of given means and variances, (k, d) each."""
+        return np.hstack([locations, self.shapes_of(variances)])
 
     def at(self, locations: np.ndarray) -> np.ndarray:
         """Parameters (k, d + n_shape) of atoms of the default shape at ``locations`` (k, d)."""

@@ -52,6 +52,11 @@ class IsotropicGaussian(AtomFamily):
         scaled = (self._squared_norms * np.float32(0.5 * scale2)) ** 2
         return np.exp(2.0 * shapes) * (power @ scaled)[:, None]
 
+    def shapes_of(self, variances: np.ndarray) -> np.ndarray:
+        """Log of the mean variance over the squared scale, (k, 1)."""
+        relative = variances.mean(axis=1, keepdims=True) / self.operator.scale**2
+        return np.log(np.clip(relative, LEAST_VARIANCE, GREATEST_VARIANCE))
+
     def covariances(self, parameters: np.ndarray) -> np.ndarray:
         """``s`` along every feature, (k, n_features)."""
         variances = self.operator.scale**2 * np.exp(parameters[:, self.n_features :])

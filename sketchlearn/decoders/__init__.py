@@ -1,7 +1,10 @@
 """From a sketch to a mixture, without the data."""
 
+from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.clompr import CLOMPR
 from sketchlearn.decoders.decoder import Decoder, Mixture
 from sketchlearn.decoders.mean_shift import MeanShift
+from sketchlearn.decoders.particles import Particles
+from sketchlearn.decoders.point_clustering import cluster_points
 
-__all__ = ["CLOMPR", "Decoder", "MeanShift", "Mixture"]
+__all__ = ["CLOMPR", "BestOf", "Decoder", "MeanShift", "Mixture", "Particles", "cluster_points"]

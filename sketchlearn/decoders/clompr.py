@@ -9,8 +9,13 @@ import numpy as np
 
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
-from sketchlearn.decoders.refinement import Fit, adjust, nonnegative_weights, reweighted
-from sketchlearn.decoders.refinement import residual_of
+from sketchlearn.decoders.refinement import (
+    Fit,
+    adjust,
+    nonnegative_weights,
+    residual_of,
+    reweighted,
+)
 from sketchlearn.decoders.selection import Starts, select, starting_points
 from sketchlearn.sketching import Sketch
 

@@ -120,7 +120,7 @@ def _search(
     lower: np.ndarray,
     upper: np.ndarray,
 ) -> tuple[np.ndarray, float, np.ndarray] | None:
-    """Backtrack along the projected direction until the cost falls enough; None if it never does."""
+    """Backtrack along the projected direction until the cost falls enough; None if it never."""
     length = 1.0
     for _ in range(LONGEST_BACKTRACK):
         new_x = np.clip(x + length * direction, lower, upper)

@@ -65,6 +65,11 @@ class MeanShift(Decoder):
     shapes: Shapes = "free"
     good_fit: float = 1.1
 
+    def variant(self, attempt: int) -> Decoder:
+        """Alternate between the two kinds of starts, which miss different clusters."""
+        kinds: tuple[Starts, Starts] = ("gaussian", "box")
+        return replace(self, starts=kinds[(kinds.index(self.starts) + attempt) % 2])
+
     def decode(
         self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
     ) -> Mixture:
@@ -119,7 +124,7 @@ class MeanShift(Decoder):
         n_starts: int,
         rng: np.random.Generator,
     ) -> Fit:
-        """The fit with one more atom, where the residual calls for it, and all weights solved for."""
+        """The fit with one more atom where the residual calls for it, all weights solved for."""
         shape = family.default_shape()
         residual = target
         if len(fit.weights):

@@ -35,14 +35,14 @@ def residual_of(target: np.ndarray, weights: np.ndarray, atoms: np.ndarray) -> n
 
 
 def nonnegative_weights(target: np.ndarray, atoms: np.ndarray) -> np.ndarray:
-    """Weights (k,) >= 0 that minimise ``||z - alpha @ atoms||``, solved on the atoms' Gram matrix."""
+    """Weights (k,) >= 0 that minimise ``||z - alpha @ atoms||``, from the Gram matrix."""
     factor = cholesky(gram_matrix(atoms), lower=True)
     correlations = atoms.astype(np.float64) @ target
     return nnls(factor.T, solve_triangular(factor, correlations, lower=True))[0]
 
 
 def gram_matrix(atoms: np.ndarray) -> np.ndarray:
-    """Inner products of the atoms, float64, with enough ridge that equal atoms can be solved for."""
+    """Inner products of the atoms, with enough ridge that equal atoms can be solved for."""
     gram = (atoms @ atoms.T).astype(np.float64)
     gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram) / len(gram)
     return gram

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -11,21 +10,18 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     ClusterMixin,
     TransformerMixin,
+    clone,
 )
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sketchlearn._validation import check_sample_weight
+from sketchlearn._validation import check_count, check_sample_weight
 from sketchlearn.atoms import IsotropicGaussian
-from sketchlearn.decoders import CLOMPR, Decoder, Mixture
+from sketchlearn.decoders import BestOf, Decoder, MeanShift, Particles, cluster_points
 from sketchlearn.exceptions import EmptySketchError
-from sketchlearn.sketching import Sketch, Sketcher, pilot_size
-
-# Under this goodness of fit another decode has nothing left to find.
-GOOD_FIT = 1.5
-MOST_DECODES = 3
+from sketchlearn.sketching import Sketch, Sketcher, calibrated_weights, pilot_size
 
 
 class CompressiveKMeans(
@@ -50,10 +46,16 @@ class CompressiveKMeans(
     scale : float or "auto", default="auto"
         Standard deviation of a cluster, in the data's units; see `Sketcher`.
     decoder : Decoder, optional
-        From a sketch to a mixture. `CLOMPR` by default.
+        From a sketch to a mixture. By default `MeanShift`, repeated where need be, if the pilot's
+        rows are at hand to settle the centroids on, else `Particles`.
     n_init : int or "auto", default="auto"
-        Number of decodes, of which the one of smallest cost is kept. "auto" stops as soon as the
-        mixture explains the sketch up to sampling noise, after three at most.
+        Number of decodes, of which the one of smallest cost is kept. "auto" is one, and up to two
+        more while an atom seems to be missing.
+    keep_pilot : bool, default=True
+        Whether `fit` keeps the few thousand rows that the scale was chosen on, reweights them until
+        their sketch is that of all rows, and settles the centroids on them. They stay in memory and
+        are never written to a file. Without them, and in `partial_fit` and `fit_sketch`, the
+        centroids come from the sketch alone.
     compute_labels : bool, default=True
         Whether `fit` also labels the rows (a second look at them) and computes the inertia.
     random_state : int, RandomState or None, default=None
@@ -114,6 +116,7 @@ class CompressiveKMeans(
         scale: float | Literal["auto"] = "auto",
         decoder: Decoder | None = None,
         n_init: int | Literal["auto"] = "auto",
+        keep_pilot: bool = True,
         compute_labels: bool = True,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
@@ -125,6 +128,7 @@ class CompressiveKMeans(
         self.scale = scale
         self.decoder = decoder
         self.n_init = n_init
+        self.keep_pilot = keep_pilot
         self.compute_labels = compute_labels
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -152,7 +156,7 @@ class CompressiveKMeans(
         sample_weight = check_sample_weight(sample_weight, len(X))
         _check_distinct(X, sample_weight, self.n_clusters)
         self._start()
-        self.sketcher_ = self._fitted_sketcher(X, sample_weight)
+        self.sketcher_ = self._fitted_sketcher(X, sample_weight, self.keep_pilot)
         self.sketch_ = self.sketcher_.sketch(X, sample_weight=sample_weight)
         self._decode()
         if self.compute_labels:
@@ -185,7 +189,8 @@ class CompressiveKMeans(
             weights = np.ones(len(X)) if sample_weight is None else sample_weight
             self._held.append((np.array(X), np.array(weights)))
             n_held = sum(len(rows) for rows, _ in self._held)
-            if self._has_fitted_sketcher() or n_held >= pilot_size(self.n_clusters):
+            has_sketcher = self.sketcher is not None and hasattr(self.sketcher, "operator_")
+            if has_sketcher or n_held >= pilot_size(self.n_clusters):
                 self._sketch_held()
         return self
 
@@ -242,12 +247,9 @@ class CompressiveKMeans(
 
     def _check_parameters(self) -> None:
         """Refuse parameters of the wrong kind before any work is done."""
-        if not isinstance(self.n_clusters, Integral) or isinstance(self.n_clusters, bool):
-            raise TypeError(f"n_clusters must be an integer, got {self.n_clusters!r}")
-        if self.n_clusters < 1:
-            raise ValueError(f"n_clusters must be at least 1, got {self.n_clusters}")
-        if self.n_init != "auto" and (not isinstance(self.n_init, Integral) or self.n_init < 1):
-            raise ValueError(f'n_init must be "auto" or an integer >= 1, got {self.n_init!r}')
+        check_count(self.n_clusters, "n_clusters")
+        if self.n_init != "auto":
+            check_count(self.n_init, 'n_init, where not "auto",')
         if self.decoder is not None and not isinstance(self.decoder, Decoder):
             raise TypeError(f"decoder must be a Decoder, got {type(self.decoder).__name__}")
         if self.sketcher is not None and not isinstance(self.sketcher, Sketcher):
@@ -274,21 +276,21 @@ class CompressiveKMeans(
         )
         return self._validate(X, reset=False)
 
-    def _has_fitted_sketcher(self) -> bool:
-        """Whether the user gave a sketcher that is ready."""
-        return self.sketcher is not None and hasattr(self.sketcher, "operator_")
-
-    def _fitted_sketcher(self, X: np.ndarray, sample_weight: np.ndarray | None) -> Sketcher:
+    def _fitted_sketcher(
+        self, X: np.ndarray, sample_weight: np.ndarray | None, keep_pilot: bool
+    ) -> Sketcher:
         """The user's sketcher if it is fitted, else one fitted on these rows."""
-        if self._has_fitted_sketcher():
+        if self.sketcher is not None and hasattr(self.sketcher, "operator_"):
             return self.sketcher
         if self.sketcher is not None:
-            sketcher = Sketcher(**self.sketcher.get_params(deep=False))
+            sketcher = clone(self.sketcher)
+            sketcher.set_params(keep_pilot=keep_pilot and sketcher.keep_pilot)
         else:
             sketcher = Sketcher(
                 self.n_frequencies,
                 n_clusters=self.n_clusters,
                 scale=self.scale,
+                keep_pilot=keep_pilot,
                 random_state=self._seed,
                 n_jobs=self.n_jobs,
             )
@@ -298,7 +300,7 @@ class CompressiveKMeans(
         """Choose the scale on the rows held back, sketch them, and let them go."""
         X = np.concatenate([rows for rows, _ in self._held])
         weights = np.concatenate([weights for _, weights in self._held])
-        self.sketcher_ = self._fitted_sketcher(X, weights)
+        self.sketcher_ = self._fitted_sketcher(X, weights, keep_pilot=False)
         self.sketch_ = self.sketcher_.sketch(X, sample_weight=weights)
         self._held = []
 
@@ -318,25 +320,32 @@ class CompressiveKMeans(
         return self
 
     def _decode(self) -> None:
-        """Decode `sketch_`, more than once if need be, and set what was found."""
+        """Decode `sketch_`, settle the centroids on the pilot if there is one, and set all."""
+        rng = np.random.default_rng(self._seed)
+        pilot, pilot_weight = self.sketcher_.pilot_, self.sketcher_.pilot_weight_
+        # A sketcher that came fitted may have seen other data than the sketch's.
+        if self.sketcher_ is self.sketcher or not self.keep_pilot:
+            pilot = None
         family = IsotropicGaussian(self.sketch_.operator)
-        decoder = CLOMPR() if self.decoder is None else self.decoder
-        best: Mixture | None = None
-        n_decodes = MOST_DECODES if self.n_init == "auto" else self.n_init
-        for rng in np.random.default_rng(self._seed).spawn(n_decodes):
-            mixture = decoder.decode(self.sketch_, family, self.n_clusters, rng)
-            if self.verbose:
-                print(f"decoded: cost {mixture.cost:.3g}, fit {mixture.goodness_of_fit:.3g}")
-            if best is None or mixture.cost < best.cost:
-                best = mixture
-            if self.n_init == "auto" and best.goodness_of_fit <= GOOD_FIT:
-                break
-        assert best is not None
-        self.mixture_ = best
-        self.cluster_centers_ = best.locations
-        self.weights_ = best.weights
-        self.cost_ = best.cost
-        self.n_iter_ = best.n_iter
+        mixture = self._decoder(pilot is not None).decode(
+            self.sketch_, family, self.n_clusters, rng
+        )
+        self.mixture_ = mixture
+        self.cluster_centers_, self.weights_ = mixture.locations, mixture.weights
+        if pilot is not None and pilot_weight is not None:
+            weights = calibrated_weights(self.sketch_, pilot, pilot_weight)
+            self.cluster_centers_, self.weights_ = cluster_points(
+                pilot, weights, mixture.locations, rng
+            )
+        self.cost_ = mixture.cost
+        self.n_iter_ = mixture.n_iter
+
+    def _decoder(self, has_pilot: bool) -> Decoder:
+        """What `decoder` and `n_init` ask for."""
+        if self.decoder is not None:
+            return BestOf(self.decoder, self.n_init)
+        modes = BestOf(MeanShift(), self.n_init)
+        return modes if has_pilot else Particles(modes)
 
     def _assign(self, X: np.ndarray, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]:
         """Nearest centroid of each row, and the weighted sum of squared distances."""

@@ -1,0 +1,41 @@
+"""k-means on points that stand for the data."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+
+N_RANDOM_STARTS = 4
+
+
+def cluster_points(
+    points: np.ndarray,
+    weights: np.ndarray,
+    start: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centroids (k, d) and shares (k,) of the best k-means, from ``start`` and from random starts.
+
+    The heaviest cluster comes first.
+    """
+    seed = int(rng.integers(2**31 - 1))
+    k = len(start)
+    # To order one, so that k-means' own tolerance does not see the data's units.
+    centre, size = points.mean(axis=0), float(np.abs(points).max()) or 1.0
+    scaled = (points - centre) / size
+    models = [
+        KMeans(k, init=(start - centre) / size, n_init=1, random_state=seed),
+        KMeans(k, n_init=N_RANDOM_STARTS, random_state=seed),
+    ]
+    # One thread: with more, the sums depend on which thread comes first.
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fits = [model.fit(scaled, sample_weight=weights) for model in models]
+    best = min(fits, key=lambda model: model.inertia_)
+    shares = np.bincount(best.labels_, weights=weights, minlength=k) / weights.sum()
+    order = np.argsort(-shares, kind="stable")
+    return best.cluster_centers_[order] * size + centre, shares[order]

@@ -1,0 +1,56 @@
+"""Weights under which a few kept rows have the sketch of all rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from sketchlearn.sketching.sketch import Sketch
+
+# Frequencies that weigh in: more cost time and memory quadratically, and add little.
+MOST_FREQUENCIES = 1000
+
+
+def calibrated_weights(sketch: Sketch, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    r"""Reweight rows, as little as need be, so that their sketch is the given one.
+
+    With p the rows' shares, B the centred waves of the rows (real over imaginary), each times
+    :math:`\sqrt{p_i}`, and y the difference of the sketches, the new shares are
+
+    .. math:: \max\bigl(0,\; p + \sqrt{p} \circ B^T (B B^T + \lambda I)^{-1} y\bigr),
+        \quad \lambda = \frac{n_p}{n} \frac{\mathrm{tr}(B B^T)}{2 m}
+
+    with effective numbers of rows: a regression estimator in the survey sampler's sense (Deville
+    and Sarndal, "Calibration estimators in survey sampling", JASA 1992, equation 2.2), its ridge
+    the sampling noise of the sketch.
+
+    Parameters
+    ----------
+    sketch : Sketch
+        What the reweighted rows should look like.
+    rows : ndarray of shape (p, n_features)
+        Rows of the same data.
+    weights : ndarray of shape (p,)
+        Their positive weights.
+
+    Returns
+    -------
+    ndarray of shape (p,)
+        Non-negative weights of mean 1.
+    """
+    shares = weights / weights.sum()
+    mean = sketch.centered_mean[:MOST_FREQUENCIES]
+    frequencies = sketch.operator.frequencies[:, :MOST_FREQUENCIES]
+    phases = (rows - sketch.operator.center) @ frequencies
+    waves = np.hstack([np.cos(phases), np.sin(phases)]).astype(np.float32)
+    own = shares @ waves
+    difference = np.concatenate([mean.real, mean.imag]) - own
+    if difference @ difference <= 1e-9 * len(mean):
+        return shares * len(rows)
+    waves = (waves - own.astype(np.float32)) * np.sqrt(shares).astype(np.float32)[:, None]
+    gram = (waves.T @ waves).astype(np.float64)
+    ratio = 1.0 / (np.sum(shares**2) * sketch.n_effective)
+    gram[np.diag_indices_from(gram)] += max(ratio, 1e-4) * np.trace(gram) / len(gram)
+    change = np.sqrt(shares) * (waves @ cho_solve(cho_factor(gram), difference))
+    shares = np.maximum(0.0, shares + change)
+    return np.asarray(shares * (len(rows) / shares.sum()))
