@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 
-from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.frequencies import Accumulator, FrequencyOperator
 
 WEIGHT_UNIT = 2.0**-20
 LARGEST_WEIGHT = 2.0**20
@@ -68,15 +67,18 @@ def half_angle_sums(
     chunks = itertools.count()
     stop = threading.Event()
 
-    def work(accumulator: Any) -> np.ndarray:
+    def work(accumulator: Accumulator) -> np.ndarray:
         sums = np.zeros((2, operator.n_frequencies), dtype=np.int64)
-        # `next` on a shared count is atomic: every chunk goes to whichever thread is free.
-        while not stop.is_set() and (i := next(chunks)) < len(starts):
-            rows = slice(starts[i], starts[i] + accumulator.chunk_size)
-            weights = None if units is None else units[rows]
-            if accumulator.add(_native(X[rows]), weights, sums):
-                stop.set()
-                raise _bad_rows(X[rows], rows.start)
+        try:
+            # `next` on a shared count is atomic: every chunk goes to whichever thread is free.
+            while not stop.is_set() and (i := next(chunks)) < len(starts):
+                rows = slice(starts[i], starts[i] + accumulator.chunk_size)
+                weights = None if units is None else units[rows]
+                if accumulator.add(_native(X[rows]), weights, sums):
+                    raise _bad_rows(X[rows], starts[i])
+        except BaseException:
+            stop.set()
+            raise
         return sums
 
     if n_threads == 1:
@@ -86,7 +88,7 @@ def half_angle_sums(
         try:
             return np.sum(list(pool.map(work, accumulators)), axis=0)
         finally:
-            # An interrupt reaches the waiting thread only: the workers end their chunk.
+            # An interrupt reaches this waiting thread only: the workers then end their chunk.
             stop.set()
 
 

@@ -1,0 +1,165 @@
+import pickle
+
+import numpy as np
+import pytest
+from scipy.stats import chi, kstest
+
+from sketchlearn.frequencies import (
+    AdaptedRadius,
+    DenseFrequencies,
+    FoldedGaussianRadius,
+    GaussianRadius,
+)
+from sketchlearn.frequencies.dense import largest_phase, orthogonal_directions
+from sketchlearn.frequencies.radius import radius_law_named
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def operator(d=3, m=7, **changes):
+    rng = np.random.default_rng(0)
+    components = {
+        "turns": rng.normal(size=(d, m)),
+        "center": np.arange(float(d)),
+        "scale": 2.0,
+        "lower": -np.ones(d),
+        "upper": np.ones(d),
+        "covariance": np.eye(d),
+    }
+    return DenseFrequencies(**{**components, **changes})
+
+
+def drawn(d=10, m=95, scale=2.0, seed=0, spread=1.0):
+    pilot = np.random.default_rng(1).normal(size=(50, d)) * spread
+    return DenseFrequencies.draw(
+        m,
+        scale=scale,
+        bandwidth=1.25 * scale,
+        radius_law=AdaptedRadius(),
+        center=np.zeros(d),
+        lower=-np.ones(d),
+        upper=np.ones(d),
+        covariance=np.eye(d),
+        pilot=pilot,
+        seed=seed,
+    )
+
+
+def test_frequencies_are_exactly_the_stored_turns():
+    op = operator()
+    assert op.turns.dtype == np.float32
+    np.testing.assert_array_equal(op.frequencies, op.turns.astype(float) * 2 * np.pi)
+    X = np.random.default_rng(1).normal(size=(5, 3))
+    np.testing.assert_allclose(op.project(X), X @ op.frequencies)
+
+
+def test_adjoint_is_the_projections_adjoint():
+    op = operator()
+    rng = np.random.default_rng(2)
+    X, R = rng.normal(size=(5, 3)), rng.normal(size=(5, 7))
+    assert np.sum(op.project(X) * R) == pytest.approx(np.sum(X * op.adjoint(R)))
+
+
+def test_arrays_are_read_only_copies():
+    center = np.arange(3.0)
+    op = operator(center=center)
+    center[0] = 99.0
+    assert op.center[0] == 0.0
+    for name in ("turns", "frequencies", "center", "lower", "upper", "covariance"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(op, name)[0] = 1.0
+
+
+@pytest.mark.parametrize("name", ["turns", "center", "lower", "upper", "covariance"])
+def test_the_fingerprint_depends_on_every_array(name):
+    changed = np.array(getattr(operator(), name))
+    changed.flat[0] = np.nextafter(changed.flat[0], changed.dtype.type(-9))
+    assert operator(**{name: changed}).fingerprint != operator().fingerprint
+
+
+def test_the_fingerprint_depends_on_every_number_and_nothing_else():
+    assert operator(scale=2.5).fingerprint != operator().fingerprint
+    assert operator(double_phases=True).fingerprint != operator().fingerprint
+    twin = operator(turns=np.asfortranarray(operator().turns))
+    assert twin.fingerprint == operator().fingerprint
+    assert pickle.loads(pickle.dumps(operator())).fingerprint == operator().fingerprint
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"turns": np.ones(3)}, "turns must have shape"),
+        ({"turns": np.ones((3, 0))}, "turns must have shape"),
+        ({"center": np.ones(2)}, r"center must have shape \(3,\)"),
+        ({"lower": np.full(3, np.nan)}, "lower must be finite"),
+        ({"covariance": np.ones(3)}, r"covariance must have shape \(3, 3\)"),
+        ({"scale": 0.0}, "scale must be positive"),
+        ({"scale": np.inf}, "scale must be positive"),
+        ({"lower": np.full(3, 2.0)}, "lower must not exceed upper"),
+        (
+            {"turns": np.full((3, 2), 1e300)},
+            "turns must be of a size that float32 has, got up to inf",
+        ),
+        ({"turns": np.full((3, 2), 1e-50)}, "turns must be of a size that float32 has"),
+    ],
+)
+def test_nonsense_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        operator(**changes)
+
+
+@pytest.mark.parametrize(("d", "m"), [(1, 5), (2, 5), (10, 10), (10, 25), (30, 7)])
+def test_directions_are_unit_and_orthogonal_within_blocks(d, m):
+    directions = orthogonal_directions(d, m, np.random.default_rng(0))
+    assert directions.shape == (d, m)
+    for start in range(0, m, d):
+        block = directions[:, start : start + d]
+        np.testing.assert_allclose(block.T @ block, np.eye(block.shape[1]), atol=1e-12)
+
+
+def test_directions_favour_no_side():
+    directions = orthogonal_directions(4, 4000, np.random.default_rng(0))
+    np.testing.assert_allclose(directions.mean(axis=1), 0.0, atol=0.03)
+    np.testing.assert_allclose(directions @ directions.T / 1000, np.eye(4), atol=1e-9)
+
+
+def test_radii_follow_their_laws(rng):
+    n = 20_000
+    assert kstest(GaussianRadius(7).sample(n, rng), chi(7).cdf).pvalue > 1e-3
+    assert kstest(FoldedGaussianRadius().sample(n, rng), chi(1).cdf).pvalue > 1e-3
+    grid = np.linspace(0, 12, 100_001)
+    density = np.sqrt(grid**2 + grid**4 / 4) * np.exp(-(grid**2) / 2)
+    cdf = np.cumsum(density) / density.sum()
+    adapted = AdaptedRadius().sample(n, rng)
+    assert kstest(adapted, lambda r: np.interp(r, grid, cdf)).pvalue > 1e-3
+    assert (adapted > 0).all()
+
+
+def test_laws_have_names():
+    assert radius_law_named("gaussian", 3) == GaussianRadius(3)
+    assert radius_law_named("folded-gaussian", 3) == FoldedGaussianRadius()
+    assert radius_law_named("adapted-radius", 3) == AdaptedRadius()
+    with pytest.raises(ValueError, match="radius_law must be a RadiusLaw or one of"):
+        radius_law_named("cauchy", 3)
+
+
+def test_a_draw_is_its_seeds_and_scales_inversely_with_the_scale():
+    assert drawn(seed=3).fingerprint == drawn(seed=3).fingerprint
+    assert drawn(seed=3).fingerprint != drawn(seed=4).fingerprint
+    np.testing.assert_array_equal(drawn(scale=4.0).turns, drawn(scale=2.0).turns / 2)
+
+
+def test_phases_beyond_float32_are_computed_in_float64():
+    assert not drawn().double_phases
+    assert drawn(spread=1e3).double_phases
+
+
+def test_the_largest_phase_is_found_among_many_rows(rng):
+    turns = rng.normal(size=(2, 30)).astype(np.float32)
+    rows = rng.normal(size=(2000, 2))
+    rows[1234] *= 50
+    expected = 2 * np.pi * np.abs(rows @ turns.astype(float)).max()
+    assert largest_phase(turns, rows) == pytest.approx(expected)

@@ -1,0 +1,46 @@
+import os
+
+import numpy as np
+import pytest
+
+from sketchlearn._validation import (
+    check_count,
+    check_positive,
+    check_sample_weight,
+    thread_count,
+)
+
+
+def test_counts():
+    assert check_count(np.int64(3), "k") == 3
+    with pytest.raises(ValueError, match="k must be at least 2, got 1"):
+        check_count(1, "k", least=2)
+    for value in (1.0, "1", None, True):
+        with pytest.raises(TypeError, match="k must be an integer"):
+            check_count(value, "k")
+
+
+def test_positive_numbers():
+    assert check_positive(np.float32(0.5), "s") == 0.5
+    for value in (0, -1.0, np.inf, np.nan):
+        with pytest.raises(ValueError, match="s must be positive and finite"):
+            check_positive(value, "s")
+    for other in ("1", None, True, 1j):
+        with pytest.raises(TypeError, match="s must be a real number"):
+            check_positive(other, "s")
+
+
+def test_sample_weights():
+    assert check_sample_weight(None, 3) is None
+    np.testing.assert_array_equal(check_sample_weight(2, 3), [2.0, 2.0, 2.0])
+    assert check_sample_weight([1, 0, 2], 3).dtype == np.float64
+    assert len(check_sample_weight([], 0)) == 0
+
+
+def test_threads():
+    assert thread_count(None) == 1
+    assert thread_count(np.int32(3)) == 3
+    assert thread_count(-1) >= 1
+    assert thread_count(-1000) == 1
+    if hasattr(os, "sched_getaffinity"):
+        assert thread_count(-1) == len(os.sched_getaffinity(0))
