@@ -220,6 +220,8 @@ def test_every_public_name_exists():
 def test_the_package_loads_where_nothing_optional_is_installed():
     # scikit-learn itself loads some of these where it finds them, so a look at what is loaded
     # afterwards would not tell. None in sys.modules makes an import fail.
-    program = f"import sys; sys.modules.update(dict.fromkeys({sorted(OPTIONAL)})); import sketchlearn"
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({sorted(OPTIONAL)})); import sketchlearn"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
