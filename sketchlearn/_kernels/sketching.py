@@ -38,8 +38,6 @@ from sketchlearn._kernels._policy import (
 
 # Scaling by a power of two is exact.
 _SCALE = 2.0**11
-_S0, _S1, _S2, _S3, _S4 = (np.float32(c * _SCALE) for c in SINE)
-_C0, _C1, _C2, _C3, _C4 = (np.float32(c * _SCALE) for c in COSINE)
 
 _MAGIC = np.float32(1.5 * 2.0**23)
 _MAGIC_BITS = np.int32(0x4B400000)
@@ -49,45 +47,103 @@ _WEIGHT_BITS = np.int64(20)
 _WEIGHT_HALF = np.int64(2**19)
 
 
+def _splat(kind, value):
+    """Give a constant of a scalar type, or of a vector type with it in every lane."""
+    return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
+
+
+def _call(builder, name, *args):
+    """Emit a call of one of LLVM's overloaded intrinsics, for scalars or vectors."""
+    kind = element = args[0].type
+    suffix = ""
+    if isinstance(kind, ir.VectorType):
+        element, suffix = kind.element, f"v{kind.count}"
+    suffix += element.intrinsic_name
+    result = element if name.startswith("vector.reduce") else kind
+    signature = ir.FunctionType(result, [arg.type for arg in args])
+    function = cgutils.get_or_insert_function(builder.module, signature, f"llvm.{name}.{suffix}")
+    return builder.call(function, args)
+
+
+def _polynomial(builder, coefficients, u):
+    """Emit Horner's rule, scaled by 2^11, one rounding a step."""
+    kind = u.type
+    terms = [_splat(kind, float(np.float32(c * _SCALE))) for c in coefficients]
+    value = terms[-1]
+    for term in terms[-2::-1]:
+        value = _call(builder, "fma", value, u, term)
+    return value
+
+
+def _patterns(builder, y):
+    """Emit the patterns of C and S of phases in turns, a scalar or a vector of either type."""
+    r = builder.fsub(y, _call(builder, "rint", y))
+    single, pattern = ir.FloatType(), ir.IntType(32)
+    if isinstance(y.type, ir.VectorType):
+        single, pattern = (ir.VectorType(kind, y.type.count) for kind in (single, pattern))
+    if r.type != single:
+        r = builder.fptrunc(r, single)
+    u = builder.fmul(r, r)
+    h = builder.fmul(r, _polynomial(builder, SINE, u))
+    g = _polynomial(builder, COSINE, u)
+    magic = _splat(single, float(_MAGIC))
+    return [builder.bitcast(_call(builder, "fma", h, x, magic), pattern) for x in (h, g)]
+
+
+def _pointer(context, builder, signature, args, array, *offsets):
+    """Emit the address of an array argument's element."""
+    pointer = context.make_array(signature.args[array])(context, builder, args[array]).data
+    for offset in offsets:
+        pointer = builder.gep(pointer, [offset])
+    return pointer
+
+
 @intrinsic
-def _fma(typingctx, a, b, c):
-    """Give a * b + c, rounded once."""
+def _half_angle(typingctx, y):
+    """Give the patterns of C and S of one phase in turns."""
 
     def codegen(context, builder, signature, args):
-        return builder.fma(*args)
+        return context.make_tuple(builder, signature.return_type, _patterns(builder, args[0]))
 
-    return a(a, a, a), codegen
-
-
-@intrinsic
-def _rint(typingctx, x):
-    """Round to the nearest integer, ties to even, in one instruction."""
-
-    def codegen(context, builder, signature, args):
-        function = builder.module.declare_intrinsic("llvm.rint", [args[0].type])
-        return builder.call(function, args)
-
-    return x(x), codegen
+    return types.UniTuple(types.int32, 2)(y), codegen
 
 
 @intrinsic
-def _bits(typingctx, x):
-    """Give the bit pattern of a float32 as an int32."""
+def _sum_half_angles(typingctx, p, p_at, n):
+    """Sum the patterns of C and S of n phases in turns, from p_at of a flat array.
+
+    n is a multiple of a vector's lanes. The compiler would choose vectors of half the width.
+    """
+    lanes = VECTOR_BYTES // 4
+    size = p.dtype.bitwidth // 8
 
     def codegen(context, builder, signature, args):
-        return builder.bitcast(args[0], ir.IntType(32))
+        element = ir.FloatType() if size == 4 else ir.DoubleType()
+        vector = ir.VectorType(element, lanes)
+        int64 = ir.IntType(64)
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
+        start = _pointer(context, builder, signature, args, 0, args[1])
+        before = builder.block
+        loop, done = (builder.append_basic_block(name) for name in ("half.loop", "half.done"))
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        i = builder.phi(int64)
+        sums = [builder.phi(zeros.type) for _ in range(2)]
+        at = builder.bitcast(builder.gep(start, [i]), vector.as_pointer())
+        patterns = _patterns(builder, builder.load(at, align=size))
+        new = [builder.add(total, one) for total, one in zip(sums, patterns, strict=True)]
+        next_i = builder.add(i, ir.Constant(int64, lanes))
+        i.add_incoming(ir.Constant(int64, 0), before)
+        i.add_incoming(next_i, loop)
+        for total, later in zip(sums, new, strict=True):
+            total.add_incoming(zeros, before)
+            total.add_incoming(later, loop)
+        builder.cbranch(builder.icmp_signed("<", next_i, args[2]), loop, done)
+        builder.position_at_end(done)
+        totals = [_call(builder, "vector.reduce.add", total) for total in new]
+        return context.make_tuple(builder, signature.return_type, totals)
 
-    return types.int32(types.float32), codegen
-
-
-@numba.njit(inline="always")
-def _half_angle(y):
-    """Give the patterns of C and S, units of 2^-22, of a phase in turns."""
-    r = np.float32(y - _rint(y))
-    u = r * r
-    h = r * _fma(_fma(_fma(_fma(_S4, u, _S3), u, _S2), u, _S1), u, _S0)
-    g = _fma(_fma(_fma(_fma(_C4, u, _C3), u, _C2), u, _C1), u, _C0)
-    return _bits(_fma(h, h, _MAGIC)), _bits(_fma(h, g, _MAGIC))
+    return types.UniTuple(types.int32, 2)(p, types.int64, types.int64), codegen
 
 
 @numba.njit(inline="always")
@@ -142,17 +198,9 @@ def _project_tile(typingctx, x, x_at, w, w_at, n, p, p_at, stride, is_first):
         int32, int64 = ir.IntType(32), ir.IntType(64)
         zeros = ir.Constant(vector, None)
         lane_zero = ir.Constant(ir.VectorType(int32, lanes), None)
-        fma = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(vector, [vector] * 3),
-            f"llvm.fma.v{lanes}f{8 * size}",
-        )
 
         def pointer(array, *offsets):
-            data = context.make_array(signature.args[array])(context, builder, args[array]).data
-            for offset in offsets:
-                data = builder.gep(data, [offset])
-            return data
+            return _pointer(context, builder, signature, args, array, *offsets)
 
         def as_vector(start, i):
             at = builder.gep(start, [ir.Constant(int64, i * lanes)])
@@ -175,7 +223,7 @@ def _project_tile(typingctx, x, x_at, w, w_at, n, p, p_at, stride, is_first):
             weight = builder.load(builder.gep(weights, [ir.Constant(int64, q)]), align=size)
             single = builder.insert_element(zeros, weight, ir.Constant(int32, 0))
             ws.append(builder.shuffle_vector(single, zeros, lane_zero))
-        new = {(q, v): builder.call(fma, [xs[v], ws[q], sums[q, v]]) for q, v in tile}
+        new = {(q, v): _call(builder, "fma", xs[v], ws[q], sums[q, v]) for q, v in tile}
         next_k = builder.add(k, ir.Constant(int64, 1))
         k.add_incoming(next_k, loop)
         for at in tile:
@@ -230,6 +278,7 @@ def add_tiles(blocks, turns, phases, sums):
     """
     panel, b = phases.shape
     m = sums.shape[1]
+    flat = phases.reshape(-1)
     offset = np.int32(b) * _MAGIC_BITS
     for block in range(blocks.shape[0]):
         for first in range(0, m, panel):
@@ -237,13 +286,7 @@ def add_tiles(blocks, turns, phases, sums):
             stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
             _project_group(blocks[block], turns, start, stop, phases)
             for j in range(first, min(first + panel, m)):
-                row = phases[j - first]
-                c_sum = np.int32(0)
-                s_sum = np.int32(0)
-                for i in range(b):
-                    c, s = _half_angle(row[i])
-                    c_sum += c
-                    s_sum += s
+                c_sum, s_sum = _sum_half_angles(flat, (j - first) * b, b)
                 sums[0, j] += np.uint32(c_sum - offset)
                 sums[1, j] += np.int32(s_sum - offset)
 
