@@ -1,0 +1,77 @@
+"""Problems whose answer is planted, for everything above the sketching layer."""
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from sketchlearn import Sketcher
+from sketchlearn.frequencies import AdaptedRadius, DenseFrequencies
+
+
+def operator_of(d=3, m=101, *, scale=1.0, reach=5.0, center=0.0, seed=0):
+    """An operator whose box reaches ``reach`` scales from its centre on each side."""
+    rng = np.random.default_rng(seed)
+    middle = np.full(d, center) + scale * rng.standard_normal(d)
+    corner = np.full(d, reach * scale)
+    return DenseFrequencies.draw(
+        m,
+        scale=scale,
+        bandwidth=scale,
+        radius_law=AdaptedRadius(),
+        center=middle,
+        lower=middle - corner,
+        upper=middle + corner,
+        covariance=(reach * scale / 2.0) ** 2 * np.eye(d),
+        pilot=np.vstack([middle - corner, middle + corner]),
+        seed=seed,
+    )
+
+
+def separated_points(k, d, seed, *, distance=6.0):
+    """Points (k, d) at least ``distance`` from one another, the first that come."""
+    rng = np.random.default_rng(seed)
+    half_side = distance * k ** (1.0 / d)
+    points = [rng.uniform(-half_side, half_side, d)]
+    while len(points) < k:
+        point = rng.uniform(-half_side, half_side, d)
+        if np.linalg.norm(points - point, axis=1).min() >= distance:
+            points.append(point)
+    return np.array(points)
+
+
+def repeated_points(k=4, d=3, m=200, *, seed=0, unit=1.0):
+    """Points, their unequal shares, and the exact sketch of them repeated."""
+    points = unit * separated_points(k, d, seed)
+    times = 100 * np.arange(1, k + 1)
+    rows = np.repeat(points, times, axis=0)
+    sketcher = Sketcher(m, scale=unit, n_clusters=k, random_state=seed).fit(rows)
+    return points, times / times.sum(), sketcher.sketch(rows)
+
+
+def gaussian_clusters(k=5, d=4, n=10_000, *, seed=0, unit=1.0, distance=8.0):
+    """Centres (k, d) and rows (n, d) of clusters of standard deviation ``unit``, equally heavy."""
+    rng = np.random.default_rng(seed)
+    centers = separated_points(k, d, seed, distance=distance)
+    return unit * centers, unit * (np.repeat(centers, n // k, axis=0) + rng.standard_normal((n, d)))
+
+
+def largest_distance(planted, found):
+    """Largest distance (k,) of a planted point to the found one that is matched with it."""
+    distances = np.linalg.norm(planted[:, None] - found[None], axis=2)
+    return float(distances[linear_sum_assignment(distances)].max())
+
+
+def matched(planted, found):
+    """For each planted point the index of the found one that is matched with it."""
+    distances = np.linalg.norm(planted[:, None] - found[None], axis=2)
+    return linear_sum_assignment(distances)[1]
+
+
+def central_differences(function, x, step):
+    """Gradient of a scalar function of a vector, by central differences."""
+    gradient = np.empty_like(x)
+    for i in range(x.size):
+        ahead, behind = x.copy(), x.copy()
+        ahead[i] += step
+        behind[i] -= step
+        gradient[i] = (function(ahead) - function(behind)) / (2.0 * step)
+    return gradient

@@ -1,0 +1,221 @@
+"""Atoms against their characteristic functions, finite differences and naive kernels."""
+
+import numpy as np
+import pytest
+from planted import central_differences, operator_of
+
+from sketchlearn._kernels.atoms import add_waves, correlate, modulated_waves, rotate_in_place
+from sketchlearn.atoms import Dirac, IsotropicGaussian
+
+FAMILIES = [Dirac, IsotropicGaussian]
+# Largest error of the kernels' cosine, by a search over all of a turn.
+WAVE_ERROR = 8e-7
+
+
+def characteristic_functions(family, parameters):
+    """Stacked sketches (k, 2 m) in float64, atom by atom, from the definition."""
+    operator = family.operator
+    atoms = []
+    for theta in parameters:
+        mean = theta[: operator.n_features] - operator.center
+        variance = 0.0 if isinstance(family, Dirac) else operator.scale**2 * np.exp(theta[-1])
+        wave = [np.exp(1j * w @ mean - 0.5 * variance * (w @ w)) for w in operator.frequencies.T]
+        atoms.append(np.concatenate([np.real(wave), np.imag(wave)]))
+    return np.array(atoms)
+
+
+def random_parameters(family, k, seed=1):
+    """Parameters spread over the whole of the family's bounds."""
+    least, greatest = family.bounds()
+    return np.random.default_rng(seed).uniform(least, greatest, size=(k, len(least)))
+
+
+@pytest.fixture(params=FAMILIES, ids=lambda family: family.__name__)
+def family(request):
+    return request.param(operator_of())
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize(("d", "m"), [(1, 1), (3, 101), (10, 64)])
+@pytest.mark.parametrize("kind", FAMILIES, ids=lambda family: family.__name__)
+def test_sketch_is_the_characteristic_function(kind, d, m, scale):
+    family = kind(operator_of(d, m, scale=scale, center=100.0 * scale))
+    parameters = random_parameters(family, 7)
+    sketches = family.sketch(parameters)
+    assert sketches.shape == (7, 2 * m)
+    assert sketches.dtype == np.float32
+    np.testing.assert_allclose(
+        sketches, characteristic_functions(family, parameters), rtol=0, atol=1e-5
+    )
+
+
+def test_atoms_of_one_shape_or_of_several_have_the_same_sketch():
+    family = IsotropicGaussian(operator_of())
+    parameters = random_parameters(family, 4)
+    parameters[:, -1] = 0.3
+    alone = family.sketch(parameters)
+    parameters[3, -1] = -1.0
+    assert family.log_envelope(parameters[:3, -1:]).shape == (1, 101)
+    assert family.log_envelope(parameters[:, -1:]).shape == (4, 101)
+    np.testing.assert_allclose(family.sketch(parameters)[:3], alone[:3], rtol=0, atol=WAVE_ERROR)
+
+
+def test_waves_have_the_modulus_of_the_envelope(family):
+    parameters = random_parameters(family, 5)
+    waves = family.sketch(parameters).astype(np.float64)
+    moduli = np.hypot(waves[:, :101], waves[:, 101:])
+    envelope = np.exp(family.log_envelope(parameters[:, 3:]))
+    np.testing.assert_allclose(
+        moduli, np.broadcast_to(envelope, moduli.shape), rtol=2e-6, atol=WAVE_ERROR
+    )
+
+
+def test_pullback_is_the_gradient_of_the_inner_product(family):
+    parameters = random_parameters(family, 4)
+    residual = np.random.default_rng(2).standard_normal(2 * 101)
+
+    def inner_products(flat):
+        return characteristic_functions(family, flat.reshape(parameters.shape)) @ residual
+
+    expected = central_differences(lambda x: inner_products(x).sum(), parameters.ravel(), 1e-5)
+    atoms = family.sketch(parameters)
+    gradient = family.pullback(parameters, atoms, residual)
+    largest = np.abs(expected).max()
+    np.testing.assert_allclose(
+        gradient, expected.reshape(parameters.shape), rtol=1e-4, atol=2e-5 * largest
+    )
+    np.testing.assert_array_equal(family.location_pullback(atoms, residual), gradient[:, :3])
+
+
+def test_curvature_is_the_squared_norm_of_the_derivative(family):
+    parameters = random_parameters(family, 4)
+    step = 1e-5
+    squared = np.empty_like(parameters)
+    for i in range(parameters.shape[1]):
+        shift = step * np.eye(parameters.shape[1])[i]
+        derivative = (
+            characteristic_functions(family, parameters + shift)
+            - characteristic_functions(family, parameters - shift)
+        ) / (2.0 * step)
+        squared[:, i] = np.sum(derivative**2, axis=1)
+    curvature = family.curvature(parameters, family.sketch(parameters))
+    # Along a location it is the mean over features: the frequencies' directions are uniform.
+    along = np.repeat(squared[:, :3].mean(axis=1, keepdims=True), 3, axis=1)
+    np.testing.assert_allclose(curvature[:, :3], along, rtol=1e-4)
+    np.testing.assert_allclose(curvature[:, 3:], squared[:, 3:], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_moments_survive_a_round_trip(scale):
+    family = IsotropicGaussian(operator_of(scale=scale))
+    least, greatest = np.exp(family.shape_bounds())
+    locations = family.operator.center + scale * np.arange(12.0).reshape(4, 3)
+    relative = np.array([least, [0.5], [1.0], greatest])
+    variances = np.repeat(relative * scale**2, 3, axis=1)
+    parameters = family.from_moments(locations, variances)
+    np.testing.assert_array_equal(family.split(parameters)[0], locations)
+    np.testing.assert_allclose(family.covariances(parameters), variances, rtol=1e-12)
+
+
+def test_variances_beyond_the_bounds_or_unequal_go_to_the_nearest_atom():
+    family = IsotropicGaussian(operator_of())
+    variances = np.array([[1e-9, 1e-9, 1e-9], [1e9, 1e9, 1e9], [1.0, 2.0, 3.0]])
+    atoms = family.covariances(family.from_moments(np.zeros((3, 3)), variances))
+    np.testing.assert_allclose(atoms[:, 0], [0.02, 25.0, 2.0])
+
+
+def test_point_masses_have_no_shape():
+    family = Dirac(operator_of())
+    locations = np.arange(6.0).reshape(2, 3)
+    parameters = family.from_moments(locations, np.ones((2, 3)))
+    np.testing.assert_array_equal(parameters, locations)
+    np.testing.assert_array_equal(family.at(locations), locations)
+    np.testing.assert_array_equal(family.covariances(parameters), np.zeros((2, 3)))
+
+
+def test_the_default_shape_is_a_cluster_of_the_scale():
+    family = IsotropicGaussian(operator_of(scale=3.0))
+    parameters = family.at(np.zeros((2, 3)))
+    np.testing.assert_allclose(family.covariances(parameters), 9.0)
+
+
+def test_bounds_are_the_box_then_those_of_the_shape(family):
+    least, greatest = family.bounds()
+    assert len(least) == len(greatest) == family.n_features + family.n_shape
+    np.testing.assert_array_equal(least[:3], family.operator.lower)
+    np.testing.assert_array_equal(greatest[:3], family.operator.upper)
+    assert np.all(least[3:] <= family.default_shape())
+    assert np.all(family.default_shape() <= greatest[3:])
+
+
+# The kernels, against the same formulas in float64. The phases go up to 100 rad, and onto the
+# points where the rounding to the nearest turn and the polynomials change sides.
+
+
+def phases_in_turns(k, m, seed=0):
+    turns = np.random.default_rng(seed).uniform(-100, 100, size=(k, m)) / (2.0 * np.pi)
+    special = np.array([0.0, 0.25, -0.25, 0.5, -0.5, 0.75, 1.0, -15.5])
+    turns.ravel()[: special.size] = special[: turns.size]
+    return turns.astype(np.float32)
+
+
+def naive_waves(turns):
+    phases = 2.0 * np.pi * turns.astype(np.float64)
+    return np.cos(phases), np.sin(phases)
+
+
+SIZES = [(1, 1), (1, 7), (3, 33), (5, 256), (257, 5)]
+
+
+@pytest.mark.parametrize(("k", "m"), SIZES)
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_modulated_waves(k, m, is_shared):
+    turns = phases_in_turns(k, m)
+    envelope = np.random.default_rng(1).uniform(size=(1 if is_shared else k, m)).astype(np.float32)
+    out = np.full((k, 2 * m), np.nan, dtype=np.float32)
+    modulated_waves(turns, envelope, out)
+    cosine, sine = naive_waves(turns)
+    expected = np.hstack([envelope * cosine, envelope * sine])
+    np.testing.assert_allclose(out, expected, rtol=0, atol=WAVE_ERROR)
+
+
+@pytest.mark.parametrize(("k", "m"), SIZES)
+def test_correlate(k, m):
+    rng = np.random.default_rng(2)
+    atoms = rng.standard_normal((k, 2 * m)).astype(np.float32)
+    residual = rng.standard_normal(2 * m).astype(np.float32)
+    in_phase = np.full((k, m), np.nan, dtype=np.float32)
+    quadrature = np.full((k, m), np.nan, dtype=np.float32)
+    correlate(atoms, residual, in_phase, quadrature)
+    a = atoms[:, :m].astype(np.complex128) + 1j * atoms[:, m:]
+    product = np.conj(residual[:m].astype(np.complex128) + 1j * residual[m:]) * a
+    np.testing.assert_allclose(in_phase, product.real, rtol=0, atol=3e-6)
+    np.testing.assert_allclose(quadrature, product.imag, rtol=0, atol=3e-6)
+
+
+@pytest.mark.parametrize(("n", "m"), SIZES)
+def test_add_waves(n, m):
+    turns = phases_in_turns(n, m)
+    before = np.random.default_rng(3).standard_normal(2 * m).astype(np.float32)
+    partial = before.copy()
+    add_waves(turns, partial)
+    expected = before + np.concatenate([wave.sum(axis=0) for wave in naive_waves(turns)])
+    # The sum is in float32, so that its error grows with what it reaches.
+    np.testing.assert_allclose(partial, expected, rtol=0, atol=WAVE_ERROR * (4 + n))
+
+
+@pytest.mark.parametrize(("n", "m"), SIZES)
+def test_rotate_in_place(n, m):
+    turns = phases_in_turns(n, m)
+    residual = np.random.default_rng(4).standard_normal(2 * m).astype(np.float32)
+    cosine, sine = naive_waves(turns)
+    wave = np.conj(residual[:m].astype(np.complex128) + 1j * residual[m:]) * (cosine + 1j * sine)
+    rotate_in_place(turns, residual)
+    np.testing.assert_allclose(turns, wave.imag, rtol=0, atol=8 * WAVE_ERROR)
+
+
+def test_kernels_carry_not_a_number_on():
+    turns = np.array([[np.nan, 0.25]], dtype=np.float32)
+    out = np.empty((1, 4), dtype=np.float32)
+    modulated_waves(turns, np.ones((1, 2), dtype=np.float32), out)
+    np.testing.assert_array_equal(np.isnan(out), [[True, False, True, False]])
