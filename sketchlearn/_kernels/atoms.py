@@ -8,19 +8,10 @@ under 2e-7, far below what a sketch can resolve.
 import numpy as np
 from numba import njit
 
-from sketchlearn._kernels._policy import FASTMATH
+from sketchlearn._kernels._policy import COSINE, FASTMATH, SINE
 
-# The minimax fits of `sketching.py`, without its power of two.
-_S0 = np.float32(3.1415925800447386)
-_S1 = np.float32(-5.167706878927013)
-_S2 = np.float32(2.550031377289246)
-_S3 = np.float32(-0.5980451741682167)
-_S4 = np.float32(0.07722012903440595)
-_C0 = np.float32(0.9999999534666701)
-_C1 = np.float32(-4.9347928586756025)
-_C2 = np.float32(4.058411914173809)
-_C3 = np.float32(-1.33188016129198)
-_C4 = np.float32(0.2196967986903742)
+_S0, _S1, _S2, _S3, _S4 = (np.float32(c) for c in SINE)
+_C0, _C1, _C2, _C3, _C4 = (np.float32(c) for c in COSINE)
 _ONE, _TWO = np.float32(1.0), np.float32(2.0)
 
 
@@ -44,42 +35,46 @@ def modulated_waves(turns, envelope, out):
     is_shared = envelope.shape[0] == 1
     for k in range(n_atoms):
         e = envelope[0 if is_shared else k]
+        # Slices, as an index that might be negative keeps the loop from being vectorised.
+        cosines = out[k, :n_frequencies]
+        sines = out[k, n_frequencies:]
         for j in range(n_frequencies):
             c, s = _cosine_sine(turns[k, j])
-            out[k, j] = e[j] * c
-            out[k, n_frequencies + j] = e[j] * s
+            cosines[j] = e[j] * c
+            sines[j] = e[j] * s
 
 
 @njit(nogil=True, cache=True, fastmath=set(FASTMATH))
 def correlate(atoms, residual, in_phase, quadrature):
     """Fill the real and imaginary parts of ``conj(r_j) a_kj``, each (k, m), from stacked arrays."""
     n_atoms, n_frequencies = in_phase.shape
+    rc, rs = residual[:n_frequencies], residual[n_frequencies:]
     for k in range(n_atoms):
+        cosines = atoms[k, :n_frequencies]
+        sines = atoms[k, n_frequencies:]
         for j in range(n_frequencies):
-            c = atoms[k, j]
-            s = atoms[k, n_frequencies + j]
-            rc = residual[j]
-            rs = residual[n_frequencies + j]
-            in_phase[k, j] = rc * c + rs * s
-            quadrature[k, j] = rc * s - rs * c
+            in_phase[k, j] = rc[j] * cosines[j] + rs[j] * sines[j]
+            quadrature[k, j] = rc[j] * sines[j] - rs[j] * cosines[j]
 
 
 @njit(nogil=True, cache=True, fastmath=set(FASTMATH))
 def add_waves(turns, partial):
     """Add ``[cos(2 pi t), sin(2 pi t)]`` of every row of ``turns`` (n, m) to ``partial`` (2 m,)."""
     n_points, n_frequencies = turns.shape
+    cosines, sines = partial[:n_frequencies], partial[n_frequencies:]
     for i in range(n_points):
         for j in range(n_frequencies):
             c, s = _cosine_sine(turns[i, j])
-            partial[j] += c
-            partial[n_frequencies + j] += s
+            cosines[j] += c
+            sines[j] += s
 
 
 @njit(nogil=True, cache=True, fastmath=set(FASTMATH))
 def rotate_in_place(turns, residual):
     """Replace each phase by ``Im(conj(r_j) exp(2 pi i t))``, for ``residual`` (2 m,) stacked."""
     n_points, n_frequencies = turns.shape
+    rc, rs = residual[:n_frequencies], residual[n_frequencies:]
     for i in range(n_points):
         for j in range(n_frequencies):
             c, s = _cosine_sine(turns[i, j])
-            turns[i, j] = residual[j] * s - residual[n_frequencies + j] * c
+            turns[i, j] = rc[j] * s - rs[j] * c
