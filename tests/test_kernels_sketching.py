@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import naive
 import numpy as np
 import pytest
@@ -98,3 +103,37 @@ def test_block_sizes_fit_together():
     assert _policy.PANEL % _policy.TILE_FREQUENCIES == 0
     for size in (4, 8):
         assert _policy.BLOCK % (_policy.TILE_VECTORS * _policy.VECTOR_BYTES // size) == 0
+
+
+OTHER_CPU = """
+import sys
+from sketchlearn._kernels import _policy
+for name in list(sys.modules):
+    if name.startswith("sketchlearn") and not name.endswith("_policy"):
+        del sys.modules[name]
+_policy.VECTOR_BYTES, _policy.TILE_VECTORS = map(int, sys.argv[1:])
+import numpy as np
+from sketchlearn.frequencies.accumulator import DenseAccumulator
+rng = np.random.default_rng(0)
+accumulator = DenseAccumulator(rng.normal(size=(20, 30)).astype(np.float32), np.zeros(20))
+sums = np.zeros((2, 30), dtype=np.int64)
+accumulator.add(rng.normal(size=(1000, 20)), None, sums)
+print(sums.tolist())
+"""
+
+
+def test_vectors_of_any_width_give_the_same_bits(tmp_path):
+    # The cache does not know that the policy was changed, so it is another one.
+    root = str(Path(_policy.__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": root}
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", OTHER_CPU, *registers],
+            env=environment | {"NUMBA_CACHE_DIR": str(tmp_path / registers[0])},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for registers in (("64", "4"), ("32", "2"), ("16", "4"))
+    }
+    assert len(printed) == 1

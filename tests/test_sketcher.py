@@ -302,8 +302,10 @@ class TestFit:
         frame = pd.DataFrame(X, columns=["a", "b", "c"])
         sketcher = Sketcher(30, random_state=0).fit(frame)
         assert list(sketcher.feature_names_in_) == ["a", "b", "c"]
-        assert sketcher.sketch(frame) == Sketcher.from_operator(sketcher.operator_).sketch(X)
-        assert sketcher.sketch(pl.DataFrame(frame.to_dict("list"))) == sketcher.sketch(frame)
+        expected = Sketcher.from_operator(sketcher.operator_).sketch(X)
+        assert sketcher.sketch(frame) == expected
+        other = pl.DataFrame(frame.to_dict("list"))
+        assert Sketcher(30, random_state=0).fit(other).sketch(other) == expected
         with pytest.raises(ValueError, match="feature names"):
             sketcher.sketch(frame[["b", "a", "c"]])
 
