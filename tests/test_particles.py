@@ -1,0 +1,241 @@
+"""The stand-in data set: its sketch is the data's, and k-means on it serves real data."""
+
+import numpy as np
+import pytest
+from planted import central_differences, gaussian_clusters, largest_distance, operator_of
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+
+from sketchlearn import Sketcher
+from sketchlearn.atoms import IsotropicGaussian
+from sketchlearn.decoders import MeanShift, Particles, cloud, cluster_points
+from sketchlearn.decoders.cloud import BLUR, Cloud, blur_covariance, gaussian, move, start_cloud
+from sketchlearn.decoders.lbfgs import Minimum
+from sketchlearn.frequencies import DenseFrequencies
+
+N_SEEDS = 3
+
+
+def decoded(decoder, sketch, n_atoms, seed=0):
+    family = IsotropicGaussian(sketch.operator)
+    return decoder.decode(sketch, family, n_atoms, np.random.default_rng(seed))
+
+
+def sum_of_squares(rows, centers):
+    return sum(np.min(np.sum((row - centers) ** 2, axis=1)) for row in rows)
+
+
+def blurred_sketch(operator, points, blur):
+    """Centred sketch (m,) of equally weighted Gaussians, in float64, from the definition."""
+    waves = np.exp(1j * operator.project(points - operator.center)).mean(axis=0)
+    omega = operator.frequencies
+    return waves * np.exp(-0.5 * np.sum(omega * (blur @ omega), axis=0))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return PCA(10, random_state=0).fit_transform(load_digits().data)
+
+
+@pytest.fixture(scope="module")
+def digits_sketches(digits):
+    sketchers = [Sketcher(n_clusters=10, random_state=seed).fit(digits) for seed in range(N_SEEDS)]
+    return [sketcher.sketch(digits) for sketcher in sketchers]
+
+
+@pytest.fixture(scope="module")
+def digits_mixtures(digits_sketches):
+    return [decoded(MeanShift(), sketch, 10) for sketch in digits_sketches]
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    """Centres, sketch and mixture of clusters that a mixture explains."""
+    centers, rows = gaussian_clusters(k=4, d=3, n=8000)
+    sketch = Sketcher(n_clusters=4, random_state=0).fit(rows).sketch(rows)
+    return centers, sketch, decoded(MeanShift(), sketch, 4)
+
+
+def test_particles_serve_real_data_better_than_the_mixture(
+    digits, digits_sketches, digits_mixtures
+):
+    best = KMeans(10, n_init=10, random_state=0).fit(digits).inertia_
+    bare = [sum_of_squares(digits, mixture.locations) / best for mixture in digits_mixtures]
+    particles = [
+        sum_of_squares(digits, decoded(Particles(MeanShift()), sketch, 10).locations) / best
+        for sketch in digits_sketches
+    ]
+    assert np.median(particles) < np.median(bare) - 0.005
+    assert np.median(particles) <= 1.02
+
+
+def test_the_clouds_sketch_is_the_datas(digits_sketches, digits_mixtures):
+    sketch, mixture = digits_sketches[0], digits_mixtures[0]
+    moved = Particles(n_moves=60).cloud(sketch, mixture, np.random.default_rng(0))
+    operator = sketch.operator
+    difference = blurred_sketch(operator, moved.points, moved.blur) - sketch.centered_mean
+    cost = np.sum(np.abs(difference) ** 2)
+    assert cost == pytest.approx(moved.cost, rel=1e-2)
+    assert cost < sketch.standard_error**2 < 0.5 * mixture.cost
+    # And so is the sketch of what is drawn from the cloud, but for the noise of drawing.
+    drawn = moved.draw(20_000, np.random.default_rng(1))
+    drawn_sketch = Sketcher.from_operator(operator).sketch(drawn)
+    distance = np.sum(np.abs(drawn_sketch.centered_mean - sketch.centered_mean) ** 2)
+    assert distance < 1.5 * drawn_sketch.standard_error**2 + cost
+
+
+def test_the_more_it_moves_the_nearer_it_comes(digits_sketches, digits_mixtures):
+    sketch, mixture = digits_sketches[0], digits_mixtures[0]
+    costs = [
+        Particles(n_moves=n).cloud(sketch, mixture, np.random.default_rng(0)).cost
+        for n in (1, 5, 25)
+    ]
+    assert costs[0] > 2 * costs[1] > 4 * costs[2]
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_the_gradient_of_moving(scale, monkeypatch):
+    rng = np.random.default_rng(0)
+    operator = operator_of(2, 60, scale=scale, center=100.0 * scale)
+    rows = operator.center + scale * rng.standard_normal((500, 2))
+    sketch = Sketcher.from_operator(operator).sketch(rows)
+    start = operator.center + 2.0 * scale * rng.standard_normal((7, 2))
+    seen = []
+
+    def differentiated(objective, x, lower, upper, **options):
+        cost, gradient = objective(x)
+        seen.append((cost, gradient, central_differences(lambda x: objective(x)[0], x, 3e-3)))
+        return Minimum(x, cost, 0, True)
+
+    monkeypatch.setattr(cloud, "minimise", differentiated)
+    unmoved = move(sketch, start, blur_covariance(operator), 1)
+    [(cost, gradient, expected)] = seen
+    np.testing.assert_allclose(unmoved.points, start, rtol=1e-12)
+    difference = blurred_sketch(operator, start, unmoved.blur) - sketch.centered_mean
+    assert cost == pytest.approx(np.sum(np.abs(difference) ** 2), rel=1e-5)
+    np.testing.assert_allclose(gradient, expected, atol=2e-3 * np.abs(expected).max())
+
+
+def test_many_particles_and_few_have_the_same_kind_of_gradient(monkeypatch):
+    # More than a block of them, and no whole number of blocks.
+    rng = np.random.default_rng(0)
+    operator = operator_of(2, 31)
+    sketch = Sketcher.from_operator(operator).sketch(operator.center + rng.normal(size=(99, 2)))
+    start = operator.center + 2.0 * rng.standard_normal((7, 2))
+    gradients = []
+
+    def noted(objective, x, lower, upper, **options):
+        cost, gradient = objective(x)
+        # One point's variable has a unit that grows with the number of points.
+        gradients.append((cost, gradient.reshape(-1, 2)))
+        return Minimum(x, cost, 0, True)
+
+    monkeypatch.setattr(cloud, "minimise", noted)
+    blur = blur_covariance(operator)
+    move(sketch, start, blur, 1)
+    move(sketch, np.tile(start, (99, 1)), blur, 1)
+    (few_cost, few), (many_cost, many) = gradients
+    assert many_cost == pytest.approx(few_cost, rel=1e-5)
+    np.testing.assert_allclose(many, np.tile(few, (99, 1)), atol=1e-4 * np.abs(few).max())
+
+
+def test_a_mixture_that_explains_the_sketch_is_not_moved(clusters):
+    centers, sketch, mixture = clusters
+    unmoved = Particles().cloud(sketch, mixture, np.random.default_rng(0))
+    assert mixture.explains_sketch
+    assert unmoved.n_iter == 0
+    nearest = np.linalg.norm(unmoved.points[:, None] - centers, axis=2).min(axis=1)
+    assert np.all(nearest < 6.0)
+
+
+def test_a_cloud_starts_as_the_mixture(clusters):
+    _, sketch, mixture = clusters
+    blur = blur_covariance(sketch.operator)
+    points = start_cloud(mixture, blur, 4001, 0.0, np.random.default_rng(0))
+    assert points.shape == (4001, 3)
+    labels = np.linalg.norm(points[:, None] - mixture.locations, axis=2).argmin(axis=1)
+    # Systematic sampling gives each atom its share up to one point.
+    assert np.all(np.abs(np.bincount(labels) - 4001 * mixture.weights) <= 1.0)
+    for i, variances in enumerate(mixture.covariances):
+        whole = points[labels == i].var(axis=0) + np.diag(blur)
+        np.testing.assert_allclose(whole, variances, rtol=0.2)
+
+
+def test_a_share_of_the_cloud_starts_as_wide_as_the_data(clusters):
+    _, sketch, mixture = clusters
+    operator = sketch.operator
+    blur = blur_covariance(operator)
+    points = start_cloud(mixture, blur, 20_000, 1.0, np.random.default_rng(0))
+    assert np.all((operator.lower <= points) & (points <= operator.upper))
+    spread = points.std(axis=0)
+    np.testing.assert_allclose(spread, np.sqrt(np.diag(operator.covariance)), rtol=0.2)
+
+
+def test_the_blur_is_no_wider_than_the_data():
+    turned, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))
+    covariance = turned @ np.diag([1e-6, 4.0, 100.0]) @ turned.T
+    square = operator_of(3, 20, scale=2.0).components()
+    blur = blur_covariance(DenseFrequencies(**(square | {"covariance": covariance})))
+    expected = BLUR * turned @ np.diag([1e-6, 4.0, 4.0]) @ turned.T
+    np.testing.assert_allclose(blur, expected, atol=1e-9)
+
+
+def test_a_cloud_draws_every_particle_equally_often():
+    points = 100.0 * np.arange(5.0)[:, None]
+    drawn = Cloud(points, np.array([[1e-4]]), 0.0, 0).draw(13, np.random.default_rng(0))
+    counts = np.bincount(np.rint(drawn[:, 0] / 100.0).astype(int), minlength=5)
+    assert drawn.shape == (13, 1)
+    assert sorted(counts) == [2, 2, 3, 3, 3]
+
+
+def test_gaussian_points_have_the_positive_part_of_the_covariance():
+    turned, _ = np.linalg.qr(np.random.default_rng(1).standard_normal((2, 2)))
+    indefinite = turned @ np.diag([-3.0, 2.0]) @ turned.T
+    points = gaussian(indefinite, 50_000, np.random.default_rng(0))
+    expected = turned @ np.diag([0.0, 2.0]) @ turned.T
+    np.testing.assert_allclose(np.cov(points.T), expected, atol=0.05)
+
+
+# k-means on points that stand for the data.
+
+
+@pytest.mark.parametrize("unit", [1e-4, 1.0, 1e4])
+def test_clustered_points_give_means_and_shares(unit):
+    centers, points = gaussian_clusters(k=3, d=2, n=900, unit=unit)
+    weights = np.repeat([1.0, 5.0, 2.0], 300)
+    rng = np.random.default_rng(0)
+    found, shares = cluster_points(points, weights, centers, rng)
+    np.testing.assert_allclose(shares, [0.625, 0.25, 0.125])
+    expected = points.reshape(3, 300, 2).mean(axis=1)[[1, 2, 0]]
+    np.testing.assert_allclose(found, expected, atol=1e-9 * unit)
+
+
+def test_weights_of_points_equal_repetitions():
+    rng = np.random.default_rng(0)
+    points, times = rng.standard_normal((200, 2)), rng.integers(1, 4, size=200)
+    start = points[:5]
+    weighted, shares = cluster_points(points, times, start, np.random.default_rng(0))
+    repeated, same_shares = cluster_points(
+        np.repeat(points, times, axis=0), np.ones(times.sum()), start, np.random.default_rng(0)
+    )
+    weighted_cost = np.sum(times * [sum_of_squares([point], weighted) for point in points])
+    repeated_cost = np.sum(times * [sum_of_squares([point], repeated) for point in points])
+    # The random starts differ; a few of each come to the same cost, or nearly.
+    assert weighted_cost == pytest.approx(repeated_cost, rel=0.02)
+    assert shares.sum() == pytest.approx(same_shares.sum()) == pytest.approx(1.0)
+
+
+def test_a_bad_start_does_not_decide():
+    centers, points = gaussian_clusters(k=3, d=2, n=900)
+    found, _ = cluster_points(
+        points, np.ones(900), np.repeat(centers[:1], 3, axis=0), np.random.default_rng(0)
+    )
+    assert largest_distance(centers, found) < 0.3
+
+
+def test_a_good_start_is_never_worsened():
+    # Many clusters, of which random starts miss some.
+    centers, points = gaussian_clusters(k=40, d=2, n=4000)
+    found, _ = cluster_points(points, np.ones(4000), centers, np.random.default_rng(0))
+    assert largest_distance(centers, found) < 0.5
