@@ -3,6 +3,7 @@
 Data becomes a sketch in one pass; a sketch becomes a model without the data.
 """
 
+from sketchlearn.decoders import synthesize
 from sketchlearn.estimators import CompressiveKMeans
 from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
 from sketchlearn.sketching import Sketch, Sketcher
@@ -17,4 +18,5 @@ __all__ = [
     "SketchMismatchError",
     "Sketcher",
     "__version__",
+    "synthesize",
 ]

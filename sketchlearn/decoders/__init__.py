@@ -6,5 +6,15 @@ from sketchlearn.decoders.decoder import Decoder, Mixture
 from sketchlearn.decoders.mean_shift import MeanShift
 from sketchlearn.decoders.particles import Particles
 from sketchlearn.decoders.point_clustering import cluster_points
+from sketchlearn.decoders.synthesis import synthesize
 
-__all__ = ["CLOMPR", "BestOf", "Decoder", "MeanShift", "Mixture", "Particles", "cluster_points"]
+__all__ = [
+    "CLOMPR",
+    "BestOf",
+    "Decoder",
+    "MeanShift",
+    "Mixture",
+    "Particles",
+    "cluster_points",
+    "synthesize",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import check_random_state
@@ -20,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sketchlearn._validation import check_count, check_sample_weight
 from sketchlearn.atoms import IsotropicGaussian
 from sketchlearn.decoders import BestOf, Decoder, MeanShift, Particles, cluster_points
+from sketchlearn.decoders.decoder import LEAST_SPREAD_RATIO
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketching import Sketch, Sketcher, calibrated_weights, pilot_size
 
@@ -336,6 +339,15 @@ class CompressiveKMeans(
             weights = calibrated_weights(self.sketch_, pilot, pilot_weight)
             self.cluster_centers_, self.weights_ = cluster_points(
                 pilot, weights, mixture.locations, rng
+            )
+        elif mixture.seems_incomplete and mixture.spread_ratio < LEAST_SPREAD_RATIO:
+            warnings.warn(
+                f"the sketch shows {1 - mixture.spread_ratio:.0%} more spread than the decoded "
+                "clusters have: a far cluster may be missing, or far outliers may have widened the "
+                "data. Try more n_frequencies, a larger n_init or n_clusters, or leave the "
+                "outliers out.",
+                ConvergenceWarning,
+                stacklevel=3,
             )
         self.cost_ = mixture.cost
         self.n_iter_ = mixture.n_iter

@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
 DEFAULT_N_CLUSTERS = 10
 SMALLEST_PILOT = 5000
@@ -40,7 +39,10 @@ def draw_pilot(
     whole_rows = rows.view(np.dtype((np.void, rows.strides[0]))).ravel()
     _, first, inverse = np.unique(whole_rows, return_index=True, return_inverse=True)
     row_weights = np.ones(len(rows)) if weights is None else weights[eligible]
-    return rows[first], np.bincount(inverse, weights=row_weights)
+    rows, row_weights = rows[first], np.bincount(inverse, weights=row_weights)
+    # Bytes sort otherwise when the data's units change; this sum does not.
+    order = np.argsort((rows * np.cos(np.arange(rows.shape[1]))).sum(axis=1), kind="stable")
+    return rows[order], row_weights[order]
 
 
 def box_of(rows: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -76,8 +78,7 @@ def cluster_scale(
     if n <= k:
         return fallback
     model = KMeans(k, n_init=1, max_iter=30, random_state=seed)
-    # One thread: with more, k-means' own sums depend on which thread comes first.
-    with threadpool_limits(limits=1), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(centered, sample_weight=weights)
     variance = model.inertia_ / (n * d) * n / (n - k)

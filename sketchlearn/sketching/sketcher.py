@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from sketchlearn._validation import (
     check_count,
@@ -139,38 +140,11 @@ class Sketcher(TransformerMixin, BaseEstimator):
         """
         X = validate_data(self, X, dtype="numeric", ensure_all_finite=True)
         weights = check_sample_weight(sample_weight, len(X))
-        n_clusters = (
-            DEFAULT_N_CLUSTERS
-            if self.n_clusters is None
-            else check_count(self.n_clusters, "n_clusters")
-        )
-        n_frequencies = self._frequency_count(n_clusters, X.shape[1])
-        law = self._law(X.shape[1])
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        pilot_rng, seeds = np.random.default_rng(seed).spawn(2)
-        kmeans_seed, operator_seed = (int(s) for s in seeds.integers(2**31 - 1, size=2))
-        rows, row_weights = draw_pilot(X, weights, pilot_size(n_clusters), pilot_rng)
-        center = np.average(rows, axis=0, weights=row_weights)
-        if isinstance(self.scale, str) and self.scale == "auto":
-            scale = cluster_scale(rows, row_weights, center, n_clusters, kmeans_seed)
-        else:
-            scale = check_positive(self.scale, 'scale, where not "auto",')
-        lower, upper = box_of(rows, scale)
-        operator = DenseFrequencies.draw(
-            n_frequencies,
-            scale=scale,
-            bandwidth=(1.0 if X.shape[1] <= 3 else 1.25) * scale,
-            radius_law=law,
-            center=center,
-            lower=lower,
-            upper=upper,
-            covariance=np.atleast_2d(np.cov(rows.T, aweights=row_weights, ddof=0)),
-            pilot=rows,
-            seed=operator_seed,
-        )
-        self._adopt(operator)
-        self.pilot_ = rows if self.keep_pilot else None
-        self.pilot_weight_ = row_weights if self.keep_pilot else None
+        # One thread: with more, the last bits of k-means and of BLAS depend on their number, and
+        # k-means' even on which comes first.
+        with threadpool_limits(limits=1):
+            self._learn(X, weights, np.random.default_rng(seed))
         return self
 
     def sketch(self, X: Any, sample_weight: Any = None) -> Sketch:
@@ -239,6 +213,37 @@ class Sketcher(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "operator_")
         names = [f"sketcher{j}" for j in range(self.operator_.n_frequencies)]
         return np.array(names, dtype=object)
+
+    def _learn(self, X: np.ndarray, weights: np.ndarray | None, rng: np.random.Generator) -> None:
+        """Choose the operator on a pilot of the rows."""
+        d = X.shape[1]
+        k = self.n_clusters
+        k = DEFAULT_N_CLUSTERS if k is None else check_count(k, "n_clusters")
+        n_frequencies, law = self._frequency_count(k, d), self._law(d)
+        pilot_rng, seed_rng = rng.spawn(2)
+        kmeans_seed, operator_seed = (int(s) for s in seed_rng.integers(2**31 - 1, size=2))
+        rows, row_weights = draw_pilot(X, weights, pilot_size(k), pilot_rng)
+        center = np.average(rows, axis=0, weights=row_weights)
+        if isinstance(self.scale, str) and self.scale == "auto":
+            scale = cluster_scale(rows, row_weights, center, k, kmeans_seed)
+        else:
+            scale = check_positive(self.scale, 'scale, where not "auto",')
+        lower, upper = box_of(rows, scale)
+        operator = DenseFrequencies.draw(
+            n_frequencies,
+            scale=scale,
+            bandwidth=(1.0 if d <= 3 else 1.25) * scale,
+            radius_law=law,
+            center=center,
+            lower=lower,
+            upper=upper,
+            covariance=np.atleast_2d(np.cov(rows.T, aweights=row_weights, ddof=0)),
+            pilot=rows,
+            seed=operator_seed,
+        )
+        self._adopt(operator)
+        self.pilot_ = rows if self.keep_pilot else None
+        self.pilot_weight_ = row_weights if self.keep_pilot else None
 
     def _adopt(self, operator: FrequencyOperator) -> None:
         """Set what follows from the operator."""

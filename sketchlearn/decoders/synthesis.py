@@ -1,0 +1,76 @@
+"""Synthetic rows from a sketch, for any estimator to be fitted on."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sketchlearn._validation import check_count
+from sketchlearn.atoms import IsotropicGaussian
+from sketchlearn.decoders.particles import Particles
+from sketchlearn.sketching import Sketch
+
+# Frequencies, for each atom and feature, that the first mixture may use up; and its most atoms.
+FREQUENCIES_A_PARAMETER = 10
+MOST_ATOMS = 30
+
+
+def synthesize(
+    sketch: Sketch,
+    n_samples: int = 1000,
+    *,
+    n_atoms: int | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> np.ndarray:
+    """Draw rows whose sketch is the given one: a stand-in for the data, which is not needed.
+
+    A mixture is decoded, a cloud of particles drawn from it, and where the mixture does not explain
+    the sketch the particles are moved until they do. What a sketch cannot resolve, such as detail
+    much finer than its scale, the rows do not show either; and they hold no row of the data.
+
+    Parameters
+    ----------
+    sketch : Sketch
+        At least one row.
+    n_samples : int, default=1000
+        Rows to draw.
+    n_atoms : int, optional
+        Atoms of the mixture that the particles start from. By default one for every 10 d of the
+        sketch's m frequencies, at least 1 and at most 30.
+    random_state : int, RandomState or None
+        Determines the rows.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features)
+        Rows of equal weight, in random order, float64, in data coordinates.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range.
+    EmptySketchError
+        If the sketch holds no rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher, synthesize
+    >>> X = np.random.default_rng(0).normal([3.0, -1.0], 2.0, size=(5000, 2))
+    >>> sketch = Sketcher(n_clusters=1, random_state=0).fit(X).sketch(X)
+    >>> rows = synthesize(sketch, 2000, random_state=0)
+    >>> bool(np.allclose(rows.mean(axis=0), X.mean(axis=0), atol=0.2))
+    True
+    """
+    if not isinstance(sketch, Sketch):
+        raise TypeError(f"expected a Sketch, got {type(sketch).__name__}")
+    check_count(n_samples, "n_samples")
+    operator = sketch.operator
+    if n_atoms is None:
+        affordable = operator.n_frequencies // (FREQUENCIES_A_PARAMETER * operator.n_features)
+        n_atoms = min(max(1, affordable), MOST_ATOMS)
+    check_count(n_atoms, "n_atoms")
+    rng = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    decoder = Particles()
+    mixture = decoder.start.decode(sketch, IsotropicGaussian(operator), n_atoms, rng)
+    return decoder.cloud(sketch, mixture, rng).draw(n_samples, rng)
