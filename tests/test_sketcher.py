@@ -223,6 +223,18 @@ class TestFit:
         assert first.fingerprint == second.fingerprint
         assert Sketcher(50, random_state=8).fit(X).operator_.fingerprint != first.fingerprint
 
+    def test_the_order_of_the_rows_does_not_matter_where_all_are_in_the_pilot(self):
+        X = blobs()
+        forwards = Sketcher(50, random_state=7).fit(X).operator_
+        assert Sketcher(50, random_state=7).fit(X[::-1]).operator_.fingerprint == (
+            forwards.fingerprint
+        )
+
+    def test_overlapping_clusters_have_the_same_scale_in_any_units(self):
+        X = np.random.default_rng(0).normal(size=(2000, 4))
+        scales = [Sketcher(50, random_state=0).fit(X * f).scale_ / f for f in (1e-4, 1.0, 1e4)]
+        np.testing.assert_allclose(scales, scales[0], rtol=1e-6)
+
     def test_fitting_leaves_the_global_generator_alone(self):
         before = np.random.get_state()[1].copy()  # noqa: NPY002
         Sketcher(50, random_state=0).fit(blobs())

@@ -17,6 +17,7 @@ import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -37,7 +38,7 @@ _C = tuple(np.float32(c) for c in COSINE)
 
 
 @numba.njit(nogil=True, fastmath={"nsz", "arcp", "contract", "afn", "reassoc"})
-def bare_loop(phases: np.ndarray) -> tuple[float, float]:
+def bare_loop(phases: np.ndarray) -> tuple[Any, Any]:
     """Sum cosines and sines, by half angles, of phases in turns."""
     c_sum = np.float32(0.0)
     s_sum = np.float32(0.0)
