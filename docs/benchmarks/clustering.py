@@ -86,19 +86,22 @@ def inertia(X: Rows, centers: NDArray[np.float64]) -> float:
     return float(np.sum(squares + np.min(np.sum(centers**2, axis=1) - 2 * products, axis=1)))
 
 
-def measure(
-    rows: Callable[[int], Rows], method: Method, seeds: range
-) -> tuple[NDArray[np.float64], float]:
-    """Give the ratios to k-means on all rows, one a seed, and the median seconds."""
-    ratios, seconds = [], []
-    for seed in seeds:
+def measure(rows: Callable[[int], Rows], seeds: range) -> list[str]:
+    """Give a cell for each method: median and worst ratio over the seeds, median seconds."""
+    ratios = np.empty((len(METHODS), len(seeds)))
+    seconds = np.empty_like(ratios)
+    for j, seed in enumerate(seeds):
         X = rows(seed)
         reference = KMeans(N_CLUSTERS, n_init=10, random_state=seed).fit(X).inertia_
-        start = time.perf_counter()
-        centers = method(X, seed)
-        seconds.append(time.perf_counter() - start)
-        ratios.append(inertia(X, centers) / reference)
-    return np.array(ratios), float(np.median(seconds))
+        for i, method in enumerate(METHODS.values()):
+            start = time.perf_counter()
+            centers = method(X, seed)
+            seconds[i, j] = time.perf_counter() - start
+            ratios[i, j] = inertia(X, centers) / reference
+    return [
+        f"{np.median(ratio):.3f} / {ratio.max():.3f}, {np.median(second):.1f} s"
+        for ratio, second in zip(ratios, seconds, strict=True)
+    ]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -110,11 +113,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print("| data | " + " | ".join(METHODS) + " |")
     print("|---|" + "---|" * len(METHODS))
     for name, rows in data_sets().items():
-        cells = []
-        for method in METHODS.values():
-            ratios, seconds = measure(rows, method, seeds)
-            cells.append(f"{np.median(ratios):.3f} / {ratios.max():.3f}, {seconds:.2f} s")
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+        print(f"| {name} | " + " | ".join(measure(rows, seeds)) + " |", flush=True)
 
 
 if __name__ == "__main__":
