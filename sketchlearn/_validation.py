@@ -72,6 +72,27 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
     return weights
 
 
+def check_distinct(X: np.ndarray, sample_weight: np.ndarray | None, n_clusters: int) -> None:
+    """Refuse data with fewer distinct rows than clusters; looks no further than it must.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than `n_clusters` distinct rows of positive weight.
+    """
+    seen: set[bytes] = set()
+    for i in range(len(X)):
+        if sample_weight is None or sample_weight[i] > 0:
+            # Adding zero turns -0.0 into 0.0, which has other bytes.
+            seen.add((X[i] + 0.0).tobytes())
+        if len(seen) >= n_clusters:
+            return
+    raise ValueError(
+        f"n_samples={len(X)} rows with {len(seen)} distinct ones should be >= "
+        f"n_clusters={n_clusters}"
+    )
+
+
 def thread_count(n_jobs: Any) -> int:
     """Threads that `n_jobs` asks for: None is one, -1 all, -2 all but one, and so on.
 

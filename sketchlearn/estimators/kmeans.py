@@ -19,12 +19,13 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sketchlearn._validation import check_count, check_sample_weight
+from sketchlearn._validation import check_count, check_distinct, check_sample_weight
 from sketchlearn.atoms import IsotropicGaussian
-from sketchlearn.decoders import BestOf, Decoder, MeanShift, Particles, cluster_points
+from sketchlearn.decoders import BestOf, Decoder, Particles, cluster_points
 from sketchlearn.decoders.decoder import LEAST_SPREAD_RATIO
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketching import Sketch, Sketcher, calibrated_weights, pilot_size
+from sketchlearn.sketching.accumulation import fixed_weights
 
 
 class CompressiveKMeans(
@@ -49,8 +50,8 @@ class CompressiveKMeans(
     scale : float or "auto", default="auto"
         Standard deviation of a cluster, in the data's units; see `Sketcher`.
     decoder : Decoder, optional
-        From a sketch to a mixture. By default `MeanShift`, repeated where need be, if the pilot's
-        rows are at hand to settle the centroids on, else `Particles`.
+        From a sketch to a mixture. By default `BestOf` several ways if the pilot's rows are at
+        hand to settle the centroids on, else `Particles`.
     n_init : int or "auto", default="auto"
         Number of decodes, of which the one of smallest cost is kept. "auto" is one, and up to two
         more while an atom seems to be missing.
@@ -110,6 +111,8 @@ class CompressiveKMeans(
     array([-10.,   0.,  10.])
     """
 
+    _held: list[tuple[np.ndarray, np.ndarray]]
+
     def __init__(
         self,
         n_clusters: int = 8,
@@ -157,7 +160,7 @@ class CompressiveKMeans(
         self._check_parameters()
         X = self._validate(X, reset=True)
         sample_weight = check_sample_weight(sample_weight, len(X))
-        _check_distinct(X, sample_weight, self.n_clusters)
+        check_distinct(X, sample_weight, self.n_clusters)
         self._start()
         self.sketcher_ = self._fitted_sketcher(X, sample_weight, self.keep_pilot)
         self.sketch_ = self.sketcher_.sketch(X, sample_weight=sample_weight)
@@ -181,20 +184,23 @@ class CompressiveKMeans(
         self._check_parameters()
         if X is None:
             return self._decode_accumulated()
-        is_first = not hasattr(self, "_held")
+        is_first = not self._has_rows()
         X = self._validate(X, reset=is_first)
         sample_weight = check_sample_weight(sample_weight, len(X))
         if is_first:
             self._start()
         if hasattr(self, "sketch_"):
             self.sketch_ = self.sketch_ + self.sketcher_.sketch(X, sample_weight=sample_weight)
+            return self
+        weights = np.ones(len(X)) if sample_weight is None else sample_weight
+        # Now rather than with the held rows, which a bad batch would otherwise spoil.
+        fixed_weights(weights)
+        held = [*self._held, (np.array(X), np.array(weights))]
+        has_sketcher = self.sketcher is not None and hasattr(self.sketcher, "operator_")
+        if has_sketcher or sum(len(rows) for rows, _ in held) >= pilot_size(self.n_clusters):
+            self._sketch_held(held)
         else:
-            weights = np.ones(len(X)) if sample_weight is None else sample_weight
-            self._held.append((np.array(X), np.array(weights)))
-            n_held = sum(len(rows) for rows, _ in self._held)
-            has_sketcher = self.sketcher is not None and hasattr(self.sketcher, "operator_")
-            if has_sketcher or n_held >= pilot_size(self.n_clusters):
-                self._sketch_held()
+            self._held = held
         return self
 
     def fit_sketch(self, sketch: Sketch) -> Self:
@@ -210,6 +216,8 @@ class CompressiveKMeans(
         self._check_parameters()
         if not isinstance(sketch, Sketch):
             raise TypeError(f"expected a Sketch, got {type(sketch).__name__}")
+        if sketch.n_samples == 0:
+            raise EmptySketchError("expected a sketch of at least one row, got one without rows")
         self._start()
         self.n_features_in_ = sketch.operator.n_features
         if hasattr(self, "feature_names_in_"):
@@ -218,6 +226,11 @@ class CompressiveKMeans(
         self.sketch_ = sketch
         self._decode()
         return self
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
+        """Index (n_samples,) of the nearest centroid of each row that was fitted."""
+        self.fit(X, sample_weight=sample_weight)
+        return self.labels_ if self.compute_labels else self.predict(X)
 
     def predict(self, X: Any) -> np.ndarray:
         """Index (n_samples,) of the nearest centroid of each row."""
@@ -263,7 +276,7 @@ class CompressiveKMeans(
         for name in ("sketch_", "sketcher_", "cluster_centers_", "labels_", "inertia_"):
             if hasattr(self, name):
                 delattr(self, name)
-        self._held: list[tuple[np.ndarray, np.ndarray]] = []
+        self._held = []
         self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _validate(self, X: Any, reset: bool) -> np.ndarray:
@@ -299,23 +312,28 @@ class CompressiveKMeans(
             )
         return sketcher.fit(X, sample_weight=sample_weight)
 
-    def _sketch_held(self) -> None:
+    def _has_rows(self) -> bool:
+        """Whether any rows are held back or in the sketch."""
+        return bool(getattr(self, "_held", [])) or hasattr(self, "sketch_")
+
+    def _sketch_held(self, held: list[tuple[np.ndarray, np.ndarray]]) -> None:
         """Choose the scale on the rows held back, sketch them, and let them go."""
-        X = np.concatenate([rows for rows, _ in self._held])
-        weights = np.concatenate([weights for _, weights in self._held])
-        self.sketcher_ = self._fitted_sketcher(X, weights, keep_pilot=False)
-        self.sketch_ = self.sketcher_.sketch(X, sample_weight=weights)
+        X = np.concatenate([rows for rows, _ in held])
+        weights = np.concatenate([weights for _, weights in held])
+        sketcher = self._fitted_sketcher(X, weights, keep_pilot=False)
+        self.sketch_ = sketcher.sketch(X, sample_weight=weights)
+        self.sketcher_ = sketcher
         self._held = []
 
     def _decode_accumulated(self) -> Self:
         """Decode what `partial_fit` added so far."""
-        if not hasattr(self, "_held") or (not self._held and not hasattr(self, "sketch_")):
+        if not self._has_rows():
             raise EmptySketchError("nothing to decode: call partial_fit(X) with rows first")
         if self._held:
             X = np.concatenate([rows for rows, _ in self._held])
             weights = np.concatenate([weights for _, weights in self._held])
-            _check_distinct(X, weights, self.n_clusters)
-            self._sketch_held()
+            check_distinct(X, weights, self.n_clusters)
+            self._sketch_held(self._held)
         for name in ("labels_", "inertia_"):
             if hasattr(self, name):
                 delattr(self, name)
@@ -324,6 +342,7 @@ class CompressiveKMeans(
 
     def _decode(self) -> None:
         """Decode `sketch_`, settle the centroids on the pilot if there is one, and set all."""
+        self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         rng = np.random.default_rng(self._seed)
         pilot, pilot_weight = self.sketcher_.pilot_, self.sketcher_.pilot_weight_
         # A sketcher that came fitted may have seen other data than the sketch's.
@@ -351,12 +370,21 @@ class CompressiveKMeans(
             )
         self.cost_ = mixture.cost
         self.n_iter_ = mixture.n_iter
+        self._report(
+            f"decoded in {mixture.n_iter} iterations: {mixture.message}, goodness of fit "
+            f"{mixture.goodness_of_fit:.3g}"
+        )
+
+    def _report(self, line: str) -> None:
+        """Print a line if the user wants to hear."""
+        if self.verbose:
+            print(f"[CompressiveKMeans] {line}")
 
     def _decoder(self, has_pilot: bool) -> Decoder:
         """What `decoder` and `n_init` ask for."""
         if self.decoder is not None:
-            return BestOf(self.decoder, self.n_init)
-        modes = BestOf(MeanShift(), self.n_init)
+            return BestOf((self.decoder,), self.n_init)
+        modes = BestOf(n_init=self.n_init)
         return modes if has_pilot else Particles(modes)
 
     def _assign(self, X: np.ndarray, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]:
@@ -366,17 +394,3 @@ class CompressiveKMeans(
         )
         inertia = np.sum(distances if sample_weight is None else distances * sample_weight)
         return labels.astype(np.int32), float(inertia)
-
-
-def _check_distinct(X: np.ndarray, sample_weight: np.ndarray | None, n_clusters: int) -> None:
-    """Refuse data with fewer distinct rows than clusters; looks no further than it must."""
-    seen: set[bytes] = set()
-    for i in range(len(X)):
-        if sample_weight is None or sample_weight[i] > 0:
-            seen.add((X[i] + 0.0).tobytes())
-        if len(seen) >= n_clusters:
-            return
-    raise ValueError(
-        f"n_samples={len(X)} rows with {len(seen)} distinct ones should be >= "
-        f"n_clusters={n_clusters}"
-    )
