@@ -1,0 +1,31 @@
+"""All of scikit-learn's common checks, strict, on the estimator."""
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sketchlearn import CompressiveKMeans
+
+FEWER_ROWS_THAN_CLUSTERS = (
+    "the check's data has 4 distinct rows, fewer than the default 8 clusters, which is an error"
+)
+
+
+def expected_failures(estimator):
+    """What cannot pass, and why; nothing but data that is too small for the number of clusters."""
+    if estimator.n_clusters <= 4:
+        return {}
+    return {
+        "check_sample_weights_shape": FEWER_ROWS_THAN_CLUSTERS,
+        "check_sample_weights_not_overwritten": FEWER_ROWS_THAN_CLUSTERS,
+    }
+
+
+@parametrize_with_checks(
+    [
+        CompressiveKMeans(n_clusters=3),
+        CompressiveKMeans(n_clusters=3, keep_pilot=False),
+        CompressiveKMeans(),
+    ],
+    expected_failed_checks=expected_failures,
+)
+def test_scikit_learn_conventions(estimator, check):
+    check(estimator)
