@@ -16,12 +16,14 @@ from planted import (
 
 from sketchlearn import EmptySketchError, Sketch, Sketcher, SketchMismatchError
 from sketchlearn.atoms import Dirac, IsotropicGaussian
-from sketchlearn.decoders import CLOMPR, BestOf, Decoder, MeanShift, Mixture, Particles
+from sketchlearn.decoders import CLOMPR, BestOf, Decoder, MeanShift, Mixture, Particles, Splitting
 from sketchlearn.decoders.refinement import Fit, nonnegative_weights, reweighted
 from sketchlearn.decoders.selection import select, starting_points
 
 GREEDY = [CLOMPR(), CLOMPR(starts="box"), MeanShift(), MeanShift(starts="box")]
-DECODERS = [CLOMPR(), MeanShift(), BestOf(MeanShift()), Particles()]
+# `Splitting` sees no cluster farther than five scales from all others; the clusters here are.
+FAR_SIGHTED = [CLOMPR(), MeanShift(), BestOf(), Particles()]
+DECODERS = [*FAR_SIGHTED, Splitting()]
 
 
 def named(decoder):
@@ -70,7 +72,7 @@ def test_exact_recovery_knows_no_unit(unit):
         assert largest_distance(points, mixture.locations) < 5e-6 * unit
 
 
-@pytest.mark.parametrize("decoder", DECODERS, ids=named)
+@pytest.mark.parametrize("decoder", FAR_SIGHTED, ids=named)
 def test_gaussian_clusters_are_recovered(decoder, clusters):
     centers, sketch = clusters
     mixture = decoded(decoder, sketch, 5)
@@ -83,7 +85,7 @@ def test_gaussian_clusters_are_recovered(decoder, clusters):
 
 
 @pytest.mark.parametrize("unit", [1e-4, 1e4])
-@pytest.mark.parametrize("decoder", DECODERS, ids=named)
+@pytest.mark.parametrize("decoder", FAR_SIGHTED, ids=named)
 def test_decoding_scales_with_the_data(decoder, unit):
     centers, rows = gaussian_clusters(k=4, d=3, n=4000, unit=unit)
     sketch = Sketcher(n_clusters=4, scale=unit, random_state=0).fit(rows).sketch(rows)
@@ -146,7 +148,7 @@ def test_a_sketch_that_travelled_decodes_to_the_same_mixture(decoder, clusters):
     np.testing.assert_array_equal(first.parameters, there.parameters)
 
 
-@pytest.mark.parametrize("kind", [CLOMPR, MeanShift, BestOf, Particles])
+@pytest.mark.parametrize("kind", [CLOMPR, MeanShift, Splitting, BestOf, Particles])
 def test_no_decoder_takes_data(kind):
     assert issubclass(kind, Decoder)
     parameters = list(inspect.signature(kind.decode).parameters)
@@ -372,14 +374,28 @@ def test_swaps_stop_at_a_good_cost_and_never_lose(clusters):
     assert MeanShift().swaps(target, family, start, "fixed", 0.0, rng).cost <= start.cost
 
 
-def test_variants_alternate_between_the_kinds_of_starts():
-    decoder = MeanShift(n_starts=50)
-    assert [decoder.variant(i).starts for i in range(3)] == ["gaussian", "box", "gaussian"]
-    assert decoder.variant(2) == decoder
-    assert decoder.variant(1).n_starts == 50
+# Splitting.
+
+
+def test_splitting_finds_close_clusters_without_starting_points():
+    rng = np.random.default_rng(3)
+    centers = rng.uniform(-4.0, 4.0, size=(12, 6))
+    rows = centers[rng.integers(12, size=20_000)] + 0.8 * rng.standard_normal((20_000, 6))
+    sketch = Sketcher(5 * 12 * 6, n_clusters=12, random_state=0).fit(rows).sketch(rows)
+    mixture = decoded(Splitting(), sketch, 12)
+    assert largest_distance(centers, mixture.locations) < 0.3
+    assert mixture.explains_sketch
 
 
 # The best of several.
+
+
+def test_several_decoders_take_turns(clusters):
+    _, sketch = clusters
+    mixture = decoded(MeanShift(), sketch, 5)
+    first, second = (Scripted(mixture, (2.0, 1.0), (0.1, 0.1)) for _ in range(2))
+    decoded(BestOf((first, second), 3), sketch, 5)
+    assert (len(first.draws), len(second.draws)) == (2, 1)
 
 
 @dataclass(frozen=True)
@@ -389,20 +405,17 @@ class Scripted(Decoder):
     mixture: Mixture
     costs: tuple[float, ...]
     misfits: tuple[float, ...]
-    attempt: int = 0
     draws: list[float] = field(default_factory=list)
 
-    def variant(self, attempt):
-        return replace(self, attempt=attempt)
-
     def decode(self, sketch, family, n_atoms, rng):
+        attempt = len(self.draws)
         self.draws.append(rng.random())
         return replace(
             self.mixture,
-            cost=self.costs[self.attempt],
-            misfit=self.misfits[self.attempt],
+            cost=self.costs[attempt],
+            misfit=self.misfits[attempt],
             goodness_of_fit=100.0,
-            n_iter=self.attempt,
+            n_iter=attempt,
         )
 
 
@@ -421,7 +434,7 @@ class Scripted(Decoder):
 def test_the_cheapest_of_several_is_kept(clusters, n_init, costs, misfits, n_decodes, kept):
     _, sketch = clusters
     scripted = Scripted(decoded(MeanShift(), sketch, 5), costs, misfits)
-    mixture = decoded(BestOf(scripted, n_init), sketch, 5)
+    mixture = decoded(BestOf((scripted,), n_init), sketch, 5)
     assert (mixture.cost, mixture.n_iter) == (costs[kept], kept)
     assert len(scripted.draws) == n_decodes
     # Every try has randomness of its own.

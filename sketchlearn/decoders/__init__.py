@@ -6,6 +6,7 @@ from sketchlearn.decoders.decoder import Decoder, Mixture
 from sketchlearn.decoders.mean_shift import MeanShift
 from sketchlearn.decoders.particles import Particles
 from sketchlearn.decoders.point_clustering import cluster_points
+from sketchlearn.decoders.splitting import Splitting
 from sketchlearn.decoders.synthesis import synthesize
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "MeanShift",
     "Mixture",
     "Particles",
+    "Splitting",
     "cluster_points",
     "synthesize",
 ]

@@ -1,17 +1,24 @@
-"""Decode again until nothing seems to be missing."""
+"""Decode again, in other ways, until nothing seems to be missing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, final
 
 import numpy as np
 
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.decoder import Decoder, Mixture
+from sketchlearn.decoders.mean_shift import MeanShift
+from sketchlearn.decoders.splitting import Splitting
 from sketchlearn.sketching import Sketch
 
 MOST_DECODES = 3
+
+
+def different_ways() -> tuple[Decoder, ...]:
+    """Decoders that miss different clusters: what one cannot find, another starts from."""
+    return MeanShift(), Splitting(), MeanShift(starts="box")
 
 
 @final
@@ -21,13 +28,13 @@ class BestOf(Decoder):
 
     Parameters
     ----------
-    decoder : Decoder
-        Decodes; its `variant` for each try.
+    decoders : tuple of Decoder, default=(MeanShift(), Splitting(), MeanShift(starts="box"))
+        Take turns.
     n_init : int or "auto", default="auto"
         Number of decodes. "auto" is one, and up to two more while an atom seems to be missing.
     """
 
-    decoder: Decoder
+    decoders: tuple[Decoder, ...] = field(default_factory=different_ways)
     n_init: int | Literal["auto"] = "auto"
 
     def decode(
@@ -37,7 +44,8 @@ class BestOf(Decoder):
         best: Mixture | None = None
         n_decodes = MOST_DECODES if self.n_init == "auto" else self.n_init
         for i, child in enumerate(rng.spawn(n_decodes)):
-            mixture = self.decoder.variant(i).decode(sketch, family, n_atoms, child)
+            decoder = self.decoders[i % len(self.decoders)]
+            mixture = decoder.decode(sketch, family, n_atoms, child)
             if best is None or mixture.cost < best.cost:
                 best = mixture
             if self.n_init == "auto" and not best.seems_incomplete:

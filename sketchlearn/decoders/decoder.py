@@ -104,10 +104,6 @@ class Mixture:
 class Decoder(ABC):
     """Immutable configuration of a way from a sketch to a mixture; never sees data."""
 
-    def variant(self, attempt: int) -> Decoder:
-        """Give the decoder for another attempt at the same sketch, 0 being the first."""
-        return self
-
     @abstractmethod
     def decode(
         self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator

@@ -65,11 +65,6 @@ class MeanShift(Decoder):
     shapes: Shapes = "free"
     good_fit: float = 1.1
 
-    def variant(self, attempt: int) -> Decoder:
-        """Alternate between the two kinds of starts, which miss different clusters."""
-        kinds: tuple[Starts, Starts] = ("gaussian", "box")
-        return replace(self, starts=kinds[(kinds.index(self.starts) + attempt) % 2])
-
     def decode(
         self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
     ) -> Mixture:
@@ -108,7 +103,7 @@ class MeanShift(Decoder):
         while n_failures < max(5, len(fit.weights) / 3) and fit.cost > good_cost:
             tried = self._expanded(target, family, fit, 2 * self.n_starts, rng)
             tried = adjust(target, family, tried, shapes=shapes, max_iter=40)
-            tried = _without_least(target, family, tried)
+            tried = without_least(target, family, tried)
             tried = adjust(target, family, tried, shapes=shapes, max_iter=40)
             if tried.cost < (1.0 - LEAST_GAIN) * fit.cost:
                 fit, n_failures = tried, 0
@@ -137,7 +132,7 @@ class MeanShift(Decoder):
         return replace(fuller, n_iter=fit.n_iter)
 
 
-def _without_least(target: np.ndarray, family: AtomFamily, fit: Fit) -> Fit:
+def without_least(target: np.ndarray, family: AtomFamily, fit: Fit) -> Fit:
     """The fit less the atom whose removal raises the least-squares cost least."""
     atoms = family.sketch(fit.parameters)
     inverse = cho_solve(cho_factor(gram_matrix(atoms)), np.eye(len(atoms)))

@@ -12,14 +12,13 @@ from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.cloud import Cloud, blur_covariance, move, start_cloud
 from sketchlearn.decoders.decoder import Decoder, Mixture
-from sketchlearn.decoders.mean_shift import MeanShift
 from sketchlearn.decoders.point_clustering import cluster_points
 from sketchlearn.sketching import Sketch
 
 # Fewest particles, and particles for each atom.
 LEAST_PARTICLES, PARTICLES_AN_ATOM = 3000, 100
 # Share of particles that start all over the data where the mixture's model is wrong.
-WIDE_SHARE = 0.5
+WIDE_SHARE = 0.25
 # Points drawn for each particle, so that its blur is seen.
 DRAWS_A_PARTICLE = 3
 
@@ -37,13 +36,13 @@ class Particles(Decoder):
 
     Parameters
     ----------
-    start : Decoder, default=BestOf(MeanShift())
+    start : Decoder, default=BestOf()
         Gives the mixture.
     n_moves : int, default=100
         Optimiser iterations over the particles' positions.
     """
 
-    start: Decoder = field(default_factory=lambda: BestOf(MeanShift()))
+    start: Decoder = field(default_factory=BestOf)
     n_moves: int = 100
 
     def decode(
