@@ -13,7 +13,7 @@ FEATURE_CHUNK: Final = 128
 # Rows of a block, whose int32 sums are exact up to 1,023 rows (see `sketching.py`), and
 # frequencies whose phases are kept at a time: these phases stay in the second-level cache.
 BLOCK: Final = 256
-PANEL: Final = 192
+PANEL: Final = 96
 
 
 def _vector_registers() -> tuple[int, int]:
