@@ -23,9 +23,9 @@ class Splitting(Decoder):
     An atom of covariance S splits into two of half its weight at :math:`\mu \pm S^{1/2} u`, u the
     direction of its largest variance where one stands out, else a random direction in which the
     data is wide. There are about log2 k rounds of joint adjustment in place of the k of a greedy
-    decoder, which is why it is meant for many atoms. It needs no starting points, so it finds the clusters
-    that random starts miss; but as no atom is wider than five times the operator's scale, it does
-    not see clusters that lie farther from all others, which a greedy decoder does.
+    decoder, which is why it is meant for many atoms. It needs no starting points, so it finds the
+    clusters that random starts miss; but as no atom is wider than five times the operator's scale,
+    it does not see clusters that lie farther from all others, which a greedy decoder does.
 
     Parameters
     ----------
