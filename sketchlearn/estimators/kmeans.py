@@ -158,15 +158,17 @@ class CompressiveKMeans(
             fewer distinct rows than ``n_clusters``; if a weight is negative or all are zero.
         """
         self._check_parameters()
-        X = self._validate(X, reset=True)
-        sample_weight = check_sample_weight(sample_weight, len(X))
-        check_distinct(X, sample_weight, self.n_clusters)
+        rows = self._validate(X, reset=True)
+        sample_weight = check_sample_weight(sample_weight, len(rows))
+        check_distinct(rows, sample_weight, self.n_clusters)
         self._start()
+        # The sketcher gets what came, so that it knows the features' names too.
         self.sketcher_ = self._fitted_sketcher(X, sample_weight, self.keep_pilot)
         self.sketch_ = self.sketcher_.sketch(X, sample_weight=sample_weight)
-        self._decode()
+        # A sketcher that came fitted may have its pilot from other data.
+        self._decode(on_pilot=self.keep_pilot and self.sketcher_ is not self.sketcher)
         if self.compute_labels:
-            self.labels_, self.inertia_ = self._assign(X, sample_weight)
+            self.labels_, self.inertia_ = self._assign(rows, sample_weight)
         return self
 
     def partial_fit(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Self:
@@ -185,19 +187,20 @@ class CompressiveKMeans(
         if X is None:
             return self._decode_accumulated()
         is_first = not self._has_rows()
-        X = self._validate(X, reset=is_first)
-        sample_weight = check_sample_weight(sample_weight, len(X))
+        rows = self._validate(X, reset=is_first)
+        sample_weight = check_sample_weight(sample_weight, len(rows))
         if is_first:
             self._start()
-        if hasattr(self, "sketch_"):
-            self.sketch_ = self.sketch_ + self.sketcher_.sketch(X, sample_weight=sample_weight)
+        if (sketcher := self._ready_sketcher()) is not None:
+            added = sketcher.sketch(X, sample_weight=sample_weight)
+            self.sketch_ = self.sketch_ + added if hasattr(self, "sketch_") else added
+            self.sketcher_ = sketcher
             return self
-        weights = np.ones(len(X)) if sample_weight is None else sample_weight
+        weights = np.ones(len(rows)) if sample_weight is None else sample_weight
         # Now rather than with the held rows, which a bad batch would otherwise spoil.
         fixed_weights(weights)
-        held = [*self._held, (np.array(X), np.array(weights))]
-        has_sketcher = self.sketcher is not None and hasattr(self.sketcher, "operator_")
-        if has_sketcher or sum(len(rows) for rows, _ in held) >= pilot_size(self.n_clusters):
+        held = [*self._held, (np.array(rows), np.array(weights))]
+        if sum(len(batch) for batch, _ in held) >= pilot_size(self.n_clusters):
             self._sketch_held(held)
         else:
             self._held = held
@@ -224,7 +227,7 @@ class CompressiveKMeans(
             del self.feature_names_in_
         self.sketcher_ = Sketcher.from_operator(sketch.operator, n_jobs=self.n_jobs)
         self.sketch_ = sketch
-        self._decode()
+        self._decode(on_pilot=False)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
@@ -292,12 +295,18 @@ class CompressiveKMeans(
         )
         return self._validate(X, reset=False)
 
+    def _ready_sketcher(self) -> Sketcher | None:
+        """The sketcher in use, or the user's if it is fitted."""
+        if hasattr(self, "sketcher_"):
+            return self.sketcher_
+        return self.sketcher if hasattr(self.sketcher, "operator_") else None
+
     def _fitted_sketcher(
-        self, X: np.ndarray, sample_weight: np.ndarray | None, keep_pilot: bool
+        self, X: Any, sample_weight: np.ndarray | None, keep_pilot: bool
     ) -> Sketcher:
-        """The user's sketcher if it is fitted, else one fitted on these rows."""
-        if self.sketcher is not None and hasattr(self.sketcher, "operator_"):
-            return self.sketcher
+        """The sketcher that is ready, else one fitted on these rows."""
+        if (ready := self._ready_sketcher()) is not None:
+            return ready
         if self.sketcher is not None:
             sketcher = clone(self.sketcher)
             sketcher.set_params(keep_pilot=keep_pilot and sketcher.keep_pilot)
@@ -323,6 +332,8 @@ class CompressiveKMeans(
         sketcher = self._fitted_sketcher(X, weights, keep_pilot=False)
         self.sketch_ = sketcher.sketch(X, sample_weight=weights)
         self.sketcher_ = sketcher
+        if hasattr(self, "feature_names_in_"):
+            sketcher.feature_names_in_ = self.feature_names_in_
         self._held = []
 
     def _decode_accumulated(self) -> Self:
@@ -337,25 +348,22 @@ class CompressiveKMeans(
         for name in ("labels_", "inertia_"):
             if hasattr(self, name):
                 delattr(self, name)
-        self._decode()
+        self._decode(on_pilot=False)
         return self
 
-    def _decode(self) -> None:
-        """Decode `sketch_`, settle the centroids on the pilot if there is one, and set all."""
+    def _decode(self, on_pilot: bool) -> None:
+        """Decode `sketch_`; settle the centroids on the pilot if it is kept and of these rows."""
         self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         rng = np.random.default_rng(self._seed)
-        pilot, pilot_weight = self.sketcher_.pilot_, self.sketcher_.pilot_weight_
-        # A sketcher that came fitted may have seen other data than the sketch's.
-        if self.sketcher_ is self.sketcher or not self.keep_pilot:
-            pilot = None
+        pilot = self.sketcher_.pilot_ if on_pilot else None
         family = IsotropicGaussian(self.sketch_.operator)
         mixture = self._decoder(pilot is not None).decode(
             self.sketch_, family, self.n_clusters, rng
         )
         self.mixture_ = mixture
         self.cluster_centers_, self.weights_ = mixture.locations, mixture.weights
-        if pilot is not None and pilot_weight is not None:
-            weights = calibrated_weights(self.sketch_, pilot, pilot_weight)
+        if pilot is not None:
+            weights = calibrated_weights(self.sketch_, pilot, self.sketcher_.pilot_weight_)
             self.cluster_centers_, self.weights_ = cluster_points(
                 pilot, weights, mixture.locations, rng
             )
