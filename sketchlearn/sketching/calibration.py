@@ -11,7 +11,9 @@ from sketchlearn.sketching.sketch import Sketch
 MOST_FREQUENCIES = 1000
 
 
-def calibrated_weights(sketch: Sketch, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def calibrated_weights(
+    sketch: Sketch, rows: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
     r"""Reweight rows, as little as need be, so that their sketch is the given one.
 
     With p the rows' shares, B the centred waves of the rows (real over imaginary), each times
@@ -30,15 +32,16 @@ def calibrated_weights(sketch: Sketch, rows: np.ndarray, weights: np.ndarray) ->
         What the reweighted rows should look like.
     rows : ndarray of shape (p, n_features)
         Rows of the same data.
-    weights : ndarray of shape (p,)
-        Their positive weights.
+    weights : ndarray of shape (p,), optional
+        Their positive weights; equal ones by default.
 
     Returns
     -------
     ndarray of shape (p,)
         Non-negative weights of mean 1.
     """
-    shares = weights / weights.sum()
+    shares = np.ones(len(rows)) if weights is None else weights
+    shares = shares / shares.sum()
     mean = sketch.centered_mean[:MOST_FREQUENCIES]
     frequencies = sketch.operator.frequencies[:, :MOST_FREQUENCIES]
     phases = (rows - sketch.operator.center) @ frequencies
