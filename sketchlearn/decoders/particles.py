@@ -21,6 +21,8 @@ LEAST_PARTICLES, PARTICLES_AN_ATOM = 3000, 100
 WIDE_SHARE = 0.25
 # Points drawn for each particle, so that its blur is seen.
 DRAWS_A_PARTICLE = 3
+# Random starts of k-means on the cloud.
+N_RANDOM_STARTS = 4
 
 
 @final
@@ -52,9 +54,16 @@ class Particles(Decoder):
         mixture = self.start.decode(sketch, family, n_atoms, rng)
         cloud = self.cloud(sketch, mixture, rng)
         points = cloud.draw(DRAWS_A_PARTICLE * len(cloud.points), rng)
-        centroids, shares = cluster_points(points, np.ones(len(points)), mixture.locations, rng)
+        # A mixture that is right is where k-means should start; a wrong one may mislead it.
+        n_random = 1 if mixture.explains_sketch else N_RANDOM_STARTS
+        centroids, shares = cluster_points(
+            points, np.ones(len(points)), mixture.locations, rng, n_random
+        )
         nearest = pairwise_distances_argmin(points, centroids)
-        variances = np.stack([points[nearest == i].var(axis=0) for i in range(n_atoms)])
+        parts = [points[nearest == i] for i in range(n_atoms)]
+        variances = np.stack(
+            [part.var(axis=0) if len(part) else np.zeros(points.shape[1]) for part in parts]
+        )
         return replace(
             mixture,
             weights=shares,

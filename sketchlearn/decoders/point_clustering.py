@@ -9,27 +9,27 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-N_RANDOM_STARTS = 4
-
 
 def cluster_points(
     points: np.ndarray,
     weights: np.ndarray,
     start: np.ndarray,
     rng: np.random.Generator,
+    n_random: int = 4,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids (k, d) and shares (k,) of the best k-means, from ``start`` and from random starts.
+    """Centroids (k, d) and shares (k,) of the best k-means, the heaviest cluster first.
 
-    The heaviest cluster comes first.
+    Of ``n_random`` random starts and the one from ``start``, what has the smallest inertia.
     """
     seed = int(rng.integers(2**31 - 1))
     k = len(start)
     # To order one, so that k-means' own tolerance does not see the data's units.
-    centre, size = points.mean(axis=0), float(np.abs(points).max()) or 1.0
+    centre = points.mean(axis=0)
+    size = float(np.abs(points - centre).max()) or 1.0
     scaled = (points - centre) / size
     models = [
         KMeans(k, init=(start - centre) / size, n_init=1, random_state=seed),
-        KMeans(k, n_init=N_RANDOM_STARTS, random_state=seed),
+        KMeans(k, n_init=n_random, random_state=seed),
     ]
     # One thread: with more, the sums depend on which thread comes first.
     with threadpool_limits(limits=1), warnings.catch_warnings():

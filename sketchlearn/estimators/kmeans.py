@@ -223,8 +223,7 @@ class CompressiveKMeans(
             raise EmptySketchError("expected a sketch of at least one row, got one without rows")
         self._start()
         self.n_features_in_ = sketch.operator.n_features
-        if hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+        vars(self).pop("feature_names_in_", None)
         self.sketcher_ = Sketcher.from_operator(sketch.operator, n_jobs=self.n_jobs)
         self.sketch_ = sketch
         self._decode(on_pilot=False)
@@ -277,8 +276,7 @@ class CompressiveKMeans(
     def _start(self) -> None:
         """Forget an earlier fit; draw the one integer that all randomness comes from."""
         for name in ("sketch_", "sketcher_", "cluster_centers_", "labels_", "inertia_"):
-            if hasattr(self, name):
-                delattr(self, name)
+            vars(self).pop(name, None)
         self._held = []
         self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
@@ -346,8 +344,7 @@ class CompressiveKMeans(
             check_distinct(X, weights, self.n_clusters)
             self._sketch_held(self._held)
         for name in ("labels_", "inertia_"):
-            if hasattr(self, name):
-                delattr(self, name)
+            vars(self).pop(name, None)
         self._decode(on_pilot=False)
         return self
 
@@ -356,6 +353,9 @@ class CompressiveKMeans(
         self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         rng = np.random.default_rng(self._seed)
         pilot = self.sketcher_.pilot_ if on_pilot else None
+        # The pilot has each row once; rare rows may all have escaped it.
+        if pilot is not None and len(pilot) < self.n_clusters:
+            pilot = None
         family = IsotropicGaussian(self.sketch_.operator)
         mixture = self._decoder(pilot is not None).decode(
             self.sketch_, family, self.n_clusters, rng
@@ -376,12 +376,9 @@ class CompressiveKMeans(
                 ConvergenceWarning,
                 stacklevel=3,
             )
-        self.cost_ = mixture.cost
-        self.n_iter_ = mixture.n_iter
-        self._report(
-            f"decoded in {mixture.n_iter} iterations: {mixture.message}, goodness of fit "
-            f"{mixture.goodness_of_fit:.3g}"
-        )
+        self.cost_, self.n_iter_ = mixture.cost, mixture.n_iter
+        fit = f"goodness of fit {mixture.goodness_of_fit:.3g}"
+        self._report(f"decoded in {mixture.n_iter} iterations: {mixture.message}, {fit}")
 
     def _report(self, line: str) -> None:
         """Print a line if the user wants to hear."""
