@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
@@ -60,6 +61,9 @@ class CLOMPR(Decoder):
     n_final_adjustments: int = 300
     tolerance: float = 1e-6
 
+    # Products here are small, and threads of BLAS that wait for each other are slow on a busy
+    # machine; with one, the result does not depend on their number either.
+    @threadpool_limits.wrap(limits=1, user_api="blas")
     def decode(
         self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
     ) -> Mixture:

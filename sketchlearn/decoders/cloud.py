@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from sketchlearn._kernels.atoms import add_waves, rotate_in_place
 from sketchlearn.decoders.decoder import Mixture
@@ -36,6 +37,7 @@ class Cloud:
         return self.points[chosen[:n_samples]] + gaussian(self.blur, n_samples, rng)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def move(sketch: Sketch, start: np.ndarray, blur: np.ndarray, max_iter: int) -> Cloud:
     r"""Move points from ``start`` (n, d) until the sketch of their blurred cloud is the data's.
 

@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from threadpoolctl import threadpool_limits
 
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
@@ -65,6 +66,7 @@ class MeanShift(Decoder):
     shapes: Shapes = "free"
     good_fit: float = 1.1
 
+    @threadpool_limits.wrap(limits=1, user_api="blas")
     def decode(
         self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
     ) -> Mixture:

@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 from sklearn.metrics import pairwise_distances_argmin
+from threadpoolctl import threadpool_limits
 
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.best_of import BestOf
@@ -47,6 +48,7 @@ class Particles(Decoder):
     start: Decoder = field(default_factory=BestOf)
     n_moves: int = 100
 
+    @threadpool_limits.wrap(limits=1, user_api="blas")
     def decode(
         self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
     ) -> Mixture:

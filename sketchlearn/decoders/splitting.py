@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.cloud import gaussian
@@ -43,6 +44,7 @@ class Splitting(Decoder):
     n_adjustments: int = 60
     n_final_adjustments: int = 300
 
+    @threadpool_limits.wrap(limits=1, user_api="blas")
     def decode(
         self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
     ) -> Mixture:
