@@ -1,0 +1,578 @@
+"""The estimator's surface: what it promises, whatever the data."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from planted import gaussian_clusters, largest_distance
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sketchlearn import CompressiveKMeans, EmptySketchError, Sketch, Sketcher
+from sketchlearn.decoders import CLOMPR
+from sketchlearn.sketching import pilot_size
+
+CENTERS, ROWS = gaussian_clusters(k=3, d=2, n=600)
+LABELS = np.repeat(np.arange(3), 200)
+
+
+def model_of(**parameters):
+    return CompressiveKMeans(3, random_state=0, **parameters)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return model_of().fit(ROWS)
+
+
+def assert_same_fit(one, other):
+    np.testing.assert_array_equal(one.cluster_centers_, other.cluster_centers_)
+    np.testing.assert_array_equal(one.weights_, other.weights_)
+    assert one.sketch_ == other.sketch_
+    assert (one.cost_, one.n_iter_) == (other.cost_, other.n_iter_)
+
+
+# Fitting.
+
+
+@pytest.mark.parametrize("keep_pilot", [True, False])
+@pytest.mark.parametrize("kind", [np.float64, np.float32, list])
+def test_fit_finds_the_clusters(kind, keep_pilot):
+    rows = ROWS.tolist() if kind is list else ROWS.astype(kind)
+    model = model_of(keep_pilot=keep_pilot).fit(rows)
+    assert largest_distance(CENTERS, model.cluster_centers_) < 0.5
+    np.testing.assert_allclose(model.weights_, 1 / 3, atol=0.03)
+    # Each planted cluster has a label of its own.
+    assert len(set(zip(LABELS, model.labels_, strict=True))) == 3
+
+
+def test_fitted_attributes(fitted):
+    assert fitted.cluster_centers_.shape == (3, 2)
+    assert fitted.weights_.sum() == pytest.approx(1.0)
+    assert np.all(np.diff(fitted.weights_) <= 0)
+    assert fitted.labels_.shape == (600,)
+    assert fitted.labels_.dtype == np.int32
+    distances = np.sum((ROWS - fitted.cluster_centers_[fitted.labels_]) ** 2)
+    assert fitted.inertia_ == pytest.approx(distances)
+    assert fitted.cost_ == fitted.mixture_.cost
+    assert fitted.n_iter_ > 0
+    assert fitted.n_features_in_ == 2
+    assert fitted.n_samples_seen_ == fitted.sketch_.n_samples == 600
+    assert fitted.sketch_ == fitted.sketcher_.sketch(ROWS)
+    assert not hasattr(fitted, "feature_names_in_")
+
+
+def test_parameters_are_stored_as_they_come_and_stay():
+    given = {
+        "n_clusters": np.int64(3),
+        "sketcher": Sketcher(70),
+        "n_frequencies": 70,
+        "scale": 1.5,
+        "decoder": CLOMPR(n_starts=50),
+        "n_init": 2,
+        "keep_pilot": False,
+        "compute_labels": False,
+        "random_state": 3,
+        "n_jobs": 1,
+        "verbose": 0,
+    }
+    model = CompressiveKMeans(**given).fit(ROWS)
+    assert all(model.get_params()[name] is value for name, value in given.items())
+    assert not hasattr(given["sketcher"], "operator_")
+    assert model.sketch_.operator.n_frequencies == 70
+
+
+def test_size_and_scale_reach_the_sketcher():
+    model = model_of(n_frequencies=123, scale=0.7).fit(ROWS)
+    assert model.sketch_.operator.n_frequencies == 123
+    assert model.sketcher_.scale_ == 0.7
+
+
+def test_two_fits_are_identical():
+    assert_same_fit(model_of().fit(ROWS), model_of().fit(ROWS))
+    model = model_of(keep_pilot=False)
+    assert_same_fit(clone(model).fit(ROWS), model.fit(ROWS).fit(ROWS))
+
+
+def test_another_random_state_gives_another_operator(fitted):
+    other = CompressiveKMeans(3, random_state=1).fit(ROWS)
+    assert other.sketch_.fingerprint != fitted.sketch_.fingerprint
+
+
+@pytest.mark.parametrize("keep_pilot", [True, False])
+def test_the_number_of_threads_decides_nothing(keep_pilot):
+    # Enough rows for several chunks.
+    _, rows = gaussian_clusters(k=3, d=2, n=30_000)
+    one = model_of(n_jobs=1, keep_pilot=keep_pilot).fit(rows)
+    two = model_of(n_jobs=2, keep_pilot=keep_pilot).fit(rows)
+    assert_same_fit(one, two)
+    np.testing.assert_array_equal(one.labels_, two.labels_)
+
+
+@pytest.mark.parametrize("unit", [1e-4, 1e4])
+@pytest.mark.parametrize("keep_pilot", [True, False])
+def test_fit_scales_with_the_data(keep_pilot, unit):
+    model = model_of(keep_pilot=keep_pilot).fit(unit * ROWS)
+    assert largest_distance(unit * CENTERS, model.cluster_centers_) < 0.5 * unit
+
+
+def test_a_far_origin_does_not_matter():
+    model = model_of().fit(ROWS + 1e4)
+    assert largest_distance(CENTERS + 1e4, model.cluster_centers_) < 0.5
+
+
+def test_as_many_rows_as_clusters():
+    rows = np.array([[0.0, 0.0], [1.0, 5.0], [9.0, 2.0]])
+    model = model_of().fit(rows)
+    assert largest_distance(rows, model.cluster_centers_) < 1e-6
+
+
+# Weights.
+
+
+@pytest.mark.parametrize("keep_pilot", [True, False])
+def test_weights_equal_repetitions(keep_pilot):
+    times = np.random.default_rng(0).integers(1, 4, size=600)
+    weighted = model_of(keep_pilot=keep_pilot).fit(ROWS, sample_weight=times)
+    repeated = model_of(keep_pilot=keep_pilot).fit(np.repeat(ROWS, times, axis=0))
+    assert weighted.sketch_.weight_sum == repeated.sketch_.weight_sum
+    np.testing.assert_allclose(weighted.cluster_centers_, repeated.cluster_centers_, atol=1e-9)
+    assert weighted.inertia_ == pytest.approx(repeated.inertia_)
+
+
+def test_rows_of_no_weight_are_as_if_absent():
+    weights = np.random.default_rng(0).integers(0, 3, size=600).astype(float)
+    kept = weights > 0
+    weighted = model_of().fit(ROWS, sample_weight=weights)
+    assert_same_fit(weighted, model_of().fit(ROWS[kept], sample_weight=weights[kept]))
+    assert weighted.n_samples_seen_ == np.count_nonzero(kept)
+
+
+def test_weights_move_the_shares():
+    weights = np.repeat([6.0, 3.0, 1.0], 200)
+    for keep_pilot in (True, False):
+        model = model_of(keep_pilot=keep_pilot).fit(ROWS, sample_weight=weights)
+        np.testing.assert_allclose(model.weights_, [0.6, 0.3, 0.1], atol=0.03)
+        assert largest_distance(CENTERS, model.cluster_centers_[:3]) < 0.5
+
+
+# Batches.
+
+
+def batches_of(rows, n_batches):
+    return np.array_split(rows, n_batches)
+
+
+def test_small_batches_are_held_until_the_pilot_is_large_enough():
+    assert pilot_size(3) == 5000
+    _, rows = gaussian_clusters(k=3, d=2, n=6000)
+    rows = np.random.default_rng(0).permutation(rows)
+    model = model_of()
+    for i, batch in enumerate(batches_of(rows, 10), start=1):
+        model.partial_fit(batch)
+        assert model.n_samples_seen_ == 600 * i
+        # Nine times 600 is the first multiple above the pilot's size.
+        assert hasattr(model, "sketch_") == (i >= 9)
+        assert not hasattr(model, "cluster_centers_")
+    model.partial_fit()
+    assert model.sketch_ == model.sketcher_.sketch(rows)
+    assert model.sketcher_.pilot_ is None
+    assert not any(
+        isinstance(value, np.ndarray) and len(value) >= 600 for value in vars(model).values()
+    )
+    assert largest_distance(CENTERS, model.cluster_centers_) < 0.5
+    assert not hasattr(model, "labels_")
+
+
+def test_decoding_early_sketches_what_was_held():
+    model = model_of()
+    for batch in batches_of(ROWS, 7):
+        model.partial_fit(batch)
+    model.partial_fit()
+    assert model.sketch_ == model.sketcher_.sketch(ROWS)
+    assert largest_distance(CENTERS, model.cluster_centers_) < 0.5
+    # More rows join the same sketch; the centroids stay until they are asked for.
+    before = model.cluster_centers_.copy()
+    model.partial_fit(ROWS[:100])
+    np.testing.assert_array_equal(model.cluster_centers_, before)
+    assert model.n_samples_seen_ == 700
+    model.partial_fit()
+    assert model.sketch_ == model.sketcher_.sketch(np.vstack([ROWS, ROWS[:100]]))
+
+
+def test_batches_carry_their_weights():
+    weights = np.repeat([6.0, 3.0, 1.0], 200)
+    model = model_of()
+    for rows, share in zip(batches_of(ROWS, 6), batches_of(weights, 6), strict=True):
+        model.partial_fit(rows, sample_weight=share)
+    model.partial_fit()
+    assert model.sketch_ == model.sketcher_.sketch(ROWS, sample_weight=weights)
+    np.testing.assert_allclose(model.weights_, [0.6, 0.3, 0.1], atol=0.03)
+
+
+def test_a_batch_after_fit_joins_its_sketch():
+    model = model_of().fit(ROWS[:400]).partial_fit(ROWS[400:])
+    assert model.n_samples_seen_ == 600
+    assert model.sketch_ == model.sketcher_.sketch(ROWS)
+    model.partial_fit()
+    assert not hasattr(model, "labels_")
+    assert not hasattr(model, "inertia_")
+
+
+def test_fit_forgets_earlier_batches():
+    model = model_of().partial_fit(ROWS + 1000.0).fit(ROWS)
+    assert_same_fit(model, model_of().fit(ROWS))
+
+
+def test_held_rows_are_copies():
+    rows = ROWS.copy()
+    model = model_of().partial_fit(rows)
+    rows[:] = 0.0
+    model.partial_fit()
+    assert model.sketch_ == model.sketcher_.sketch(ROWS)
+
+
+def test_a_fitted_sketcher_needs_no_held_rows():
+    sketcher = Sketcher(60, random_state=0).fit(ROWS)
+    model = model_of(sketcher=sketcher).partial_fit(ROWS[:10])
+    assert model.sketch_ == sketcher.sketch(ROWS[:10])
+    assert model.sketcher_ is sketcher
+
+
+@pytest.mark.parametrize(
+    ("rows", "weights"),
+    [
+        (np.full((5, 2), np.nan), None),
+        (np.ones((5, 3)), None),
+        (np.ones((5, 2)), -np.ones(5)),
+        (np.ones((5, 2)), np.zeros(5)),
+        (np.ones((5, 2)), np.full(5, 2.0**21)),
+        (np.ones((5, 2)), np.full(5, 2.0**-15)),
+    ],
+    ids=["NaN", "features", "negative", "zero", "huge", "tiny"],
+)
+@pytest.mark.parametrize("n_rows_before", [600, 6000])
+def test_a_refused_batch_changes_nothing(rows, weights, n_rows_before):
+    before = np.tile(ROWS, (n_rows_before // 600, 1))
+    model = model_of().partial_fit(before)
+    with pytest.raises(ValueError, match=r"NaN|features|sample_weight"):
+        model.partial_fit(rows, sample_weight=weights)
+    assert model.n_samples_seen_ == n_rows_before
+    model.partial_fit()
+    assert model.sketch_ == model.sketcher_.sketch(before)
+
+
+def test_a_first_batch_that_does_not_fit_the_sketcher_can_be_followed_by_one_that_does():
+    sketcher = Sketcher(60, random_state=0).fit(ROWS)
+    model = model_of(sketcher=sketcher)
+    with pytest.raises(ValueError, match="X has 3 features, but Sketcher is expecting 2"):
+        model.partial_fit(np.ones((5, 3)))
+    model.partial_fit(ROWS).partial_fit()
+    assert model.n_samples_seen_ == 600
+
+
+# Sketches from elsewhere.
+
+
+@pytest.mark.parametrize("random_state", [0, 1])
+def test_a_sketch_from_a_file_gives_what_fit_without_pilot_gives(tmp_path, random_state):
+    here = CompressiveKMeans(3, keep_pilot=False, random_state=random_state).fit(ROWS)
+    here.sketch_.save(tmp_path / "rows.sketch")
+    there = CompressiveKMeans(3, random_state=random_state)
+    there.fit_sketch(Sketch.load(tmp_path / "rows.sketch"))
+    assert_same_fit(here, there)
+    np.testing.assert_array_equal(there.predict(ROWS), here.labels_)
+    assert there.n_samples_seen_ == 600
+    assert there.n_features_in_ == 2
+    assert there.sketcher_.pilot_ is None
+
+
+def test_sketches_of_parts_are_as_good_as_one_of_all():
+    sketcher = Sketcher(n_clusters=3, random_state=0).fit(ROWS[::7])
+    merged = sum(sketcher.sketch(part) for part in batches_of(ROWS, 5))
+    assert_same_fit(model_of().fit_sketch(merged), model_of().fit_sketch(sketcher.sketch(ROWS)))
+
+
+def test_rows_can_join_a_sketch_from_elsewhere():
+    sketcher = Sketcher(n_clusters=3, random_state=0).fit(ROWS)
+    model = model_of().fit_sketch(sketcher.sketch(ROWS[:300])).partial_fit(ROWS[300:])
+    assert model.sketch_ == sketcher.sketch(ROWS)
+
+
+def test_another_number_of_clusters_from_the_same_sketch(fitted):
+    model = CompressiveKMeans(4, random_state=0).fit_sketch(fitted.sketch_)
+    assert model.cluster_centers_.shape == (4, 2)
+
+
+def test_a_lack_of_spread_is_told(fitted):
+    with pytest.warns(ConvergenceWarning, match="more spread than the decoded clusters"):
+        CompressiveKMeans(2, random_state=0).fit_sketch(fitted.sketch_)
+
+
+def test_a_sketcher_that_is_not_fitted_is_cloned_and_one_that_is_is_used():
+    plain = Sketcher(60, random_state=5)
+    model = model_of(sketcher=plain).fit(ROWS)
+    assert not hasattr(plain, "operator_")
+    assert model.sketcher_.pilot_ is not None
+    assert model.sketch_ == clone(plain).fit(ROWS).sketch(ROWS)
+    ready = clone(plain).fit(ROWS[:300])
+    model = model_of(sketcher=ready).fit(ROWS)
+    assert model.sketcher_ is ready
+    assert model.sketch_ == ready.sketch(ROWS)
+
+
+def test_the_decoder_that_was_asked_for_is_used():
+    model = model_of(decoder=CLOMPR(), keep_pilot=False).fit(ROWS)
+    # CL-OMPR's atoms share one variance, and particles have none of it.
+    assert np.ptp(model.mixture_.covariances) == 0.0
+    assert largest_distance(CENTERS, model.cluster_centers_) < 0.5
+
+
+# After fitting.
+
+
+def test_predict_transform_and_score_agree(fitted):
+    rows = np.vstack([ROWS, fitted.cluster_centers_])
+    distances = np.sqrt(((rows[:, None] - fitted.cluster_centers_) ** 2).sum(axis=2))
+    np.testing.assert_allclose(fitted.transform(rows), distances, atol=1e-6)
+    labels = fitted.predict(rows)
+    np.testing.assert_array_equal(labels, distances.argmin(axis=1))
+    np.testing.assert_array_equal(labels[:600], fitted.labels_)
+    np.testing.assert_array_equal(labels[600:], np.arange(3))
+    nearest = distances.min(axis=1) ** 2
+    assert fitted.score(rows) == pytest.approx(-nearest.sum())
+    weights = np.arange(603.0)
+    assert fitted.score(rows, sample_weight=weights) == pytest.approx(-(weights @ nearest))
+
+
+@pytest.mark.parametrize("compute_labels", [True, False])
+def test_fit_predict_labels_the_rows(fitted, compute_labels):
+    model = model_of(compute_labels=compute_labels)
+    np.testing.assert_array_equal(model.fit_predict(ROWS), fitted.labels_)
+    assert hasattr(model, "labels_") == hasattr(model, "inertia_") == compute_labels
+
+
+def test_it_pickles(fitted):
+    again = pickle.loads(pickle.dumps(fitted))
+    assert_same_fit(again, fitted)
+    np.testing.assert_array_equal(again.predict(ROWS), fitted.labels_)
+    # It goes on where it was.
+    assert again.partial_fit(ROWS).n_samples_seen_ == 1200
+    held = pickle.loads(pickle.dumps(model_of().partial_fit(ROWS)))
+    assert largest_distance(CENTERS, held.partial_fit().cluster_centers_) < 0.5
+
+
+def test_it_clones_and_nested_parameters_can_be_set(fitted):
+    model = clone(fitted)
+    assert not hasattr(model, "cluster_centers_")
+    assert_same_fit(model.fit(ROWS), fitted)
+    nested = clone(model_of(sketcher=Sketcher(60), decoder=CLOMPR(n_starts=50)))
+    nested.set_params(sketcher__n_frequencies=80, n_clusters=2)
+    assert nested.fit(ROWS).sketch_.operator.n_frequencies == 80
+
+
+def test_in_a_pipeline():
+    pipeline = make_pipeline(StandardScaler(), model_of())
+    labels = pipeline.fit_predict(ROWS)
+    assert len(set(zip(LABELS, labels, strict=True))) == 3
+    np.testing.assert_array_equal(pipeline.predict(ROWS), labels)
+    assert pipeline.transform(ROWS).shape == (600, 3)
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+def test_frames(frame, fitted):
+    rows = frame(dict(zip(["east", "north"], ROWS.T, strict=True)))
+    model = model_of().fit(rows)
+    assert list(model.feature_names_in_) == ["east", "north"]
+    np.testing.assert_array_equal(model.cluster_centers_, fitted.cluster_centers_)
+    np.testing.assert_array_equal(model.predict(rows), fitted.labels_)
+    turned = frame(dict(zip(["north", "east"], ROWS.T, strict=True)))
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(turned)
+    model.fit_sketch(fitted.sketch_)
+    assert not hasattr(model, "feature_names_in_")
+
+
+def test_frames_can_come_in_batches():
+    rows = pd.DataFrame(np.tile(ROWS, (9, 1)), columns=["east", "north"])
+    model = model_of()
+    for start in range(0, len(rows), 600):
+        model.partial_fit(rows[start : start + 600])
+    model.partial_fit(rows).partial_fit()
+    assert list(model.feature_names_in_) == ["east", "north"]
+    assert model.sketch_ == model.sketcher_.sketch(pd.concat([rows, rows]))
+
+
+def test_the_sketcher_knows_the_names_of_a_frames_features():
+    rows = pd.DataFrame(ROWS, columns=["east", "north"])
+    sketcher = Sketcher(60, random_state=0).fit(rows)
+    for model in (model_of(), model_of(sketcher=Sketcher(60)), model_of(sketcher=sketcher)):
+        assert model.fit(rows).sketch_ == model.sketcher_.sketch(rows)
+    assert model_of(sketcher=sketcher).partial_fit(rows).sketch_ == sketcher.sketch(rows)
+    for name in ("fit", "partial_fit"):
+        with pytest.raises(ValueError, match="feature names should match"):
+            getattr(model_of(sketcher=sketcher), name)(rows[["north", "east"]])
+
+
+@pytest.mark.parametrize(("output", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame)])
+def test_set_output(output, kind, fitted):
+    distances = model_of().set_output(transform=output).fit(ROWS).transform(ROWS)
+    assert isinstance(distances, kind)
+    names = ["compressivekmeans0", "compressivekmeans1", "compressivekmeans2"]
+    assert list(distances.columns) == names == list(fitted.get_feature_names_out())
+    np.testing.assert_array_equal(distances.to_numpy(), fitted.transform(ROWS))
+
+
+def test_verbose_tells_the_stages(capsys):
+    model_of(verbose=1).fit(ROWS)
+    lines = capsys.readouterr().out.splitlines()
+    assert ["sketched 600 rows" in lines[0], "decoded in" in lines[1]] == [True, True]
+    model_of().fit(ROWS)
+    assert capsys.readouterr().out == ""
+
+
+# What is refused.
+
+
+def with_entry(value):
+    rows = ROWS.copy()
+    rows[5, 1] = value
+    return rows
+
+
+BAD_ROWS = {
+    "NaN": (with_entry(np.nan), "contains NaN"),
+    "infinity": (with_entry(-np.inf), "contains infinity"),
+    "empty": (ROWS[:0], r"0 sample\(s\)"),
+    "no features": (ROWS[:, :0], r"0 feature\(s\)"),
+    "one dimension": (ROWS[:, 0], "Expected 2D array, got 1D array"),
+    "complex": (ROWS + 0j, "Complex data not supported"),
+    "words": (np.array([["a", "b"]] * 9), "could not convert string to float"),
+}
+
+
+@pytest.mark.parametrize(("rows", "message"), BAD_ROWS.values(), ids=BAD_ROWS)
+def test_bad_rows(rows, message, fitted):
+    for door in (
+        model_of().fit,
+        model_of().partial_fit,
+        fitted.predict,
+        fitted.transform,
+        fitted.score,
+    ):
+        with pytest.raises(ValueError, match=message):
+            door(rows)
+    np.testing.assert_array_equal(fitted.predict(ROWS), fitted.labels_)
+
+
+@pytest.mark.parametrize("name", ["predict", "transform", "score", "partial_fit"])
+def test_another_number_of_features(name, fitted):
+    with pytest.raises(ValueError, match=r"X has 3 features.* is expecting 2 features"):
+        getattr(fitted, name)(np.ones((4, 3)))
+
+
+BAD_WEIGHTS = {
+    "negative": (np.r_[-0.5, np.ones(599)], r"must not be negative, got -0\.5"),
+    "all zero": (np.zeros(600), "must have a positive entry, got only zeros"),
+    "NaN": (np.r_[np.nan, np.ones(599)], "must be finite"),
+    "infinite": (np.full(600, np.inf), "must be finite"),
+    "too few": (np.ones(599), r"shape \(600,\), one weight a row, got \(599,\)"),
+    "too large": (np.full(600, 2.0**21), r"must not exceed 2\*\*20, got 2097152"),
+    "too small": (np.full(600, 1e-9), r"at least 2\*\*-10 on average.* got a mean of 1e-09"),
+}
+
+
+@pytest.mark.parametrize(("weights", "message"), BAD_WEIGHTS.values(), ids=BAD_WEIGHTS)
+def test_bad_weights(weights, message):
+    for door in (model_of().fit, model_of().partial_fit):
+        with pytest.raises(ValueError, match=message):
+            door(ROWS, sample_weight=weights)
+
+
+def test_fewer_distinct_rows_than_clusters():
+    two = np.repeat(ROWS[:2], 50, axis=0)
+    with pytest.raises(ValueError, match=r"n_samples=100 rows with 2 distinct.* >= n_clusters=3"):
+        model_of().fit(two)
+    with pytest.raises(ValueError, match="2 distinct"):
+        model_of().partial_fit(two).partial_fit()
+    with pytest.raises(ValueError, match="1 distinct"):
+        model_of().fit(np.array([[0.0, 0.0], [-0.0, 0.0], [0.0, -0.0]]))
+    with pytest.raises(ValueError, match="2 distinct"):
+        model_of().fit(ROWS, sample_weight=np.r_[1.0, 1.0, np.zeros(598)])
+
+
+BAD_PARAMETERS = {
+    "n_clusters=0": ({"n_clusters": 0}, ValueError, "n_clusters must be at least 1, got 0"),
+    "n_clusters=-1": ({"n_clusters": -1}, ValueError, "n_clusters must be at least 1, got -1"),
+    "n_clusters=2.5": ({"n_clusters": 2.5}, TypeError, "must be an integer, got 2.5"),
+    "n_clusters=word": ({"n_clusters": "3"}, TypeError, "must be an integer, got '3'"),
+    "n_init=0": ({"n_init": 0}, ValueError, "n_init.* must be at least 1, got 0"),
+    "n_init=word": ({"n_init": "many"}, TypeError, "n_init.* must be an integer, got 'many'"),
+    "decoder": ({"decoder": "clompr"}, TypeError, "decoder must be a Decoder, got str"),
+    "decoder class": ({"decoder": CLOMPR}, TypeError, "decoder must be a Decoder"),
+    "sketcher": ({"sketcher": 100}, TypeError, "sketcher must be a Sketcher, got int"),
+}
+
+
+@pytest.mark.parametrize(("bad", "error", "message"), BAD_PARAMETERS.values(), ids=BAD_PARAMETERS)
+def test_bad_parameters(bad, error, message, fitted):
+    for name, argument in [
+        ("fit", ROWS),
+        ("partial_fit", ROWS),
+        ("fit_sketch", fitted.sketch_),
+    ]:
+        model = model_of().set_params(**bad)
+        with pytest.raises(error, match=message):
+            getattr(model, name)(argument)
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        ({"n_frequencies": 0}, ValueError, "n_frequencies.* must be at least 1, got 0"),
+        ({"n_frequencies": 2}, ValueError, "2 frequencies cannot tell 3 atoms apart.* least 30"),
+        ({"n_frequencies": "few"}, TypeError, "n_frequencies.* must be an integer, got 'few'"),
+        ({"scale": 0.0}, ValueError, "scale.* must be positive and finite, got 0.0"),
+        ({"scale": "wide"}, TypeError, "scale.* must be a real number, got 'wide'"),
+        ({"n_jobs": 0}, ValueError, "n_jobs must not be 0"),
+    ],
+)
+def test_bad_parameters_of_the_sketch(bad, error, message):
+    with pytest.raises(error, match=message):
+        model_of(**bad).fit(ROWS)
+
+
+def test_what_is_no_sketch_or_an_empty_one(fitted):
+    model = model_of().fit(ROWS)
+    with pytest.raises(TypeError, match="expected a Sketch, got ndarray"):
+        model.fit_sketch(ROWS)
+    with pytest.raises(EmptySketchError, match="at least one row"):
+        model.fit_sketch(Sketch.empty(fitted.sketch_.operator))
+    assert_same_fit(model, fitted)
+
+
+def test_a_sketchers_features_must_fit():
+    sketcher = Sketcher(60, random_state=0).fit(np.arange(30.0).reshape(10, 3))
+    with pytest.raises(ValueError, match="X has 2 features, but Sketcher is expecting 3"):
+        model_of(sketcher=sketcher).fit(ROWS)
+
+
+@pytest.mark.parametrize("name", ["predict", "transform", "score"])
+@pytest.mark.parametrize("has_rows", [False, True])
+def test_before_decoding(name, has_rows):
+    model = model_of()
+    if has_rows:
+        model.partial_fit(ROWS)
+    with pytest.raises(NotFittedError, match=r"call fit, fit_sketch, or partial_fit\(\) without"):
+        getattr(model, name)(ROWS)
+
+
+def test_nothing_to_decode():
+    with pytest.raises(EmptySketchError, match="nothing to decode"):
+        model_of().partial_fit()
+    with pytest.raises(NotFittedError):
+        model_of().n_samples_seen_  # noqa: B018

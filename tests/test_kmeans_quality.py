@@ -1,0 +1,64 @@
+"""How near the centroids come to k-means' own, all parameters at their defaults."""
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+
+from sketchlearn import CompressiveKMeans, Sketch
+
+N_CLUSTERS = 10
+SEEDS = range(3)
+
+
+def separated_gaussians(seed):
+    """20,000 rows in 10 dimensions around 10 distant centres, and k-means' inertia on them."""
+    rng = np.random.default_rng(1000 + seed)
+    centers = 4.0 * rng.standard_normal((N_CLUSTERS, 10))
+    rows = centers[rng.integers(N_CLUSTERS, size=20_000)] + rng.standard_normal((20_000, 10))
+    return rows, KMeans(N_CLUSTERS, n_init=10, random_state=seed).fit(rows).inertia_
+
+
+def digits(seed):
+    """Real digits on their ten principal components, and k-means' inertia on them."""
+    rows = PCA(10, random_state=0).fit_transform(load_digits().data)
+    return rows, KMeans(N_CLUSTERS, n_init=10, random_state=seed).fit(rows).inertia_
+
+
+@pytest.fixture(scope="module", params=[(separated_gaussians, 1.05), (digits, 1.10)], ids=str)
+def data(request):
+    """Rows and the best inertia for each seed, and the median ratio that is allowed."""
+    source, allowed = request.param
+    return [source(seed) for seed in SEEDS], allowed
+
+
+def fitted(rows, seed):
+    return CompressiveKMeans(N_CLUSTERS, random_state=seed).fit(rows)
+
+
+def from_a_file(rows, seed, folder):
+    sketched = CompressiveKMeans(
+        N_CLUSTERS, keep_pilot=False, compute_labels=False, random_state=seed
+    ).fit(rows)
+    sketched.sketch_.save(folder / f"{seed}.sketch")
+    model = CompressiveKMeans(N_CLUSTERS, random_state=seed)
+    model.fit_sketch(Sketch.load(folder / f"{seed}.sketch"))
+    # With no pilot kept, the sketch is all that `fit` had.
+    np.testing.assert_array_equal(model.cluster_centers_, sketched.cluster_centers_)
+    return model
+
+
+def test_all_defaults(data):
+    problems, allowed = data
+    ratios = [fitted(rows, seed).inertia_ / best for seed, (rows, best) in enumerate(problems)]
+    assert np.median(ratios) <= allowed
+
+
+def test_from_a_sketch_in_a_file(data, tmp_path):
+    problems, allowed = data
+    ratios = [
+        -from_a_file(rows, seed, tmp_path).score(rows) / best
+        for seed, (rows, best) in enumerate(problems)
+    ]
+    assert np.median(ratios) <= allowed
