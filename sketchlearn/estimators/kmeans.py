@@ -223,7 +223,7 @@ class CompressiveKMeans(
             raise EmptySketchError("expected a sketch of at least one row, got one without rows")
         self._start()
         self.n_features_in_ = sketch.operator.n_features
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         self.sketcher_ = Sketcher.from_operator(sketch.operator, n_jobs=self.n_jobs)
         self.sketch_ = sketch
         self._decode(on_pilot=False)
@@ -276,7 +276,7 @@ class CompressiveKMeans(
     def _start(self) -> None:
         """Forget an earlier fit; draw the one integer that all randomness comes from."""
         for name in ("sketch_", "sketcher_", "cluster_centers_", "labels_", "inertia_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         self._held = []
         self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
@@ -344,13 +344,14 @@ class CompressiveKMeans(
             check_distinct(X, weights, self.n_clusters)
             self._sketch_held(self._held)
         for name in ("labels_", "inertia_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         self._decode(on_pilot=False)
         return self
 
     def _decode(self, on_pilot: bool) -> None:
         """Decode `sketch_`; settle the centroids on the pilot if it is kept and of these rows."""
-        self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
+        if self.verbose:
+            print(f"[CompressiveKMeans] sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         rng = np.random.default_rng(self._seed)
         pilot = self.sketcher_.pilot_ if on_pilot else None
         # The pilot has each row once; rare rows may all have escaped it.
@@ -377,13 +378,9 @@ class CompressiveKMeans(
                 stacklevel=3,
             )
         self.cost_, self.n_iter_ = mixture.cost, mixture.n_iter
-        fit = f"goodness of fit {mixture.goodness_of_fit:.3g}"
-        self._report(f"decoded in {mixture.n_iter} iterations: {mixture.message}, {fit}")
-
-    def _report(self, line: str) -> None:
-        """Print a line if the user wants to hear."""
         if self.verbose:
-            print(f"[CompressiveKMeans] {line}")
+            fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
+            print(f"[CompressiveKMeans] decoded in {mixture.n_iter} iterations: {fit}")
 
     def _decoder(self, has_pilot: bool) -> Decoder:
         """What `decoder` and `n_init` ask for."""
