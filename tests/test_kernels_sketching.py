@@ -89,13 +89,18 @@ def test_a_bad_entry_is_counted_and_nothing_is_added(bad, rng):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_packing_centres_transposes_and_pads(order, rng):
-    X = np.array(rng.normal(size=(100, 3)), order=order)
-    tiles = np.full((2, 3, 64), np.nan, dtype=np.float32)
-    assert pack_tiles(X, np.array([1.0, 2.0, 3.0]), 1e30, tiles) == 0
-    flat = tiles.transpose(0, 2, 1).reshape(-1, 3)
-    np.testing.assert_array_equal(flat[:100], (X - [1.0, 2.0, 3.0]).astype(np.float32))
+@pytest.mark.parametrize("d", [3, 40])
+def test_packing_centres_transposes_and_pads(d, order, rng):
+    X = np.array(rng.normal(size=(100, d)), order=order)
+    center = np.arange(float(d))
+    tiles = np.full((3, d, 64), np.nan, dtype=np.float32)
+    assert pack_tiles(X, center, 1e30, tiles) == 0
+    flat = tiles.transpose(0, 2, 1).reshape(-1, d)
+    np.testing.assert_array_equal(flat[:100], (X - center).astype(np.float32))
     assert not flat[100:].any()
+    X[7, 1], X[99, 2] = np.nan, -np.inf
+    assert pack_tiles(X, center, 1e30, tiles) == 2
+    assert pack_tiles(X, center, 0.0, tiles) == 100 * d
 
 
 def test_block_sizes_fit_together():

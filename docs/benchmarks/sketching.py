@@ -30,10 +30,11 @@ from sketchlearn import Sketcher, __version__
 from sketchlearn._kernels._policy import COSINE, SINE
 
 SIZES = [(2, 500), (10, 1000), (64, 2000), (784, 1000)]
-ROUNDS = 15
+ROUNDS = 100
 BARE_LOOPS = 2000
-# Rows, so that one sketch takes some tenths of a second at most; peers take a part of them.
-ROWS = {2: 400_000, 10: 200_000, 64: 40_000, 784: 8_000}
+# Everything takes milliseconds, so that the least time is that of a quiet moment for each.
+ROWS = {2: 65_536, 10: 32_768, 64: 8_192, 784: 2_048}
+SIDE = 768
 PEER_ROWS = 1000
 
 _S = tuple(np.float32(c) for c in SINE)
@@ -82,9 +83,9 @@ def measure(d: int, m: int) -> dict[str, float]:
     """Nanoseconds per row and frequency at one size."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(ROWS[d], d))
-    one = Sketcher(m, scale=1.0, random_state=0).fit(X[:5000])
+    one = Sketcher(m, scale=1.0, random_state=0).fit(X[:2000])
     two = Sketcher.from_operator(one.operator_, n_jobs=2)
-    A = rng.normal(size=(1536, 1536)).astype(np.float32)
+    A = rng.normal(size=(SIDE, SIDE)).astype(np.float32)
     products = threading.local()
     phases = rng.normal(size=4096).astype(np.float32)
     frequencies = one.frequencies_
@@ -117,7 +118,7 @@ def measure(d: int, m: int) -> dict[str, float]:
             },
             3,
         )
-    flop, waves = 2e-9 * 1536**3, 1e-9 * BARE_LOOPS * phases.size
+    flop, waves = 2e-9 * SIDE**3, 1e-9 * BARE_LOOPS * phases.size
     return {
         "peak": flop / times["sgemm"],
         "bare": times["bare"] / waves,

@@ -14,6 +14,8 @@ FEATURE_CHUNK: Final = 128
 # frequencies whose phases are kept at a time: these phases stay in the second-level cache.
 BLOCK: Final = 256
 PANEL: Final = 96
+# From this many features on, rows are copied before they are transposed.
+STAGED_FEATURES: Final = 32
 
 
 def _vector_registers() -> tuple[int, int]:

@@ -31,6 +31,7 @@ from sketchlearn._kernels._policy import (
     COSINE,
     FEATURE_CHUNK,
     SINE,
+    STAGED_FEATURES,
     TILE_FREQUENCIES,
     TILE_VECTORS,
     VECTOR_BYTES,
@@ -146,16 +147,6 @@ def _sum_half_angles(typingctx, p, p_at, n):
     return types.UniTuple(types.int32, 2)(p, types.int64, types.int64), codegen
 
 
-@numba.njit(inline="always")
-def _pack_column(rows, start, feature, middle, column):
-    """Centre one feature of one tile; zeros where the rows have ended."""
-    size = max(0, min(len(column), len(rows) - start))
-    for i in range(size):
-        column[i] = rows[start + i, feature] - middle
-    for i in range(size, len(column)):
-        column[i] = 0.0
-
-
 @numba.njit(nogil=True, cache=True)
 def pack_tiles(rows, center, limit, tiles):
     """Centre rows into tiles of columns, padded with zeros; count the entries beyond `limit`.
@@ -164,19 +155,31 @@ def pack_tiles(rows, center, limit, tiles):
     float64. An entry that is NaN counts as beyond the limit.
     """
     n_tiles, d, tile_rows = tiles.shape
-    if rows.strides[0] < rows.strides[1]:
+    n_bad = 0
+    if rows.strides[0] < rows.strides[1] or d < STAGED_FEATURES:
         for feature in range(d):
             for t in range(n_tiles):
-                _pack_column(rows, t * tile_rows, feature, center[feature], tiles[t, feature])
-    else:
-        for t in range(n_tiles):
-            for feature in range(d):
-                _pack_column(rows, t * tile_rows, feature, center[feature], tiles[t, feature])
-    n_bad = 0
+                size = max(0, min(tile_rows, len(rows) - t * tile_rows))
+                for i in range(size):
+                    value = rows[t * tile_rows + i, feature] - center[feature]
+                    tiles[t, feature, i] = value
+                tiles[t, feature, size:] = 0.0
+                for i in range(size):
+                    n_bad += not abs(tiles[t, feature, i]) <= limit
+        return n_bad
+    # Long rows are read from end to end, as memory likes it, before they are transposed.
+    staged = np.empty((tile_rows, d), tiles.dtype)
     for t in range(n_tiles):
+        size = max(0, min(tile_rows, len(rows) - t * tile_rows))
+        for i in range(size):
+            for feature in range(d):
+                staged[i, feature] = rows[t * tile_rows + i, feature] - center[feature]
+            for feature in range(d):
+                n_bad += not abs(staged[i, feature]) <= limit
+        staged[size:] = 0.0
         for feature in range(d):
             for i in range(tile_rows):
-                n_bad += not abs(tiles[t, feature, i]) <= limit
+                tiles[t, feature, i] = staged[i, feature]
     return n_bad
 
 

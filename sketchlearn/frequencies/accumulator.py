@@ -16,8 +16,10 @@ from sketchlearn._kernels._policy import (
 )
 from sketchlearn._kernels.sketching import add_tiles, add_weighted_tiles, pack_tiles
 
-# Blocks that one call takes: enough to hide what the call itself costs.
-BLOCKS_A_CALL = 8
+# Blocks that one call takes: enough to hide what the call itself costs, as long as their packed
+# rows stay in the second-level cache.
+MOST_BLOCKS = 8
+PACKED_BYTES = 2**19
 
 
 class Accumulator(ABC):
@@ -67,8 +69,6 @@ class DenseAccumulator(Accumulator):
         Taken from every row, in float64.
     """
 
-    chunk_size = BLOCKS_A_CALL * BLOCK
-
     def __init__(self, turns: np.ndarray, center: np.ndarray) -> None:
         d, m = turns.shape
         n_groups = -(-m // TILE_FREQUENCIES)
@@ -79,10 +79,11 @@ class DenseAccumulator(Accumulator):
         self._turns = np.ascontiguousarray(grouped.transpose(0, 2, 1))
         self._center = center
         self._limit = _largest_entry(turns)
-        shape = (BLOCKS_A_CALL, BLOCK // tile_rows, d, tile_rows)
-        self._blocks = np.empty(shape, dtype=turns.dtype)
+        n_blocks = max(1, min(MOST_BLOCKS, PACKED_BYTES // (BLOCK * d * turns.itemsize)))
+        self.chunk_size = n_blocks * BLOCK
+        self._blocks = np.empty((n_blocks, BLOCK // tile_rows, d, tile_rows), dtype=turns.dtype)
         self._phases = np.empty((PANEL, BLOCK), dtype=turns.dtype)
-        self._weights = np.empty((BLOCKS_A_CALL, BLOCK), dtype=np.int64)
+        self._weights = np.empty((n_blocks, BLOCK), dtype=np.int64)
 
     def add(self, rows: np.ndarray, weights: np.ndarray | None, sums: np.ndarray) -> int:
         """Add rows, see `Accumulator.add`."""
