@@ -3,7 +3,7 @@
 Data becomes a sketch in one pass; a sketch becomes a model without the data.
 """
 
-from sketchlearn.decoders import synthesize
+from sketchlearn.decoders import count_clusters, synthesize
 from sketchlearn.estimators import CompressiveKMeans
 from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
 from sketchlearn.sketching import Sketch, Sketcher
@@ -18,5 +18,6 @@ __all__ = [
     "SketchMismatchError",
     "Sketcher",
     "__version__",
+    "count_clusters",
     "synthesize",
 ]

@@ -4,6 +4,7 @@ from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.clompr import CLOMPR
 from sketchlearn.decoders.decoder import Decoder, Mixture
 from sketchlearn.decoders.mean_shift import MeanShift
+from sketchlearn.decoders.model_selection import ClusterCount, count_clusters
 from sketchlearn.decoders.particles import Particles
 from sketchlearn.decoders.point_clustering import cluster_points
 from sketchlearn.decoders.splitting import Splitting
@@ -12,11 +13,13 @@ from sketchlearn.decoders.synthesis import synthesize
 __all__ = [
     "CLOMPR",
     "BestOf",
+    "ClusterCount",
     "Decoder",
     "MeanShift",
     "Mixture",
     "Particles",
     "Splitting",
     "cluster_points",
+    "count_clusters",
     "synthesize",
 ]

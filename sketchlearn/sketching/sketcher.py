@@ -57,7 +57,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
     radius_law : {"adapted-radius", "folded-gaussian", "gaussian"} or RadiusLaw
         Law of the frequencies' radii.
     keep_pilot : bool, default=True
-        Whether the pilot's rows are kept in `pilot_`. They never go into a sketch or its file.
+        Whether the pilot's rows are kept in `pilot_`. They never go into a sketch, its file,
+        or a pickle of the sketcher.
     random_state : int, RandomState instance or None
         Where the pilot and the frequencies come from.
     n_jobs : int, optional
@@ -270,6 +271,13 @@ class Sketcher(TransformerMixin, BaseEstimator):
         if isinstance(self.radius_law, RadiusLaw):
             return self.radius_law
         return radius_law_named(self.radius_law, n_features)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: all but the pilot's rows, which must not travel unasked."""
+        state = dict(super().__getstate__())
+        if "pilot_" in state:
+            state["pilot_"] = state["pilot_weight_"] = None
+        return state
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

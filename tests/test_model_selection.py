@@ -1,0 +1,59 @@
+"""Counting clusters from the sketch alone."""
+
+import numpy as np
+import pytest
+
+from sketchlearn import EmptySketchError, Sketch, Sketcher, count_clusters
+from sketchlearn.decoders import CLOMPR
+
+
+def clusters(k, n=20_000, seed=0):
+    rng = np.random.default_rng(seed)
+    centers = 6.0 * rng.standard_normal((k, 3))
+    return centers[rng.integers(k, size=n)] + rng.standard_normal((n, 3))
+
+
+@pytest.fixture(scope="module")
+def sketch():
+    rows = clusters(6)
+    return Sketcher(n_clusters=8, random_state=0).fit(rows).sketch(rows)
+
+
+def test_the_smallest_number_that_explains_the_sketch_is_chosen(sketch):
+    count = count_clusters(sketch, range(1, 9), random_state=0)
+    assert (count.n_clusters, count.is_resolved) == (6, True)
+    assert list(count.mixtures) == list(range(1, 9))
+    assert all(len(mixture.weights) == k for k, mixture in count.mixtures.items())
+    assert count.mixtures[6].goodness_of_fit <= 1.5 < count.mixtures[5].goodness_of_fit
+
+
+def test_what_no_candidate_explains_is_said_to_be_unresolved(sketch):
+    count = count_clusters(sketch, [1, 2, 3, 4], decoder=CLOMPR(), random_state=0)
+    assert not count.is_resolved
+    assert count.n_clusters in (2, 3)
+    assert not count_clusters(sketch, [4], random_state=0).is_resolved
+
+
+def test_order_and_repetition_of_candidates_do_not_matter(sketch):
+    one = count_clusters(sketch, [7, 6, 6], random_state=0)
+    other = count_clusters(sketch, [6, 7], random_state=0)
+    assert one.n_clusters == other.n_clusters
+    np.testing.assert_array_equal(one.mixtures[7].parameters, other.mixtures[7].parameters)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "error", "message"),
+    [
+        ([], ValueError, "at least one number of clusters"),
+        ([0, 3], ValueError, "each candidate must be at least 1, got 0"),
+        ([2.5], TypeError, "each candidate must be an integer, got 2.5"),
+    ],
+)
+def test_candidates_must_be_positive_integers(sketch, candidates, error, message):
+    with pytest.raises(error, match=message):
+        count_clusters(sketch, candidates)
+
+
+def test_an_empty_sketch_has_no_clusters(sketch):
+    with pytest.raises(EmptySketchError):
+        count_clusters(Sketch.empty(sketch.operator), [1])
