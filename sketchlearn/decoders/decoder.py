@@ -19,9 +19,9 @@ NOISE = 1.5
 # real data 2e-3 and more, a missed cluster of a tenth of the rows 1e-2 and more.
 SLIGHT_MISFIT = 7e-4
 LARGE_MISFIT = 5e-3
-# Measured spread ratios: 0.96 to 1.01 where all was found, 0.81 to 0.84 where a far cluster was
-# not.
-LEAST_SPREAD_RATIO = 0.9
+# Sets where all was found have spread ratios of 0.9 and more, one with half a percent of far
+# outliers 0.3: a low one is a doubt where something is left unexplained, a very low one always.
+LOW_SPREAD, VERY_LOW_SPREAD = 0.85, 0.5
 
 
 @final
@@ -46,6 +46,9 @@ class Mixture:
     misfit : float
         What the mixture leaves beyond noise, as a share of the sketch's power:
         ``max(0, cost - standard_error^2) / ||z||^2``.
+    spread_ratio : float
+        Trace of the covariance that was decoded over the pilot's: about 1, and less where a far
+        cluster is missing.
     n_iter : int
         Optimiser iterations, all stages together.
     converged : bool
@@ -60,6 +63,7 @@ class Mixture:
     cost: float
     goodness_of_fit: float
     misfit: float
+    spread_ratio: float
     n_iter: int
     converged: bool
     message: str
@@ -74,20 +78,16 @@ class Mixture:
         return self.goodness_of_fit <= NOISE or self.misfit <= SLIGHT_MISFIT
 
     @property
-    def spread_ratio(self) -> float:
-        """Trace of the mixture's covariance over the pilot's: about 1 if nothing far is missing."""
-        mean = self.weights @ self.locations
-        between = self.weights @ np.sum((self.locations - mean) ** 2, axis=1)
-        within = self.weights @ np.sum(self.covariances, axis=1)
-        total = float(np.trace(self.family.operator.covariance))
-        return float(between + within) / total if total > 0 else 1.0
-
-    @property
     def seems_incomplete(self) -> bool:
         """Whether so much is left, of the sketch or of the spread, that an atom is missing."""
         is_noise = self.goodness_of_fit <= NOISE
-        return not is_noise and (
-            self.misfit > LARGE_MISFIT or self.spread_ratio < LEAST_SPREAD_RATIO
+        return not is_noise and (self.misfit > LARGE_MISFIT or self.spread_ratio < LOW_SPREAD)
+
+    @property
+    def lacks_spread(self) -> bool:
+        """Whether something far from all atoms was probably missed."""
+        return self.spread_ratio < VERY_LOW_SPREAD or (
+            self.seems_incomplete and self.spread_ratio < LOW_SPREAD
         )
 
     @property
@@ -143,15 +143,27 @@ def mixture_of(sketch: Sketch, family: AtomFamily, fit: Fit) -> Mixture:
     """The result of a decode that ended with ``fit``, heaviest atoms first."""
     order = np.argsort(-fit.weights, kind="stable")
     total = float(fit.weights.sum())
+    weights = fit.weights[order] / total if total > 0 else np.full(len(order), 1 / len(order))
+    parameters = fit.parameters[order]
     noise = sketch.standard_error**2
+    locations, _ = family.split(parameters)
+    between = weights @ np.square(locations - weights @ locations)
+    variances = between + weights @ family.covariances(parameters)
     return Mixture(
-        weights=fit.weights[order] / total if total > 0 else np.full(len(order), 1 / len(order)),
-        parameters=fit.parameters[order],
+        weights=weights,
+        parameters=parameters,
         family=family,
         cost=fit.cost,
         goodness_of_fit=fit.cost / noise if noise > 0 else float("inf"),
         misfit=max(0.0, fit.cost - noise) / float(np.sum(np.abs(sketch.centered_mean) ** 2)),
+        spread_ratio=spread_ratio(variances, family),
         n_iter=fit.n_iter,
         converged=fit.converged,
         message="converged" if fit.converged else "stopped at the iteration limit",
     )
+
+
+def spread_ratio(variances: np.ndarray, family: AtomFamily) -> float:
+    """Sum of variances (n_features,) over that of the pilot; 1 where the pilot has none."""
+    pilot = float(np.trace(family.operator.covariance))
+    return float(np.sum(variances)) / pilot if pilot > 0 else 1.0

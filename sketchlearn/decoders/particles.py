@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.cloud import Cloud, blur_covariance, move, start_cloud
-from sketchlearn.decoders.decoder import Decoder, Mixture
+from sketchlearn.decoders.decoder import Decoder, Mixture, spread_ratio
 from sketchlearn.decoders.point_clustering import cluster_points
 from sketchlearn.sketching import Sketch
 
@@ -69,6 +69,7 @@ class Particles(Decoder):
         return replace(
             mixture,
             weights=shares,
+            spread_ratio=spread_ratio(points.var(axis=0), family),
             parameters=family.from_moments(centroids, variances),
             n_iter=mixture.n_iter + cloud.n_iter,
         )

@@ -22,7 +22,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sketchlearn._validation import check_count, check_distinct, check_sample_weight
 from sketchlearn.atoms import IsotropicGaussian
 from sketchlearn.decoders import BestOf, Decoder, Particles, cluster_points
-from sketchlearn.decoders.decoder import LEAST_SPREAD_RATIO
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketching import Sketch, Sketcher, calibrated_weights, pilot_size
 from sketchlearn.sketching.accumulation import fixed_weights
@@ -368,11 +367,11 @@ class CompressiveKMeans(
             self.cluster_centers_, self.weights_ = cluster_points(
                 pilot, weights, mixture.locations, rng
             )
-        elif mixture.seems_incomplete and mixture.spread_ratio < LEAST_SPREAD_RATIO:
+        elif mixture.lacks_spread:
             warnings.warn(
-                f"the sketch shows {1 - mixture.spread_ratio:.0%} more spread than the decoded "
-                "clusters have: a far cluster may be missing, or far outliers may have widened the "
-                "data. Try more n_frequencies, a larger n_init or n_clusters, or leave the "
+                f"only {mixture.spread_ratio:.0%} of the pilot's variance was decoded: a far "
+                "cluster or far outliers escaped the sketch, or its rows are less spread than the "
+                "pilot. Try more n_frequencies, a larger n_init or n_clusters, or leave the "
                 "outliers out.",
                 ConvergenceWarning,
                 stacklevel=3,
