@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.best_of import BestOf
-from sketchlearn.decoders.cloud import Cloud, blur_covariance, move, start_cloud
+from sketchlearn.decoders.cloud import Cloud, blur_covariance, gaussian, move, start_cloud
 from sketchlearn.decoders.decoder import Decoder, Mixture, spread_ratio
 from sketchlearn.decoders.point_clustering import cluster_points
 from sketchlearn.sketching import Sketch
@@ -22,6 +22,8 @@ LEAST_PARTICLES, PARTICLES_AN_ATOM = 3000, 100
 WIDE_SHARE = 0.25
 # Points drawn for each particle, so that its blur is seen.
 DRAWS_A_PARTICLE = 3
+# How often the blur may be quartered.
+MOST_SHARPENINGS = 2
 # Random starts of k-means on the cloud.
 N_RANDOM_STARTS = 4
 
@@ -80,5 +82,14 @@ class Particles(Decoder):
         n_points = max(LEAST_PARTICLES, PARTICLES_AN_ATOM * len(mixture.weights))
         if mixture.explains_sketch:
             return Cloud(start_cloud(mixture, blur, n_points, 0.0, rng), blur, mixture.cost, 0)
-        start = start_cloud(mixture, blur, n_points, WIDE_SHARE, rng)
-        return move(sketch, start, blur, self.n_moves)
+        cloud = move(
+            sketch, start_cloud(mixture, blur, n_points, WIDE_SHARE, rng), blur, self.n_moves
+        )
+        # Where the cloud cannot come down to the noise, the data has detail finer than the blur.
+        for _ in range(MOST_SHARPENINGS):
+            if cloud.cost <= sketch.standard_error**2:
+                break
+            blur = cloud.blur / 4.0
+            points = cloud.points + gaussian(cloud.blur - blur, n_points, rng)
+            cloud = move(sketch, points, blur, self.n_moves)
+        return cloud
