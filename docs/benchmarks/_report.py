@@ -1,0 +1,274 @@
+"""The page and the figure of `decoders.py`, from its log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from datasets.suite import mnist, suite
+from docs.benchmarks._log import Record, measured_with
+from docs.benchmarks._methods import METHODS, OTHERS, OWN, UNSKETCHED
+
+TITLES = {
+    "sketch alone": "sketch alone",
+    "with pilot": "`fit(X)`, with pilot",
+    "CLOMPR": "`CLOMPR`",
+    "MeanShift": "`MeanShift`",
+    "Splitting": "`Splitting`",
+    "pycle": "pycle's CL-OMPR",
+    "same bytes": "k-means, same bytes",
+    "same time": "k-means, same time",
+    "20,000 rows": "k-means, 20,000 rows",
+    "k-means again": "k-means again",
+}
+COLORS = {
+    "sketch alone": "#c2410c",
+    "with pilot": "#0f766e",
+    "same bytes": "#94a3b8",
+    "same time": "#6366f1",
+    "20,000 rows": "#0f172a",
+    "pycle": "#a16207",
+}
+# Targets by method: of the median over the suite by ratio, and of the worst over seeds by ratio.
+MEDIANS = {"sketch alone": {2: 1.06, 5: 1.02}}
+WORSTS = {"sketch alone": {5: 1.10}, "with pilot": {2: 1.03, 5: 1.03}}
+
+INTRODUCTION = """# Decoders on the quality suite
+
+Sum of squared distances to the nearest centroid, over that of `KMeans(n_init=10)` on all rows:
+**median / worst over {seeds}**. Below 1 the sketch's centroids are better than k-means'. k is the
+number of clusters looked for, d of columns, m of complex frequencies; a sketch takes 16 m bytes.
+Made by `python -m docs.benchmarks.decoders`; the sets are those of `datasets/suite.py`, and seeds,
+from 1000 on, draw rows, frequencies and subsamples. No constant of the library was tuned on these
+seeds.{mnist}
+
+- *sketch alone*: a `Sketcher(keep_pilot=False)` sketches, the sketch goes to a file and back, and
+  `CompressiveKMeans(k).fit_sketch(sketch)` decodes it: all defaults, no row of the data left.
+- *`fit(X)`, with pilot*: `CompressiveKMeans(k, n_frequencies=m).fit(X)`.
+- `CLOMPR`, `MeanShift`, `Splitting`: one decode of the same file by that decoder.
+- *pycle's CL-OMPR*: pycle 1.2 from PyPI, given the box of all rows and, which nobody could know,
+  the best on all rows of three scales (1, 2 and 4 times the within-cluster standard deviation of
+  k-means on all rows); only where k d <= 100, two seeds, m/(kd) of 2 and 5. Seconds are of one run.
+- *k-means* with ten starts on random rows: as many as have the sketch's bytes; as many, doubling
+  from 250, as it clusters in the time of sketching and decoding; 20,000, or all if there are fewer.
+- *k-means again*: on all rows from other starts. Where it differs from 1, the reference does.
+
+{machine}
+"""
+
+
+def page(records: Sequence[Record]) -> str:
+    """The whole page in Markdown."""
+    seeds = sorted({record["seed"] for record in records})
+    introduction = INTRODUCTION.format(
+        seeds=f"{len(seeds)} seeds" if len(seeds) > 1 else "one seed",
+        mnist=mnist_source(records),
+        machine=measured_with(),
+    )
+    runs = [record for record in records if "sse_ratio" in record]
+    sections = [
+        introduction,
+        "![SSE ratio by sketch size, a panel for each set](../images/decoders.png)\n",
+        "## Over the suite\n\n" + summary(runs),
+        "## Targets\n\n" + targets(runs),
+        *(f"## m = {ratio} k d\n\n" + by_set(runs, ratio) for ratio in ratios_of(runs)),
+        "## Seconds\n\nMedians; decoding alone, except for `fit(X)`, which reads the rows too, and "
+        "clustering alone for k-means.\n\n" + seconds(runs),
+        "## What a decode says of itself\n\n" + self_knowledge(runs),
+    ]
+    return "\n".join(sections)
+
+
+def mnist_source(records: Iterable[Record]) -> str:
+    """A sentence on which digits MNIST was, if it was run."""
+    if not any(record["set"].startswith("MNIST") for record in records):
+        return ""
+    return mnist().source.replace("MNIST, ", " MNIST is ", 1) + "."
+
+
+def ratios_of(runs: Iterable[Record]) -> list[int]:
+    """The ratios m / (k d) that were run."""
+    return sorted({run["ratio"] for run in runs} - {0})
+
+
+def sets_of(runs: Iterable[Record]) -> list[str]:
+    """Sets that were run, in the suite's order."""
+    present = {run["set"] for run in runs}
+    return [name for name in suite() if name in present]
+
+
+def of(runs: Iterable[Record], name: str, method: str, ratio: int) -> list[Record]:
+    """Runs of one method on one set at one ratio; the ratio is nothing to some methods."""
+    ratio = 0 if method in UNSKETCHED else ratio
+    return [r for r in runs if (r["set"], r["method"], r["ratio"]) == (name, method, ratio)]
+
+
+def values(runs: Iterable[Record], key: str = "sse_ratio") -> np.ndarray:
+    """One number a run."""
+    return np.array([run[key] for run in runs], dtype=float)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def summary(runs: Sequence[Record]) -> str:
+    """For each ratio and method: median over sets, worst of the sets' medians, share within 2 %."""
+    rows = []
+    for ratio in ratios_of(runs):
+        cells = []
+        for method in METHODS:
+            each = [values(of(runs, name, method, ratio)) for name in sets_of(runs)]
+            each = [ratios for ratios in each if len(ratios)]
+            if not each:
+                cells.append("")
+                continue
+            medians = np.array([np.median(ratios) for ratios in each])
+            near = np.mean(np.concatenate(each) <= 1.02)
+            cells.append(f"{np.median(medians):.3f} / {medians.max():.3f}, {near:.0%}")
+        rows.append([str(ratio), *cells])
+    text = (
+        "Median and largest of the sets' medians, and the share of runs that are at most 1.02. "
+        "pycle ran on the smaller sets only.\n\n"
+    )
+    return text + table(["m/(kd)", *(TITLES[method] for method in METHODS)], rows)
+
+
+def targets(runs: Sequence[Record]) -> str:
+    """What was aimed at, what came out, and the sets that miss it."""
+    rows = []
+    for method, aims in MEDIANS.items():
+        for ratio, aim in aims.items():
+            medians = _by_set(runs, method, ratio, np.median)
+            if medians:
+                what = f"{TITLES[method]}, m = {ratio} k d: median over the suite"
+                rows.append([what, f"{aim:.2f}", f"{np.median(list(medians.values())):.3f}", ""])
+    for method, aims in WORSTS.items():
+        for ratio, aim in aims.items():
+            worst = _by_set(runs, method, ratio, np.max)
+            if worst:
+                what = f"{TITLES[method]}, m = {ratio} k d: worst over seeds, each set"
+                above = ", ".join(f"{name} {w:.2f}" for name, w in worst.items() if w > aim)
+                rows.append([what, f"{aim:.2f}", f"{max(worst.values()):.3f}", above or "none"])
+    return table(["", "at most", "measured", "sets above"], rows)
+
+
+def _by_set(
+    runs: Sequence[Record], method: str, ratio: int, reduce: Callable[[np.ndarray], float]
+) -> dict[str, float]:
+    """One number for each set that the method ran on."""
+    each = {name: values(of(runs, name, method, ratio)) for name in sets_of(runs)}
+    return {name: float(reduce(ratios)) for name, ratios in each.items() if len(ratios)}
+
+
+def by_set(runs: Sequence[Record], ratio: int) -> str:
+    """Median and worst of every method on every set."""
+    rows = []
+    for name in sets_of(runs):
+        one = next(run for run in runs if run["set"] == name)
+        cells = [_median_worst(values(of(runs, name, method, ratio))) for method in METHODS]
+        rows.append([f"{name}, {one['n']:,} x {one['d']}, k = {one['k']}", *cells])
+    return table(["set", *(TITLES[method] for method in METHODS)], rows)
+
+
+def _median_worst(ratios: np.ndarray) -> str:
+    """A cell: median / worst, without figures that say nothing."""
+    if not len(ratios):
+        return ""
+    return " / ".join(
+        f"{ratio:.3f}" if ratio < 10 else f"{ratio:.0f}"
+        for ratio in (np.median(ratios), ratios.max())
+    )
+
+
+def seconds(runs: Sequence[Record]) -> str:
+    """Seconds of the methods on every set: the sketch's own at every ratio, the others at 5."""
+    ratios = ratios_of(runs)
+    beside = 5 if 5 in ratios else ratios[-1]
+    others = [method for method in (*OWN, *OTHERS, *UNSKETCHED) if method != "sketch alone"]
+    rows = []
+    for name in sets_of(runs):
+        own = [of(runs, name, "sketch alone", ratio) for ratio in ratios]
+        rest = [of(runs, name, method, beside) for method in others]
+        cells = [f"{np.median(values(r, 'seconds')):.2f}" if r else "" for r in (*own, *rest)]
+        rows.append([name, *cells])
+    header = [
+        "set",
+        *(f"sketch alone, {ratio} kd" for ratio in ratios),
+        *(
+            f"{TITLES[method]}{'' if method in UNSKETCHED else f', {beside} kd'}"
+            for method in others
+        ),
+    ]
+    return table(header, rows)
+
+
+def self_knowledge(runs: Sequence[Record]) -> str:
+    """How many bad decodes were announced, how many good ones were suspected."""
+    decodes = [run for run in runs if run["method"] == "sketch alone" and "is_warned" in run]
+    rows = []
+    for ratio in ratios_of(decodes):
+        at = [run for run in decodes if run["ratio"] == ratio]
+        kinds: list[Callable[[Record], bool]] = [
+            lambda run: run["sse_ratio"] <= 1.1,
+            lambda run: 1.1 < run["sse_ratio"] <= 1.5,
+            lambda run: run["sse_ratio"] > 1.5,
+        ]
+        chosen = [[run for run in at if kind(run)] for kind in kinds]
+        rows.append(
+            [str(ratio)] + [f"{sum(r['is_warned'] for r in c)} of {len(c)}" for c in chosen]
+        )
+    header = ["m/(kd)", "ratio <= 1.1", "1.1 to 1.5", "> 1.5"]
+    return "Decodes of the sketch alone that warned, by how good they were.\n\n" + table(
+        header, rows
+    )
+
+
+def figure(records: Sequence[Record]) -> Figure:
+    """SSE ratio against sketch size, one small panel a set: median, and the range over seeds."""
+    runs = [record for record in records if "sse_ratio" in record]
+    names = sets_of(runs)
+    n_columns = min(5, len(names))
+    n_rows = -(-len(names) // n_columns)
+    result = Figure(figsize=(2.7 * n_columns + 0.4, 2.2 * n_rows + 0.7), facecolor="white")
+    axes = result.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for ax, name in zip(axes, names, strict=False):
+        _panel(ax, runs, name)
+    for ax in axes[len(names) :]:
+        ax.set_axis_off()
+    handles = {h.get_label(): h for ax in axes for h in ax.get_legend_handles_labels()[0]}
+    result.legend(handles.values(), handles.keys(), loc="lower center", ncols=6, frameon=False)
+    result.supylabel("SSE ratio − 1, logarithmic", fontsize=10, color="#475569")
+    result.tight_layout(rect=(0.005, 0.6 / (2.2 * n_rows + 0.7), 1, 1))
+    return result
+
+
+def _panel(ax: Axes, runs: Sequence[Record], name: str) -> None:
+    """One set: a line a method; those that no sketch size changes lie flat."""
+    ratios = ratios_of(runs)
+    for method, color in COLORS.items():
+        at = [r for r in ratios if of(runs, name, method, r)]
+        if not at:
+            continue
+        each = [np.maximum(values(of(runs, name, method, ratio)) - 1, 1e-3) for ratio in at]
+        label = TITLES[method].replace("`", "")
+        style = "--" if method in UNSKETCHED else "-"
+        ax.plot(at, [np.median(e) for e in each], style, color=color, marker="o", ms=3, label=label)
+        ax.fill_between(
+            at, [e.min() for e in each], [e.max() for e in each], color=color, alpha=0.12, lw=0
+        )
+    ax.set(xscale="log", yscale="log", ylim=(8e-4, 20), title=name)
+    ax.set_xticks(ratios, [f"{ratio}" for ratio in ratios])
+    ax.set_yticks([1e-3, 1e-2, 1e-1, 1, 10], ["≤ 0.001", "0.01", "0.1", "1", "10"])
+    ax.minorticks_off()
+    ax.tick_params(labelsize=7, length=2)
+    ax.title.set(fontsize=9, color="#0f172a")
+    ax.axhline(0.02, color="#cbd5e1", lw=0.8, zorder=0)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color("#cbd5e1")
+    ax.set_xlabel("m / (k d)", fontsize=7, color="#475569")

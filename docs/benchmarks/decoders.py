@@ -1,0 +1,218 @@
+"""How good and how fast decoding is, on the whole suite, against what one would do instead.
+
+Run from the root of a checkout; it takes hours, can be interrupted at any time and goes on where
+it was. What is there so far becomes the page and the figure::
+
+    python -m docs.benchmarks.decoders [--sets all] [--ratios 1,2,3,5,10] [--seeds 10]
+                                       [--methods all] [--jobs 1] [--report-only]
+
+Ratios are of the sum of squared distances to the nearest centroid, over that of
+``KMeans(n_init=10)`` on all rows. Seeds draw frequencies, subsamples and, where the set is
+synthetic, the data; they start at 1000, and no constant of the library was tuned on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+
+from datasets.suite import N_SYNTHETIC, suite
+from datasets.synthetic import FIRST_REPORTED_SEED
+from docs.benchmarks import _log, _report
+from docs.benchmarks._methods import (
+    METHODS,
+    N_INIT,
+    OWN,
+    UNSKETCHED,
+    Outcome,
+    Problem,
+    alone,
+    inertia,
+    with_pilot,
+)
+
+RATIOS = (1, 2, 3, 5, 10)
+LOG = _log.ROOT / "build" / "decoders.jsonl"
+# pycle takes up to minutes a run: only where k d is at most this, at these ratios and seeds.
+PYCLE_SIZE, PYCLE_RATIOS, PYCLE_SEEDS = 100, (2, 5), 2
+
+Key = tuple[str, str, int, int]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Everything still to be run on one set with one seed."""
+
+    name: str
+    seed: int
+    n_synthetic: int
+    runs: tuple[tuple[int, str], ...]
+    earlier: tuple[_log.Record, ...]
+    log: Path
+
+
+@lru_cache(maxsize=1)
+def rows_of(name: str, seed: int, n_synthetic: int) -> NDArray[np.float64]:
+    """Rows of a set of the suite."""
+    return suite(n_synthetic)[name].rows(seed)
+
+
+def work(group: Group) -> None:
+    """Run what a group lacks, and log each run as soon as it is done."""
+    X = rows_of(group.name, group.seed, group.n_synthetic)
+    k, d = suite()[group.name].n_clusters, X.shape[1]
+    code = _log.library_digest()
+    stem = {"set": group.name, "seed": group.seed, "n": len(X), "d": d, "k": k}
+    reference = _reference(group, X, k, stem)
+    seconds = {
+        r["ratio"]: _total_seconds(r) for r in group.earlier if r["method"] == "sketch alone"
+    }
+    problem = None
+    for ratio, method in group.runs:
+        if method == "pycle" and k * d > PYCLE_SIZE:
+            continue
+        if problem is None or problem.n_frequencies != ratio * k * d:
+            problem = Problem(X, k, ratio * k * d, group.seed, (reference / X.size) ** 0.5)
+        allowed = replace(problem, seconds_allowed=seconds.get(ratio, 0.0))
+        try:
+            outcome = METHODS[method](allowed if method == "same time" else problem)
+        except ValueError as error:
+            # A failure is a result, and the worst one.
+            _log.say(f"{group.name}, seed {group.seed}, m = {ratio} kd, {method}: {error}")
+            outcome = Outcome(np.full((k, d), np.nan), 0.0)
+        if outcome is None:
+            continue
+        record = {
+            **stem,
+            "ratio": ratio,
+            "method": method,
+            "code": code if method in OWN or method == "same time" else "",
+            "sse_ratio": inertia(X, outcome.centers) / reference,
+            "seconds": outcome.seconds,
+            **outcome.figures,
+        }
+        if method == "sketch alone":
+            seconds[ratio] = _total_seconds(record)
+        _log.append(group.log, record)
+        _log.say(
+            f"{group.name}, seed {group.seed}, m = {ratio} kd, {method}: "
+            f"{record['sse_ratio']:.3f} in {outcome.seconds:.2f} s"
+        )
+
+
+def _reference(group: Group, X: NDArray[np.float64], k: int, stem: _log.Record) -> float:
+    """Inertia of k-means, ten starts, on all rows: from the log, or computed now."""
+    for record in group.earlier:
+        if record["method"] == "reference":
+            return float(record["sse"])
+    sse = float(KMeans(k, n_init=N_INIT, random_state=group.seed).fit(X).inertia_)
+    _log.append(group.log, {**stem, "ratio": 0, "method": "reference", "code": "", "sse": sse})
+    return sse
+
+
+def _total_seconds(record: _log.Record) -> float:
+    """Seconds of a run from rows to centroids."""
+    return float(record.get("sketch_seconds", 0.0) + record["seconds"])
+
+
+def key_of(record: _log.Record) -> Key:
+    """What makes a run that run."""
+    return record["set"], record["method"], record["ratio"], record["seed"]
+
+
+def current(records: Sequence[_log.Record]) -> list[_log.Record]:
+    """Records that this source made or that do not depend on it, the newest of each run."""
+    mine = [r for r in records if r["code"] in ("", _log.library_digest())]
+    return list({key_of(record): record for record in mine}.values())
+
+
+def wanted(name: str, i_seed: int, ratios: Sequence[int], methods: Sequence[str]) -> Iterator:
+    """Ratio and method of all runs on one set with one seed."""
+    for ratio in (0, *ratios):
+        for method in methods:
+            if (method in UNSKETCHED) != (ratio == 0):
+                continue
+            if method == "pycle" and not (ratio in PYCLE_RATIOS and i_seed < PYCLE_SEEDS):
+                continue
+            yield ratio, method
+
+
+def groups(options: argparse.Namespace, records: Sequence[_log.Record]) -> list[Group]:
+    """What is still to be run, seed by seed, so that the first seeds are complete early."""
+    done = {key_of(record) for record in records}
+    sizes = {(r["set"]): r["k"] * r["d"] for r in records}
+    result = []
+    for i in range(options.seeds):
+        seed = FIRST_REPORTED_SEED + i
+        for name in options.sets:
+            runs = tuple(
+                (ratio, method)
+                for ratio, method in wanted(name, i, options.ratios, options.methods)
+                if (name, method, ratio, seed) not in done
+                and not (method == "pycle" and sizes.get(name, 0) > PYCLE_SIZE)
+            )
+            earlier = tuple(r for r in records if (r["set"], r["seed"]) == (name, seed))
+            if runs:
+                result.append(Group(name, seed, options.n_synthetic, runs, earlier, options.log))
+    return result
+
+
+def warm_up() -> None:
+    """Compile the kernels, outside every timing."""
+    X = np.random.default_rng(0).normal(size=(500, 3)) + 4.0 * np.arange(500)[:, None] % 3
+    problem = Problem(X, 3, 50, 0)
+    alone(problem)
+    with_pilot(problem)
+    for method in OWN.values():
+        method(problem)
+
+
+def integers(text: str) -> list[int]:
+    """Comma-separated integers."""
+    return [int(part) for part in text.split(",")]
+
+
+def parsed(argv: Sequence[str] | None) -> Any:
+    """Options of the command line."""
+    parser = argparse.ArgumentParser(description="Quality and time of decoding, on the suite.")
+    parser.add_argument("--sets", default="all", help="parts of names, comma-separated")
+    parser.add_argument("--methods", default="all", help="parts of names, comma-separated")
+    parser.add_argument("--ratios", type=integers, default=list(RATIOS), help="m over k d")
+    parser.add_argument("--seeds", type=int, default=10, help="how many, from 1000 on")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--n-synthetic", type=int, default=N_SYNTHETIC, help="rows")
+    parser.add_argument("--log", type=Path, default=LOG)
+    parser.add_argument("--page", type=Path, default=Path(__file__).with_suffix(".md"))
+    parser.add_argument(
+        "--figure", type=Path, default=_log.ROOT / "docs" / "images" / "decoders.png"
+    )
+    parser.add_argument("--report-only", action="store_true", help="run nothing")
+    options = parser.parse_args(argv)
+    options.sets = _log.names(options.sets, suite())
+    options.methods = _log.names(options.methods, METHODS)
+    return options
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run what is missing; then write the page and the figure from all that is there."""
+    options = parsed(argv)
+    if not options.report_only:
+        waiting = groups(options, current(_log.read(options.log)))
+        _log.work_through(work, waiting, options.jobs, warm_up)
+    records = current(_log.read(options.log))
+    if records:
+        options.page.write_text(_report.page(records), encoding="utf-8")
+        _report.figure(records).savefig(options.figure, dpi=100)
+        print(f"{options.page}\n{options.figure}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Each benchmark of decoding runs on a small set, goes on where it was, and writes its page."""
+
+import numpy as np
+import pytest
+
+from docs.benchmarks import _log, _methods, decoders, scale
+
+
+@pytest.fixture
+def places(tmp_path):
+    """Where a benchmark may write, as options."""
+    return ["--log", str(tmp_path / "build" / "log.jsonl"), "--page", str(tmp_path / "page.md"),
+            "--figure", str(tmp_path / "figure.png")]  # fmt: skip
+
+
+def test_decoders_on_one_small_set(places, tmp_path, capsys):
+    options = ["--sets", "iris", "--ratios", "2,5", "--seeds", "1", *places]
+    methods = "sketch alone,with pilot,Splitting,same,20,again"
+    decoders.main([*options, "--methods", methods])
+    first = _log.read(tmp_path / "build" / "log.jsonl")
+    ran = {(record["method"], record["ratio"]) for record in first}
+    assert {("sketch alone", 2), ("with pilot", 5), ("same bytes", 5), ("reference", 0)} < ran
+    ratios = {(r["method"], r["ratio"]): r["sse_ratio"] for r in first if "sse_ratio" in r}
+    assert ratios["with pilot", 5] < 1.1
+    assert ratios["k-means again", 0] == pytest.approx(1.0, abs=0.05)
+
+    page = (tmp_path / "page.md").read_text()
+    assert "iris, 150 x 4, k = 3" in page
+    assert "one seed" in page
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+    capsys.readouterr()
+    decoders.main([*options, "--methods", methods])
+    assert "seed 1000" not in capsys.readouterr().out
+    assert _log.read(tmp_path / "build" / "log.jsonl") == first
+
+
+def test_decoders_take_up_what_an_interruption_left(places, tmp_path):
+    log = tmp_path / "build" / "log.jsonl"
+    options = [
+        "--sets",
+        "iris",
+        "--ratios",
+        "2",
+        "--seeds",
+        "1",
+        "--methods",
+        "same bytes",
+        *places,
+    ]
+    decoders.main(options)
+    whole = log.read_text()
+    log.write_text(whole[: whole.rindex("{") + 20])
+    decoders.main(options)
+    assert [r["method"] for r in _log.read(log)] == ["reference", "same bytes"]
+
+
+def test_results_of_other_code_are_left_out():
+    record = {"set": "iris", "method": "sketch alone", "ratio": 2, "seed": 1000}
+    records = [record | {"code": "0" * 12}, record | {"code": ""}]
+    assert decoders.current(records) == [records[1]]
+
+
+def test_a_failure_is_logged_as_the_worst_result(places, tmp_path, monkeypatch):
+    def fail(problem):
+        raise np.linalg.LinAlgError("not positive definite")
+
+    monkeypatch.setitem(decoders.METHODS, "Splitting", fail)
+    decoders.main(["--sets", "iris", "--ratios", "2", "--seeds", "1", "--methods", "Splitting",
+                   *places])  # fmt: skip
+    last = _log.read(tmp_path / "build" / "log.jsonl")[-1]
+    assert last["sse_ratio"] == np.inf
+    assert "inf" in (tmp_path / "page.md").read_text()
+
+
+def test_scale_on_one_small_set(places, tmp_path, monkeypatch):
+    monkeypatch.setattr(scale, "FACTORS", (0.5, 1.0))
+    monkeypatch.setattr(scale, "LABELS", ("1/2", "1"))
+    scale.main(["--sets", "iris", "--seeds", "1", *places])
+    page = (tmp_path / "page.md").read_text()
+    assert "of 1 sets" in page
+    assert page.count("| iris |") == 2
+    records = _log.read(tmp_path / "build" / "log.jsonl")
+    assert len(records) == 4
+    assert all(record["sse_ratio"] < 1.5 for record in records)
+
+
+def test_pycle_finds_two_clusters():
+    pytest.importorskip("pycle")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2)) + np.where(np.arange(400) % 2, 8.0, 0.0)[:, None]
+    outcome = _methods.pycle(_methods.Problem(X, 2, 20, 0, 1.0))
+    assert _methods.inertia(X, outcome.centers) < 1.2 * 2 * 400
+    assert outcome.figures["scale_factor"] in _methods.PYCLE_FACTORS
+
+
+def test_same_time_takes_no_longer():
+    X = np.random.default_rng(0).normal(size=(1500, 3))
+    problem = _methods.Problem(X, 4, 30, 0, seconds_allowed=1e-6)
+    assert _methods.same_time(problem).figures["n_rows"] == _methods.FIRST_ROWS
+    patient = _methods.Problem(X, 4, 30, 0, seconds_allowed=1e6)
+    assert _methods.same_time(patient).figures["n_rows"] == 1500
+
+
+def test_same_bytes_counts_the_rows_that_a_sketch_weighs():
+    X = np.random.default_rng(0).normal(size=(5000, 4))
+    outcome = _methods.same_bytes(_methods.Problem(X, 3, 60, 0))
+    assert outcome.figures["n_rows"] == 16 * 60 // (8 * 4)
+    assert _methods.same_bytes(_methods.Problem(X, 3, 5, 0)) is None
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(SystemExit, match="expected parts of"):
+        _log.names("moon", ["iris"])
