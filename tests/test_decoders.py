@@ -94,6 +94,17 @@ def test_decoding_scales_with_the_data(decoder, unit):
     np.testing.assert_allclose(mixture.covariances, unit**2, rtol=0.15)
 
 
+@pytest.mark.parametrize("decoder", [CLOMPR(), MeanShift(shapes="shared")], ids=named)
+@pytest.mark.parametrize("scale", [0.7, 1.5])
+def test_a_scale_that_is_off_is_mended_by_a_shared_width(decoder, scale):
+    centers, rows = gaussian_clusters(k=4, d=3, n=8000)
+    sketch = Sketcher(n_clusters=4, scale=scale, random_state=0).fit(rows).sketch(rows)
+    mixture = decoded(decoder, sketch, 4)
+    assert np.ptp(mixture.covariances) == 0.0
+    np.testing.assert_allclose(mixture.covariances, 1.0, rtol=0.05)
+    assert largest_distance(centers, mixture.locations) < 0.2
+
+
 def test_clusters_of_unequal_width_need_free_shapes():
     centers = separated_points(3, 2, 0, distance=12.0)
     widths = np.array([0.5, 1.0, 2.0])

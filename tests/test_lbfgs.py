@@ -164,6 +164,19 @@ def test_the_iteration_limit_is_told():
     assert (end.n_iter, end.converged) == (3, False)
 
 
+def test_a_loose_tolerance_ends_it_earlier():
+    start = np.array([-1.2, 1.0])
+    ends = [
+        minimise(rosenbrock, start, -UNBOUNDED, UNBOUNDED, max_iter=200, tolerance=tolerance)
+        for tolerance in (0.99, 1e-12)
+    ]
+    assert ends[0].converged
+    assert ends[1].converged
+    # Ten iterations are what the decrease is measured over.
+    assert 10 <= ends[0].n_iter < ends[1].n_iter
+    assert ends[0].cost > ends[1].cost
+
+
 def test_the_first_step_is_no_longer_than_asked():
     objective = Watched(quadratic(1e6 * np.eye(2), np.array([5.0, -5.0])))
     minimise(
