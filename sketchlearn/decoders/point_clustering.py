@@ -15,7 +15,7 @@ def cluster_points(
     weights: np.ndarray,
     start: np.ndarray,
     rng: np.random.Generator,
-    n_random: int = 4,
+    n_random: int = 8,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Centroids (k, d) and shares (k,) of the best k-means, the heaviest cluster first.
 

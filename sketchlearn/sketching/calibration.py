@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from threadpoolctl import threadpool_limits
 
+from sketchlearn._kernels.atoms import modulated_waves
+from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching.sketch import Sketch
 
 # Frequencies that weigh in: more cost time and memory quadratically, and add little.
-MOST_FREQUENCIES = 1000
+MOST_FREQUENCIES = 500
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def calibrated_weights(
     sketch: Sketch, rows: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
@@ -43,9 +47,7 @@ def calibrated_weights(
     shares = np.ones(len(rows)) if weights is None else weights
     shares = shares / shares.sum()
     mean = sketch.centered_mean[:MOST_FREQUENCIES]
-    frequencies = sketch.operator.frequencies[:, :MOST_FREQUENCIES]
-    phases = (rows - sketch.operator.center) @ frequencies
-    waves = np.hstack([np.cos(phases), np.sin(phases)]).astype(np.float32)
+    waves = _waves(sketch.operator, rows)
     own = shares @ waves
     difference = np.concatenate([mean.real, mean.imag]) - own
     if difference @ difference <= 1e-9 * len(mean):
@@ -57,3 +59,14 @@ def calibrated_weights(
     change = np.sqrt(shares) * (waves @ cho_solve(cho_factor(gram), difference))
     shares = np.maximum(0.0, shares + change)
     return np.asarray(shares * (len(rows) / shares.sum()))
+
+
+def _waves(operator: FrequencyOperator, rows: np.ndarray) -> np.ndarray:
+    """Cosines, then sines, (p, 2 m) float32, of the rows' centred phases."""
+    turns = operator.frequencies[:, :MOST_FREQUENCIES] / (2 * np.pi)
+    phases = (rows - operator.center) @ turns
+    # Whole turns go first: float32 keeps what is left of a large phase.
+    phases -= np.rint(phases)
+    out = np.empty((len(rows), 2 * turns.shape[1]), dtype=np.float32)
+    modulated_waves(phases.astype(np.float32), np.ones((1, turns.shape[1]), np.float32), out)
+    return out
