@@ -42,7 +42,7 @@ format: $(VENV)/.installed-dev ## let ruff repair what it can
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(VENV)/.installed-bench ## run the benchmarks of docs/benchmarks (minutes)
+bench: $(VENV)/.installed-bench ## run the benchmarks of docs/benchmarks (hours; interrupted, they go on)
 	@set -e; for script in docs/benchmarks/[a-z]*.py; do \
 	  module=$$(echo "$${script%.py}" | tr / .); \
 	  echo "== $$module"; $(BIN)/python -m "$$module"; \

@@ -1,12 +1,10 @@
-"""The page and the figure of `decoders.py`, from its log."""
+"""The page of `decoders.py`, from its log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from datasets.suite import mnist, suite
 from docs.benchmarks._log import Record, measured_with
@@ -23,14 +21,6 @@ TITLES = {
     "same time": "k-means, same time",
     "20,000 rows": "k-means, 20,000 rows",
     "k-means again": "k-means again",
-}
-COLORS = {
-    "sketch alone": "#c2410c",
-    "with pilot": "#0f766e",
-    "same bytes": "#94a3b8",
-    "same time": "#6366f1",
-    "20,000 rows": "#0f172a",
-    "pycle": "#a16207",
 }
 # Targets by method: of the median over the suite by ratio, and of the worst over seeds by ratio.
 MEDIANS = {"sketch alone": {2: 1.06, 5: 1.02}}
@@ -75,8 +65,8 @@ def page(records: Sequence[Record]) -> str:
         "## Over the suite\n\n" + summary(runs),
         "## Targets\n\n" + targets(runs),
         *(f"## m = {ratio} k d\n\n" + by_set(runs, ratio) for ratio in ratios_of(runs)),
-        "## Seconds\n\nMedians; decoding alone, except for `fit(X)`, which reads the rows too, and "
-        "clustering alone for k-means.\n\n" + seconds(runs),
+        "## Seconds\n\nOf processor time on one thread, medians; decoding alone, except for "
+        "`fit(X)`, which reads the rows too, and clustering alone for k-means.\n\n" + seconds(runs),
         "## What a decode says of itself\n\n" + self_knowledge(runs),
     ]
     return "\n".join(sections)
@@ -209,66 +199,41 @@ def seconds(runs: Sequence[Record]) -> str:
 
 
 def self_knowledge(runs: Sequence[Record]) -> str:
-    """How many bad decodes were announced, how many good ones were suspected."""
+    """What decodes of the sketch alone warned of, and how they saw themselves."""
     decodes = [run for run in runs if run["method"] == "sketch alone" and "is_warned" in run]
-    rows = []
-    for ratio in ratios_of(decodes):
-        at = [run for run in decodes if run["ratio"] == ratio]
-        kinds: list[Callable[[Record], bool]] = [
-            lambda run: run["sse_ratio"] <= 1.1,
-            lambda run: 1.1 < run["sse_ratio"] <= 1.5,
-            lambda run: run["sse_ratio"] > 1.5,
-        ]
-        chosen = [[run for run in at if kind(run)] for kind in kinds]
-        rows.append(
-            [str(ratio)] + [f"{sum(r['is_warned'] for r in c)} of {len(c)}" for c in chosen]
-        )
-    header = ["m/(kd)", "ratio <= 1.1", "1.1 to 1.5", "> 1.5"]
-    return "Decodes of the sketch alone that warned, by how good they were.\n\n" + table(
-        header, rows
+    if not decodes:
+        return ""
+    return (
+        "Decodes of the sketch alone that warned, by how good they were.\n\n"
+        + _warned(decodes)
+        + "\nMedians at the largest ratio but one; see "
+        "[how to choose](../how_to_choose.md#what-a-decode-says-of-itself).\n\n" + _figures(decodes)
     )
 
 
-def figure(records: Sequence[Record]) -> Figure:
-    """SSE ratio against sketch size, one small panel a set: median, and the range over seeds."""
-    runs = [record for record in records if "sse_ratio" in record]
-    names = sets_of(runs)
-    n_columns = min(5, len(names))
-    n_rows = -(-len(names) // n_columns)
-    result = Figure(figsize=(2.7 * n_columns + 0.4, 2.2 * n_rows + 0.7), facecolor="white")
-    axes = result.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for ax, name in zip(axes, names, strict=False):
-        _panel(ax, runs, name)
-    for ax in axes[len(names) :]:
-        ax.set_axis_off()
-    handles = {h.get_label(): h for ax in axes for h in ax.get_legend_handles_labels()[0]}
-    result.legend(handles.values(), handles.keys(), loc="lower center", ncols=6, frameon=False)
-    result.supylabel("SSE ratio − 1, logarithmic", fontsize=10, color="#475569")
-    result.tight_layout(rect=(0.005, 0.6 / (2.2 * n_rows + 0.7), 1, 1))
-    return result
+def _warned(decodes: Sequence[Record]) -> str:
+    """How many bad decodes were announced, and how many good ones were suspected."""
+    rows = []
+    for ratio in ratios_of(decodes):
+        at = [(run["sse_ratio"], run["is_warned"]) for run in decodes if run["ratio"] == ratio]
+        chosen = [
+            [is_warned for sse, is_warned in at if least < sse <= most]
+            for least, most in ((0.0, 1.1), (1.1, 1.5), (1.5, np.inf))
+        ]
+        rows.append([str(ratio), *(f"{sum(warned)} of {len(warned)}" for warned in chosen)])
+    return table(["m/(kd)", "ratio <= 1.1", "1.1 to 1.5", "> 1.5"], rows)
 
 
-def _panel(ax: Axes, runs: Sequence[Record], name: str) -> None:
-    """One set: a line a method; those that no sketch size changes lie flat."""
-    ratios = ratios_of(runs)
-    for method, color in COLORS.items():
-        at = [r for r in ratios if of(runs, name, method, r)]
-        if not at:
-            continue
-        each = [np.maximum(values(of(runs, name, method, ratio)) - 1, 1e-3) for ratio in at]
-        label = TITLES[method].replace("`", "")
-        style = "--" if method in UNSKETCHED else "-"
-        ax.plot(at, [np.median(e) for e in each], style, color=color, marker="o", ms=3, label=label)
-        ax.fill_between(
-            at, [e.min() for e in each], [e.max() for e in each], color=color, alpha=0.12, lw=0
-        )
-    ax.set(xscale="log", yscale="log", ylim=(8e-4, 20), title=name)
-    ax.set_xticks(ratios, [f"{ratio}" for ratio in ratios])
-    ax.set_yticks([1e-3, 1e-2, 1e-1, 1, 10], ["≤ 0.001", "0.01", "0.1", "1", "10"])
-    ax.minorticks_off()
-    ax.tick_params(labelsize=7, length=2)
-    ax.title.set(fontsize=9, color="#0f172a")
-    ax.axhline(0.02, color="#cbd5e1", lw=0.8, zorder=0)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color("#cbd5e1")
-    ax.set_xlabel("m / (k d)", fontsize=7, color="#475569")
+def _figures(decodes: Sequence[Record]) -> str:
+    """Goodness of fit, misfit and spread ratio of every set."""
+    ratio = ratios_of(decodes)[-2:][0]
+    rows = []
+    for name in sets_of(decodes):
+        own = of(decodes, name, "sketch alone", ratio)
+        if own:
+            fit, misfit, spread, sse = (
+                float(np.median(values(own, key)))
+                for key in ("goodness_of_fit", "misfit", "spread_ratio", "sse_ratio")
+            )
+            rows.append([name, f"{fit:.3g}", f"{misfit:.1e}", f"{spread:.3f}", f"{sse:.3f}"])
+    return table(["set", "goodness of fit", "misfit", "spread ratio", "SSE ratio"], rows)

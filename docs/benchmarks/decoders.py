@@ -26,7 +26,7 @@ from sklearn.cluster import KMeans
 
 from datasets.suite import N_SYNTHETIC, suite
 from datasets.synthetic import FIRST_REPORTED_SEED
-from docs.benchmarks import _log, _report
+from docs.benchmarks import _figure, _log, _report
 from docs.benchmarks._methods import (
     METHODS,
     N_INIT,
@@ -210,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     records = current(_log.read(options.log))
     if records:
         options.page.write_text(_report.page(records), encoding="utf-8")
-        _report.figure(records).savefig(options.figure, dpi=100)
+        _figure.figure(records).savefig(options.figure, dpi=100)
         print(f"{options.page}\n{options.figure}")
 
 
