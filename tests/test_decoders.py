@@ -263,6 +263,16 @@ def test_selection_finds_the_best_correlated_location(kind):
     assert correlations(found[None])[0] >= correlations(grid).max() * (1 - 1e-5)
 
 
+def test_a_start_that_is_ahead_at_first_need_not_win():
+    family = Dirac(operator_of(2, 200))
+    strong, weak = family.operator.center + np.array([[-3.0, 0.0], [3.0, 0.0]])
+    residual = np.array([1.0, 0.8]) @ family.sketch(np.stack([strong, weak])).astype(np.float64)
+    starts = np.stack([weak, strong + 0.5])
+    assert np.argmax(family.sketch(starts) @ residual) == 0
+    found = select(family, family.default_shape(), residual, starts, 2)
+    np.testing.assert_allclose(found, strong, atol=0.1)
+
+
 # CL-OMPR's five steps.
 
 

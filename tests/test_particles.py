@@ -235,7 +235,8 @@ def test_a_bad_start_does_not_decide():
 
 
 def test_a_good_start_is_never_worsened():
-    # Many clusters, of which random starts miss some.
-    centers, points = gaussian_clusters(k=40, d=2, n=4000)
-    found, _ = cluster_points(points, np.ones(4000), centers, np.random.default_rng(0))
-    assert largest_distance(centers, found) < 0.5
+    # Without clusters, few starts come near the best of many.
+    points = np.random.default_rng(0).uniform(size=(400, 2))
+    best = KMeans(20, n_init=30, random_state=1).fit(points)
+    found, _ = cluster_points(points, np.ones(400), best.cluster_centers_, np.random.default_rng(0))
+    assert sum_of_squares(points, found) <= best.inertia_ * (1 + 1e-9)
