@@ -308,6 +308,19 @@ def test_another_number_of_clusters_from_the_same_sketch(fitted):
     assert model.cluster_centers_.shape == (4, 2)
 
 
+def test_a_failed_fit_leaves_the_earlier_one(fitted):
+    model = CompressiveKMeans(4, random_state=0).fit(ROWS)
+    before = dict(vars(model))
+    model.set_params(n_clusters=fitted.sketch_.operator.n_frequencies + 1)
+    with pytest.raises(ValueError, match="cannot tell"):
+        model.fit_sketch(fitted.sketch_)
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(np.full_like(ROWS, np.nan))
+    model.set_params(n_clusters=4)
+    assert vars(model) == before
+    assert model.predict(ROWS).shape == (len(ROWS),)
+
+
 def test_a_lack_of_spread_is_told(fitted):
     with pytest.warns(ConvergenceWarning, match="of the pilot's variance was decoded"):
         CompressiveKMeans(2, random_state=0).fit_sketch(fitted.sketch_)

@@ -123,7 +123,10 @@ class AtomFamily(ABC):
         return -(quadrature @ self._frequencies)
 
     def curvature(self, parameters: np.ndarray, atoms: np.ndarray) -> np.ndarray:
-        """Gauss-Newton curvature ``||d a_k / d theta_k||^2``, (k, d + n_shape)."""
+        """Gauss-Newton curvature ``||d a_k / d theta_k||^2``, (k, d + n_shape).
+
+        That of a location is averaged over the features: directions have no preference.
+        """
         m = self.operator.n_frequencies
         power = atoms[:, :m] ** 2 + atoms[:, m:] ** 2
         _, shapes = self.split(parameters)

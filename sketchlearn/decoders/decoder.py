@@ -41,8 +41,9 @@ class Mixture:
         :math:`\|z - \sum_k \alpha_k A(P_{\theta_k})\|^2`, with the unnormalised weights that the
         decoder ended with.
     goodness_of_fit : float
-        ``cost`` over the squared standard error of the sketch: about 1 where the mixture explains
-        the sketch up to sampling noise, larger where the model is wrong or an atom is missing.
+        ``cost`` over the squared standard error of the sketch: at most about 1 where the mixture
+        explains the sketch up to sampling noise (its parameters absorb part of that noise), larger
+        where the model is wrong or an atom is missing.
     misfit : float
         What the mixture leaves beyond noise, as a share of the sketch's power:
         ``max(0, cost - standard_error^2) / ||z||^2``.

@@ -39,6 +39,9 @@ class Particles(Decoder):
     mixture explains the sketch up to noise, its own cloud is clustered unmoved. No row of data is
     involved.
 
+    What it returns has the cloud's clusters as its atoms, and their spread; its cost, goodness of
+    fit and misfit are those of the mixture that the cloud started from.
+
     Parameters
     ----------
     start : Decoder, default=BestOf()

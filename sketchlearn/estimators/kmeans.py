@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sketchlearn._validation import check_count, check_distinct, check_sample_weight
 from sketchlearn.atoms import IsotropicGaussian
 from sketchlearn.decoders import BestOf, Decoder, Particles, cluster_points
+from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketching import Sketch, Sketcher, calibrated_weights, pilot_size
 from sketchlearn.sketching.accumulation import fixed_weights
@@ -88,10 +89,8 @@ class CompressiveKMeans(
         The sketch of all rows seen.
     sketcher_ : Sketcher
         The fitted sketcher.
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where the input had string names.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
     n_samples_seen_ : int
         Number of rows of positive weight in the sketch.
 
@@ -139,6 +138,7 @@ class CompressiveKMeans(
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Sketch the rows, decode the sketch, and label the rows.
 
@@ -170,6 +170,7 @@ class CompressiveKMeans(
             self.labels_, self.inertia_ = self._assign(rows, sample_weight)
         return self
 
+    @all_or_nothing
     def partial_fit(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Self:
         """Add rows to the sketch; without rows, decode what was added so far.
 
@@ -205,6 +206,7 @@ class CompressiveKMeans(
             self._held = held
         return self
 
+    @all_or_nothing
     def fit_sketch(self, sketch: Sketch) -> Self:
         """Decode a sketch that was made elsewhere; no row of data is needed.
 
@@ -374,7 +376,7 @@ class CompressiveKMeans(
                 "pilot. Try more n_frequencies, a larger n_init or n_clusters, or leave the "
                 "outliers out.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         self.cost_, self.n_iter_ = mixture.cost, mixture.n_iter
         if self.verbose:
