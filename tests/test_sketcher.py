@@ -463,3 +463,9 @@ def test_total_and_square_of_weights_are_exact():
 @parametrize_with_checks([Sketcher(20, random_state=0)])
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
+
+
+def test_rows_whose_squares_overflow_are_refused():
+    rows = np.array([[1e300, 0.0], [0.0, 1.0], [-1e300, 2.0]])
+    with pytest.raises(ValueError, match=r"X must not exceed 1e\+150 in magnitude, got 1e\+300"):
+        Sketcher(random_state=0).fit(rows)

@@ -8,6 +8,8 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
+# Beyond it sums of squares could overflow.
+LARGEST_ENTRY = 1e150
 DEFAULT_N_CLUSTERS = 10
 SMALLEST_PILOT = 5000
 PILOT_ROWS_A_CLUSTER = 50
@@ -30,12 +32,19 @@ def draw_pilot(
 
     Equal rows are merged and all are put in a fixed order, so that what is learned from them
     depends neither on the order of the data nor on whether a row has weight two or comes twice.
+
+    Raises
+    ------
+    ValueError
+        If a row is so large that squares overflow.
     """
     eligible = np.arange(len(X)) if weights is None else np.flatnonzero(weights > 0)
     if len(eligible) > size:
         eligible = eligible[np.sort(rng.choice(len(eligible), size, replace=False))]
     # Adding zero turns -0.0 into 0.0, which has other bytes.
     rows = np.array(X[eligible], dtype=np.float64, order="C") + 0.0
+    if (largest := float(np.abs(rows).max())) > LARGEST_ENTRY:
+        raise ValueError(f"X must not exceed {LARGEST_ENTRY:g} in magnitude, got {largest:g}")
     whole_rows = rows.view(np.dtype((np.void, rows.strides[0]))).ravel()
     _, first, inverse = np.unique(whole_rows, return_index=True, return_inverse=True)
     row_weights = np.ones(len(rows)) if weights is None else weights[eligible]
