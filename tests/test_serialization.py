@@ -158,15 +158,18 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
     assert [p.name for p in tmp_path.iterdir()] == ["a.sketch"]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+needs_full_device = pytest.mark.skipif(
+    not Path("/dev/full").is_char_device(), reason="needs /dev/full"
+)
+
+
+@needs_full_device
 def test_a_full_disk_passes_through(tmp_path, monkeypatch):
-    real = os.fdopen
+    def onto_full_disk(path, mode):
+        open(path, mode).close()
+        return open("/dev/full", "wb")
 
-    def onto_full_disk(handle, mode):
-        os.close(handle)
-        return real(os.open("/dev/full", os.O_WRONLY), mode)
-
-    monkeypatch.setattr(os, "fdopen", onto_full_disk)
+    monkeypatch.setattr(serialization, "open", onto_full_disk, raising=False)
     with pytest.raises(OSError, match="No space left") as caught:
         small_sketch().save(tmp_path / "a.sketch")
     assert caught.value.errno == errno.ENOSPC
@@ -191,3 +194,21 @@ def test_files_of_format_1_are_read_forever():
         [-49616465, -11150957, 12989190],
     ]
     assert Sketch.from_bytes(a.to_bytes()) == a
+
+
+@needs_full_device
+def test_a_device_is_written_to_and_not_replaced():
+    with pytest.raises(OSError, match="No space left"):
+        small_sketch().save("/dev/full")
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_saved_file_follows_links_and_has_the_usual_permissions(tmp_path):
+    target, link, plain = tmp_path / "target", tmp_path / "link", tmp_path / "plain"
+    plain.write_bytes(b"")
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    small_sketch().save(link)
+    assert link.is_symlink()
+    assert Sketch.load(target) == small_sketch()
+    assert target.stat().st_mode == plain.stat().st_mode

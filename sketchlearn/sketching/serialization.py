@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -96,11 +96,17 @@ def decoded(data: bytes) -> tuple[FrequencyOperator, np.ndarray, tuple[int, ...]
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file wholly or not at all; an OSError leaves what was there as it was."""
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    """Write a file wholly or not at all; an OSError leaves what was there as it was.
+
+    Links are followed. A device or a pipe is written to as it is: it cannot be replaced.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        target.write_bytes(data)
+        return
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
