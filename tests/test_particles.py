@@ -205,18 +205,19 @@ def test_clustered_points_give_means_and_shares(unit):
     centers, points = gaussian_clusters(k=3, d=2, n=900, unit=unit)
     weights = np.repeat([1.0, 5.0, 2.0], 300)
     rng = np.random.default_rng(0)
-    found, shares = cluster_points(points, weights, centers, rng)
+    found, shares, labels = cluster_points(points, weights, centers, rng)
     np.testing.assert_allclose(shares, [0.625, 0.25, 0.125])
     expected = points.reshape(3, 300, 2).mean(axis=1)[[1, 2, 0]]
     np.testing.assert_allclose(found, expected, atol=1e-9 * unit)
+    np.testing.assert_array_equal(labels, np.repeat([2, 0, 1], 300))
 
 
 def test_weights_of_points_equal_repetitions():
     rng = np.random.default_rng(0)
     points, times = rng.standard_normal((200, 2)), rng.integers(1, 4, size=200)
     start = points[:5]
-    weighted, shares = cluster_points(points, times, start, np.random.default_rng(0))
-    repeated, same_shares = cluster_points(
+    weighted, shares, _ = cluster_points(points, times, start, np.random.default_rng(0))
+    repeated, same_shares, _ = cluster_points(
         np.repeat(points, times, axis=0), np.ones(times.sum()), start, np.random.default_rng(0)
     )
     weighted_cost = np.sum(times * [sum_of_squares([point], weighted) for point in points])
@@ -228,7 +229,7 @@ def test_weights_of_points_equal_repetitions():
 
 def test_a_bad_start_does_not_decide():
     centers, points = gaussian_clusters(k=3, d=2, n=900)
-    found, _ = cluster_points(
+    found, _, _ = cluster_points(
         points, np.ones(900), np.repeat(centers[:1], 3, axis=0), np.random.default_rng(0)
     )
     assert largest_distance(centers, found) < 0.3
@@ -238,5 +239,7 @@ def test_a_good_start_is_never_worsened():
     # Without clusters, few starts come near the best of many.
     points = np.random.default_rng(0).uniform(size=(400, 2))
     best = KMeans(20, n_init=30, random_state=1).fit(points)
-    found, _ = cluster_points(points, np.ones(400), best.cluster_centers_, np.random.default_rng(0))
+    found, _, _ = cluster_points(
+        points, np.ones(400), best.cluster_centers_, np.random.default_rng(0)
+    )
     assert sum_of_squares(points, found) <= best.inertia_ * (1 + 1e-9)

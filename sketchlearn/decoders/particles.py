@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
-from sklearn.metrics import pairwise_distances_argmin
 from threadpoolctl import threadpool_limits
 
 from sketchlearn.atoms import AtomFamily
@@ -63,11 +62,10 @@ class Particles(Decoder):
         points = cloud.draw(DRAWS_A_PARTICLE * len(cloud.points), rng)
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
         n_random = 1 if mixture.explains_sketch else N_RANDOM_STARTS
-        centroids, shares = cluster_points(
+        centroids, shares, labels = cluster_points(
             points, np.ones(len(points)), mixture.locations, rng, n_random
         )
-        nearest = pairwise_distances_argmin(points, centroids)
-        parts = [points[nearest == i] for i in range(n_atoms)]
+        parts = [points[labels == i] for i in range(n_atoms)]
         variances = np.stack(
             [part.var(axis=0) if len(part) else np.zeros(points.shape[1]) for part in parts]
         )

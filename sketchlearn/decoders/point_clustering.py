@@ -16,8 +16,8 @@ def cluster_points(
     start: np.ndarray,
     rng: np.random.Generator,
     n_random: int = 8,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids (k, d) and shares (k,) of the best k-means, the heaviest cluster first.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Centroids (k, d), shares (k,) and labels of the best k-means, the heaviest cluster first.
 
     Of ``n_random`` random starts and the one from ``start``, what has the smallest inertia.
     """
@@ -38,4 +38,5 @@ def cluster_points(
     best = min(fits, key=lambda model: model.inertia_)
     shares = np.bincount(best.labels_, weights=weights, minlength=k) / weights.sum()
     order = np.argsort(-shares, kind="stable")
-    return best.cluster_centers_[order] * size + centre, shares[order]
+    labels = np.argsort(order)[best.labels_]
+    return best.cluster_centers_[order] * size + centre, shares[order], labels

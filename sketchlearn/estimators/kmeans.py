@@ -366,7 +366,7 @@ class CompressiveKMeans(
         self.cluster_centers_, self.weights_ = mixture.locations, mixture.weights
         if pilot is not None:
             weights = calibrated_weights(self.sketch_, pilot, self.sketcher_.pilot_weight_)
-            self.cluster_centers_, self.weights_ = cluster_points(
+            self.cluster_centers_, self.weights_, _ = cluster_points(
                 pilot, weights, mixture.locations, rng
             )
         elif mixture.lacks_spread:
