@@ -70,6 +70,8 @@ def work_through(
     work: Callable[[Group], None], groups: Sequence[Group], jobs: int, warm_up: Callable[[], None]
 ) -> None:
     """Do the groups one after the other, or in several processes; one BLAS thread each."""
+    if not groups:
+        return
     if jobs == 1:
         with threadpool_limits(1):
             warm_up()

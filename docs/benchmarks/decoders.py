@@ -70,6 +70,7 @@ def work(group: Group) -> None:
     X = rows_of(group.name, group.seed, group.n_synthetic)
     k, d = suite()[group.name].n_clusters, X.shape[1]
     code = _log.library_digest()
+    _check_rows(group, len(X))
     stem = {"set": group.name, "seed": group.seed, "n": len(X), "d": d, "k": k}
     reference = _reference(group, X, k, stem)
     seconds = {
@@ -105,6 +106,16 @@ def work(group: Group) -> None:
         _log.say(
             f"{group.name}, seed {group.seed}, m = {ratio} kd, {method}: "
             f"{record['sse_ratio']:.3f} in {outcome.seconds:.2f} s"
+        )
+
+
+def _check_rows(group: Group, n_rows: int) -> None:
+    """Stop before results on other rows are mixed in: MNIST, say, whole and the embedded part."""
+    others = {record["n"] for record in group.earlier} - {n_rows}
+    if others:
+        raise SystemExit(
+            f"{group.name} has {n_rows:,} rows here, but {group.log} holds results on "
+            f"{others.pop():,}: use the same data, or another --log"
         )
 
 
