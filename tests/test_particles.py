@@ -243,3 +243,15 @@ def test_a_good_start_is_never_worsened():
         points, np.ones(400), best.cluster_centers_, np.random.default_rng(0)
     )
     assert sum_of_squares(points, found) <= best.inertia_ * (1 + 1e-9)
+
+
+def test_one_far_row_of_a_sample_does_not_cost_a_cluster():
+    rng = np.random.default_rng(4)
+    centers = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 3.0]])
+    points = np.vstack([center + 0.3 * rng.standard_normal((300, 2)) for center in centers])
+    points = np.vstack([points, [[60.0, 60.0]]])
+    weights = np.ones(len(points))
+    found, _, _ = cluster_points(points, weights, centers, rng, sampled_share=0.01)
+    assert largest_distance(centers, found) < 0.5
+    found, _, _ = cluster_points(points, weights, centers, rng)
+    assert largest_distance(centers, found) > 1.0

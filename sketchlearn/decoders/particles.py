@@ -63,7 +63,7 @@ class Particles(Decoder):
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
         n_random = 1 if mixture.explains_sketch else N_RANDOM_STARTS
         centroids, shares, labels = cluster_points(
-            points, np.ones(len(points)), mixture.locations, rng, n_random
+            points, np.ones(len(points)), mixture.locations, rng, n_random=n_random
         )
         parts = [points[labels == i] for i in range(n_atoms)]
         variances = np.stack(

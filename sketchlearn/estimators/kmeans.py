@@ -366,8 +366,9 @@ class CompressiveKMeans(
         self.cluster_centers_, self.weights_ = mixture.locations, mixture.weights
         if pilot is not None:
             weights = calibrated_weights(self.sketch_, pilot, self.sketcher_.pilot_weight_)
+            share = len(pilot) / self.sketch_.n_samples
             self.cluster_centers_, self.weights_, _ = cluster_points(
-                pilot, weights, mixture.locations, rng
+                pilot, weights, mixture.locations, rng, sampled_share=share
             )
         elif mixture.lacks_spread:
             warnings.warn(
