@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -52,9 +53,8 @@ seeds.{mnist}
 
 def page(records: Sequence[Record]) -> str:
     """The whole page in Markdown."""
-    seeds = sorted({record["seed"] for record in records})
     introduction = INTRODUCTION.format(
-        seeds=f"{len(seeds)} seeds" if len(seeds) > 1 else "one seed",
+        seeds=how_many_seeds(records),
         mnist=mnist_source(records),
         machine=measured_with(),
     )
@@ -70,6 +70,17 @@ def page(records: Sequence[Record]) -> str:
         "## What a decode says of itself\n\n" + self_knowledge(runs),
     ]
     return "\n".join(sections)
+
+
+def how_many_seeds(records: Sequence[Record]) -> str:
+    """In words, of the sketch alone if it ran; sets may differ where a run was interrupted."""
+    own = [record for record in records if record["method"] == "sketch alone"]
+    pairs = {(record["set"], record["seed"]) for record in own or records}
+    counts = Counter(name for name, _ in pairs).values()
+    least, most = min(counts), max(counts)
+    if most == 1:
+        return "one seed"
+    return f"{most} seeds" if least == most else f"{least} to {most} seeds"
 
 
 def mnist_source(records: Iterable[Record]) -> str:
