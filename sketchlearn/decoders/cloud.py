@@ -116,23 +116,16 @@ def blur_covariance(operator: FrequencyOperator) -> np.ndarray:
 
 
 def start_cloud(
-    mixture: Mixture, blur: np.ndarray, n_points: int, wide_share: float, rng: np.random.Generator
+    mixture: Mixture, blur: np.ndarray, n_points: int, widening: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Points (n_points, d) of the mixture less the blur; a share of a Gaussian as wide as the data.
-
-    The wide ones are what can move to where a wrong mixture has nothing.
-    """
+    """Points (n_points, d) of the mixture, its atoms' widths times ``widening``, less the blur."""
     operator = mixture.family.operator
-    n_wide = int(wide_share * n_points)
-    wide = operator.center + gaussian(operator.covariance - blur, n_wide, rng)
     # Systematic sampling: every atom gets its share of points up to one.
-    n_narrow = n_points - n_wide
-    quantiles = (np.arange(n_narrow) + rng.random()) / n_narrow
+    quantiles = (np.arange(n_points) + rng.random()) / n_points
     atom = np.searchsorted(np.cumsum(mixture.weights)[:-1], quantiles)
-    variances = np.maximum(mixture.covariances - BLUR * operator.scale**2, 0.0)
-    spread = np.sqrt(variances)[atom] * rng.standard_normal((n_narrow, operator.n_features))
-    narrow = mixture.locations[atom] + spread
-    return np.vstack([narrow, np.clip(wide, operator.lower, operator.upper)])
+    variances = np.maximum(widening**2 * mixture.covariances - np.diag(blur), 0.0)
+    spread = np.sqrt(variances)[atom] * rng.standard_normal((n_points, operator.n_features))
+    return mixture.locations[atom] + spread
 
 
 def gaussian(covariance: np.ndarray, n_samples: int, rng: np.random.Generator) -> np.ndarray:

@@ -10,15 +10,16 @@ from threadpoolctl import threadpool_limits
 
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.best_of import BestOf
-from sketchlearn.decoders.cloud import Cloud, blur_covariance, gaussian, move, start_cloud
+from sketchlearn.decoders.cloud import BLUR, Cloud, blur_covariance, gaussian, move, start_cloud
 from sketchlearn.decoders.decoder import Decoder, Mixture, spread_ratio
 from sketchlearn.decoders.point_clustering import cluster_points
 from sketchlearn.sketching import Sketch
 
 # Fewest particles, and particles for each atom.
 LEAST_PARTICLES, PARTICLES_AN_ATOM = 3000, 100
-# Share of particles that start all over the data where the mixture's model is wrong.
-WIDE_SHARE = 0.25
+# How much wider than the atoms the particles start where the mixture's model is wrong: tails are
+# what it lacks, and points that start far from all data stay there.
+WIDENING = 1.3
 # Points drawn for each particle, so that its blur is seen.
 DRAWS_A_PARTICLE = 3
 # How often the blur may be quartered.
@@ -59,7 +60,7 @@ class Particles(Decoder):
         """Recover ``n_atoms`` atoms at the centroids of the cloud; see `Decoder.decode`."""
         mixture = self.start.decode(sketch, family, n_atoms, rng)
         cloud = self.cloud(sketch, mixture, rng)
-        points = cloud.draw(DRAWS_A_PARTICLE * len(cloud.points), rng)
+        points = cloud.draw(DRAWS_A_PARTICLE * n_particles(n_atoms), rng)
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
         n_random = 1 if mixture.explains_sketch else N_RANDOM_STARTS
         centroids, shares, labels = cluster_points(
@@ -80,12 +81,15 @@ class Particles(Decoder):
     def cloud(self, sketch: Sketch, mixture: Mixture, rng: np.random.Generator) -> Cloud:
         """Particles whose sketch is the data's, started from a decoded mixture."""
         blur = blur_covariance(sketch.operator)
-        n_points = max(LEAST_PARTICLES, PARTICLES_AN_ATOM * len(mixture.weights))
+        n_points = n_particles(len(mixture.weights))
         if mixture.explains_sketch:
-            return Cloud(start_cloud(mixture, blur, n_points, 0.0, rng), blur, mixture.cost, 0)
-        cloud = move(
-            sketch, start_cloud(mixture, blur, n_points, WIDE_SHARE, rng), blur, self.n_moves
-        )
+            # No wider than the narrowest atom, or the cloud would not be the mixture.
+            widest = BLUR * sketch.operator.scale**2
+            blur *= min(1.0, float(mixture.covariances.min()) / widest)
+            points = start_cloud(mixture, blur, DRAWS_A_PARTICLE * n_points, 1.0, rng)
+            return Cloud(points, blur, mixture.cost, 0)
+        start = start_cloud(mixture, blur, n_points, WIDENING, rng)
+        cloud = move(sketch, start, blur, self.n_moves)
         # Where the cloud cannot come down to the noise, the data has detail finer than the blur.
         for _ in range(MOST_SHARPENINGS):
             if cloud.cost <= sketch.standard_error**2:
@@ -94,3 +98,8 @@ class Particles(Decoder):
             points = cloud.points + gaussian(cloud.blur - blur, n_points, rng)
             cloud = move(sketch, points, blur, self.n_moves)
         return cloud
+
+
+def n_particles(n_atoms: int) -> int:
+    """How many particles a mixture of so many atoms is worth."""
+    return max(LEAST_PARTICLES, PARTICLES_AN_ATOM * n_atoms)

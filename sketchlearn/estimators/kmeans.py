@@ -67,7 +67,7 @@ class CompressiveKMeans(
     n_jobs : int, optional
         Threads that sketch. The result does not depend on it.
     verbose : int, default=0
-        Whether to print a line for each stage.
+        Print a line for each stage.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class CompressiveKMeans(
     sketch_ : Sketch
         The sketch of all rows seen.
     sketcher_ : Sketcher
-        The fitted sketcher.
+        What it was taken with.
     n_features_in_, feature_names_in_
         As in scikit-learn.
     n_samples_seen_ : int
@@ -304,7 +304,7 @@ class CompressiveKMeans(
         self, X: Any, sample_weight: np.ndarray | None, keep_pilot: bool
     ) -> Sketcher:
         """The sketcher that is ready, else one fitted on these rows."""
-        if (ready := self._ready_sketcher()) is not None:
+        if ready := self._ready_sketcher():
             return ready
         if self.sketcher is not None:
             sketcher = clone(self.sketcher)
@@ -355,9 +355,8 @@ class CompressiveKMeans(
             print(f"[CompressiveKMeans] sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         rng = np.random.default_rng(self._seed)
         pilot = self.sketcher_.pilot_ if on_pilot else None
-        # The pilot has each row once; rare rows may all have escaped it.
         if pilot is not None and len(pilot) < self.n_clusters:
-            pilot = None
+            pilot = None  # It has each row once, and rare ones escaped it.
         family = IsotropicGaussian(self.sketch_.operator)
         mixture = self._decoder(pilot is not None).decode(
             self.sketch_, family, self.n_clusters, rng
