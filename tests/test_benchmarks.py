@@ -69,6 +69,14 @@ def test_results_of_other_code_are_left_out():
     assert decoders.current(records) == [records[1]]
 
 
+def test_methods_are_compared_on_the_same_seeds():
+    record = {"set": "iris", "ratio": 2, "code": ""}
+    alone = record | {"method": "sketch alone", "seed": 1000}
+    others = [record | {"method": "same bytes", "seed": seed} for seed in (1000, 1001)]
+    assert decoders.comparable([alone, *others]) == [alone, others[0]]
+    assert decoders.comparable(others) == others
+
+
 def test_a_failure_is_logged_as_the_worst_result(places, tmp_path, monkeypatch):
     def fail(problem):
         raise np.linalg.LinAlgError("not positive definite")

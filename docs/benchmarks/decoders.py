@@ -145,6 +145,12 @@ def current(records: Sequence[_log.Record]) -> list[_log.Record]:
     return list({key_of(record): record for record in mine}.values())
 
 
+def comparable(records: Sequence[_log.Record]) -> list[_log.Record]:
+    """Records on the sets and seeds that the sketch alone ran on, if it ran."""
+    own = {(r["set"], r["seed"]) for r in records if r["method"] == "sketch alone"}
+    return [r for r in records if not own or (r["set"], r["seed"]) in own]
+
+
 def wanted(name: str, i_seed: int, ratios: Sequence[int], methods: Sequence[str]) -> Iterator:
     """Ratio and method of all runs on one set with one seed."""
     for ratio in (0, *ratios):
@@ -218,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not options.report_only:
         waiting = groups(options, current(_log.read(options.log)))
         _log.work_through(work, waiting, options.jobs, warm_up)
-    records = current(_log.read(options.log))
+    records = comparable(current(_log.read(options.log)))
     if records:
         options.page.write_text(_report.page(records), encoding="utf-8")
         _figure.figure(records).savefig(options.figure, dpi=100)
