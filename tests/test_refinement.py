@@ -185,3 +185,14 @@ def test_an_adjustment_that_is_cut_short_says_so(family, planted):
     after = adjust(target, family, before, shapes="free", max_iter=2)
     assert not after.converged
     assert after.n_iter == 13
+
+
+def test_nearly_equal_atoms_have_weights():
+    family = IsotropicGaussian(operator_of(5, 400))
+    rng = np.random.default_rng(0)
+    for spread in 10.0 ** np.arange(-6.0, 0.0):
+        locations = family.operator.center + spread * rng.standard_normal((30, 5))
+        atoms = family.sketch(family.at(locations))
+        target = atoms.astype(np.float64).mean(axis=0)
+        weights = nonnegative_weights(target, atoms)
+        assert weights.sum() == pytest.approx(1.0, abs=1e-3)

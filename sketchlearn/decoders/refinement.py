@@ -12,7 +12,7 @@ from scipy.optimize import nnls
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.lbfgs import minimise
 
-# Relative to the mean squared norm; above the rounding of float32 products.
+# Relative to the mean squared norm: what separates atoms that are equal.
 RIDGE = 1e-6
 
 Shapes = Literal["fixed", "shared", "free"]
@@ -43,7 +43,9 @@ def nonnegative_weights(target: np.ndarray, atoms: np.ndarray) -> np.ndarray:
 
 def gram_matrix(atoms: np.ndarray) -> np.ndarray:
     """Inner products of the atoms, with enough ridge that equal atoms can be solved for."""
-    gram = (atoms @ atoms.T).astype(np.float64)
+    # Rounded to float32, the matrix of nearly equal atoms would not be positive definite.
+    atoms = atoms.astype(np.float64)
+    gram = atoms @ atoms.T
     gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram) / len(gram)
     return gram
 
