@@ -35,7 +35,8 @@ number of clusters looked for, d of columns, m of complex frequencies; a sketch 
 Made by `python -m docs.benchmarks.decoders`; the sets are those of `datasets/suite.py`, and seeds,
 from 1000 on, draw rows, frequencies and subsamples. Constants were tuned on seeds below 100, yet
 all the sets, or ones like them, were looked at meanwhile, and an earlier run of this table led to
-two changes: how particles start, and when the pilot overrules the sketch. Only seeds are unseen.{mnist}
+two changes: how particles start, and when the pilot overrules the sketch. Only seeds are
+unseen.{mnist}
 
 - *sketch alone*: a `Sketcher(keep_pilot=False)` sketches, the sketch goes to a file and back, and
   `CompressiveKMeans(k).fit_sketch(sketch)` decodes it: all defaults, no row of the data left.
