@@ -365,7 +365,7 @@ class CompressiveKMeans(
         self.cluster_centers_, self.weights_ = mixture.locations, mixture.weights
         if pilot is not None:
             weights = calibrated_weights(self.sketch_, pilot, self.sketcher_.pilot_weight_)
-            share = len(pilot) / self.sketch_.n_samples
+            share = np.asarray(self.sketcher_.pilot_weight_).sum() / self.sketch_.weight_sum
             self.cluster_centers_, self.weights_, _ = cluster_points(
                 pilot, weights, mixture.locations, rng, sampled_share=share
             )
