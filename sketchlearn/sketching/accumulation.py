@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
 from sketchlearn.frequencies import Accumulator, FrequencyOperator
 
 WEIGHT_UNIT = 2.0**-20
+# Seconds after which an interrupt is noticed.
+LONGEST_WAIT = 0.1
 LARGEST_WEIGHT = 2.0**20
 LEAST_MEAN_WEIGHT = 2.0**-10
 # Total weight, in units, below which an int64 sum of features cannot overflow.
@@ -86,7 +88,11 @@ def half_angle_sums(
     accumulators = [first] + [operator.accumulator() for _ in range(n_threads - 1)]
     with ThreadPoolExecutor(n_threads) as pool:
         try:
-            return np.sum(list(pool.map(work, accumulators)), axis=0)
+            parts = [pool.submit(work, accumulator) for accumulator in accumulators]
+            # In short waits, since not every system wakes a waiting thread for an interrupt.
+            while wait(parts, timeout=LONGEST_WAIT).not_done:
+                pass
+            return np.sum([part.result() for part in parts], axis=0)
         finally:
             # An interrupt reaches this waiting thread only: the workers then end their chunk.
             stop.set()
