@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    ClusterMixin,
-    TransformerMixin,
-    clone,
-)
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sketchlearn._validation import check_count, check_distinct, check_sample_weight
+from sketchlearn._validation import check_count, check_sample_weight
 from sketchlearn.atoms import IsotropicGaussian
 from sketchlearn.decoders import BestOf, Decoder, Particles, cluster_points
+from sketchlearn.estimators.compressive import CompressiveEstimator
 from sketchlearn.estimators.state import all_or_nothing
-from sketchlearn.exceptions import EmptySketchError
-from sketchlearn.sketching import Sketch, Sketcher, calibrated_weights, pilot_size
-from sketchlearn.sketching.accumulation import fixed_weights
+from sketchlearn.sketching import Sketcher, calibrated_weights
 
 
 class CompressiveKMeans(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, CompressiveEstimator
 ):
     r"""k-means clustering from a sketch of the data, read once.
 
@@ -109,8 +98,6 @@ class CompressiveKMeans(
     array([-10.,   0.,  10.])
     """
 
-    _held: list[tuple[np.ndarray, np.ndarray]]
-
     def __init__(
         self,
         n_clusters: int = 8,
@@ -156,78 +143,9 @@ class CompressiveKMeans(
             If a parameter is out of range, X is empty, not finite or not two-dimensional, or has
             fewer distinct rows than ``n_clusters``; if a weight is negative or all are zero.
         """
-        self._check_parameters()
-        rows = self._validate(X, reset=True)
-        sample_weight = check_sample_weight(sample_weight, len(rows))
-        check_distinct(rows, sample_weight, self.n_clusters)
-        self._start()
-        # The sketcher gets what came, so that it knows the features' names too.
-        self.sketcher_ = self._fitted_sketcher(X, sample_weight, self.keep_pilot)
-        self.sketch_ = self.sketcher_.sketch(X, sample_weight=sample_weight)
-        # A sketcher that came fitted may have its pilot from other data.
-        self._decode(on_pilot=self.keep_pilot and self.sketcher_ is not self.sketcher)
+        rows, sample_weight = self._fit_rows(X, sample_weight, self.keep_pilot)
         if self.compute_labels:
             self.labels_, self.inertia_ = self._assign(rows, sample_weight)
-        return self
-
-    @all_or_nothing
-    def partial_fit(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Self:
-        """Add rows to the sketch; without rows, decode what was added so far.
-
-        The first batches are held back until there are enough rows to choose the scale on, or the
-        decode is asked for; then they are sketched and let go. The centroids stay as they are until
-        the next ``partial_fit()``.
-
-        Raises
-        ------
-        ValueError
-            As `fit`; also if there is nothing to decode yet.
-        """
-        self._check_parameters()
-        if X is None:
-            return self._decode_accumulated()
-        is_first = not self._has_rows()
-        rows = self._validate(X, reset=is_first)
-        sample_weight = check_sample_weight(sample_weight, len(rows))
-        if is_first:
-            self._start()
-        if (sketcher := self._ready_sketcher()) is not None:
-            added = sketcher.sketch(X, sample_weight=sample_weight)
-            self.sketch_ = self.sketch_ + added if hasattr(self, "sketch_") else added
-            self.sketcher_ = sketcher
-            return self
-        weights = np.ones(len(rows)) if sample_weight is None else sample_weight
-        # Now rather than with the held rows, which a bad batch would otherwise spoil.
-        fixed_weights(weights)
-        held = [*self._held, (np.array(rows), np.array(weights))]
-        if sum(len(batch) for batch, _ in held) >= pilot_size(self.n_clusters):
-            self._sketch_held(held)
-        else:
-            self._held = held
-        return self
-
-    @all_or_nothing
-    def fit_sketch(self, sketch: Sketch) -> Self:
-        """Decode a sketch that was made elsewhere; no row of data is needed.
-
-        Raises
-        ------
-        TypeError
-            If ``sketch`` is not a `Sketch`.
-        EmptySketchError
-            If it counts no row.
-        """
-        self._check_parameters()
-        if not isinstance(sketch, Sketch):
-            raise TypeError(f"expected a Sketch, got {type(sketch).__name__}")
-        if sketch.n_samples == 0:
-            raise EmptySketchError("expected a sketch of at least one row, got one without rows")
-        self._start()
-        self.n_features_in_ = sketch.operator.n_features
-        self.__dict__.pop("feature_names_in_", None)
-        self.sketcher_ = Sketcher.from_operator(sketch.operator, n_jobs=self.n_jobs)
-        self.sketch_ = sketch
-        self._decode(on_pilot=False)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
@@ -249,13 +167,6 @@ class CompressiveKMeans(
         return -self._assign(X, check_sample_weight(sample_weight, len(X)))[1]
 
     @property
-    def n_samples_seen_(self) -> int:
-        """Rows of positive weight so far, those held back included."""
-        check_is_fitted(self, "_held")
-        sketched = self.sketch_.n_samples if hasattr(self, "sketch_") else 0
-        return sketched + sum(int(np.count_nonzero(weights)) for _, weights in self._held)
-
-    @property
     def _n_features_out(self) -> int:
         """Number of columns of `transform`."""
         return len(self.cluster_centers_)
@@ -264,95 +175,32 @@ class CompressiveKMeans(
         """Whether there are centroids."""
         return hasattr(self, "cluster_centers_")
 
+    @property
+    def _n_atoms(self) -> int:
+        """An atom a cluster."""
+        return self.n_clusters
+
     def _check_parameters(self) -> None:
         """Refuse parameters of the wrong kind before any work is done."""
         check_count(self.n_clusters, "n_clusters")
-        if self.n_init != "auto":
-            check_count(self.n_init, 'n_init, where not "auto",')
-        if self.decoder is not None and not isinstance(self.decoder, Decoder):
-            raise TypeError(f"decoder must be a Decoder, got {type(self.decoder).__name__}")
-        if self.sketcher is not None and not isinstance(self.sketcher, Sketcher):
-            raise TypeError(f"sketcher must be a Sketcher, got {type(self.sketcher).__name__}")
+        super()._check_parameters()
 
-    def _start(self) -> None:
-        """Forget an earlier fit; draw the one integer that all randomness comes from."""
-        for name in ("sketch_", "sketcher_", "cluster_centers_", "labels_", "inertia_"):
-            self.__dict__.pop(name, None)
-        self._held = []
-        self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-
-    def _validate(self, X: Any, reset: bool) -> np.ndarray:
-        """Rows as a float32 or float64 array, its features checked against earlier ones."""
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
-
-    def _validate_fitted(self, X: Any) -> np.ndarray:
-        """Rows for a fitted model."""
-        check_is_fitted(
-            self,
-            msg="This %(name)s instance is not fitted yet: call fit, fit_sketch, or partial_fit() "
-            "without rows to decode what partial_fit has accumulated.",
+    def _new_sketcher(self) -> Sketcher:
+        """One for this many clusters."""
+        return Sketcher(
+            self.n_frequencies,
+            n_clusters=self.n_clusters,
+            scale=self.scale,
+            random_state=self._seed,
+            n_jobs=self.n_jobs,
         )
-        return self._validate(X, reset=False)
-
-    def _ready_sketcher(self) -> Sketcher | None:
-        """The sketcher in use, or the user's if it is fitted."""
-        if hasattr(self, "sketcher_"):
-            return self.sketcher_
-        return self.sketcher if hasattr(self.sketcher, "operator_") else None
-
-    def _fitted_sketcher(
-        self, X: Any, sample_weight: np.ndarray | None, keep_pilot: bool
-    ) -> Sketcher:
-        """The sketcher that is ready, else one fitted on these rows."""
-        if ready := self._ready_sketcher():
-            return ready
-        if self.sketcher is not None:
-            sketcher = clone(self.sketcher)
-            sketcher.set_params(keep_pilot=keep_pilot and sketcher.keep_pilot)
-        else:
-            sketcher = Sketcher(
-                self.n_frequencies,
-                n_clusters=self.n_clusters,
-                scale=self.scale,
-                keep_pilot=keep_pilot,
-                random_state=self._seed,
-                n_jobs=self.n_jobs,
-            )
-        return sketcher.fit(X, sample_weight=sample_weight)
-
-    def _has_rows(self) -> bool:
-        """Whether any rows are held back or in the sketch."""
-        return bool(getattr(self, "_held", [])) or hasattr(self, "sketch_")
-
-    def _sketch_held(self, held: list[tuple[np.ndarray, np.ndarray]]) -> None:
-        """Choose the scale on the rows held back, sketch them, and let them go."""
-        X = np.concatenate([rows for rows, _ in held])
-        weights = np.concatenate([weights for _, weights in held])
-        sketcher = self._fitted_sketcher(X, weights, keep_pilot=False)
-        self.sketch_ = sketcher.sketch(X, sample_weight=weights)
-        self.sketcher_ = sketcher
-        if hasattr(self, "feature_names_in_"):
-            sketcher.feature_names_in_ = self.feature_names_in_
-        self._held = []
-
-    def _decode_accumulated(self) -> Self:
-        """Decode what `partial_fit` added so far."""
-        if not self._has_rows():
-            raise EmptySketchError("nothing to decode: call partial_fit(X) with rows first")
-        if self._held:
-            X = np.concatenate([rows for rows, _ in self._held])
-            weights = np.concatenate([weights for _, weights in self._held])
-            check_distinct(X, weights, self.n_clusters)
-            self._sketch_held(self._held)
-        for name in ("labels_", "inertia_"):
-            self.__dict__.pop(name, None)
-        self._decode(on_pilot=False)
-        return self
 
     def _decode(self, on_pilot: bool) -> None:
         """Decode `sketch_`; settle the centroids on the pilot if it is kept and of these rows."""
-        if self.verbose:
-            print(f"[CompressiveKMeans] sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
+        # Those of rows that an earlier fit saw.
+        for name in ("labels_", "inertia_"):
+            self.__dict__.pop(name, None)
+        self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         rng = np.random.default_rng(self._seed)
         pilot = self.sketcher_.pilot_ if on_pilot else None
         if pilot is not None and len(pilot) < self.n_clusters:
@@ -369,19 +217,11 @@ class CompressiveKMeans(
             self.cluster_centers_, self.weights_, _ = cluster_points(
                 pilot, weights, mixture.locations, rng, sampled_share=share
             )
-        elif mixture.lacks_spread:
-            warnings.warn(
-                f"only {mixture.spread_ratio:.0%} of the pilot's variance was decoded: a far "
-                "cluster or far outliers escaped the sketch, or its rows are less spread than the "
-                "pilot. Try more n_frequencies, a larger n_init or n_clusters, or leave the "
-                "outliers out.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+        else:
+            self._warn_of_lost_spread(mixture)
         self.cost_, self.n_iter_ = mixture.cost, mixture.n_iter
-        if self.verbose:
-            fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
-            print(f"[CompressiveKMeans] decoded in {mixture.n_iter} iterations: {fit}")
+        fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
+        self._report(f"decoded in {mixture.n_iter} iterations: {fit}")
 
     def _decoder(self, has_pilot: bool) -> Decoder:
         """What `decoder` and `n_init` ask for."""
