@@ -5,9 +5,9 @@ import pytest
 from planted import central_differences, operator_of
 
 from sketchlearn._kernels.atoms import add_waves, correlate, modulated_waves, rotate_in_place
-from sketchlearn.atoms import Dirac, IsotropicGaussian
+from sketchlearn.atoms import Dirac, SphericalGaussian
 
-FAMILIES = [Dirac, IsotropicGaussian]
+FAMILIES = [Dirac, SphericalGaussian]
 # Largest error of the kernels' cosine, by a search over all of a turn.
 WAVE_ERROR = 8e-7
 
@@ -50,7 +50,7 @@ def test_sketch_is_the_characteristic_function(kind, d, m, scale):
 
 
 def test_atoms_of_one_shape_or_of_several_have_the_same_sketch():
-    family = IsotropicGaussian(operator_of())
+    family = SphericalGaussian(operator_of())
     parameters = random_parameters(family, 4)
     parameters[:, -1] = 0.3
     alone = family.sketch(parameters)
@@ -107,7 +107,7 @@ def test_curvature_is_the_squared_norm_of_the_derivative(family):
 
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
 def test_moments_survive_a_round_trip(scale):
-    family = IsotropicGaussian(operator_of(scale=scale))
+    family = SphericalGaussian(operator_of(scale=scale))
     least, greatest = np.exp(family.shape_bounds())
     locations = family.operator.center + scale * np.arange(12.0).reshape(4, 3)
     relative = np.array([least, [0.5], [1.0], greatest])
@@ -118,7 +118,7 @@ def test_moments_survive_a_round_trip(scale):
 
 
 def test_variances_beyond_the_bounds_or_unequal_go_to_the_nearest_atom():
-    family = IsotropicGaussian(operator_of())
+    family = SphericalGaussian(operator_of())
     variances = np.array([[1e-9, 1e-9, 1e-9], [1e9, 1e9, 1e9], [1.0, 2.0, 3.0]])
     atoms = family.covariances(family.from_moments(np.zeros((3, 3)), variances))
     np.testing.assert_allclose(atoms[:, 0], [0.02, 25.0, 2.0])
@@ -134,7 +134,7 @@ def test_point_masses_have_no_shape():
 
 
 def test_the_default_shape_is_a_cluster_of_the_scale():
-    family = IsotropicGaussian(operator_of(scale=3.0))
+    family = SphericalGaussian(operator_of(scale=3.0))
     parameters = family.at(np.zeros((2, 3)))
     np.testing.assert_allclose(family.covariances(parameters), 9.0)
 

@@ -15,7 +15,7 @@ from planted import (
 )
 
 from sketchlearn import EmptySketchError, Sketch, Sketcher, SketchMismatchError
-from sketchlearn.atoms import Dirac, IsotropicGaussian
+from sketchlearn.atoms import Dirac, SphericalGaussian
 from sketchlearn.decoders import CLOMPR, BestOf, Decoder, MeanShift, Mixture, Particles, Splitting
 from sketchlearn.decoders.refinement import Fit, nonnegative_weights, reweighted
 from sketchlearn.decoders.selection import select, starting_points
@@ -30,7 +30,7 @@ def named(decoder):
     return type(decoder).__name__ + getattr(decoder, "starts", "").replace("gaussian", "")
 
 
-def decoded(decoder, sketch, n_atoms, *, kind=IsotropicGaussian, seed=0):
+def decoded(decoder, sketch, n_atoms, *, kind=SphericalGaussian, seed=0):
     return decoder.decode(sketch, kind(sketch.operator), n_atoms, np.random.default_rng(seed))
 
 
@@ -176,7 +176,7 @@ def test_a_decoder_does_not_change(decoder):
 class TestWhatCannotBeDecoded:
     def test_an_operator_of_another_sketch(self, decoder, clusters):
         _, sketch = clusters
-        stranger = IsotropicGaussian(operator_of(4, sketch.operator.n_frequencies))
+        stranger = SphericalGaussian(operator_of(4, sketch.operator.n_frequencies))
         with pytest.raises(SketchMismatchError, match=r"own operator; got [0-9a-f]{12} for"):
             decoder.decode(sketch, stranger, 5, np.random.default_rng(0))
 
@@ -244,7 +244,7 @@ def test_starts_lie_in_the_box(starts):
     np.testing.assert_allclose(spread, 10 / np.sqrt(12) if starts == "box" else 2.45, rtol=0.05)
 
 
-@pytest.mark.parametrize("kind", [Dirac, IsotropicGaussian])
+@pytest.mark.parametrize("kind", [Dirac, SphericalGaussian])
 def test_selection_finds_the_best_correlated_location(kind):
     family = kind(operator_of(2, 60, seed=3))
     operator = family.operator
@@ -308,7 +308,7 @@ def test_select_begins_with_the_heaviest(diracs):
 
 
 def test_expand_appends_an_atom_of_the_default_shape():
-    family = IsotropicGaussian(operator_of())
+    family = SphericalGaussian(operator_of())
     parameters = np.arange(8.0).reshape(2, 4)
     location = np.array([7.0, 8.0, 9.0])
     expanded = CLOMPR().expand(family, Fit(np.ones(2), parameters, 0.0), location)
@@ -328,7 +328,7 @@ def test_threshold_keeps_the_heaviest_in_their_order(diracs):
 
 
 def test_threshold_weighs_normalised_atoms():
-    family = IsotropicGaussian(operator_of(2, 200))
+    family = SphericalGaussian(operator_of(2, 200))
     # A wide atom has a sketch of small norm: its weight alone would say that it matters most.
     wide, narrow = family.at(family.operator.center + np.array([[-4.0, 0.0], [4.0, 0.0]]))
     wide[2], narrow[2] = np.log(20.0), np.log(0.02)
@@ -348,7 +348,7 @@ def test_reweight_moves_nothing(diracs):
 
 def test_adjust_moves_locations_and_weights_but_no_shape(clusters):
     centers, sketch = clusters
-    family = IsotropicGaussian(sketch.operator)
+    family = SphericalGaussian(sketch.operator)
     target = np.concatenate([sketch.centered_mean.real, sketch.centered_mean.imag])
     before = fit_of(target, family, family.at(centers + 0.3))
     after = CLOMPR(n_adjustments=50).adjust(target, family, before)
@@ -363,7 +363,7 @@ def test_adjust_moves_locations_and_weights_but_no_shape(clusters):
 
 def test_greedy_gives_an_atom_for_each_cluster(clusters):
     centers, sketch = clusters
-    family = IsotropicGaussian(sketch.operator)
+    family = SphericalGaussian(sketch.operator)
     target = np.concatenate([sketch.centered_mean.real, sketch.centered_mean.imag])
     fit = MeanShift().greedy(target, family, 5, np.random.default_rng(0))
     assert largest_distance(centers, fit.parameters[:, :4]) < 0.3
@@ -371,7 +371,7 @@ def test_greedy_gives_an_atom_for_each_cluster(clusters):
 
 def test_swaps_mend_a_missed_cluster(clusters):
     centers, sketch = clusters
-    family = IsotropicGaussian(sketch.operator)
+    family = SphericalGaussian(sketch.operator)
     target = np.concatenate([sketch.centered_mean.real, sketch.centered_mean.imag])
     astray = centers.copy()
     astray[0] = centers[1] + 0.5
@@ -387,7 +387,7 @@ def test_swaps_mend_a_missed_cluster(clusters):
 
 def test_swaps_stop_at_a_good_cost_and_never_lose(clusters):
     centers, sketch = clusters
-    family = IsotropicGaussian(sketch.operator)
+    family = SphericalGaussian(sketch.operator)
     target = np.concatenate([sketch.centered_mean.real, sketch.centered_mean.imag])
     start = fit_of(target, family, family.at(centers))
     rng = np.random.default_rng(0)

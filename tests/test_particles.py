@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from sketchlearn import Sketcher
-from sketchlearn.atoms import IsotropicGaussian
+from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import MeanShift, Particles, cloud, cluster_points
 from sketchlearn.decoders.cloud import BLUR, Cloud, blur_covariance, gaussian, move, start_cloud
 from sketchlearn.decoders.lbfgs import Minimum
@@ -18,7 +18,7 @@ N_SEEDS = 3
 
 
 def decoded(decoder, sketch, n_atoms, seed=0):
-    family = IsotropicGaussian(sketch.operator)
+    family = SphericalGaussian(sketch.operator)
     return decoder.decode(sketch, family, n_atoms, np.random.default_rng(seed))
 
 

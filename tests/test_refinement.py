@@ -7,7 +7,7 @@ import pytest
 from planted import central_differences, operator_of
 from scipy.optimize import nnls
 
-from sketchlearn.atoms import Dirac, IsotropicGaussian
+from sketchlearn.atoms import Dirac, SphericalGaussian
 from sketchlearn.decoders import refinement
 from sketchlearn.decoders.lbfgs import Minimum
 from sketchlearn.decoders.refinement import (
@@ -24,7 +24,7 @@ SHAPES = ["fixed", "shared", "free"]
 
 @pytest.fixture
 def family():
-    return IsotropicGaussian(operator_of(3, 200, reach=6.0))
+    return SphericalGaussian(operator_of(3, 200, reach=6.0))
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_reweighting_finds_the_planted_weights(family, planted):
 
 
 @pytest.mark.parametrize("shapes", SHAPES)
-@pytest.mark.parametrize("kind", [Dirac, IsotropicGaussian], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [Dirac, SphericalGaussian], ids=lambda kind: kind.__name__)
 def test_the_objectives_gradient(kind, shapes, planted, monkeypatch):
     family = kind(operator_of(3, 200, reach=6.0))
     target = planted[2]
@@ -162,7 +162,7 @@ def test_freeing_shapes_never_costs(family, planted):
 @pytest.mark.parametrize("shapes", SHAPES)
 def test_adjusting_stays_within_the_bounds(shapes):
     inner = operator_of(3, 200, reach=2.0)
-    family = IsotropicGaussian(inner)
+    family = SphericalGaussian(inner)
     least, greatest = family.bounds()
     # What is sought lies outside the box, is wider than any atom may be, and has a negative share.
     outside = np.array([[3.0, 0.0, 0.0, 0.0], [0.0, -3.0, 0.0, 5.0], [0.0, 0.0, 1.0, 0.0]])
@@ -188,7 +188,7 @@ def test_an_adjustment_that_is_cut_short_says_so(family, planted):
 
 
 def test_nearly_equal_atoms_have_weights():
-    family = IsotropicGaussian(operator_of(5, 400))
+    family = SphericalGaussian(operator_of(5, 400))
     rng = np.random.default_rng(0)
     for spread in 10.0 ** np.arange(-6.0, 0.0):
         locations = family.operator.center + spread * rng.standard_normal((30, 5))

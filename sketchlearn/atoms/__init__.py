@@ -2,6 +2,6 @@
 
 from sketchlearn.atoms.dirac import Dirac
 from sketchlearn.atoms.family import AtomFamily
-from sketchlearn.atoms.gaussian import IsotropicGaussian
+from sketchlearn.atoms.spherical import SphericalGaussian
 
-__all__ = ["AtomFamily", "Dirac", "IsotropicGaussian"]
+__all__ = ["AtomFamily", "Dirac", "SphericalGaussian"]

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sketchlearn._validation import check_count
-from sketchlearn.atoms import IsotropicGaussian
+from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import NOISE, Decoder, Mixture
 from sketchlearn.sketching import Sketch
@@ -81,7 +81,7 @@ def count_clusters(
     if not numbers:
         raise ValueError("candidates must hold at least one number of clusters, got none")
     decoder = BestOf() if decoder is None else decoder
-    family = IsotropicGaussian(sketch.operator)
+    family = SphericalGaussian(sketch.operator)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     children = np.random.default_rng(seed).spawn(len(numbers))
     mixtures = {

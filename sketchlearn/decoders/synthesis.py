@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sketchlearn._validation import check_count
-from sketchlearn.atoms import IsotropicGaussian
+from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders.particles import Particles
 from sketchlearn.sketching import Sketch
 
@@ -72,5 +72,5 @@ def synthesize(
     check_count(n_atoms, "n_atoms")
     rng = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     decoder = Particles()
-    mixture = decoder.start.decode(sketch, IsotropicGaussian(operator), n_atoms, rng)
+    mixture = decoder.start.decode(sketch, SphericalGaussian(operator), n_atoms, rng)
     return decoder.cloud(sketch, mixture, rng).draw(n_samples, rng)

@@ -10,7 +10,7 @@ from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.metrics.pairwise import euclidean_distances
 
 from sketchlearn._validation import check_count, check_sample_weight
-from sketchlearn.atoms import IsotropicGaussian
+from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import BestOf, Decoder, Particles, cluster_points
 from sketchlearn.estimators.compressive import CompressiveEstimator
 from sketchlearn.estimators.state import all_or_nothing
@@ -205,7 +205,7 @@ class CompressiveKMeans(
         pilot = self.sketcher_.pilot_ if on_pilot else None
         if pilot is not None and len(pilot) < self.n_clusters:
             pilot = None  # It has each row once, and rare ones escaped it.
-        family = IsotropicGaussian(self.sketch_.operator)
+        family = SphericalGaussian(self.sketch_.operator)
         mixture = self._decoder(pilot is not None).decode(
             self.sketch_, family, self.n_clusters, rng
         )

@@ -13,7 +13,7 @@ LEAST_VARIANCE, GREATEST_VARIANCE = 0.02, 25.0
 
 
 @final
-class IsotropicGaussian(AtomFamily):
+class SphericalGaussian(AtomFamily):
     r"""Gaussian of covariance :math:`s I`, its shape the logarithm of ``s`` over the squared scale.
 
     :math:`a_j = \exp(i \omega_j^T c - s \|\omega_j\|^2 / 2)`. A k-means cluster has a width; an
