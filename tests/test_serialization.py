@@ -9,7 +9,7 @@ import safetensors.numpy
 from test_frequencies import operator
 
 from sketchlearn.exceptions import SketchFormatError
-from sketchlearn.sketching import Sketch, Sketcher, serialization
+from sketchlearn.sketching import Sketch, Sketcher, container, serialization
 
 GOLDEN = Path(__file__).parent / "golden" / "sketch_v1.safetensors"
 
@@ -27,7 +27,7 @@ def repacked(data, **changes):
     arrays.update(changes.pop("arrays", {}))
     metadata = {**metadata, **changes}
     metadata.pop("digest")
-    return serialization._laid_out(arrays, metadata)
+    return container.laid_out(arrays, metadata)
 
 
 def test_bytes_are_a_round_trip():
@@ -112,6 +112,10 @@ def test_each_check_has_its_own_message():
         (repacked(data, scale="large"), "does not describe a sketch"),
         (repacked(data, n_samples="-3"), "does not describe a sketch"),
         (repacked(data, n_samples="many"), "does not describe a sketch"),
+        (repacked(data, n_samples=" 8"), "not in canonical form"),
+        (repacked(data, comment="hello"), "not in canonical form"),
+        (repacked(data, scale="0x1p+99999"), "does not describe a sketch"),
+        (repacked(data, operator="fast"), "operator is of kind 'fast', which this library does"),
         (repacked(data, arrays={"center": np.zeros(3, d64)}), r"center must have shape \(2,\)"),
         (repacked(data, arrays={"feature_sum": np.zeros((2, 4), i64)}), "feature_sum must have"),
         (repacked(data, arrays={"turns": np.zeros(6, np.float32)}), "must have shape"),
@@ -120,17 +124,23 @@ def test_each_check_has_its_own_message():
             Sketch.from_bytes(altered)
 
 
-def test_missing_and_mistyped_arrays():
-    a = small_sketch()
-    length = int.from_bytes(a.to_bytes()[:8], "little")
-    metadata = json.loads(a.to_bytes()[8 : 8 + length])["__metadata__"]
-    arrays = safetensors.numpy.load(a.to_bytes())
-    single = {**arrays, "center": arrays["center"].astype(np.float32)}
-    with pytest.raises(SketchFormatError, match="center must be float64, got float32"):
-        Sketch.from_bytes(safetensors.numpy.save(single, metadata))
-    del arrays["lower"]
-    with pytest.raises(SketchFormatError, match="lacks the arrays lower"):
-        Sketch.from_bytes(safetensors.numpy.save(arrays, metadata))
+def test_missing_extra_and_mistyped_arrays():
+    data = small_sketch().to_bytes()
+    length = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+    metadata.pop("digest")
+    arrays = safetensors.numpy.load(data)
+    lacking = {name: array for name, array in arrays.items() if name != "lower"}
+    for other, message in [
+        ({**arrays, "center": arrays["center"].astype(np.float32)}, "center must be float64, got"),
+        ({**arrays, "rows": np.zeros(3)}, "no sketch has the arrays rows"),
+        (lacking, "lacks the arrays lower"),
+    ]:
+        with pytest.raises(SketchFormatError, match=message):
+            Sketch.from_bytes(container.laid_out(other, metadata))
+    half = safetensors.numpy.save({"a": np.ones(3, dtype=np.float16)}, metadata)
+    with pytest.raises(SketchFormatError, match="a is of a type that no sketch has"):
+        Sketch.from_bytes(half)
 
 
 def test_saving_replaces_and_leaves_nothing_beside(tmp_path):
@@ -169,7 +179,7 @@ def test_a_full_disk_passes_through(tmp_path, monkeypatch):
         open(path, mode).close()
         return open("/dev/full", "wb")
 
-    monkeypatch.setattr(serialization, "open", onto_full_disk, raising=False)
+    monkeypatch.setattr(container, "open", onto_full_disk, raising=False)
     with pytest.raises(OSError, match="No space left") as caught:
         small_sketch().save(tmp_path / "a.sketch")
     assert caught.value.errno == errno.ENOSPC

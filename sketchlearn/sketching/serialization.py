@@ -1,49 +1,28 @@
-"""A sketch's bytes: a safetensors file with a digest over everything in it.
-
-Layout (format 1): eight bytes with the header's length, little-endian; a JSON header with sorted
-keys and no spaces, padded with spaces to a multiple of eight; the arrays, little-endian, in the
-order of `ARRAYS`. The header's ``__metadata__`` holds strings only, as safetensors has it.
-
-The file is written by hand rather than by the safetensors library, whose order of metadata
-varies; reading goes through the library. What was read is written again and compared, so that no
-altered byte goes unnoticed, wherever it is.
-"""
+"""A sketch's bytes: which arrays and counts its file holds, and what makes them a sketch."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import os
-import secrets
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from sketchlearn.exceptions import SketchFormatError
 from sketchlearn.frequencies import DenseFrequencies, FrequencyOperator
+from sketchlearn.sketching.container import FileKind
 
-FORMAT = "sketchlearn-sketch"
-FORMAT_VERSION = 1
-
-# Names, in file order, and little-endian types; the widest first keeps all of them aligned.
+SKETCH_FILE = FileKind("sketch", 1, SketchFormatError)
 ARRAYS: dict[str, np.dtype[Any]] = {
-    "center": np.dtype("<f8"),
-    "covariance": np.dtype("<f8"),
-    "feature_sum": np.dtype("<i8"),
-    "lower": np.dtype("<f8"),
-    "upper": np.dtype("<f8"),
-    "turns": np.dtype("<f4"),
+    "center": np.dtype(np.float64),
+    "covariance": np.dtype(np.float64),
+    "feature_sum": np.dtype(np.int64),
+    "lower": np.dtype(np.float64),
+    "turns": np.dtype(np.float32),
+    "upper": np.dtype(np.float64),
 }
-SAFETENSORS_TYPES = {"<f8": "F64", "<i8": "I64", "<f4": "F32"}
-# How the header of every sketch starts, its keys being sorted.
-HEADER_START = b'{"__metadata__":{"digest":"'
 COUNTS = ("n_samples", "weight_units", "squared_weight_units")
+# The one kind of operator that there is.
+OPERATOR = "dense"
 
 
 def encoded(operator: FrequencyOperator, feature_sum: np.ndarray, counts: tuple[int, ...]) -> bytes:
@@ -53,31 +32,18 @@ def encoded(operator: FrequencyOperator, feature_sum: np.ndarray, counts: tuple[
         name: np.asarray(feature_sum if name == "feature_sum" else components[name])
         for name in ARRAYS
     }
-    metadata = {
-        "format": FORMAT,
-        "format_version": str(FORMAT_VERSION),
-        "library_version": _library_version(),
-        "operator": "dense",
-        "scale": operator.scale.hex(),
-        "double_phases": str(int(components["double_phases"])),
-        "fingerprint": operator.fingerprint,
-        **dict(zip(COUNTS, map(str, counts), strict=True)),
-    }
-    return _laid_out(arrays, metadata)
+    return SKETCH_FILE.laid_out(arrays, _metadata(operator, counts))
 
 
 def decoded(data: bytes) -> tuple[FrequencyOperator, np.ndarray, tuple[int, ...]]:
     """Give the operator, sums and counts that these bytes hold, or say what is wrong with them."""
-    data = bytes(data)
-    metadata = _metadata_of(data)
-    digest = metadata.pop("digest", None)
-    arrays = _arrays_of(data)
-    if digest != _digest(arrays, metadata):
+    arrays, metadata = SKETCH_FILE.contents(data)
+    _check_arrays(arrays)
+    if metadata.get("operator") != OPERATOR:
         raise SketchFormatError(
-            "the sketch's digest does not match its contents: the file was altered"
+            f"the sketch's operator is of kind {metadata.get('operator')!r}, which this library "
+            f"does not know; it knows {OPERATOR!r}"
         )
-    if _laid_out(arrays, metadata) != data:
-        raise SketchFormatError("the sketch is not in canonical form: the file was altered")
     try:
         operator = DenseFrequencies(
             scale=float.fromhex(metadata["scale"]),
@@ -85,105 +51,42 @@ def decoded(data: bytes) -> tuple[FrequencyOperator, np.ndarray, tuple[int, ...]
             **{name: arrays[name] for name in ARRAYS if name != "feature_sum"},
         )
         counts = tuple(int(metadata[name]) for name in COUNTS)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         raise SketchFormatError(f"the file does not describe a sketch: {error!r}") from error
     if operator.fingerprint != metadata.get("fingerprint"):
         raise SketchFormatError(
             f"the operator's fingerprint is {operator.fingerprint} where the file says "
             f"{metadata.get('fingerprint')}"
         )
+    expected = _metadata(operator, counts)
+    said = {name: metadata[name] for name in metadata if name not in SKETCH_FILE.own_names}
+    if said != expected:
+        raise SketchFormatError("the sketch's metadata is not in canonical form")
     return operator, arrays["feature_sum"].astype(np.int64), counts
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file wholly or not at all; an OSError leaves what was there as it was.
-
-    Links are followed. A device or a pipe is written to as it is: it cannot be replaced.
-    """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        target.write_bytes(data)
-        return
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+def read(path: str | os.PathLike[str]) -> bytes:
+    """Read a sketch's file; of a file that is none, no more than its start."""
+    return SKETCH_FILE.read(path)
 
 
-def _laid_out(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
-    """Lay out arrays and metadata, with the digest of both, as format 1 has it."""
-    header: dict[str, Any] = {"__metadata__": {**metadata, "digest": _digest(arrays, metadata)}}
-    payload = b""
-    for name, dtype in ARRAYS.items():
-        content = arrays[name].astype(dtype).tobytes()
-        header[name] = {
-            "dtype": SAFETENSORS_TYPES[dtype.str],
-            "shape": list(arrays[name].shape),
-            "data_offsets": [len(payload), len(payload) + len(content)],
-        }
-        payload += content
-    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode("ascii")
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + payload
+def _metadata(operator: FrequencyOperator, counts: tuple[int, ...]) -> dict[str, str]:
+    """What a sketch's header says beside what every file's does."""
+    return {
+        "operator": OPERATOR,
+        "scale": operator.scale.hex(),
+        "double_phases": str(int(operator.components()["double_phases"])),
+        "fingerprint": operator.fingerprint,
+        **dict(zip(COUNTS, map(str, counts), strict=True)),
+    }
 
 
-def _digest(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> str:
-    """BLAKE2b, in hexadecimal, of the metadata and all arrays."""
-    digest = hashlib.blake2b(digest_size=32)
-    digest.update(json.dumps(metadata, sort_keys=True, separators=(",", ":")).encode())
-    for name, dtype in ARRAYS.items():
-        digest.update(f"{name}{arrays[name].shape}".encode())
-        digest.update(arrays[name].astype(dtype).tobytes())
-    return digest.hexdigest()
-
-
-def _metadata_of(data: bytes) -> dict[str, str]:
-    """Metadata of a file of this format, checked for format and version."""
-    if len(data) < 8:
-        raise SketchFormatError(f"the sketch is truncated: {len(data)} bytes")
-    length = int.from_bytes(data[:8], "little")
-    if data[8:].startswith(HEADER_START) and length > len(data) - 8:
-        raise SketchFormatError(
-            f"the sketch is truncated: a header of {length} bytes in a file of {len(data)}"
-        )
-    try:
-        header = json.loads(data[8 : 8 + length].decode("ascii"))
-        metadata = dict(header["__metadata__"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SketchFormatError(
-            "not a sketch file: it has no readable safetensors header with metadata"
-        ) from error
-    if metadata.get("format") != FORMAT:
-        raise SketchFormatError(
-            f"not a sketch file: its format is {metadata.get('format')!r}, expected {FORMAT!r}"
-        )
-    if metadata.get("format_version") != str(FORMAT_VERSION):
-        raise SketchFormatError(
-            f"the sketch is of format version {metadata.get('format_version')} (written by "
-            f"sketchlearn {metadata.get('library_version')}); this library reads version "
-            f"{FORMAT_VERSION}"
-        )
-    return metadata
-
-
-def _arrays_of(data: bytes) -> dict[str, np.ndarray]:
-    """Arrays of a safetensors file, checked for presence, type and shape."""
-    try:
-        arrays = safetensors.numpy.load(data)
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise SketchFormatError(
-            f"the sketch's arrays cannot be read, it is truncated or altered: {error}"
-        ) from error
-    missing = [name for name in ARRAYS if name not in arrays]
-    if missing:
+def _check_arrays(arrays: dict[str, np.ndarray]) -> None:
+    """Refuse arrays other than a sketch's, by presence, type and shape."""
+    if missing := [name for name in ARRAYS if name not in arrays]:
         raise SketchFormatError(f"the sketch lacks the arrays {', '.join(missing)}")
+    if extra := [name for name in arrays if name not in ARRAYS]:
+        raise SketchFormatError(f"no sketch has the arrays {', '.join(extra)}")
     for name, dtype in ARRAYS.items():
         if arrays[name].dtype != dtype:
             raise SketchFormatError(f"{name} must be {dtype}, got {arrays[name].dtype}")
@@ -196,13 +99,3 @@ def _arrays_of(data: bytes) -> dict[str, np.ndarray]:
                 f"{name} must have shape {shape} beside turns of shape {arrays['turns'].shape}, "
                 f"got {arrays[name].shape}"
             )
-    return arrays
-
-
-@cache
-def _library_version() -> str:
-    """Give the library's version, for whoever reads the file's header."""
-    try:
-        return version("sketchlearn")
-    except PackageNotFoundError:
-        return "unknown"

@@ -11,7 +11,8 @@ import numpy as np
 from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching.accumulation import LARGEST_TOTAL_UNITS, WEIGHT_UNIT
-from sketchlearn.sketching.serialization import decoded, encoded, write_atomically
+from sketchlearn.sketching.container import write_atomically
+from sketchlearn.sketching.serialization import decoded, encoded, read
 
 FEATURE_UNIT = 2.0**-21
 
@@ -159,8 +160,7 @@ class Sketch:
         OSError
             If it cannot be read.
         """
-        with open(path, "rb") as file:
-            return cls.from_bytes(file.read())
+        return cls.from_bytes(read(path))
 
     def to_bytes(self) -> bytes:
         """Give the sketch as the bytes of a safetensors file; equal sketches give equal bytes."""
@@ -275,4 +275,5 @@ def _is_possible(feature_sum: np.ndarray, n: int, units: int, squares: int) -> b
     if n < 0 or units < n or units * units > n * squares:
         return False
     # A feature is at most 1 in magnitude, but for the roundings of the feature and the weight.
-    return int(np.abs(feature_sum).max()) <= 2 * units + 8 * n + units // 2**19
+    largest = max(int(feature_sum.max()), -int(feature_sum.min()))
+    return largest <= 2 * units + 8 * n + units // 2**19
