@@ -37,7 +37,10 @@ LAYERS = {
 MAX_LINES = 400
 VAGUE_NAMES = {"utils", "util", "helper", "helpers", "manager", "managers", "misc", "common"}
 SEEDED_RANDOM = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "RandomState"}
-OPTIONAL = {"dask", "matplotlib", "mlxtend", "pandas", "polars", "pyarrow", "pyspark", "rich"}
+OPTIONAL = {
+    *("dask", "distributed", "matplotlib", "mlxtend", "pandas", "polars", "pyarrow", "pyspark"),
+    *("rich", "typer"),
+}
 # Documented by scikit-learn for authors of transformers, in spite of the underscore.
 PUBLIC_IN_SPITE = {"_n_features_out"}
 
