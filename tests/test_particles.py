@@ -12,6 +12,7 @@ from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import MeanShift, Particles, cloud, cluster_points
 from sketchlearn.decoders.cloud import BLUR, Cloud, blur_covariance, gaussian, move, start_cloud
 from sketchlearn.decoders.lbfgs import Minimum
+from sketchlearn.decoders.point_clustering import standard_error
 from sketchlearn.frequencies import DenseFrequencies
 
 N_SEEDS = 3
@@ -242,7 +243,21 @@ def test_one_far_row_of_a_sample_does_not_cost_a_cluster():
     points = np.vstack([center + 0.3 * rng.standard_normal((300, 2)) for center in centers])
     points = np.vstack([points, [[60.0, 60.0]]])
     weights = np.ones(len(points))
-    found, _, _ = cluster_points(points, weights, centers, rng, sampled_share=0.01)
+    found, _, _ = cluster_points(points, weights, centers, rng, chances=0.01)
     assert largest_distance(centers, found) < 0.5
     found, _, _ = cluster_points(points, weights, centers, rng)
     assert largest_distance(centers, found) > 1.0
+    # The others are a sample, but this row was sure to be in it.
+    chances = np.where(points[:, 0] > 50.0, 1.0, 0.01)
+    found, _, _ = cluster_points(points, weights, centers, rng, chances=chances)
+    assert largest_distance(centers, found) > 1.0
+
+
+def test_the_error_of_a_sampled_sum():
+    rng = np.random.default_rng(0)
+    values = rng.exponential(size=2000)
+    sums = [3.0 * rng.choice(values, 500, replace=False).sum() for _ in range(2000)]
+    weighted = 3.0 * rng.choice(values, 500, replace=False)
+    # A sample of a quarter: the classical formula, n (1 - f) var.
+    assert standard_error(weighted, 0.25) == pytest.approx(np.std(sums), rel=0.15)
+    assert standard_error(weighted, 1.0) == 0.0

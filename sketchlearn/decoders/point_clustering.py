@@ -20,13 +20,13 @@ def cluster_points(
     rng: np.random.Generator,
     *,
     n_random: int = 8,
-    sampled_share: float = 1.0,
+    chances: np.ndarray | float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centroids (k, d), shares (k,) and labels of the best k-means, the heaviest cluster first.
 
-    k-means runs from ``start`` and from ``n_random`` random starts. Points that are a sample, a
-    ``sampled_share`` below 1 of all, may prefer another start by accident, one far row for
-    instance; then its gain must exceed two standard errors of the gain.
+    k-means runs from ``start`` and from ``n_random`` random starts. Points that are a sample, drawn
+    with ``chances`` (n,) below 1, may prefer another start by accident, one far row for instance;
+    then its gain must exceed two standard errors of the gain.
     """
     seed = int(rng.integers(2**31 - 1))
     k = len(start)
@@ -44,9 +44,21 @@ def cluster_points(
         led, free = (model.fit(scaled, sample_weight=weights) for model in models)
         gains = weights * (np.square(led.transform(scaled).min(axis=1)))
         gains -= weights * (np.square(free.transform(scaled).min(axis=1)))
-    error = np.sqrt(len(gains) * np.var(gains) * max(0.0, 1.0 - sampled_share))
-    best = free if gains.sum() > SIGNIFICANT * error else led
+    best = free if gains.sum() > SIGNIFICANT * standard_error(gains, chances) else led
     shares = np.bincount(best.labels_, weights=weights, minlength=k) / weights.sum()
     order = np.argsort(-shares, kind="stable")
     labels = np.argsort(order)[best.labels_]
     return best.cluster_centers_[order] * size + centre, shares[order], labels
+
+
+def standard_error(values: np.ndarray, chances: np.ndarray | float) -> float:
+    """Of the sum of values that stand for more, drawn with ``chances`` in a fixed number.
+
+    Source: Hajek, "Asymptotic theory of rejective sampling", Annals of Mathematical Statistics
+    35(4), 1964: the variance of independent draws, the values taken from their weighted mean.
+    """
+    left_to_chance = np.broadcast_to(1.0 - np.asarray(chances), values.shape)
+    if not left_to_chance.any():
+        return 0.0
+    from_mean = values - np.average(values, weights=left_to_chance)
+    return float(np.sqrt(left_to_chance @ from_mean**2))

@@ -213,9 +213,9 @@ class CompressiveKMeans(
         self.cluster_centers_, self.weights_ = mixture.locations, mixture.weights
         if pilot is not None:
             weights = calibrated_weights(self.sketch_, pilot, self.sketcher_.pilot_weight_)
-            share = np.asarray(self.sketcher_.pilot_weight_).sum() / self.sketch_.weight_sum
+            chances = np.asarray(self.sketcher_.pilot_chance_)
             self.cluster_centers_, self.weights_, _ = cluster_points(
-                pilot, weights, mixture.locations, rng, sampled_share=share
+                pilot, weights, mixture.locations, rng, chances=chances
             )
         else:
             self._warn_of_lost_spread(mixture)

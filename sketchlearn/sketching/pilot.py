@@ -13,6 +13,10 @@ LARGEST_ENTRY = 1e150
 DEFAULT_N_CLUSTERS = 10
 SMALLEST_PILOT = 5000
 PILOT_ROWS_A_CLUSTER = 50
+# Rows that a pilot of one is chosen among, at most: reading all of very many would cost a pass.
+CANDIDATES_A_ROW = 20
+# Rows whose squares are taken at a time.
+BLOCK = 4096
 # How far the box goes beyond the pilot's range on each side, in parts of it.
 BOX_MARGIN = 0.1
 # Within-cluster spread, in parts of the whole, below which a pilot is only a few distinct points.
@@ -27,31 +31,116 @@ def pilot_size(n_clusters: int | None = None) -> int:
 
 def draw_pilot(
     X: np.ndarray, weights: np.ndarray | None, size: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Uniform rows without replacement, among those of positive weight, and their weights.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    r"""Draw a pilot, among the rows of positive weight: all of them, or ``size``.
 
+    Half the chance of a row is its weight's, half its squared distance's from the mean, as in a
+    lightweight coreset:
+
+    .. math:: q_i \propto \tfrac12 \frac{w_i}{\sum w}
+        + \tfrac12 \frac{w_i \|x_i - \mu\|^2}{\sum_l w_l \|x_l - \mu\|^2}
+
+    and its weight is divided by its chance. So rare rows far from all others, which k-means' sum
+    hangs on, are not left to luck. Of many rows, twenty times as many as are drawn are candidates.
     Equal rows are merged and all are put in a fixed order, so that what is learned from them
     depends neither on the order of the data nor on whether a row has weight two or comes twice.
+
+    Returns
+    -------
+    rows : ndarray of shape (p, n_features)
+        Distinct rows, float64.
+    weights : ndarray of shape (p,)
+        What each stands for, scaled to the mean weight of all rows.
+    chances : ndarray of shape (p,)
+        The chance that each had to be drawn, in (0, 1].
 
     Raises
     ------
     ValueError
         If a row is so large that squares overflow.
+
+    References
+    ----------
+    Bachem, Lucic and Krause, "Scalable k-means clustering via lightweight coresets", KDD 2018,
+    section 3; drawn without replacement here.
     """
     eligible = np.arange(len(X)) if weights is None else np.flatnonzero(weights > 0)
+    share = 1.0
+    if len(eligible) > (most := CANDIDATES_A_ROW * size):
+        share = most / len(eligible)
+        eligible = eligible[np.sort(rng.choice(len(eligible), most, replace=False))]
+    row_weights = np.ones(len(eligible)) if weights is None else weights[eligible]
+    chances = np.ones(len(eligible))
     if len(eligible) > size:
-        eligible = eligible[np.sort(rng.choice(len(eligible), size, replace=False))]
+        chances = _chances(X, eligible, row_weights, size)
+        drawn = _systematic(chances, rng)
+        mean = row_weights.mean()
+        eligible = eligible[drawn]
+        chances = share * chances[drawn]
+        row_weights = row_weights[drawn] / chances
+        row_weights *= mean / row_weights.mean()
     # Adding zero turns -0.0 into 0.0, which has other bytes.
     rows = np.array(X[eligible], dtype=np.float64, order="C") + 0.0
-    if (largest := float(np.abs(rows).max())) > LARGEST_ENTRY:
-        raise ValueError(f"X must not exceed {LARGEST_ENTRY:g} in magnitude, got {largest:g}")
+    _check_size(rows)
+    return _merged(rows, row_weights, chances)
+
+
+def _merged(
+    rows: np.ndarray, weights: np.ndarray, chances: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct rows in a fixed order, their summed weights and average chances."""
     whole_rows = rows.view(np.dtype((np.void, rows.strides[0]))).ravel()
     _, first, inverse = np.unique(whole_rows, return_index=True, return_inverse=True)
-    row_weights = np.ones(len(rows)) if weights is None else weights[eligible]
-    rows, row_weights = rows[first], np.bincount(inverse, weights=row_weights)
+    totals = np.bincount(inverse, weights=weights)
+    averages = np.bincount(inverse, weights=weights * chances) / totals
+    rows = rows[first]
     # Bytes sort otherwise when the data's units change; this sum does not.
     order = np.argsort((rows * np.cos(np.arange(rows.shape[1]))).sum(axis=1), kind="stable")
-    return rows[order], row_weights[order]
+    return rows[order], totals[order], averages[order]
+
+
+def _chances(X: np.ndarray, candidates: np.ndarray, weights: np.ndarray, size: int) -> np.ndarray:
+    """Chances of the candidates, at most 1, that sum to ``size``."""
+    squares = _squared_distances(X, candidates, weights)
+    importance = weights / weights.sum()
+    if (total := weights @ squares) > 0:
+        importance = 0.5 * importance + 0.5 * weights * (squares / total)
+    chances = size * importance
+    while (chances > 1.0).any():
+        is_sure = chances >= 1.0
+        rest = np.where(is_sure, 0.0, importance)
+        chances = np.where(is_sure, 1.0, (size - is_sure.sum()) * (rest / rest.sum()))
+    return chances
+
+
+def _systematic(chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Indices drawn without replacement, each with its chance, in a fixed number."""
+    order = rng.permutation(len(chances))
+    reached = np.cumsum(chances[order])
+    ticks = rng.random() + np.arange(np.rint(reached[-1]))
+    return np.sort(order[np.minimum(np.searchsorted(reached, ticks, "right"), len(order) - 1)])
+
+
+def _squared_distances(X: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Squared distances from the weighted mean of these rows, block by block in float64."""
+    blocks = [slice(i, i + BLOCK) for i in range(0, len(rows), BLOCK)]
+    total = np.zeros(X.shape[1])
+    for block in blocks:
+        few = np.asarray(X[rows[block]], dtype=np.float64)
+        _check_size(few)
+        total += weights[block] @ few
+    mean = total / weights.sum()
+    squares = np.empty(len(rows))
+    for block in blocks:
+        from_mean = np.asarray(X[rows[block]], dtype=np.float64) - mean
+        squares[block] = np.einsum("ij,ij->i", from_mean, from_mean)
+    return squares
+
+
+def _check_size(rows: np.ndarray) -> None:
+    """Refuse rows whose squares would overflow."""
+    if (largest := float(np.abs(rows).max())) > LARGEST_ENTRY:
+        raise ValueError(f"X must not exceed {LARGEST_ENTRY:g} in magnitude, got {largest:g}")
 
 
 def box_of(rows: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:

@@ -39,11 +39,11 @@ TRANSFORM_ROWS = 1024
 class Sketcher(TransformerMixin, BaseEstimator):
     r"""Choose frequencies on a few rows; then turn any rows into exact, mergeable sketches.
 
-    `fit` looks at a pilot of uniform rows, max(5000, 50 n_clusters) of them. The centre is their
-    mean; the scale :math:`s` the standard deviation of a cluster, by k-means on them; the
-    frequencies are :math:`\omega = R / (c s)\,\varphi` with R from the radius law, uniform
-    orthogonal directions, and c = 1.25, or 1 where d <= 3. `sketch` reads each row once and keeps
-    nothing.
+    `fit` looks at a pilot of max(5000, 50 n_clusters) rows, drawn such that far rows are not left
+    to chance, and weighted accordingly. The centre is their mean; the scale :math:`s` the standard
+    deviation of a cluster, by k-means on them; the frequencies are
+    :math:`\omega = R / (c s)\,\varphi` with R from the radius law, uniform orthogonal directions,
+    and c = 1.25, or 1 where d <= 3. `sketch` reads each row once and keeps nothing.
 
     Parameters
     ----------
@@ -77,7 +77,9 @@ class Sketcher(TransformerMixin, BaseEstimator):
     pilot_ : ndarray of shape (n_pilot, n_features) or None
         The pilot's rows, float64.
     pilot_weight_ : ndarray of shape (n_pilot,) or None
-        Their weights.
+        What each stands for: its weight over its chance, scaled to the mean weight of a row.
+    pilot_chance_ : ndarray of shape (n_pilot,) or None
+        The chance that each had to be in the pilot.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -119,7 +121,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         sketcher = cls(operator.n_frequencies, scale=operator.scale, n_jobs=n_jobs)
         sketcher.n_features_in_ = operator.n_features
         sketcher._adopt(operator)
-        sketcher.pilot_ = sketcher.pilot_weight_ = None
+        sketcher.pilot_ = sketcher.pilot_weight_ = sketcher.pilot_chance_ = None
         return sketcher
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -223,7 +225,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         n_frequencies, law = self._frequency_count(k, d), self._law(d)
         pilot_rng, seed_rng = rng.spawn(2)
         kmeans_seed, operator_seed = (int(s) for s in seed_rng.integers(2**31 - 1, size=2))
-        rows, row_weights = draw_pilot(X, weights, pilot_size(k), pilot_rng)
+        rows, row_weights, chances = draw_pilot(X, weights, pilot_size(k), pilot_rng)
         center = np.average(rows, axis=0, weights=row_weights)
         if isinstance(self.scale, str) and self.scale == "auto":
             scale = cluster_scale(rows, row_weights, center, k, kmeans_seed)
@@ -245,6 +247,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         self._adopt(operator)
         self.pilot_ = rows if self.keep_pilot else None
         self.pilot_weight_ = row_weights if self.keep_pilot else None
+        self.pilot_chance_ = chances if self.keep_pilot else None
 
     def _adopt(self, operator: FrequencyOperator) -> None:
         """Set what follows from the operator."""
@@ -276,7 +279,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         """What a pickle holds: all but the pilot's rows, which must not travel unasked."""
         state = dict(super().__getstate__())
         if "pilot_" in state:
-            state["pilot_"] = state["pilot_weight_"] = None
+            state["pilot_"] = state["pilot_weight_"] = state["pilot_chance_"] = None
         return state
 
     def __sklearn_tags__(self) -> Any:

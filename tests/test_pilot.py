@@ -1,0 +1,112 @@
+"""The few rows that a sketcher learns from, and keeps for the estimators."""
+
+import numpy as np
+import pytest
+
+from sketchlearn import CompressiveKMeans, Sketcher
+from sketchlearn.sketching.pilot import CANDIDATES_A_ROW, draw_pilot
+
+
+def drawn(X, size, weights=None, seed=0):
+    return draw_pilot(X, weights, size, np.random.default_rng(seed))
+
+
+def with_outliers(n=4000, n_far=20, d=3, seed=0):
+    """Rows of one cluster, the last few of them moved out to a distance of a hundred."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    X[-n_far:] *= 100.0 / np.linalg.norm(X[-n_far:], axis=1, keepdims=True)
+    return X
+
+
+def test_all_rows_of_few_are_in():
+    X = with_outliers(100)
+    rows, weights, chances = drawn(X, 100)
+    assert {tuple(row) for row in rows} == {tuple(row) for row in X}
+    np.testing.assert_array_equal(weights, 1.0)
+    np.testing.assert_array_equal(chances, 1.0)
+
+
+def test_far_rows_are_never_left_out():
+    X = with_outliers()
+    for seed in range(20):
+        rows, _, chances = drawn(X, 200, seed=seed)
+        is_far = np.linalg.norm(rows, axis=1) > 50.0
+        assert is_far.sum() == 20
+        np.testing.assert_array_equal(chances[is_far], 1.0)
+
+
+def test_as_many_are_drawn_as_were_asked_for_and_each_has_its_chance():
+    X = with_outliers()
+    seen = np.zeros(len(X))
+    position = {tuple(row): i for i, row in enumerate(X)}
+    chance_of = np.zeros(len(X))
+    for seed in range(400):
+        rows, _, chances = drawn(X, 200, seed=seed)
+        assert len(rows) == 200
+        which = [position[tuple(row)] for row in rows]
+        seen[which] += 1
+        chance_of[which] = chances
+    np.testing.assert_allclose(seen.sum(), 400 * chance_of.sum(), rtol=0.02)
+    is_known = chance_of > 0
+    z = (seen - 400 * chance_of)[is_known] / np.sqrt(400 * chance_of)[is_known]
+    assert np.abs(z).max() < 5.0
+
+
+def test_weighted_sums_estimate_those_of_all_rows():
+    X = with_outliers()
+    weights = np.random.default_rng(1).integers(1, 4, len(X)).astype(float)
+    estimates = []
+    for seed in range(200):
+        rows, row_weights, _ = drawn(X, 400, weights, seed)
+        assert row_weights.sum() == pytest.approx(400 * weights.mean())
+        estimates.append(np.average(np.square(rows).sum(axis=1), weights=row_weights))
+    truth = np.average(np.square(X).sum(axis=1), weights=weights)
+    assert np.mean(estimates) == pytest.approx(truth, rel=0.02)
+    # Uniform rows, of which two are far: more than a half.
+    assert np.std(estimates) < 0.15 * truth
+
+
+def test_of_very_many_rows_only_some_are_candidates():
+    X = np.zeros((CANDIDATES_A_ROW * 50 * 4, 2))
+    X[:, 0] = np.arange(len(X))
+    rows, _, chances = drawn(X, 50)
+    assert len(rows) == 50
+    assert np.all(chances <= 0.25)
+
+
+def test_equal_rows_share_a_weight():
+    X = np.repeat([[0.0, 0.0], [1.0, 5.0]], [300, 700], axis=0)
+    rows, weights, chances = drawn(X, 100)
+    np.testing.assert_array_equal(np.sort(rows, axis=0), [[0.0, 0.0], [1.0, 5.0]])
+    assert weights[rows[:, 0] == 1.0] / weights.sum() == pytest.approx(0.7, abs=0.05)
+    assert np.all((chances > 0.0) & (chances < 0.5))
+
+
+def test_rows_without_weight_are_out():
+    X = with_outliers()
+    weights = np.zeros(len(X))
+    weights[:1000] = 1.0
+    rows, _, _ = drawn(X, 200, weights)
+    assert {tuple(row) for row in rows} <= {tuple(row) for row in X[:1000]}
+
+
+def test_what_must_not_travel_stays():
+    import pickle
+
+    sketcher = Sketcher(30, random_state=0).fit(with_outliers(6000))
+    assert len(sketcher.pilot_) == len(sketcher.pilot_weight_) == len(sketcher.pilot_chance_)
+    there = pickle.loads(pickle.dumps(sketcher))
+    assert there.pilot_ is there.pilot_weight_ is there.pilot_chance_ is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_far_outliers_are_clustered_as_k_means_clusters_them(seed):
+    from sklearn.cluster import KMeans
+
+    rng = np.random.default_rng(seed)
+    X = 4.0 * rng.standard_normal((6, 4))[rng.integers(6, size=20_000)]
+    X += rng.standard_normal(X.shape)
+    X[:60] = rng.uniform(-150.0, 150.0, size=(60, 4))
+    best = KMeans(6, n_init=10, random_state=seed).fit(X).inertia_
+    assert CompressiveKMeans(6, random_state=seed).fit(X).inertia_ < 1.05 * best
