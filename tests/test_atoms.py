@@ -5,11 +5,29 @@ import pytest
 from planted import central_differences, operator_of
 
 from sketchlearn._kernels.atoms import add_waves, correlate, modulated_waves, rotate_in_place
-from sketchlearn.atoms import Dirac, SphericalGaussian
+from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian, SphericalGaussian
 
-FAMILIES = [Dirac, SphericalGaussian]
+FAMILIES = [Dirac, SphericalGaussian, DiagonalGaussian, FullGaussian]
 # Largest error of the kernels' cosine, by a search over all of a turn.
 WAVE_ERROR = 8e-7
+
+
+def covariance_of(family, theta):
+    """Covariance (d, d) of one atom, from the definition of its shape."""
+    d, s2 = family.n_features, family.operator.scale**2
+    shape = theta[d:]
+    if isinstance(family, Dirac):
+        return np.zeros((d, d))
+    if isinstance(family, SphericalGaussian):
+        return s2 * np.exp(shape[0]) * np.eye(d)
+    if isinstance(family, DiagonalGaussian):
+        return s2 * np.diag(np.exp(shape))
+    factor = np.diag(np.exp(shape[:d]))
+    below = iter(shape[d:])
+    for i in range(d):
+        for j in range(i):
+            factor[i, j] = next(below)
+    return s2 * (0.02 * np.eye(d) + factor @ factor.T)
 
 
 def characteristic_functions(family, parameters):
@@ -18,8 +36,8 @@ def characteristic_functions(family, parameters):
     atoms = []
     for theta in parameters:
         mean = theta[: operator.n_features] - operator.center
-        variance = 0.0 if isinstance(family, Dirac) else operator.scale**2 * np.exp(theta[-1])
-        wave = [np.exp(1j * w @ mean - 0.5 * variance * (w @ w)) for w in operator.frequencies.T]
+        covariance = covariance_of(family, theta)
+        wave = [np.exp(1j * w @ mean - 0.5 * w @ covariance @ w) for w in operator.frequencies.T]
         atoms.append(np.concatenate([np.real(wave), np.imag(wave)]))
     return np.array(atoms)
 

@@ -78,6 +78,14 @@ class AtomFamily(ABC):
         """Parameters (k, d + n_shape) of atoms of given means and variances, (k, d) each."""
         return np.hstack([locations, self.shapes_of(variances)])
 
+    def from_covariances(self, locations: np.ndarray, covariances: np.ndarray) -> np.ndarray:
+        """Parameters of the atoms nearest to means (k, d) and covariances (k, d, d)."""
+        return self.from_moments(locations, np.einsum("kll->kl", covariances))
+
+    def covariance_matrices(self, parameters: np.ndarray) -> np.ndarray:
+        """Covariances (k, d, d); families of correlated features override this."""
+        return self.covariances(parameters)[:, :, None] * np.eye(self.n_features)
+
     def at(self, locations: np.ndarray) -> np.ndarray:
         """Parameters (k, d + n_shape) of atoms of the default shape at ``locations`` (k, d)."""
         shapes = np.broadcast_to(self.default_shape(), (len(locations), self.n_shape))
