@@ -31,7 +31,7 @@ class DenseFrequencies(FrequencyOperator):
     center : array-like of shape (n_features,)
         Taken from every row, in float64, before it is projected.
     scale : float
-        Standard deviation of a cluster, in data units.
+        Standard deviation of a cluster, in data units (or, column by column, in `units` of them).
     lower, upper : array-like of shape (n_features,)
         Corners of the box that decoders search, in data coordinates.
     covariance : array-like of shape (n_features, n_features)
@@ -86,8 +86,9 @@ class DenseFrequencies(FrequencyOperator):
         covariance: np.ndarray,
         pilot: np.ndarray,
         seed: int,
+        units: np.ndarray | float = 1.0,
     ) -> Self:
-        r"""Draw an operator: :math:`\omega = (R / \text{bandwidth})\, \varphi`.
+        r"""Draw an operator: :math:`\omega = (R / \text{bandwidth})\, \varphi / \text{units}`.
 
         R follows `radius_law` and the directions :math:`\varphi` are uniform on the sphere,
         orthogonal within each successive group of d of them, which lowers the variance of what is
@@ -108,12 +109,16 @@ class DenseFrequencies(FrequencyOperator):
             Rows whose largest phase decides whether phases need float64.
         seed : int
             Everything random follows from it.
+        units : ndarray of shape (n_features,), optional
+            Powers of two, the least of them one, that columns are divided by: what scale and
+            bandwidth are measured in.
         """
         radius_rng, direction_rng = np.random.default_rng(seed).spawn(2)
         radii = radius_law.sample(n_frequencies, radius_rng)
         directions = orthogonal_directions(len(center), n_frequencies, direction_rng)
         with np.errstate(over="ignore"):
             turns = (directions * (radii / (TWO_PI * bandwidth))).astype(np.float32)
+        turns /= np.broadcast_to(units, len(center)).astype(np.float32)[:, None]
         is_double = largest_phase(turns, pilot - center) > single_phase_limit(len(center))
         return cls(turns, center, scale, lower, upper, covariance, double_phases=is_double)
 
@@ -179,6 +184,21 @@ class DenseFrequencies(FrequencyOperator):
     def adjoint(self, R: np.ndarray) -> np.ndarray:
         """Give R @ frequencies.T, see `FrequencyOperator.adjoint`."""
         return np.asarray(R, dtype=np.float64) @ self._frequencies.T
+
+    def standardised(self) -> DenseFrequencies:
+        """Give the operator in its own units; powers of two, so that nothing is rounded."""
+        units = self.units
+        if np.all(units == 1.0):
+            return self
+        return DenseFrequencies(
+            self._turns * units.astype(np.float32)[:, None],
+            self._center / units,
+            self._scale,
+            self._lower / units,
+            self._upper / units,
+            self._covariance / np.outer(units, units),
+            double_phases=self._double_phases,
+        )
 
     def accumulator(self) -> Accumulator:
         """Give a fresh accumulator, for one thread."""

@@ -69,6 +69,22 @@ class FrequencyOperator(ABC):
     def adjoint(self, R: np.ndarray) -> np.ndarray:
         """Give R @ frequencies.T, shape (n, n_features), for real R of shape (n, n_frequencies)."""
 
+    @property
+    def units(self) -> np.ndarray:
+        """Powers of two (n_features,): rows divided by them have isotropic frequencies.
+
+        All ones unless the columns were scaled apart (`Sketcher` with ``scale="columns"``). The
+        least is one. They are read off the frequencies: the root mean squares of Omega's rows are
+        inverse to them, but for the accidents of the draw, which are far below a factor of two.
+        """
+        reach = np.sqrt(np.mean(self.frequencies**2, axis=1))
+        ratios = reach.max() / np.where(reach > 0, reach, reach.max())
+        return np.asarray(np.exp2(np.rint(np.log2(ratios))))
+
+    @abstractmethod
+    def standardised(self) -> FrequencyOperator:
+        """The same waves, in coordinates divided by `units`: an isotropic operator."""
+
     @abstractmethod
     def accumulator(self) -> Accumulator:
         """Give a fresh accumulator, for one thread."""

@@ -143,11 +143,35 @@ def _check_size(rows: np.ndarray) -> None:
         raise ValueError(f"X must not exceed {LARGEST_ENTRY:g} in magnitude, got {largest:g}")
 
 
-def box_of(rows: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def box_of(rows: np.ndarray, scale: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Corners of the rows' bounding box, widened by a tenth of its range on each side."""
     lower, upper = rows.min(axis=0), rows.max(axis=0)
     margin = BOX_MARGIN * np.maximum(upper - lower, scale)
     return lower - margin, upper + margin
+
+
+def column_units(
+    rows: np.ndarray, weights: np.ndarray, center: np.ndarray, n_clusters: int, seed: int
+) -> np.ndarray:
+    """A cluster's standard deviation along each column, to powers of two, the least of them one.
+
+    k-means on standardised columns, then on columns in units of what it found within clusters.
+    Constant columns get the least unit.
+    """
+    centered = rows - center
+    shares = weights / weights.sum()
+    units = np.sqrt(shares @ centered**2)
+    units[units == 0.0] = units[units > 0.0].min(initial=np.inf)
+    if not np.isfinite(units).all():
+        return np.ones(rows.shape[1])
+    k = min(n_clusters, len(rows) - 1)
+    for _ in range(2):
+        model = _kmeans(centered / units, weights, max(k, 1), seed)
+        within = centered / units - model.cluster_centers_[model.labels_]
+        spreads = np.sqrt(shares @ within**2)
+        # Columns that tell clusters of identical values apart keep a share of their whole spread.
+        units = units * np.maximum(spreads, LEAST_RELATIVE_SPREAD)
+    return np.asarray(np.exp2(np.rint(np.log2(units / units.min()))))
 
 
 def cluster_scale(
@@ -175,10 +199,15 @@ def cluster_scale(
     fallback = size * spread / k ** (1.0 / d)
     if n <= k:
         return fallback
-    model = KMeans(k, n_init=1, max_iter=30, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(centered, sample_weight=weights)
+    model = _kmeans(centered, weights, k, seed)
     variance = model.inertia_ / (n * d) * n / (n - k)
     scale = float(np.sqrt(variance))
     return size * scale if scale > LEAST_RELATIVE_SPREAD * spread else fallback
+
+
+def _kmeans(rows: np.ndarray, weights: np.ndarray, n_clusters: int, seed: int) -> KMeans:
+    """A quick k-means of the pilot."""
+    model = KMeans(n_clusters, n_init=1, max_iter=30, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(rows, sample_weight=weights)

@@ -136,6 +136,13 @@ class Sketch:
         power = float(np.sum(np.abs(self.centered_mean) ** 2))
         return float(np.sqrt(max(self.operator.n_frequencies - power, 0.0) / self.n_effective))
 
+    def standardised(self) -> Sketch:
+        """The sketch of the rows divided by the operator's `units`: the same sums."""
+        if np.all(self.operator.units == 1.0):
+            return self
+        counts = (self.n_samples, self.weight_units, self.squared_weight_units)
+        return Sketch(self.operator.standardised(), self.feature_sum, *counts)
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the sketch's bytes to a file, wholly or not at all.
 

@@ -27,6 +27,7 @@ from sketchlearn.sketching.pilot import (
     DEFAULT_N_CLUSTERS,
     box_of,
     cluster_scale,
+    column_units,
     draw_pilot,
     pilot_size,
 )
@@ -52,8 +53,10 @@ class Sketcher(TransformerMixin, BaseEstimator):
         clusters in d dimensions.
     n_clusters : int, optional
         How many clusters are expected: a hint for the two "auto". None means 10.
-    scale : float or "auto", default="auto"
-        Standard deviation of a cluster, in data units.
+    scale : float, "auto" or "columns", default="auto"
+        Standard deviation of a cluster, in data units: one number, as k-means has one distance.
+        "columns" tells columns apart, to powers of two (the operator's `units`), as mixtures with
+        a variance along each column need where columns are in different units.
     radius_law : {"adapted-radius", "folded-gaussian", "gaussian"} or RadiusLaw
         Law of the frequencies' radii.
     keep_pilot : bool, default=True
@@ -101,7 +104,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         n_frequencies: int | Literal["auto"] = "auto",
         *,
         n_clusters: int | None = None,
-        scale: float | Literal["auto"] = "auto",
+        scale: float | Literal["auto", "columns"] = "auto",
         radius_law: str | RadiusLaw = "adapted-radius",
         keep_pilot: bool = True,
         random_state: int | np.random.RandomState | None = None,
@@ -227,11 +230,14 @@ class Sketcher(TransformerMixin, BaseEstimator):
         kmeans_seed, operator_seed = (int(s) for s in seed_rng.integers(2**31 - 1, size=2))
         rows, row_weights, chances = draw_pilot(X, weights, pilot_size(k), pilot_rng)
         center = np.average(rows, axis=0, weights=row_weights)
-        if isinstance(self.scale, str) and self.scale == "auto":
-            scale = cluster_scale(rows, row_weights, center, k, kmeans_seed)
+        units = np.ones(d)
+        if isinstance(self.scale, str) and self.scale == "columns":
+            units = column_units(rows, row_weights, center, k, kmeans_seed)
+        if isinstance(self.scale, str) and self.scale in ("auto", "columns"):
+            scale = cluster_scale(rows / units, row_weights, center / units, k, kmeans_seed)
         else:
-            scale = check_positive(self.scale, 'scale, where not "auto",')
-        lower, upper = box_of(rows, scale)
+            scale = check_positive(self.scale, 'scale, where not "auto" or "columns",')
+        lower, upper = box_of(rows, scale * units)
         operator = DenseFrequencies.draw(
             n_frequencies,
             scale=scale,
@@ -243,6 +249,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             covariance=np.atleast_2d(np.cov(rows.T, aweights=row_weights, ddof=0)),
             pilot=rows,
             seed=operator_seed,
+            units=units,
         )
         self._adopt(operator)
         self.pilot_ = rows if self.keep_pilot else None
