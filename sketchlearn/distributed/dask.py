@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn.distributed.sample import Sample
-from sketchlearn.distributed.sums import Sums
+from sketchlearn.distributed.sums import Sums, require_finite
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching import Sketch, Sketcher, pilot_size
 
@@ -224,7 +224,7 @@ def _array_chunks(block: Any) -> Iterator[np.ndarray]:
 def _frame_chunks(frame: Any) -> Iterator[np.ndarray]:
     """A data frame's numbers, a missing one being NaN, which is refused later."""
     dtype = np.result_type(*(getattr(t, "numpy_dtype", t) for t in frame.dtypes), np.float32)
-    yield frame.to_numpy(dtype=dtype, na_value=np.nan)
+    yield require_finite(frame.to_numpy(dtype=dtype, na_value=np.nan), list(frame.columns))
 
 
 def _bag_chunks(elements: Iterable[Any], columns: list[str] | None) -> Iterator[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self, final
 
@@ -87,3 +87,21 @@ class Sums:
             If the total weight is 2^40 or more.
         """
         return Sketch(operator, self.feature_sum, *self.counts)
+
+
+def require_finite(rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Give rows back if they are finite.
+
+    Raises
+    ------
+    ValueError
+        Naming the first column that is not.
+    """
+    is_finite = np.isfinite(rows)
+    if not is_finite.all():
+        row, column = np.argwhere(~is_finite)[0]
+        what = "NaN" if np.isnan(rows[row, column]) else "infinity"
+        raise ValueError(
+            f"column {names[column]!r} contains {what}, or has nulls; fill or filter them"
+        )
+    return rows
