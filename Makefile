@@ -71,4 +71,4 @@ $(VENV)/.installed-%: pyproject.toml | $(BIN)/python
 # ">=" becomes "==": the lower bounds themselves, as constraints.
 build/oldest.txt: pyproject.toml
 	@mkdir -p build
-	sed -n 's/^ *"\([a-z-]*\)>=\([0-9.]*\)",$$/\1==\2/p' pyproject.toml | sort -u > $@
+	sed -n 's/^ *"\([a-z0-9-]*\)>=\([0-9.]*\)",$$/\1==\2/p' pyproject.toml | sort -u > $@

@@ -11,3 +11,7 @@ class SketchFormatError(ValueError):
 
 class EmptySketchError(ValueError):
     """A quantity was asked of a sketch that holds no rows."""
+
+
+class SourceError(ValueError):
+    """A file or another source of rows cannot be read, or does not hold what was asked of it."""

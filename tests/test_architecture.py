@@ -38,8 +38,8 @@ MAX_LINES = 400
 VAGUE_NAMES = {"utils", "util", "helper", "helpers", "manager", "managers", "misc", "common"}
 SEEDED_RANDOM = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "RandomState"}
 OPTIONAL = {
-    *("dask", "distributed", "matplotlib", "mlxtend", "pandas", "polars", "pyarrow", "pyspark"),
-    *("rich", "typer"),
+    *("dask", "distributed", "duckdb", "h5py", "matplotlib", "mlxtend", "pandas", "polars"),
+    *("pyarrow", "pyspark", "rich", "typer", "zarr"),
 }
 # Documented by scikit-learn for authors of transformers, in spite of the underscore.
 PUBLIC_IN_SPITE = {"_n_features_out"}

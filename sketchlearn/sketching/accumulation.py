@@ -29,15 +29,38 @@ def fixed_weights(weights: np.ndarray) -> np.ndarray:
     ValueError
         If a weight is above 2^20, or the mean positive weight so small that rounding would hurt.
     """
+    positive = weights[weights > 0]
+    if positive.size:
+        require_mean_weight(float(positive.mean()))
+    return weight_units(weights)
+
+
+def require_mean_weight(mean: float) -> None:
+    """Refuse weights whose mean, of the positive ones, is so small that rounding would hurt.
+
+    Raises
+    ------
+    ValueError
+        If it is below 2^-10.
+    """
+    if mean < LEAST_MEAN_WEIGHT:
+        raise ValueError(
+            f"sample_weight must be at least 2**-10 on average, as weights are kept in multiples "
+            f"of 2**-20, got a mean of {mean:.3g}; multiply all by a constant"
+        )
+
+
+def weight_units(weights: np.ndarray) -> np.ndarray:
+    """Round some of many weights, to int64 multiples of 2^-20.
+
+    Raises
+    ------
+    ValueError
+        If a weight is above 2^20.
+    """
     if weights.max(initial=0.0) > LARGEST_WEIGHT:
         raise ValueError(
             f"sample_weight must not exceed 2**20, got {weights.max()}; divide all by a constant"
-        )
-    positive = weights[weights > 0]
-    if positive.size and positive.mean() < LEAST_MEAN_WEIGHT:
-        raise ValueError(
-            f"sample_weight must be at least 2**-10 on average, as weights are kept in multiples "
-            f"of 2**-20, got a mean of {positive.mean():.3g}; multiply all by a constant"
         )
     return np.rint(weights / WEIGHT_UNIT).astype(np.int64)
 
@@ -53,17 +76,34 @@ def total_and_square(units: np.ndarray) -> tuple[int, int]:
     return total, square
 
 
+class BadEntryError(ValueError):
+    """An entry of X that cannot be sketched: what is wrong with it, its row and its column."""
+
+    def __init__(self, problem: str, row: int, column: int) -> None:
+        super().__init__(f"Input X contains {problem} at row {row}, column {column}")
+        self.problem, self.row, self.column = problem, row, column
+
+
 def half_angle_sums(
-    operator: FrequencyOperator, X: np.ndarray, units: np.ndarray | None, n_threads: int
+    operator: FrequencyOperator,
+    X: np.ndarray,
+    units: np.ndarray | None,
+    n_threads: int,
+    accumulators: list[Accumulator] | None = None,
 ) -> np.ndarray:
     """Sum C and S over rows, (2, m) int64, units of 2^-22; the same for any thread count.
 
+    Accumulators are made as needed and put into the list, for whoever comes back with more rows.
+
     Raises
     ------
-    ValueError
+    BadEntryError
         If a row is not finite, or too large for the operator; nothing is counted then.
     """
-    first = operator.accumulator()
+    accumulators = [] if accumulators is None else accumulators
+    if not accumulators:
+        accumulators.append(operator.accumulator())
+    first = accumulators[0]
     starts = range(0, len(X), first.chunk_size)
     n_threads = max(1, min(n_threads, len(starts)))
     chunks = itertools.count()
@@ -85,10 +125,11 @@ def half_angle_sums(
 
     if n_threads == 1:
         return work(first)
-    accumulators = [first] + [operator.accumulator() for _ in range(n_threads - 1)]
+    while len(accumulators) < n_threads:
+        accumulators.append(operator.accumulator())
     with ThreadPoolExecutor(n_threads) as pool:
         try:
-            parts = [pool.submit(work, accumulator) for accumulator in accumulators]
+            parts = [pool.submit(work, accumulator) for accumulator in accumulators[:n_threads]]
             # In short waits, since not every system wakes a waiting thread for an interrupt.
             while wait(parts, timeout=LONGEST_WAIT).not_done:
                 pass
@@ -105,19 +146,15 @@ def _native(rows: np.ndarray) -> np.ndarray:
     return rows.astype(np.float64)
 
 
-def _bad_rows(rows: np.ndarray, start: int) -> ValueError:
+def _bad_rows(rows: np.ndarray, start: int) -> BadEntryError:
     """Say which entry is not finite or too large."""
     rows = rows.astype(np.float64)
     bad = ~np.isfinite(rows)
     if bad.any():
         i, j = np.argwhere(bad)[0]
         what = "NaN" if np.isnan(rows[i, j]) else "infinity"
-        return ValueError(
-            f"Input X contains {what} (NaN and infinity cannot be sketched): "
-            f"row {start + i}, column {j}"
-        )
-    i, j = np.unravel_index(np.abs(rows).argmax(), rows.shape)
-    return ValueError(
-        f"Input X contains a value too large for this operator's frequencies: {rows[i, j]:.3g} "
-        f"at row {start + i}, column {j}"
-    )
+        problem = f"{what} (NaN and infinity cannot be sketched)"
+    else:
+        i, j = np.unravel_index(np.abs(rows).argmax(), rows.shape)
+        problem = f"a value too large for this operator's frequencies: {rows[i, j]:.3g}"
+    return BadEntryError(problem, start + int(i), int(j))

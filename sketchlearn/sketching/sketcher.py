@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -18,10 +19,13 @@ from sketchlearn._validation import (
 )
 from sketchlearn.frequencies import DenseFrequencies, FrequencyOperator, RadiusLaw
 from sketchlearn.frequencies.radius import radius_law_named
-from sketchlearn.sketching.accumulation import (
-    fixed_weights,
-    half_angle_sums,
-    total_and_square,
+from sketchlearn.sketching.accumulation import fixed_weights
+from sketchlearn.sketching.passes import (
+    OnError,
+    OnProgress,
+    error_handler,
+    sketch_of,
+    sketch_source,
 )
 from sketchlearn.sketching.pilot import (
     DEFAULT_N_CLUSTERS,
@@ -32,6 +36,8 @@ from sketchlearn.sketching.pilot import (
     pilot_size,
 )
 from sketchlearn.sketching.sketch import Sketch
+from sketchlearn.sketching.sources import RowSource, is_source, open_source, spread_rows
+from sketchlearn.sketching.sources.arrays import MemoryPart
 
 # Rows that `transform` works on at once.
 TRANSFORM_ROWS = 1024
@@ -127,16 +133,31 @@ class Sketcher(TransformerMixin, BaseEstimator):
         sketcher.pilot_ = sketcher.pilot_weight_ = sketcher.pilot_chance_ = None
         return sketcher
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        columns: Sequence[str | int] | None = None,
+        filter: Any = None,  # noqa: A002
+        on_error: OnError = "raise",
+    ) -> Self:
         """Choose centre, scale and box on a pilot of the rows, and draw the operator.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite rows; all are checked, only the pilot is used.
+        X : array-like of shape (n_samples, n_features), or a source of rows
+            Finite rows; all of an array are checked, only the pilot is used. The pilot of a
+            source comes from all over it, by at most some hundred reads; that of a stream is its
+            first rows, so that a stream must come from `open_source`, which holds them back for
+            `sketch`.
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
-            Non-negative weights; rows of weight zero are left out.
+            Non-negative weights; rows of weight zero are left out. Of a source, the name of the
+            column that holds them.
+        columns, filter, on_error
+            As in `sketch`.
 
         Raises
         ------
@@ -144,52 +165,96 @@ class Sketcher(TransformerMixin, BaseEstimator):
             If a parameter is out of range, X is empty, not finite or not two-dimensional, or a
             weight is negative, not finite, or all are zero.
         """
-        X = validate_data(self, X, dtype="numeric", ensure_all_finite=True)
-        weights = check_sample_weight(sample_weight, len(X))
+        handler = error_handler(on_error)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        if columns is not None or filter is not None or is_source(X):
+            source = open_source(X, columns, filter, _weight_column(sample_weight))
+            if X is not source and not source.can_be_read_again:
+                raise ValueError(
+                    "fit would use up the first rows of a stream that can be read once: give it "
+                    "to open_source, and what that returns to fit and to sketch"
+                )
+            k = DEFAULT_N_CLUSTERS if self.n_clusters is None else self.n_clusters
+            # Not one of the children that `_learn` spawns.
+            rng = np.random.default_rng(seed).spawn(3)[2]
+            rows, weights = spread_rows(source, pilot_size(k), rng, handler)
+            layout = source.layout
+            self.n_features_in_ = layout.n_features
+            self.__dict__.pop("feature_names_in_", None)
+            if layout.names is not None:
+                self.feature_names_in_ = np.array(layout.names, dtype=object)
+        else:
+            rows = validate_data(self, X, dtype="numeric", ensure_all_finite=True)
+            weights = check_sample_weight(sample_weight, len(rows))
         # One thread: with more, the last bits of k-means and of BLAS depend on their number, and
         # k-means' even on which comes first.
         with threadpool_limits(limits=1):
-            self._learn(X, weights, np.random.default_rng(seed))
+            self._learn(rows, weights, np.random.default_rng(seed))
         return self
 
-    def sketch(self, X: Any, sample_weight: Any = None) -> Sketch:
+    def sketch(
+        self,
+        X: Any,
+        sample_weight: Any = None,
+        *,
+        columns: Sequence[str | int] | None = None,
+        filter: Any = None,  # noqa: A002
+        progress: bool | OnProgress = False,
+        on_error: OnError = "raise",
+    ) -> Sketch:
         """Sketch rows: one pass, bounded memory, nothing kept.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or a source of rows
             Rows, finite, in any number; none at all give the empty sketch. An array of float32 or
-            float64 is read where it lies, whatever its layout; read-only maps of files too.
+            float64 is read where it lies, whatever its layout; read-only maps of files too. For
+            what else holds rows, see `open_source`.
         sample_weight : array-like of shape (n_samples,), optional
             Non-negative weights, at most 2^20, rounded to multiples of 2^-20. A row of weight two
-            counts exactly as two rows; one of weight zero not at all.
+            counts exactly as two rows; one of weight zero not at all. Of a source, the name of the
+            column that holds them.
+        columns : sequence of str or int, optional
+            Columns of a source, by name or, where they have none, by index. By default those of
+            `feature_names_in_`, else all.
+        filter : pyarrow.compute.Expression or list of tuples, optional
+            Which rows of a source to read, see `open_source`.
+        progress : bool or callable, default=False
+            Whether to show rows, rows a second and time left on a terminal; or what to call with
+            the number of rows read and that of all rows, None if that is not known.
+        on_error : {"raise", "skip"} or callable, default="raise"
+            What to do about a file that cannot be read or holds bad rows: raise, or leave it out
+            whole with a warning; or what to call with its name and the error, which leaves it out
+            unless it raises.
 
         Returns
         -------
         Sketch
-            The same, bit for bit, for any order, split or layout of the rows and any `n_jobs`.
+            The same, bit for bit, for any order, split or layout of the rows and any `n_jobs`,
+            and wherever they lie.
 
         Raises
         ------
         ValueError
             If X is not finite or has another number of features, or a weight is negative, not
             finite, too large, too small on average, or all are zero. Nothing is counted then.
+        SourceError
+            If a file cannot be read, or lacks a column, or holds text or missing values.
         """
         check_is_fitted(self, "operator_")
-        X = self._validate(X)
-        weights = check_sample_weight(sample_weight, len(X))
-        if weights is None:
-            units = None
-            n, total, square = len(X), len(X) << 20, len(X) << 40
+        handler = error_handler(on_error)
+        n_threads = thread_count(self.n_jobs)
+        if columns is not None or filter is not None or is_source(X):
+            source = open_source(X, columns, filter, _weight_column(sample_weight))
         else:
-            units = fixed_weights(weights)
-            n = int(np.count_nonzero(units))
-            total, square = total_and_square(units)
-        if n == 0:
-            return Sketch.empty(self.operator_)
-        c_sum, s_sum = half_angle_sums(self.operator_, X, units, thread_count(self.n_jobs))
-        return Sketch(self.operator_, np.stack([2 * total - c_sum, s_sum]), n, total, square)
+            X = self._validate(X)
+            weights = check_sample_weight(sample_weight, len(X))
+            units = None if weights is None else fixed_weights(weights)
+            if not progress:
+                return sketch_of(self.operator_, X, units, n_threads)
+            source = RowSource([MemoryPart(X, weights)])
+        source.expect(self.operator_.n_features, getattr(self, "feature_names_in_", None))
+        return sketch_source(self.operator_, source, n_threads, progress, handler)
 
     def transform(self, X: Any) -> np.ndarray:
         """Give each row's waves, whose mean over rows is the mean of their sketch.
@@ -294,3 +359,13 @@ class Sketcher(TransformerMixin, BaseEstimator):
         # The features are complex, whatever comes in.
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _weight_column(sample_weight: Any) -> str | None:
+    """The column of weights of a source."""
+    if sample_weight is None or isinstance(sample_weight, str):
+        return sample_weight
+    raise TypeError(
+        "sample_weight of a source must be the name of the column that holds the weights, got "
+        f"{type(sample_weight).__name__}"
+    )

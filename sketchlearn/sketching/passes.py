@@ -1,0 +1,293 @@
+"""One pass over a source: reading and summing at the same time, part by part."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from sketchlearn.exceptions import SourceError
+from sketchlearn.frequencies import Accumulator, FrequencyOperator
+from sketchlearn.sketching.accumulation import (
+    LONGEST_WAIT,
+    WEIGHT_UNIT,
+    BadEntryError,
+    half_angle_sums,
+    require_mean_weight,
+    total_and_square,
+    weight_units,
+)
+from sketchlearn.sketching.progress import ProgressLine
+from sketchlearn.sketching.sketch import Sketch
+from sketchlearn.sketching.sources import Chunk, RowSource
+
+# Chunks that wait to be summed while the next one is read.
+DEPTH = 2
+
+OnError = Literal["raise", "skip"] | Callable[[str, SourceError], None]
+OnProgress = Callable[[int, int | None], None]
+
+
+def sketch_source(
+    operator: FrequencyOperator,
+    source: RowSource,
+    n_threads: int,
+    progress: bool | OnProgress,
+    on_error: Callable[[str, SourceError], None],
+) -> Sketch:
+    """Sketch a source's rows; see `Sketcher.sketch`."""
+    line = ProgressLine() if progress is True else None
+    report: OnProgress | None = progress if callable(progress) else line
+    total = source.n_rows() if report else None
+
+    def on_progress(progress: Progress) -> None:
+        if report:
+            report(progress.n_rows, total)
+
+    try:
+        return Pass(operator, source, n_threads, on_error, on_progress).run()
+    finally:
+        if line:
+            line.close()
+
+
+def error_handler(on_error: OnError) -> Callable[[str, SourceError], None]:
+    """Give what is called with a part's name and its error, and returns if it is left out.
+
+    Raises
+    ------
+    ValueError
+        If `on_error` is neither "raise" nor "skip" nor a callable.
+    """
+
+    def raised(name: str, error: SourceError) -> None:
+        raise error
+
+    def skipped(name: str, error: SourceError) -> None:
+        warnings.warn(f"left out: {error}", UserWarning, stacklevel=2)
+
+    if callable(on_error):
+        return on_error
+    handlers = {"raise": raised, "skip": skipped}
+    if on_error not in handlers:
+        raise ValueError(f'on_error must be "raise", "skip" or a callable, got {on_error!r}')
+    return handlers[on_error]
+
+
+def sketch_of(
+    operator: FrequencyOperator,
+    X: np.ndarray,
+    units: np.ndarray | None,
+    n_threads: int,
+    accumulators: list[Accumulator] | None = None,
+) -> Sketch:
+    """Sketch rows of an array, with fixed-point weights or none.
+
+    Raises
+    ------
+    BadEntryError
+        If an entry is not finite, or too large for the operator.
+    """
+    if units is None:
+        n, total, square = len(X), len(X) << 20, len(X) << 40
+    else:
+        n = int(np.count_nonzero(units))
+        total, square = total_and_square(units)
+    if n == 0:
+        return Sketch.empty(operator)
+    c_sum, s_sum = half_angle_sums(operator, X, units, n_threads, accumulators)
+    return Sketch(operator, np.stack([2 * total - c_sum, s_sum]), n, total, square)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a pass has come.
+
+    Parameters
+    ----------
+    finished : Sketch
+        Of the parts before the current one, those skipped left out.
+    current : Sketch
+        Of the rows so far of the current part.
+    part : int
+        Index of the current part.
+    row : int
+        How many of its rows are in `current`.
+    n_rows : int
+        How many rows were read in all.
+    skipped : tuple of (str, str)
+        Names of the parts that could not be read, and why.
+    """
+
+    finished: Sketch
+    current: Sketch
+    part: int = 0
+    row: int = 0
+    n_rows: int = 0
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sketch(self) -> Sketch:
+        """The sketch of all rows so far."""
+        return self.finished + self.current
+
+
+class _Step(NamedTuple):
+    """What the reader came by in a part: rows being summed, an error, or, with neither, its end."""
+
+    part: int
+    row: int
+    result: Future[Sketch] | None = None
+    error: SourceError | None = None
+
+
+class Pass:
+    """Sum a source's rows in a second thread while the caller's own reads ahead.
+
+    The caller's thread reads, since streams may belong to the thread that made them, and since
+    interrupts come there. What was summed is settled in the order it was read.
+
+    Parameters
+    ----------
+    operator : FrequencyOperator
+        What to project with.
+    source : RowSource
+        What to read.
+    n_threads : int
+        Threads that sum a chunk.
+    on_error : callable
+        Called with the name and the error of a part that cannot be read; if it returns, the part
+        is left out whole.
+    on_progress : callable
+        Called with a `Progress` whenever some rows were added.
+    """
+
+    def __init__(
+        self,
+        operator: FrequencyOperator,
+        source: RowSource,
+        n_threads: int,
+        on_error: Callable[[str, SourceError], None],
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._operator, self._source, self._n_threads = operator, source, n_threads
+        self._on_error, self._on_progress = on_error, on_progress
+        self._accumulators: list[Accumulator] = []
+        empty = Sketch.empty(operator)
+        self.progress = Progress(empty, empty)
+
+    def run(self) -> Sketch:
+        """Read what is left, and give the sketch of all.
+
+        Raises
+        ------
+        SourceError
+            If no part could be read.
+        ValueError
+            If a row or the weights cannot be sketched.
+        """
+        steps: deque[_Step] = deque()
+        with ThreadPoolExecutor(1) as worker:
+            try:
+                for step in self._read(worker):
+                    steps.append(step)
+                    if len(steps) > DEPTH:
+                        self._settle(steps.popleft())
+                while steps:
+                    self._settle(steps.popleft())
+            finally:
+                for step in steps:
+                    if step.result is not None:
+                        step.result.cancel()
+        self._require_some()
+        return self.progress.sketch
+
+    def _read(self, worker: ThreadPoolExecutor) -> Iterator[_Step]:
+        """Read the parts that are left, and hand their rows to the worker."""
+        start = self.progress.row
+        for index in range(self.progress.part, len(self._source.parts)):
+            row = start
+            try:
+                for chunk in self._source.read(self._source.parts[index], start):
+                    row += len(chunk.rows)
+                    result = worker.submit(self._summed, chunk)
+                    yield _Step(index, row, result=result)
+                    if self.progress.part > index:  # Given up meanwhile.
+                        break
+                else:
+                    yield _Step(index, row)
+            except SourceError as error:
+                yield _Step(index, row, error=error)
+            start = 0
+
+    def _summed(self, chunk: Chunk) -> Sketch:
+        """Sketch a chunk, in the worker's thread."""
+        units = None if chunk.weights is None else _chunk_units(chunk.weights)
+        return sketch_of(self._operator, chunk.rows, units, self._n_threads, self._accumulators)
+
+    def _settle(self, step: _Step) -> None:
+        """Add what a step brought; steps of a part that was given up bring nothing."""
+        before = self.progress
+        if step.part < before.part:
+            return
+        error = step.error
+        if step.result is not None:
+            # In short waits, since not every system wakes a waiting thread for an interrupt.
+            while wait([step.result], timeout=LONGEST_WAIT).not_done:
+                pass
+            try:
+                current = before.current + step.result.result()
+            except ValueError as bad:
+                error = self._located(bad, before)
+            else:
+                n_rows = before.n_rows + step.row - before.row
+                self.progress = replace(before, current=current, row=step.row, n_rows=n_rows)
+                self._on_progress(self.progress)
+                return
+        empty = Sketch.empty(self._operator)
+        if error is None:
+            self.progress = replace(
+                before, finished=before.sketch, current=empty, part=step.part + 1, row=0
+            )
+            return
+        name = self._source.parts[step.part].name
+        self._on_error(name, error)
+        skipped = (*before.skipped, (name, str(error)))
+        self.progress = replace(before, current=empty, part=step.part + 1, row=0, skipped=skipped)
+
+    def _located(self, error: ValueError, progress: Progress) -> SourceError:
+        """Say in which part, row and column an entry is that cannot be sketched."""
+        name = self._source.parts[progress.part].name
+        if not isinstance(error, BadEntryError):
+            return SourceError(f"{name}: {error}")
+        names = self._source.layout.names
+        column = error.column if names is None else repr(names[error.column])
+        return SourceError(
+            f"{name} contains {error.problem} at row {progress.row + error.row}, column {column}"
+        )
+
+    def _require_some(self) -> None:
+        """Refuse to give a sketch of parts none of which could be read, or of bad weights."""
+        progress, sketch = self.progress, self.progress.sketch
+        if progress.skipped and len(progress.skipped) == len(self._source.parts):
+            raise SourceError(
+                f"none of {len(progress.skipped)} parts could be read: {progress.skipped[0][1]}"
+            )
+        if sketch.n_samples == 0 and progress.n_rows > 0:
+            raise ValueError("the weights must have a positive entry, got only zeros")
+        if sketch.n_samples:
+            require_mean_weight(sketch.weight_units * WEIGHT_UNIT / sketch.n_samples)
+
+
+def _chunk_units(weights: np.ndarray) -> np.ndarray:
+    """Check weights and round them to fixed point."""
+    if not np.isfinite(weights).all():
+        raise ValueError("weights must be finite, got NaN or infinity")
+    if weights.min(initial=0.0) < 0:
+        raise ValueError(f"weights must not be negative, got {weights.min()}")
+    return weight_units(weights)

@@ -1,0 +1,181 @@
+"""Arrays as sources, and the checks that everything array-like shares."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from sketchlearn.exceptions import SourceError
+from sketchlearn.sketching.sources.source import (
+    IDENTIFYING_ROWS,
+    Chunk,
+    Layout,
+    Part,
+    chunk_rows,
+)
+
+
+class ArrayPart(Part):
+    """Rows of an array that gives slices of them: in memory, or in a file.
+
+    Subclasses say where the array is.
+    """
+
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array.
+
+        Raises
+        ------
+        SourceError
+            If it is not two-dimensional or not of real numbers.
+        """
+
+    @abstractmethod
+    def slices(self, n_rows: int, start: int) -> Iterator[np.ndarray]:
+        """Yield all rows from the `start`-th on, about `n_rows` at once."""
+
+    def n_rows(self) -> int | None:
+        """Rows."""
+        return self.shape()[0]
+
+    def layout(self, columns: Sequence[str | int] | None) -> Layout:
+        """See `Part.layout`."""
+        return array_layout(self.shape()[1], columns, self.name)
+
+    def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
+        """See `Part.read`."""
+        for rows in self.slices(chunk_rows(self.shape()[1]), start):
+            yield Chunk(selected(rows, layout), None)
+
+
+class IndexedPart(ArrayPart):
+    """Rows that can be taken from anywhere at little cost."""
+
+    @abstractmethod
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Copy the rows of these indices, which ascend."""
+
+    def sample(
+        self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
+    ) -> Iterator[tuple[Chunk, np.ndarray]]:
+        """Yield uniform rows, with the keys that the smallest of all keys would be."""
+        n = self.shape()[0]
+        size = min(n, size)
+        indices = np.sort(rng.choice(n, size, replace=False))
+        # Order statistics of n uniforms, by their exponential spacings (Renyi 1953).
+        spacings = rng.exponential(size=size) / (n - np.arange(size))
+        keys = rng.permutation(-np.expm1(-np.cumsum(spacings)))
+        yield Chunk(selected(self.take(indices), layout), None), keys
+
+
+class MemoryPart(IndexedPart):
+    """An array in memory.
+
+    Parameters
+    ----------
+    rows : array-like of shape (n_samples, n_features)
+        Real numbers.
+    weights : ndarray of shape (n_samples,), optional
+        Weights of the rows.
+    """
+
+    is_file = False
+
+    def __init__(self, rows: Any, weights: np.ndarray | None = None) -> None:
+        self.name = "the array"
+        self._rows, self._weights = as_rows(rows, self.name), weights
+
+    def shape(self) -> tuple[int, ...]:
+        """See `ArrayPart.shape`."""
+        return self._rows.shape
+
+    def size(self) -> int:
+        """Rows."""
+        return len(self._rows)
+
+    def identity(self) -> str:
+        """Shape, type, and a digest of some rows from all over the array."""
+        some = self._rows[:: max(1, len(self._rows) // IDENTIFYING_ROWS)]
+        digest = hashlib.blake2b(np.ascontiguousarray(some).tobytes(), digest_size=16)
+        return f"{self.name} {self._rows.shape} {self._rows.dtype} {digest.hexdigest()}"
+
+    def slices(self, n_rows: int, start: int) -> Iterator[np.ndarray]:
+        """See `ArrayPart.slices`."""
+        for at in range(start, len(self._rows), n_rows):
+            yield self._rows[at : at + n_rows]
+
+    def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
+        """See `Part.read`."""
+        for chunk in super().read(layout, start):
+            stop = start + len(chunk.rows)
+            weights = None if self._weights is None else self._weights[start:stop]
+            yield Chunk(chunk.rows, weights)
+            start = stop
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """See `IndexedPart.take`."""
+        return self._rows[indices]
+
+
+def array_layout(width: int, columns: Sequence[str | int] | None, name: str) -> Layout:
+    """Look up columns, by index, in an array of that many.
+
+    Raises
+    ------
+    SourceError
+        If there is no such column, or one is not chosen by its index.
+    """
+    if columns is None:
+        return Layout(None, None, width)
+    indices: list[str | int] = []
+    for column in columns:
+        if isinstance(column, bool | str) or not isinstance(column, int | np.integer):
+            raise SourceError(f"columns of {name} have no names, choose by index; got {column!r}")
+        if not 0 <= column < width:
+            raise SourceError(f"{name} has no column {column}: it has {width} columns")
+        indices.append(int(column))
+    if not indices:
+        raise SourceError(f"no column of {name} was chosen")
+    return Layout(tuple(indices), None, len(indices))
+
+
+def selected(rows: np.ndarray, layout: Layout) -> np.ndarray:
+    """Columns that were asked for."""
+    return rows if layout.columns is None else rows[:, np.array(layout.columns, dtype=np.intp)]
+
+
+def as_rows(data: Any, name: str) -> np.ndarray:
+    """Give array-like data as an array of rows of real numbers.
+
+    Raises
+    ------
+    SourceError
+        If it is no such array.
+    """
+    try:
+        rows = np.asarray(data)
+    except ValueError as error:
+        raise SourceError(f"{name} is no array: {error}") from error
+    require_rows(rows.shape, rows.dtype, name)
+    return rows
+
+
+def require_rows(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Refuse what is not two-dimensional, has no column, or is not of real numbers.
+
+    Raises
+    ------
+    SourceError
+        If it is refused.
+    """
+    if len(shape) != 2:
+        raise SourceError(f"{name} must be two-dimensional, rows by features, got shape {shape}")
+    if shape[1] == 0:
+        raise SourceError(f"{name} has no columns")
+    if dtype.kind not in "biuf":
+        raise SourceError(f"{name} must hold real numbers, got {dtype}")

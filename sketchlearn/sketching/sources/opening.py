@@ -1,0 +1,163 @@
+"""From whatever holds rows to a source of rows."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
+
+import numpy as np
+
+from sketchlearn.exceptions import SourceError
+from sketchlearn.sketching.sources.arrays import MemoryPart
+from sketchlearn.sketching.sources.arrow import ArrowStreamPart, TablePart, arrow_package
+from sketchlearn.sketching.sources.arrow_files import FORMATS, dataset_parts, file_part
+from sketchlearn.sketching.sources.source import Part, RowSource
+from sketchlearn.sketching.sources.streams import ArrayStreamPart
+
+
+def is_source(data: Any) -> bool:
+    """Whether data is to be read a chunk at a time, rather than as an array in memory.
+
+    Paths, pyarrow's tables, streams and data sets, arrays of Zarr and HDF5, other Arrow streams,
+    and iterables of two-dimensional arrays are; arrays, data frames and nested lists are not.
+    """
+    if isinstance(data, RowSource | str | os.PathLike) or _package(data) in STORED:
+        return True
+    if isinstance(data, list | tuple):
+        first = data[0] if len(data) else None
+        return isinstance(first, str | os.PathLike) or getattr(first, "ndim", 0) == 2
+    if hasattr(data, "__array__"):
+        return False
+    if hasattr(data, "__arrow_c_stream__"):
+        return True
+    # What has a shape is an array of another kind, a sparse one for instance.
+    is_array = hasattr(data, "shape") or isinstance(data, bytes | Mapping | Set | Sequence)
+    return isinstance(data, Iterable) and not is_array
+
+
+def open_source(
+    data: Any,
+    columns: Sequence[str | int] | None = None,
+    filter: Any = None,  # noqa: A002
+    weight: str | None = None,
+) -> RowSource:
+    """Open whatever holds rows, to be read in bounded memory.
+
+    Parameters
+    ----------
+    data : path, glob pattern, list of paths, table, stream, data set, array, or iterable of arrays
+        A directory stands for the files in it, in order of their names.
+    columns : sequence of str or int, optional
+        Columns to read, by name, or by index in arrays, which have no names. By default all.
+    filter : pyarrow.compute.Expression or list of tuples, optional
+        Which rows to read, of what has named columns, for instance ``[("price", ">", 0)]``; lists
+        as in `pyarrow.parquet.read_table`.
+    weight : str, optional
+        A column to weigh rows by, of what has named columns.
+
+    Raises
+    ------
+    TypeError
+        If the data is nothing of these.
+    SourceError
+        If a file's name does not tell its format, or a filter or weights are asked of arrays.
+    FileNotFoundError
+        If there is no such file.
+    ImportError
+        If a package is missing that the data needs.
+    """
+    if isinstance(data, RowSource):
+        if columns is not None or filter is not None or weight is not None:
+            raise SourceError("columns, filter and weight are chosen when a source is opened")
+        return data
+    if isinstance(columns, str):
+        columns = [columns]
+    expression = _expression(filter)
+    parts = _parts_of(data, weight, expression)
+    if (expression is not None or weight is not None) and isinstance(parts[0], UNNAMED):
+        raise SourceError(f"{parts[0].name} has no named columns to filter or weigh rows by")
+    return RowSource(parts, columns)
+
+
+STORED = {"pyarrow", "zarr", "h5py"}
+UNNAMED = (MemoryPart, ArrayStreamPart)
+
+
+def _parts_of(data: Any, weight: str | None, expression: Any) -> list[Part]:
+    """Find out what the data is."""
+    if isinstance(data, str | os.PathLike):
+        data = [data]
+    if isinstance(data, list | tuple) and data and isinstance(data[0], str | os.PathLike):
+        paths = [path for entry in data for path in _paths(os.fspath(entry))]
+        return [_file_part(path, weight, expression) for path in paths]
+    if _package(data) == "pyarrow" and hasattr(data, "get_fragments"):
+        return list(dataset_parts(data, weight, expression))
+    if _package(data) == "pandas":
+        data = arrow_package().Table.from_pandas(data, preserve_index=False)
+    if hasattr(data, "__arrow_c_stream__"):
+        if hasattr(data, "__len__"):
+            return [TablePart(data, weight, expression)]
+        reader = arrow_package().RecordBatchReader.from_stream(data)
+        return [ArrowStreamPart(reader, weight, expression)]
+    if is_source(data):
+        return [ArrayStreamPart(data)]
+    if isinstance(data, np.ndarray | list | tuple) or hasattr(data, "__array__"):
+        return [MemoryPart(data)]
+    raise TypeError(
+        "expected rows: an array, a path, a table or stream of Arrow, or an iterable of arrays; "
+        f"got {type(data).__name__}"
+    )
+
+
+def _paths(path: str) -> list[str]:
+    """Files that a path, a directory or a pattern stands for."""
+    if os.path.isdir(path):
+        found = [
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(path)
+            for name in names
+            if not name.startswith((".", "_")) and _format(name)
+        ]
+        if not found:
+            raise FileNotFoundError(f"the directory {path} holds no file of rows")
+        return sorted(found)
+    if os.path.exists(path):
+        return [path]
+    if glob.has_magic(path):
+        matches = sorted(glob.glob(path, recursive=True))
+        if matches:
+            return [file for match in matches for file in _paths(match)]
+        raise FileNotFoundError(f"no file matches {path}")
+    raise FileNotFoundError(f"there is no file {path}")
+
+
+def _format(name: str) -> str | None:
+    """What a file's ending says of its format."""
+    return next((ending for ending in FORMATS if name.lower().endswith(ending)), None)
+
+
+def _file_part(path: str, weight: str | None, expression: Any) -> Part:
+    """Give the part that a file is."""
+    ending = _format(path)
+    if ending is None:
+        raise SourceError(
+            f"cannot tell the format of {path}; expected a name that ends in {', '.join(FORMATS)}"
+        )
+    return file_part(path, FORMATS[ending], weight, expression)
+
+
+def _expression(filter: Any) -> Any:  # noqa: A002
+    """Give a pyarrow expression of a filter."""
+    if not isinstance(filter, list):
+        return filter
+    arrow_package()
+    from pyarrow.parquet import filters_to_expression
+
+    return filters_to_expression(filter)
+
+
+def _package(data: Any) -> str:
+    """The package that defines an object's type."""
+    return type(data).__module__.split(".")[0]

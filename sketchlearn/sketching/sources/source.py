@@ -1,0 +1,298 @@
+"""What rows come from: a source is a sequence of parts, each read in order, a chunk at a time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar, final
+
+import numpy as np
+
+from sketchlearn.exceptions import SourceError
+
+# What one chunk may take: small beside the program itself, large beside the cost of a call.
+CHUNK_BYTES = 2**22
+# Chunks are whole blocks of the kernels, at least one and at most as many as still balance.
+ROWS_QUANTUM = 512
+MOST_CHUNK_ROWS = 2**16
+# First rows that tell one stream or table from another.
+IDENTIFYING_ROWS = 1000
+
+Piece = TypeVar("Piece")
+
+
+class Chunk(NamedTuple):
+    """Some rows (n, n_features), of any real type, and their weights (n,) if there are any."""
+
+    rows: np.ndarray
+    weights: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which columns of a part are read, and which features they make.
+
+    Parameters
+    ----------
+    columns : tuple of str or int, optional
+        Columns to read, in order; None for all columns of an array.
+    names : tuple of str, optional
+        Names of the features; None where columns have no names. A column of lists of fixed size
+        makes one feature an entry.
+    n_features : int
+        How many features a row has.
+    """
+
+    columns: tuple[str | int, ...] | None
+    names: tuple[str, ...] | None
+    n_features: int
+
+
+class Part(ABC):
+    """A file, or whatever else is read in order: rows with one set of columns.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it; the path of a file.
+    is_file : bool
+        Whether an error in reading it is the file's, to be reported with its name, rather than one
+        of the caller's own code.
+    can_be_read_again : bool
+        Whether `read` can be called more than once.
+    """
+
+    name: str
+    is_file: bool = True
+    can_be_read_again: bool = True
+
+    @abstractmethod
+    def size(self) -> int:
+        """How large it is beside the other parts, in bytes, or rows where that is known."""
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Tell this part from a changed one; must not read it whole."""
+
+    @abstractmethod
+    def layout(self, columns: Sequence[str | int] | None) -> Layout:
+        """Look up columns; all of them if None.
+
+        Raises
+        ------
+        SourceError
+            If it cannot be opened, lacks a column, or one does not hold numbers.
+        """
+
+    @abstractmethod
+    def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
+        """Yield the rows from the `start`-th on, always in the same order."""
+
+    def n_rows(self) -> int | None:
+        """How many rows `read` yields, if that is known without reading."""
+        return None
+
+    def sample(
+        self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
+    ) -> Iterator[tuple[Chunk, np.ndarray]]:
+        """Yield rows, each with a random key, such that the smallest keys are uniform rows.
+
+        Parameters
+        ----------
+        layout : Layout
+            What to read.
+        size : int
+            How many rows of smallest key must be among those yielded, if there are as many.
+        n_reads : int
+            How many places of the part may be read at most.
+        rng : numpy.random.Generator
+            Where the keys come from. They are uniform on (0, 1) over the whole part, or over
+            what was read of it, divided by the share that was read.
+        """
+        for chunk in self.read(layout):
+            yield chunk, rng.random(len(chunk.rows))
+
+
+@final
+class RowSource:
+    """Rows from files, tables, arrays or streams, in a fixed order and in bounded memory.
+
+    `open_source` makes one of whatever holds rows.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        What is read, one after the other.
+    columns : sequence of str or int, optional
+        Columns to read; by default all, which must then be the same in all parts.
+    """
+
+    def __init__(self, parts: Sequence[Part], columns: Sequence[str | int] | None = None) -> None:
+        self.parts = tuple(parts)
+        self.columns = None if columns is None else tuple(columns)
+        self._first: tuple[str, Layout] | None = None
+        self._expected: tuple[int, tuple[str, ...] | None] | None = None
+
+    @property
+    def can_be_read_again(self) -> bool:
+        """Whether it can be read more than once."""
+        return all(part.can_be_read_again for part in self.parts)
+
+    @property
+    def layout(self) -> Layout:
+        """Columns and features, as the first part has them."""
+        return self._first[1] if self._first else self.layout_of(self.parts[0])
+
+    def n_rows(self) -> int | None:
+        """How many rows there are, if that is known without reading them."""
+        counts = [part.n_rows() for part in self.parts]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
+
+    def expect(self, n_features: int, names: Sequence[str] | None) -> None:
+        """Insist on these features, for instance those that a sketcher was fitted on.
+
+        Where no columns were chosen, those of these names are read, and others left.
+        """
+        self._expected = n_features, None if names is None else tuple(names)
+
+    def read(self, part: Part, start: int = 0) -> Iterator[Chunk]:
+        """Yield a part's rows from the `start`-th on.
+
+        Raises
+        ------
+        SourceError
+            If it is a file that cannot be read, or does not hold the features of the others.
+        """
+        with _errors_named(part):
+            yield from part.read(self.layout_of(part), start)
+
+    def sample(
+        self, part: Part, size: int, n_reads: int, rng: np.random.Generator
+    ) -> Iterator[tuple[Chunk, np.ndarray]]:
+        """Yield rows of a part, see `Part.sample`; errors as `read`."""
+        with _errors_named(part):
+            yield from part.sample(self.layout_of(part), size, n_reads, rng)
+
+    def resume(self, columns: Sequence[str | int] | None) -> None:
+        """Read the columns that an earlier pass over this source has settled on."""
+        self.columns = None if columns is None else tuple(columns)
+
+    def layout_of(self, part: Part) -> Layout:
+        """Look up a part's columns; they must make the same features in all parts.
+
+        Raises
+        ------
+        SourceError
+            If the part cannot be opened, lacks columns, has others, or they are no numbers.
+        """
+        layout = part.layout(self.columns)
+        expected_names = self._expected[1] if self._expected else None
+        if (
+            self.columns is None
+            and expected_names
+            and set(expected_names) < set(layout.names or ())
+        ):
+            self.columns = expected_names
+            layout = part.layout(self.columns)
+        if self._first is None:
+            self._require_expected(part.name, layout)
+            self._first = part.name, layout
+            return layout
+        first_name, first = self._first
+        if layout.names is not None and first.names is not None:
+            _require_same(set(layout.names), set(first.names), part.name, first_name)
+            if layout.names != first.names:
+                layout = part.layout(first.columns)
+        if layout.n_features != first.n_features:
+            raise SourceError(
+                f"{part.name} has {layout.n_features} features where {first_name} has "
+                f"{first.n_features}"
+            )
+        return layout
+
+    def _require_expected(self, name: str, layout: Layout) -> None:
+        """Refuse other features than those that `expect` named."""
+        if self._expected is None:
+            return
+        n_features, names = self._expected
+        if layout.n_features != n_features:
+            raise SourceError(
+                f"{name} has {layout.n_features} features, but the sketcher is expecting "
+                f"{n_features} features as input"
+            )
+        if names is not None and layout.names is not None and names != layout.names:
+            raise SourceError(
+                f"the features of {name} are {', '.join(layout.names)}, but the sketcher was "
+                f"fitted on {', '.join(names)}"
+            )
+
+
+def chunk_rows(n_features: int) -> int:
+    """How many rows of float64 make a chunk."""
+    rows = CHUNK_BYTES // (8 * n_features * ROWS_QUANTUM) * ROWS_QUANTUM
+    return int(min(max(rows, ROWS_QUANTUM), MOST_CHUNK_ROWS))
+
+
+def in_groups(
+    pieces: Iterable[Piece], size: int, rows_of: Callable[[Piece, int, int], Piece]
+) -> Iterator[list[Piece]]:
+    """Cut and gather pieces into lists of exactly `size` rows, but for the last.
+
+    Parameters
+    ----------
+    pieces : iterable
+        Whatever has a length, in rows.
+    size : int
+        Rows of a group.
+    rows_of : callable
+        ``rows_of(piece, start, stop)`` gives a piece's rows between two, without a copy.
+    """
+    group: list[Piece] = []
+    missing = size
+    for piece in pieces:
+        length, start = _length(piece), 0
+        while start < length:
+            stop = min(length, start + missing)
+            group.append(rows_of(piece, start, stop))
+            missing -= stop - start
+            start = stop
+            if missing == 0:
+                yield group
+                group, missing = [], size
+    if group:
+        yield group
+
+
+@contextmanager
+def _errors_named(part: Part) -> Iterator[None]:
+    """Name the file in whatever goes wrong with it."""
+    try:
+        yield
+    except (SourceError, ImportError, MemoryError):
+        raise
+    except Exception as error:
+        if not part.is_file:
+            raise
+        raise SourceError(f"cannot read {part.name}: {error}") from error
+
+
+def _length(piece: Any) -> int:
+    """Rows of a piece."""
+    return len(piece)
+
+
+def _require_same(names: set[str], first: set[str], name: str, first_name: str) -> None:
+    """Refuse a part whose columns are others than the first part's."""
+    differences = [
+        f"{verb} {', '.join(map(repr, sorted(some)))}"
+        for verb, some in (("lacks", first - names), ("has also", names - first))
+        if some
+    ]
+    if differences:
+        raise SourceError(
+            f"{name} {' and '.join(differences)}, other columns than {first_name} has; choose "
+            "columns that all have"
+        )
