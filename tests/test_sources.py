@@ -199,11 +199,13 @@ class TestPilot:
         else:
             data = table if kind == "table" else rows
         columns = [0] if kind == "array" else None
-        pilot = Sketcher(20, random_state=0).fit(data, columns=columns).pilot_[:, 0]
-        assert len(pilot) == 5000
-        # Counts in ten parts of the range are binomial, but for the places that were not read.
-        counts = np.histogram(pilot, bins=10, range=(0, 1))[0]
-        assert np.abs(counts - 500).max() < 150
+        fitted = Sketcher(20, random_state=0).fit(data, columns=columns)
+        assert len(fitted.pilot_) == 5000
+        # What stands for a tenth of the range weighs a tenth, but for places that were not read.
+        shares, _ = np.histogram(
+            fitted.pilot_[:, 0], bins=10, range=(0, 1), weights=fitted.pilot_weight_ / 5000
+        )
+        assert np.abs(shares - 0.1).max() < 0.03
 
     def test_rows_of_small_and_large_row_groups_are_equally_likely(self, tmp_path):
         # A third of the rows in 300 small groups, two thirds in 10 large ones.
@@ -214,8 +216,22 @@ class TestPilot:
                 writer.write_table(pa.table({"a": np.ones(6000)}))
         sketcher = Sketcher(20, random_state=0).fit(tmp_path / "x.parquet")
         share = np.average(sketcher.pilot_[:, 0], weights=sketcher.pilot_weight_)
-        assert abs(share - 2 / 3) < 0.03
-        assert sketcher.pilot_weight_.sum() == 5000
+        assert abs(share - 2 / 3) < 0.05
+
+    def test_more_is_read_where_little_was_found(self, tmp_path):
+        path = tmp_path / "x.parquet"
+        pq.write_table(pa.table({"a": np.arange(20_000.0)}), path, row_group_size=20)
+        pilot = Sketcher(20, random_state=0).fit(path).pilot_
+        assert len(pilot) == 5000
+        few = Sketcher(20, random_state=0).fit(path, filter=[("a", "<", 700)])
+        assert len(few.pilot_) == 700
+        assert (few.pilot_chance_ == 1).all()
+
+    def test_chances_are_of_all_rows(self, tmp_path):
+        path = tmp_path / "x.parquet"
+        pq.write_table(pa.table({"a": np.arange(200_000.0)}), path, row_group_size=10_000)
+        fitted = Sketcher(20, random_state=0).fit(path)
+        assert 1 / fitted.pilot_chance_.mean() == pytest.approx(40, rel=0.3)
 
     def test_a_stream_holds_back_what_fit_looked_at(self):
         for stream in ((X[i : i + 50] for i in range(0, N, 50)), TABLE.to_reader()):

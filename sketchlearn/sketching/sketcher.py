@@ -28,6 +28,7 @@ from sketchlearn.sketching.passes import (
     sketch_source,
 )
 from sketchlearn.sketching.pilot import (
+    CANDIDATES_A_ROW,
     DEFAULT_N_CLUSTERS,
     box_of,
     cluster_scale,
@@ -175,9 +176,10 @@ class Sketcher(TransformerMixin, BaseEstimator):
                     "to open_source, and what that returns to fit and to sketch"
                 )
             k = DEFAULT_N_CLUSTERS if self.n_clusters is None else self.n_clusters
-            # Not one of the children that `_learn` spawns.
+            # Not a child that `_learn` spawns.
             rng = np.random.default_rng(seed).spawn(3)[2]
-            rows, weights = spread_rows(source, pilot_size(k), rng, handler)
+            size = pilot_size(k)
+            rows, weights, share = spread_rows(source, CANDIDATES_A_ROW * size, size, rng, handler)
             layout = source.layout
             self.n_features_in_ = layout.n_features
             self.__dict__.pop("feature_names_in_", None)
@@ -185,11 +187,11 @@ class Sketcher(TransformerMixin, BaseEstimator):
                 self.feature_names_in_ = np.array(layout.names, dtype=object)
         else:
             rows = validate_data(self, X, dtype="numeric", ensure_all_finite=True)
-            weights = check_sample_weight(sample_weight, len(rows))
+            weights, share = check_sample_weight(sample_weight, len(rows)), 1.0
         # One thread: with more, the last bits of k-means and of BLAS depend on their number, and
         # k-means' even on which comes first.
         with threadpool_limits(limits=1):
-            self._learn(rows, weights, np.random.default_rng(seed))
+            self._learn(rows, weights, np.random.default_rng(seed), share)
         return self
 
     def sketch(
@@ -285,8 +287,10 @@ class Sketcher(TransformerMixin, BaseEstimator):
         names = [f"sketcher{j}" for j in range(self.operator_.n_frequencies)]
         return np.array(names, dtype=object)
 
-    def _learn(self, X: np.ndarray, weights: np.ndarray | None, rng: np.random.Generator) -> None:
-        """Choose the operator on a pilot of the rows."""
+    def _learn(
+        self, X: np.ndarray, weights: np.ndarray | None, rng: np.random.Generator, share: float
+    ) -> None:
+        """Choose the operator on a pilot of rows that are a share of all."""
         d = X.shape[1]
         k = self.n_clusters
         k = DEFAULT_N_CLUSTERS if k is None else check_count(k, "n_clusters")
@@ -319,7 +323,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         self._adopt(operator)
         self.pilot_ = rows if self.keep_pilot else None
         self.pilot_weight_ = row_weights if self.keep_pilot else None
-        self.pilot_chance_ = chances if self.keep_pilot else None
+        self.pilot_chance_ = share * chances if self.keep_pilot else None
 
     def _adopt(self, operator: FrequencyOperator) -> None:
         """Set what follows from the operator."""

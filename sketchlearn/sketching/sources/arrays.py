@@ -15,6 +15,7 @@ from sketchlearn.sketching.sources.source import (
     Chunk,
     Layout,
     Part,
+    Sampled,
     chunk_rows,
 )
 
@@ -62,7 +63,7 @@ class IndexedPart(ArrayPart):
 
     def sample(
         self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
-    ) -> Iterator[tuple[Chunk, np.ndarray]]:
+    ) -> Iterator[Sampled]:
         """Yield uniform rows, with the keys that the smallest of all keys would be."""
         n = self.shape()[0]
         size = min(n, size)
@@ -70,7 +71,7 @@ class IndexedPart(ArrayPart):
         # Order statistics of n uniforms, by their exponential spacings (Renyi 1953).
         spacings = rng.exponential(size=size) / (n - np.arange(size))
         keys = rng.permutation(-np.expm1(-np.cumsum(spacings)))
-        yield Chunk(selected(self.take(indices), layout), None), keys
+        yield Sampled(Chunk(selected(self.take(indices), layout), None), keys)
 
 
 class MemoryPart(IndexedPart):

@@ -12,7 +12,7 @@ import numpy as np
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sketching.sources.arrow import arrow_chunks, arrow_layout, arrow_package
 from sketchlearn.sketching.sources.sampling import spread_picks
-from sketchlearn.sketching.sources.source import Chunk, Layout, Part, chunk_rows
+from sketchlearn.sketching.sources.source import Chunk, Layout, Part, Sampled, chunk_rows
 
 # How pyarrow calls what files end in; a further ending tells how a CSV file is compressed.
 FORMATS = {
@@ -101,9 +101,13 @@ class FragmentPart(Part):
         # Of a hundred thousand files, the footers alone would fill the memory.
         del self._opened
 
+    def n_places(self) -> int:
+        """Row groups of a Parquet file."""
+        return max(1, len(self._row_group_sizes()))
+
     def sample(
         self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
-    ) -> Iterator[tuple[Chunk, np.ndarray]]:
+    ) -> Iterator[Sampled]:
         """Yield the rows of some row groups, or of the whole file if it has none."""
         sizes = self._row_group_sizes()
         if not sizes:
@@ -111,7 +115,7 @@ class FragmentPart(Part):
         for pick in spread_picks(sizes, n_reads, rng):
             batches = self._batches(layout, [pick.index])
             for chunk in arrow_chunks(batches, layout, self._weight, self.name):
-                yield chunk, rng.random(len(chunk.rows)) / pick.factor
+                yield Sampled(chunk, rng.random(len(chunk.rows)), pick.factor)
 
     def _row_group_sizes(self) -> list[int]:
         """Rows of each row group of a Parquet file; none for other files."""

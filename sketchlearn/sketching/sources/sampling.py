@@ -13,6 +13,8 @@ from sketchlearn.sketching.sources.source import Chunk, Part, RowSource
 
 # Places of a source that are read at most: enough to see data that is sorted.
 MOST_READS = 100
+# What the drawn rows may take, where rows are wide.
+MOST_BYTES = 2**25
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,10 @@ def spread_picks(sizes: Sequence[int], n_reads: int, rng: np.random.Generator) -
 def spread_rows(
     source: RowSource,
     size: int,
+    least: int,
     rng: np.random.Generator,
     on_error: Callable[[str, SourceError], None],
-) -> tuple[np.ndarray, np.ndarray | None]:
+) -> tuple[np.ndarray, np.ndarray | None, float]:
     """Draw rows of positive weight from all over a source; the first ones of a stream.
 
     Parameters
@@ -59,7 +62,9 @@ def spread_rows(
     source : RowSource
         Where they come from.
     size : int
-        How many to draw; all, if there are fewer.
+        How many to draw, or as many as there are, or as fit into 32 MiB.
+    least : int
+        If a hundred places hold fewer rows, more are read.
     rng : numpy.random.Generator
         Decides which.
     on_error : callable
@@ -71,28 +76,65 @@ def spread_rows(
         Rows.
     weights : ndarray or None
         Their weights.
+    share : float
+        Which share of all rows they are; 0 if that is not known.
 
     Raises
     ------
     SourceError
         If there is no row, or one that was drawn is not finite.
     """
+    n_reads = MOST_READS
+    while True:
+        drawn, is_all = _drawn_by(source, size, n_reads, rng, on_error)
+        if is_all or (drawn is not None and len(drawn.keys) >= min(least, size)):
+            break
+        n_reads *= 4
+    if drawn is None or len(drawn.rows) == 0:
+        raise SourceError("no row of positive weight was found to fit on")
+    is_everything = is_all and len(drawn.rows) < _fitting(size, drawn.rows.shape[1])
+    n_rows = source.n_rows()
+    share = 1.0 if is_everything else min(1.0, len(drawn.rows) / n_rows) if n_rows else 0.0
+    return drawn.rows, drawn.weights, share
+
+
+def _drawn_by(
+    source: RowSource,
+    size: int,
+    n_reads: int,
+    rng: np.random.Generator,
+    on_error: Callable[[str, SourceError], None],
+) -> tuple[_Drawn | None, bool]:
+    """Draw rows by about `n_reads` reads; tell whether they reached every place."""
     drawn: _Drawn | None = None
-    for pick in spread_picks([part.size() for part in source.parts], MOST_READS, rng):
+    largest = 1.0
+    picks = spread_picks([part.size() for part in source.parts], n_reads, rng)
+    is_all = len(picks) == len(source.parts)
+    for pick in picks:
         part = source.parts[pick.index]
         try:
+            fitting = _fitting(size, source.layout_of(part).n_features)
             own: _Drawn | None = None
-            for chunk, keys in source.sample(part, size, pick.n_reads, rng):
-                limit = np.inf if own is None or len(own.keys) < size else own.keys.max()
-                own = _smallest(own, _checked(part, chunk, keys / pick.factor, limit), size)
+            for chunk, keys, factor in source.sample(part, fitting, pick.n_reads, rng):
+                factor *= pick.factor
+                largest = max(largest, factor)
+                limit = np.inf if own is None or len(own.keys) < fitting else own.keys.max()
+                own = _smallest(own, _checked(part, chunk, keys / factor, limit), fitting)
+            is_all &= pick.n_reads >= part.n_places()
         except SourceError as error:
             on_error(part.name, error)
             continue
         if own is not None:
-            drawn = _smallest(drawn, own, size)
-    if drawn is None or len(drawn.rows) == 0:
-        raise SourceError("no row of positive weight was found to fit on")
-    return drawn.rows, drawn.weights
+            drawn = _smallest(drawn, own, fitting)
+    if drawn is not None:
+        # Beyond this key there are no more rows of the places with the largest factor.
+        drawn = _those(drawn, drawn.keys <= 1.0 / largest)
+    return drawn, is_all
+
+
+def _fitting(size: int, n_features: int) -> int:
+    """How many rows to draw, if they must fit."""
+    return min(size, max(1, MOST_BYTES // (8 * n_features)))
 
 
 class _Drawn(NamedTuple):
@@ -130,6 +172,10 @@ def _smallest(one: _Drawn | None, other: _Drawn, size: int) -> _Drawn:
         )
     if len(other.keys) <= size:
         return other
-    kept = np.argpartition(other.keys, size - 1)[:size]
-    weights = None if other.weights is None else other.weights[kept]
-    return _Drawn(other.keys[kept], other.rows[kept], weights)
+    return _those(other, np.argpartition(other.keys, size - 1)[:size])
+
+
+def _those(drawn: _Drawn, kept: np.ndarray) -> _Drawn:
+    """Some of the rows, by index or by a mask."""
+    weights = None if drawn.weights is None else drawn.weights[kept]
+    return _Drawn(drawn.keys[kept], drawn.rows[kept], weights)

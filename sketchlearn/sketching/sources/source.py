@@ -30,6 +30,18 @@ class Chunk(NamedTuple):
     weights: np.ndarray | None
 
 
+class Sampled(NamedTuple):
+    """Rows with keys, uniform on (0, 1), the smallest of which are to be drawn.
+
+    Where only some places of a part are read, the rows of a place are to be drawn `factor` times
+    more likely than those of another, so that all rows of the part are equally likely.
+    """
+
+    chunk: Chunk
+    keys: np.ndarray
+    factor: float = 1.0
+
+
 @dataclass(frozen=True)
 class Layout:
     """Which columns of a part are read, and which features they make.
@@ -94,10 +106,14 @@ class Part(ABC):
         """How many rows `read` yields, if that is known without reading."""
         return None
 
+    def n_places(self) -> int:
+        """How many reads `sample` needs to reach every row."""
+        return 1
+
     def sample(
         self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
-    ) -> Iterator[tuple[Chunk, np.ndarray]]:
-        """Yield rows, each with a random key, such that the smallest keys are uniform rows.
+    ) -> Iterator[Sampled]:
+        """Yield rows from all over the part, each with a random key.
 
         Parameters
         ----------
@@ -108,11 +124,10 @@ class Part(ABC):
         n_reads : int
             How many places of the part may be read at most.
         rng : numpy.random.Generator
-            Where the keys come from. They are uniform on (0, 1) over the whole part, or over
-            what was read of it, divided by the share that was read.
+            Where the keys come from.
         """
         for chunk in self.read(layout):
-            yield chunk, rng.random(len(chunk.rows))
+            yield Sampled(chunk, rng.random(len(chunk.rows)))
 
 
 @final
@@ -171,7 +186,7 @@ class RowSource:
 
     def sample(
         self, part: Part, size: int, n_reads: int, rng: np.random.Generator
-    ) -> Iterator[tuple[Chunk, np.ndarray]]:
+    ) -> Iterator[Sampled]:
         """Yield rows of a part, see `Part.sample`; errors as `read`."""
         with _errors_named(part):
             yield from part.sample(self.layout_of(part), size, n_reads, rng)

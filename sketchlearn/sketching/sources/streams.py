@@ -17,6 +17,7 @@ from sketchlearn.sketching.sources.source import (
     Chunk,
     Layout,
     Part,
+    Sampled,
     chunk_rows,
     in_groups,
 )
@@ -60,13 +61,13 @@ class StreamPart(Part):
     @final
     def sample(
         self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
-    ) -> Iterator[tuple[Chunk, np.ndarray]]:
+    ) -> Iterator[Sampled]:
         """Yield the first rows, at least `size` of them, and hold them back for `read`."""
         self._require_unread()
         while sum(map(len, self._held)) < size and (piece := next(self._pieces, None)) is not None:
             self._held.append(piece)
         for chunk in self.chunks(self._held, layout, 0):
-            yield chunk, rng.random(len(chunk.rows))
+            yield Sampled(chunk, rng.random(len(chunk.rows)))
 
     def peek(self) -> Any:
         """Give the first piece, still to be read; None if there is none."""
