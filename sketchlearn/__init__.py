@@ -4,13 +4,14 @@ Data becomes a sketch in one pass; a sketch becomes a model without the data.
 """
 
 from sketchlearn.decoders import count_clusters, synthesize
-from sketchlearn.estimators import CompressiveKMeans
+from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans
 from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
 from sketchlearn.sketching import Sketch, Sketcher
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CompressiveGaussianMixture",
     "CompressiveKMeans",
     "EmptySketchError",
     "Sketch",

@@ -44,6 +44,24 @@ def check_positive(value: Any, name: str) -> float:
     return number
 
 
+def check_nonnegative(value: Any, name: str) -> float:
+    """Give a finite float of at least zero.
+
+    Raises
+    ------
+    TypeError
+        If it is no real number.
+    ValueError
+        If it is negative or not finite.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    number = float(value)
+    if not (np.isfinite(number) and number >= 0):
+        raise ValueError(f"{name} must be finite and not negative, got {value}")
+    return number
+
+
 def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
     """Give float64 weights (n_samples,), or None where None came.
 

@@ -6,13 +6,17 @@ from typing import final
 
 import numpy as np
 
-from sketchlearn.atoms.family import AtomFamily
-from sketchlearn.atoms.spherical import GREATEST_VARIANCE, LEAST_VARIANCE
+from sketchlearn.atoms.gaussian import (
+    GREATEST_VARIANCE,
+    LEAST_VARIANCE,
+    CovarianceType,
+    GaussianFamily,
+)
 from sketchlearn.frequencies import FrequencyOperator
 
 
 @final
-class DiagonalGaussian(AtomFamily):
+class DiagonalGaussian(GaussianFamily):
     r"""Gaussian of diagonal covariance, its shape the logarithms of the variances.
 
     :math:`a_j = \exp(i \omega_j^T c - \sum_l v_l \omega_{lj}^2 / 2)` with
@@ -24,6 +28,11 @@ class DiagonalGaussian(AtomFamily):
         super().__init__(operator)
         # Half the variances' coefficients, in units of the squared scale.
         self._halves = np.float32(0.5) * (self._frequencies * np.float32(operator.scale)) ** 2
+
+    @property
+    def covariance_type(self) -> CovarianceType:
+        """One variance a feature."""
+        return "diag"
 
     @property
     def n_shape(self) -> int:

@@ -6,8 +6,12 @@ from typing import final
 
 import numpy as np
 
-from sketchlearn.atoms.family import AtomFamily
-from sketchlearn.atoms.spherical import GREATEST_VARIANCE, LEAST_VARIANCE
+from sketchlearn.atoms.gaussian import (
+    GREATEST_VARIANCE,
+    LEAST_VARIANCE,
+    CovarianceType,
+    GaussianFamily,
+)
 from sketchlearn.frequencies import FrequencyOperator
 
 # Least diagonal entry of a factor, whose square the least variance is added to.
@@ -15,7 +19,7 @@ LEAST_DIAGONAL = 0.01
 
 
 @final
-class FullGaussian(AtomFamily):
+class FullGaussian(GaussianFamily):
     r"""Gaussian of covariance :math:`s^2 (f I + L L^T)`, its shape the Cholesky factor L.
 
     L is lower triangular; s is the operator's scale; f = 0.02 keeps every direction's variance from
@@ -36,6 +40,11 @@ class FullGaussian(AtomFamily):
         self._scaled = self._frequencies * np.float32(operator.scale)
         self._floor = np.float32(0.5 * LEAST_VARIANCE) * np.sum(self._scaled**2, axis=1)
         self._below = np.tril_indices(operator.n_features, -1)
+
+    @property
+    def covariance_type(self) -> CovarianceType:
+        """A matrix."""
+        return "full"
 
     @property
     def n_shape(self) -> int:

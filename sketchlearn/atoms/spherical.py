@@ -6,20 +6,27 @@ from typing import final
 
 import numpy as np
 
-from sketchlearn.atoms.family import AtomFamily
-
-# Variance of an atom, in units of the operator's squared scale.
-LEAST_VARIANCE, GREATEST_VARIANCE = 0.02, 25.0
+from sketchlearn.atoms.gaussian import (
+    GREATEST_VARIANCE,
+    LEAST_VARIANCE,
+    CovarianceType,
+    GaussianFamily,
+)
 
 
 @final
-class SphericalGaussian(AtomFamily):
+class SphericalGaussian(GaussianFamily):
     r"""Gaussian of covariance :math:`s I`, its shape the logarithm of ``s`` over the squared scale.
 
     :math:`a_j = \exp(i \omega_j^T c - s \|\omega_j\|^2 / 2)`. A k-means cluster has a width; an
     atom with a width matches its sketch where a point mass cannot (Keriven, Bourrier, Gribonval and
     Perez, "Sketching for large-scale learning of mixture models", 2018, equation 5.5).
     """
+
+    @property
+    def covariance_type(self) -> CovarianceType:
+        """One variance."""
+        return "spherical"
 
     @property
     def n_shape(self) -> int:

@@ -2,17 +2,20 @@
 
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.clompr import CLOMPR
+from sketchlearn.decoders.cloud_em import CloudEM, is_identified, n_parameters
 from sketchlearn.decoders.decoder import Decoder, Mixture
 from sketchlearn.decoders.mean_shift import MeanShift
 from sketchlearn.decoders.model_selection import ClusterCount, count_clusters
 from sketchlearn.decoders.particles import Particles
 from sketchlearn.decoders.point_clustering import cluster_points
+from sketchlearn.decoders.point_mixture import mixture_of_points, repeated
 from sketchlearn.decoders.splitting import Splitting
 from sketchlearn.decoders.synthesis import synthesize
 
 __all__ = [
     "CLOMPR",
     "BestOf",
+    "CloudEM",
     "ClusterCount",
     "Decoder",
     "MeanShift",
@@ -21,5 +24,9 @@ __all__ = [
     "Splitting",
     "cluster_points",
     "count_clusters",
+    "is_identified",
+    "mixture_of_points",
+    "n_parameters",
+    "repeated",
     "synthesize",
 ]

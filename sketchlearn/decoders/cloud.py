@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,9 +124,17 @@ def start_cloud(
     # Systematic sampling: every atom gets its share of points up to one.
     quantiles = (np.arange(n_points) + rng.random()) / n_points
     atom = np.searchsorted(np.cumsum(mixture.weights)[:-1], quantiles)
-    variances = np.maximum(widening**2 * mixture.covariances - np.diag(blur), 0.0)
-    spread = np.sqrt(variances)[atom] * rng.standard_normal((n_points, operator.n_features))
-    return mixture.locations[atom] + spread
+    covariances = widening**2 * mixture.family.covariance_matrices(mixture.parameters) - blur
+    values, axes = np.linalg.eigh(covariances)
+    factors = axes * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    normal = rng.standard_normal((n_points, operator.n_features))
+    points = mixture.locations[atom]
+    # Atoms come in order, each a run of points.
+    for k, (start, stop) in enumerate(
+        itertools.pairwise(np.searchsorted(atom, np.arange(len(factors) + 1)))
+    ):
+        points[start:stop] += normal[start:stop] @ factors[k].T
+    return points
 
 
 def gaussian(covariance: np.ndarray, n_samples: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,5 +1,6 @@
-"""scikit-learn's surface over sketchers and decoders; no algorithm lives here."""
+"""The scikit-learn surface: validate, sketch, decode, set attributes."""
 
 from sketchlearn.estimators.kmeans import CompressiveKMeans
+from sketchlearn.estimators.mixture import CompressiveGaussianMixture
 
-__all__ = ["CompressiveKMeans"]
+__all__ = ["CompressiveGaussianMixture", "CompressiveKMeans"]

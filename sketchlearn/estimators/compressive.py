@@ -168,12 +168,16 @@ class CompressiveEstimator(BaseEstimator, ABC):
 
     def _validate_fitted(self, X: Any) -> np.ndarray:
         """Rows for a fitted model."""
+        self._require_fitted()
+        return self._validate(X, reset=False)
+
+    def _require_fitted(self) -> None:
+        """Refuse to go on without a model."""
         check_is_fitted(
             self,
             msg="This %(name)s instance is not fitted yet: call fit, fit_sketch, or partial_fit() "
             "without rows to decode what partial_fit has accumulated.",
         )
-        return self._validate(X, reset=False)
 
     def _ready_sketcher(self) -> Sketcher | None:
         """The sketcher in use, or the user's if it is fitted."""

@@ -1,0 +1,109 @@
+"""Maximum likelihood on points that stand for the data."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
+
+from sketchlearn.atoms import GaussianFamily
+from sketchlearn.decoders.decoder import Mixture
+from sketchlearn.decoders.refinement import Fit, residual_of
+
+# Least variance, in parts of the squared scale, of the atoms that EM starts from: from a narrower
+# one it would never leave the few points beneath it.
+LEAST_START = 0.1
+# What EM adds to variances, in parts of the squared scale.
+REGULARISATION = 1e-6
+# Copies of a weighted point, on average.
+COPIES = 4
+
+
+def mixture_of_points(
+    points: np.ndarray,
+    family: GaussianFamily,
+    start: Mixture,
+    rng: np.random.Generator,
+    *,
+    n_random: int,
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Weights (k,), parameters and iterations of the likeliest mixture that EM finds.
+
+    EM runs from ``start``, whose atoms may be of another Gaussian family, and from ``n_random``
+    k-means starts.
+    """
+    scale2 = family.operator.scale**2
+    centre, unit = family.operator.center, family.operator.scale
+    # To order one, so that EM's own thresholds do not see the data's units.
+    scaled = (points - centre) / unit
+    k, d = len(start.weights), family.n_features
+    matrices = start.family.covariance_matrices(start.parameters) / scale2
+    values, axes = np.linalg.eigh(matrices)
+    inverse = (axes / np.maximum(values, LEAST_START)[:, None, :]) @ axes.transpose(0, 2, 1)
+    # A point or two may be all that an atom of weight zero would get.
+    shares = np.maximum(start.weights, 1e-3 / k)
+    led = {
+        "weights_init": shares / shares.sum(),
+        "means_init": (start.locations - centre) / unit,
+        "precisions_init": _in_shape(inverse, family.covariance_type),
+    }
+    models = [_em(scaled, k, family, rng, **led)]
+    if n_random:
+        models.append(_em(scaled, k, family, rng, n_init=n_random))
+    best = max(models, key=lambda model: model.lower_bound_)
+    covariances = _as_matrices(best.covariances_, family.covariance_type, k, d) * scale2
+    parameters = family.from_covariances(best.means_ * unit + centre, covariances)
+    return best.weights_, parameters, sum(model.n_iter_ for model in models)
+
+
+def fit_of(
+    target: np.ndarray, family: GaussianFamily, weights: np.ndarray, parameters: np.ndarray
+) -> Fit:
+    """The cost of given atoms with given weights, which are not solved for."""
+    residual = residual_of(target, weights, family.sketch(parameters))
+    return Fit(weights, parameters, float(residual @ residual))
+
+
+def repeated(points: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Points in numbers that follow their weights up to one: EM knows no weights."""
+    n = COPIES * len(points)
+    reached = np.cumsum(weights) * (n / weights.sum())
+    ticks = rng.random() + np.arange(n)
+    return points[np.minimum(np.searchsorted(reached, ticks, "right"), len(points) - 1)]
+
+
+def _em(
+    points: np.ndarray, k: int, family: GaussianFamily, rng: np.random.Generator, **options: Any
+) -> GaussianMixture:
+    """One run of EM."""
+    model = GaussianMixture(
+        k,
+        covariance_type=family.covariance_type,
+        reg_covar=REGULARISATION,
+        random_state=int(rng.integers(2**31 - 1)),
+        **options,
+    )
+    # One thread: with more, the sums depend on which thread comes first.
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(points)
+
+
+def _in_shape(matrices: np.ndarray, covariance_type: str) -> np.ndarray:
+    """Matrices (k, d, d) in the shape that scikit-learn has for a type of covariance."""
+    if covariance_type == "full":
+        return matrices
+    diagonals = np.einsum("kll->kl", matrices)
+    return diagonals if covariance_type == "diag" else diagonals.mean(axis=1)
+
+
+def _as_matrices(covariances: np.ndarray, covariance_type: str, k: int, d: int) -> np.ndarray:
+    """Matrices (k, d, d) from scikit-learn's shape for a type of covariance."""
+    if covariance_type == "full":
+        return covariances
+    diagonals = covariances if covariance_type == "diag" else covariances[:, None]
+    return np.broadcast_to(diagonals, (k, d))[:, :, None] * np.eye(d)
