@@ -4,8 +4,13 @@ Data becomes a sketch in one pass; a sketch becomes a model without the data.
 """
 
 from sketchlearn.decoders import count_clusters, synthesize
-from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans
-from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
+from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans, load_model
+from sketchlearn.exceptions import (
+    EmptySketchError,
+    ModelFormatError,
+    SketchFormatError,
+    SketchMismatchError,
+)
 from sketchlearn.sketching import Sketch, Sketcher
 
 __version__ = "0.1.0"
@@ -14,11 +19,13 @@ __all__ = [
     "CompressiveGaussianMixture",
     "CompressiveKMeans",
     "EmptySketchError",
+    "ModelFormatError",
     "Sketch",
     "SketchFormatError",
     "SketchMismatchError",
     "Sketcher",
     "__version__",
     "count_clusters",
+    "load_model",
     "synthesize",
 ]

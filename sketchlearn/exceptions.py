@@ -9,6 +9,10 @@ class SketchFormatError(ValueError):
     """Bytes that should be a sketch are foreign, truncated, altered or too new."""
 
 
+class ModelFormatError(ValueError):
+    """Bytes that should be a fitted model are foreign, truncated, altered or too new."""
+
+
 class EmptySketchError(ValueError):
     """A quantity was asked of a sketch that holds no rows."""
 

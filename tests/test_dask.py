@@ -10,6 +10,7 @@ import pytest
 
 from sketchlearn import Sketcher
 from sketchlearn.distributed import dask as sketched
+from sketchlearn.distributed.sample import Sample, candidates
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -156,7 +157,7 @@ def test_the_sample_is_bounded_and_spread_over_a_sorted_collection(client):
     assert pilot.shape == (5_000, 1)
     # Of 200 blocks 64 are looked at: the mean of 5,000 of their rows is within 5 deviations.
     deviation = np.sqrt(1 / 12 / 64)
-    assert abs(pilot.mean() - 0.5) < 5 * deviation
+    assert abs(sketcher.center_[0] - 0.5) < 5 * deviation
     assert len(np.unique(np.floor(pilot * 200))) > 50
 
 
@@ -201,3 +202,17 @@ def test_only_the_sums_travel():
     sums = sketched._sums(SKETCHER.operator_, sketched._array_chunks, ROWS, 0)
     assert len(sums.to_bytes()) == 16 * 60 + 48
     assert type(sums).from_bytes(sums.to_bytes()).sketch(SKETCHER.operator_).to_bytes() == WHOLE
+
+
+def test_a_sample_keeps_the_smallest_keys_and_stays_bounded():
+    chunks = np.arange(900_000.0).reshape(9, -1, 1)
+    drawn = Sample.of_rows(chunks, 2, np.random.default_rng(0))
+    assert len(drawn.rows) == candidates(2, 1) == 40
+    assert (np.diff(drawn.keys) >= 0).all()
+    assert len(np.unique(drawn.rows // 100_000)) > 4
+    others = Sample.of_rows(chunks[:1], 2, np.random.default_rng(1))
+    merged = Sample.smallest([drawn, others], 2)
+    assert merged.keys[-1] <= min(drawn.keys[-1], others.keys[-1])
+    assert candidates(5_000, 10) == 100_000
+    assert candidates(5_000, 784) == 2**25 // (8 * 784)
+    assert candidates(5_000, 10_000) == 5_000

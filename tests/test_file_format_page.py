@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from test_frequencies import operator
 
+from sketchlearn.estimators.model_files import MODEL_FILE
 from sketchlearn.sketching import Sketch, Sketcher, serialization
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +36,9 @@ def test_the_tables_name_everything_in_a_file():
     data = Sketcher.from_operator(operator()).sketch(np.zeros((2, 3))).to_bytes()
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
-    named = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\|[^|]*\|", PAGE, re.MULTILINE))))
+    about_sketches = PAGE.partition("## Models")[0]
+    cells = re.findall(r"^\|[^|]*\|", about_sketches, re.MULTILINE)
+    named = set(re.findall(r"`(\w+)`", "".join(cells)))
     assert named == set(header.pop("__metadata__")) | set(header)
     assert length % 8 == 0
 
@@ -43,6 +46,8 @@ def test_the_tables_name_everything_in_a_file():
 def test_the_page_names_the_versions_that_are_written():
     assert f"format version {serialization.SKETCH_FILE.version}" in PAGE
     assert serialization.SKETCH_FILE.format in PAGE
+    assert f"Version {MODEL_FILE.version} holds" in PAGE
+    assert MODEL_FILE.format in PAGE
 
 
 def test_every_golden_file_is_read_by_the_page_s_reader(monkeypatch, tmp_path):

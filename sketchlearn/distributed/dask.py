@@ -88,9 +88,9 @@ def fit(
 ) -> Sketcher:
     """Fit a sketcher on rows of a Dask collection, brought here as a bounded sample.
 
-    The sample has max(5000, 50 n_clusters) rows, as many as `Sketcher.fit` looks at. They are
-    uniform among the rows of 64 random blocks, or of all if there are fewer; of more blocks while
-    too few rows came.
+    The sample has 20 max(5000, 50 n_clusters) rows, as many as `Sketcher.fit` chooses its pilot
+    among, or as fit into 32 MB, or all. They are uniform among the rows of 64 random blocks, or of
+    all if there are fewer; of more blocks while there are too few rows for a pilot.
 
     Parameters
     ----------

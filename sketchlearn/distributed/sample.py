@@ -8,6 +8,10 @@ from typing import final
 
 import numpy as np
 
+from sketchlearn.sketching.pilot import CANDIDATES_A_ROW
+
+SAMPLE_BYTES = 2**25
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -27,7 +31,7 @@ class Sample:
 
     @classmethod
     def of_rows(cls, chunks: Iterable[np.ndarray], size: int, rng: np.random.Generator) -> Sample:
-        """Draw at most `size` rows, uniform among all of the chunks, without replacement."""
+        """Draw rows, uniform among all of the chunks, without replacement; see `smallest`."""
         sample = cls(np.empty(0), np.empty((0, 0)))
         for rows in chunks:
             sample = cls.smallest([sample, cls(rng.random(len(rows)), rows)], size)
@@ -35,10 +39,20 @@ class Sample:
 
     @classmethod
     def smallest(cls, samples: Sequence[Sample], size: int) -> Sample:
-        """Merge: the `size` rows of smallest keys."""
+        """Merge: keep the rows of smallest keys, candidates for a pilot of `size` rows."""
         filled = [sample for sample in samples if len(sample.keys)]
         if not filled:
             return cls(np.empty(0), np.empty((0, 0)))
         keys = np.concatenate([sample.keys for sample in filled])
-        first = np.argsort(keys, kind="stable")[:size]
+        n_candidates = candidates(size, filled[0].rows.shape[1])
+        first = np.argsort(keys, kind="stable")[:n_candidates]
         return cls(keys[first], np.concatenate([sample.rows for sample in filled])[first])
+
+
+def candidates(size: int, n_features: int) -> int:
+    """How many rows to choose a pilot of `size` rows among: more, while they are small.
+
+    Twenty times as many, as `Sketcher.fit` looks at; fewer if they took more than 32 MB, since
+    several samples meet in one worker's memory.
+    """
+    return max(size, min(CANDIDATES_A_ROW * size, SAMPLE_BYTES // (8 * n_features)))

@@ -18,14 +18,15 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sketchlearn.distributed.sample import candidates
 from sketchlearn.distributed.sums import Sums, require_finite
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching import Sketch, Sketcher, pilot_size
 
 # Tasks that add the partitions' sums; their results are added here.
 N_MERGES = 8
-# Rows that are sampled for each one of the pilot, so that enough come.
-OVERSAMPLING = 2
+# Rows that are sampled for each one that is wanted, so that enough come.
+OVERSAMPLING = 1.1
 
 # From Arrow record batches to Arrow record batches.
 Mapped = Callable[[Iterable[Any]], Iterator[Any]]
@@ -77,8 +78,9 @@ def sketch(sketcher: Sketcher, dataframe: Any, columns: Sequence[str] | None = N
 def fit(sketcher: Sketcher, dataframe: Any, columns: Sequence[str] | None = None) -> Sketcher:
     """Fit a sketcher on rows of a Spark data frame, brought here as a bounded sample.
 
-    The sample has max(5000, 50 n_clusters) rows, as many as `Sketcher.fit` looks at, uniform among
-    all. It takes two jobs: the rows are counted, then sampled.
+    The sample has 20 max(5000, 50 n_clusters) rows, as many as `Sketcher.fit` chooses its pilot
+    among, or as fit into 32 MB, or all; uniform among all. It takes two jobs: the rows are counted,
+    then sampled.
 
     Parameters
     ----------
@@ -95,7 +97,7 @@ def fit(sketcher: Sketcher, dataframe: Any, columns: Sequence[str] | None = None
     selected, names = _selected(dataframe, columns)
     from pyspark.sql.functions import rand
 
-    size = pilot_size(sketcher.n_clusters)
+    size = candidates(pilot_size(sketcher.n_clusters), len(names))
     seed = int(check_random_state(sketcher.random_state).randint(np.iinfo(np.int32).max))
     n_rows = selected.count()
     rows = selected

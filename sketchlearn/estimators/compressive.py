@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sketchlearn._validation import check_count, check_distinct, check_sample_weight
 from sketchlearn.decoders import Decoder, Mixture
+from sketchlearn.estimators.model_files import SavedAsFile
 from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketching import Sketch, Sketcher, pilot_size
@@ -23,7 +24,7 @@ from sketchlearn.sketching.accumulation import fixed_weights
 ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
 
 
-class CompressiveEstimator(BaseEstimator, ABC):
+class CompressiveEstimator(SavedAsFile, ABC):
     """Learn from a sketch of the data, read once.
 
     A subclass says how many atoms it decodes, which sketcher suits it, and how a sketch becomes its

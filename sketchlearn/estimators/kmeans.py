@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
@@ -97,6 +97,9 @@ class CompressiveKMeans(
     >>> np.sort(model.cluster_centers_[:, 0]).round(0) + 0.0
     array([-10.,   0.,  10.])
     """
+
+    _stored_arrays: ClassVar = {"cluster_centers_": ("kd",), "weights_": ("k",)}
+    _stored_numbers = ("cost_", "inertia_", "n_iter_")
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import DensityMixin
@@ -134,6 +134,15 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
     >>> np.sort(np.sqrt(model.covariances_).mean(axis=1)).round(1)
     array([1., 2.])
     """
+
+    _stored_arrays: ClassVar = {
+        "weights_": ("k",),
+        "means_": ("kd",),
+        "covariances_": ("k", "kd", "kdd"),
+        "precisions_": ("k", "kd", "kdd"),
+        "precisions_cholesky_": ("k", "kd", "kdd"),
+    }
+    _stored_numbers = ("converged_", "cost_", "n_iter_")
 
     def __init__(
         self,
