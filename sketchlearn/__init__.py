@@ -10,12 +10,14 @@ from sketchlearn.exceptions import (
     ModelFormatError,
     SketchFormatError,
     SketchMismatchError,
+    SourceError,
 )
-from sketchlearn.sketching import Sketch, Sketcher
+from sketchlearn.sketching import Checkpoint, Sketch, Sketcher, open_source
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Checkpoint",
     "CompressiveGaussianMixture",
     "CompressiveKMeans",
     "EmptySketchError",
@@ -24,8 +26,10 @@ __all__ = [
     "SketchFormatError",
     "SketchMismatchError",
     "Sketcher",
+    "SourceError",
     "__version__",
     "count_clusters",
     "load_model",
+    "open_source",
     "synthesize",
 ]

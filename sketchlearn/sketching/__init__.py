@@ -1,8 +1,18 @@
 """Rows to sketches: the sketcher, the sketch and its bytes."""
 
 from sketchlearn.sketching.calibration import calibrated_weights
+from sketchlearn.sketching.checkpoint import Checkpoint
 from sketchlearn.sketching.pilot import pilot_size
 from sketchlearn.sketching.sketch import Sketch
 from sketchlearn.sketching.sketcher import Sketcher
+from sketchlearn.sketching.sources import RowSource, open_source
 
-__all__ = ["Sketch", "Sketcher", "calibrated_weights", "pilot_size"]
+__all__ = [
+    "Checkpoint",
+    "RowSource",
+    "Sketch",
+    "Sketcher",
+    "calibrated_weights",
+    "open_source",
+    "pilot_size",
+]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,61 +21,11 @@ from sketchlearn.sketching.accumulation import (
     total_and_square,
     weight_units,
 )
-from sketchlearn.sketching.progress import ProgressLine
 from sketchlearn.sketching.sketch import Sketch
 from sketchlearn.sketching.sources import Chunk, RowSource
 
 # Chunks that wait to be summed while the next one is read.
 DEPTH = 2
-
-OnError = Literal["raise", "skip"] | Callable[[str, SourceError], None]
-OnProgress = Callable[[int, int | None], None]
-
-
-def sketch_source(
-    operator: FrequencyOperator,
-    source: RowSource,
-    n_threads: int,
-    progress: bool | OnProgress,
-    on_error: Callable[[str, SourceError], None],
-) -> Sketch:
-    """Sketch a source's rows; see `Sketcher.sketch`."""
-    line = ProgressLine() if progress is True else None
-    report: OnProgress | None = progress if callable(progress) else line
-    total = source.n_rows() if report else None
-
-    def on_progress(progress: Progress) -> None:
-        if report:
-            report(progress.n_rows, total)
-
-    try:
-        return Pass(operator, source, n_threads, on_error, on_progress).run()
-    finally:
-        if line:
-            line.close()
-
-
-def error_handler(on_error: OnError) -> Callable[[str, SourceError], None]:
-    """Give what is called with a part's name and its error, and returns if it is left out.
-
-    Raises
-    ------
-    ValueError
-        If `on_error` is neither "raise" nor "skip" nor a callable.
-    """
-
-    def raised(name: str, error: SourceError) -> None:
-        raise error
-
-    def skipped(name: str, error: SourceError) -> None:
-        warnings.warn(f"left out: {error}", UserWarning, stacklevel=2)
-
-    if callable(on_error):
-        return on_error
-    handlers = {"raise": raised, "skip": skipped}
-    if on_error not in handlers:
-        raise ValueError(f'on_error must be "raise", "skip" or a callable, got {on_error!r}')
-    return handlers[on_error]
 
 
 def sketch_of(
@@ -165,6 +114,8 @@ class Pass:
         is left out whole.
     on_progress : callable
         Called with a `Progress` whenever some rows were added.
+    on_part : callable, optional
+        Called with the index of a part before it is read.
     """
 
     def __init__(
@@ -174,9 +125,10 @@ class Pass:
         n_threads: int,
         on_error: Callable[[str, SourceError], None],
         on_progress: Callable[[Progress], None],
+        on_part: Callable[[int], None] | None = None,
     ) -> None:
         self._operator, self._source, self._n_threads = operator, source, n_threads
-        self._on_error, self._on_progress = on_error, on_progress
+        self._on_error, self._on_progress, self._on_part = on_error, on_progress, on_part
         self._accumulators: list[Accumulator] = []
         empty = Sketch.empty(operator)
         self.progress = Progress(empty, empty)
@@ -212,6 +164,8 @@ class Pass:
         start = self.progress.row
         for index in range(self.progress.part, len(self._source.parts)):
             row = start
+            if self._on_part:
+                self._on_part(index)
             try:
                 for chunk in self._source.read(self._source.parts[index], start):
                     row += len(chunk.rows)

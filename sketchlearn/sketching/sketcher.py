@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -20,13 +21,8 @@ from sketchlearn._validation import (
 from sketchlearn.frequencies import DenseFrequencies, FrequencyOperator, RadiusLaw
 from sketchlearn.frequencies.radius import radius_law_named
 from sketchlearn.sketching.accumulation import fixed_weights
-from sketchlearn.sketching.passes import (
-    OnError,
-    OnProgress,
-    error_handler,
-    sketch_of,
-    sketch_source,
-)
+from sketchlearn.sketching.checkpoint import Checkpoint
+from sketchlearn.sketching.passes import sketch_of
 from sketchlearn.sketching.pilot import (
     CANDIDATES_A_ROW,
     DEFAULT_N_CLUSTERS,
@@ -36,6 +32,7 @@ from sketchlearn.sketching.pilot import (
     draw_pilot,
     pilot_size,
 )
+from sketchlearn.sketching.reading import OnError, OnProgress, error_handler, sketch_source
 from sketchlearn.sketching.sketch import Sketch
 from sketchlearn.sketching.sources import RowSource, is_source, open_source, spread_rows
 from sketchlearn.sketching.sources.arrays import MemoryPart
@@ -201,6 +198,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         *,
         columns: Sequence[str | int] | None = None,
         filter: Any = None,  # noqa: A002
+        checkpoint: str | PathLike[str] | Checkpoint | None = None,
         progress: bool | OnProgress = False,
         on_error: OnError = "raise",
     ) -> Sketch:
@@ -221,6 +219,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
             `feature_names_in_`, else all.
         filter : pyarrow.compute.Expression or list of tuples, optional
             Which rows of a source to read, see `open_source`.
+        checkpoint : path or Checkpoint, optional
+            A file to keep the sums in, and to go on from if it is there; see `Checkpoint`.
         progress : bool or callable, default=False
             Whether to show rows, rows a second and time left on a terminal; or what to call with
             the number of rows read and that of all rows, None if that is not known.
@@ -242,6 +242,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
             finite, too large, too small on average, or all are zero. Nothing is counted then.
         SourceError
             If a file cannot be read, or lacks a column, or holds text or missing values.
+        SketchMismatchError, SketchFormatError
+            If the checkpoint is of other data or another operator, or no checkpoint.
         """
         check_is_fitted(self, "operator_")
         handler = error_handler(on_error)
@@ -252,11 +254,11 @@ class Sketcher(TransformerMixin, BaseEstimator):
             X = self._validate(X)
             weights = check_sample_weight(sample_weight, len(X))
             units = None if weights is None else fixed_weights(weights)
-            if not progress:
+            if not progress and checkpoint is None:
                 return sketch_of(self.operator_, X, units, n_threads)
             source = RowSource([MemoryPart(X, weights)])
         source.expect(self.operator_.n_features, getattr(self, "feature_names_in_", None))
-        return sketch_source(self.operator_, source, n_threads, progress, handler)
+        return sketch_source(self.operator_, source, n_threads, checkpoint, progress, handler)
 
     def transform(self, X: Any) -> np.ndarray:
         """Give each row's waves, whose mean over rows is the mean of their sketch.

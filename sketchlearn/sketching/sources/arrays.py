@@ -101,8 +101,10 @@ class MemoryPart(IndexedPart):
 
     def identity(self) -> str:
         """Shape, type, and a digest of some rows from all over the array."""
-        some = self._rows[:: max(1, len(self._rows) // IDENTIFYING_ROWS)]
-        digest = hashlib.blake2b(np.ascontiguousarray(some).tobytes(), digest_size=16)
+        digest = hashlib.blake2b(digest_size=16)
+        some = slice(None, None, max(1, len(self._rows) // IDENTIFYING_ROWS))
+        for array in (self._rows, self._weights):
+            digest.update(b"" if array is None else np.ascontiguousarray(array[some]).tobytes())
         return f"{self.name} {self._rows.shape} {self._rows.dtype} {digest.hexdigest()}"
 
     def slices(self, n_rows: int, start: int) -> Iterator[np.ndarray]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
+import pickle
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
@@ -78,7 +80,11 @@ def open_source(
     parts = _parts_of(data, weight, expression)
     if (expression is not None or weight is not None) and isinstance(parts[0], UNNAMED):
         raise SourceError(f"{parts[0].name} has no named columns to filter or weigh rows by")
-    return RowSource(parts, columns)
+    query = [
+        *([] if expression is None else [f"rows where {_described(expression)}"]),
+        *([] if weight is None else [f"weighted by {weight}"]),
+    ]
+    return RowSource(parts, columns, ", ".join(query))
 
 
 STORED = {"pyarrow", "zarr", "h5py"}
@@ -156,6 +162,14 @@ def _expression(filter: Any) -> Any:  # noqa: A002
     from pyarrow.parquet import filters_to_expression
 
     return filters_to_expression(filter)
+
+
+def _described(expression: Any) -> str:
+    """Describe a filter; long lists, which pyarrow abridges, by a digest as well."""
+    text = str(expression)
+    if "..." not in text:
+        return text
+    return f"{text} ({hashlib.blake2b(pickle.dumps(expression), digest_size=8).hexdigest()})"
 
 
 def _package(data: Any) -> str:

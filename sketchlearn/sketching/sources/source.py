@@ -142,10 +142,16 @@ class RowSource:
         What is read, one after the other.
     columns : sequence of str or int, optional
         Columns to read; by default all, which must then be the same in all parts.
+    query : str
+        What else was asked of the rows: the filter and the weights.
     """
 
-    def __init__(self, parts: Sequence[Part], columns: Sequence[str | int] | None = None) -> None:
+    def __init__(
+        self, parts: Sequence[Part], columns: Sequence[str | int] | None = None, query: str = ""
+    ) -> None:
         self.parts = tuple(parts)
+        self.query = query
+        self.asked = "all" if columns is None else ", ".join(map(str, columns))
         self.columns = None if columns is None else tuple(columns)
         self._first: tuple[str, Layout] | None = None
         self._expected: tuple[int, tuple[str, ...] | None] | None = None
@@ -159,6 +165,11 @@ class RowSource:
     def layout(self) -> Layout:
         """Columns and features, as the first part has them."""
         return self._first[1] if self._first else self.layout_of(self.parts[0])
+
+    @property
+    def settled_columns(self) -> tuple[str | int, ...] | None:
+        """Columns that are read, once a part was opened."""
+        return self._first[1].columns if self._first else self.columns
 
     def n_rows(self) -> int | None:
         """How many rows there are, if that is known without reading them."""
