@@ -17,7 +17,13 @@ from planted import (
 from sketchlearn import EmptySketchError, Sketch, Sketcher, SketchMismatchError
 from sketchlearn.atoms import Dirac, SphericalGaussian
 from sketchlearn.decoders import CLOMPR, BestOf, Decoder, MeanShift, Mixture, Particles, Splitting
-from sketchlearn.decoders.refinement import Fit, nonnegative_weights, reweighted
+from sketchlearn.decoders.mean_shift import (
+    contracted,
+    importances,
+    with_merged,
+    without_least,
+)
+from sketchlearn.decoders.refinement import Fit, adjust, nonnegative_weights, reweighted
 from sketchlearn.decoders.selection import select, starting_points
 
 GREEDY = [CLOMPR(), CLOMPR(starts="box"), MeanShift(), MeanShift(starts="box")]
@@ -385,14 +391,67 @@ def test_swaps_mend_a_missed_cluster(clusters):
     assert largest_distance(centers, fit.parameters[:, :4]) < 0.2
 
 
-def test_swaps_stop_at_a_good_cost_and_never_lose(clusters):
+def test_swaps_stop_where_noise_is_left_and_never_lose(clusters):
     centers, sketch = clusters
     family = SphericalGaussian(sketch.operator)
     target = np.concatenate([sketch.centered_mean.real, sketch.centered_mean.imag])
     start = fit_of(target, family, family.at(centers))
+    start = adjust(target, family, start, shapes="shared", max_iter=100)
+    noise = sketch.standard_error**2
     rng = np.random.default_rng(0)
-    assert MeanShift().swaps(target, family, start, "fixed", start.cost, rng) is start
-    assert MeanShift().swaps(target, family, start, "fixed", 0.0, rng).cost <= start.cost
+    assert MeanShift().swaps(target, family, start, "shared", noise, rng) is start
+    assert MeanShift().swaps(target, family, start, "shared", 0.0, rng).cost <= start.cost
+
+
+def test_importance_is_what_an_atoms_absence_costs(clusters):
+    centers, sketch = clusters
+    family = SphericalGaussian(sketch.operator)
+    target = np.concatenate([sketch.centered_mean.real, sketch.centered_mean.imag])
+    near = centers.copy()
+    near[1] = near[0] + 1.5
+    fit = reweighted(target, family, family.at(near))
+    for i, importance in enumerate(importances(family, fit)):
+        without = reweighted(target, family, np.delete(fit.parameters, i, axis=0))
+        assert importance == pytest.approx(without.cost - fit.cost, rel=1e-2, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_cluster_smaller_than_all_noise_is_found(seed):
+    rng = np.random.default_rng(seed)
+    centers = separated_points(6, 4, seed, distance=9.0)
+    labels = rng.choice(6, size=40_000, p=[0.2485] * 4 + [0.003] * 2)
+    rows = centers[labels] + rng.standard_normal((40_000, 4))
+    sketch = Sketcher(240, n_clusters=6, scale=1.0, random_state=seed).fit(rows).sketch(rows)
+    large = decoded(MeanShift(), sketch, 4)
+    # Without the two there is little more than noise, so noise alone is no reason to end.
+    assert large.goodness_of_fit < 2.0
+    assert largest_distance(centers, decoded(MeanShift(), sketch, 6).locations) < 2.0
+
+
+def test_two_atoms_in_one_cluster_are_merged_rather_than_a_small_cluster_lost():
+    rng = np.random.default_rng(0)
+    centers = separated_points(4, 4, 0, distance=9.0)
+    labels = rng.choice(4, size=40_000, p=[0.3, 0.3, 0.395, 0.005])
+    rows = centers[labels] + rng.standard_normal((40_000, 4))
+    sketch = Sketcher(240, n_clusters=4, scale=1.0, random_state=0).fit(rows).sketch(rows)
+    family = SphericalGaussian(sketch.operator)
+    target = np.concatenate([sketch.centered_mean.real, sketch.centered_mean.imag])
+    aside = np.array([1.0, 0.0, 0.0, 0.0])
+    doubled = np.vstack([centers[[0, 1, 3]], centers[2] - aside, centers[2] + aside])
+    start = fit_of(target, family, family.at(doubled))
+    # Weighed alone, each of the two is worth far more than the small cluster.
+    assert np.argmin(importances(family, start)) == 2
+    fit = contracted(target, family, start, "shared")
+    assert len(fit.weights) == 4
+    assert fit.cost < without_least(target, family, start).cost
+    assert largest_distance(centers, fit.parameters[:, :4]) < 1.0
+
+
+def test_atoms_that_are_not_alike_are_not_merged(clusters):
+    centers, sketch = clusters
+    family = SphericalGaussian(sketch.operator)
+    target = np.concatenate([sketch.centered_mean.real, sketch.centered_mean.imag])
+    assert with_merged(target, family, fit_of(target, family, family.at(centers))) is None
 
 
 # Splitting.
