@@ -6,16 +6,18 @@ import glob
 import hashlib
 import os
 import pickle
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
+from sketchlearn.sketching.sources.array_files import NpyPart, NpzPart
 from sketchlearn.sketching.sources.arrays import MemoryPart
 from sketchlearn.sketching.sources.arrow import ArrowStreamPart, TablePart, arrow_package
 from sketchlearn.sketching.sources.arrow_files import FORMATS, dataset_parts, file_part
 from sketchlearn.sketching.sources.source import Part, RowSource
+from sketchlearn.sketching.sources.stored_arrays import Hdf5Part, OpenArrayPart, ZarrPart
 from sketchlearn.sketching.sources.streams import ArrayStreamPart
 
 
@@ -88,7 +90,7 @@ def open_source(
 
 
 STORED = {"pyarrow", "zarr", "h5py"}
-UNNAMED = (MemoryPart, ArrayStreamPart)
+UNNAMED = (MemoryPart, ArrayStreamPart, OpenArrayPart)
 
 
 def _parts_of(data: Any, weight: str | None, expression: Any) -> list[Part]:
@@ -107,6 +109,8 @@ def _parts_of(data: Any, weight: str | None, expression: Any) -> list[Part]:
             return [TablePart(data, weight, expression)]
         reader = arrow_package().RecordBatchReader.from_stream(data)
         return [ArrowStreamPart(reader, weight, expression)]
+    if _package(data) in STORED:
+        return [OpenArrayPart(data)]
     if is_source(data):
         return [ArrayStreamPart(data)]
     if isinstance(data, np.ndarray | list | tuple) or hasattr(data, "__array__"):
@@ -118,40 +122,72 @@ def _parts_of(data: Any, weight: str | None, expression: Any) -> list[Part]:
 
 
 def _paths(path: str) -> list[str]:
-    """Files that a path, a directory or a pattern stands for."""
-    if os.path.isdir(path):
-        found = [
-            os.path.join(folder, name)
-            for folder, _, names in os.walk(path)
-            for name in names
-            if not name.startswith((".", "_")) and _format(name)
-        ]
-        if not found:
+    """Files that a path, a directory or a pattern stands for; each with the array it names."""
+    path, separator, member = path.partition("::")
+    if os.path.isdir(path) and not path.rstrip(os.sep).lower().endswith(FOLDERS):
+        files = sorted(_files_in(path))
+        if not files:
             raise FileNotFoundError(f"the directory {path} holds no file of rows")
-        return sorted(found)
-    if os.path.exists(path):
-        return [path]
-    if glob.has_magic(path):
-        matches = sorted(glob.glob(path, recursive=True))
-        if matches:
-            return [file for match in matches for file in _paths(match)]
-        raise FileNotFoundError(f"no file matches {path}")
-    raise FileNotFoundError(f"there is no file {path}")
+    elif os.path.exists(path):
+        files = [path]
+    elif glob.has_magic(path):
+        files = [f for match in sorted(glob.glob(path, recursive=True)) for f in _paths(match)]
+        if not files:
+            raise FileNotFoundError(f"no file matches {path}")
+    else:
+        raise FileNotFoundError(f"there is no file {path}")
+    return [file + separator + member for file in files]
 
 
-def _format(name: str) -> str | None:
-    """What a file's ending says of its format."""
-    return next((ending for ending in FORMATS if name.lower().endswith(ending)), None)
+def _files_in(directory: str) -> Iterator[str]:
+    """Files of rows in a directory and those below, hidden and technical ones left out."""
+    for folder, folders, names in os.walk(directory):
+        stores = [name for name in folders if name.lower().endswith(FOLDERS)]
+        folders[:] = [n for n in folders if n not in stores and not n.startswith((".", "_"))]
+        for name in [*stores, *names]:
+            if not name.startswith((".", "_")) and _ending(name):
+                yield os.path.join(folder, name)
 
 
-def _file_part(path: str, weight: str | None, expression: Any) -> Part:
+def _ending(path: str) -> str | None:
+    """What a file's name ends in, if that tells its format."""
+    return next((end for end in ENDINGS if path.rstrip(os.sep).lower().endswith(end)), None)
+
+
+def _file_part(entry: str, weight: str | None, expression: Any) -> Part:
     """Give the part that a file is."""
-    ending = _format(path)
+    path, _, member = entry.partition("::")
+    ending = _ending(path)
     if ending is None:
         raise SourceError(
-            f"cannot tell the format of {path}; expected a name that ends in {', '.join(FORMATS)}"
+            f"cannot tell the format of {path}; expected a name that ends in {', '.join(ENDINGS)}"
         )
+    if ending in ARRAYS:
+        if expression is not None or weight is not None:
+            raise SourceError(f"{path} has no named columns to filter or weigh rows by")
+        return ARRAYS[ending](path, member or None)
+    if member:
+        raise SourceError(f"{path} has columns, no arrays to choose {member!r} from")
     return file_part(path, FORMATS[ending], weight, expression)
+
+
+def _npy_part(path: str, member: str | None) -> Part:
+    """Give the part that a .npy file is."""
+    if member is not None:
+        raise SourceError(f"{path} holds one array, without a name to choose it by")
+    return NpyPart(path)
+
+
+# What holds arrays without names for their columns.
+ARRAYS: dict[str, Callable[[str, str | None], Part]] = {
+    ".npy": _npy_part,
+    ".npz": NpzPart,
+    ".h5": Hdf5Part,
+    ".hdf5": Hdf5Part,
+    ".zarr": ZarrPart,
+}
+ENDINGS = (*FORMATS, *ARRAYS)
+FOLDERS = (".zarr",)
 
 
 def _expression(filter: Any) -> Any:  # noqa: A002
