@@ -6,7 +6,7 @@ from planted import operator_of
 
 from sketchlearn import Sketcher
 
-UNITS = np.array([1.0, 64.0, 2.0**-7, 1.0])
+UNITS = np.array([1.0, 64.0, 2.0**-6, 1.0])
 
 
 def clusters(n=4000, seed=0):

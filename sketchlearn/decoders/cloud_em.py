@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from sketchlearn.atoms import AtomFamily, GaussianFamily, SphericalGaussian
+from sketchlearn.atoms.gaussian import LEAST_VARIANCE
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.cloud import blur_covariance, move, start_cloud
 from sketchlearn.decoders.decoder import (
@@ -28,6 +29,8 @@ DRAWS_A_PARTICLE = 5
 N_RANDOM_STARTS = 2
 # Numbers in the sketch for each parameter above which particles may be sharper; and how sharp.
 NUMBERS_TO_SHARPEN, SHARPER = 8.0, 1.0 / 3.0
+# Least variances up to which an atom is taken to have collapsed.
+COLLAPSED = 1.5
 
 
 @final
@@ -117,10 +120,15 @@ def is_identified(mixture: Mixture, sketch: Sketch) -> bool:
     """Whether a mixture explains the sketch by more than having parameters enough to.
 
     Each parameter absorbs one of the 2 m numbers' noise and misfit; what is left is compared, for
-    the numbers to spare, with noise and with the size of a slight misfit.
+    the numbers to spare, with noise and with the size of a slight misfit. An atom that collapsed
+    to the least variance in some direction is a detail of the data, not a component.
     """
     spare = spare_share(sketch, mixture.family, len(mixture.weights))
     if spare <= 0:
+        return False
+    covariances = mixture.family.covariance_matrices(mixture.parameters)
+    narrowest = float(np.linalg.eigvalsh(covariances).min()) / sketch.operator.scale**2
+    if narrowest < COLLAPSED * LEAST_VARIANCE:
         return False
     noise = sketch.standard_error**2
     excess = mixture.cost / spare - noise

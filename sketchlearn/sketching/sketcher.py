@@ -59,7 +59,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         How many clusters are expected: a hint for the two "auto". None means 10.
     scale : float, "auto" or "columns", default="auto"
         Standard deviation of a cluster, in data units: one number, as k-means has one distance.
-        "columns" tells columns apart, to powers of two (the operator's `units`), as mixtures with
+        "columns" tells columns apart, to powers of four (the operator's `units`), as mixtures with
         a variance along each column need where columns are in different units.
     radius_law : {"adapted-radius", "folded-gaussian", "gaussian"} or RadiusLaw
         Law of the frequencies' radii.
