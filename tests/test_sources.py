@@ -445,3 +445,29 @@ def test_reading_stops_while_summing_is_behind():
 def test_an_opened_source_is_a_source():
     assert isinstance(open_source(X), RowSource)
     assert SKETCHER.sketch(open_source(X)) == WHOLE
+
+
+def test_columns_of_text_do_not_matter_where_the_features_are_known_by_name(tmp_path):
+    path = write(tmp_path / "x.parquet", TABLE.append_column("t", pa.array(["x"] * N)))
+    named = Sketcher(20, random_state=0).fit(TABLE.to_pandas())
+    assert named.sketch(path) == named.sketch(TABLE)
+    with pytest.raises(SourceError, match="column 't' of"):
+        SKETCHER.sketch(path)
+
+
+def test_the_total_of_an_unreadable_file_is_unknown_and_the_file_is_skipped(tmp_path):
+    write(tmp_path / "0.parquet")
+    (tmp_path / "1.parquet").write_bytes(b"PAR1 and nothing more")
+    told, left_out = [], []
+    sketch = SKETCHER.sketch(
+        tmp_path,
+        progress=lambda n_rows, total: told.append((n_rows, total)),
+        on_error=lambda name, error: left_out.append(name),
+    )
+    assert sketch == WHOLE
+    assert left_out == [str(tmp_path / "1.parquet")]
+    assert told[-1] == (N, None)
+    named = str(tmp_path / "*")
+    fitted = Sketcher(20, random_state=0).fit(named, on_error=lambda name, _: left_out.append(name))
+    assert fitted.operator_.fingerprint == WHOLE.fingerprint
+    assert set(left_out) == {str(tmp_path / "1.parquet")}

@@ -173,7 +173,11 @@ class RowSource:
 
     def n_rows(self) -> int | None:
         """How many rows there are, if that is known without reading them."""
-        counts = [part.n_rows() for part in self.parts]
+        try:
+            counts = [part.n_rows() for part in self.parts]
+        except Exception:
+            # Whatever is wrong with a part is said when it is read.
+            return None
         known = [count for count in counts if count is not None]
         return sum(known) if len(known) == len(counts) else None
 
@@ -183,7 +187,6 @@ class RowSource:
         Where no columns were chosen, those of these names are read, and others left.
         """
         self._expected = n_features, None if names is None else tuple(names)
-        self._first = None
 
     def read(self, part: Part, start: int = 0) -> Iterator[Chunk]:
         """Yield a part's rows from the `start`-th on.
@@ -215,15 +218,8 @@ class RowSource:
         SourceError
             If the part cannot be opened, lacks columns, has others, or they are no numbers.
         """
-        layout = part.layout(self.columns)
-        expected_names = self._expected[1] if self._expected else None
-        if (
-            self.columns is None
-            and expected_names
-            and set(expected_names) < set(layout.names or ())
-        ):
-            self.columns = expected_names
-            layout = part.layout(self.columns)
+        with _errors_named(part):
+            layout = self._layout_with_expected(part)
         if self._first is None:
             self._require_expected(part.name, layout)
             self._first = part.name, layout
@@ -239,6 +235,24 @@ class RowSource:
                 f"{first.n_features}"
             )
         return layout
+
+    def _layout_with_expected(self, part: Part) -> Layout:
+        """Look up the columns, or those that `expect` named among others where none were chosen."""
+        expected_names = self._expected[1] if self._expected else None
+        if self.columns is not None or not expected_names:
+            return part.layout(self.columns)
+        try:
+            layout = part.layout(None)
+            if not set(expected_names) < set(layout.names or ()):
+                return layout
+        except SourceError as error:
+            # Of the columns that are not wanted, some may be no numbers.
+            try:
+                layout = part.layout(expected_names)
+            except SourceError:
+                raise error from None
+        self.columns = expected_names
+        return part.layout(expected_names)
 
     def _require_expected(self, name: str, layout: Layout) -> None:
         """Refuse other features than those that `expect` named."""
