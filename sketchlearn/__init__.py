@@ -12,7 +12,7 @@ from sketchlearn.exceptions import (
     SketchMismatchError,
     SourceError,
 )
-from sketchlearn.sketching import Checkpoint, Sketch, Sketcher, open_source
+from sketchlearn.sketching import Checkpoint, Sketch, Sketcher, compare, open_source
 
 __version__ = "0.1.0"
 
@@ -28,6 +28,7 @@ __all__ = [
     "Sketcher",
     "SourceError",
     "__version__",
+    "compare",
     "count_clusters",
     "load_model",
     "open_source",

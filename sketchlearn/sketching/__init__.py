@@ -2,6 +2,7 @@
 
 from sketchlearn.sketching.calibration import calibrated_weights
 from sketchlearn.sketching.checkpoint import Checkpoint
+from sketchlearn.sketching.comparison import Comparison, compare
 from sketchlearn.sketching.pilot import pilot_size
 from sketchlearn.sketching.sketch import Sketch
 from sketchlearn.sketching.sketcher import Sketcher
@@ -9,10 +10,12 @@ from sketchlearn.sketching.sources import RowSource, open_source
 
 __all__ = [
     "Checkpoint",
+    "Comparison",
     "RowSource",
     "Sketch",
     "Sketcher",
     "calibrated_weights",
+    "compare",
     "open_source",
     "pilot_size",
 ]

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import Any, BinaryIO, ClassVar, final
 
 import numpy as np
 import safetensors
@@ -108,10 +108,7 @@ class FileKind:
             If the file cannot be read.
         """
         with open(path, "rb") as file:
-            start = file.read(9)
-            if start.endswith(b"{"):
-                length = int.from_bytes(start[:8], "little")
-                start += file.read(min(length, LONGEST_HEADER) - 1)
+            start = _start_of(file)
             self._metadata_of(start)
             return start + file.read()
 
@@ -143,6 +140,16 @@ class FileKind:
                 f"{self.version}"
             )
         return metadata
+
+
+def format_of(path: str | os.PathLike[str]) -> str | None:
+    """Give the format that a file's header says, or None where it has no such header."""
+    with open(path, "rb") as file:
+        start = _start_of(file)
+    try:
+        return str(json.loads(start[8:])["__metadata__"]["format"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def laid_out(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
@@ -192,6 +199,15 @@ def library_version() -> str:
         return version("sketchlearn")
     except PackageNotFoundError:
         return "unknown"
+
+
+def _start_of(file: BinaryIO) -> bytes:
+    """Read the header and its length, or less of a file that has none."""
+    start = file.read(9)
+    if start.endswith(b"{"):
+        length = int.from_bytes(start[:8], "little")
+        start += file.read(min(length, LONGEST_HEADER) - 1)
+    return start
 
 
 def _digest(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> str:

@@ -1,0 +1,5 @@
+"""``python -m sketchlearn``: the command line."""
+
+from sketchlearn.cli import main
+
+main()

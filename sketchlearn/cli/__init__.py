@@ -1,0 +1,17 @@
+"""The command line: `sketchlearn sketch | merge | subtract | info | compare | fit | predict`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; it needs typer and rich."""
+    try:
+        import rich  # noqa: F401
+        import typer  # noqa: F401
+    except ImportError:
+        sys.exit("sketchlearn: error: the command line needs typer: install sketchlearn[cli]")
+    from sketchlearn.cli.app import app
+
+    app(prog_name="sketchlearn")

@@ -1,0 +1,57 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import sketchlearn
+from sketchlearn.cli import models, sketches
+from sketchlearn.cli.reporting import reported
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+fit = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Learn a model from a sketch, without data."
+)
+
+for command in (
+    sketches.sketch,
+    sketches.merge,
+    sketches.subtract,
+    sketches.info,
+    sketches.compare,
+):
+    app.command()(reported(command))
+app.add_typer(fit, name="fit")
+fit.command()(reported(models.kmeans))
+fit.command()(reported(models.gmm))
+app.command()(reported(models.predict))
+
+
+def _print_version(is_asked: bool) -> None:
+    """Print the version and stop, if asked."""
+    if is_asked:
+        typer.echo(f"sketchlearn {sketchlearn.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="The version.")
+    ] = False,
+) -> None:
+    """Compressive learning: data becomes a small exact sketch, a sketch becomes a model.
+
+    \b
+      sketchlearn sketch 'sales/*.parquet' --columns price,weight --clusters 8 -o sales.sketch
+      sketchlearn fit kmeans sales.sketch -k 8 -o sales.model
+      sketchlearn predict sales.model new.parquet --columns price,weight -o labels.parquet
+
+    Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong usage, 130 interrupted.
+    """

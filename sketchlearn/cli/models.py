@@ -1,0 +1,171 @@
+"""The commands about models: fit kmeans, fit gmm, predict."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketch, load_model
+from sketchlearn.cli.options import (
+    Columns,
+    Conditions,
+    Data,
+    Output,
+    Seed,
+    chosen_columns,
+    conditions,
+    require_writable,
+)
+from sketchlearn.cli.reporting import note, progress_bar
+from sketchlearn.sketching import RowSource, open_source
+
+SketchFile = Annotated[Path, typer.Argument(help="A sketch's file.", show_default=False)]
+N_INIT = typer.Option(help="Decodes, of which the best is kept; by default up to three.")
+NInit = Annotated[int | None, N_INIT]
+
+
+class CovarianceType(StrEnum):
+    """Shapes of a mixture's covariances."""
+
+    diag = "diag"
+    spherical = "spherical"
+    full = "full"
+
+
+def kmeans(
+    sketch: SketchFile,
+    output: Output,
+    n_clusters: Annotated[int, typer.Option("--clusters", "-k", help="Number of clusters.")],
+    n_init: NInit = None,
+    seed: Seed = 0,
+) -> None:
+    """Learn k centroids from a sketch.
+
+    \b
+      sketchlearn fit kmeans week.sketch -k 10 -o week.model
+    """
+    model = CompressiveKMeans(
+        n_clusters, n_init="auto" if n_init is None else n_init, random_state=seed
+    )
+    _fit(model, sketch, output)
+
+
+def gmm(
+    sketch: SketchFile,
+    output: Output,
+    n_components: Annotated[int, typer.Option("--components", "-k", help="Number of Gaussians.")],
+    covariance: Annotated[
+        CovarianceType, typer.Option(help="Shape of the covariances.")
+    ] = CovarianceType.diag,
+    n_init: NInit = None,
+    seed: Seed = 0,
+) -> None:
+    """Learn a Gaussian mixture from a sketch.
+
+    \b
+      sketchlearn fit gmm week.sketch -k 10 --covariance full -o week.model
+    """
+    model = CompressiveGaussianMixture(
+        n_components,
+        covariance_type=covariance.value,
+        n_init="auto" if n_init is None else n_init,
+        random_state=seed,
+    )
+    _fit(model, sketch, output)
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model's file.", show_default=False)],
+    data: Data,
+    output: Output,
+    columns: Columns = None,
+    where: Conditions = None,
+) -> None:
+    """Write every row's cluster to a Parquet file.
+
+    In bounded memory. The one column, label, is in the order of the rows.
+
+    \b
+      sketchlearn predict week.model 'day-*.parquet' --columns price,weight -o labels.parquet
+    """
+    require_writable(output)
+    estimator: Any = load_model(model)
+    source = open_source(data, chosen_columns(columns, data), conditions(where))
+    source.expect(estimator.n_features_in_, getattr(estimator, "feature_names_in_", None))
+    # The rows come without their names, which were compared.
+    estimator.__dict__.pop("feature_names_in_", None)
+    with (
+        replaced_when_done(output) as temporary,
+        _label_writer(temporary) as write,
+        progress_bar("labelling") as progress,
+    ):
+        n_rows, total = 0, source.n_rows()
+        for labels in _labels(estimator, source):
+            write(labels)
+            n_rows += len(labels)
+            progress(n_rows, total)
+    note(f"{output}: {n_rows:,} labels")
+
+
+def _labels(estimator: Any, source: RowSource) -> Iterator[np.ndarray]:
+    """Predict chunk by chunk, naming the file of rows that cannot be."""
+    for part in source.parts:
+        for chunk in source.read(part):
+            try:
+                labels = estimator.predict(chunk.rows)
+            except ValueError as error:
+                raise ValueError(f"{part.name}: {error}") from error
+            yield labels
+
+
+def _fit(model: Any, sketch: Path, output: Path) -> None:
+    """Fit on a sketch and save."""
+    require_writable(output)
+    model.fit_sketch(Sketch.load(sketch)).save(output)
+    note(f"{output}: a {type(model).__name__}, cost {model.cost_:.4g}")
+
+
+@contextmanager
+def replaced_when_done(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside a file, which takes its place if all goes well."""
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        # A device or a pipe cannot be replaced.
+        yield target
+        return
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+@contextmanager
+def _label_writer(path: Path) -> Iterator[Any]:
+    """Give what adds labels to a Parquet file."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError("labels are written as Parquet: install sketchlearn[arrow]") from error
+    schema = pyarrow.schema([("label", pyarrow.int32())])
+    with parquet.ParquetWriter(path, schema) as writer:
+
+        def write(labels: Any) -> None:
+            column = pyarrow.array(labels, type=pyarrow.int32())
+            writer.write_batch(pyarrow.record_batch([column], schema=schema))
+
+        yield write

@@ -1,0 +1,343 @@
+"""The command line, in this process: what each command writes, prints, and ends with."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from sketchlearn import CompressiveKMeans, Sketch, Sketcher, load_model
+from sketchlearn.cli import options
+from sketchlearn.cli.app import app
+
+NAMES = ["price", "weight"]
+
+
+def rows(n=3_000, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 2)) + 10.0 * rng.integers(0, 3, size=(n, 1))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Three days of Parquet, a sketch of all and a model."""
+    folder = tmp_path_factory.mktemp("made")
+    frame = pd.DataFrame(rows(), columns=NAMES).assign(city=["Oslo", "Rome", "Nice"] * 1_000)
+    for day in range(3):
+        frame[day * 1_000 : (day + 1) * 1_000].to_parquet(folder / f"day-{day}.parquet")
+    here = os.getcwd()
+    os.chdir(folder)
+    done(sketch("-m", "60", "-o", "all.sketch"))
+    done("fit", "kmeans", "all.sketch", "-k", "3", "-o", "all.model")
+    os.chdir(here)
+    return folder
+
+
+@pytest.fixture
+def folder(made, tmp_path, monkeypatch):
+    """A fresh folder with links to what was made."""
+    for path in made.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments):
+    arguments = arguments[0] if isinstance(arguments[0], list) else arguments
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def done(*arguments):
+    """Run a command that must go well; give what it printed."""
+    result = run(*arguments)
+    assert result.exit_code == 0, (result.output, result.stderr)
+    assert result.stderr == "", result.stderr
+    return result.stdout
+
+
+def failed(*arguments, code=1):
+    """Run a command that must fail; give its one line."""
+    result = run(*arguments)
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    if code == 1:
+        assert result.stdout == ""
+        assert result.stderr.startswith("sketchlearn: error: ")
+        assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def sketch(*arguments, data="day-*.parquet"):
+    return ["sketch", data, "--columns", "price,weight", *arguments]
+
+
+def test_sketch_gives_the_bytes_of_memory(folder):
+    loaded = Sketch.load("all.sketch")
+    assert (
+        Sketcher.from_operator(loaded.operator).sketch(rows()).to_bytes()
+        == (folder / "all.sketch").read_bytes()
+    )
+    fitted = Sketcher(60, keep_pilot=False, random_state=0).fit("day-*.parquet", columns=NAMES)
+    assert fitted.operator_.fingerprint == loaded.fingerprint
+
+
+def test_the_same_command_gives_the_same_bytes_for_any_number_of_threads(folder):
+    done(sketch("-m", "60", "-j", "1", "-o", "again.sketch"))
+    assert (folder / "again.sketch").read_bytes() == (folder / "all.sketch").read_bytes()
+
+
+def test_like_merge_and_subtract(folder):
+    for day in range(3):
+        done(sketch("--like", "all.sketch", "-o", f"{day}.sketch", data=f"day-{day}.parquet"))
+    done("merge", "0.sketch", "1.sketch", "2.sketch", "-o", "sum.sketch")
+    assert Path("sum.sketch").read_bytes() == Path("all.sketch").read_bytes()
+    done("subtract", "all.sketch", "0.sketch", "2.sketch", "-o", "rest.sketch")
+    assert Path("rest.sketch").read_bytes() == Path("1.sketch").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("conditions", "kept"),
+    [
+        (["price > 5"], lambda f: f.price > 5),
+        (["price > 5", "weight<=20.5"], lambda f: (f.price > 5) & (f.weight <= 20.5)),
+        (["city == Oslo"], lambda f: f.city == "Oslo"),
+        (["city in 'Oslo', Nice"], lambda f: f.city != "Rome"),
+        (["city not in Oslo,Nice"], lambda f: f.city == "Rome"),
+    ],
+)
+def test_filters(folder, conditions, kept):
+    frame = pd.read_parquet(sorted(folder.glob("day-*.parquet")))
+    options = [word for condition in conditions for word in ("--filter", condition)]
+    done(sketch("--like", "all.sketch", *options, "-o", "some.sketch"))
+    operator = Sketch.load("all.sketch").operator
+    expected = Sketcher.from_operator(operator).sketch(frame[kept(frame)][NAMES].to_numpy())
+    assert Sketch.load("some.sketch") == expected
+
+
+def test_values_of_conditions():
+    read = options.conditions(
+        ["a = 1", "b >= 1.5e3", "c != true", "d < 2026-01-31", "e == '7'", "f == x y", "g in 1,b"]
+    )
+    assert [type(value).__name__ for _, _, value in read] == (
+        ["int", "float", "bool", "datetime", "str", "str", "list"]
+    )
+    assert [operator for _, operator, _ in read][:3] == ["==", ">=", "!="]
+    assert read[-1] == ("g", "in", [1, "b"])
+    assert read[-2] == ("f", "==", "x y")
+
+
+def test_columns_of_arrays_are_numbers(folder):
+    np.save("rows.npy", np.column_stack([rows(), np.zeros(3_000)]))
+    done("sketch", "rows.npy", "--columns", "0,1", "--like", "all.sketch", "-o", "npy.sketch")
+    assert Path("npy.sketch").read_bytes() == Path("all.sketch").read_bytes()
+    assert "columns of arrays are numbers" in failed(
+        "sketch", "rows.npy", "--columns", "price", "-o", "x.sketch"
+    )
+
+
+def test_weights(folder):
+    frame = pd.DataFrame(rows(30), columns=NAMES).assign(times=range(1, 31))
+    frame.to_parquet("weighted.parquet")
+    done(sketch("--weight", "times", "--like", "all.sketch", "-o", "w", data="weighted.parquet"))
+    repeated = Sketcher.from_operator(Sketch.load("w").operator).sketch(rows(30), range(1, 31))
+    assert Sketch.load("w") == repeated
+
+
+def test_info_of_every_kind(folder):
+    told = json.loads(done("info", "all.sketch", "--json"))
+    assert (told["kind"], told["n_samples"], told["n_frequencies"]) == ("sketch", 3_000, 60)
+    assert told["fingerprint"] == Sketch.load("all.sketch").fingerprint
+    told = json.loads(done("info", "all.model", "--json"))
+    assert (told["kind"], told["estimator"]) == ("model", "CompressiveKMeans")
+    assert len(told["weights"]) == told["parameters"]["n_clusters"] == 3
+    table = done("info", "all.sketch")
+    assert "n samples       3,000\n" in "\n".join(map(str.rstrip, table.splitlines())) + "\n"
+    assert "not a sketch file" in failed("info", "day-0.parquet")
+    none = Sketch.empty(Sketch.load("all.sketch").operator)
+    none.save("none.sketch")
+    assert json.loads(done("info", "none.sketch", "--json"))["standard_error"] is None
+    assert "standard error  -" in done("info", "none.sketch")
+
+
+def test_compare(folder):
+    for day in (0, 1):
+        done(sketch("--like", "all.sketch", "-o", f"{day}.sketch", data=f"day-{day}.parquet"))
+    same = json.loads(done("compare", "0.sketch", "1.sketch", "--json"))
+    assert same["ratio"] < 2
+    assert same["n_samples"] == [1_000, 1_000]
+    pd.DataFrame(rows() + 1.0, columns=NAMES).to_parquet("moved.parquet")
+    done(sketch("--like", "all.sketch", "-o", "moved.sketch", data="moved.parquet"))
+    assert json.loads(done("compare", "0.sketch", "moved.sketch", "--json"))["ratio"] > 5
+    assert "p value bound" in done("compare", "0.sketch", "moved.sketch")
+
+
+def test_fit_and_predict(folder):
+    model = load_model("all.model")
+    assert type(model) is CompressiveKMeans
+    done("predict", "all.model", "day-*.parquet", "--columns", "price,weight", "-o", "l.parquet")
+    labels = pd.read_parquet("l.parquet")
+    assert list(labels.columns) == ["label"]
+    np.testing.assert_array_equal(labels["label"], model.predict(rows()))
+
+
+@pytest.mark.parametrize("covariance", ["spherical", "diag", "full"])
+def test_fit_gmm(folder, covariance):
+    arguments = ["all.sketch", "-k", "3", "--covariance", covariance, "-o", "m.model"]
+    done("fit", "gmm", *arguments)
+    assert load_model("m.model").covariance_type == covariance
+    done("predict", "m.model", "day-1.parquet", "--columns", "price,weight", "-o", "l.parquet")
+    assert len(pd.read_parquet("l.parquet")) == 1_000
+
+
+def test_a_model_of_named_features_finds_its_columns(folder):
+    frame = pd.read_parquet("day-0.parquet")
+    CompressiveKMeans(3, random_state=0).fit(frame[["weight", "price"]]).save("named.model")
+    done("predict", "named.model", "day-0.parquet", "-o", "l.parquet")
+    expected = load_model("named.model").predict(frame[["weight", "price"]])
+    np.testing.assert_array_equal(pd.read_parquet("l.parquet")["label"], expected)
+
+
+def test_what_fit_warns_of_is_one_line(folder):
+    pd.DataFrame(rows(100), columns=NAMES).to_parquet("few.parquet")
+    done(sketch("-m", "5", "-o", "few.sketch", data="few.parquet"))
+    result = run("fit", "gmm", "few.sketch", "-k", "3", "-o", "few.model")
+    assert result.exit_code == 0
+    assert all(line.startswith("sketchlearn: warning: ") for line in result.stderr.splitlines())
+    assert "a sketch of 5 frequencies" in result.stderr
+
+
+def test_skipped_files_are_named_once_and_the_rest_is_sketched(folder):
+    Path("day-1.parquet").unlink()
+    Path("day-1.parquet").write_bytes(b"PAR1 and then nothing")
+    assert "day-1.parquet" in failed(sketch("--like", "all.sketch", "-o", "x"))
+    assert not Path("x").exists()
+    result = run(*sketch("-m", "60", "--skip-errors", "-o", "x"))
+    assert result.exit_code == 0
+    assert result.stderr.startswith("sketchlearn: left out: ")
+    assert "day-1.parquet" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert Sketch.load("x").n_samples == 2_000
+
+
+def test_a_failed_run_goes_on_from_its_checkpoint(folder):
+    target = os.readlink("day-1.parquet")
+    Path("day-1.parquet").unlink()
+    Path("day-1.parquet").write_bytes(b"PAR1 and then nothing")
+    assert "day-1.parquet" in failed(sketch("--like", "all.sketch", "--checkpoint", "-o", "x"))
+    told = json.loads(done("info", "x.checkpoint", "--json"))
+    assert (told["kind"], told["files_finished"], told["n_samples"]) == ("checkpoint", 1, 1_000)
+    Path("day-1.parquet").unlink()
+    Path("day-1.parquet").symlink_to(target)
+    result = run(*sketch("--checkpoint", "-o", "x"))
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == "sketchlearn: going on from x.checkpoint, after 1,000 rows\n"
+    assert Path("x").read_bytes() == Path("all.sketch").read_bytes()
+    assert not Path("x.checkpoint").exists()
+
+
+def test_a_checkpoint_of_something_else_is_refused(folder):
+    Path("day-1.parquet").unlink()
+    Path("day-1.parquet").write_bytes(b"PAR1 and then nothing")
+    failed(sketch("--like", "all.sketch", "--checkpoint", "-o", "x"))
+    again = ["--checkpoint", "-o", "x"]
+    assert "of 60 frequencies, not 70" in failed(sketch("-m", "70", *again))
+    done(sketch("-m", "60", "--seed", "1", "-o", "other.sketch", data="day-0.parquet"))
+    assert "with another operator" in failed(sketch("--like", "other.sketch", *again))
+    result = run(*sketch(*again, data="day-2.parquet"))
+    assert result.exit_code == 1
+    assert "is of other data" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (sketch("-o", "x", data="nowhere.parquet"), "no file nowhere.parquet"),
+        (sketch("-o", "x", data="no-*.parquet"), "no file matches no-*.parquet"),
+        (sketch("-o", "x", data="all.sketch"), "cannot tell the format of all.sketch"),
+        (["sketch", "day-0.parquet", "--columns", "price,size", "-o", "x"], "size"),
+        (["sketch", "day-0.parquet", "-o", "x"], "city"),
+        (sketch("--filter", "price", "-o", "x"), "--filter expects a column, one of"),
+        (sketch("--columns", "a,,b", "-o", "x"), "--columns expects names separated by commas"),
+        (sketch("-m", "0", "-o", "x"), "n_frequencies"),
+        (sketch("--like", "all.sketch", "-m", "9", "-o", "x"), "--like takes the operator of"),
+        (sketch("--like", "day-0.parquet", "-o", "x"), "not a sketch file"),
+        (sketch("-o", "nowhere/x"), "the directory nowhere of -o x does not exist"),
+        (sketch("-o", "."), "is a directory"),
+        (
+            ["sketch", "day-0.parquet", "--columns", "price", "--like", "all.sketch", "-o", "x"],
+            "day-0.parquet has 1 features",
+        ),
+        (["merge", "all.sketch", "gone.sketch", "-o", "x"], "gone.sketch: No such file"),
+        (["merge", "all.sketch", "all.model", "-o", "x"], "not a sketch file"),
+        (["subtract", "all.sketch", "all.sketch", "all.sketch", "-o", "x"], "does not contain"),
+        (["fit", "kmeans", "all.sketch", "-k", "0", "-o", "x"], "n_clusters must be at least 1"),
+        (["predict", "all.sketch", "day-0.parquet", "-o", "x"], "not a model file"),
+        (["predict", "all.model", "day-0.parquet", "-o", "x"], "city"),
+        (["predict", "all.model", "day-0.parquet", "--columns", "price", "-o", "x"], "1 features"),
+    ],
+)
+def test_errors_are_one_line_and_nothing_is_written(folder, arguments, message):
+    before = sorted(os.listdir())
+    assert message in failed(*arguments)
+    assert sorted(os.listdir()) == before
+
+
+def test_bad_rows_are_named_and_no_labels_are_left(folder):
+    pd.DataFrame({"price": [1.0, np.nan], "weight": 2.0}).to_parquet("holes.parquet")
+    before = sorted(os.listdir())
+    assert "holes.parquet" in failed(
+        sketch("--like", "all.sketch", "-o", "x", data="holes.parquet")
+    )
+    assert "holes.parquet" in failed(
+        "predict",
+        "all.model",
+        "day-0.parquet",
+        "holes.parquet",
+        "--columns",
+        "price,weight",
+        "-o",
+        "x",
+    )
+    assert sorted(os.listdir()) == before
+
+
+def test_strangers_are_told_how_to_be_made_alike(folder):
+    done(sketch("-m", "60", "--seed", "1", "-o", "other.sketch"))
+    for command in (["merge"], ["subtract"], ["compare"]):
+        out = [] if command == ["compare"] else ["-o", "x"]
+        line = failed(*command, "all.sketch", "other.sketch", *out)
+        assert "different operators" in line
+        assert "--like" in line
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(folder):
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("needs /dev/full")
+    assert "No space left on device" in failed("merge", "all.sketch", "-o", "/dev/full")
+
+
+def test_wrong_usage_is_2(folder):
+    for arguments in (["sketch"], ["merge", "all.sketch"], ["nonsense"], ["fit", "kmeans", "x"]):
+        failed(*arguments, code=2)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["sketch"],
+        ["merge"],
+        ["subtract"],
+        ["info"],
+        ["compare"],
+        ["predict"],
+        ["fit", "kmeans"],
+        ["fit", "gmm"],
+    ],
+)
+def test_every_command_has_help_with_an_example(command):
+    told = done(*command, "--help")
+    assert f"\n    sketchlearn {' '.join(command)} " in told
+    assert "Exit codes" in done("--help")
