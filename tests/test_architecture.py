@@ -30,7 +30,7 @@ LAYERS = {
     "decoders": BELOW_DECODERS | COMMON,
     "estimators": BELOW_DECODERS | {"decoders"} | COMMON,
     "distributed": BELOW_SKETCHING | {"sketching"} | COMMON,
-    "cli": BELOW_DECODERS | {"decoders", "estimators", "distributed"} | COMMON,
+    "cli": BELOW_DECODERS | {"decoders", "estimators", "distributed", "__init__"} | COMMON,
     "__main__": {"cli"},
     "__init__": BELOW_DECODERS | {"decoders", "estimators"} | COMMON,
 }
