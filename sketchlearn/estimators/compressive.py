@@ -19,6 +19,7 @@ from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketching import Sketch, Sketcher, pilot_size
 from sketchlearn.sketching.accumulation import fixed_weights
+from sketchlearn.sketching.sources import is_source, open_source, weight_column
 
 # What describes the rows, not the model.
 ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
@@ -54,8 +55,10 @@ class CompressiveEstimator(SavedAsFile, ABC):
     def _decode(self, on_pilot: bool) -> None:
         """Set the model's attributes from `sketch_`; with the pilot's rows where they are kept."""
 
-    def _fit_rows(self, X: Any, sample_weight: Any, keep_pilot: bool) -> tuple[np.ndarray, Any]:
-        """Sketch and decode; give the validated rows and weights.
+    def _fit_rows(
+        self, X: Any, sample_weight: Any, keep_pilot: bool
+    ) -> tuple[np.ndarray | None, Any]:
+        """Sketch and decode; give the validated rows and weights of what is in memory.
 
         Raises
         ------
@@ -64,6 +67,9 @@ class CompressiveEstimator(SavedAsFile, ABC):
             fewer distinct rows than atoms; if a weight is negative or all are zero.
         """
         self._check_parameters()
+        if is_source(X):
+            self._fit_source(X, sample_weight, keep_pilot)
+            return None, None
         rows = self._validate(X, reset=True)
         sample_weight = check_sample_weight(sample_weight, len(rows))
         self._check_distinct(rows, sample_weight)
@@ -74,6 +80,38 @@ class CompressiveEstimator(SavedAsFile, ABC):
         # A sketcher that came fitted may have its pilot from other data.
         self._decode(on_pilot=keep_pilot and self.sketcher_ is not self.sketcher)
         return rows, sample_weight
+
+    def _fit_source(self, X: Any, sample_weight: Any, keep_pilot: bool) -> None:
+        """Sketch rows that are not in memory, a chunk at a time, and decode.
+
+        Raises
+        ------
+        SourceError
+            If they cannot be read.
+        ValueError
+            If there are fewer distinct rows than atoms, as far as that can be seen.
+        """
+        source = open_source(X, weight=weight_column(sample_weight))
+        self._start()
+        if (ready := self._ready_sketcher()) is not None:
+            source.expect(ready.n_features_in_, getattr(ready, "feature_names_in_", None))
+        layout = source.layout
+        self.n_features_in_ = layout.n_features
+        self.__dict__.pop("feature_names_in_", None)
+        if layout.names is not None:
+            self.feature_names_in_ = np.array(layout.names, dtype=object)
+        self.sketcher_ = self._fitted_sketcher(source, None, keep_pilot)
+        self.sketch_ = self.sketcher_.sketch(source, progress=bool(self.verbose))
+        is_own = self.sketcher_ is not self.sketcher
+        pilot = self.sketcher_.pilot_ if is_own else None
+        if pilot is not None and np.all(self.sketcher_.pilot_chance_ == 1.0):
+            self._check_distinct(pilot, None)
+        elif self.sketch_.n_samples < self._n_atoms:
+            raise ValueError(
+                f"n_samples={self.sketch_.n_samples} rows should be at least as many as the "
+                f"{self._n_atoms} atoms"
+            )
+        self._decode(on_pilot=keep_pilot and is_own)
 
     @all_or_nothing
     def partial_fit(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Self:
@@ -225,6 +263,13 @@ class CompressiveEstimator(SavedAsFile, ABC):
             self._sketch_held(self._held)
         self._decode(on_pilot=False)
         return self
+
+    def _require_in_memory(self, X: Any) -> None:
+        """Refuse to label rows that are not in memory."""
+        if is_source(X):
+            raise TypeError(
+                "fit_predict labels rows in memory; call fit(source), and predict a chunk at a time"
+            )
 
     def _report(self, line: str) -> None:
         """Print a line if ``verbose`` asks for it."""

@@ -65,9 +65,9 @@ class CompressiveKMeans(
     weights_ : ndarray of shape (n_clusters,)
         Share of each cluster, as decoded.
     labels_ : ndarray of shape (n_samples,)
-        Nearest centroid of each row of `fit`; only with ``compute_labels``.
+        Nearest centroid of each row of `fit`; only with ``compute_labels``, and of rows in memory.
     inertia_ : float
-        Weighted sum of squared distances to the nearest centroid; only with ``compute_labels``.
+        Weighted sum of squared distances to the nearest centroid; only as `labels_`.
     cost_ : float
         Squared distance between the sketch and the mixture's.
     n_iter_ : int
@@ -134,11 +134,13 @@ class CompressiveKMeans(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite rows.
+        X : array-like of shape (n_samples, n_features), or a source of rows
+            Finite rows; or files, tables or streams of them, see `open_source`, which are read in
+            bounded memory and not labelled.
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
-            Non-negative weights; rows of weight zero are left out.
+            Non-negative weights; rows of weight zero are left out. Of a source, the name of the
+            column that holds them.
 
         Raises
         ------
@@ -147,12 +149,13 @@ class CompressiveKMeans(
             fewer distinct rows than ``n_clusters``; if a weight is negative or all are zero.
         """
         rows, sample_weight = self._fit_rows(X, sample_weight, self.keep_pilot)
-        if self.compute_labels:
+        if self.compute_labels and rows is not None:
             self.labels_, self.inertia_ = self._assign(rows, sample_weight)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
         """Index (n_samples,) of the nearest centroid of each row that was fitted."""
+        self._require_in_memory(X)
         self.fit(X, sample_weight=sample_weight)
         return self.labels_ if self.compute_labels else self.predict(X)
 

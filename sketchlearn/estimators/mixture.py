@@ -179,11 +179,13 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite rows.
+        X : array-like of shape (n_samples, n_features), or a source of rows
+            Finite rows; or files, tables or streams of them, see `open_source`, which are read in
+            bounded memory.
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
-            Non-negative weights; rows of weight zero are left out.
+            Non-negative weights; rows of weight zero are left out. Of a source, the name of the
+            column that holds them.
 
         Raises
         ------
@@ -196,6 +198,7 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
         """Index (n_samples,) of the likeliest component of each row that was fitted."""
+        self._require_in_memory(X)
         return self.fit(X, sample_weight=sample_weight).predict(X)
 
     def predict(self, X: Any) -> np.ndarray:

@@ -34,7 +34,13 @@ from sketchlearn.sketching.pilot import (
 )
 from sketchlearn.sketching.reading import OnError, OnProgress, error_handler, sketch_source
 from sketchlearn.sketching.sketch import Sketch
-from sketchlearn.sketching.sources import RowSource, is_source, open_source, spread_rows
+from sketchlearn.sketching.sources import (
+    RowSource,
+    is_source,
+    open_source,
+    spread_rows,
+    weight_column,
+)
 from sketchlearn.sketching.sources.arrays import MemoryPart
 
 # Rows that `transform` works on at once.
@@ -166,7 +172,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         handler = error_handler(on_error)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         if columns is not None or filter is not None or is_source(X):
-            source = open_source(X, columns, filter, _weight_column(sample_weight))
+            source = open_source(X, columns, filter, weight_column(sample_weight))
             if X is not source and not source.can_be_read_again:
                 raise ValueError(
                     "fit would use up the first rows of a stream that can be read once: give it "
@@ -249,7 +255,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         handler = error_handler(on_error)
         n_threads = thread_count(self.n_jobs)
         if columns is not None or filter is not None or is_source(X):
-            source = open_source(X, columns, filter, _weight_column(sample_weight))
+            source = open_source(X, columns, filter, weight_column(sample_weight))
         else:
             X = self._validate(X)
             weights = check_sample_weight(sample_weight, len(X))
@@ -365,13 +371,3 @@ class Sketcher(TransformerMixin, BaseEstimator):
         # The features are complex, whatever comes in.
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _weight_column(sample_weight: Any) -> str | None:
-    """The column of weights of a source."""
-    if sample_weight is None or isinstance(sample_weight, str):
-        return sample_weight
-    raise TypeError(
-        "sample_weight of a source must be the name of the column that holds the weights, got "
-        f"{type(sample_weight).__name__}"
-    )

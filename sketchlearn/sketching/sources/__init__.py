@@ -1,7 +1,16 @@
 """Rows from files, tables, arrays and streams, a chunk at a time."""
 
-from sketchlearn.sketching.sources.opening import is_source, open_source
+from sketchlearn.sketching.sources.opening import is_source, open_source, weight_column
 from sketchlearn.sketching.sources.sampling import spread_rows
 from sketchlearn.sketching.sources.source import Chunk, Layout, Part, RowSource
 
-__all__ = ["Chunk", "Layout", "Part", "RowSource", "is_source", "open_source", "spread_rows"]
+__all__ = [
+    "Chunk",
+    "Layout",
+    "Part",
+    "RowSource",
+    "is_source",
+    "open_source",
+    "spread_rows",
+    "weight_column",
+]

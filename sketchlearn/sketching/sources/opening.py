@@ -89,6 +89,22 @@ def open_source(
     return RowSource(parts, columns, ", ".join(query))
 
 
+def weight_column(sample_weight: Any) -> str | None:
+    """Give the column of weights that `sample_weight` names of a source.
+
+    Raises
+    ------
+    TypeError
+        If it is no name.
+    """
+    if sample_weight is None or isinstance(sample_weight, str):
+        return sample_weight
+    raise TypeError(
+        "sample_weight of a source must be the name of the column that holds the weights, got "
+        f"{type(sample_weight).__name__}"
+    )
+
+
 STORED = {"pyarrow", "zarr", "h5py"}
 UNNAMED = (MemoryPart, ArrayStreamPart, OpenArrayPart)
 

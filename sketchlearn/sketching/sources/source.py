@@ -187,6 +187,7 @@ class RowSource:
         Where no columns were chosen, those of these names are read, and others left.
         """
         self._expected = n_features, None if names is None else tuple(names)
+        self._first = None
 
     def read(self, part: Part, start: int = 0) -> Iterator[Chunk]:
         """Yield a part's rows from the `start`-th on.
