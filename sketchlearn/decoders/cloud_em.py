@@ -89,10 +89,11 @@ class CloudEM(Decoder):
                 sketch, np.clip(points, operator.lower, operator.upper), blur_now, self.n_moves
             )
             drawn = cloud.draw(DRAWS_A_PARTICLE * len(points), rng)
-            weights, parameters, n_em = mixture_of_points(
+            weights, means, covariances, n_em = mixture_of_points(
                 drawn, family, mixture, rng, n_random=N_RANDOM_STARTS if fit is None else 0
             )
             n_iter += cloud.n_iter + n_em
+            parameters = family.from_covariances(means, covariances)
             fit = replace(fit_of(target, family, weights, parameters), n_iter=n_iter)
             mixture = mixture_of(sketch, family, fit)
         return replace(mixture, message="fitted by EM to points that match the sketch")

@@ -30,11 +30,12 @@ def mixture_of_points(
     rng: np.random.Generator,
     *,
     n_random: int,
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Weights (k,), parameters and iterations of the likeliest mixture that EM finds.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Weights (k,), means (k, d), covariances (k, d, d) of the likeliest mixture that EM finds.
 
     EM runs from ``start``, whose atoms may be of another Gaussian family, and from ``n_random``
-    k-means starts.
+    k-means starts. The family says of which type the covariances are; its bounds do not hold, as
+    points may show what a sketch cannot resolve. The last number is that of iterations.
     """
     scale2 = family.operator.scale**2
     centre, unit = family.operator.center, family.operator.scale
@@ -56,8 +57,8 @@ def mixture_of_points(
         models.append(_em(scaled, k, family, rng, n_init=n_random))
     best = max(models, key=lambda model: model.lower_bound_)
     covariances = _as_matrices(best.covariances_, family.covariance_type, k, d) * scale2
-    parameters = family.from_covariances(best.means_ * unit + centre, covariances)
-    return best.weights_, parameters, sum(model.n_iter_ for model in models)
+    n_iter = sum(model.n_iter_ for model in models)
+    return best.weights_, best.means_ * unit + centre, covariances, n_iter
 
 
 def fit_of(

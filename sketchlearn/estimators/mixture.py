@@ -21,7 +21,6 @@ from sketchlearn.decoders import (
     BestOf,
     CloudEM,
     Decoder,
-    Mixture,
     is_identified,
     mixture_of_points,
     n_parameters,
@@ -320,16 +319,24 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
             pilot = None  # It has each row once, and rare ones escaped it.
         decoder = self._decoder(pilot is not None)
         mixture = decoder.decode(sketch, family, self.n_components, rng)
-        weights, parameters = mixture.weights, mixture.parameters
+        weights, means = mixture.weights, mixture.locations
+        covariances = family.covariance_matrices(mixture.parameters)
         if pilot is not None and not is_identified(mixture, sketch):
             shares = calibrated_weights(self.sketch_, pilot, self.sketcher_.pilot_weight_)
             points = repeated(pilot / self._units, shares, rng)
-            weights, parameters, _ = mixture_of_points(
+            weights, means, covariances, _ = mixture_of_points(
                 points, family, mixture, rng, n_random=N_RANDOM_STARTS
             )
         else:
             self._warn_of_lost_spread(mixture)
-        self._set_model(mixture, weights, family, parameters)
+        self.mixture_ = mixture
+        self._set_model(
+            weights, means * self._units, covariances * self._units[:, None] * self._units
+        )
+        self.cost_, self.n_iter_ = mixture.cost, mixture.n_iter
+        self.converged_ = mixture.converged
+        fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
+        self._report(f"decoded in {mixture.n_iter} iterations: {fit}")
 
     def _decoder(self, has_pilot: bool) -> Decoder:
         """What `decoder` and `n_init` ask for."""
@@ -338,31 +345,22 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
         matching = BestOf(n_init=self.n_init)
         return matching if has_pilot else CloudEM(matching)
 
-    def _set_model(
-        self, mixture: Mixture, weights: np.ndarray, family: GaussianFamily, parameters: np.ndarray
-    ) -> None:
-        """Set what scikit-learn's mixtures have, in the data's units."""
-        units = self._units
-        self.mixture_ = mixture
+    def _set_model(self, weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> None:
+        """Set what scikit-learn's mixtures have, from covariances (k, d, d) in data units."""
         self.weights_ = weights / weights.sum()
-        self.means_ = family.split(parameters)[0] * units
-        matrices = family.covariance_matrices(parameters) * np.outer(units, units)
-        matrices += self.reg_covar * np.eye(len(units))
-        diagonals = np.einsum("kll->kl", matrices)
+        self.means_ = means
+        covariances = covariances + self.reg_covar * np.eye(means.shape[1])
         if self.covariance_type == "full":
-            self.covariances_ = matrices
-            roots = np.linalg.inv(np.linalg.cholesky(matrices)).transpose(0, 2, 1)
+            self.covariances_ = covariances
+            roots = np.linalg.inv(np.linalg.cholesky(covariances)).transpose(0, 2, 1)
             self.precisions_cholesky_ = roots
             self.precisions_ = roots @ roots.transpose(0, 2, 1)
-        else:
-            is_diagonal = self.covariance_type == "diag"
-            self.covariances_ = diagonals.copy() if is_diagonal else diagonals.mean(axis=1)
-            self.precisions_ = 1.0 / self.covariances_
-            self.precisions_cholesky_ = np.sqrt(self.precisions_)
-        self.cost_, self.n_iter_ = mixture.cost, mixture.n_iter
-        self.converged_ = mixture.converged
-        fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
-        self._report(f"decoded in {mixture.n_iter} iterations: {fit}")
+            return
+        variances = np.einsum("kll->kl", covariances)
+        is_diagonal = self.covariance_type == "diag"
+        self.covariances_ = variances.copy() if is_diagonal else variances.mean(axis=1)
+        self.precisions_ = 1.0 / self.covariances_
+        self.precisions_cholesky_ = np.sqrt(self.precisions_)
 
     def _warn_of_small_sketch(self, family: GaussianFamily) -> None:
         """Warn if the mixture has more parameters than the sketch has numbers."""

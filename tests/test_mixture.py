@@ -1,0 +1,251 @@
+"""CompressiveGaussianMixture: planted mixtures, real rows, scikit-learn's surface, bad input."""
+
+import warnings
+
+import numpy as np
+import pytest
+from planted import largest_distance, separated_points
+from scipy.stats import multivariate_normal
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.mixture import GaussianMixture
+
+from datasets.tables import digits_pca10
+from sketchlearn import CompressiveGaussianMixture, EmptySketchError, Sketch, Sketcher
+from sketchlearn.atoms import Dirac
+from sketchlearn.decoders import CloudEM
+
+TYPES = ["spherical", "diag", "full"]
+
+
+def planted(covariance_type, k=4, d=3, n=40_000, seed=0, distance=7.0):
+    """Rows of a mixture, its weights, means and covariance matrices."""
+    rng = np.random.default_rng(seed)
+    means = separated_points(k, d, seed, distance=distance)
+    weights = rng.dirichlet(np.full(k, 8.0))
+    if covariance_type == "full":
+        factors = rng.normal(size=(k, d, d)) * 0.25 + np.eye(d)
+    elif covariance_type == "diag":
+        factors = rng.uniform(0.6, 1.4, size=(k, d))[:, :, None] * np.eye(d)
+    else:
+        factors = rng.uniform(0.6, 1.4, size=k)[:, None, None] * np.eye(d)
+    label = rng.choice(k, size=n, p=weights)
+    rows = means[label] + np.einsum("nij,nj->ni", factors[label], rng.standard_normal((n, d)))
+    return rows, weights, means, factors @ factors.transpose(0, 2, 1)
+
+
+def matrices_of(model):
+    """Covariances (k, d, d) of a fitted model of any type."""
+    d = model.n_features_in_
+    if model.covariance_type == "full":
+        return model.covariances_
+    if model.covariance_type == "diag":
+        return model.covariances_[:, :, None] * np.eye(d)
+    return model.covariances_[:, None, None] * np.eye(d)
+
+
+@pytest.fixture(scope="module", params=TYPES)
+def case(request):
+    """A planted mixture and the model of its sketch alone, which went through its bytes."""
+    rows, weights, means, covariances = planted(request.param)
+    fresh = CompressiveGaussianMixture(4, covariance_type=request.param, random_state=0)
+    sketch = fresh.set_params(keep_pilot=False).fit(rows).sketch_
+    model = CompressiveGaussianMixture(4, covariance_type=request.param, random_state=1)
+    model.fit_sketch(Sketch.from_bytes(sketch.to_bytes()))
+    return model, rows, weights, means, covariances
+
+
+def test_a_planted_mixture_is_recovered_from_its_sketch(case):
+    model, _, weights, means, covariances = case
+    assert largest_distance(means, model.means_) < 0.1
+    nearest = np.argmin(np.linalg.norm(means[:, None] - model.means_[None], axis=2), axis=1)
+    np.testing.assert_allclose(model.weights_[nearest], weights, atol=0.01)
+    np.testing.assert_allclose(matrices_of(model)[nearest], covariances, rtol=0.1, atol=0.06)
+
+
+def test_it_is_as_likely_as_what_em_finds_on_all_rows(case):
+    model, rows, *_ = case
+    em = GaussianMixture(4, covariance_type=model.covariance_type, n_init=2, random_state=0)
+    assert model.score(rows) > em.fit(rows).score(rows) - 0.02
+
+
+def test_shapes_are_those_of_scikit_learn(case):
+    model, rows, *_ = case
+    em = GaussianMixture(4, covariance_type=model.covariance_type, max_iter=3, tol=1e9)
+    em.fit(rows[:2000])
+    names = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
+    for name in names:
+        assert getattr(model, name).shape == getattr(em, name).shape, name
+    assert model.weights_.sum() == pytest.approx(1.0)
+    assert (np.diff(model.weights_) <= 0).all()
+
+
+def test_likelihoods_are_those_of_the_mixture(case):
+    model, rows, *_ = case
+    few = rows[:200]
+    densities = [
+        weight * multivariate_normal(mean, covariance).pdf(few)
+        for weight, mean, covariance in zip(
+            model.weights_, model.means_, matrices_of(model), strict=True
+        )
+    ]
+    np.testing.assert_allclose(model.score_samples(few), np.log(np.sum(densities, axis=0)))
+    np.testing.assert_allclose(
+        model.predict_proba(few), np.transpose(densities / np.sum(densities, axis=0)), atol=1e-12
+    )
+    np.testing.assert_array_equal(model.predict(few), np.argmax(densities, axis=0))
+    assert model.score(few) == pytest.approx(model.score_samples(few).mean())
+
+
+def test_precisions_invert_covariances(case):
+    model, *_ = case
+    if model.covariance_type == "full":
+        identity = np.broadcast_to(np.eye(3), (4, 3, 3))
+        np.testing.assert_allclose(model.precisions_ @ model.covariances_, identity, atol=1e-9)
+        roots = model.precisions_cholesky_
+        np.testing.assert_allclose(roots @ roots.transpose(0, 2, 1), model.precisions_)
+        np.testing.assert_array_equal(roots, np.triu(roots))
+    else:
+        np.testing.assert_allclose(model.precisions_ * model.covariances_, 1.0)
+        np.testing.assert_allclose(model.precisions_cholesky_**2, model.precisions_)
+
+
+def test_to_sklearn_scores_alike_and_starts_em_from_there(case):
+    model, rows, *_ = case
+    theirs = model.to_sklearn()
+    assert type(theirs) is GaussianMixture
+    np.testing.assert_array_equal(theirs.score_samples(rows[:100]), model.score_samples(rows[:100]))
+    assert theirs.bic(rows) == model.bic(rows)
+    assert theirs.aic(rows) == model.aic(rows)
+    before = model.score(rows[:5000])
+    with warnings.catch_warnings():
+        # One step is no convergence.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        polished = theirs.set_params(max_iter=1).fit(rows[:5000])
+    assert before - 1e-9 <= polished.score(rows[:5000]) < before + 0.02
+    # The model itself is not touched.
+    assert model.score(rows[:5000]) == before
+
+
+def test_samples_look_like_the_mixture(case):
+    model, *_ = case
+    rows, labels = model.sample(20_000)
+    assert rows.shape == (20_000, 3)
+    np.testing.assert_allclose(np.bincount(labels, minlength=4) / 20_000, model.weights_, atol=0.02)
+    spreads = np.sqrt(np.einsum("kll->k", matrices_of(model)))
+    for k in range(4):
+        error = np.linalg.norm(rows[labels == k].mean(axis=0) - model.means_[k])
+        assert error < 5 * spreads[k] / np.sqrt((labels == k).sum())
+
+
+@pytest.mark.parametrize("keep_pilot", [True, False])
+def test_rows_that_are_no_mixture_are_fitted_about_as_well_as_by_em(keep_pilot):
+    rows = digits_pca10()
+    model = CompressiveGaussianMixture(10, keep_pilot=keep_pilot, random_state=0).fit(rows)
+    em = GaussianMixture(10, covariance_type="diag", n_init=3, random_state=0).fit(rows)
+    assert model.score(rows) > em.score(rows) - (0.15 if keep_pilot else 0.3)
+    assert model.covariances_.min() > 0.01 * rows.var(axis=0).min()
+
+
+@pytest.mark.parametrize("covariance_type", ["diag", "full"])
+def test_columns_in_other_units_change_nothing_but_units(covariance_type):
+    rows, *_ = planted(covariance_type)
+    units = np.array([1.0, 4.0**5, 4.0**-4])
+    model, other = (
+        CompressiveGaussianMixture(
+            4, covariance_type=covariance_type, reg_covar=0.0, random_state=0
+        ).fit(X)
+        for X in (rows, rows * units)
+    )
+    np.testing.assert_allclose(other.means_ / units, model.means_, atol=0.05)
+    shift = np.log(units).sum()
+    assert other.score(rows * units) + shift == pytest.approx(model.score(rows), abs=0.01)
+
+
+def test_batches_give_the_sketch_of_all_rows_and_the_same_mixture():
+    rows, *_ = planted("diag")
+    whole = CompressiveGaussianMixture(4, keep_pilot=False, random_state=0).fit(rows)
+    batched = CompressiveGaussianMixture(4, sketcher=whole.sketcher_, random_state=0)
+    for batch in np.array_split(rows, 7):
+        batched.partial_fit(batch)
+    with pytest.raises(NotFittedError):
+        batched.predict(rows[:5])
+    batched.partial_fit()
+    assert batched.sketch_ == whole.sketch_
+    np.testing.assert_array_equal(batched.means_, whole.means_)
+    np.testing.assert_array_equal(batched.covariances_, whole.covariances_)
+
+
+def test_one_component_is_the_mean_and_the_variance():
+    rows = np.random.default_rng(0).normal([3.0, -2.0], [0.5, 2.0], size=(20_000, 2))
+    model = CompressiveGaussianMixture(random_state=0).fit(rows)
+    np.testing.assert_allclose(model.means_[0], [3.0, -2.0], atol=0.06)
+    np.testing.assert_allclose(np.sqrt(model.covariances_[0]), [0.5, 2.0], rtol=0.03)
+
+
+def test_reg_covar_is_added_to_variances():
+    rows, *_ = planted("full", n=5000)
+    without, with_much = (
+        CompressiveGaussianMixture(
+            4, covariance_type="full", reg_covar=reg_covar, random_state=0
+        ).fit(rows)
+        for reg_covar in (0.0, 2.0)
+    )
+    np.testing.assert_allclose(
+        with_much.covariances_, without.covariances_ + 2.0 * np.eye(3), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"n_components": 0}, ValueError, "n_components must be at least 1"),
+        ({"n_components": 2.5}, TypeError, "n_components must be an integer"),
+        ({"covariance_type": "tied"}, ValueError, "'spherical', 'diag', 'full', got 'tied'"),
+        ({"reg_covar": -1.0}, ValueError, "reg_covar must be finite and not negative"),
+        ({"n_init": 0}, ValueError, "n_init"),
+        ({"decoder": "em"}, TypeError, "decoder must be a Decoder"),
+        ({"n_components": 400}, ValueError, "300 distinct ones should be >= "),
+    ],
+)
+def test_bad_parameters_are_refused(parameters, error, message):
+    rows = np.random.default_rng(0).normal(size=(300, 2))
+    with pytest.raises(error, match=message):
+        CompressiveGaussianMixture(**parameters).fit(rows)
+
+
+def test_not_a_number_is_refused():
+    with pytest.raises(ValueError, match="NaN"):
+        CompressiveGaussianMixture().fit([[0.0], [np.nan]])
+
+
+def test_an_empty_sketch_is_refused():
+    sketcher = Sketcher(random_state=0).fit(np.random.default_rng(0).normal(size=(300, 2)))
+    with pytest.raises(EmptySketchError):
+        CompressiveGaussianMixture().fit_sketch(sketcher.sketch(np.empty((0, 2))))
+
+
+def test_more_components_than_the_sketch_can_carry_are_warned_about():
+    rows, *_ = planted("diag", n=5000)
+    model = CompressiveGaussianMixture(
+        20, covariance_type="full", n_frequencies=60, keep_pilot=False, random_state=0
+    )
+    # 20 weights that sum to 1, 60 means, 120 entries of covariances.
+    with pytest.warns(UserWarning, match=r"120 numbers for the 199 .*n_frequencies=995"):
+        model.fit(rows)
+    assert np.isfinite(model.score(rows))
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_equal_rows_and_a_single_row_have_a_narrow_component(covariance_type):
+    for rows in (np.full((50, 2), 3.0), np.full((1, 2), 3.0)):
+        model = CompressiveGaussianMixture(covariance_type=covariance_type, random_state=0)
+        model.fit(rows)
+        np.testing.assert_allclose(model.means_, [[3.0, 3.0]], atol=0.1)
+        assert np.isfinite(model.score(rows))
+
+
+def test_point_masses_are_no_mixture_for_em():
+    rows, *_ = planted("diag", n=2000)
+    sketch = Sketcher(100, n_clusters=4, random_state=0).fit(rows).sketch(rows)
+    with pytest.raises(TypeError, match="Gaussian family, got Dirac"):
+        CloudEM().decode(sketch, Dirac(sketch.operator), 4, np.random.default_rng(0))
