@@ -54,6 +54,27 @@ def test_candidates_must_be_positive_integers(sketch, candidates, error, message
         count_clusters(sketch, candidates)
 
 
+def test_components_of_any_shape_can_be_counted():
+    rng = np.random.default_rng(0)
+    spreads = np.array([[0.3, 3.0], [3.0, 0.3], [1.0, 1.0]])
+    label = rng.integers(3, size=20_000)
+    rows = spreads[label] * rng.standard_normal((20_000, 2)) + 9.0 * label[:, None]
+    sketch = Sketcher(200, n_clusters=3, random_state=0).fit(rows).sketch(rows)
+    diagonal = count_clusters(sketch, range(1, 6), covariance_type="diag", random_state=0)
+    assert (diagonal.n_clusters, diagonal.is_resolved) == (3, True)
+    assert not count_clusters(sketch, [3], random_state=0).is_resolved
+
+
+def test_more_parameters_than_numbers_resolve_nothing(sketch):
+    few = Sketcher(30, n_clusters=6, random_state=0).fit(clusters(6)).sketch(clusters(6))
+    assert not count_clusters(few, [12], covariance_type="full", random_state=0).is_resolved
+
+
+def test_covariances_of_an_unknown_type_are_refused(sketch):
+    with pytest.raises(ValueError, match="'full', got 'tied'"):
+        count_clusters(sketch, covariance_type="tied")
+
+
 def test_an_empty_sketch_has_no_clusters(sketch):
     with pytest.raises(EmptySketchError):
         count_clusters(Sketch.empty(sketch.operator), [1])

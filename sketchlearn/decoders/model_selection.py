@@ -10,8 +10,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sketchlearn._validation import check_count
-from sketchlearn.atoms import SphericalGaussian
+from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
 from sketchlearn.decoders.best_of import BestOf
+from sketchlearn.decoders.cloud_em import spare_share
 from sketchlearn.decoders.decoder import NOISE, Decoder, Mixture
 from sketchlearn.sketching import Sketch
 
@@ -41,14 +42,16 @@ def count_clusters(
     sketch: Sketch,
     candidates: Sequence[int] = range(1, 21),
     *,
+    covariance_type: CovarianceType = "spherical",
     decoder: Decoder | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> ClusterCount:
     r"""Decode one sketch for several k, and choose the smallest that explains it.
 
     A mixture explains the sketch when its goodness of fit, the cost over the squared standard error
-    of the sketch, is at most 1.5. Where none does, the clusters are not what the atoms are; then
-    the k is chosen at which the logarithm of the cost bends most,
+    of the sketch, is at most 1.5, counting only the share of the sketch's 2 m numbers that the
+    mixture's parameters leave to spare. Where none does, the clusters are not what the atoms are;
+    then the k is chosen at which the logarithm of the cost bends most,
     :math:`\log c_{k-1} - 2 \log c_k + \log c_{k+1}` (candidates in order), the usual elbow.
 
     Parameters
@@ -57,6 +60,9 @@ def count_clusters(
         At least one row; taken with `n_clusters` of the sketcher near the largest candidate.
     candidates : sequence of int, default=range(1, 21)
         Numbers of clusters to try.
+    covariance_type : {"spherical", "diag", "full"}, default="spherical"
+        Of the mixture's components. For "diag" and "full" the sketch should have been taken with
+        ``scale="columns"`` if columns differ in units.
     decoder : Decoder, default=BestOf()
         From the sketch to a mixture.
     random_state : int, RandomState or None
@@ -81,7 +87,14 @@ def count_clusters(
     if not numbers:
         raise ValueError("candidates must hold at least one number of clusters, got none")
     decoder = BestOf() if decoder is None else decoder
-    family = SphericalGaussian(sketch.operator)
+    if covariance_type not in GAUSSIAN_FAMILIES:
+        raise ValueError(
+            f"covariance_type must be one of {', '.join(map(repr, GAUSSIAN_FAMILIES))}, "
+            f"got {covariance_type!r}"
+        )
+    if covariance_type != "spherical":
+        sketch = sketch.standardised()
+    family = GAUSSIAN_FAMILIES[covariance_type](sketch.operator)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     children = np.random.default_rng(seed).spawn(len(numbers))
     mixtures = {
@@ -89,7 +102,8 @@ def count_clusters(
         for k, child in zip(numbers, children, strict=True)
     }
     for k in numbers:
-        if mixtures[k].goodness_of_fit <= NOISE:
+        spare = spare_share(sketch, family, k)
+        if mixtures[k].goodness_of_fit <= NOISE * max(spare, 0.0):
             return ClusterCount(k, True, mixtures)
     return ClusterCount(_elbow(mixtures), False, mixtures)
 

@@ -10,13 +10,7 @@ from sklearn.base import DensityMixin
 from sklearn.mixture import GaussianMixture
 
 from sketchlearn._validation import check_count, check_nonnegative
-from sketchlearn.atoms import (
-    CovarianceType,
-    DiagonalGaussian,
-    FullGaussian,
-    GaussianFamily,
-    SphericalGaussian,
-)
+from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
 from sketchlearn.decoders import (
     BestOf,
     CloudEM,
@@ -30,11 +24,6 @@ from sketchlearn.estimators.compressive import CompressiveEstimator
 from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.sketching import Sketcher, calibrated_weights
 
-FAMILIES: dict[CovarianceType, type[GaussianFamily]] = {
-    "spherical": SphericalGaussian,
-    "diag": DiagonalGaussian,
-    "full": FullGaussian,
-}
 # Frequencies for each parameter of a mixture, unless that is more than so many; the fewest.
 FREQUENCIES_A_PARAMETER = 5
 MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
@@ -277,9 +266,9 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
     def _check_parameters(self) -> None:
         """Refuse parameters of the wrong kind before any work is done."""
         check_count(self.n_components, "n_components")
-        if self.covariance_type not in FAMILIES:
+        if self.covariance_type not in GAUSSIAN_FAMILIES:
             raise ValueError(
-                f"covariance_type must be one of {', '.join(map(repr, FAMILIES))}, "
+                f"covariance_type must be one of {', '.join(map(repr, GAUSSIAN_FAMILIES))}, "
                 f"got {self.covariance_type!r}"
             )
         check_nonnegative(self.reg_covar, "reg_covar")
@@ -312,7 +301,7 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
         self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         rng = np.random.default_rng(self._seed)
         sketch = self.sketch_ if np.all(self._units == 1.0) else self.sketch_.standardised()
-        family = FAMILIES[self.covariance_type](sketch.operator)
+        family = GAUSSIAN_FAMILIES[self.covariance_type](sketch.operator)
         self._warn_of_small_sketch(family)
         pilot = self.sketcher_.pilot_ if on_pilot else None
         if pilot is not None and len(pilot) < self.n_components:
