@@ -1,0 +1,151 @@
+"""The command line as a process of its own: terminals, pipes, interrupts, missing packages."""
+
+import importlib
+import os
+import pty
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sketchlearn import Sketch, Sketcher
+
+ROOT = Path(__file__).parents[1]
+COMMAND = [sys.executable, "-m", "sketchlearn"]
+SKETCH = ["sketch", "rows.npy", "-m", "50", "--clusters", "3", "--jobs", "1", "--checkpoint"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    np.save("rows.npy", np.random.default_rng(0).normal(size=(300_000, 2)))
+    return tmp_path
+
+
+def run(command, **options):
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+# Interrupts itself, or is killed, the third time that some rows were added.
+STOPPED = """
+import os, signal, sys
+from contextlib import contextmanager
+from sketchlearn.cli import main, sketches
+calls = 0
+@contextmanager
+def bar(what):
+    def progress(n_rows, total):
+        global calls
+        calls += 1
+        if calls == 3:
+            os.kill(os.getpid(), signal.{})
+    yield progress
+sketches.progress_bar = bar
+main()
+"""
+
+
+def test_an_interrupted_run_ends_with_130_and_goes_on_to_the_same_bytes(folder):
+    sketcher = Sketcher(50, n_clusters=3, keep_pilot=False, random_state=0).fit(["rows.npy"])
+    stopped = run([sys.executable, "-c", STOPPED.format("SIGINT"), *SKETCH, "-o", "x.sketch"])
+    assert stopped.returncode == 130
+    assert stopped.stdout == ""
+    assert stopped.stderr == (
+        "sketchlearn: interrupted: the checkpoint x.sketch.checkpoint remains; the same command "
+        "goes on from it\n"
+    )
+    assert not Path("x.sketch").exists()
+
+    again = run([*COMMAND, *SKETCH, "-o", "x.sketch"])
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.startswith("sketchlearn: going on from x.sketch.checkpoint, after ")
+    assert ", after 0 rows" not in again.stderr
+    assert again.stdout == ""
+    assert Path("x.sketch").read_bytes() == sketcher.sketch("rows.npy").to_bytes()
+    assert sorted(os.listdir()) == ["rows.npy", "x.sketch"]
+
+
+def test_a_killed_run_goes_on_too_and_an_interrupt_without_checkpoint_leaves_nothing(folder):
+    arguments = [*SKETCH, "-o", "x.sketch"]
+    killed = run([sys.executable, "-c", STOPPED.format("SIGKILL"), *arguments])
+    assert killed.returncode == -signal.SIGKILL
+    assert sorted(os.listdir()) == ["rows.npy", "x.sketch.checkpoint"]
+    assert run([*COMMAND, *arguments]).returncode == 0
+    assert Sketch.load("x.sketch").n_samples == 300_000
+
+    arguments = [word for word in SKETCH if word != "--checkpoint"]
+    stopped = run([sys.executable, "-c", STOPPED.format("SIGINT"), *arguments, "-o", "y.sketch"])
+    assert stopped.returncode == 130
+    assert stopped.stderr == "sketchlearn: interrupted: nothing was written\n"
+    assert sorted(os.listdir()) == ["rows.npy", "x.sketch"]
+
+
+def test_a_terminal_sees_progress(folder):
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    command = [*COMMAND, "sketch", "rows.npy", "-m", "50", "-o", "x.sketch"]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        seen = b""
+        while chunk := read(ours):
+            seen += chunk
+    os.close(ours)
+    assert process.returncode == 0, seen
+    for text in (b"sketching", b"300,000 rows", b"rows/s", b"0:00:00", b"300,000 rows of 2 feat"):
+        assert text in seen
+
+
+def read(terminal):
+    """What a terminal shows next; nothing once the program has gone."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
+
+
+def test_a_pipe_that_is_closed_early_is_no_traceback(folder):
+    assert run([*COMMAND, "sketch", "rows.npy", "-m", "50", "-o", "x.sketch"]).returncode == 0
+    with subprocess.Popen(
+        [*COMMAND, "info", "x.sketch"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        told = process.stderr.read()
+    assert process.returncode in (0, 1)
+    assert told == b""
+
+
+def test_without_typer_it_says_what_to_install(folder):
+    program = "import sys; sys.modules['typer'] = None; from sketchlearn.cli import main; main()"
+    done = run([sys.executable, "-c", program])
+    assert done.returncode == 1
+    assert done.stderr == (
+        "sketchlearn: error: the command line needs typer: install sketchlearn[cli]\n"
+    )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_can_complete(folder, shell):
+    # What `--show-completion` prints asks in this way, with the name of the installed command.
+    words = {
+        "bash": {"COMP_WORDS": "sketchlearn fi", "COMP_CWORD": "1"},
+        "zsh": {"_TYPER_COMPLETE_ARGS": "sketchlearn fi"},
+        "fish": {
+            "_TYPER_COMPLETE_ARGS": "sketchlearn fi",
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        },
+    }[shell]
+    environment = {**os.environ, "_SKETCHLEARN_COMPLETE": f"complete_{shell}", **words}
+    done = run(COMMAND, env=environment)
+    assert "fit" in done.stdout, done.stderr
+    assert "merge" not in done.stdout
+
+
+def test_the_installed_command_is_this_one():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    module, _, name = project["scripts"]["sketchlearn"].partition(":")
+    assert callable(getattr(importlib.import_module(module), name))
