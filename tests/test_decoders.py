@@ -222,6 +222,22 @@ def test_goodness_of_fit_is_at_most_about_one_where_the_model_is_right(seed):
     assert not lacking.explains_sketch
 
 
+def test_a_missed_cluster_of_ten_is_told_from_flat_clusters():
+    rng = np.random.default_rng(0)
+    centers = separated_points(10, 5, 0, distance=8.0)
+    rows = centers[rng.integers(10, size=20_000)] + rng.standard_normal((20_000, 5))
+    sketch = Sketcher(500, n_clusters=10, random_state=0).fit(rows).sketch(rows)
+    assert decoded(MeanShift(), sketch, 9).misses_clusters
+    assert not decoded(MeanShift(), sketch, 10).misses_clusters
+    # As in columns of different units: most directions are narrower than the scale.
+    flat = rows * [1.0, 1.0, 0.01, 0.01, 0.01]
+    sketch = Sketcher(500, n_clusters=10, random_state=0).fit(flat).sketch(flat)
+    mixture = decoded(MeanShift(), sketch, 10)
+    assert mixture.misfit > 0.03
+    assert not mixture.misses_clusters
+    assert replace(mixture, spread_ratio=1.5).misses_clusters
+
+
 def test_the_cost_is_what_the_best_weights_leave(clusters):
     _, sketch = clusters
     mean = sketch.centered_mean
@@ -505,10 +521,13 @@ class Scripted(Decoder):
         (1, (3.0,), (0.1,), 1, 0),
         (4, (3.0, 1.0, 2.0, 1.5), (0.0, 0.1, 0.1, 0.1), 4, 1),
         ("auto", (3.0,), (1e-3,), 1, 0),
-        ("auto", (3.0, 1.0), (0.1, 1e-3), 2, 1),
-        ("auto", (3.0, 4.0, 2.0), (0.1, 0.1, 0.1), 3, 2),
+        ("auto", (3.0, 1.0), (0.02, 1e-3), 2, 1),
+        ("auto", (3.0, 4.0, 2.0), (0.02, 0.02, 0.02), 3, 2),
         # The first stays the best, so that something still seems to be missing.
-        ("auto", (1.0, 2.0, 3.0), (0.1, 1e-3, 1e-3), 3, 0),
+        ("auto", (1.0, 2.0, 3.0), (0.02, 1e-3, 1e-3), 3, 0),
+        # So much is left that a cluster is missing: more tries, up to six.
+        ("auto", (9.0, 8.0, 7.0, 6.0, 5.0, 4.0), (0.1,) * 6, 6, 5),
+        ("auto", (9.0, 8.0, 7.0, 6.0), (0.1, 0.1, 0.1, 0.02), 4, 3),
     ],
 )
 def test_the_cheapest_of_several_is_kept(clusters, n_init, costs, misfits, n_decodes, kept):

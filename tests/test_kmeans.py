@@ -218,7 +218,9 @@ def test_a_batch_after_fit_joins_its_sketch():
     model = model_of().fit(ROWS[:400]).partial_fit(ROWS[400:])
     assert model.n_samples_seen_ == 600
     assert model.sketch_ == model.sketcher_.sketch(ROWS)
-    model.partial_fit()
+    # The pilot had but two of the three clusters, and its box has no room for the third.
+    with pytest.warns(ConvergenceWarning, match="left unexplained.* not like the pilot"):
+        model.partial_fit()
     assert not hasattr(model, "labels_")
     assert not hasattr(model, "inertia_")
 
@@ -332,7 +334,7 @@ def test_a_sketcher_that_is_not_fitted_is_cloned_and_one_that_is_is_used():
     assert not hasattr(plain, "operator_")
     assert model.sketcher_.pilot_ is not None
     assert model.sketch_ == clone(plain).fit(ROWS).sketch(ROWS)
-    ready = clone(plain).fit(ROWS[:300])
+    ready = clone(plain).fit(ROWS[::2])
     model = model_of(sketcher=ready).fit(ROWS)
     assert model.sketcher_ is ready
     assert model.sketch_ == ready.sketch(ROWS)

@@ -13,7 +13,8 @@ from sketchlearn.decoders.mean_shift import MeanShift
 from sketchlearn.decoders.splitting import Splitting
 from sketchlearn.sketching import Sketch
 
-MOST_DECODES = 3
+# While an atom seems to be missing; while clusters certainly are.
+MOST_DECODES, MOST_DECODES_IF_BAD = 3, 6
 
 
 def different_ways() -> tuple[Decoder, ...]:
@@ -31,7 +32,8 @@ class BestOf(Decoder):
     decoders : tuple of Decoder, default=(MeanShift(), Splitting(), MeanShift(starts="box"))
         Take turns.
     n_init : int or "auto", default="auto"
-        Number of decodes. "auto" is one, and up to two more while an atom seems to be missing.
+        Number of decodes. "auto" is one, and up to two more while an atom seems to be missing, five
+        while clusters are.
     """
 
     decoders: tuple[Decoder, ...] = field(default_factory=different_ways)
@@ -42,13 +44,20 @@ class BestOf(Decoder):
     ) -> Mixture:
         """Recover ``n_atoms`` atoms; see `Decoder.decode`."""
         best: Mixture | None = None
-        n_decodes = MOST_DECODES if self.n_init == "auto" else self.n_init
+        n_decodes = MOST_DECODES_IF_BAD if self.n_init == "auto" else self.n_init
         for i, child in enumerate(rng.spawn(n_decodes)):
             decoder = self.decoders[i % len(self.decoders)]
             mixture = decoder.decode(sketch, family, n_atoms, child)
             if best is None or mixture.cost < best.cost:
                 best = mixture
-            if self.n_init == "auto" and not best.seems_incomplete:
+            if self.n_init == "auto" and _is_enough(best, i + 1):
                 break
         assert best is not None
         return best
+
+
+def _is_enough(best: Mixture, n_decodes: int) -> bool:
+    """Whether so many decodes will do."""
+    if best.misses_clusters:
+        return False
+    return not best.seems_incomplete or n_decodes >= MOST_DECODES

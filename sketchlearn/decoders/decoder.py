@@ -22,6 +22,11 @@ LARGE_MISFIT = 5e-3
 # Sets where all was found have spread ratios of 0.9 and more, one with half a percent of far
 # outliers 0.3: a low one is a doubt where something is left unexplained, a very low one always.
 LOW_SPREAD, VERY_LOW_SPREAD = 0.85, 0.5
+# Decodes that found what is there exceed the pilot's spread by up to a tenth.
+HIGH_SPREAD = 1.2
+# One of ten clusters missed leaves a misfit of 0.05. Clusters that are flat leave as much, which is
+# why there must be room for round ones: most directions of the data at least as wide as the scale.
+VERY_LARGE_MISFIT, ROOM_FOR_ROUND = 0.03, 0.6
 
 
 @final
@@ -89,6 +94,17 @@ class Mixture:
         """Whether something far from all atoms was probably missed."""
         return self.spread_ratio < VERY_LOW_SPREAD or (
             self.seems_incomplete and self.spread_ratio < LOW_SPREAD
+        )
+
+    @property
+    def misses_clusters(self) -> bool:
+        """Whether what is left, or the spread, is more than misshapen clusters account for."""
+        if self.spread_ratio > HIGH_SPREAD:
+            return True
+        operator = self.family.operator
+        widths = np.linalg.eigvalsh(operator.covariance) / operator.scale**2
+        return self.misfit > VERY_LARGE_MISFIT and bool(
+            np.mean(np.clip(widths, 0.0, 1.0)) > ROOM_FOR_ROUND
         )
 
     @property

@@ -11,9 +11,6 @@ from sketchlearn.atoms import AtomFamily
 Starts = Literal["gaussian", "box"]
 
 N_STEPS = 20
-# Of many starts one in so many is kept, after each of so many steps: near a small cluster, most
-# starts are too far to be among the best yet.
-KEEP, N_FIRST_STEPS = 4, 3
 # A start where the correlation is weak may not move by more than one kernel width anyway.
 WEAKEST = 1e-3
 
@@ -40,9 +37,8 @@ def select(
 ) -> np.ndarray:
     r"""Location (d,) where :math:`b(c) = \langle a(c), r \rangle` is largest, atoms of one shape.
 
-    All starts are compared with one matrix product, and the best of them climb together, a few
-    steps and a quarter of them each time until ``n_ascents`` are left, by mean shift,
-    :math:`c \leftarrow c + \nabla b / (\tau^2 b)`, with
+    All starts are compared with one matrix product, and the best ``n_ascents`` of them climb
+    together by mean shift, :math:`c \leftarrow c + \nabla b / (\tau^2 b)`, with
     :math:`\tau^2 = \sum_j e_j \|\omega_j\|^2 / (d \sum_j e_j)` for the envelope e: the kernel's
     inverse squared width. Atoms of one shape have one norm, so this is the normalised correlation.
 
@@ -53,13 +49,7 @@ def select(
     tau2 = float(envelope[0] @ squared_norms) / (family.n_features * float(envelope.sum()))
     stacked = residual.astype(np.float32)
     correlations = family.waves(starts, envelope) @ stacked
-    points = starts
-    while len(points) > KEEP * n_ascents:
-        points = points[np.argsort(-correlations, kind="stable")[: len(points) // KEEP]]
-        for _ in range(N_FIRST_STEPS):
-            points = _shift(family, envelope, stacked, points, tau2)
-        correlations = family.waves(points, envelope) @ stacked
-    points = points[np.argsort(-correlations, kind="stable")[:n_ascents]]
+    points = starts[np.argsort(-correlations, kind="stable")[:n_ascents]]
     for _ in range(N_STEPS):
         points = _shift(family, envelope, stacked, points, tau2)
     correlations = family.waves(points, envelope) @ stacked
