@@ -12,6 +12,7 @@ from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import MeanShift, Particles, cloud, cluster_points
 from sketchlearn.decoders.cloud import BLUR, Cloud, blur_covariance, gaussian, move, start_cloud
 from sketchlearn.decoders.lbfgs import Minimum
+from sketchlearn.decoders.particles import with_strays
 from sketchlearn.decoders.point_clustering import standard_error
 from sketchlearn.frequencies import DenseFrequencies
 
@@ -261,3 +262,39 @@ def test_the_error_of_a_sampled_sum():
     # A sample of a quarter: the classical formula, n (1 - f) var.
     assert standard_error(weighted, 0.25) == pytest.approx(np.std(sums), rel=0.15)
     assert standard_error(weighted, 1.0) == 0.0
+
+
+# Rows that leave no trace in the sketch.
+
+
+def test_strays_restore_the_pilots_spread():
+    rng = np.random.default_rng(0)
+    rows = np.vstack([rng.standard_normal((5000, 3)), rng.uniform(-60.0, 60.0, size=(25, 3))])
+    operator = Sketcher(100, n_clusters=2, random_state=0).fit(rows).operator_
+    points, weights = with_strays(operator, rows[:5000], 2000, rng)
+    assert len(points) == 7000
+    assert weights[:5000].sum() == pytest.approx(0.995 * 5000, rel=2e-3)
+    mean = np.average(points, axis=0, weights=weights)
+    variances = np.average((points - mean) ** 2, axis=0, weights=weights)
+    assert variances.sum() == pytest.approx(np.trace(operator.covariance), rel=0.03)
+    assert np.all((operator.lower < points) & (points < operator.upper))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_far_outliers_are_clustered_nearly_as_k_means_clusters_them(seed):
+    rng = np.random.default_rng(seed)
+    rows = 4.0 * rng.standard_normal((8, 5))[rng.integers(8, size=20_000)]
+    rows += rng.standard_normal(rows.shape)
+    rows[:100] = rng.uniform(-150.0, 150.0, size=(100, 5))
+    best = KMeans(8, n_init=10, random_state=seed).fit(rows).inertia_
+    sketch = Sketcher(200, n_clusters=8, random_state=seed).fit(rows).sketch(rows)
+    mixture = decoded(Particles(), sketch, 8)
+    # A hundred rows, unseen but for their spread, carry nearly all of the sum.
+    found = sum_of_squares(rows, mixture.locations)
+    assert found < 1.25 * best
+    # The mixture itself stays with the many.
+    many = rows[100:]
+    within = decoded(MeanShift(), sketch, 8).locations
+    assert sum_of_squares(rows, within) > 1.1 * found
+    assert sum_of_squares(many, within) < 0.5 * sum_of_squares(many, mixture.locations)
+    assert mixture.lacks_spread

@@ -13,7 +13,9 @@ from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.cloud import BLUR, Cloud, blur_covariance, gaussian, move, start_cloud
 from sketchlearn.decoders.decoder import Decoder, Mixture, spread_ratio
 from sketchlearn.decoders.point_clustering import cluster_points
+from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching import Sketch
+from sketchlearn.sketching.pilot import BOX_MARGIN
 
 # Fewest particles, and particles for each atom.
 LEAST_PARTICLES, PARTICLES_AN_ATOM = 3000, 100
@@ -26,6 +28,10 @@ DRAWS_A_PARTICLE = 3
 MOST_SHARPENINGS = 2
 # Random starts of k-means on the cloud.
 N_RANDOM_STARTS = 4
+# Spread of a cloud, over the pilot's, under which rows are missing that no frequency responds to.
+LOW_SPREAD = 0.9
+# Points that stand for such rows, and random starts of k-means then: it hangs on few points.
+N_STRAYS, N_RANDOM_STARTS_IF_STRAY = 5000, 10
 
 
 @final
@@ -38,6 +44,10 @@ class Particles(Decoder):
     until *their* sketch equals the data's, and clusters the cloud by ordinary k-means. Where the
     mixture explains the sketch up to noise, its own cloud is clustered unmoved. No row of data is
     involved.
+
+    Where even the cloud lacks spread that the pilot had, rows far from all others are missing, too
+    few and scattered for a sketch to see. k-means' sum hangs on them, so points in the pilot's box
+    stand for them, as many as have the variance that is missing.
 
     What it returns has the cloud's clusters as its atoms, and their spread; its cost, goodness of
     fit and misfit are those of the mixture that the cloud started from.
@@ -63,8 +73,13 @@ class Particles(Decoder):
         points = cloud.draw(DRAWS_A_PARTICLE * n_particles(n_atoms), rng)
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
         n_random = 1 if mixture.explains_sketch else N_RANDOM_STARTS
+        spread = spread_ratio(points.var(axis=0), family)
+        weights = np.ones(len(points))
+        if spread < LOW_SPREAD:
+            points, weights = with_strays(sketch.operator, points, N_STRAYS, rng)
+            n_random = N_RANDOM_STARTS_IF_STRAY
         centroids, shares, labels = cluster_points(
-            points, np.ones(len(points)), mixture.locations, rng, n_random=n_random
+            points, weights, mixture.locations, rng, n_random=n_random
         )
         parts = [points[labels == i] for i in range(n_atoms)]
         variances = np.stack(
@@ -73,7 +88,7 @@ class Particles(Decoder):
         return replace(
             mixture,
             weights=shares,
-            spread_ratio=spread_ratio(points.var(axis=0), family),
+            spread_ratio=spread,
             parameters=family.from_moments(centroids, variances),
             n_iter=mixture.n_iter + cloud.n_iter,
         )
@@ -98,6 +113,24 @@ class Particles(Decoder):
             points = cloud.points + gaussian(cloud.blur - blur, n_points, rng)
             cloud = move(sketch, points, blur, self.n_moves)
         return cloud
+
+
+def with_strays(
+    operator: FrequencyOperator, points: np.ndarray, n_strays: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points with uniform ones in the pilot's box added, and weights that give the pilot's spread.
+
+    Rows far from all others, few and scattered, leave no trace in a sketch. What is known of them
+    is their share of the pilot's variance, and the box that they made so large.
+    """
+    middle = (operator.lower + operator.upper) / 2
+    half = (operator.upper - operator.lower) / 2 / (1 + 2 * BOX_MARGIN)
+    strays = rng.uniform(middle - half, middle + half, size=(n_strays, len(middle)))
+    mean = points.mean(axis=0)
+    missing = np.trace(operator.covariance) - points.var(axis=0).sum()
+    share = missing / max(np.sum(half**2 / 3 + (middle - mean) ** 2), missing)
+    weights = np.repeat([(1 - share) / len(points), share / n_strays], [len(points), n_strays])
+    return np.vstack([points, strays]), weights * len(points)
 
 
 def n_particles(n_atoms: int) -> int:
