@@ -277,22 +277,13 @@ class CompressiveEstimator(SavedAsFile, ABC):
             print(f"[{type(self).__name__}] {line}")
 
     def _warn_of_lost_spread(self, mixture: Mixture) -> None:
-        """Warn if clusters, or something far from all of them, were probably missed."""
+        """Warn if something far from all atoms was probably missed."""
         if mixture.lacks_spread:
             warnings.warn(
                 f"only {mixture.spread_ratio:.0%} of the pilot's variance was decoded: a far "
                 "cluster or far outliers escaped the sketch, or its rows are less spread than the "
                 "pilot. Try more n_frequencies, a larger n_init, more clusters or components, or "
                 "leave the outliers out.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-        elif mixture.misses_clusters:
-            warnings.warn(
-                f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
-                f"{mixture.spread_ratio:.0%} of the pilot's variance: clusters were probably "
-                "missed, or the sketch's rows are not like the pilot. Try more n_frequencies, a "
-                "larger n_init, or more clusters or components.",
                 ConvergenceWarning,
                 stacklevel=5,
             )

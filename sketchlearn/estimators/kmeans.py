@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.metrics.pairwise import euclidean_distances
 
 from sketchlearn._validation import check_count, check_sample_weight
 from sketchlearn.atoms import SphericalGaussian
-from sketchlearn.decoders import BestOf, Decoder, Particles, cluster_points
+from sketchlearn.decoders import BestOf, Decoder, Mixture, Particles, cluster_points
 from sketchlearn.estimators.compressive import CompressiveEstimator
 from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.sketching import Sketcher, calibrated_weights
@@ -225,9 +227,22 @@ class CompressiveKMeans(
             )
         else:
             self._warn_of_lost_spread(mixture)
+            self._warn_of_missed_clusters(mixture)
         self.cost_, self.n_iter_ = mixture.cost, mixture.n_iter
         fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
         self._report(f"decoded in {mixture.n_iter} iterations: {fit}")
+
+    def _warn_of_missed_clusters(self, mixture: Mixture) -> None:
+        """Warn if more is left, or spread, than misshapen clusters account for."""
+        if mixture.misses_clusters and not mixture.lacks_spread:
+            warnings.warn(
+                f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
+                f"{mixture.spread_ratio:.0%} of the pilot's variance: clusters were probably "
+                "missed, or the sketch's rows are not like the pilot. Try more n_frequencies, a "
+                "larger n_init or more clusters.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
 
     def _decoder(self, has_pilot: bool) -> Decoder:
         """What `decoder` and `n_init` ask for."""
