@@ -183,6 +183,28 @@ def test_fit_and_predict(folder):
     np.testing.assert_array_equal(labels["label"], model.predict(rows()))
 
 
+def test_labels_may_be_csv_but_nothing_else(folder):
+    arguments = ["predict", "all.model", "day-0.parquet", "--columns", "price,weight"]
+    done(*arguments, "-o", "l.parquet")
+    done(*arguments, "-o", "l.csv")
+    assert pd.read_csv("l.csv").astype("int32").equals(pd.read_parquet("l.parquet"))
+    assert "end in .parquet, .pq, .csv, got l.npy" in failed(*arguments, "-o", "l.npy")
+
+
+def test_a_failure_to_write_labels_keeps_the_older_ones(folder, monkeypatch):
+    arguments = ["predict", "all.model", "day-0.parquet", "--columns", "price,weight"]
+    done(*arguments, "-o", "l.csv")
+    before = Path("l.csv").read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device", "l.csv")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert "l.csv: No space left on device" in failed(*arguments, "-o", "l.csv")
+    assert Path("l.csv").read_bytes() == before
+    assert not [name for name in os.listdir() if name.startswith(".")]
+
+
 @pytest.mark.parametrize("covariance", ["spherical", "diag", "full"])
 def test_fit_gmm(folder, covariance):
     arguments = ["all.sketch", "-k", "3", "--covariance", covariance, "-o", "m.model"]
@@ -274,9 +296,12 @@ def test_a_checkpoint_of_something_else_is_refused(folder):
         (["merge", "all.sketch", "all.model", "-o", "x"], "not a sketch file"),
         (["subtract", "all.sketch", "all.sketch", "all.sketch", "-o", "x"], "does not contain"),
         (["fit", "kmeans", "all.sketch", "-k", "0", "-o", "x"], "n_clusters must be at least 1"),
-        (["predict", "all.sketch", "day-0.parquet", "-o", "x"], "not a model file"),
-        (["predict", "all.model", "day-0.parquet", "-o", "x"], "city"),
-        (["predict", "all.model", "day-0.parquet", "--columns", "price", "-o", "x"], "1 features"),
+        (["predict", "all.sketch", "day-0.parquet", "-o", "x.pq"], "not a model file"),
+        (["predict", "all.model", "day-0.parquet", "-o", "x.pq"], "city"),
+        (
+            ["predict", "all.model", "day-0.parquet", "--columns", "price", "-o", "x.pq"],
+            "1 features",
+        ),
     ],
 )
 def test_errors_are_one_line_and_nothing_is_written(folder, arguments, message):
@@ -299,7 +324,7 @@ def test_bad_rows_are_named_and_no_labels_are_left(folder):
         "--columns",
         "price,weight",
         "-o",
-        "x",
+        "x.pq",
     )
     assert sorted(os.listdir()) == before
 

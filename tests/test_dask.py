@@ -63,6 +63,12 @@ def test_columns_are_chosen_by_name_and_order(client):
     assert sketched.sketch(named, frame).to_bytes() == WHOLE
 
 
+def test_one_column_by_its_name(client):
+    frame = dd.from_pandas(pd.DataFrame(ROWS, columns=["first", "b", "c"]), npartitions=2)
+    one = Sketcher(n_frequencies=20, random_state=0).fit(ROWS[:, :1])
+    assert sketched.sketch(one, frame, columns="first") == one.sketch(ROWS[:, :1])
+
+
 def test_whole_numbers_flags_and_nullable_types_are_numbers(client):
     frame = pd.DataFrame({"i": range(30), "flag": [True, False, True] * 10})
     frame["n"] = pd.array(range(30), dtype="Int16")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -28,8 +28,15 @@ from sketchlearn.cli.reporting import note, progress_bar
 from sketchlearn.sketching import RowSource, open_source
 
 SketchFile = Annotated[Path, typer.Argument(help="A sketch's file.", show_default=False)]
-N_INIT = typer.Option(help="Decodes, of which the best is kept; by default up to three.")
-NInit = Annotated[int | None, N_INIT]
+LABEL_FILES = (".parquet", ".pq", ".csv")
+NInit = Annotated[
+    int | None,
+    typer.Option(
+        "--n-init",
+        help="Decodes, of which the best is kept; by default up to three.",
+        show_default=False,
+    ),
+]
 
 
 class CovarianceType(StrEnum):
@@ -89,7 +96,7 @@ def predict(
     columns: Columns = None,
     where: Conditions = None,
 ) -> None:
-    """Write every row's cluster to a Parquet file.
+    """Write every row's cluster to a Parquet or CSV file.
 
     In bounded memory. The one column, label, is in the order of the rows.
 
@@ -97,6 +104,10 @@ def predict(
       sketchlearn predict week.model 'day-*.parquet' --columns price,weight -o labels.parquet
     """
     require_writable(output)
+    if output.suffix.lower() not in LABEL_FILES:
+        raise ValueError(
+            f"labels are written to files that end in {', '.join(LABEL_FILES)}, got {output.name}"
+        )
     estimator: Any = load_model(model)
     source = open_source(data, chosen_columns(columns, data), conditions(where))
     source.expect(estimator.n_features_in_, getattr(estimator, "feature_names_in_", None))
@@ -104,7 +115,7 @@ def predict(
     estimator.__dict__.pop("feature_names_in_", None)
     with (
         replaced_when_done(output) as temporary,
-        _label_writer(temporary) as write,
+        _label_writer(temporary, output.suffix.lower()) as write,
         progress_bar("labelling") as progress,
     ):
         n_rows, total = 0, source.n_rows()
@@ -154,17 +165,19 @@ def replaced_when_done(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _label_writer(path: Path) -> Iterator[Any]:
-    """Give what adds labels to a Parquet file."""
+def _label_writer(path: Path, ending: str) -> Iterator[Callable[[np.ndarray], None]]:
+    """Give what adds labels to a file of one column."""
     try:
         import pyarrow
-        from pyarrow import parquet
+        import pyarrow.csv
+        import pyarrow.parquet
     except ImportError as error:
-        raise ImportError("labels are written as Parquet: install sketchlearn[arrow]") from error
+        raise ImportError("labels are written by pyarrow: install sketchlearn[cli]") from error
     schema = pyarrow.schema([("label", pyarrow.int32())])
-    with parquet.ParquetWriter(path, schema) as writer:
+    opened = pyarrow.csv.CSVWriter if ending == ".csv" else pyarrow.parquet.ParquetWriter
+    with opened(path, schema) as writer:
 
-        def write(labels: Any) -> None:
+        def write(labels: np.ndarray) -> None:
             column = pyarrow.array(labels, type=pyarrow.int32())
             writer.write_batch(pyarrow.record_batch([column], schema=schema))
 

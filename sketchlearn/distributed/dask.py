@@ -154,8 +154,8 @@ def _blocks(
         If it is no collection of rows, or the columns are not there or not numeric.
     """
     dask = _dask()
-    names = columns if columns is not None else fitted
-    names = None if names is None else [str(name) for name in names]
+    wanted = [columns] if isinstance(columns, str) else columns if columns is not None else fitted
+    names = None if wanted is None else [str(name) for name in wanted]
     if isinstance(collection, dask.array.Array):
         if collection.ndim != 2:
             raise ValueError(f"expected a two-dimensional array, got {collection.ndim} dimensions")

@@ -125,7 +125,8 @@ def _selected(dataframe: Any, columns: Sequence[str] | None) -> tuple[Any, list[
             "expected a Spark data frame, got "
             f"{type(dataframe).__module__}.{type(dataframe).__qualname__}"
         )
-    names = dataframe.columns if columns is None else [str(name) for name in columns]
+    wanted = [columns] if isinstance(columns, str) else columns
+    names = dataframe.columns if wanted is None else [str(name) for name in wanted]
     if missing := [name for name in names if name not in dataframe.columns]:
         raise ValueError(
             f"the columns {', '.join(map(repr, missing))} are missing; the data frame has "
