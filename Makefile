@@ -11,7 +11,7 @@ OLDEST_VENV ?= .venv-oldest
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(VENV)/.installed-all ## make .venv and install sketchlearn with every extra
@@ -19,6 +19,10 @@ setup: $(VENV)/.installed-all ## make .venv and install sketchlearn with every e
 .PHONY: demo
 demo: $(VENV)/.installed-demo ## cluster MNIST from a sketch: a table, and a figure in build/
 	$(BIN)/python -m docs.examples.plot_mnist_clusters $(DEMO_ARGS)
+
+.PHONY: demo-speakers
+demo-speakers: $(VENV)/.installed-demo ## verify speakers, background from a sketch; needs the AN4 corpus
+	$(BIN)/python -m docs.examples.plot_speaker_verification $(DEMO_ARGS)
 
 .PHONY: test
 test: $(VENV)/.installed-test ## run the tests and the doctests
