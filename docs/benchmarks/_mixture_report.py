@@ -46,8 +46,8 @@ table that are held out, frequencies and subsamples.{mnist}
 Planted mixtures have 50,000 rows, ten components unless it says otherwise, deviations of 0.5 to 1
 along their axes, and unequal shares. *Separated* ones are no nearer than eight such deviations;
 *overlapping* ones are some four from one another. m is five times the number of a diagonal
-mixture's parameters, k (2 d + 1), and of a full one's where it is full. The *million rows* are of 64
-components in 12 dimensions, with m = 5 kd.
+mixture's parameters, k (2 d + 1), and of a full one's where it is full. The *million rows*
+are of 64 components in 12 dimensions, with m = 5 kd.
 
 {machine}
 """
