@@ -13,7 +13,8 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sketching.sources.arrays import ArrayPart, IndexedPart, require_rows
+from sketchlearn.sketching.sources.arrays import ArrayPart, require_rows, selected
+from sketchlearn.sketching.sources.source import Chunk, Layout, Sampled
 
 
 def file_identity(path: str) -> str:
@@ -27,7 +28,7 @@ def file_identity(path: str) -> str:
     return f"{os.path.abspath(path)}, {size} bytes, changed at {changed} ns"
 
 
-class NpyPart(IndexedPart):
+class NpyPart(ArrayPart):
     """A .npy file, mapped into memory for no longer than a chunk: maps count as resident.
 
     Parameters
@@ -58,9 +59,20 @@ class NpyPart(IndexedPart):
         for at in range(start, self.shape()[0], n_rows):
             yield np.array(self._mapped()[at : at + n_rows], order="K")
 
-    def take(self, indices: np.ndarray) -> np.ndarray:
-        """See `IndexedPart.take`."""
-        return np.array(self._mapped()[indices])
+    def sample(
+        self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
+    ) -> Iterator[Sampled]:
+        """Yield runs of rows at even distances, ten to a read, as these are small."""
+        n, n_runs = self.shape()[0], 10 * n_reads
+        if n <= max(2 * size, n_runs):
+            yield from super().sample(layout, size, n_reads, rng)
+            return
+        length = -(-size // n_runs)
+        starts = ((np.arange(n_runs) + rng.random()) * (n / n_runs)).astype(int)
+        # A map for each run: the system keeps more than the rows of what is mapped for longer.
+        runs = [np.array(self._mapped()[start : start + length]) for start in starts]
+        rows = np.concatenate(runs)
+        yield Sampled(Chunk(selected(rows, layout), None), rng.random(len(rows)), n / len(rows))
 
     def _mapped(self) -> np.ndarray:
         """Map the file; never unpickle anything."""

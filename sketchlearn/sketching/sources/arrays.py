@@ -54,27 +54,7 @@ class ArrayPart(Part):
             yield Chunk(selected(rows, layout), None)
 
 
-class IndexedPart(ArrayPart):
-    """Rows that can be taken from anywhere at little cost."""
-
-    @abstractmethod
-    def take(self, indices: np.ndarray) -> np.ndarray:
-        """Copy the rows of these indices, which ascend."""
-
-    def sample(
-        self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
-    ) -> Iterator[Sampled]:
-        """Yield uniform rows, with the keys that the smallest of all keys would be."""
-        n = self.shape()[0]
-        size = min(n, size)
-        indices = np.sort(rng.choice(n, size, replace=False))
-        # Order statistics of n uniforms, by their exponential spacings (Renyi 1953).
-        spacings = rng.exponential(size=size) / (n - np.arange(size))
-        keys = rng.permutation(-np.expm1(-np.cumsum(spacings)))
-        yield Sampled(Chunk(selected(self.take(indices), layout), None), keys)
-
-
-class MemoryPart(IndexedPart):
+class MemoryPart(ArrayPart):
     """An array in memory.
 
     Parameters
@@ -120,9 +100,15 @@ class MemoryPart(IndexedPart):
             yield Chunk(chunk.rows, weights)
             start = stop
 
-    def take(self, indices: np.ndarray) -> np.ndarray:
-        """See `IndexedPart.take`."""
-        return self._rows[indices]
+    def sample(
+        self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
+    ) -> Iterator[Sampled]:
+        """Yield uniform rows."""
+        n = len(self._rows)
+        indices = np.sort(rng.choice(n, min(n, size), replace=False))
+        weights = None if self._weights is None else self._weights[indices]
+        chunk = Chunk(selected(self._rows[indices], layout), weights)
+        yield Sampled(chunk, rng.random(len(indices)), n / max(1, len(indices)))
 
 
 def array_layout(width: int, columns: Sequence[str | int] | None, name: str) -> Layout:

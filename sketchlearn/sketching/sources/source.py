@@ -13,7 +13,7 @@ import numpy as np
 from sketchlearn.exceptions import SourceError
 
 # What one chunk may take: small beside the program itself, large beside the cost of a call.
-CHUNK_BYTES = 2**22
+CHUNK_BYTES = 2**21
 # Chunks are whole blocks of the kernels, at least one and at most as many as still balance.
 ROWS_QUANTUM = 512
 MOST_CHUNK_ROWS = 2**16
