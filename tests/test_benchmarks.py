@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from docs.benchmarks import _log, _methods, decoders, scale
+from docs.benchmarks import _log, _methods, decoders, out_of_core, scale
+from sketchlearn import Sketcher
 
 
 @pytest.fixture
@@ -129,3 +130,21 @@ def test_same_bytes_counts_the_rows_that_a_sketch_weighs():
 def test_unknown_names_are_refused():
     with pytest.raises(SystemExit, match="expected parts of"):
         _log.names("moon", ["iris"])
+
+
+@pytest.mark.parametrize("kind", out_of_core.KINDS)
+def test_out_of_core_writes_the_same_rows_in_every_format(kind, tmp_path):
+    path = tmp_path / f"x.{out_of_core.ENDINGS[kind]}"
+    out_of_core.write(kind, path, 250)
+    rows = np.concatenate(list(out_of_core.blocks(250)))
+    sketcher = Sketcher(10, random_state=0).fit(rows)
+    assert sketcher.sketch(path) == sketcher.sketch(rows)
+
+
+def test_out_of_core_on_small_files(tmp_path):
+    page = tmp_path / "page.md"
+    options = ["--sizes", "2000", "--kinds", "Parquet", "--rounds", "1", "--page", str(page)]
+    out_of_core.main(options)
+    text = page.read_text()
+    assert "| file of | 2,000 rows | largest / least |" in text
+    assert "of the slower |" in text

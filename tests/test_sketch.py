@@ -33,6 +33,26 @@ class TestGroup:
         assert (a + b) - b == a
         assert ((a + b) - b).to_bytes() == a.to_bytes()
 
+    @given(a=sketches, b=sketches, i=st.integers(1, 2**20), j=st.integers(1, 2**10))
+    def test_reweighting_is_linear(self, a, b, i, j):
+        assert (a + b).reweighted(i) == a.reweighted(i) + b.reweighted(i)
+        assert a.reweighted(i).reweighted(j) == a.reweighted(i * j)
+        assert a.reweighted(1) == a
+
+    @given(factor=st.integers(1, 2**10), weight=st.integers(1, 2**10))
+    def test_reweighting_is_sketching_with_larger_weights(self, factor, weight):
+        reweighted = SKETCHER.sketch(X, weight).reweighted(factor)
+        assert reweighted == SKETCHER.sketch(X, factor * weight)
+
+    def test_bad_factors(self):
+        a = SKETCHER.sketch(X)
+        with pytest.raises(TypeError, match=r"factor must be an integer, got 0\.5"):
+            a.reweighted(0.5)
+        with pytest.raises(ValueError, match="factor must be at least 1, got 0"):
+            a.reweighted(0)
+        with pytest.raises(ValueError, match=r"must stay below 2\*\*40, got 60 times"):
+            a.reweighted(2**35)
+
     @given(a=sketches)
     def test_the_empty_sketch_is_neutral(self, a):
         empty = Sketch.empty(OPERATOR)

@@ -8,6 +8,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
+from sketchlearn._validation import check_count
 from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching.accumulation import LARGEST_TOTAL_UNITS, WEIGHT_UNIT
@@ -142,6 +143,35 @@ class Sketch:
             return self
         counts = (self.n_samples, self.weight_units, self.squared_weight_units)
         return Sketch(self.operator.standardised(), self.feature_sum, *counts)
+
+    def reweighted(self, factor: int) -> Sketch:
+        """Give the sketch of the same rows, each `factor` times as heavy; exactly.
+
+        Where weights are integers it is, bit for bit, what sketching the rows with weights that
+        much larger gives. Only integers are exact, so it is the newer rows that become heavier
+        where older ones should fade: see the guide on data that does not fit into memory.
+
+        Parameters
+        ----------
+        factor : int
+            At least 1.
+
+        Raises
+        ------
+        TypeError
+            If it is no integer.
+        ValueError
+            If it is less than 1, or the total weight would reach 2^40.
+        """
+        factor = check_count(factor, "factor")
+        weight_units = self.weight_units * factor
+        if weight_units >= LARGEST_TOTAL_UNITS:
+            raise ValueError(
+                f"the total weight must stay below 2**40, got {self.weight_sum:.6g} times {factor}"
+            )
+        squared_weight_units = self.squared_weight_units * factor**2
+        counts = (self.n_samples, weight_units, squared_weight_units)
+        return Sketch(self.operator, self.feature_sum * factor, *counts)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the sketch's bytes to a file, wholly or not at all.
