@@ -8,17 +8,30 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
 
+import numpy as np
+
 from sketchlearn.exceptions import SourceError
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching.checkpoint import Checkpoint, CheckpointWriter
 from sketchlearn.sketching.passes import Pass, Progress
+from sketchlearn.sketching.pilot import CANDIDATES_A_ROW, pilot_size
 from sketchlearn.sketching.progress import ProgressLine
 from sketchlearn.sketching.sketch import Sketch
-from sketchlearn.sketching.sources import RowSource
+from sketchlearn.sketching.sources import RowSource, spread_rows
 
 OnError = Literal["raise", "skip"] | Callable[[str, SourceError], None]
 OnProgress = Callable[[int, int | None], None]
 Handler = Callable[[str, SourceError], None]
+
+
+def candidates(
+    source: RowSource, n_clusters: int | None, seed: int, on_error: Handler
+) -> tuple[np.ndarray, np.ndarray | None, float]:
+    """Draw the rows of a source that a pilot is chosen among, and the share of all they are."""
+    size = pilot_size(n_clusters)
+    # Not one of the two children that the pilot and the frequencies of that seed come from.
+    rng = np.random.default_rng(seed).spawn(3)[2]
+    return spread_rows(source, CANDIDATES_A_ROW * size, size, rng, on_error)
 
 
 def sketch_source(

@@ -12,35 +12,22 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
-from sketchlearn._validation import (
-    check_count,
-    check_positive,
-    check_sample_weight,
-    thread_count,
-)
-from sketchlearn.frequencies import DenseFrequencies, FrequencyOperator, RadiusLaw
-from sketchlearn.frequencies.radius import radius_law_named
+from sketchlearn._validation import check_count, check_sample_weight, thread_count
+from sketchlearn.frequencies import FrequencyOperator, RadiusLaw
 from sketchlearn.sketching.accumulation import fixed_weights
 from sketchlearn.sketching.checkpoint import Checkpoint
+from sketchlearn.sketching.choice import check_choices, chosen_operator, frequency_count, law_of
 from sketchlearn.sketching.passes import sketch_of
-from sketchlearn.sketching.pilot import (
-    CANDIDATES_A_ROW,
-    DEFAULT_N_CLUSTERS,
-    box_of,
-    cluster_scale,
-    column_units,
-    draw_pilot,
-    pilot_size,
+from sketchlearn.sketching.pilot import DEFAULT_N_CLUSTERS, draw_pilot, pilot_size
+from sketchlearn.sketching.reading import (
+    OnError,
+    OnProgress,
+    candidates,
+    error_handler,
+    sketch_source,
 )
-from sketchlearn.sketching.reading import OnError, OnProgress, error_handler, sketch_source
 from sketchlearn.sketching.sketch import Sketch
-from sketchlearn.sketching.sources import (
-    RowSource,
-    is_source,
-    open_source,
-    spread_rows,
-    weight_column,
-)
+from sketchlearn.sketching.sources import RowSource, is_source, open_source, weight_column
 from sketchlearn.sketching.sources.arrays import MemoryPart
 
 # Rows that `transform` works on at once.
@@ -178,11 +165,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
                     "fit would use up the first rows of a stream that can be read once: give it "
                     "to open_source, and what that returns to fit and to sketch"
                 )
-            k = DEFAULT_N_CLUSTERS if self.n_clusters is None else self.n_clusters
-            # Not a child that `_learn` spawns.
-            rng = np.random.default_rng(seed).spawn(3)[2]
-            size = pilot_size(k)
-            rows, weights, share = spread_rows(source, CANDIDATES_A_ROW * size, size, rng, handler)
+            check_choices(self.n_frequencies, self.n_clusters, self.scale, self.radius_law)
+            rows, weights, share = candidates(source, self.n_clusters, seed, handler)
             layout = source.layout
             self.n_features_in_ = layout.n_features
             self.__dict__.pop("feature_names_in_", None)
@@ -302,32 +286,12 @@ class Sketcher(TransformerMixin, BaseEstimator):
         d = X.shape[1]
         k = self.n_clusters
         k = DEFAULT_N_CLUSTERS if k is None else check_count(k, "n_clusters")
-        n_frequencies, law = self._frequency_count(k, d), self._law(d)
+        n_frequencies, law = frequency_count(self.n_frequencies, k, d), law_of(self.radius_law, d)
         pilot_rng, seed_rng = rng.spawn(2)
         kmeans_seed, operator_seed = (int(s) for s in seed_rng.integers(2**31 - 1, size=2))
         rows, row_weights, chances = draw_pilot(X, weights, pilot_size(k), pilot_rng)
-        center = np.average(rows, axis=0, weights=row_weights)
-        units = np.ones(d)
-        if isinstance(self.scale, str) and self.scale == "columns":
-            units = column_units(rows, row_weights, center, k, kmeans_seed)
-        if isinstance(self.scale, str) and self.scale in ("auto", "columns"):
-            scale = cluster_scale(rows / units, row_weights, center / units, k, kmeans_seed)
-        else:
-            scale = check_positive(self.scale, 'scale, where not "auto" or "columns",')
-        lower, upper = box_of(rows, scale * units)
-        operator = DenseFrequencies.draw(
-            n_frequencies,
-            scale=scale,
-            bandwidth=(1.0 if d <= 3 else 1.25) * scale,
-            radius_law=law,
-            center=center,
-            lower=lower,
-            upper=upper,
-            covariance=np.atleast_2d(np.cov(rows.T, aweights=row_weights, ddof=0)),
-            pilot=rows,
-            seed=operator_seed,
-            units=units,
-        )
+        seeds = kmeans_seed, operator_seed
+        operator = chosen_operator(rows, row_weights, k, n_frequencies, self.scale, law, seeds)
         self._adopt(operator)
         self.pilot_ = rows if self.keep_pilot else None
         self.pilot_weight_ = row_weights if self.keep_pilot else None
@@ -345,19 +309,6 @@ class Sketcher(TransformerMixin, BaseEstimator):
         return validate_data(
             self, X, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0, reset=False
         )
-
-    def _frequency_count(self, n_clusters: int, n_features: int) -> int:
-        """Give the number of frequencies that was asked for."""
-        if isinstance(self.n_frequencies, str) and self.n_frequencies == "auto":
-            size = n_clusters * n_features
-            return max(100, min(10 * size, max(5000, 2 * size)))
-        return check_count(self.n_frequencies, 'n_frequencies, where not "auto",')
-
-    def _law(self, n_features: int) -> RadiusLaw:
-        """Give the radius law that was asked for."""
-        if isinstance(self.radius_law, RadiusLaw):
-            return self.radius_law
-        return radius_law_named(self.radius_law, n_features)
 
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle holds: all but the pilot's rows, which must not travel unasked."""

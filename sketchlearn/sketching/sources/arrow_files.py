@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sketching.sources.arrow import arrow_chunks, arrow_layout, arrow_package
+from sketchlearn.sketching.sources.arrow import (
+    arrow_chunks,
+    arrow_layout,
+    arrow_package,
+    filtered,
+)
 from sketchlearn.sketching.sources.sampling import spread_picks
 from sketchlearn.sketching.sources.source import Chunk, Layout, Part, Sampled, chunk_rows
 
@@ -28,6 +33,7 @@ FORMATS = {
 }
 # A column's bytes that are read ahead of decoding; the default is all of a row group's.
 BUFFER_BYTES = 2**16
+CSV_BLOCK_BYTES = 2**18
 
 
 class FragmentPart(Part):
@@ -77,10 +83,7 @@ class FragmentPart(Part):
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Part.layout`."""
-        fragment, schema = self._opened
-        if _format_of(fragment) == "csv":
-            _require_header(schema, self.name)
-        return arrow_layout(schema, columns, self._weight, self.name)
+        return arrow_layout(self._opened[1], columns, self._weight, self.name)
 
     def n_rows(self) -> int | None:
         """Rows as a Parquet file's footer has them; None where some are filtered out."""
@@ -122,20 +125,27 @@ class FragmentPart(Part):
         fragment = self._opened[0]
         return [group.num_rows for group in getattr(fragment, "row_groups", None) or ()]
 
+    def _columns_of(self, layout: Layout) -> list[str]:
+        """Columns to read, that of the weights last."""
+        columns = [str(column) for column in layout.columns or ()]
+        return columns if self._weight is None else [*columns, self._weight]
+
     def _batches(self, layout: Layout, row_groups: list[int] | None) -> Iterator[Any]:
         """Read record batches, of some row groups or of all."""
         fragment, schema = self._opened
-        columns = [str(column) for column in layout.columns or ()]
-        columns += [self._weight] if self._weight is not None else []
+        columns = self._columns_of(layout)
         n_rows = chunk_rows(layout.n_features)
-        as_stored = self._filter is None and schema.equals(fragment.physical_schema)
-        if as_stored and _format_of(fragment) == "parquet":
+        format_, as_stored = _format_of(fragment), schema.equals(fragment.physical_schema)
+        if format_ == "arrow" and as_stored:
+            yield from _record_batches(fragment, columns, self._filter)
+            return
+        if format_ == "parquet" and as_stored and self._filter is None:
             yield from _pages(fragment, columns, row_groups, n_rows)
             return
         if row_groups is not None:
             fragment = fragment.subset(row_group_ids=row_groups)
         yield from fragment.to_batches(
-            schema=_widened(schema, columns) if _format_of(fragment) == "csv" else schema,
+            schema=schema,
             columns=columns,
             filter=self._filter,
             batch_size=n_rows,
@@ -143,6 +153,34 @@ class FragmentPart(Part):
             fragment_readahead=1,
             fragment_scan_options=_frugal_options(fragment),
         )
+
+
+class CsvPart(FragmentPart):
+    """A CSV file, whose first line names the columns: a small block is read at a time."""
+
+    def layout(self, columns: Sequence[str | int] | None) -> Layout:
+        """See `Part.layout`."""
+        _require_header(self._opened[1], self.name)
+        return super().layout(columns)
+
+    def _batches(self, layout: Layout, row_groups: list[int] | None) -> Iterator[Any]:
+        """Read record batches; scanners read far ahead of a slower reader."""
+        from pyarrow import csv
+
+        columns = self._columns_of(layout)
+        schema = _widened(self._opened[1], columns)
+        null = arrow_package().null()
+        types = {field.name: field.type for field in schema if field.type != null}
+        reader = csv.open_csv(
+            self.name,
+            read_options=csv.ReadOptions(block_size=CSV_BLOCK_BYTES),
+            convert_options=csv.ConvertOptions(
+                column_types=types, include_columns=None if self._filter is not None else columns
+            ),
+        )
+        with reader:
+            for batch in filtered(reader, self._filter):
+                yield batch.select(columns)
 
 
 def file_part(path: str, format: str, weight: str | None, filter: Any) -> FragmentPart:  # noqa: A002
@@ -155,7 +193,8 @@ def file_part(path: str, format: str, weight: str | None, filter: Any) -> Fragme
     def info() -> Any:
         return _file_system().get_file_info(os.path.abspath(path))
 
-    return FragmentPart(path, load, info, weight, filter)
+    kind = CsvPart if format == "csv" else FragmentPart
+    return kind(path, load, info, weight, filter)
 
 
 def dataset_parts(dataset: Any, weight: str | None, filter: Any) -> list[FragmentPart]:  # noqa: A002
@@ -203,6 +242,20 @@ def _pages(
         yield from file.iter_batches(
             batch_size=n_rows, row_groups=row_groups, columns=columns, use_threads=False
         )
+
+
+def _record_batches(fragment: Any, columns: list[str], expression: Any) -> Iterator[Any]:
+    """Read an Arrow file batch by batch: scanners read far ahead."""
+    from pyarrow import ipc
+
+    fields = None
+    if expression is None:
+        fields = [fragment.physical_schema.get_field_index(column) for column in columns]
+    options = ipc.IpcReadOptions(included_fields=fields)
+    with fragment.open() as file, ipc.open_file(file, options=options) as reader:
+        batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
+        for batch in filtered(batches, expression):
+            yield batch.select(columns)
 
 
 def _frugal_options(fragment: Any) -> Any:
