@@ -33,7 +33,7 @@ FORMATS = {
 }
 # A column's bytes that are read ahead of decoding; the default is all of a row group's.
 BUFFER_BYTES = 2**16
-CSV_BLOCK_BYTES = 2**18
+CSV_BLOCK_BYTES = 2**17
 
 
 class FragmentPart(Part):
