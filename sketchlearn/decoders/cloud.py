@@ -137,6 +137,13 @@ def start_cloud(
     return points
 
 
+def gaussian_cloud(
+    operator: FrequencyOperator, blur: np.ndarray, n_points: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Points (n_points, d) of a Gaussian with the pilot's mean and covariance, less the blur."""
+    return operator.center + gaussian(operator.covariance - blur, n_points, rng)
+
+
 def gaussian(covariance: np.ndarray, n_samples: int, rng: np.random.Generator) -> np.ndarray:
     """Centred Gaussian points (n_samples, d) of the covariance's positive part."""
     variances, axes = np.linalg.eigh(covariance)

@@ -11,22 +11,21 @@ from threadpoolctl import threadpool_limits
 from sketchlearn.atoms import AtomFamily, GaussianFamily, SphericalGaussian
 from sketchlearn.atoms.gaussian import LEAST_VARIANCE
 from sketchlearn.decoders.best_of import BestOf
-from sketchlearn.decoders.cloud import blur_covariance, move, start_cloud
-from sketchlearn.decoders.decoder import (
-    SLIGHT_MISFIT,
-    Decoder,
-    Mixture,
-    check_decodable,
-    mixture_of,
-)
+from sketchlearn.decoders.cloud import blur_covariance, gaussian_cloud, move, start_cloud
+from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
 from sketchlearn.decoders.particles import WIDENING, n_particles
 from sketchlearn.decoders.point_mixture import fit_of, mixture_of_points
+from sketchlearn.decoders.refinement import adjust, reweighted
 from sketchlearn.sketching import Sketch
 
 # Points drawn for each particle, so that its blur is seen.
 DRAWS_A_PARTICLE = 5
-# Random starts of EM on the first cloud.
-N_RANDOM_STARTS = 2
+# Random starts of EM on the first cloud; and of how many atoms EM takes so long that one must do.
+N_RANDOM_STARTS, MANY_ATOMS = 2, 32
+# Share of the sketch's numbers that a spherical mixture must leave to spare to be a start.
+LEAST_SPARE = 0.6
+# Optimiser iterations that make a mixture's atoms spherical.
+N_ADJUSTMENTS = 100
 # Numbers in the sketch for each parameter above which particles may be sharper; and how sharp.
 NUMBERS_TO_SHARPEN, SHARPER = 8.0, 1.0 / 3.0
 # Least variances up to which an atom is taken to have collapsed.
@@ -44,13 +43,16 @@ class CloudEM(Decoder):
     likeliest mixture of the cloud. A second cloud, started from that mixture, lacks less of what
     the sketch does not say; EM goes on with it. No row of data is involved.
 
+    The first cloud starts from the match with its atoms made spherical, which do not collapse; or
+    from a Gaussian with the pilot's mean and covariance where the sketch has too few numbers even
+    for spherical atoms. Such a start cannot tell separated clusters apart.
+
     Its cost, goodness of fit and misfit are those of the mixture that it returns.
 
     Parameters
     ----------
     start : Decoder, default=BestOf()
-        Matches the sketch, with atoms of the family asked for and, where these do not explain it,
-        with spherical ones, which the cloud starts from.
+        Matches the sketch.
     n_moves : int, default=100
         Optimiser iterations over the particles' positions, of each cloud.
     """
@@ -71,40 +73,70 @@ class CloudEM(Decoder):
         """
         if not isinstance(family, GaussianFamily):
             raise TypeError(f"CloudEM needs a Gaussian family, got {type(family).__name__}")
-        target = check_decodable(sketch, family, n_atoms)
-        mixture = None
+        check_decodable(sketch, family, n_atoms)
+        match = None
         if spare_share(sketch, family, n_atoms) > 0:
-            mixture = self.start.decode(sketch, family, n_atoms, rng)
-            if is_identified(mixture, sketch):
-                return mixture
-        spherical = SphericalGaussian(sketch.operator)
-        mixture = self.start.decode(sketch, spherical, n_atoms, rng)
-        n_iter = mixture.n_iter
+            match = self.start.decode(sketch, family, n_atoms, rng)
+            if is_identified(match, sketch):
+                return match
         blur = blur_covariance(sketch.operator)
-        fit = None
-        for blur_now, widening in self._rounds(sketch, family, n_atoms, blur):
-            points = start_cloud(mixture, blur_now, n_particles(n_atoms), widening, rng)
-            operator = sketch.operator
-            cloud = move(
-                sketch, np.clip(points, operator.lower, operator.upper), blur_now, self.n_moves
-            )
-            drawn = cloud.draw(DRAWS_A_PARTICLE * len(points), rng)
-            weights, means, covariances, n_em = mixture_of_points(
-                drawn, family, mixture, rng, n_random=N_RANDOM_STARTS if fit is None else 0
-            )
-            n_iter += cloud.n_iter + n_em
-            parameters = family.from_covariances(means, covariances)
-            fit = replace(fit_of(target, family, weights, parameters), n_iter=n_iter)
-            mixture = mixture_of(sketch, family, fit)
-        return replace(mixture, message="fitted by EM to points that match the sketch")
-
-    def _rounds(
-        self, sketch: Sketch, family: AtomFamily, n_atoms: int, blur: np.ndarray
-    ) -> list[tuple[np.ndarray, float]]:
-        """Blur and widening of each cloud's start."""
+        n_points = n_particles(n_atoms)
+        start = self._spherical(sketch, match, n_atoms, rng)
+        if start is None:
+            points = gaussian_cloud(sketch.operator, blur, n_points, rng)
+        else:
+            points = start_cloud(start, blur, n_points, WIDENING, rng)
+        n_random = N_RANDOM_STARTS if n_atoms < MANY_ATOMS else 1
+        first = self._likeliest(sketch, family, n_atoms, points, blur, start, n_random, rng)
         numbers = 2 * sketch.operator.n_frequencies / n_parameters(family, n_atoms)
-        last = SHARPER * blur if numbers >= NUMBERS_TO_SHARPEN else blur
-        return [(blur, WIDENING), (last, 1.0)]
+        if numbers >= NUMBERS_TO_SHARPEN:
+            blur = SHARPER * blur
+        points = start_cloud(first, blur, n_points, 1.0, rng)
+        second = self._likeliest(sketch, family, n_atoms, points, blur, first, 0, rng)
+        before = 0 if start is None else start.n_iter
+        return replace(
+            second,
+            n_iter=before + first.n_iter + second.n_iter,
+            message="fitted by EM to points that match the sketch",
+        )
+
+    def _spherical(
+        self, sketch: Sketch, match: Mixture | None, n_atoms: int, rng: np.random.Generator
+    ) -> Mixture | None:
+        """A mixture of spherical atoms near the match, if the sketch has numbers enough for it."""
+        family = SphericalGaussian(sketch.operator)
+        if spare_share(sketch, family, n_atoms) < LEAST_SPARE:
+            return None
+        if match is None:
+            return self.start.decode(sketch, family, n_atoms, rng)
+        target = check_decodable(sketch, family, n_atoms)
+        variances = np.maximum(match.covariances, 0.5 * sketch.operator.scale**2)
+        fit = reweighted(target, family, family.from_moments(match.locations, variances))
+        fit = adjust(target, family, fit, shapes="free", max_iter=N_ADJUSTMENTS)
+        return mixture_of(sketch, family, replace(fit, n_iter=fit.n_iter + match.n_iter))
+
+    def _likeliest(
+        self,
+        sketch: Sketch,
+        family: GaussianFamily,
+        n_atoms: int,
+        points: np.ndarray,
+        blur: np.ndarray,
+        start: Mixture | None,
+        n_random: int,
+        rng: np.random.Generator,
+    ) -> Mixture:
+        """Move points until they match the sketch, and fit a mixture to them by EM."""
+        operator = sketch.operator
+        points = np.clip(points, operator.lower, operator.upper)
+        cloud = move(sketch, points, blur, self.n_moves)
+        drawn = cloud.draw(DRAWS_A_PARTICLE * len(points), rng)
+        weights, means, covariances, n_em = mixture_of_points(
+            drawn, family, n_atoms, start, rng, n_random=n_random
+        )
+        target = check_decodable(sketch, family, n_atoms)
+        fit = fit_of(target, family, weights, family.from_covariances(means, covariances))
+        return mixture_of(sketch, family, replace(fit, n_iter=cloud.n_iter + n_em))
 
 
 def n_parameters(family: AtomFamily, n_atoms: int) -> int:
@@ -120,9 +152,10 @@ def spare_share(sketch: Sketch, family: AtomFamily, n_atoms: int) -> float:
 def is_identified(mixture: Mixture, sketch: Sketch) -> bool:
     """Whether a mixture explains the sketch by more than having parameters enough to.
 
-    Each parameter absorbs one of the 2 m numbers' noise and misfit; what is left is compared, for
-    the numbers to spare, with noise and with the size of a slight misfit. An atom that collapsed
-    to the least variance in some direction is a detail of the data, not a component.
+    Each parameter absorbs one of the 2 m numbers' noise; what is left must be no more than that of
+    the numbers to spare. However small, a misfit beyond noise may hide a likelihood that is far
+    from the best. An atom that collapsed to the least variance in some direction is a detail of
+    the data, not a component.
     """
     spare = spare_share(sketch, mixture.family, len(mixture.weights))
     if spare <= 0:
@@ -131,6 +164,4 @@ def is_identified(mixture: Mixture, sketch: Sketch) -> bool:
     narrowest = float(np.linalg.eigvalsh(covariances).min()) / sketch.operator.scale**2
     if narrowest < COLLAPSED * LEAST_VARIANCE:
         return False
-    noise = sketch.standard_error**2
-    excess = mixture.cost / spare - noise
-    return excess <= SLIGHT_MISFIT * float(np.sum(np.abs(sketch.centered_mean) ** 2))
+    return mixture.goodness_of_fit <= spare

@@ -26,37 +26,29 @@ COPIES = 4
 def mixture_of_points(
     points: np.ndarray,
     family: GaussianFamily,
-    start: Mixture,
+    n_atoms: int,
+    start: Mixture | None,
     rng: np.random.Generator,
     *,
     n_random: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Weights (k,), means (k, d), covariances (k, d, d) of the likeliest mixture that EM finds.
 
-    EM runs from ``start``, whose atoms may be of another Gaussian family, and from ``n_random``
-    k-means starts. The family says of which type the covariances are; its bounds do not hold, as
-    points may show what a sketch cannot resolve. The last number is that of iterations.
+    EM runs from ``start``, if there is one, whose atoms may be of another Gaussian family, and from
+    ``n_random`` k-means starts. The family says of which type the covariances are; its bounds do
+    not hold, as points may show what a sketch cannot resolve. The last number is that of
+    iterations.
     """
-    scale2 = family.operator.scale**2
     centre, unit = family.operator.center, family.operator.scale
     # To order one, so that EM's own thresholds do not see the data's units.
     scaled = (points - centre) / unit
-    k, d = len(start.weights), family.n_features
-    matrices = start.family.covariance_matrices(start.parameters) / scale2
-    values, axes = np.linalg.eigh(matrices)
-    inverse = (axes / np.maximum(values, LEAST_START)[:, None, :]) @ axes.transpose(0, 2, 1)
-    # A point or two may be all that an atom of weight zero would get.
-    shares = np.maximum(start.weights, 1e-3 / k)
-    led = {
-        "weights_init": shares / shares.sum(),
-        "means_init": (start.locations - centre) / unit,
-        "precisions_init": _in_shape(inverse, family.covariance_type),
-    }
-    models = [_em(scaled, k, family, rng, **led)]
+    models = []
+    if start is not None:
+        models.append(_em(scaled, n_atoms, family, rng, **_led_by(start, family)))
     if n_random:
-        models.append(_em(scaled, k, family, rng, n_init=n_random))
+        models.append(_em(scaled, n_atoms, family, rng, n_init=n_random))
     best = max(models, key=lambda model: model.lower_bound_)
-    covariances = _as_matrices(best.covariances_, family.covariance_type, k, d) * scale2
+    covariances = unit**2 * _as_matrices(best.covariances_, family.covariance_type, best.means_)
     n_iter = sum(model.n_iter_ for model in models)
     return best.weights_, best.means_ * unit + centre, covariances, n_iter
 
@@ -75,6 +67,21 @@ def repeated(points: np.ndarray, weights: np.ndarray, rng: np.random.Generator) 
     reached = np.cumsum(weights) * (n / weights.sum())
     ticks = rng.random() + np.arange(n)
     return points[np.minimum(np.searchsorted(reached, ticks, "right"), len(points) - 1)]
+
+
+def _led_by(start: Mixture, family: GaussianFamily) -> dict[str, np.ndarray]:
+    """What tells scikit-learn to start EM from a mixture, in units of the scale."""
+    operator = family.operator
+    matrices = start.family.covariance_matrices(start.parameters) / operator.scale**2
+    values, axes = np.linalg.eigh(matrices)
+    inverse = (axes / np.maximum(values, LEAST_START)[:, None, :]) @ axes.transpose(0, 2, 1)
+    # An atom of weight zero would get no point, and divide by their number.
+    shares = np.maximum(start.weights, 1e-3 / len(start.weights))
+    return {
+        "weights_init": shares / shares.sum(),
+        "means_init": (start.locations - operator.center) / operator.scale,
+        "precisions_init": _in_shape(inverse, family.covariance_type),
+    }
 
 
 def _em(
@@ -102,9 +109,9 @@ def _in_shape(matrices: np.ndarray, covariance_type: str) -> np.ndarray:
     return diagonals if covariance_type == "diag" else diagonals.mean(axis=1)
 
 
-def _as_matrices(covariances: np.ndarray, covariance_type: str, k: int, d: int) -> np.ndarray:
+def _as_matrices(covariances: np.ndarray, covariance_type: str, means: np.ndarray) -> np.ndarray:
     """Matrices (k, d, d) from scikit-learn's shape for a type of covariance."""
     if covariance_type == "full":
         return covariances
     diagonals = covariances if covariance_type == "diag" else covariances[:, None]
-    return np.broadcast_to(diagonals, (k, d))[:, :, None] * np.eye(d)
+    return np.broadcast_to(diagonals, means.shape)[:, :, None] * np.eye(means.shape[1])

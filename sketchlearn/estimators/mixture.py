@@ -27,6 +27,8 @@ from sketchlearn.sketching import Sketcher, calibrated_weights
 # Frequencies for each parameter of a mixture, unless that is more than so many; the fewest.
 FREQUENCIES_A_PARAMETER = 5
 MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
+# Rows of the pilot for each parameter, without which EM had better not be run on it.
+ROWS_A_PARAMETER = 5
 # Random starts of EM on the pilot.
 N_RANDOM_STARTS = 3
 
@@ -66,7 +68,8 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
         Added to all variances, in squared units of the data, as scikit-learn does.
     keep_pilot : bool, default=True
         Whether `fit` keeps the few thousand rows that the scale was chosen on, reweights them until
-        their sketch is that of all rows, and runs EM on them where no mixture matches the sketch.
+        their sketch is that of all rows, and runs EM on them where no mixture matches the sketch
+        and they are five or more for each parameter.
         They stay in memory and are never written to a file. Without them, and in `partial_fit` and
         `fit_sketch`, the mixture comes from the sketch alone.
     random_state : int, RandomState or None, default=None
@@ -304,8 +307,10 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
         family = GAUSSIAN_FAMILIES[self.covariance_type](sketch.operator)
         self._warn_of_small_sketch(family)
         pilot = self.sketcher_.pilot_ if on_pilot else None
-        if pilot is not None and len(pilot) < self.n_components:
-            pilot = None  # It has each row once, and rare ones escaped it.
+        if pilot is not None and len(pilot) < ROWS_A_PARAMETER * n_parameters(
+            family, self.n_components
+        ):
+            pilot = None  # EM would fit it better than the data.
         decoder = self._decoder(pilot is not None)
         mixture = decoder.decode(sketch, family, self.n_components, rng)
         weights, means = mixture.weights, mixture.locations
@@ -314,7 +319,7 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
             shares = calibrated_weights(self.sketch_, pilot, self.sketcher_.pilot_weight_)
             points = repeated(pilot / self._units, shares, rng)
             weights, means, covariances, _ = mixture_of_points(
-                points, family, mixture, rng, n_random=N_RANDOM_STARTS
+                points, family, self.n_components, mixture, rng, n_random=N_RANDOM_STARTS
             )
         else:
             self._warn_of_lost_spread(mixture)
