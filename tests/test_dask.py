@@ -104,6 +104,7 @@ def test_empty_collections_give_the_empty_sketch(client):
     )
 
 
+@pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler when a distributed")
 def test_other_schedulers():
     rows = da.from_array(ROWS, (300, 3))
     assert sketched.sketch(SKETCHER, rows, scheduler="synchronous").to_bytes() == WHOLE

@@ -66,6 +66,9 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
 def progress_bar(what: str) -> Iterator[OnProgress]:
     """Give what shows rows, rows a second and time left; nothing unless on a terminal."""
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda n_rows, total: None
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -73,7 +76,7 @@ def progress_bar(what: str) -> Iterator[OnProgress]:
         _RowsPerSecond(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task(what, total=None)
         yield lambda n_rows, total: progress.update(task, completed=n_rows, total=total)
 
