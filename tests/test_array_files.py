@@ -68,8 +68,9 @@ def test_zarr(chunks, tmp_path):
     assert SKETCHER.sketch(tmp_path / "x.zarr") == WHOLE
     assert SKETCHER.sketch(tmp_path) == WHOLE
     group = zarr.open_group(tmp_path / "y.zarr", mode="w")
-    group.create_group("some").create_array("rows", data=X, chunks=chunks)
-    group.create_array("labels", data=np.arange(N))
+    some = group.create_group("some")
+    some.create_array("rows", shape=X.shape, dtype=X.dtype, chunks=chunks)[:] = X
+    group.create_array("labels", shape=(N,), dtype="i8")[:] = np.arange(N)
     assert SKETCHER.sketch(tmp_path / "y.zarr") == WHOLE
     assert SKETCHER.sketch(f"{tmp_path}/y.zarr::some/rows") == WHOLE
     with pytest.raises(SourceError, match=r"x\.zarr has no array 'a'"):

@@ -85,7 +85,7 @@ class TestSameBytes:
     def test_duckdb(self):
         relation = duckdb.from_arrow(TABLE)
         assert SKETCHER.sketch(relation) == WHOLE
-        assert SKETCHER.sketch(relation.to_arrow_reader(100)) == WHOLE
+        assert SKETCHER.sketch(pa.RecordBatchReader.from_stream(relation)) == WHOLE
 
     def test_generators_of_arrays_and_frames(self):
         assert SKETCHER.sketch(X[i : i + 1] for i in range(N)) == WHOLE

@@ -88,9 +88,10 @@ class FragmentPart(Part):
     def n_rows(self) -> int | None:
         """Rows as a Parquet file's footer has them; None where some are filtered out."""
         fragment = self._opened[0]
-        if self._filter is not None or not hasattr(fragment, "row_groups"):
-            return None
-        return int(fragment.metadata.num_rows)
+        known = self._filter is None and hasattr(fragment, "row_groups")
+        count = int(fragment.metadata.num_rows) if known else None
+        self._close()
+        return count
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Part.read`; row groups before the `start`-th row are not touched."""
@@ -101,8 +102,7 @@ class FragmentPart(Part):
             start -= sum(sizes[:first])
         batches = self._batches(layout, groups)
         yield from arrow_chunks(batches, layout, self._weight, self.name, start)
-        # Of a hundred thousand files, the footers alone would fill the memory.
-        del self._opened
+        self._close()
 
     def n_places(self) -> int:
         """Row groups of a Parquet file."""
@@ -119,6 +119,10 @@ class FragmentPart(Part):
             batches = self._batches(layout, [pick.index])
             for chunk in arrow_chunks(batches, layout, self._weight, self.name):
                 yield Sampled(chunk, rng.random(len(chunk.rows)), pick.factor)
+
+    def _close(self) -> None:
+        """Let go of what was opened: the footers of very many files would fill the memory."""
+        self.__dict__.pop("_opened", None)
 
     def _row_group_sizes(self) -> list[int]:
         """Rows of each row group of a Parquet file; none for other files."""
