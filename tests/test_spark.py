@@ -16,7 +16,11 @@ from sketchlearn.distributed import spark as sketched
 sql = pytest.importorskip("pyspark.sql")
 pa = pytest.importorskip("pyarrow")
 
-pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas")
+# pyspark's own: it warns of pandas 3, and its older versions leave sockets to be collected.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas"),
+    pytest.mark.filterwarnings("ignore:unclosed .*socket:ResourceWarning"),
+]
 
 ROWS = np.random.default_rng(0).normal(size=(2_000, 3))
 NAMES = ["a", "b", "c"]
