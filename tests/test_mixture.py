@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from planted import largest_distance, separated_points
 from scipy.stats import multivariate_normal
+from sklearn.datasets import load_wine
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.mixture import GaussianMixture
 
@@ -144,6 +145,14 @@ def test_rows_that_are_no_mixture_are_fitted_about_as_well_as_by_em(keep_pilot):
     em = GaussianMixture(10, covariance_type="diag", n_init=3, random_state=0).fit(rows)
     assert model.score(rows) > em.score(rows) - (0.15 if keep_pilot else 0.3)
     assert model.covariances_.min() > 0.01 * rows.var(axis=0).min()
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_few_rows_are_all_kept_and_em_has_the_last_word(covariance_type):
+    rows = load_wine().data
+    model = CompressiveGaussianMixture(3, covariance_type=covariance_type, random_state=0).fit(rows)
+    em = GaussianMixture(3, covariance_type=covariance_type, n_init=3, random_state=0).fit(rows)
+    assert model.score(rows) > em.score(rows) - 0.2
 
 
 @pytest.mark.parametrize("covariance_type", ["diag", "full"])

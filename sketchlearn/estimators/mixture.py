@@ -69,7 +69,7 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
     keep_pilot : bool, default=True
         Whether `fit` keeps the few thousand rows that the scale was chosen on, reweights them until
         their sketch is that of all rows, and runs EM on them where no mixture matches the sketch
-        and they are five or more for each parameter.
+        and they are five or more for each parameter, or where they are all the rows there are.
         They stay in memory and are never written to a file. Without them, and in `partial_fit` and
         `fit_sketch`, the mixture comes from the sketch alone.
     random_state : int, RandomState or None, default=None
@@ -307,15 +307,15 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
         family = GAUSSIAN_FAMILIES[self.covariance_type](sketch.operator)
         self._warn_of_small_sketch(family)
         pilot = self.sketcher_.pilot_ if on_pilot else None
-        if pilot is not None and len(pilot) < ROWS_A_PARAMETER * n_parameters(
-            family, self.n_components
-        ):
+        is_all = pilot is not None and bool(np.all(self.sketcher_.pilot_chance_ == 1.0))
+        wanted = ROWS_A_PARAMETER * n_parameters(family, self.n_components)
+        if pilot is not None and not is_all and len(pilot) < wanted:
             pilot = None  # EM would fit it better than the data.
         decoder = self._decoder(pilot is not None)
         mixture = decoder.decode(sketch, family, self.n_components, rng)
         weights, means = mixture.weights, mixture.locations
         covariances = family.covariance_matrices(mixture.parameters)
-        if pilot is not None and not is_identified(mixture, sketch):
+        if pilot is not None and (is_all or not is_identified(mixture, sketch)):
             shares = calibrated_weights(self.sketch_, pilot, self.sketcher_.pilot_weight_)
             points = repeated(pilot / self._units, shares, rng)
             weights, means, covariances, _ = mixture_of_points(
