@@ -293,10 +293,11 @@ def test_a_checkpoint_of_something_else_is_refused(folder):
             "day-0.parquet has 1 features",
         ),
         (["merge", "all.sketch", "gone.sketch", "-o", "x"], "gone.sketch: No such file"),
-        (["merge", "all.sketch", "all.model", "-o", "x"], "not a sketch file"),
+        (["merge", "all.sketch", "all.model", "-o", "x"], "all.model: not a sketch file"),
+        (["info", "day-1.parquet"], "day-1.parquet: not a sketch file"),
         (["subtract", "all.sketch", "all.sketch", "all.sketch", "-o", "x"], "does not contain"),
         (["fit", "kmeans", "all.sketch", "-k", "0", "-o", "x"], "n_clusters must be at least 1"),
-        (["predict", "all.sketch", "day-0.parquet", "-o", "x.pq"], "not a model file"),
+        (["predict", "all.sketch", "day-0.parquet", "-o", "x.pq"], "all.sketch: not a model file"),
         (["predict", "all.model", "day-0.parquet", "-o", "x.pq"], "city"),
         (
             ["predict", "all.model", "day-0.parquet", "--columns", "price", "-o", "x.pq"],

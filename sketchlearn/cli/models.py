@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +11,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketch, load_model
+from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans
+from sketchlearn.cli.files import model_in, replaced_when_done, require_writable, sketch_in
 from sketchlearn.cli.options import (
     Columns,
     Conditions,
@@ -22,7 +21,6 @@ from sketchlearn.cli.options import (
     Seed,
     chosen_columns,
     conditions,
-    require_writable,
 )
 from sketchlearn.cli.reporting import note, progress_bar
 from sketchlearn.sketching import RowSource, open_source
@@ -108,7 +106,7 @@ def predict(
         raise ValueError(
             f"labels are written to files that end in {', '.join(LABEL_FILES)}, got {output.name}"
         )
-    estimator: Any = load_model(model)
+    estimator: Any = model_in(model)
     source = open_source(data, chosen_columns(columns, data), conditions(where))
     source.expect(estimator.n_features_in_, getattr(estimator, "feature_names_in_", None))
     # The rows come without their names, which were compared.
@@ -140,28 +138,8 @@ def _labels(estimator: Any, source: RowSource) -> Iterator[np.ndarray]:
 def _fit(model: Any, sketch: Path, output: Path) -> None:
     """Fit on a sketch and save."""
     require_writable(output)
-    model.fit_sketch(Sketch.load(sketch)).save(output)
+    model.fit_sketch(sketch_in(sketch)).save(output)
     note(f"{output}: a {type(model).__name__}, cost {model.cost_:.4g}")
-
-
-@contextmanager
-def replaced_when_done(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside a file, which takes its place if all goes well."""
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        # A device or a pipe cannot be replaced.
-        yield target
-        return
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 @contextmanager

@@ -142,17 +142,3 @@ def _value(text: str) -> Any:
         if isinstance(value, int | float | datetime):
             return value
     return text
-
-
-def require_writable(path: Path) -> None:
-    """Refuse a place for a result that cannot hold one, before any work is done.
-
-    Raises
-    ------
-    OSError
-        If the folder is missing, or the path is a folder.
-    """
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a directory; -o expects a file")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the directory {path.parent} of -o {path.name} does not exist")

@@ -14,6 +14,7 @@ from rich.table import Table
 from sketchlearn import Checkpoint, Sketch, Sketcher, SketchMismatchError, SourceError
 from sketchlearn import compare as compared
 from sketchlearn.cli.descriptions import described
+from sketchlearn.cli.files import named, require_writable, sketch_in
 from sketchlearn.cli.options import (
     Clusters,
     Columns,
@@ -30,7 +31,6 @@ from sketchlearn.cli.options import (
     Weight,
     chosen_columns,
     conditions,
-    require_writable,
 )
 from sketchlearn.cli.reporting import note, progress_bar, say
 from sketchlearn.sketching.reading import OnError
@@ -141,7 +141,7 @@ def info(
       sketchlearn info week.sketch
       sketchlearn info week.sketch --json | jq .n_samples
     """
-    _print(described(file), as_json)
+    _print(named(described, file), as_json)
 
 
 def compare(a: SketchFile, b: SketchFile, as_json: AsJson = False) -> None:
@@ -155,7 +155,7 @@ def compare(a: SketchFile, b: SketchFile, as_json: AsJson = False) -> None:
       sketchlearn sketch june.parquet --like may.sketch -o june.sketch
       sketchlearn compare may.sketch june.sketch
     """
-    first, second = Sketch.load(a), _loaded_like(b, Sketch.load(a), a)
+    first, second = sketch_in(a), _loaded_like(b, sketch_in(a), a)
     comparison = compared(first, second)
     _print(
         {
@@ -187,26 +187,26 @@ def _operator_at_hand(
 ) -> Sketcher | None:
     """Give the sketcher of an earlier run's checkpoint, or of another sketch, if there is one."""
     if checkpoint and checkpoint.exists():
-        so_far = Checkpoint(checkpoint).load()
+        so_far = named(lambda path: Checkpoint(path).load(), checkpoint)
         operator = so_far.sketch.operator
         if n_frequencies not in (None, operator.n_frequencies):
             raise SketchMismatchError(
                 f"the checkpoint {checkpoint} is of {operator.n_frequencies} frequencies, not "
                 f"{n_frequencies}; delete it to start again"
             )
-        if like and Sketch.load(like).fingerprint != operator.fingerprint:
+        if like and sketch_in(like).fingerprint != operator.fingerprint:
             raise SketchMismatchError(
                 f"the checkpoint {checkpoint} was made with another operator than {like} has; "
                 "delete it to start again"
             )
         say(f"going on from {checkpoint}, after {so_far.n_rows:,} rows")
         return Sketcher.from_operator(operator, n_jobs=jobs)
-    return Sketcher.from_operator(Sketch.load(like).operator, n_jobs=jobs) if like else None
+    return Sketcher.from_operator(sketch_in(like).operator, n_jobs=jobs) if like else None
 
 
 def _combine(paths: list[Path], combined: Callable[[Sketch, Sketch], Sketch]) -> Sketch:
     """Combine sketches one after the other, naming the file that does not fit."""
-    total = Sketch.load(paths[0])
+    total = sketch_in(paths[0])
     for path in paths[1:]:
         other = _loaded_like(path, total, paths[0])
         try:
@@ -224,7 +224,7 @@ def _loaded_like(path: Path, other: Sketch, other_path: Path) -> Sketch:
     SketchMismatchError
         If it has not.
     """
-    sketch = Sketch.load(path)
+    sketch = sketch_in(path)
     if sketch.fingerprint != other.fingerprint:
         raise SketchMismatchError(
             f"{path} and {other_path} were made with different operators "
