@@ -99,6 +99,8 @@ class Mixture:
     @property
     def misses_clusters(self) -> bool:
         """Whether what is left, or the spread, is more than misshapen clusters account for."""
+        if self.goodness_of_fit <= NOISE:
+            return False
         if self.spread_ratio > HIGH_SPREAD:
             return True
         operator = self.family.operator
