@@ -147,4 +147,4 @@ def test_out_of_core_on_small_files(tmp_path):
     out_of_core.main(options)
     text = page.read_text()
     assert "| file of | 2,000 rows | largest / least |" in text
-    assert "of the slower |" in text
+    assert "| of the slower | processor time |" in text
