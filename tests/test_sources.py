@@ -1,5 +1,7 @@
 """Whatever rows come from, their sketch is the one of the same rows in memory."""
 
+import io
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -90,6 +92,10 @@ class TestSameBytes:
     def test_generators_of_arrays_and_frames(self):
         assert SKETCHER.sketch(X[i : i + 1] for i in range(N)) == WHOLE
         assert SKETCHER.sketch(pd.DataFrame(X[i : i + 999]) for i in range(0, N, 999)) == WHOLE
+        with pd.read_csv(
+            io.BytesIO(pd.DataFrame(X).to_csv(index=False).encode()), chunksize=999
+        ) as f:
+            assert SKETCHER.sketch(f) == WHOLE
 
     def test_a_partitioned_dataset(self, tmp_path):
         table = TABLE.append_column("day", pa.array(np.arange(N) % 3))
@@ -157,6 +163,12 @@ class TestColumns:
         rows = pd.read_csv(path).to_numpy()
         sketcher = Sketcher(5, random_state=0).fit(rows)
         assert sketcher.sketch(path) == sketcher.sketch(rows)
+
+    @pytest.mark.parametrize("ending", [".parquet", ".csv", ".feather"])
+    def test_a_file_without_rows_adds_none(self, ending, tmp_path):
+        empty = write(tmp_path / f"0{ending}", TABLE.slice(0, 0))
+        assert SKETCHER.sketch(empty).n_samples == 0
+        assert SKETCHER.sketch([empty, write(tmp_path / f"1{ending}"), empty]) == WHOLE
 
     def test_filters(self, tmp_path):
         path = write(tmp_path / "x.parquet")
@@ -354,6 +366,11 @@ class TestBadInput:
         with pytest.raises(SourceError, match=r"cannot tell the format of .*x\.xyz; expected"):
             SKETCHER.sketch(tmp_path / "x.xyz")
 
+    def test_a_csv_column_without_values(self, tmp_path):
+        (tmp_path / "x.csv").write_text("a,b,c\n1,,2\n3,,4\n")
+        with pytest.raises(SourceError, match=r"column 'b' of .*x\.csv has no value .* in row 0"):
+            SKETCHER.sketch(tmp_path / "x.csv")
+
     def test_a_csv_file_without_a_header(self, tmp_path):
         np.savetxt(tmp_path / "x.csv", X, delimiter=",")
         with pytest.raises(SourceError, match="no line of column names: it starts with"):
@@ -403,6 +420,8 @@ class TestBadInput:
             SKETCHER.sketch(X, filter=[("a", ">", 0)])
         with pytest.raises(SourceError, match="chosen when a source is opened"):
             SKETCHER.sketch(open_source(TABLE), columns=["a"])
+        with pytest.raises(TypeError, match=r"filter must be an expression .* got 'a > 0'"):
+            SKETCHER.sketch(TABLE, filter="a > 0")
         with pytest.raises(TypeError, match=r"expected rows: .* got int"):
             open_source(3)
 

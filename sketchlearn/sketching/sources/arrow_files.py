@@ -164,8 +164,10 @@ class CsvPart(FragmentPart):
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Part.layout`."""
-        _require_header(self._opened[1], self.name)
-        return super().layout(columns)
+        schema = self._opened[1]
+        _require_header(schema, self.name)
+        # Columns without any value yet: the file has no rows, or they are said to lack values.
+        return arrow_layout(_widened(schema, schema.names), columns, self._weight, self.name)
 
     def _batches(self, layout: Layout, row_groups: list[int] | None) -> Iterator[Any]:
         """Read record batches; scanners read far ahead of a slower reader."""
@@ -173,13 +175,11 @@ class CsvPart(FragmentPart):
 
         columns = self._columns_of(layout)
         schema = _widened(self._opened[1], columns)
-        null = arrow_package().null()
-        types = {field.name: field.type for field in schema if field.type != null}
         reader = csv.open_csv(
             self.name,
             read_options=csv.ReadOptions(block_size=CSV_BLOCK_BYTES),
             convert_options=csv.ConvertOptions(
-                column_types=types, include_columns=None if self._filter is not None else columns
+                column_types=schema, include_columns=None if self._filter is not None else columns
             ),
         )
         with reader:
@@ -273,12 +273,15 @@ def _frugal_options(fragment: Any) -> Any:
 
 
 def _widened(schema: Any, columns: list[str]) -> Any:
-    """Read a CSV file's integers as float64: fractions may follow, further on in the file."""
+    """Read a CSV file's integers as float64: fractions may follow, further on in the file.
+
+    So are columns without any value, whichever they are; in numbers, that is an error of its own.
+    """
     pa = arrow_package()
-    for column in columns:
-        i = schema.get_field_index(column)
-        if pa.types.is_integer(schema.field(i).type):
-            schema = schema.set(i, schema.field(i).with_type(pa.float64()))
+    for i, field in enumerate(schema):
+        is_widened = pa.types.is_integer(field.type) and field.name in columns
+        if is_widened or pa.types.is_null(field.type):
+            schema = schema.set(i, field.with_type(pa.float64()))
     return schema
 
 

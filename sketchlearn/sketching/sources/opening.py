@@ -64,7 +64,7 @@ def open_source(
     Raises
     ------
     TypeError
-        If the data is nothing of these.
+        If the data is nothing of these, or the filter is none.
     SourceError
         If a file's name does not tell its format, or a filter or weights are asked of arrays.
     FileNotFoundError
@@ -118,7 +118,7 @@ def _parts_of(data: Any, weight: str | None, expression: Any) -> list[Part]:
         return [_file_part(path, weight, expression) for path in paths]
     if _package(data) == "pyarrow" and hasattr(data, "get_fragments"):
         return list(dataset_parts(data, weight, expression))
-    if _package(data) == "pandas":
+    if _package(data) == "pandas" and hasattr(data, "iloc"):
         data = arrow_package().Table.from_pandas(data, preserve_index=False)
     if hasattr(data, "__arrow_c_stream__"):
         if hasattr(data, "__len__"):
@@ -208,11 +208,19 @@ FOLDERS = (".zarr",)
 
 def _expression(filter: Any) -> Any:  # noqa: A002
     """Give a pyarrow expression of a filter."""
-    if not isinstance(filter, list):
-        return filter
+    if filter is None:
+        return None
     arrow_package()
+    from pyarrow.compute import Expression
     from pyarrow.parquet import filters_to_expression
 
+    if isinstance(filter, Expression):
+        return filter
+    if not isinstance(filter, list):
+        raise TypeError(
+            "filter must be an expression of pyarrow.compute or a list of tuples as "
+            f'[("price", ">", 0)], got {filter!r}'
+        )
     return filters_to_expression(filter)
 
 
