@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -33,7 +33,6 @@ from sketchlearn.cli.options import (
     conditions,
 )
 from sketchlearn.cli.reporting import note, progress_bar, say
-from sketchlearn.sketching.reading import OnError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SketchFile = Annotated[Path, typer.Argument(help="A sketch's file.", show_default=False)]
@@ -68,11 +67,16 @@ def sketch(
             "--like takes the operator of another sketch: leave out -m, --clusters and --scale"
         )
     require_writable(output)
-    names, rows_wanted = chosen_columns(columns, data), conditions(where)
     checkpoint = output.with_name(f"{output.name}.checkpoint") if is_kept else None
-    on_error: OnError = _Skipped() if skips_errors else "raise"
+    query: dict[str, Any] = {
+        "sample_weight": weight,
+        "columns": chosen_columns(columns, data),
+        "filter": conditions(where),
+        "on_error": _Skipped() if skips_errors else "raise",
+    }
     sketcher = _operator_at_hand(like, checkpoint, n_frequencies, jobs)
     if sketcher is None:
+        note("choosing frequencies on a sample of the rows")
         sketcher = Sketcher(
             "auto" if n_frequencies is None else n_frequencies,
             n_clusters=n_clusters,
@@ -80,25 +84,8 @@ def sketch(
             keep_pilot=False,
             random_state=seed,
             n_jobs=jobs,
-        )
-        note("choosing frequencies on a sample of the rows")
-        sketcher.fit(
-            data, sample_weight=weight, columns=names, filter=rows_wanted, on_error=on_error
-        )
-    try:
-        with progress_bar("sketching") as progress:
-            result = sketcher.sketch(
-                data,
-                sample_weight=weight,
-                columns=names,
-                filter=rows_wanted,
-                checkpoint=checkpoint,
-                progress=progress,
-                on_error=on_error,
-            )
-    except KeyboardInterrupt:
-        remains = f"the checkpoint {checkpoint} remains; the same command goes on from it"
-        raise KeyboardInterrupt(remains if checkpoint else "nothing was written") from None
+        ).fit(data, **query)
+    result = _sketched(sketcher, data, checkpoint, query)
     result.save(output)
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
@@ -202,6 +189,18 @@ def _operator_at_hand(
         say(f"going on from {checkpoint}, after {so_far.n_rows:,} rows")
         return Sketcher.from_operator(operator, n_jobs=jobs)
     return Sketcher.from_operator(sketch_in(like).operator, n_jobs=jobs) if like else None
+
+
+def _sketched(
+    sketcher: Sketcher, data: list[str], checkpoint: Path | None, query: dict[str, Any]
+) -> Sketch:
+    """Sketch with a bar; an interrupt says what remains."""
+    try:
+        with progress_bar("sketching") as progress:
+            return sketcher.sketch(data, checkpoint=checkpoint, progress=progress, **query)
+    except KeyboardInterrupt:
+        remains = f"the checkpoint {checkpoint} remains; the same command goes on from it"
+        raise KeyboardInterrupt(remains if checkpoint else "nothing was written") from None
 
 
 def _combine(paths: list[Path], combined: Callable[[Sketch, Sketch], Sketch]) -> Sketch:
