@@ -206,6 +206,25 @@ def test_files_of_format_1_are_read_forever():
     assert Sketch.from_bytes(a.to_bytes()) == a
 
 
+@pytest.mark.parametrize(
+    ("name", "fingerprint", "cosines"),
+    [
+        (
+            "double",
+            "6d01e8fd35c6a090d9866e407502c3fb",
+            [1530126, 2204014, -643411, 508440, 1148152],
+        ),
+        ("empty", "a67b65ba1c8512a3f875205f874448de", [0, 0]),
+    ],
+)
+def test_other_files_of_format_1_are_read_forever(name, fingerprint, cosines):
+    a = Sketch.load(GOLDEN.with_stem(f"sketch_v1_{name}"))
+    assert a.fingerprint == fingerprint
+    assert a.operator.double_phases == (name == "double")
+    assert a.feature_sum[0].tolist() == cosines
+    assert a.n_samples == (4 if name == "double" else 0)
+
+
 @needs_full_device
 def test_a_device_is_written_to_and_not_replaced():
     with pytest.raises(OSError, match="No space left"):
