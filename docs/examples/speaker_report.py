@@ -71,9 +71,8 @@ by scale; none of the frames is kept, and all else is the library's default.
 
 {frames}
 
-Where frames may be kept, keep some thousands of them at random and run EM: it is simpler and
-as good. A sketch is for where they may not be kept, or have to be added up over places and taken
-out again.
+Where frames may be kept, EM on some thousands of them is simpler and faster. A sketch is for where
+they may not be kept, or have to be added up over places and taken out again.
 """
 
 
