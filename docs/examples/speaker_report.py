@@ -62,7 +62,8 @@ by scale; none of the frames is kept, and all else is the library's default.
   has seen.
 - *difference*: to EM on all frames, on the same speakers; mean over {n_resamples}, and its
   standard error.
-- *kept*: what the background was learned from, 16 bytes a frequency of a sketch, 96 a frame.
+- *kept*: what the background was learned from, 16 bytes a frequency of a sketch, 96 a frame. A
+  sketch's file also holds the frequencies, 48 bytes each, chosen on the first files.
 - *CPU seconds*: of the processor, over all its threads, from frames to mixture.
 - *k-means*: on as many random frames as take the bytes of the sketches above, columns
   standardised; centroids become means, with the clusters' shares and one variance a column.
