@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from docs.benchmarks import _log, _methods, decoders, out_of_core, scale
+from docs.benchmarks import _log, _methods, _report, decoders, out_of_core, scale
 from sketchlearn import Sketcher
 
 
@@ -76,6 +76,16 @@ def test_methods_are_compared_on_the_same_seeds():
     others = [record | {"method": "same bytes", "seed": seed} for seed in (1000, 1001)]
     assert decoders.comparable([alone, *others]) == [alone, others[0]]
     assert decoders.comparable(others) == others
+
+
+def test_the_page_says_how_many_seeds_each_method_had():
+    record = {"set": "iris", "ratio": 2, "sse_ratio": 1.0}
+    alone = [record | {"method": "sketch alone", "seed": seed} for seed in range(3)]
+    others = [record | {"method": method, "seed": 0} for method in ("CLOMPR", "same bytes")]
+    other_set = record | {"method": "CLOMPR", "seed": 1, "set": "wine"}
+    runs = [*alone, *others, other_set]
+    expected = "Seeds: 3 for sketch alone; 1 for `CLOMPR`, k-means, same bytes."
+    assert _report.seeds_of(runs, 2) == expected
 
 
 def test_a_failure_is_logged_as_the_worst_result(places, tmp_path, monkeypatch):

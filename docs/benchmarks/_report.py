@@ -30,13 +30,14 @@ WORSTS = {"sketch alone": {5: 1.10}, "with pilot": {2: 1.03, 5: 1.03}}
 INTRODUCTION = """# Decoders on the quality suite
 
 Sum of squared distances to the nearest centroid, over that of `KMeans(n_init=10)` on all rows:
-**median / worst over {seeds}**. Below 1 the sketch's centroids are better than k-means'. k is the
-number of clusters looked for, d of columns, m of complex frequencies; a sketch takes 16 m bytes.
+**median / worst over {seeds}**; where methods differ, each section says how many they had. Below 1
+the sketch's centroids are better than k-means'. k is the number of clusters looked for, d of
+columns, m of complex frequencies; a sketch takes 16 m bytes.
 Made by `python -m docs.benchmarks.decoders`; the sets are those of `datasets/suite.py`, and seeds,
 from 1000 on, draw rows, frequencies and subsamples. Constants were tuned on seeds below 100, yet
-all the sets, or ones like them, were looked at meanwhile, and an earlier run of this table led to
-two changes: how particles start, and when the pilot overrules the sketch. Only seeds are
-unseen.{mnist}
+all the sets, or ones like them, were looked at meanwhile, and earlier runs of this table led to
+changes: how particles start, when the pilot overrules the sketch, how the pilot is drawn, how small
+clusters are sought, and what stands for far outliers. Only seeds are unseen.{mnist}
 
 - *sketch alone*: a `Sketcher(keep_pilot=False)` sketches, the sketch goes to a file and back, and
   `CompressiveKMeans(k).fit_sketch(sketch)` decodes it: all defaults, no row of the data left.
@@ -66,7 +67,10 @@ def page(records: Sequence[Record]) -> str:
         "![SSE ratio by sketch size, a panel for each set](../images/decoders.png)\n",
         "## Over the suite\n\n" + summary(runs),
         "## Targets\n\n" + targets(runs),
-        *(f"## m = {ratio} k d\n\n" + by_set(runs, ratio) for ratio in ratios_of(runs)),
+        *(
+            f"## m = {ratio} k d\n\n{seeds_of(runs, ratio)}\n\n" + by_set(runs, ratio)
+            for ratio in ratios_of(runs)
+        ),
         "## Seconds\n\nOf processor time on one thread, medians; decoding alone, except for "
         "`fit(X)`, which reads the rows too, and clustering alone for k-means.\n\n" + seconds(runs),
         "## What a decode says of itself\n\n" + self_knowledge(runs),
@@ -83,6 +87,19 @@ def how_many_seeds(records: Sequence[Record]) -> str:
     if most == 1:
         return "one seed"
     return f"{most} seeds" if least == most else f"{least} to {most} seeds"
+
+
+def seeds_of(runs: Sequence[Record], ratio: int) -> str:
+    """A sentence on how many seeds each method had at a ratio, at the least and at the most."""
+    methods: dict[str, list[str]] = {}
+    for method in METHODS:
+        counts = [len(of(runs, name, method, ratio)) for name in sets_of(runs)]
+        if counts := [count for count in counts if count]:
+            least, most = min(counts), max(counts)
+            seeds = str(most) if least == most else f"{least} to {most}"
+            methods.setdefault(seeds, []).append(TITLES[method])
+    parts = [f"{seeds} for {', '.join(titles)}" for seeds, titles in methods.items()]
+    return "Seeds: " + "; ".join(parts) + "."
 
 
 def mnist_source(records: Iterable[Record]) -> str:
