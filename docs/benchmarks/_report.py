@@ -37,7 +37,8 @@ Made by `python -m docs.benchmarks.decoders`; the sets are those of `datasets/su
 from 1000 on, draw rows, frequencies and subsamples. Constants were tuned on seeds below 100, yet
 all the sets, or ones like them, were looked at meanwhile, and earlier runs of this table led to
 changes: how particles start, when the pilot overrules the sketch, how the pilot is drawn, how small
-clusters are sought, and what stands for far outliers. Only seeds are unseen.{mnist}
+clusters are sought, and what stands for far outliers. Only seeds are unseen.
+{mnist}
 
 - *sketch alone*: a `Sketcher(keep_pilot=False)` sketches, the sketch goes to a file and back, and
   `CompressiveKMeans(k).fit_sketch(sketch)` decodes it: all defaults, no row of the data left.
@@ -106,7 +107,7 @@ def mnist_source(records: Iterable[Record]) -> str:
     """A sentence on which digits MNIST was, if it was run."""
     if not any(record["set"].startswith("MNIST") for record in records):
         return ""
-    return mnist().source.replace("MNIST, ", " MNIST is ", 1) + "."
+    return mnist().source.replace("MNIST, ", "MNIST is ", 1) + "."
 
 
 def ratios_of(runs: Iterable[Record]) -> list[int]:
