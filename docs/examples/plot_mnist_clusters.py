@@ -10,6 +10,7 @@ pass, and centroids are decoded from the sketch alone. k-means on all the featur
 
 import argparse
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 
@@ -52,6 +54,8 @@ class Clustering:
         Time from rows to sketch, and from there (from the rows, for k-means) to centroids.
     n_frequencies : int
         Size m of the sketch; 0 for k-means.
+    is_warned : bool
+        Whether the decode warned that it probably missed clusters.
     """
 
     labels: NDArray[np.integer]
@@ -60,6 +64,7 @@ class Clustering:
     sketch_seconds: float
     decode_seconds: float
     n_frequencies: int = 0
+    is_warned: bool = False
 
 
 def cluster_rows(X: NDArray[np.float64], seed: int = 0) -> Clustering:
@@ -80,7 +85,9 @@ def cluster_sketch(X: NDArray[np.float64], size: int, seed: int) -> Clustering:
     sketcher = Sketcher(n_frequencies, n_clusters=N_CLUSTERS, random_state=seed).fit(X)
     sketch = sketcher.sketch(X)
     sketched = time.perf_counter()
-    model = CompressiveKMeans(N_CLUSTERS, random_state=seed).fit_sketch(sketch)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model = CompressiveKMeans(N_CLUSTERS, random_state=seed).fit_sketch(sketch)
     decoded = time.perf_counter()
     return Clustering(
         labels=model.predict(X),
@@ -89,6 +96,7 @@ def cluster_sketch(X: NDArray[np.float64], size: int, seed: int) -> Clustering:
         sketch_seconds=sketched - start,
         decode_seconds=decoded - sketched,
         n_frequencies=sketch.operator.n_frequencies,
+        is_warned=bool(caught),
     )
 
 
@@ -306,6 +314,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"(the images: {readable(data.images.size)})"
     )
     console.print(table(rows, results, data.labels))
+    for size, trials in results.items():
+        if n_warned := sum(trial.is_warned for trial in trials):
+            console.print(
+                f"{size} kd: {n_warned} of {len(trials)} decodes warned that clusters are missing"
+            )
     options.figure.parent.mkdir(parents=True, exist_ok=True)
     draw(data, rows, results[max(SIZES)][0], results).savefig(options.figure, dpi=150)
     console.print(f"Figure: {options.figure}")
