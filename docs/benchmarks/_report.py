@@ -73,7 +73,8 @@ def page(records: Sequence[Record]) -> str:
             for ratio in ratios_of(runs)
         ),
         "## Seconds\n\nOf processor time on one thread, medians; decoding alone, except for "
-        "`fit(X)`, which reads the rows too, and clustering alone for k-means.\n\n" + seconds(runs),
+        "`fit(X)`, which reads the rows too, and clustering alone for k-means. Runs may be hours "
+        "apart, with more or less other work on the machine.\n\n" + seconds(runs),
         "## What a decode says of itself\n\n" + self_knowledge(runs),
     ]
     return "\n".join(sections)
