@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -24,7 +25,7 @@ from sketchlearn.sketching.accumulation import (
 from sketchlearn.sketching.sketch import Sketch
 from sketchlearn.sketching.sources import Chunk, RowSource
 
-# Chunks that wait to be summed while the next one is read.
+# Chunks, beyond one a thread, that wait to be summed while the next one is read.
 DEPTH = 2
 
 
@@ -96,7 +97,7 @@ class _Step(NamedTuple):
 
 
 class Pass:
-    """Sum a source's rows in a second thread while the caller's own reads ahead.
+    """Sum a source's rows in other threads, a chunk each, while the caller's own reads ahead.
 
     The caller's thread reads, since streams may belong to the thread that made them, and since
     interrupts come there. What was summed is settled in the order it was read.
@@ -108,7 +109,7 @@ class Pass:
     source : RowSource
         What to read.
     n_threads : int
-        Threads that sum a chunk.
+        Threads that sum chunks.
     on_error : callable
         Called with the name and the error of a part that cannot be read; if it returns, the part
         is left out whole.
@@ -129,7 +130,7 @@ class Pass:
     ) -> None:
         self._operator, self._source, self._n_threads = operator, source, n_threads
         self._on_error, self._on_progress, self._on_part = on_error, on_progress, on_part
-        self._accumulators: list[Accumulator] = []
+        self._own = threading.local()
         empty = Sketch.empty(operator)
         self.progress = Progress(empty, empty)
 
@@ -144,11 +145,11 @@ class Pass:
             If a row or the weights cannot be sketched.
         """
         steps: deque[_Step] = deque()
-        with ThreadPoolExecutor(1) as worker:
+        with ThreadPoolExecutor(self._n_threads) as workers:
             try:
-                for step in self._read(worker):
+                for step in self._read(workers):
                     steps.append(step)
-                    if len(steps) > DEPTH:
+                    if len(steps) >= DEPTH + self._n_threads:
                         self._settle(steps.popleft())
                 while steps:
                     self._settle(steps.popleft())
@@ -159,8 +160,8 @@ class Pass:
         self._require_some()
         return self.progress.sketch
 
-    def _read(self, worker: ThreadPoolExecutor) -> Iterator[_Step]:
-        """Read the parts that are left, and hand their rows to the worker."""
+    def _read(self, workers: ThreadPoolExecutor) -> Iterator[_Step]:
+        """Read the parts that are left, and hand their rows to the workers."""
         start = self.progress.row
         for index in range(self.progress.part, len(self._source.parts)):
             row = start
@@ -169,7 +170,7 @@ class Pass:
             try:
                 for chunk in self._source.read(self._source.parts[index], start):
                     row += len(chunk.rows)
-                    result = worker.submit(self._summed, chunk)
+                    result = workers.submit(self._summed, chunk)
                     yield _Step(index, row, result=result)
                     if self.progress.part > index:  # Given up meanwhile.
                         break
@@ -180,9 +181,10 @@ class Pass:
             start = 0
 
     def _summed(self, chunk: Chunk) -> Sketch:
-        """Sketch a chunk, in the worker's thread."""
+        """Sketch a chunk, in a worker's thread with an accumulator of its own."""
         units = None if chunk.weights is None else _chunk_units(chunk.weights)
-        return sketch_of(self._operator, chunk.rows, units, self._n_threads, self._accumulators)
+        accumulators: list[Accumulator] = self._own.__dict__.setdefault("accumulators", [])
+        return sketch_of(self._operator, chunk.rows, units, 1, accumulators)
 
     def _settle(self, step: _Step) -> None:
         """Add what a step brought; steps of a part that was given up bring nothing."""
