@@ -26,6 +26,13 @@ def check_count(value: Any, name: str, least: int = 1) -> int:
     return int(value)
 
 
+def _real(value: Any, name: str) -> float:
+    """Give a float, or a TypeError where it is no real number."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    return float(value)
+
+
 def check_positive(value: Any, name: str) -> float:
     """Give a positive finite float.
 
@@ -36,9 +43,7 @@ def check_positive(value: Any, name: str) -> float:
     ValueError
         If it is not positive and finite.
     """
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a real number, got {value!r}")
-    number = float(value)
+    number = _real(value, name)
     if not (np.isfinite(number) and number > 0):
         raise ValueError(f"{name} must be positive and finite, got {value}")
     return number
@@ -54,9 +59,7 @@ def check_nonnegative(value: Any, name: str) -> float:
     ValueError
         If it is negative or not finite.
     """
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a real number, got {value!r}")
-    number = float(value)
+    number = _real(value, name)
     if not (np.isfinite(number) and number >= 0):
         raise ValueError(f"{name} must be finite and not negative, got {value}")
     return number
