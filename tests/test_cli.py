@@ -1,5 +1,6 @@
 """The command line, in this process: what each command writes, prints, and ends with."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -339,10 +340,17 @@ def test_strangers_are_told_how_to_be_made_alike(folder):
         assert "--like" in line
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(folder):
-    if not Path("/dev/full").is_char_device():
-        pytest.skip("needs /dev/full")
-    assert "No space left on device" in failed("merge", "all.sketch", "-o", "/dev/full")
+def test_a_full_disk_is_said_and_leaves_what_was_there(folder, monkeypatch):
+    Path("out.sketch").write_bytes(b"older")
+    before = sorted(os.listdir())
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert os.strerror(errno.ENOSPC) in failed("merge", "all.sketch", "-o", "out.sketch")
+    assert Path("out.sketch").read_bytes() == b"older"
+    assert sorted(os.listdir()) == before
 
 
 def test_wrong_usage_is_2(folder):
