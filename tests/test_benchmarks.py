@@ -118,7 +118,7 @@ def test_pycle_finds_two_clusters():
     X = rng.normal(size=(400, 2)) + np.where(np.arange(400) % 2, 8.0, 0.0)[:, None]
     outcome = _methods.pycle(_methods.Problem(X, 2, 20, 0, 1.0))
     assert _methods.inertia(X, outcome.centers) < 1.2 * 2 * 400
-    assert outcome.figures["scale_factor"] in _methods.PYCLE_FACTORS
+    assert outcome.figures["scale_factor"] in _methods.SCALE_FACTORS
 
 
 def test_same_time_takes_no_longer():

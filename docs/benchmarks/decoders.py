@@ -42,8 +42,9 @@ from docs.benchmarks._methods import (
 
 RATIOS = (1, 2, 3, 5, 10)
 LOG = _log.ROOT / "build" / "decoders.jsonl"
-# pycle takes up to minutes a run: only where k d is at most this, at these ratios and seeds.
-PYCLE_SIZE, PYCLE_RATIOS, PYCLE_SEEDS = 100, (2, 5), 2
+# What takes up to minutes a run: only where k d is at most this, at these ratios, so many seeds.
+SMALL = 100
+SLOW = {"pycle": ((2, 5), 2), "CL-AMP": ((1, 2, 3, 5), 3)}
 
 Key = tuple[str, str, int, int]
 
@@ -79,7 +80,7 @@ def work(group: Group) -> None:
     }
     problem = None
     for ratio, method in group.runs:
-        if method == "pycle" and k * d > PYCLE_SIZE:
+        if method in SLOW and k * d > SMALL:
             continue
         if problem is None or problem.n_frequencies != ratio * k * d:
             problem = Problem(X, k, ratio * k * d, group.seed, (reference / X.size) ** 0.5)
@@ -158,8 +159,10 @@ def wanted(name: str, i_seed: int, ratios: Sequence[int], methods: Sequence[str]
         for method in methods:
             if (method in UNSKETCHED) != (ratio == 0):
                 continue
-            if method == "pycle" and not (ratio in PYCLE_RATIOS and i_seed < PYCLE_SEEDS):
-                continue
+            if method in SLOW:
+                slow_ratios, n_seeds = SLOW[method]
+                if ratio not in slow_ratios or i_seed >= n_seeds:
+                    continue
             yield ratio, method
 
 
@@ -175,7 +178,7 @@ def groups(options: argparse.Namespace, records: Sequence[_log.Record]) -> list[
                 (ratio, method)
                 for ratio, method in wanted(name, i, options.ratios, options.methods)
                 if (name, method, ratio, seed) not in done
-                and not (method == "pycle" and sizes.get(name, 0) > PYCLE_SIZE)
+                and not (method in SLOW and sizes.get(name, 0) > SMALL)
             )
             earlier = tuple(r for r in records if (r["set"], r["seed"]) == (name, seed))
             if runs:
