@@ -86,9 +86,46 @@ def test_a_killed_run_goes_on_too_and_an_interrupt_without_checkpoint_leaves_not
 
 
 def test_a_terminal_sees_progress(folder):
+    seen = on_a_terminal([*COMMAND, "sketch", "rows.npy", "-m", "50", "-o", "x.sketch"])
+    for text in (b"sketching", b"300,000 rows", b"rows/s", b"0:00:00", b"300,000 rows of 2 feat"):
+        assert text in seen
+
+
+def test_a_terminal_sees_how_far_a_decode_is(folder):
+    assert run([*COMMAND, *SKETCH, "-o", "x.sketch"]).returncode == 0
+    seen = on_a_terminal([*COMMAND, "fit", "kmeans", "x.sketch", "-k", "3", "-o", "x.model"])
+    assert b"MeanShift, decode 1: " in seen
+    assert b"a CompressiveKMeans, cost" in seen
+    piped = run([*COMMAND, "fit", "kmeans", "x.sketch", "-k", "3", "-o", "y.model"])
+    assert (piped.returncode, piped.stdout, piped.stderr) == (0, "", "")
+    assert Path("x.model").read_bytes() == Path("y.model").read_bytes()
+
+
+# Interrupts itself as soon as a decode says how far it is.
+STOPPED_DECODE = """
+import os, signal
+from sketchlearn.cli import main
+from sketchlearn.decoders import on_progress
+with on_progress(lambda progress: os.kill(os.getpid(), signal.SIGINT)):
+    main()
+"""
+
+
+def test_an_interrupted_decode_writes_nothing_and_leaves_the_sketch(folder):
+    assert run([*COMMAND, *SKETCH, "-o", "x.sketch"]).returncode == 0
+    before = Path("x.sketch").read_bytes()
+    fit = ["fit", "kmeans", "x.sketch", "-k", "3", "-o", "x.model"]
+    stopped = run([sys.executable, "-c", STOPPED_DECODE, *fit])
+    assert stopped.returncode == 130
+    assert stopped.stderr == "sketchlearn: interrupted: nothing was written\n"
+    assert sorted(os.listdir()) == ["rows.npy", "x.sketch"]
+    assert Path("x.sketch").read_bytes() == before
+
+
+def on_a_terminal(command):
+    """What a terminal shows of a command that succeeds."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
-    command = [*COMMAND, "sketch", "rows.npy", "-m", "50", "-o", "x.sketch"]
     with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
         seen = b""
@@ -96,8 +133,7 @@ def test_a_terminal_sees_progress(folder):
             seen += chunk
     os.close(ours)
     assert process.returncode == 0, seen
-    for text in (b"sketching", b"300,000 rows", b"rows/s", b"0:00:00", b"300,000 rows of 2 feat"):
-        assert text in seen
+    return seen
 
 
 def read(terminal):

@@ -22,7 +22,7 @@ from sketchlearn.cli.options import (
     chosen_columns,
     conditions,
 )
-from sketchlearn.cli.reporting import note, progress_bar
+from sketchlearn.cli.reporting import decode_status, note, progress_bar
 from sketchlearn.sketching import RowSource, open_source
 
 SketchFile = Annotated[Path, typer.Argument(help="A sketch's file.", show_default=False)]
@@ -138,7 +138,12 @@ def _labels(estimator: Any, source: RowSource) -> Iterator[np.ndarray]:
 def _fit(model: Any, sketch: Path, output: Path) -> None:
     """Fit on a sketch and save."""
     require_writable(output)
-    model.fit_sketch(sketch_in(sketch)).save(output)
+    try:
+        with decode_status():
+            model.fit_sketch(sketch_in(sketch))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("nothing was written") from None
+    model.save(output)
     note(f"{output}: a {type(model).__name__}, cost {model.cost_:.4g}")
 
 

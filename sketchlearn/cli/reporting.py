@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from sketchlearn.decoders import on_progress
+
 FAILED, INTERRUPTED = 1, 130
 
 # Called with the rows so far and of all, None if nobody knows.
@@ -79,6 +81,20 @@ def progress_bar(what: str) -> Iterator[OnProgress]:
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(what, total=None)
         yield lambda n_rows, total: progress.update(task, completed=n_rows, total=total)
+
+
+@contextmanager
+def decode_status() -> Iterator[None]:
+    """Show how far a decode is; nothing unless on a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with (
+        console.status("decoding") as status,
+        on_progress(lambda progress: status.update(str(progress))),
+    ):
+        yield
 
 
 class _RowsPerSecond(ProgressColumn):

@@ -9,6 +9,7 @@ from sketchlearn.decoders.model_selection import ClusterCount, count_clusters
 from sketchlearn.decoders.particles import Particles
 from sketchlearn.decoders.point_clustering import cluster_points
 from sketchlearn.decoders.point_mixture import mixture_of_points, repeated
+from sketchlearn.decoders.progress import DecodeProgress, on_progress, progress_line
 from sketchlearn.decoders.splitting import Splitting
 from sketchlearn.decoders.synthesis import synthesize
 
@@ -17,6 +18,7 @@ __all__ = [
     "BestOf",
     "CloudEM",
     "ClusterCount",
+    "DecodeProgress",
     "Decoder",
     "MeanShift",
     "Mixture",
@@ -27,6 +29,8 @@ __all__ = [
     "is_identified",
     "mixture_of_points",
     "n_parameters",
+    "on_progress",
+    "progress_line",
     "repeated",
     "synthesize",
 ]

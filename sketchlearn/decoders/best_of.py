@@ -10,6 +10,7 @@ import numpy as np
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.decoder import Decoder, Mixture
 from sketchlearn.decoders.mean_shift import MeanShift
+from sketchlearn.decoders.progress import begin
 from sketchlearn.decoders.splitting import Splitting
 from sketchlearn.sketching import Sketch
 
@@ -47,6 +48,7 @@ class BestOf(Decoder):
         n_decodes = MOST_DECODES_IF_BAD if self.n_init == "auto" else self.n_init
         for i, child in enumerate(rng.spawn(n_decodes)):
             decoder = self.decoders[i % len(self.decoders)]
+            begin(f"{type(decoder).__name__}, decode {i + 1}")
             mixture = decoder.decode(sketch, family, n_atoms, child)
             if best is None or mixture.cost < best.cost:
                 best = mixture

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from sketchlearn._kernels.atoms import add_waves, rotate_in_place
 from sketchlearn.decoders.decoder import Mixture
 from sketchlearn.decoders.lbfgs import minimise
+from sketchlearn.decoders.progress import begin
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching import Sketch
 
@@ -46,6 +47,7 @@ def move(sketch: Sketch, start: np.ndarray, blur: np.ndarray, max_iter: int) -> 
     with :math:`E_j = \exp(-\omega_j^T B \omega_j / 2)` for the blur B. It goes on below the noise
     floor: stopping there leaves the points where the start put them.
     """
+    begin(f"moving {len(start):,} points")
     matching = _Matching(sketch, blur, len(start))
     unbounded = np.full(start.size, np.inf)
     end = minimise(

@@ -9,6 +9,7 @@ from typing import final
 import numpy as np
 
 from sketchlearn.atoms import AtomFamily
+from sketchlearn.decoders.progress import tell
 from sketchlearn.decoders.refinement import Fit
 from sketchlearn.exceptions import SketchMismatchError
 from sketchlearn.sketching import Sketch
@@ -154,6 +155,7 @@ def check_decodable(sketch: Sketch, family: AtomFamily, n_atoms: int) -> np.ndar
             f"a sketch of {sketch.operator.n_frequencies} frequencies cannot tell {n_atoms} atoms "
             f"apart; sketch with n_frequencies of at least {5 * n_atoms * family.n_features}"
         )
+    tell(n_wanted=n_atoms, noise=sketch.standard_error**2)
     mean = sketch.centered_mean
     return np.concatenate([mean.real, mean.imag])
 

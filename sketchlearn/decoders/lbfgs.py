@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sketchlearn._kernels.lbfgs import lbfgs_direction
+from sketchlearn.decoders.progress import tell
 
 MEMORY = 10
 SUFFICIENT_DECREASE = 1e-4
@@ -88,6 +89,7 @@ def minimise(
     pairs = _Pairs(x.size)
     past = [cost]
     for n_iter in range(1, max_iter + 1):
+        tell(cost=cost)
         held = ((x <= lower) & (gradient > 0)) | ((x >= upper) & (gradient < 0))
         free_gradient = np.where(held, 0.0, gradient)
         direction = np.where(held, 0.0, pairs.direction(free_gradient))

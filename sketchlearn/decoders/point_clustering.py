@@ -9,6 +9,8 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from sketchlearn.decoders.progress import begin
+
 # Standard errors by which another start has to win.
 SIGNIFICANT = 2.0
 
@@ -28,6 +30,7 @@ def cluster_points(
     with ``chances`` (n,) below 1, may prefer another start by accident, one far row for instance;
     then its gain must exceed two standard errors of the gain.
     """
+    begin(f"k-means on {len(points):,} points")
     seed = int(rng.integers(2**31 - 1))
     k = len(start)
     # To order one, so that k-means' own tolerance does not see the data's units.

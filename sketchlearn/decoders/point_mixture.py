@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from sketchlearn.atoms import GaussianFamily
 from sketchlearn.decoders.decoder import Mixture
+from sketchlearn.decoders.progress import begin
 from sketchlearn.decoders.refinement import Fit, residual_of
 
 # Least variance, in parts of the squared scale, of the atoms that EM starts from: from a narrower
@@ -88,6 +89,7 @@ def _em(
     points: np.ndarray, k: int, family: GaussianFamily, rng: np.random.Generator, **options: Any
 ) -> GaussianMixture:
     """One run of EM."""
+    begin(f"EM on {len(points):,} points")
     model = GaussianMixture(
         k,
         covariance_type=family.covariance_type,

@@ -11,6 +11,7 @@ from scipy.optimize import nnls
 
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.lbfgs import minimise
+from sketchlearn.decoders.progress import tell
 
 # Relative to the mean squared norm: what separates atoms that are equal.
 RIDGE = 1e-6
@@ -122,6 +123,7 @@ def adjust(
     Bounded quasi-Newton with analytic gradients, O(d m + k m) memory. ``shapes`` says whether the
     atoms' shape stays, moves as one value that all share, or moves for each atom.
     """
+    tell(n_atoms=len(fit.weights))
     packing = _Packing(family, fit, shapes)
 
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:

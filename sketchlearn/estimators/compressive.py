@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sketchlearn._validation import check_count, check_distinct, check_sample_weight
-from sketchlearn.decoders import Decoder, Mixture
+from sketchlearn.decoders import Decoder, Mixture, progress_line
 from sketchlearn.estimators.model_files import SavedAsFile
 from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.exceptions import EmptySketchError
@@ -78,7 +79,8 @@ class CompressiveEstimator(SavedAsFile, ABC):
         self.sketcher_ = self._fitted_sketcher(X, sample_weight, keep_pilot)
         self.sketch_ = self.sketcher_.sketch(X, sample_weight=sample_weight)
         # A sketcher that came fitted may have its pilot from other data.
-        self._decode(on_pilot=keep_pilot and self.sketcher_ is not self.sketcher)
+        with self._progress():
+            self._decode(on_pilot=keep_pilot and self.sketcher_ is not self.sketcher)
         return rows, sample_weight
 
     def _fit_source(self, X: Any, sample_weight: Any, keep_pilot: bool) -> None:
@@ -111,7 +113,8 @@ class CompressiveEstimator(SavedAsFile, ABC):
                 f"n_samples={self.sketch_.n_samples} rows should be at least as many as the "
                 f"{self._n_atoms} atoms"
             )
-        self._decode(on_pilot=keep_pilot and is_own)
+        with self._progress():
+            self._decode(on_pilot=keep_pilot and is_own)
 
     @all_or_nothing
     def partial_fit(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Self:
@@ -170,7 +173,8 @@ class CompressiveEstimator(SavedAsFile, ABC):
         self.__dict__.pop("feature_names_in_", None)
         self.sketcher_ = Sketcher.from_operator(sketch.operator, n_jobs=self.n_jobs)
         self.sketch_ = sketch
-        self._decode(on_pilot=False)
+        with self._progress():
+            self._decode(on_pilot=False)
         return self
 
     @property
@@ -261,7 +265,8 @@ class CompressiveEstimator(SavedAsFile, ABC):
             weights = np.concatenate([weights for _, weights in self._held])
             self._check_distinct(X, weights)
             self._sketch_held(self._held)
-        self._decode(on_pilot=False)
+        with self._progress():
+            self._decode(on_pilot=False)
         return self
 
     def _require_in_memory(self, X: Any) -> None:
@@ -270,6 +275,10 @@ class CompressiveEstimator(SavedAsFile, ABC):
             raise TypeError(
                 "fit_predict labels rows in memory; call fit(source), and predict a chunk at a time"
             )
+
+    def _progress(self) -> AbstractContextManager[None]:
+        """Show on a terminal how far the decode is, if ``verbose`` asks for it."""
+        return progress_line() if self.verbose else nullcontext()
 
     def _report(self, line: str) -> None:
         """Print a line if ``verbose`` asks for it."""

@@ -58,7 +58,7 @@ class CompressiveKMeans(
     n_jobs : int, optional
         Threads that sketch. The result does not depend on it.
     verbose : int, default=0
-        Print a line for each stage.
+        Print a line for each stage and, on a terminal, show how far a long one is.
 
     Attributes
     ----------

@@ -11,13 +11,45 @@ from typing import TextIO
 INTERVAL = 0.2
 
 
+class TerminalLine:
+    """One line, written over and over.
+
+    Parameters
+    ----------
+    file : text stream, optional
+        Where to write; by default, and only if it is a terminal, standard error.
+    """
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._file = file or (sys.stderr if sys.stderr.isatty() else None)
+        self._is_begun = False
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether anybody sees it."""
+        return self._file is not None
+
+    def show(self, text: str) -> None:
+        """Write over what was there."""
+        if self._file is not None:
+            self._is_begun = True
+            self._file.write(f"\r{text:<78}")
+            self._file.flush()
+
+    def close(self) -> None:
+        """End the line."""
+        if self._file is not None and self._is_begun:
+            self._file.write("\n")
+            self._file.flush()
+
+
 class ProgressLine:
     """A line on a terminal: rows, rows a second, and the time left if the total is known.
 
     Parameters
     ----------
     file : text stream, optional
-        Where to write; by default, and only if it is a terminal, standard error.
+        Where to write; see `TerminalLine`.
     clock : callable, optional
         Gives seconds.
     """
@@ -25,14 +57,14 @@ class ProgressLine:
     def __init__(
         self, file: TextIO | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._file = file or (sys.stderr if sys.stderr.isatty() else None)
+        self._line = TerminalLine(file)
         self._clock = clock
         self._start: tuple[float, int] | None = None
         self._last = -INTERVAL
 
     def __call__(self, n_rows: int, total: int | None) -> None:
         """Say that `n_rows` of `total` rows were read."""
-        if self._file is None:
+        if not self._line.is_shown:
             return
         now = self._clock()
         if self._start is None:
@@ -46,11 +78,8 @@ class ProgressLine:
         line = f"{n_rows:,} rows, {rate:,.0f} rows/s"
         if total and rate:
             line += f", {n_rows / total:.0%}, {max(0.0, total - n_rows) / rate:.0f} s left"
-        self._file.write(f"\r{line:<78}")
-        self._file.flush()
+        self._line.show(line)
 
     def close(self) -> None:
         """End the line."""
-        if self._file is not None and self._start is not None:
-            self._file.write("\n")
-            self._file.flush()
+        self._line.close()
