@@ -101,9 +101,9 @@ def on_progress(listener: Listener, *, interval: float = INTERVAL) -> Iterator[N
     >>> X = np.random.default_rng(0).normal(size=(500, 2))
     >>> sketch = Sketcher(n_clusters=3, random_state=0).fit(X).sketch(X)
     >>> heard = []
-    >>> with on_progress(heard.append):
+    >>> with on_progress(heard.append, interval=0.0):
     ...     model = CompressiveKMeans(3, random_state=0).fit_sketch(sketch)
-    >>> heard[0].n_wanted
+    >>> heard[-1].n_wanted
     3
     """
     token = _listening.set(_Listening(listener, interval))
