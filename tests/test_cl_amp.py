@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from sklearn.metrics import pairwise_distances_argmin_min
+from threadpoolctl import threadpool_limits
 
-from docs.benchmarks import _cl_amp, _methods
+from docs.benchmarks import _cl_amp, _log, _methods, cl_amp
 from docs.benchmarks._cl_amp import CLAMP
 from sketchlearn import Sketcher
 from sketchlearn.atoms import DiagonalGaussian, SphericalGaussian
@@ -92,3 +93,26 @@ def test_the_benchmark_keeps_the_best_of_the_scales():
     sums = outcome.figures["sse_at_scales"]
     assert _methods.inertia(X, outcome.centers) == min(sums)
     assert outcome.figures["scale_factor"] == _methods.SCALE_FACTORS[int(np.argmin(sums))]
+
+
+def test_the_page_on_one_small_set_goes_on_where_it_was(tmp_path):
+    log, page = tmp_path / "log.jsonl", tmp_path / "page.md"
+    options = ["--sets", "iris", "--seeds", "1", "--log", str(log), "--page", str(page)]
+    with threadpool_limits(1):
+        cl_amp.main([*options, "--ratios", "2"])
+        first = _log.read(log)
+        assert {record["way"] for record in first} == {*cl_amp.WAYS, cl_amp.EITHER}
+        assert len(first) == len(cl_amp.FACTORS) * 4
+        assert all(0.99 < record["sse_ratio"] < 3.0 for record in first)
+        cl_amp.main([*options, "--ratios", "2,5"])
+    assert _log.read(log)[: len(first)] == first
+    assert len(_log.read(log)) == 2 * len(first)
+    text = page.read_text()
+    assert "On the 1 sets" in text
+    assert text.count("\n| 2 | ") == text.count("\n| 5 | ") == len(cl_amp.FACTORS)
+
+
+def test_sets_that_are_too_large_are_passed_over(tmp_path):
+    options = ["--sets", "10 x 10", "--seeds", "1", "--log", str(tmp_path / "log.jsonl")]
+    cl_amp.main([*options, "--n-synthetic", "500", "--page", str(tmp_path / "page.md")])
+    assert list(tmp_path.iterdir()) == []
