@@ -97,7 +97,8 @@ def test_the_benchmark_keeps_the_best_of_the_scales():
 
 def test_the_page_on_one_small_set_goes_on_where_it_was(tmp_path):
     log, page = tmp_path / "log.jsonl", tmp_path / "page.md"
-    options = ["--sets", "iris", "--seeds", "1", "--log", str(log), "--page", str(page)]
+    options = ["--sets", "iris", "--seeds", "1", "--log", str(log), "--page", str(page),
+               "--beside", str(tmp_path / "none.jsonl")]  # fmt: skip
     with threadpool_limits(1):
         cl_amp.main([*options, "--ratios", "2"])
         first = _log.read(log)
@@ -108,6 +109,7 @@ def test_the_page_on_one_small_set_goes_on_where_it_was(tmp_path):
     assert _log.read(log)[: len(first)] == first
     assert len(_log.read(log)) == 2 * len(first)
     text = page.read_text()
+    assert "pycle" not in text
     assert "On the 1 sets" in text
     assert text.count("\n| 2 | ") == text.count("\n| 5 | ") == len(cl_amp.FACTORS)
 
@@ -116,3 +118,12 @@ def test_sets_that_are_too_large_are_passed_over(tmp_path):
     options = ["--sets", "10 x 10", "--seeds", "1", "--log", str(tmp_path / "log.jsonl")]
     cl_amp.main([*options, "--n-synthetic", "500", "--page", str(tmp_path / "page.md")])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rivals_are_taken_from_the_log_of_decoders():
+    record = {"set": "iris", "ratio": 2, "sse_ratio": 1.5, "seconds": 0.1}
+    amp = [record | {"method": "CL-AMP", "seed": seed} for seed in (0, 1)]
+    pycle = record | {"method": "pycle", "seed": 0, "sse_ratio": 1.05}
+    assert cl_amp.rivals([pycle]) == ""
+    expected = "| 2 | 1.500 / 1.50, 0%; 0.10 s, 2 seeds | 1.050 / 1.05, 100%; 0.10 s, 1 seeds |"
+    assert expected in cl_amp.rivals([*amp, pycle])

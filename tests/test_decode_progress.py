@@ -22,6 +22,7 @@ from sketchlearn.decoders import (
     progress,
     progress_line,
 )
+from sketchlearn.sketching.progress import TerminalLine
 
 K = 4
 rng = np.random.default_rng(0)
@@ -125,6 +126,13 @@ class TestLine:
         for now[0] in (0.0, 0.1, 0.4, 0.6, 0.7, 1.2):
             listening(cost=now[0])
         assert [report.seconds for report in lines] == [0.0, 0.6, 1.2]
+
+    def test_a_long_one_is_cut(self):
+        file = io.StringIO()
+        line = TerminalLine(file)
+        for text in ("a" * 100, "b"):
+            line.show(text)
+        assert file.getvalue() == f"\r{'a' * 78}\rb{' ' * 77}"
 
     def test_it_is_written_over_and_ended(self):
         file = io.StringIO()

@@ -33,7 +33,7 @@ class TerminalLine:
         """Write over what was there."""
         if self._file is not None:
             self._is_begun = True
-            self._file.write(f"\r{text:<78}")
+            self._file.write(f"\r{text:<78.78}")
             self._file.flush()
 
     def close(self) -> None:
