@@ -127,3 +127,15 @@ def test_rivals_are_taken_from_the_log_of_decoders():
     assert cl_amp.rivals([pycle]) == ""
     expected = "| 2 | 1.500 / 1.50, 0%; 0.10 s, 2 seeds | 1.050 / 1.05, 100%; 0.10 s, 1 seeds |"
     assert expected in cl_amp.rivals([*amp, pycle])
+
+
+def test_every_draw_of_separated_clusters_is_told():
+    one = {"set": "separated Gaussians", "ratio": 2, "factor": 1}
+    records = [
+        one | {"seed": seed, "way": way, "sse_ratio": 1.0 + seed}
+        for seed in (1, 0)
+        for way in (*cl_amp.WAYS, cl_amp.EITHER)
+    ]
+    cells = " | ".join(["1.00, 2.00"] * 4)
+    assert f"| 2 | 1 | {cells} |" in cl_amp.separated(records)
+    assert cl_amp.separated([record | {"set": "iris"} for record in records]) == ""

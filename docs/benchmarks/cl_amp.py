@@ -62,6 +62,13 @@ A scale of 1 is the automatic one, the standard deviation of a cluster.
 {machine}
 """
 
+SEPARATED = "separated Gaussians"
+DRAWS = """
+## Separated clusters
+
+The ratio of every draw of ten separated Gaussians in ten dimensions: 1.00 where all were found.
+
+"""
 RIVALS = """
 ## At the best of three scales
 
@@ -176,7 +183,24 @@ def page(records: Sequence[_log.Record], beside: Sequence[_log.Record]) -> str:
         machine=_log.measured_with(),
     )
     text = f"{introduction}\n{table(['m/(kd)', 'scale', *WAYS, EITHER], rows)}"
-    return text + rivals(beside)
+    return text + separated(records) + rivals(beside)
+
+
+def separated(records: Sequence[_log.Record]) -> str:
+    """Every draw of the set on which finding clusters is all there is to do, if it was run."""
+    ours = sorted((r for r in records if r["set"] == SEPARATED), key=lambda r: r["seed"])
+    if not ours:
+        return ""
+    rows = []
+    for ratio in sorted({record["ratio"] for record in ours}):
+        for factor in FACTORS:
+            at = [r for r in ours if (r["ratio"], r["factor"]) == (ratio, factor)]
+            cells = [
+                ", ".join(f"{r['sse_ratio']:.2f}" for r in at if r["way"] == way)
+                for way in (*WAYS, EITHER)
+            ]
+            rows.append([str(ratio), str(factor), *cells])
+    return DRAWS + table(["m/(kd)", "scale", *WAYS, EITHER], rows)
 
 
 def rivals(records: Sequence[_log.Record]) -> str:
