@@ -8,19 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from sketchlearn._kernels.atoms import add_waves, rotate_in_place
 from sketchlearn.decoders.decoder import Mixture
-from sketchlearn.decoders.lbfgs import minimise
+from sketchlearn.decoders.point_matching import PointMatching, gauss_newton, quasi_newton
 from sketchlearn.decoders.progress import begin
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching import Sketch
 
 # A particle's variance, in parts of the operator's squared scale.
 BLUR = 0.3
-# Particles whose phases are kept at a time.
-BLOCK = 256
-# Largest first move of a particle, in parts of the scale.
-FIRST_MOVE = 0.2
+# Numbers in a sketch up to which moves are solved for, by a matrix of that size; beyond, more and
+# cheaper moves are made for each.
+MOST_NUMBERS, QUASI_MOVES = 4000, 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,68 +46,13 @@ def move(sketch: Sketch, start: np.ndarray, blur: np.ndarray, max_iter: int) -> 
     floor: stopping there leaves the points where the start put them.
     """
     begin(f"moving {len(start):,} points")
-    matching = _Matching(sketch, blur, len(start))
-    unbounded = np.full(start.size, np.inf)
-    end = minimise(
-        matching,
-        matching.packed(start),
-        -unbounded,
-        unbounded,
-        max_iter=max_iter,
-        tolerance=0.0,
-        first_step=FIRST_MOVE / matching.unit,
-    )
-    return Cloud(matching.unpacked(end.x), blur, end.cost, end.n_iter)
-
-
-class _Matching:
-    """The cost of `move` and its gradient, in variables of about unit curvature."""
-
-    def __init__(self, sketch: Sketch, blur: np.ndarray, n_points: int) -> None:
-        operator = sketch.operator
-        frequencies = operator.frequencies
-        mean = sketch.centered_mean
-        self.operator = operator
-        self.target = np.concatenate([mean.real, mean.imag])
-        envelope = np.exp(-0.5 * np.einsum("lj,lj->j", frequencies, blur @ frequencies))
-        self.envelope = np.concatenate([envelope, envelope])
-        self.shape = (n_points, operator.n_features)
-        # Positions are in units of the scale.
-        self.turns = (frequencies * (operator.scale / (2 * np.pi))).astype(np.float32)
-        self.back = np.ascontiguousarray((frequencies * operator.scale).T, dtype=np.float32)
-        self.buffer = np.empty((BLOCK, operator.n_frequencies), dtype=np.float32)
-        slope = float(envelope**2 @ np.sum(self.back**2, axis=1)) / operator.n_features
-        self.unit = n_points / np.sqrt(2.0 * max(slope, 1e-30))
-
-    def packed(self, points: np.ndarray) -> np.ndarray:
-        """Variables of points in data coordinates."""
-        centred = (points - self.operator.center) / (self.operator.scale * self.unit)
-        return np.asarray(centred.ravel())
-
-    def unpacked(self, x: np.ndarray) -> np.ndarray:
-        """Points in data coordinates."""
-        return x.reshape(self.shape) * (self.unit * self.operator.scale) + self.operator.center
-
-    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        points = (x.reshape(self.shape) * self.unit).astype(np.float32)
-        n = len(points)
-        sums = np.zeros(len(self.target))
-        for start in range(0, n, BLOCK):
-            partial = np.zeros(len(self.target), dtype=np.float32)
-            add_waves(self._phases(points[start : start + BLOCK]), partial)
-            sums += partial
-        residual = self.target - self.envelope * sums / n
-        pull = (self.envelope * residual * (2.0 * self.unit / n)).astype(np.float32)
-        gradient = np.empty(self.shape)
-        for start in range(0, n, BLOCK):
-            phases = self._phases(points[start : start + BLOCK])
-            rotate_in_place(phases, pull)
-            gradient[start : start + BLOCK] = phases @ self.back
-        return float(residual @ residual), gradient.ravel()
-
-    def _phases(self, points: np.ndarray) -> np.ndarray:
-        """Phases of a block of points in turns, in the buffer."""
-        return np.matmul(points, self.turns, out=self.buffer[: len(points)])
+    matching = PointMatching(sketch, blur)
+    points = matching.scaled(start)
+    if len(matching.target) <= MOST_NUMBERS:
+        points, cost, n_iter = gauss_newton(matching, points, max_iter)
+    else:
+        points, cost, n_iter = quasi_newton(matching, points, QUASI_MOVES * max_iter)
+    return Cloud(matching.unscaled(points), blur, cost, n_iter)
 
 
 def blur_covariance(operator: FrequencyOperator) -> np.ndarray:

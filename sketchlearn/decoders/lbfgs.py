@@ -28,7 +28,7 @@ class Minimum:
 
 
 @dataclass
-class _Pairs:
+class Pairs:
     """Ring buffer of the last steps and gradient changes."""
 
     n: int
@@ -86,7 +86,7 @@ def minimise(
     """
     x = np.clip(start, lower, upper)
     cost, gradient = objective(x)
-    pairs = _Pairs(x.size)
+    pairs = Pairs(x.size)
     past = [cost]
     for n_iter in range(1, max_iter + 1):
         tell(cost=cost)
