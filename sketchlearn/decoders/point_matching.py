@@ -12,8 +12,8 @@ from sketchlearn.sketching import Sketch
 
 # Points whose phases are kept at a time.
 BLOCK = 256
-# Points that tell how the sketch's numbers respond to pulls. With a third of them the responses
-# are so rough that twice as many iterations are needed.
+# Points that tell how the sketch's numbers respond to pulls. With a third of them twice as much is
+# left of the residual after 20 iterations.
 N_PROBES = 1000
 # Added to every response, in parts of their mean.
 DAMPING = 1e-2
