@@ -17,14 +17,10 @@ from planted import (
 from sketchlearn import EmptySketchError, Sketch, Sketcher, SketchMismatchError
 from sketchlearn.atoms import Dirac, SphericalGaussian
 from sketchlearn.decoders import CLOMPR, BestOf, Decoder, MeanShift, Mixture, Particles, Splitting
-from sketchlearn.decoders.mean_shift import (
-    contracted,
-    importances,
-    with_merged,
-    without_least,
-)
+from sketchlearn.decoders.mean_shift import Decoding
+from sketchlearn.decoders.reduction import importances, reduced, with_merged, without_least
 from sketchlearn.decoders.refinement import Fit, adjust, nonnegative_weights, reweighted
-from sketchlearn.decoders.selection import select, starting_points
+from sketchlearn.decoders.selection import modes, starting_points
 
 GREEDY = [CLOMPR(), CLOMPR(starts="box"), MeanShift(), MeanShift(starts="box")]
 # `Splitting` sees no cluster farther than five scales from all others; the clusters here are.
@@ -34,6 +30,13 @@ DECODERS = [*FAR_SIGHTED, Splitting()]
 
 def named(decoder):
     return type(decoder).__name__ + getattr(decoder, "starts", "").replace("gaussian", "")
+
+
+def decoding_of(sketch, decoder, n_atoms):
+    family = SphericalGaussian(sketch.operator)
+    target = np.concatenate([sketch.centered_mean.real, sketch.centered_mean.imag])
+    noise = sketch.standard_error**2
+    return Decoding(decoder, target, family, n_atoms, noise, np.random.default_rng(0))
 
 
 def decoded(decoder, sketch, n_atoms, *, kind=SphericalGaussian, seed=0):
@@ -281,8 +284,8 @@ def test_selection_finds_the_best_correlated_location(kind):
     axes = [np.linspace(*ends, 150) for ends in zip(operator.lower, operator.upper, strict=True)]
     grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
     starts = starting_points(family, "box", 200, rng)
-    found = select(family, shape, residual, starts, 32)
-    assert correlations(found[None])[0] >= correlations(grid).max() * (1 - 1e-5)
+    found = modes(family, shape, residual, starts, 32)
+    assert correlations(found)[0] >= correlations(grid).max() * (1 - 1e-5)
 
 
 def test_a_start_that_is_ahead_at_first_need_not_win():
@@ -291,8 +294,33 @@ def test_a_start_that_is_ahead_at_first_need_not_win():
     residual = np.array([1.0, 0.8]) @ family.sketch(np.stack([strong, weak])).astype(np.float64)
     starts = np.stack([weak, strong + 0.5])
     assert np.argmax(family.sketch(starts) @ residual) == 0
-    found = select(family, family.default_shape(), residual, starts, 2)
-    np.testing.assert_allclose(found, strong, atol=0.1)
+    found = modes(family, family.default_shape(), residual, starts, 2)
+    np.testing.assert_allclose(found, strong[None], atol=0.1)
+
+
+def test_modes_that_stand_apart_are_found_together():
+    family = SphericalGaussian(operator_of(2, 400))
+    places = family.operator.center + np.array([[-4.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
+    atoms = family.sketch(family.at(places)).astype(np.float64)
+    residual = np.array([1.0, 0.9, 0.4]) @ atoms
+    starts = starting_points(family, "box", 100, np.random.default_rng(0))
+    found = modes(family, family.default_shape(), residual, starts, 100, most=3)
+    # The third is less than 70 % of the first.
+    np.testing.assert_allclose(found, places[:2], atol=0.2)
+    alone = modes(family, family.default_shape(), residual, starts, 100)
+    np.testing.assert_array_equal(alone, found[:1])
+
+
+def test_a_narrowing_kernel_ends_where_the_narrow_one_is_highest():
+    family = SphericalGaussian(operator_of(10, 4000))
+    operator = family.operator
+    rng = np.random.default_rng(0)
+    place = operator.center + np.full(10, 2.0)
+    residual = family.sketch(family.at(place[None]))[0].astype(np.float64)
+    starts = starting_points(family, "gaussian", 10, rng)
+    assert np.linalg.norm(starts - place, axis=1).min() > 5.0
+    found = modes(family, family.default_shape(), residual, starts, 1, n_wide=10)
+    np.testing.assert_allclose(found, place[None], atol=1e-3)
 
 
 # CL-OMPR's five steps.
@@ -385,9 +413,9 @@ def test_adjust_moves_locations_and_weights_but_no_shape(clusters):
 
 def test_greedy_gives_an_atom_for_each_cluster(clusters):
     centers, sketch = clusters
-    family = SphericalGaussian(sketch.operator)
-    target = np.concatenate([sketch.centered_mean.real, sketch.centered_mean.imag])
-    fit = MeanShift().greedy(target, family, 5, np.random.default_rng(0))
+    decoding = decoding_of(sketch, MeanShift(), 5)
+    nothing = Fit(np.empty(0), np.empty((0, 5)), 1.0)
+    fit = decoding.filled(nothing)
     assert largest_distance(centers, fit.parameters[:, :4]) < 0.3
 
 
@@ -399,7 +427,7 @@ def test_swaps_mend_a_missed_cluster(clusters):
     astray[0] = centers[1] + 0.5
     start = fit_of(target, family, family.at(astray))
     noise = sketch.standard_error**2
-    fit = MeanShift().swaps(target, family, start, "fixed", noise, np.random.default_rng(0))
+    fit = decoding_of(sketch, MeanShift(), 5).swaps(start, "fixed")
     assert start.cost > 50 * noise
     assert fit.cost <= noise
     assert len(fit.weights) == 5
@@ -413,10 +441,39 @@ def test_swaps_stop_where_noise_is_left_and_never_lose(clusters):
     target = np.concatenate([sketch.centered_mean.real, sketch.centered_mean.imag])
     start = fit_of(target, family, family.at(centers))
     start = adjust(target, family, start, shapes="shared", max_iter=100)
-    noise = sketch.standard_error**2
+    after = decoding_of(sketch, MeanShift(), 5).swaps(start, "shared")
+    assert after.cost == start.cost
+    np.testing.assert_array_equal(after.parameters, start.parameters)
+    noiseless = replace(decoding_of(sketch, MeanShift(), 5), noise=0.0)
+    assert noiseless.swaps(start, "shared").cost <= start.cost
+
+
+def test_several_wrong_atoms_are_renewed_at_once():
     rng = np.random.default_rng(0)
-    assert MeanShift().swaps(target, family, start, "shared", noise, rng) is start
-    assert MeanShift().swaps(target, family, start, "shared", 0.0, rng).cost <= start.cost
+    centers = separated_points(6, 4, 0, distance=9.0)
+    rows = np.repeat(centers, 4000, axis=0) + rng.standard_normal((24_000, 4))
+    sketch = Sketcher(120, n_clusters=6, scale=1.0, random_state=0).fit(rows).sketch(rows)
+    family = SphericalGaussian(sketch.operator)
+    target = np.concatenate([sketch.centered_mean.real, sketch.centered_mean.imag])
+    astray = centers.copy()
+    astray[:2] = centers[2:4] + 1.0
+    start = fit_of(target, family, family.at(astray))
+    decoding = decoding_of(sketch, MeanShift(), 6)
+    fit = decoding.renewed(start)
+    assert start.cost > 50 * decoding.noise
+    assert fit.cost < 2 * decoding.noise
+    assert largest_distance(centers, fit.parameters[:, :4]) < 0.3
+    assert decoding.renewed(fit).cost <= fit.cost
+
+
+def test_many_clusters_far_apart_are_all_found_in_one_decode():
+    rng = np.random.default_rng(0)
+    centers = 6.0 * rng.standard_normal((40, 8))
+    rows = np.repeat(centers, 500, axis=0) + rng.standard_normal((20_000, 8))
+    sketch = Sketcher(1600, n_clusters=40, scale=1.0, random_state=0).fit(rows).sketch(rows)
+    mixture = decoded(MeanShift(), sketch, 40)
+    assert mixture.goodness_of_fit < 1.0
+    assert largest_distance(centers, mixture.locations) < 1.0
 
 
 def test_importance_is_what_an_atoms_absence_costs(clusters):
@@ -457,7 +514,7 @@ def test_two_atoms_in_one_cluster_are_merged_rather_than_a_small_cluster_lost():
     start = fit_of(target, family, family.at(doubled))
     # Weighed alone, each of the two is worth far more than the small cluster.
     assert np.argmin(importances(family, start)) == 2
-    fit = contracted(target, family, start, "shared")
+    fit = reduced(target, family, start, "shared")
     assert len(fit.weights) == 4
     assert fit.cost < without_least(target, family, start).cost
     assert largest_distance(centers, fit.parameters[:, :4]) < 1.0

@@ -17,7 +17,7 @@ from sketchlearn.decoders.refinement import (
     residual_of,
     reweighted,
 )
-from sketchlearn.decoders.selection import Starts, select, starting_points
+from sketchlearn.decoders.selection import Starts, modes, starting_points
 from sketchlearn.sketching import Sketch
 
 
@@ -94,7 +94,7 @@ class CLOMPR(Decoder):
         if len(fit.weights):
             residual = residual_of(target, fit.weights, family.sketch(fit.parameters))
         points = starting_points(family, self.starts, self.n_starts, rng)
-        return select(family, family.default_shape(), residual, points, self.n_ascents)
+        return modes(family, family.default_shape(), residual, points, self.n_ascents)[0]
 
     def expand(self, family: AtomFamily, fit: Fit, location: np.ndarray) -> np.ndarray:
         """The parameters with the new atom appended."""

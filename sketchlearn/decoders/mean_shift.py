@@ -6,32 +6,36 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 from threadpoolctl import threadpool_limits
 
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
-from sketchlearn.decoders.refinement import (
-    Fit,
-    Shapes,
-    adjust,
-    gram_matrix,
-    residual_of,
-    reweighted,
-)
-from sketchlearn.decoders.selection import Starts, select, starting_points
+from sketchlearn.decoders.reduction import importances, reduced, without_least
+from sketchlearn.decoders.refinement import Fit, Shapes, adjust, residual_of, reweighted
+from sketchlearn.decoders.selection import Starts, modes, starting_points
 from sketchlearn.sketching import Sketch
 
-# A swap that lowers the cost by less has found nothing new.
-LEAST_GAIN = 1e-3
+# A swap that lowers the cost by less has found nothing new; so many such swaps in a row end them.
+LEAST_GAIN, MOST_FAILURES = 1e-3, 5
+# Of so many atoms each swap takes long: they must gain more, before the last stage still more.
+MANY_ATOMS, LEAST_GAIN_OF_MANY, COARSE_GAIN = 32, 0.02, 0.1
+# A step may add this part of all atoms, at least one.
+PART_AT_ONCE = 16
+# Starts under a kernel that narrows, of many atoms, where the sketch has so many frequencies for
+# each coordinate of each: with fewer, the residual's highest modes are no clusters, and are found.
+N_WIDE, NUMBERS_TO_WIDEN = 64, 4
+# Optimiser iterations of a greedy step, and before and after atoms are dropped in a swap.
+N_GREEDY, N_EXPANDED, N_SWAPPED = 15, 40, 40
+# Up to so many atoms are sought anew at a time, until so many tries in a row have not lowered the
+# cost by this part.
+MOST_RENEWED, MOST_FUTILE_RENEWALS, LEAST_RENEWAL_GAIN = 8, 16, 0.02
 # Starting points of a search for small atoms, in parts of a greedy step's.
 FINE_SEARCH = 10
 # What an atom must explain to be no noise, in units of the noise in one real entry of the sketch:
 # the best fitting noise explains up to 12, a cluster of 0.2 % of 50,000 rows 40.
 SIGNIFICANT = 15.0
-# Cosine of the angle between atoms from which they may stand for one cluster.
-ALIKE = 0.5
 BOTH: tuple[Starts, ...] = ("gaussian", "box")
+STAGES: tuple[Shapes, ...] = ("fixed", "shared", "free")
 
 
 @final
@@ -45,9 +49,14 @@ class MeanShift(Decoder):
 
     A swap adds the atom best correlated with the residual, adjusts, drops the atom whose loss costs
     least, :math:`\alpha_j^2 / [G^{-1}]_{jj}` with G the atoms' Gram matrix, or merges the two most
-    alike if that costs less, adjusts, and is kept if the cost fell by more than 0.1 %. Where no
-    more is left than noise, small clusters may still be hidden in it: then the search is finer, and
-    over once the best new atom is not significant.
+    alike if that costs less, adjusts, and is kept if the cost fell by more than 0.1 %, and by more
+    than noise can explain. Of many atoms several are added and swapped at a time, and all but the
+    last stage only seek what gains much. Where no more is left than noise, small clusters may still
+    be hidden in it: then the search is finer, and over once the best new atom is not significant.
+
+    Where clusters are certainly missing in the end (`Mixture.misses_clusters`), several atoms at a
+    time, chosen at random, are dropped and sought anew, and the later stages are gone through once
+    more.
 
     Parameters
     ----------
@@ -59,7 +68,8 @@ class MeanShift(Decoder):
         Starting points of a greedy step; a swap takes twice as many, the search for small clusters
         ten times, half of them in the box.
     n_ascents : int, default=32
-        Starts that climb, the best correlated ones.
+        Starts that climb, the best correlated ones; of many atoms 64 more do, best or not, from a
+        kernel as wide as the data.
     shapes : {"fixed", "shared", "free"}, default="free"
         The last stage.
     good_fit : float, default=1.1
@@ -83,114 +93,139 @@ class MeanShift(Decoder):
     ) -> Mixture:
         """Recover ``n_atoms`` atoms; see `Decoder.decode`."""
         target = check_decodable(sketch, family, n_atoms)
-        noise = sketch.standard_error**2
-        fit = self.greedy(target, family, n_atoms, rng)
-        stages: tuple[Shapes, ...] = ("fixed", "shared", "free")
-        for shapes in stages[: stages.index(self.shapes) + 1]:
-            n_iter = 100 if shapes == "fixed" else 300
-            fit = adjust(target, family, fit, shapes=shapes, max_iter=n_iter)
-            fit = self.swaps(target, family, fit, shapes, noise, rng)
-        return mixture_of(sketch, family, fit)
+        decoding = Decoding(self, target, family, n_atoms, sketch.standard_error**2, rng)
+        start = decoding.start()
+        mixture = mixture_of(sketch, family, decoding.freed(start))
+        if not mixture.misses_clusters:
+            return mixture
+        renewed = decoding.renewed(start)
+        if renewed.cost == start.cost:
+            return mixture
+        again = mixture_of(sketch, family, decoding.freed(renewed))
+        return min(mixture, again, key=lambda each: each.cost)
 
-    def greedy(
-        self, target: np.ndarray, family: AtomFamily, n_atoms: int, rng: np.random.Generator
-    ) -> Fit:
-        """One atom after the other where the residual's mode is, all adjusted in between."""
-        fit = Fit(np.empty(0), np.empty((0, len(family.bounds()[0]))), float(target @ target))
-        for _ in range(n_atoms):
-            points = starting_points(family, self.starts, self.n_starts, rng)
-            fit = self._expanded(target, family, fit, points)
-            fit = adjust(target, family, fit, shapes="fixed", max_iter=15)
+
+@dataclass(frozen=True, eq=False)
+class Decoding:
+    """One decode: its settings, what is decoded, and the steps."""
+
+    settings: MeanShift
+    target: np.ndarray
+    family: AtomFamily
+    n_atoms: int
+    noise: float
+    rng: np.random.Generator
+
+    def start(self) -> Fit:
+        """The first stage: atoms of fixed shape, one after the other."""
+        nothing = np.empty((0, len(self.family.bounds()[0])))
+        fit = Fit(np.empty(0), nothing, float(self.target @ self.target))
+        return self.settled(self.filled(fit), "fixed")
+
+    def freed(self, fit: Fit) -> Fit:
+        """The stages after the first, as far as they are asked for."""
+        later: tuple[Shapes, ...] = ("shared", "free")
+        for shapes in later[: STAGES.index(self.settings.shapes)]:
+            fit = self.settled(fit, shapes)
         return fit
 
-    def swaps(
-        self,
-        target: np.ndarray,
-        family: AtomFamily,
-        fit: Fit,
-        shapes: Shapes,
-        noise: float,
-        rng: np.random.Generator,
-    ) -> Fit:
+    def settled(self, fit: Fit, shapes: Shapes) -> Fit:
+        """One stage: all atoms adjusted, then swaps."""
+        fit = self.adjusted(fit, shapes, 100 if shapes == "fixed" else 300)
+        return self.swaps(fit, shapes)
+
+    def filled(self, fit: Fit) -> Fit:
+        """Atoms added where the residual's modes are, a few at a time, all adjusted in between."""
+        while (n_missing := self.n_atoms - len(fit.weights)) > 0:
+            fit = self.expanded(fit, min(self.n_at_once, n_missing))
+            fit = self.adjusted(fit, "fixed", N_GREEDY)
+        return fit
+
+    def swaps(self, fit: Fit, shapes: Shapes) -> Fit:
         """Swap until enough tries in a row have found nothing, or only noise is left."""
-        least = SIGNIFICANT * noise / len(target)
-        n_failures = 0
-        while n_failures < max(5, len(fit.weights) / 3):
-            is_fine = fit.cost <= self.good_fit * noise
-            points = self._starting_points(family, is_fine, rng)
-            tried = self._expanded(target, family, fit, points)
-            if is_fine and importances(family, tried)[-1] < least:
+        least = SIGNIFICANT * self.noise / len(self.target)
+        least_gain, most_failures = LEAST_GAIN, MOST_FAILURES
+        if self.n_atoms >= MANY_ATOMS:
+            is_last = shapes == self.settings.shapes
+            least_gain = LEAST_GAIN_OF_MANY if is_last else COARSE_GAIN
+            most_failures = MOST_FAILURES if is_last else 1
+        most, n_failures = self.n_at_once, 0
+        while n_failures < most_failures:
+            is_fine = n_failures > 0 and fit.cost <= self.settings.good_fit * self.noise
+            tried = self.finely_expanded(fit) if is_fine else self.expanded(fit, most, is_swap=True)
+            n_new = len(tried.weights) - self.n_atoms
+            if is_fine and importances(self.family, tried)[-1] < least:
                 break
-            tried = adjust(target, family, tried, shapes=shapes, max_iter=40)
-            tried = contracted(target, family, tried, shapes)
-            tried = adjust(target, family, tried, shapes=shapes, max_iter=40)
-            if tried.cost < (1.0 - LEAST_GAIN) * fit.cost:
+            goal = fit.cost - max(least_gain * fit.cost, least)
+            tried = self.contracted(tried, shapes, goal)
+            if tried.cost < goal:
                 fit, n_failures = tried, 0
             else:
-                fit, n_failures = replace(fit, n_iter=tried.n_iter), n_failures + 1
+                fit = replace(fit, n_iter=tried.n_iter)
+                # Fewer at a time may succeed where several did not.
+                n_failures += n_new == 1 or most_failures == 1
+                most = max(1, n_new // 2)
         return fit
 
-    def _starting_points(
-        self, family: AtomFamily, is_fine: bool, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Where a swap seeks its new atom."""
-        if not is_fine:
-            return starting_points(family, self.starts, 2 * self.n_starts, rng)
-        half = FINE_SEARCH * self.n_starts // 2
-        return np.vstack([starting_points(family, starts, half, rng) for starts in BOTH])
+    def renewed(self, fit: Fit) -> Fit:
+        """Drop atoms at random and seek them anew: a way out where several are wrong at once."""
+        n_most = min(MOST_RENEWED, self.n_atoms // 2)
+        n_futile = 0 if n_most else MOST_FUTILE_RENEWALS
+        while n_futile < MOST_FUTILE_RENEWALS and fit.cost > self.settings.good_fit * self.noise:
+            n_dropped = self.rng.integers(1, n_most + 1)
+            kept = np.sort(self.rng.permutation(self.n_atoms)[n_dropped:])
+            tried = reweighted(self.target, self.family, fit.parameters[kept])
+            tried = self.adjusted(replace(tried, n_iter=fit.n_iter), "fixed", N_GREEDY)
+            tried = self.adjusted(self.filled(tried), "fixed", N_SWAPPED)
+            if tried.cost < (1.0 - LEAST_RENEWAL_GAIN) * fit.cost:
+                fit, n_futile = tried, 0
+            else:
+                fit, n_futile = replace(fit, n_iter=tried.n_iter), n_futile + 1
+        return fit
 
-    def _expanded(
-        self, target: np.ndarray, family: AtomFamily, fit: Fit, points: np.ndarray
-    ) -> Fit:
-        """The fit with one more atom where the residual calls for it, all weights solved for."""
-        shape = family.default_shape()
-        residual = target
+    def adjusted(self, fit: Fit, shapes: Shapes, max_iter: int) -> Fit:
+        """All atoms and weights moved jointly."""
+        return adjust(self.target, self.family, fit, shapes=shapes, max_iter=max_iter)
+
+    @property
+    def n_at_once(self) -> int:
+        """Atoms that a step may add."""
+        return -(-self.n_atoms // PART_AT_ONCE)
+
+    def expanded(self, fit: Fit, most: int, *, is_swap: bool = False) -> Fit:
+        """The fit with up to ``most`` more atoms where the residual calls for them."""
+        settings, operator = self.settings, self.family.operator
+        n_points = (2 if is_swap else 1) * settings.n_starts
+        points = starting_points(self.family, settings.starts, n_points, self.rng)
+        numbers = operator.n_frequencies / (self.n_atoms * self.family.n_features)
+        n_wide = N_WIDE if self.n_atoms >= MANY_ATOMS and numbers >= NUMBERS_TO_WIDEN else 0
+        return self._with_modes(fit, points, n_wide, most)
+
+    def finely_expanded(self, fit: Fit) -> Fit:
+        """The fit with one more atom, sought everywhere."""
+        half = FINE_SEARCH * self.settings.n_starts // 2
+        points = [starting_points(self.family, starts, half, self.rng) for starts in BOTH]
+        return self._with_modes(fit, np.vstack(points), 0, 1)
+
+    def _with_modes(self, fit: Fit, points: np.ndarray, n_wide: int, most: int) -> Fit:
+        """The fit with atoms where a search from the points found modes, weights solved for."""
+        family, target = self.family, self.target
+        shape, residual = family.default_shape(), target
         if len(fit.weights):
             shape = np.median(family.split(fit.parameters)[1], axis=0)
             residual = residual_of(target, fit.weights, family.sketch(fit.parameters))
-        location = select(family, shape, residual, points, self.n_ascents)
-        atom = np.concatenate([location, shape])
-        fuller = reweighted(target, family, np.vstack([fit.parameters, atom]))
+        n_ascents = self.settings.n_ascents
+        locations = modes(family, shape, residual, points, n_ascents, n_wide=n_wide, most=most)
+        atoms = np.hstack([locations, np.broadcast_to(shape, (len(locations), len(shape)))])
+        fuller = reweighted(target, family, np.vstack([fit.parameters, atoms]))
         return replace(fuller, n_iter=fit.n_iter)
 
-
-def importances(family: AtomFamily, fit: Fit) -> np.ndarray:
-    """How much the cost would rise without each atom (k,), the other weights solved for again."""
-    atoms = family.sketch(fit.parameters)
-    inverse = cho_solve(cho_factor(gram_matrix(atoms)), np.eye(len(atoms)))
-    return np.asarray(fit.weights**2 / np.diag(inverse))
-
-
-def contracted(target: np.ndarray, family: AtomFamily, fit: Fit, shapes: Shapes) -> Fit:
-    """The fit less its least atom, or with the two most alike merged: what costs less."""
-    fewer = [without_least(target, family, fit)]
-    if merged := with_merged(target, family, fit):
-        # Weighed after they have settled: what two atoms shared, one has to move for.
-        fewer = [
-            adjust(target, family, each, shapes=shapes, max_iter=15) for each in (*fewer, merged)
-        ]
-    return min(fewer, key=lambda each: each.cost)
-
-
-def with_merged(target: np.ndarray, family: AtomFamily, fit: Fit) -> Fit | None:
-    """The fit with the two most alike atoms as one of their moments; None if none are alike."""
-    atoms = family.sketch(fit.parameters).astype(np.float64)
-    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
-    likeness = np.triu(atoms @ atoms.T, 1)
-    pair = list(np.unravel_index(np.argmax(likeness), likeness.shape))
-    if likeness[*pair] < ALIKE or (total := fit.weights[pair].sum()) <= 0:
-        return None
-    shares = fit.weights[pair] / total
-    locations = family.split(fit.parameters)[0][pair]
-    middle = shares @ locations
-    variances = shares @ (family.covariances(fit.parameters)[pair] + (locations - middle) ** 2)
-    one = family.from_moments(middle[None], variances[None])
-    rest = np.delete(fit.parameters, pair, axis=0)
-    return replace(reweighted(target, family, np.vstack([rest, one])), n_iter=fit.n_iter)
-
-
-def without_least(target: np.ndarray, family: AtomFamily, fit: Fit) -> Fit:
-    """The fit less the atom whose removal raises the least-squares cost least."""
-    kept = np.arange(len(fit.weights)) != np.argmin(importances(family, fit))
-    fewer = reweighted(target, family, fit.parameters[kept])
-    return replace(fewer, n_iter=fit.n_iter)
+    def contracted(self, fit: Fit, shapes: Shapes, goal: float) -> Fit:
+        """The fit brought down to as many atoms as asked for, if it might reach the goal."""
+        fit = self.adjusted(fit, shapes, N_EXPANDED)
+        if fit.cost >= goal:
+            return fit
+        while len(fit.weights) > self.n_atoms + 1:
+            fit = without_least(self.target, self.family, fit)
+        fit = reduced(self.target, self.family, fit, shapes)
+        return self.adjusted(fit, shapes, N_SWAPPED)

@@ -1,4 +1,4 @@
-"""Finding where the next atom should be: mode seeking on the residual from many starts at once."""
+"""Finding where the next atoms should be: mode seeking on the residual from many starts at once."""
 
 from __future__ import annotations
 
@@ -6,13 +6,23 @@ from typing import Literal
 
 import numpy as np
 
+from sketchlearn._kernels.atoms import correlate, modulated_waves
 from sketchlearn.atoms import AtomFamily
 
 Starts = Literal["gaussian", "box"]
 
-N_STEPS = 20
+# Steps of a climb; while the kernel narrows, and after.
+N_STEPS, N_NARROWING, N_NARROW = 20, 40, 5
+# Greatest width of the kernel at the start, in parts of its width at the end.
+WIDEST = 4.0
 # A start where the correlation is weak may not move by more than one kernel width anyway.
 WEAKEST = 1e-3
+# Negative log-envelope from which a frequency adds nothing to a widened kernel.
+NEGLIGIBLE = 7.0
+# Cosine of the angle between atoms from which they are one mode.
+SAME_MODE = 0.3
+# Correlation of a mode that is taken along with the best one, in parts of the best one's.
+LEAST_SHARE = 0.7
 
 
 def starting_points(
@@ -28,44 +38,104 @@ def starting_points(
     return np.clip(points, operator.lower, operator.upper)
 
 
-def select(
+def modes(
     family: AtomFamily,
     shape: np.ndarray,
     residual: np.ndarray,
     starts: np.ndarray,
     n_ascents: int,
+    *,
+    n_wide: int = 0,
+    most: int = 1,
 ) -> np.ndarray:
-    r"""Location (d,) where :math:`b(c) = \langle a(c), r \rangle` is largest, atoms of one shape.
+    r"""Locations (n, d), n up to ``most``, where :math:`b(c) = \langle a(c), r \rangle` is largest.
 
     All starts are compared with one matrix product, and the best ``n_ascents`` of them climb
     together by mean shift, :math:`c \leftarrow c + \nabla b / (\tau^2 b)`, with
     :math:`\tau^2 = \sum_j e_j \|\omega_j\|^2 / (d \sum_j e_j)` for the envelope e: the kernel's
-    inverse squared width. Atoms of one shape have one norm, so this is the normalised correlation.
+    inverse squared width. Atoms of one shape have one norm, so b is the normalised correlation.
 
-    Source: Belhadji and Gribonval, "Sketch and shift", 2024 (arXiv 2312.09940), section 3.
+    A few widths away from all clusters a narrow kernel sees only interference. So the first
+    ``n_wide`` starts climb under a kernel that is as wide as the data, and narrows (annealing).
+
+    The best mode comes first; the others are no less than 70 % of it, and apart from each other.
+
+    Sources: Belhadji and Gribonval, "Sketch and shift", 2024 (arXiv 2312.09940), section 3; Shen,
+    Brooks and van den Hengel, "Fast global kernel density mode seeking: applications to
+    localization and tracking", 2007 (annealing).
     """
-    envelope = np.exp(family.log_envelope(shape[None]))
-    squared_norms = np.sum(family.operator.frequencies**2, axis=0)
-    tau2 = float(envelope[0] @ squared_norms) / (family.n_features * float(envelope.sum()))
-    stacked = residual.astype(np.float32)
-    correlations = family.waves(starts, envelope) @ stacked
-    points = starts[np.argsort(-correlations, kind="stable")[:n_ascents]]
+    search = _Search(family, shape, residual)
+    order = np.argsort(-search.correlations(starts)[0], kind="stable")
+    points = starts[order[:n_ascents]]
     for _ in range(N_STEPS):
-        points = _shift(family, envelope, stacked, points, tau2)
-    correlations = family.waves(points, envelope) @ stacked
-    return points[np.argmax(correlations)]
+        points = search.shifted(points, 1.0)
+    wide = starts[:n_wide]
+    for width in search.widths() if n_wide else ():
+        wide = search.shifted(wide, width)
+    points = np.vstack([points, wide])
+    correlations, waves = search.correlations(points)
+    chosen: list[int] = []
+    for i in np.argsort(-correlations, kind="stable"):
+        if chosen and correlations[i] < LEAST_SHARE * correlations[chosen[0]]:
+            break
+        if not chosen or np.max(waves[chosen] @ waves[i]) < SAME_MODE * (waves[i] @ waves[i]):
+            chosen.append(int(i))
+        if len(chosen) == most:
+            break
+    return points[chosen]
 
 
-def _shift(
-    family: AtomFamily, envelope: np.ndarray, residual: np.ndarray, points: np.ndarray, tau2: float
-) -> np.ndarray:
-    """One mean-shift step of all points, no longer than the kernel's width, kept in the box."""
-    waves = family.waves(points, envelope)
-    correlations = (waves @ residual).astype(np.float64)
-    floor = WEAKEST * max(float(np.max(correlations)), 1e-12)
-    steps = family.location_pullback(waves, residual) / (
-        tau2 * np.maximum(correlations, floor)[:, None]
-    )
-    lengths = np.linalg.norm(steps, axis=1, keepdims=True)
-    steps *= np.minimum(1.0, 1.0 / np.maximum(np.sqrt(tau2) * lengths, 1e-300))
-    return np.clip(points + steps, family.operator.lower, family.operator.upper)
+class _Search:
+    """The residual's correlation with atoms of one shape, widened or not."""
+
+    def __init__(self, family: AtomFamily, shape: np.ndarray, residual: np.ndarray) -> None:
+        operator = family.operator
+        self.operator = operator
+        self.d = family.n_features
+        squared = np.sum(operator.frequencies**2, axis=0)
+        # By length, so that those that a wide kernel responds to come first.
+        order = np.argsort(squared, kind="stable")
+        self.squared = squared[order]
+        self.log_envelope = family.log_envelope(shape[None])[0][order].astype(np.float64)
+        frequencies = operator.frequencies[:, order]
+        self.turns = (frequencies / (2 * np.pi)).astype(np.float32)
+        self.frequencies = np.ascontiguousarray(frequencies.T, dtype=np.float32)
+        self.residual = residual.astype(np.float32).reshape(2, -1)[:, order]
+
+    def widths(self) -> np.ndarray:
+        """Widths of the narrowing kernel, from the data's, or the widest, down to 1."""
+        operator = self.operator
+        spread = np.sqrt(np.trace(operator.covariance) / self.d) / operator.scale
+        narrowing = np.geomspace(np.clip(spread, 1.0, WIDEST), 1.0, N_NARROWING)
+        return np.concatenate([narrowing, np.ones(N_NARROW)])
+
+    def correlations(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``b`` at the points (n,), and the atoms there (n, 2 m)."""
+        waves = self._waves(points, np.exp(self.log_envelope))
+        return waves @ self.residual.ravel(), waves
+
+    def shifted(self, points: np.ndarray, width: float) -> np.ndarray:
+        """One step of all points, no longer than the kernel's width, kept in the box."""
+        widening = 0.5 * (width**2 - 1.0) * self.operator.scale**2 * self.squared
+        n = int(np.searchsorted(widening, NEGLIGIBLE))
+        envelope = np.exp(self.log_envelope[:n] - widening[:n])
+        tau2 = float(envelope @ self.squared[:n]) / (self.d * float(envelope.sum()))
+        residual = self.residual[:, :n].ravel()
+        waves = self._waves(points, envelope)
+        correlations = (waves @ residual).astype(np.float64)
+        floor = WEAKEST * max(float(np.max(correlations)), 1e-12)
+        in_phase, quadrature = np.empty((2, len(points), n), np.float32)
+        correlate(waves, residual, in_phase, quadrature)
+        gradient = -(quadrature @ self.frequencies[:n])
+        steps = gradient / (tau2 * np.maximum(correlations, floor)[:, None])
+        lengths = np.linalg.norm(steps, axis=1, keepdims=True)
+        steps *= np.minimum(1.0, 1.0 / np.maximum(np.sqrt(tau2) * lengths, 1e-300))
+        return np.clip(points + steps, self.operator.lower, self.operator.upper)
+
+    def _waves(self, points: np.ndarray, envelope: np.ndarray) -> np.ndarray:
+        """Atoms at the points, of the envelope (n,) of the n shortest frequencies."""
+        centred = (points - self.operator.center).astype(np.float32)
+        out = np.empty((len(points), 2 * len(envelope)), dtype=np.float32)
+        turns = centred @ self.turns[:, : len(envelope)]
+        modulated_waves(turns, envelope.astype(np.float32)[None], out)
+        return out

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.cloud import gaussian
 from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
-from sketchlearn.decoders.mean_shift import without_least
+from sketchlearn.decoders.reduction import without_least
 from sketchlearn.decoders.refinement import Fit, adjust, reweighted
 from sketchlearn.sketching import Sketch
 
