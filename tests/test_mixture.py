@@ -1,6 +1,7 @@
 """CompressiveGaussianMixture: planted mixtures, real rows, scikit-learn's surface, bad input."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from sklearn.mixture import GaussianMixture
 
 from datasets.tables import digits_pca10
 from sketchlearn import CompressiveGaussianMixture, EmptySketchError, Sketch, Sketcher
-from sketchlearn.atoms import Dirac
-from sketchlearn.decoders import CloudEM
+from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian
+from sketchlearn.decoders import CloudEM, MeanShift, is_identified
 
 TYPES = ["spherical", "diag", "full"]
 
@@ -242,6 +243,30 @@ def test_more_components_than_the_sketch_can_carry_are_warned_about():
     with pytest.warns(UserWarning, match=r"120 numbers for the 199 .*n_frequencies=995"):
         model.fit(rows)
     assert np.isfinite(model.score(rows))
+
+
+def test_variances_that_the_sketch_does_not_determine_do_not_collapse():
+    rng = np.random.default_rng(0)
+    centers = rng.standard_normal((12, 6))
+    X = np.repeat(centers, 1000, axis=0) + 0.7 * rng.standard_normal((12_000, 6))
+    # Barely two numbers for each parameter, of overlapping components.
+    sketch = Sketcher(170, n_clusters=12, scale=0.7, random_state=0).fit(X).sketch(X)
+    family = DiagonalGaussian(sketch.operator)
+    mixture = MeanShift().decode(sketch, family, 12, np.random.default_rng(0))
+    assert mixture.goodness_of_fit < 1.0
+    assert mixture.covariances.min() > 0.1 * 0.7**2
+
+
+def test_what_few_rows_say_identifies_no_mixture():
+    rng = np.random.default_rng(0)
+    X = np.repeat([[-5.0, 0.0], [5.0, 0.0]], 1000, axis=0) + rng.standard_normal((2000, 2))
+    sketcher = Sketcher(100, n_clusters=2, scale=1.0, random_state=0).fit(X)
+    family = FullGaussian(sketcher.operator_)
+    mixture = MeanShift().decode(sketcher.sketch(X), family, 2, np.random.default_rng(0))
+    # Five rows for each of eleven parameters.
+    for n_rows, is_told in ((54, False), (56, True)):
+        few = sketcher.sketch(X[:: len(X) // n_rows][:n_rows])
+        assert is_identified(replace(mixture, goodness_of_fit=0.1), few) == is_told
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)

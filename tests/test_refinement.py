@@ -92,7 +92,8 @@ def test_reweighting_finds_the_planted_weights(family, planted):
 
 @pytest.mark.parametrize("shapes", SHAPES)
 @pytest.mark.parametrize("kind", [Dirac, SphericalGaussian], ids=lambda kind: kind.__name__)
-def test_the_objectives_gradient(kind, shapes, planted, monkeypatch):
+@pytest.mark.parametrize("prior", [0.0, 0.5])
+def test_the_objectives_gradient(kind, shapes, prior, planted, monkeypatch):
     family = kind(operator_of(3, 200, reach=6.0))
     target = planted[2]
     start = family.at(planted[0][:, :3])
@@ -105,7 +106,8 @@ def test_the_objectives_gradient(kind, shapes, planted, monkeypatch):
         return Minimum(x, cost, 0, True)
 
     monkeypatch.setattr(refinement, "minimise", differentiated)
-    adjust(target, family, disturbed(family, target, start), shapes=shapes, max_iter=1)
+    before = disturbed(family, target, start)
+    adjust(target, family, before, shapes=shapes, max_iter=1, prior=prior)
     [(gradient, expected)] = seen
     n_shapes = {"fixed": 0, "shared": family.n_shape, "free": 4 * family.n_shape}[shapes]
     assert gradient.shape == (4 + 4 * 3 + n_shapes,)
@@ -145,6 +147,19 @@ def test_adjusting_lowers_the_cost_and_moves_only_what_it_may(family, planted, s
         np.testing.assert_array_equal(moved, before.parameters[:, 3])
     if shapes == "shared":
         assert np.ptp(moved) == 0.0
+
+
+def test_a_prior_keeps_shapes_together_and_is_no_part_of_the_cost(family, planted):
+    parameters, _, target = planted
+    start = reweighted(target, family, parameters)
+    free, held = (
+        adjust(target, family, start, shapes="free", max_iter=200, prior=prior)
+        for prior in (0.0, 100.0)
+    )
+    assert np.ptp(free.parameters[:, 3]) > 0.5
+    assert np.ptp(held.parameters[:, 3]) < 0.1
+    residual = residual_of(target, held.weights, family.sketch(held.parameters))
+    assert held.cost == pytest.approx(residual @ residual, rel=1e-3)
 
 
 def test_freeing_shapes_never_costs(family, planted):

@@ -32,7 +32,9 @@ NUMBERS_TO_SHARPEN, SHARPER = 8.0, 1.0 / 3.0
 # Clouds after the first, each started from the mixture of the one before: so many if sharper.
 N_SHARPER = 2
 # Least variances up to which an atom is taken to have collapsed.
-COLLAPSED = 1.5
+COLLAPSED = 1.2
+# Rows for each parameter from which a mixture can be told from the rows' accidents.
+ROWS_A_PARAMETER = 5
 
 
 @final
@@ -159,10 +161,13 @@ def is_identified(mixture: Mixture, sketch: Sketch) -> bool:
     Each parameter absorbs one of the 2 m numbers' noise; what is left must be no more than that of
     the numbers to spare. However small, a misfit beyond noise may hide a likelihood that is far
     from the best. An atom that collapsed to the least variance in some direction is a detail of
-    the data, not a component.
+    the data, not a component. And few rows are explained, up to their large noise, by anything.
     """
-    spare = spare_share(sketch, mixture.family, len(mixture.weights))
+    n_atoms = len(mixture.weights)
+    spare = spare_share(sketch, mixture.family, n_atoms)
     if spare <= 0:
+        return False
+    if sketch.n_effective < ROWS_A_PARAMETER * n_parameters(mixture.family, n_atoms):
         return False
     covariances = mixture.family.covariance_matrices(mixture.parameters)
     narrowest = float(np.linalg.eigvalsh(covariances).min()) / sketch.operator.scale**2

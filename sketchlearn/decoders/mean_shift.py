@@ -31,6 +31,9 @@ N_GREEDY, N_EXPANDED, N_SWAPPED = 15, 40, 40
 MOST_RENEWED, MOST_FUTILE_RENEWALS, LEAST_RENEWAL_GAIN = 8, 16, 0.02
 # Starting points of a search for small atoms, in parts of a greedy step's.
 FINE_SEARCH = 10
+# Inverse variance of a shape parameter, a logarithm of a variance, around the atoms' median: what
+# the sketch does not determine would collapse onto noise.
+SHAPE_PRECISION = 4.0
 # What an atom must explain to be no noise, in units of the noise in one real entry of the sketch:
 # the best fitting noise explains up to 12, a cluster of 0.2 % of 50,000 rows 40.
 SIGNIFICANT = 15.0
@@ -184,8 +187,9 @@ class Decoding:
         return fit
 
     def adjusted(self, fit: Fit, shapes: Shapes, max_iter: int) -> Fit:
-        """All atoms and weights moved jointly."""
-        return adjust(self.target, self.family, fit, shapes=shapes, max_iter=max_iter)
+        """All atoms and weights moved jointly, to the likeliest a posteriori."""
+        prior = SHAPE_PRECISION * self.noise / len(self.target) if shapes == "free" else 0.0
+        return adjust(self.target, self.family, fit, shapes=shapes, max_iter=max_iter, prior=prior)
 
     @property
     def n_at_once(self) -> int:

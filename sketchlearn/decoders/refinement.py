@@ -117,28 +117,41 @@ def adjust(
     shapes: Shapes,
     max_iter: int,
     tolerance: float = 1e-6,
+    prior: float = 0.0,
 ) -> Fit:
     r"""Minimise :math:`\|z - \sum_k \alpha_k a(\theta_k)\|^2` over weights and parameters jointly.
 
     Bounded quasi-Newton with analytic gradients, O(d m + k m) memory. ``shapes`` says whether the
     atoms' shape stays, moves as one value that all share, or moves for each atom.
+
+    Shapes that the sketch does not determine stay near their median at the start
+    :math:`\bar\eta` if a ``prior`` is given, the weight of an additional
+    :math:`\sum_k \|\eta_k - \bar\eta\|^2`, which the returned cost leaves out.
     """
     tell(n_atoms=len(fit.weights))
     packing = _Packing(family, fit, shapes)
+
+    d = family.n_features
+    middle = np.median(fit.parameters[:, d:], axis=0)
 
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
         weights, parameters = packing.unpack(x)
         atoms = family.sketch(parameters)
         residual = residual_of(target, weights, atoms)
-        pulled = family.pullback(parameters, atoms, residual)
+        in_parameters = -2.0 * weights[:, None] * family.pullback(parameters, atoms, residual)
+        cost = float(residual @ residual)
+        if prior:
+            apart = parameters[:, d:] - middle
+            cost += prior * float(np.sum(apart**2))
+            in_parameters[:, d:] += 2.0 * prior * apart
         gradient = packing.gradient(
-            -2.0 * (atoms @ residual.astype(np.float32)).astype(np.float64),
-            -2.0 * weights[:, None] * pulled,
+            -2.0 * (atoms @ residual.astype(np.float32)).astype(np.float64), in_parameters
         )
-        return float(residual @ residual), gradient
+        return cost, gradient
 
     end = minimise(
         objective, packing.x, packing.lower, packing.upper, max_iter=max_iter, tolerance=tolerance
     )
     weights, parameters = packing.unpack(end.x)
-    return Fit(weights, parameters, end.cost, fit.n_iter + end.n_iter, end.converged)
+    cost = end.cost - prior * float(np.sum((parameters[:, d:] - middle) ** 2))
+    return Fit(weights, parameters, cost, fit.n_iter + end.n_iter, end.converged)
