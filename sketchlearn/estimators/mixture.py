@@ -20,6 +20,7 @@ from sketchlearn.decoders import (
     n_parameters,
     repeated,
 )
+from sketchlearn.decoders.cloud_em import ROWS_A_PARAMETER
 from sketchlearn.estimators.compressive import CompressiveEstimator
 from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.sketching import Sketcher, calibrated_weights
@@ -27,8 +28,6 @@ from sketchlearn.sketching import Sketcher, calibrated_weights
 # Frequencies for each parameter of a mixture, unless that is more than so many; the fewest.
 FREQUENCIES_A_PARAMETER = 5
 MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
-# Rows of the pilot for each parameter, without which EM had better not be run on it.
-ROWS_A_PARAMETER = 5
 # Random starts of EM on the pilot.
 N_RANDOM_STARTS = 3
 
