@@ -448,7 +448,7 @@ def test_swaps_stop_where_noise_is_left_and_never_lose(clusters):
     assert noiseless.swaps(start, "shared").cost <= start.cost
 
 
-def test_several_wrong_atoms_are_renewed_at_once():
+def test_several_wrong_atoms_are_replaced_at_once_by_growing_and_pruning():
     rng = np.random.default_rng(0)
     centers = separated_points(6, 4, 0, distance=9.0)
     rows = np.repeat(centers, 4000, axis=0) + rng.standard_normal((24_000, 4))
@@ -459,11 +459,13 @@ def test_several_wrong_atoms_are_renewed_at_once():
     astray[:2] = centers[2:4] + 1.0
     start = fit_of(target, family, family.at(astray))
     decoding = decoding_of(sketch, MeanShift(), 6)
-    fit = decoding.renewed(start)
+    fit = decoding.regrown(start)
     assert start.cost > 50 * decoding.noise
     assert fit.cost < 2 * decoding.noise
     assert largest_distance(centers, fit.parameters[:, :4]) < 0.3
-    assert decoding.renewed(fit).cost <= fit.cost
+    assert len(fit.weights) == 6
+    assert fit.n_iter > start.n_iter
+    assert decoding.regrown(fit) is fit
 
 
 def test_many_clusters_far_apart_are_all_found_in_one_decode():

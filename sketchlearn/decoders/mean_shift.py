@@ -26,9 +26,9 @@ PART_AT_ONCE = 16
 N_WIDE, NUMBERS_TO_WIDEN = 64, 4
 # Optimiser iterations of a greedy step, and before and after atoms are dropped in a swap.
 N_GREEDY, N_EXPANDED, N_SWAPPED = 15, 40, 40
-# Up to so many atoms are sought anew at a time, until so many tries in a row have not lowered the
-# cost by this part.
-MOST_RENEWED, MOST_FUTILE_RENEWALS, LEAST_RENEWAL_GAIN = 8, 16, 0.02
+# Where clusters are missing, atoms are added up to so many times as many as asked for; of those too
+# many this part is dropped at a time, with so many optimiser iterations in between; so often.
+GROWTH, PART_PRUNED, N_PRUNED, MOST_ROUNDS = 3, 0.3, 10, 5
 # Starting points of a search for small atoms, in parts of a greedy step's.
 FINE_SEARCH = 10
 # Inverse variance of a shape parameter, a logarithm of a variance, around the atoms' median: what
@@ -57,9 +57,9 @@ class MeanShift(Decoder):
     last stage only seek what gains much. Where no more is left than noise, small clusters may still
     be hidden in it: then the search is finer, and over once the best new atom is not significant.
 
-    Where clusters are certainly missing in the end (`Mixture.misses_clusters`), several atoms at a
-    time, chosen at random, are dropped and sought anew, and the later stages are gone through once
-    more.
+    Where clusters are certainly missing in the end (`Mixture.misses_clusters`), atoms are added up
+    to three times as many as asked for and pruned, up to five times, and all stages are gone
+    through once more.
 
     Parameters
     ----------
@@ -101,10 +101,10 @@ class MeanShift(Decoder):
         mixture = mixture_of(sketch, family, decoding.freed(start))
         if not mixture.misses_clusters:
             return mixture
-        renewed = decoding.renewed(start)
-        if renewed.cost == start.cost:
+        regrown = decoding.regrown(start)
+        if regrown.cost == start.cost:
             return mixture
-        again = mixture_of(sketch, family, decoding.freed(renewed))
+        again = mixture_of(sketch, family, decoding.freed(decoding.settled(regrown, "fixed")))
         return min(mixture, again, key=lambda each: each.cost)
 
 
@@ -170,20 +170,27 @@ class Decoding:
                 most = max(1, n_new // 2)
         return fit
 
-    def renewed(self, fit: Fit) -> Fit:
-        """Drop atoms at random and seek them anew: a way out where several are wrong at once."""
-        n_most = min(MOST_RENEWED, self.n_atoms // 2)
-        n_futile = 0 if n_most else MOST_FUTILE_RENEWALS
-        while n_futile < MOST_FUTILE_RENEWALS and fit.cost > self.settings.good_fit * self.noise:
-            n_dropped = self.rng.integers(1, n_most + 1)
-            kept = np.sort(self.rng.permutation(self.n_atoms)[n_dropped:])
-            tried = reweighted(self.target, self.family, fit.parameters[kept])
-            tried = self.adjusted(replace(tried, n_iter=fit.n_iter), "fixed", N_GREEDY)
-            tried = self.adjusted(self.filled(tried), "fixed", N_SWAPPED)
-            if tried.cost < (1.0 - LEAST_RENEWAL_GAIN) * fit.cost:
-                fit, n_futile = tried, 0
-            else:
-                fit, n_futile = replace(fit, n_iter=tried.n_iter), n_futile + 1
+    def regrown(self, fit: Fit) -> Fit:
+        """Far too many atoms, pruned; again and again, and the best: a way out of a wrong start.
+
+        Among more atoms than there are clusters a wrong one loses its weight to right ones, where a
+        swap would have to better everything by one atom.
+        """
+        best = fit
+        for _ in range(MOST_ROUNDS):
+            if best.cost <= self.settings.good_fit * self.noise:
+                break
+            grown = replace(self, n_atoms=GROWTH * self.n_atoms).filled(best)
+            pruned = self.adjusted(self.pruned(grown), "fixed", N_SWAPPED)
+            best = min(replace(best, n_iter=pruned.n_iter), pruned, key=lambda each: each.cost)
+        return best
+
+    def pruned(self, fit: Fit) -> Fit:
+        """The least atoms dropped, some at a time, and the others adjusted."""
+        while (n_excess := len(fit.weights) - self.n_atoms) > 0:
+            for _ in range(max(1, int(PART_PRUNED * n_excess))):
+                fit = without_least(self.target, self.family, fit)
+            fit = self.adjusted(fit, "fixed", N_PRUNED)
         return fit
 
     def adjusted(self, fit: Fit, shapes: Shapes, max_iter: int) -> Fit:
