@@ -167,7 +167,8 @@ def is_identified(mixture: Mixture, sketch: Sketch) -> bool:
     spare = spare_share(sketch, mixture.family, n_atoms)
     if spare <= 0:
         return False
-    if sketch.n_effective < ROWS_A_PARAMETER * n_parameters(mixture.family, n_atoms):
+    n_rows = max(sketch.weight_sum, sketch.n_effective)
+    if n_rows < ROWS_A_PARAMETER * n_parameters(mixture.family, n_atoms):
         return False
     covariances = mixture.family.covariance_matrices(mixture.parameters)
     narrowest = float(np.linalg.eigvalsh(covariances).min()) / sketch.operator.scale**2

@@ -155,9 +155,20 @@ def check_decodable(sketch: Sketch, family: AtomFamily, n_atoms: int) -> np.ndar
             f"a sketch of {sketch.operator.n_frequencies} frequencies cannot tell {n_atoms} atoms "
             f"apart; sketch with n_frequencies of at least {5 * n_atoms * family.n_features}"
         )
-    tell(n_wanted=n_atoms, noise=sketch.standard_error**2)
+    tell(n_wanted=n_atoms, noise=noise_of(sketch))
     mean = sketch.centered_mean
     return np.concatenate([mean.real, mean.imag])
+
+
+def noise_of(sketch: Sketch) -> float:
+    """Squared standard error of the sketch, a row of weight two taken for two rows.
+
+    Repetitions and weights are then decoded alike, as scikit-learn's conventions ask. Weights that
+    add up to less than the effective number of rows count as that many.
+    """
+    power = float(np.sum(np.abs(sketch.centered_mean) ** 2))
+    n_rows = max(sketch.weight_sum, sketch.n_effective)
+    return max(sketch.operator.n_frequencies - power, 0.0) / n_rows
 
 
 def mixture_of(sketch: Sketch, family: AtomFamily, fit: Fit) -> Mixture:
@@ -166,7 +177,7 @@ def mixture_of(sketch: Sketch, family: AtomFamily, fit: Fit) -> Mixture:
     total = float(fit.weights.sum())
     weights = fit.weights[order] / total if total > 0 else np.full(len(order), 1 / len(order))
     parameters = fit.parameters[order]
-    noise = sketch.standard_error**2
+    noise = noise_of(sketch)
     locations, _ = family.split(parameters)
     between = weights @ np.square(locations - weights @ locations)
     variances = between + weights @ family.covariances(parameters)

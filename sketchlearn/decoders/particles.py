@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.cloud import BLUR, Cloud, blur_covariance, gaussian, move, start_cloud
-from sketchlearn.decoders.decoder import Decoder, Mixture, spread_ratio
+from sketchlearn.decoders.decoder import Decoder, Mixture, noise_of, spread_ratio
 from sketchlearn.decoders.point_clustering import cluster_points
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching import Sketch
@@ -108,7 +108,7 @@ class Particles(Decoder):
         cloud = move(sketch, start, blur, self.n_moves)
         # Where the cloud cannot come down to the noise, the data has detail finer than the blur.
         for _ in range(MOST_SHARPENINGS):
-            if cloud.cost <= sketch.standard_error**2:
+            if cloud.cost <= noise_of(sketch):
                 break
             blur = cloud.blur / 4.0
             points = cloud.points + gaussian(cloud.blur - blur, n_points, rng)
