@@ -12,7 +12,7 @@ from sketchlearn.atoms import AtomFamily, GaussianFamily, SphericalGaussian
 from sketchlearn.atoms.gaussian import LEAST_VARIANCE
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.cloud import blur_covariance, gaussian_cloud, move, start_cloud
-from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
+from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of, rows_of
 from sketchlearn.decoders.particles import WIDENING, n_particles
 from sketchlearn.decoders.point_mixture import fit_of, mixture_of_points
 from sketchlearn.decoders.refinement import adjust, reweighted
@@ -167,8 +167,7 @@ def is_identified(mixture: Mixture, sketch: Sketch) -> bool:
     spare = spare_share(sketch, mixture.family, n_atoms)
     if spare <= 0:
         return False
-    n_rows = max(sketch.weight_sum, sketch.n_effective)
-    if n_rows < ROWS_A_PARAMETER * n_parameters(mixture.family, n_atoms):
+    if rows_of(sketch) < ROWS_A_PARAMETER * n_parameters(mixture.family, n_atoms):
         return False
     covariances = mixture.family.covariance_matrices(mixture.parameters)
     narrowest = float(np.linalg.eigvalsh(covariances).min()) / sketch.operator.scale**2

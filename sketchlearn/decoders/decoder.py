@@ -47,12 +47,13 @@ class Mixture:
         :math:`\|z - \sum_k \alpha_k A(P_{\theta_k})\|^2`, with the unnormalised weights that the
         decoder ended with.
     goodness_of_fit : float
-        ``cost`` over the squared standard error of the sketch: at most about 1 where the mixture
+        ``cost`` over the squared standard error of the sketch, rows of weight two taken for two
+        rows: at most about 1 where the mixture
         explains the sketch up to sampling noise (its parameters absorb part of that noise), larger
         where the model is wrong or an atom is missing.
     misfit : float
         What the mixture leaves beyond noise, as a share of the sketch's power:
-        ``max(0, cost - standard_error^2) / ||z||^2``.
+        ``max(0, cost - cost / goodness_of_fit) / ||z||^2``.
     spread_ratio : float
         Trace of the covariance that was decoded over the pilot's: about 1, and less where a far
         cluster is missing.
@@ -160,19 +161,24 @@ def check_decodable(sketch: Sketch, family: AtomFamily, n_atoms: int) -> np.ndar
     return np.concatenate([mean.real, mean.imag])
 
 
-def noise_of(sketch: Sketch) -> float:
-    """Squared standard error of the sketch, a row of weight two taken for two rows.
+def rows_of(sketch: Sketch) -> float:
+    """Number of rows, a row of weight two taken for two.
 
     Repetitions and weights are then decoded alike, as scikit-learn's conventions ask. Weights that
     add up to less than the effective number of rows count as that many.
     """
+    return max(sketch.weight_sum, sketch.n_effective)
+
+
+def noise_of(sketch: Sketch) -> float:
+    """Squared standard error of the sketch, for as many rows as `rows_of` counts."""
     power = float(np.sum(np.abs(sketch.centered_mean) ** 2))
-    n_rows = max(sketch.weight_sum, sketch.n_effective)
-    return max(sketch.operator.n_frequencies - power, 0.0) / n_rows
+    return max(sketch.operator.n_frequencies - power, 0.0) / rows_of(sketch)
 
 
 def mixture_of(sketch: Sketch, family: AtomFamily, fit: Fit) -> Mixture:
     """The result of a decode that ended with ``fit``, heaviest atoms first."""
+    tell(n_atoms=len(fit.weights), cost=fit.cost)
     order = np.argsort(-fit.weights, kind="stable")
     total = float(fit.weights.sum())
     weights = fit.weights[order] / total if total > 0 else np.full(len(order), 1 / len(order))
