@@ -92,7 +92,7 @@ def test_the_more_it_moves_the_nearer_it_comes(digits_sketches, digits_mixtures)
         Particles(n_moves=n).cloud(sketch, mixture, np.random.default_rng(0)).cost
         for n in (1, 5, 25)
     ]
-    assert costs[0] > costs[1] > 2 * costs[2]
+    assert costs[0] > 1.5 * costs[1] > 6 * costs[2]
 
 
 def test_a_mixture_that_explains_the_sketch_is_not_moved(clusters):
