@@ -16,7 +16,16 @@ from planted import (
 
 from sketchlearn import EmptySketchError, Sketch, Sketcher, SketchMismatchError
 from sketchlearn.atoms import Dirac, SphericalGaussian
-from sketchlearn.decoders import CLOMPR, BestOf, Decoder, MeanShift, Mixture, Particles, Splitting
+from sketchlearn.decoders import (
+    CLOMPR,
+    BestOf,
+    CloudEM,
+    Decoder,
+    MeanShift,
+    Mixture,
+    Particles,
+    Splitting,
+)
 from sketchlearn.decoders.mean_shift import Decoding
 from sketchlearn.decoders.reduction import importances, reduced, with_merged, without_least
 from sketchlearn.decoders.refinement import Fit, adjust, nonnegative_weights, reweighted
@@ -249,9 +258,44 @@ def test_the_cost_is_what_the_best_weights_leave(clusters):
         mixture = decoded(decoder, sketch, 4)
         best = reweighted(target, mixture.family, mixture.parameters)
         assert mixture.cost == pytest.approx(best.cost, rel=1e-3)
-        assert mixture.goodness_of_fit == pytest.approx(mixture.cost / sketch.standard_error**2)
-        beyond_noise = mixture.cost - sketch.standard_error**2
-        assert mixture.misfit == pytest.approx(beyond_noise / (target @ target))
+        # Of 400 numbers, 4 locations, 4 widths and 3 weights take up 23.
+        noise = sketch.standard_error**2 * (1 - 23 / 400)
+        assert mixture.goodness_of_fit == pytest.approx(mixture.cost / noise)
+        assert mixture.misfit == pytest.approx((mixture.cost - noise) / (target @ target))
+
+
+@pytest.mark.parametrize("decoder", [Particles(), BestOf(), CloudEM()])
+@pytest.mark.parametrize("factor", [3, 1024])
+def test_rows_count_alike_however_heavy_all_of_them_are(clusters, decoder, factor):
+    _, sketch = clusters
+    mixture, heavier = (
+        decoder.decode(each, SphericalGaussian(each.operator), 3, np.random.default_rng(0))
+        for each in (sketch, sketch.reweighted(factor))
+    )
+    np.testing.assert_array_equal(mixture.parameters, heavier.parameters)
+    np.testing.assert_array_equal(mixture.weights, heavier.weights)
+    assert mixture.cost == heavier.cost
+    assert mixture.goodness_of_fit == heavier.goodness_of_fit
+
+
+def test_nothing_can_be_said_of_a_fit_where_no_number_is_to_spare():
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((2000, 5))
+    # 30 numbers for 6 locations, 6 widths and 5 weights: 41.
+    sketch = Sketcher(15, n_clusters=6, random_state=0).fit(rows).sketch(rows)
+    mixture = decoded(MeanShift(), sketch, 6)
+    assert mixture.goodness_of_fit == np.inf
+
+
+def test_figures_of_clustered_points_are_those_of_the_atoms_that_come(clusters):
+    _, sketch = clusters
+    mixture = decoded(Particles(), sketch, 3)
+    mean = sketch.centered_mean
+    target = np.concatenate([mean.real, mean.imag])
+    residual = target - mixture.weights @ mixture.family.sketch(mixture.parameters)
+    assert mixture.cost == pytest.approx(residual @ residual)
+    assert mixture.matched is not None
+    assert mixture.matched.cost < mixture.cost
 
 
 # Selecting.

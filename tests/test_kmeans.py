@@ -8,11 +8,19 @@ import polars as pl
 import pytest
 from planted import gaussian_clusters, largest_distance
 from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sketchlearn import CompressiveKMeans, EmptySketchError, Sketch, Sketcher
+from sketchlearn import (
+    CompressiveGaussianMixture,
+    CompressiveKMeans,
+    EmptySketchError,
+    Sketch,
+    Sketcher,
+)
 from sketchlearn.decoders import CLOMPR
 from sketchlearn.sketching import pilot_size
 
@@ -328,6 +336,57 @@ def test_a_lack_of_spread_is_told(fitted):
         CompressiveKMeans(2, random_state=0).fit_sketch(fitted.sketch_)
 
 
+@pytest.mark.parametrize("keep_pilot", [True, False])
+@pytest.mark.parametrize("seed", range(2))
+def test_more_clusters_than_were_asked_for_are_told(keep_pilot, seed):
+    X = make_blobs(6000, n_features=5, centers=6, random_state=seed)[0]
+    model = CompressiveKMeans(5, keep_pilot=keep_pilot, random_state=seed)
+    with pytest.warns(ConvergenceWarning, match=r"more clusters than n_clusters=5.* up to 6"):
+        model.fit(X)
+    # What the warning advises.
+    model.set_params(n_clusters=6).fit(X)
+    assert model.inertia_ < 1.01 * KMeans(6, n_init=10, random_state=0).fit(X).inertia_
+
+
+def test_flat_clusters_are_not_taken_for_missing_ones():
+    # Rings leave 4 % of the sketch's power to any 8 round clusters, and little less to 10.
+    rng = np.random.default_rng(0)
+    angles = rng.uniform(0, 2 * np.pi, size=20_000)
+    X = np.c_[np.cos(angles), np.sin(angles)] * rng.choice([2.0, 4.0], size=(20_000, 1))
+    X += 0.05 * rng.standard_normal(X.shape)
+    model = CompressiveKMeans(4, random_state=0).fit(X)
+    best = KMeans(4, n_init=10, random_state=0).fit(X).inertia_
+    assert model.mixture_.misses_clusters
+    assert model.inertia_ < 1.03 * best
+
+
+@pytest.mark.parametrize("model", [CompressiveKMeans(6), CompressiveGaussianMixture(6)])
+def test_fewer_numbers_than_parameters_are_told(model):
+    X = make_blobs(20_000, n_features=5, centers=6, random_state=3)[0]
+    sketch = Sketcher(15, n_clusters=6, random_state=0).fit(X).sketch(X)
+    with pytest.warns(UserWarning, match=r"30 numbers for the (41|65) parameters.*cannot determine"):
+        model.set_params(random_state=0).fit_sketch(sketch)
+
+
+def test_integer_weights_are_repetitions_and_a_common_factor_counts_nothing():
+    X = make_blobs(450, n_features=3, centers=4, random_state=0)[0]
+    weights = np.random.default_rng(0).integers(1, 4, size=len(X))
+    models = [
+        CompressiveKMeans(4, keep_pilot=False, sketcher=Sketcher(60, random_state=0).fit(X))
+        .set_params(random_state=0)
+        .fit(rows, sample_weight=each)
+        for rows, each in (
+            (np.repeat(X, weights, axis=0), None),
+            (X, weights),
+            (X, 10.0 * weights),
+            (X, 1024.0 * weights),
+        )
+    ]
+    for model in models[1:]:
+        np.testing.assert_array_equal(model.cluster_centers_, models[0].cluster_centers_)
+        assert model.mixture_.goodness_of_fit == models[0].mixture_.goodness_of_fit
+
+
 def test_a_sketcher_that_is_not_fitted_is_cloned_and_one_that_is_is_used():
     plain = Sketcher(60, random_state=5)
     model = model_of(sketcher=plain).fit(ROWS)
@@ -387,7 +446,9 @@ def test_it_clones_and_nested_parameters_can_be_set(fitted):
     assert_same_fit(model.fit(ROWS), fitted)
     nested = clone(model_of(sketcher=Sketcher(60), decoder=CLOMPR(n_starts=50)))
     nested.set_params(sketcher__n_frequencies=80, n_clusters=2)
-    assert nested.fit(ROWS).sketch_.operator.n_frequencies == 80
+    with pytest.warns(ConvergenceWarning, match="more clusters than n_clusters=2"):
+        nested.fit(ROWS)
+    assert nested.sketch_.operator.n_frequencies == 80
 
 
 def test_in_a_pipeline():

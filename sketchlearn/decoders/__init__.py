@@ -2,8 +2,8 @@
 
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.clompr import CLOMPR
-from sketchlearn.decoders.cloud_em import CloudEM, is_identified, n_parameters
-from sketchlearn.decoders.decoder import Decoder, Mixture
+from sketchlearn.decoders.cloud_em import CloudEM, is_identified
+from sketchlearn.decoders.decoder import Decoder, Mixture, n_parameters
 from sketchlearn.decoders.mean_shift import MeanShift
 from sketchlearn.decoders.model_selection import ClusterCount, count_clusters
 from sketchlearn.decoders.particles import Particles

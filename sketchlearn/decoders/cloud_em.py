@@ -12,10 +12,17 @@ from sketchlearn.atoms import AtomFamily, GaussianFamily, SphericalGaussian
 from sketchlearn.atoms.gaussian import LEAST_VARIANCE
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.cloud import blur_covariance, gaussian_cloud, move, start_cloud
-from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of, rows_of
+from sketchlearn.decoders.decoder import (
+    Decoder,
+    Mixture,
+    check_decodable,
+    mixture_of,
+    n_parameters,
+    spare_share,
+)
 from sketchlearn.decoders.particles import WIDENING, n_particles
-from sketchlearn.decoders.point_mixture import fit_of, mixture_of_points
-from sketchlearn.decoders.refinement import adjust, reweighted
+from sketchlearn.decoders.point_mixture import mixture_of_points
+from sketchlearn.decoders.refinement import adjust, fit_of, reweighted
 from sketchlearn.sketching import Sketch
 
 # Points drawn for each particle, so that its blur is seen.
@@ -145,32 +152,17 @@ class CloudEM(Decoder):
         return mixture_of(sketch, family, replace(fit, n_iter=cloud.n_iter + n_em))
 
 
-def n_parameters(family: AtomFamily, n_atoms: int) -> int:
-    """Free numbers of a mixture: weights that sum to 1, locations and shapes."""
-    return n_atoms * (1 + family.n_features + family.n_shape) - 1
-
-
-def spare_share(sketch: Sketch, family: AtomFamily, n_atoms: int) -> float:
-    """Share of the sketch's numbers that a mixture's parameters do not use up; may be negative."""
-    return 1.0 - n_parameters(family, n_atoms) / (2 * sketch.operator.n_frequencies)
-
-
 def is_identified(mixture: Mixture, sketch: Sketch) -> bool:
     """Whether a mixture explains the sketch by more than having parameters enough to.
 
-    Each parameter absorbs one of the 2 m numbers' noise; what is left must be no more than that of
-    the numbers to spare. However small, a misfit beyond noise may hide a likelihood that is far
-    from the best. An atom that collapsed to the least variance in some direction is a detail of
+    However small, a misfit beyond noise may hide a likelihood that is far from the best. An atom that collapsed to the least variance in some direction is a detail of
     the data, not a component. And few rows are explained, up to their large noise, by anything.
     """
     n_atoms = len(mixture.weights)
-    spare = spare_share(sketch, mixture.family, n_atoms)
-    if spare <= 0:
-        return False
-    if rows_of(sketch) < ROWS_A_PARAMETER * n_parameters(mixture.family, n_atoms):
+    if sketch.n_effective < ROWS_A_PARAMETER * n_parameters(mixture.family, n_atoms):
         return False
     covariances = mixture.family.covariance_matrices(mixture.parameters)
     narrowest = float(np.linalg.eigvalsh(covariances).min()) / sketch.operator.scale**2
     if narrowest < COLLAPSED * LEAST_VARIANCE:
         return False
-    return mixture.goodness_of_fit <= spare
+    return mixture.goodness_of_fit <= 1.0

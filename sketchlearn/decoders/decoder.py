@@ -47,12 +47,13 @@ class Mixture:
         :math:`\|z - \sum_k \alpha_k A(P_{\theta_k})\|^2`, with the unnormalised weights that the
         decoder ended with.
     goodness_of_fit : float
-        ``cost`` over the squared standard error of the sketch, rows of weight two taken for two
-        rows: at most about 1 where the mixture
-        explains the sketch up to sampling noise (its parameters absorb part of that noise), larger
-        where the model is wrong or an atom is missing.
+        ``cost`` over what the right mixture would leave, the reduced chi-squared: that is the
+        squared standard error of the sketch, times the share of its 2 m numbers that the p free
+        parameters leave to spare, 1 - p / (2 m), since each absorbs the noise of one. About 1 where
+        the mixture explains the sketch up to sampling noise, larger where the model is wrong or an
+        atom is missing; infinite where no number is to spare, and nothing can be said.
     misfit : float
-        What the mixture leaves beyond noise, as a share of the sketch's power:
+        What the mixture leaves beyond that, as a share of the sketch's power:
         ``max(0, cost - cost / goodness_of_fit) / ||z||^2``.
     spread_ratio : float
         Trace of the covariance that was decoded over the pilot's: about 1, and less where a far
@@ -63,6 +64,9 @@ class Mixture:
         Whether the last stage ended by its tolerance rather than by its iteration limit.
     message : str
         How the decode ended, in words.
+    matched : Mixture or None
+        The mixture that was matched to the sketch, where this one comes from points that started
+        from it; its figures say how much of the sketch a mixture of so many atoms explains.
     """
 
     weights: np.ndarray
@@ -75,6 +79,7 @@ class Mixture:
     n_iter: int
     converged: bool
     message: str
+    matched: Mixture | None = None
 
     @property
     def explains_sketch(self) -> bool:
@@ -99,12 +104,21 @@ class Mixture:
         )
 
     @property
+    def exceeds_spread(self) -> bool:
+        """Whether the atoms lie farther apart than the pilot's rows by more than chance."""
+        return self.spread_ratio > HIGH_SPREAD
+
+    @property
     def misses_clusters(self) -> bool:
         """Whether what is left, or the spread, is more than misshapen clusters account for."""
+        is_noise = self.goodness_of_fit <= NOISE
+        return not is_noise and (self.exceeds_spread or self.leaves_clusters)
+
+    @property
+    def leaves_clusters(self) -> bool:
+        """Whether more is left of the sketch than misshapen clusters account for."""
         if self.goodness_of_fit <= NOISE:
             return False
-        if self.spread_ratio > HIGH_SPREAD:
-            return True
         operator = self.family.operator
         widths = np.linalg.eigvalsh(operator.covariance) / operator.scale**2
         return self.misfit > VERY_LARGE_MISFIT and bool(
@@ -156,24 +170,24 @@ def check_decodable(sketch: Sketch, family: AtomFamily, n_atoms: int) -> np.ndar
             f"a sketch of {sketch.operator.n_frequencies} frequencies cannot tell {n_atoms} atoms "
             f"apart; sketch with n_frequencies of at least {5 * n_atoms * family.n_features}"
         )
-    tell(n_wanted=n_atoms, noise=noise_of(sketch))
+    tell(n_wanted=n_atoms, noise=sketch.standard_error**2)
     mean = sketch.centered_mean
     return np.concatenate([mean.real, mean.imag])
 
 
-def rows_of(sketch: Sketch) -> float:
-    """Number of rows, a row of weight two taken for two.
-
-    Repetitions and weights are then decoded alike, as scikit-learn's conventions ask. Weights that
-    add up to less than the effective number of rows count as that many.
-    """
-    return max(sketch.weight_sum, sketch.n_effective)
+def n_parameters(family: AtomFamily, n_atoms: int) -> int:
+    """Free numbers of a mixture: weights that sum to 1, locations and shapes."""
+    return n_atoms * (1 + family.n_features + family.n_shape) - 1
 
 
-def noise_of(sketch: Sketch) -> float:
-    """Squared standard error of the sketch, for as many rows as `rows_of` counts."""
-    power = float(np.sum(np.abs(sketch.centered_mean) ** 2))
-    return max(sketch.operator.n_frequencies - power, 0.0) / rows_of(sketch)
+def spare_share(sketch: Sketch, family: AtomFamily, n_atoms: int) -> float:
+    """Share of the sketch's numbers that a mixture's parameters do not use up; may be negative."""
+    return 1.0 - n_parameters(family, n_atoms) / (2 * sketch.operator.n_frequencies)
+
+
+def expected_cost(sketch: Sketch, family: AtomFamily, n_atoms: int) -> float:
+    """What the right mixture would leave: noise, less what its parameters absorb of it."""
+    return sketch.standard_error**2 * max(spare_share(sketch, family, n_atoms), 0.0)
 
 
 def mixture_of(sketch: Sketch, family: AtomFamily, fit: Fit) -> Mixture:
@@ -183,7 +197,7 @@ def mixture_of(sketch: Sketch, family: AtomFamily, fit: Fit) -> Mixture:
     total = float(fit.weights.sum())
     weights = fit.weights[order] / total if total > 0 else np.full(len(order), 1 / len(order))
     parameters = fit.parameters[order]
-    noise = noise_of(sketch)
+    noise = expected_cost(sketch, family, len(weights))
     locations, _ = family.split(parameters)
     between = weights @ np.square(locations - weights @ locations)
     variances = between + weights @ family.covariances(parameters)

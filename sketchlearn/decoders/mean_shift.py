@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from sketchlearn.atoms import AtomFamily
-from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of, noise_of
+from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
 from sketchlearn.decoders.reduction import importances, reduced, without_least
 from sketchlearn.decoders.refinement import Fit, Shapes, adjust, residual_of, reweighted
 from sketchlearn.decoders.selection import Starts, modes, starting_points
@@ -96,7 +96,7 @@ class MeanShift(Decoder):
     ) -> Mixture:
         """Recover ``n_atoms`` atoms; see `Decoder.decode`."""
         target = check_decodable(sketch, family, n_atoms)
-        decoding = Decoding(self, target, family, n_atoms, noise_of(sketch), rng)
+        decoding = Decoding(self, target, family, n_atoms, sketch.standard_error**2, rng)
         start = decoding.start()
         mixture = mixture_of(sketch, family, decoding.freed(start))
         if not mixture.misses_clusters:

@@ -12,7 +12,6 @@ from sklearn.utils import check_random_state
 from sketchlearn._validation import check_count
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
 from sketchlearn.decoders.best_of import BestOf
-from sketchlearn.decoders.cloud_em import spare_share
 from sketchlearn.decoders.decoder import NOISE, Decoder, Mixture
 from sketchlearn.sketching import Sketch
 
@@ -48,9 +47,7 @@ def count_clusters(
 ) -> ClusterCount:
     r"""Decode one sketch for several k, and choose the smallest that explains it.
 
-    A mixture explains the sketch when its goodness of fit, the cost over the squared standard error
-    of the sketch, is at most 1.5, counting only the share of the sketch's 2 m numbers that the
-    mixture's parameters leave to spare. Where none does, the clusters are not what the atoms are;
+    A mixture explains the sketch when its goodness of fit is at most 1.5. Where none does, the clusters are not what the atoms are;
     then the k is chosen at which the logarithm of the cost bends most,
     :math:`\log c_{k-1} - 2 \log c_k + \log c_{k+1}` (candidates in order), the usual elbow.
 
@@ -102,8 +99,7 @@ def count_clusters(
         for k, child in zip(numbers, children, strict=True)
     }
     for k in numbers:
-        spare = spare_share(sketch, family, k)
-        if mixtures[k].goodness_of_fit <= NOISE * max(spare, 0.0):
+        if mixtures[k].goodness_of_fit <= NOISE:
             return ClusterCount(k, True, mixtures)
     return ClusterCount(_elbow(mixtures), False, mixtures)
 

@@ -11,11 +11,17 @@ from threadpoolctl import threadpool_limits
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.cloud import BLUR, Cloud, blur_covariance, gaussian, move, start_cloud
-from sketchlearn.decoders.decoder import Decoder, Mixture, noise_of, spread_ratio
+from sketchlearn.decoders.decoder import (
+    Decoder,
+    Mixture,
+    check_decodable,
+    mixture_of,
+    spread_ratio,
+)
 from sketchlearn.decoders.point_clustering import cluster_points
+from sketchlearn.decoders.refinement import fit_of
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching import Sketch
-from sketchlearn.sketching.pilot import BOX_MARGIN
 
 # Fewest particles, and particles for each atom.
 LEAST_PARTICLES, PARTICLES_AN_ATOM = 3000, 100
@@ -46,11 +52,12 @@ class Particles(Decoder):
     involved.
 
     Where even the cloud lacks spread that the pilot had, rows far from all others are missing, too
-    few and scattered for a sketch to see. k-means' sum hangs on them, so points in the pilot's box
+    few and scattered for a sketch to see. k-means' sum hangs on them, so points in the search box
     stand for them, as many as have the variance that is missing.
 
-    What it returns has the cloud's clusters as its atoms, and their spread; its cost, goodness of
-    fit and misfit are those of the mixture that the cloud started from.
+    What it returns has the cloud's clusters as its atoms. Its cost, goodness of fit and misfit are
+    theirs; those of the mixture that the cloud started from are in ``matched``. Its spread ratio is
+    the cloud's, without the points that stand for missing spread.
 
     Parameters
     ----------
@@ -86,12 +93,14 @@ class Particles(Decoder):
         variances = np.stack(
             [part.var(axis=0) if len(part) else np.zeros(points.shape[1]) for part in parts]
         )
+        target = check_decodable(sketch, family, n_atoms)
+        fit = fit_of(target, family, shares, family.from_moments(centroids, variances))
+        fit = replace(fit, n_iter=mixture.n_iter + cloud.n_iter, converged=mixture.converged)
         return replace(
-            mixture,
-            weights=shares,
+            mixture_of(sketch, family, fit),
             spread_ratio=spread,
-            parameters=family.from_moments(centroids, variances),
-            n_iter=mixture.n_iter + cloud.n_iter,
+            message=f"{mixture.message}, then k-means on points that match the sketch",
+            matched=mixture,
         )
 
     def cloud(self, sketch: Sketch, mixture: Mixture, rng: np.random.Generator) -> Cloud:
@@ -108,7 +117,7 @@ class Particles(Decoder):
         cloud = move(sketch, start, blur, self.n_moves)
         # Where the cloud cannot come down to the noise, the data has detail finer than the blur.
         for _ in range(MOST_SHARPENINGS):
-            if cloud.cost <= noise_of(sketch):
+            if cloud.cost <= sketch.standard_error**2:
                 break
             blur = cloud.blur / 4.0
             points = cloud.points + gaussian(cloud.blur - blur, n_points, rng)
@@ -119,13 +128,13 @@ class Particles(Decoder):
 def with_strays(
     operator: FrequencyOperator, points: np.ndarray, n_strays: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points with uniform ones in the pilot's box added, and weights that give the pilot's spread.
+    """Points with uniform ones in the operator's box added, and weights that give the pilot's spread.
 
     Rows far from all others, few and scattered, leave no trace in a sketch. What is known of them
     is their share of the pilot's variance, and the box that they made so large.
     """
     middle = (operator.lower + operator.upper) / 2
-    half = (operator.upper - operator.lower) / 2 / (1 + 2 * BOX_MARGIN)
+    half = (operator.upper - operator.lower) / 2
     strays = rng.uniform(middle - half, middle + half, size=(n_strays, len(middle)))
     mean = points.mean(axis=0)
     missing = np.trace(operator.covariance) - points.var(axis=0).sum()

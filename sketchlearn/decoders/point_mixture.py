@@ -54,14 +54,6 @@ def mixture_of_points(
     return best.weights_, best.means_ * unit + centre, covariances, n_iter
 
 
-def fit_of(
-    target: np.ndarray, family: GaussianFamily, weights: np.ndarray, parameters: np.ndarray
-) -> Fit:
-    """The cost of given atoms with given weights, which are not solved for."""
-    residual = residual_of(target, weights, family.sketch(parameters))
-    return Fit(weights, parameters, float(residual @ residual))
-
-
 def repeated(points: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Points in numbers that follow their weights up to one: EM knows no weights."""
     n = COPIES * len(points)

@@ -59,6 +59,14 @@ def reweighted(target: np.ndarray, family: AtomFamily, parameters: np.ndarray) -
     return Fit(weights, parameters, float(residual @ residual))
 
 
+def fit_of(
+    target: np.ndarray, family: AtomFamily, weights: np.ndarray, parameters: np.ndarray
+) -> Fit:
+    """The cost of given atoms with given weights, which are not solved for."""
+    residual = residual_of(target, weights, family.sketch(parameters))
+    return Fit(weights, parameters, float(residual @ residual))
+
+
 class _Packing:
     """Weights, locations and shapes as one vector, scaled to about unit curvature."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +15,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sketchlearn._validation import check_count, check_distinct, check_sample_weight
-from sketchlearn.decoders import Decoder, Mixture, progress_line
+from sketchlearn.atoms import AtomFamily
+from sketchlearn.decoders import Decoder, Mixture, n_parameters, progress_line
 from sketchlearn.estimators.model_files import SavedAsFile
 from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.exceptions import EmptySketchError
@@ -24,6 +26,10 @@ from sketchlearn.sketching.sources import is_source, open_source, weight_column
 
 # What describes the rows, not the model.
 ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
+# Frequencies for each parameter of a mixture that a sketch should have.
+FREQUENCIES_A_PARAMETER = 5
+# Weights up to which float64 has all integers.
+LARGEST_INTEGER = 2.0**53
 
 
 class CompressiveEstimator(SavedAsFile, ABC):
@@ -53,8 +59,8 @@ class CompressiveEstimator(SavedAsFile, ABC):
         """What rows are sketched with where the user gave no sketcher."""
 
     @abstractmethod
-    def _decode(self, on_pilot: bool) -> None:
-        """Set the model's attributes from `sketch_`; with the pilot's rows where they are kept."""
+    def _decode(self, sketch: Sketch, on_pilot: bool) -> None:
+        """Set the model's attributes from a sketch; with the pilot's rows where they are kept."""
 
     def _fit_rows(
         self, X: Any, sample_weight: Any, keep_pilot: bool
@@ -79,8 +85,9 @@ class CompressiveEstimator(SavedAsFile, ABC):
         self.sketcher_ = self._fitted_sketcher(X, sample_weight, keep_pilot)
         self.sketch_ = self.sketcher_.sketch(X, sample_weight=sample_weight)
         # A sketcher that came fitted may have its pilot from other data.
+        sketch = as_repeated_rows(self.sketch_, sample_weight)
         with self._progress():
-            self._decode(on_pilot=keep_pilot and self.sketcher_ is not self.sketcher)
+            self._decode(sketch, on_pilot=keep_pilot and self.sketcher_ is not self.sketcher)
         return rows, sample_weight
 
     def _fit_source(self, X: Any, sample_weight: Any, keep_pilot: bool) -> None:
@@ -114,7 +121,7 @@ class CompressiveEstimator(SavedAsFile, ABC):
                 f"{self._n_atoms} atoms"
             )
         with self._progress():
-            self._decode(on_pilot=keep_pilot and is_own)
+            self._decode(self.sketch_, on_pilot=keep_pilot and is_own)
 
     @all_or_nothing
     def partial_fit(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Self:
@@ -174,7 +181,7 @@ class CompressiveEstimator(SavedAsFile, ABC):
         self.sketcher_ = Sketcher.from_operator(sketch.operator, n_jobs=self.n_jobs)
         self.sketch_ = sketch
         with self._progress():
-            self._decode(on_pilot=False)
+            self._decode(self.sketch_, on_pilot=False)
         return self
 
     @property
@@ -266,7 +273,7 @@ class CompressiveEstimator(SavedAsFile, ABC):
             self._check_distinct(X, weights)
             self._sketch_held(self._held)
         with self._progress():
-            self._decode(on_pilot=False)
+            self._decode(self.sketch_, on_pilot=False)
         return self
 
     def _require_in_memory(self, X: Any) -> None:
@@ -285,6 +292,21 @@ class CompressiveEstimator(SavedAsFile, ABC):
         if self.verbose:
             print(f"[{type(self).__name__}] {line}")
 
+    def _warn_of_few_frequencies(self, family: AtomFamily) -> None:
+        """Warn if the mixture has more parameters than the sketch has numbers."""
+        wanted = n_parameters(family, self._n_atoms)
+        m = family.operator.n_frequencies
+        if self._n_atoms <= m <= wanted // 2:
+            warnings.warn(
+                f"a sketch of {m} frequencies has {2 * m} numbers for the {wanted} parameters of "
+                f"{self._n_atoms} atoms ({type(family).__name__} in {family.n_features} "
+                "dimensions) and cannot determine them: sketch with "
+                f"n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {wanted // 2 + 1}), "
+                "or ask for fewer clusters or components",
+                UserWarning,
+                stacklevel=5,
+            )
+
     def _warn_of_lost_spread(self, mixture: Mixture) -> None:
         """Warn if something far from all atoms was probably missed."""
         if mixture.lacks_spread:
@@ -296,3 +318,24 @@ class CompressiveEstimator(SavedAsFile, ABC):
                 ConvergenceWarning,
                 stacklevel=5,
             )
+
+
+def as_repeated_rows(sketch: Sketch, sample_weight: np.ndarray | None) -> Sketch:
+    """The sketch with its rows counted as repetitions, if their weights are integers.
+
+    Fitting rows with integer weights is then fitting each so many times, as scikit-learn's
+    conventions ask; a common factor of all weights counts nothing. The sums stay as they are, and
+    other weights too: their rows count as the effective number of rows.
+    """
+    if sample_weight is None:
+        return sketch
+    positive = sample_weight[sample_weight > 0]
+    if np.any(positive != np.rint(positive)) or positive.max(initial=0.0) > LARGEST_INTEGER:
+        return sketch
+    numbers = [int(weight) for weight in positive]
+    n_rows = sum(numbers) // math.gcd(*numbers)
+    unit, rest = divmod(sketch.weight_units, n_rows)
+    if rest:
+        return sketch  # They were rounded.
+    counts = (n_rows, sketch.weight_units, n_rows * unit**2)
+    return Sketch(sketch.operator, sketch.feature_sum, *counts)

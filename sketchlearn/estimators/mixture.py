@@ -10,7 +10,7 @@ from sklearn.base import DensityMixin
 from sklearn.mixture import GaussianMixture
 
 from sketchlearn._validation import check_count, check_nonnegative
-from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
+from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
 from sketchlearn.decoders import (
     BestOf,
     CloudEM,
@@ -21,12 +21,11 @@ from sketchlearn.decoders import (
     repeated,
 )
 from sketchlearn.decoders.cloud_em import ROWS_A_PARAMETER
-from sketchlearn.estimators.compressive import CompressiveEstimator
+from sketchlearn.estimators.compressive import FREQUENCIES_A_PARAMETER, CompressiveEstimator
 from sketchlearn.estimators.state import all_or_nothing
-from sketchlearn.sketching import Sketcher, calibrated_weights
+from sketchlearn.sketching import Sketch, Sketcher, calibrated_weights
 
-# Frequencies for each parameter of a mixture, unless that is more than so many; the fewest.
-FREQUENCIES_A_PARAMETER = 5
+# Frequencies above which "auto" takes one for each parameter; and the fewest.
 MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
 # Random starts of EM on the pilot.
 N_RANDOM_STARTS = 3
@@ -298,24 +297,24 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
             FEWEST_FREQUENCIES, min(FREQUENCIES_A_PARAMETER * size, max(MANY_FREQUENCIES, size))
         )
 
-    def _decode(self, on_pilot: bool) -> None:
-        """Decode `sketch_`; by EM on the pilot where it is kept and nothing matches the sketch."""
+    def _decode(self, sketch: Sketch, on_pilot: bool) -> None:
+        """Decode a sketch; by EM on the pilot where it is kept and nothing matches the sketch."""
         self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         rng = np.random.default_rng(self._seed)
-        sketch = self.sketch_ if np.all(self._units == 1.0) else self.sketch_.standardised()
-        family = GAUSSIAN_FAMILIES[self.covariance_type](sketch.operator)
-        self._warn_of_small_sketch(family)
+        scaled = sketch if np.all(self._units == 1.0) else sketch.standardised()
+        family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
+        self._warn_of_few_frequencies(family)
         pilot = self.sketcher_.pilot_ if on_pilot else None
         is_all = pilot is not None and bool(np.all(self.sketcher_.pilot_chance_ == 1.0))
         wanted = ROWS_A_PARAMETER * n_parameters(family, self.n_components)
         if pilot is not None and not is_all and len(pilot) < wanted:
             pilot = None  # EM would fit it better than the data.
         decoder = self._decoder(pilot is not None)
-        mixture = decoder.decode(sketch, family, self.n_components, rng)
+        mixture = decoder.decode(scaled, family, self.n_components, rng)
         weights, means = mixture.weights, mixture.locations
         covariances = family.covariance_matrices(mixture.parameters)
-        if pilot is not None and (is_all or not is_identified(mixture, sketch)):
-            shares = calibrated_weights(self.sketch_, pilot, self.sketcher_.pilot_weight_)
+        if pilot is not None and (is_all or not is_identified(mixture, scaled)):
+            shares = calibrated_weights(sketch, pilot, self.sketcher_.pilot_weight_)
             points = repeated(pilot / self._units, shares, rng)
             weights, means, covariances, _ = mixture_of_points(
                 points, family, self.n_components, mixture, rng, n_random=N_RANDOM_STARTS
@@ -354,17 +353,3 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
         self.covariances_ = variances.copy() if is_diagonal else variances.mean(axis=1)
         self.precisions_ = 1.0 / self.covariances_
         self.precisions_cholesky_ = np.sqrt(self.precisions_)
-
-    def _warn_of_small_sketch(self, family: GaussianFamily) -> None:
-        """Warn if the mixture has more parameters than the sketch has numbers."""
-        wanted = n_parameters(family, self.n_components)
-        m = self.sketch_.operator.n_frequencies
-        if 2 * m < wanted:
-            warnings.warn(
-                f"a sketch of {m} frequencies has {2 * m} numbers for the {wanted} parameters of "
-                f"{self.n_components} components with {self.covariance_type!r} covariances: sketch "
-                f"with n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {-(-wanted // 2)}"
-                "), or ask for fewer components or parameters",
-                UserWarning,
-                stacklevel=5,
-            )

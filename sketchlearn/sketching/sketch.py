@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self, final
@@ -105,7 +106,10 @@ class Sketch:
             If the sketch holds no rows.
         """
         self._require_rows("mean")
-        cosines, sines = self.feature_sum * (FEATURE_UNIT / self.weight_sum)
+        # In lowest terms, so that a common factor of all weights changes no last bit.
+        common = math.gcd(int(np.gcd.reduce(self.feature_sum, axis=None)), self.weight_units)
+        weight_sum = self.weight_units // common * WEIGHT_UNIT
+        cosines, sines = self.feature_sum // common * (FEATURE_UNIT / weight_sum)
         return cosines + 1j * sines
 
     @property
