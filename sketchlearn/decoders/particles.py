@@ -38,6 +38,9 @@ N_RANDOM_STARTS = 4
 LOW_SPREAD = 0.9
 # Points that stand for such rows, and random starts of k-means then: it hangs on few points.
 N_STRAYS, N_RANDOM_STARTS_IF_STRAY = 5000, 10
+# How far into the search box they reach from its middle: a box leaves room around the data, and
+# points out there would carry too much of the sum (far outliers: 1.14 to 1.18 at 5 k d).
+STRAY_REACH = 0.83
 
 
 @final
@@ -134,7 +137,7 @@ def with_strays(
     is their share of the pilot's variance, and the box that they made so large.
     """
     middle = (operator.lower + operator.upper) / 2
-    half = (operator.upper - operator.lower) / 2
+    half = STRAY_REACH * (operator.upper - operator.lower) / 2
     strays = rng.uniform(middle - half, middle + half, size=(n_strays, len(middle)))
     mean = points.mean(axis=0)
     missing = np.trace(operator.covariance) - points.var(axis=0).sum()

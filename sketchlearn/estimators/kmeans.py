@@ -83,7 +83,8 @@ class CompressiveKMeans(
     n_iter_ : int
         Optimiser iterations of the decode that was kept.
     mixture_ : Mixture
-        The decoded mixture, with its goodness of fit.
+        The mixture of ``n_clusters`` Gaussians that was matched to the sketch, with its goodness of
+        fit. The centroids come from it, and settle on rows or on points that match the sketch.
     sketch_ : Sketch
         The sketch of all rows seen.
     sketcher_ : Sketcher
@@ -224,7 +225,7 @@ class CompressiveKMeans(
         family = SphericalGaussian(sketch.operator)
         self._warn_of_few_frequencies(family)
         mixture = self._decoder(pilot is not None).decode(sketch, family, self.n_clusters, rng)
-        self.mixture_ = mixture
+        self.mixture_ = matched = mixture.matched or mixture
         self.cluster_centers_, self.weights_ = mixture.locations, mixture.weights
         if pilot is not None:
             weights = calibrated_weights(sketch, pilot, self.sketcher_.pilot_weight_)
@@ -236,9 +237,9 @@ class CompressiveKMeans(
             self._warn_of_lost_spread(mixture)
             self._warn_of_wide_spread(sketch, mixture)
         if pilot is not None or not (mixture.lacks_spread or mixture.exceeds_spread):
-            self._warn_of_missed_clusters(sketch, mixture.matched or mixture, rng)
-        self.cost_, self.n_iter_ = mixture.cost, mixture.n_iter
-        fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
+            self._warn_of_missed_clusters(sketch, matched, rng)
+        self.cost_, self.n_iter_ = matched.cost, mixture.n_iter
+        fit = f"{matched.message}, goodness of fit {matched.goodness_of_fit:.3g}"
         self._report(f"decoded in {mixture.n_iter} iterations: {fit}")
 
     def _warn_of_wide_spread(self, sketch: Sketch, mixture: Mixture) -> None:
