@@ -40,7 +40,7 @@ LOW_SPREAD = 0.9
 N_STRAYS, N_RANDOM_STARTS_IF_STRAY = 5000, 10
 # How far into the search box they reach from its middle: a box leaves room around the data, and
 # points out there would carry too much of the sum (far outliers: 1.14 to 1.18 at 5 k d).
-STRAY_REACH = 0.83
+STRAY_REACH = 5 / 6
 
 
 @final
