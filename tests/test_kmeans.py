@@ -364,7 +364,7 @@ def test_flat_clusters_are_not_taken_for_missing_ones():
 def test_fewer_numbers_than_parameters_are_told(model):
     X = make_blobs(20_000, n_features=5, centers=6, random_state=3)[0]
     sketch = Sketcher(15, n_clusters=6, random_state=0).fit(X).sketch(X)
-    with pytest.warns(UserWarning, match=r"30 numbers for the (41|65) parameters.*cannot determine"):
+    with pytest.warns(UserWarning, match=r"30 numbers for the (41|65) .*cannot determine"):
         model.set_params(random_state=0).fit_sketch(sketch)
 
 

@@ -155,8 +155,9 @@ class CloudEM(Decoder):
 def is_identified(mixture: Mixture, sketch: Sketch) -> bool:
     """Whether a mixture explains the sketch by more than having parameters enough to.
 
-    However small, a misfit beyond noise may hide a likelihood that is far from the best. An atom that collapsed to the least variance in some direction is a detail of
-    the data, not a component. And few rows are explained, up to their large noise, by anything.
+    However small, a misfit beyond noise may hide a likelihood that is far from the best. An atom
+    that collapsed to the least variance in some direction is a detail of the data, not a component.
+    And few rows are explained, up to their large noise, by anything.
     """
     n_atoms = len(mixture.weights)
     if sketch.n_effective < ROWS_A_PARAMETER * n_parameters(mixture.family, n_atoms):

@@ -47,8 +47,9 @@ def count_clusters(
 ) -> ClusterCount:
     r"""Decode one sketch for several k, and choose the smallest that explains it.
 
-    A mixture explains the sketch when its goodness of fit is at most 1.5. Where none does, the clusters are not what the atoms are;
-    then the k is chosen at which the logarithm of the cost bends most,
+    A mixture explains the sketch when its goodness of fit is at most 1.5. Where none does, the
+    clusters are not what the atoms are; then the k is chosen at which the logarithm of the cost
+    bends most,
     :math:`\log c_{k-1} - 2 \log c_k + \log c_{k+1}` (candidates in order), the usual elbow.
 
     Parameters

@@ -131,7 +131,7 @@ class Particles(Decoder):
 def with_strays(
     operator: FrequencyOperator, points: np.ndarray, n_strays: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points with uniform ones in the operator's box added, and weights that give the pilot's spread.
+    """Points, uniform ones in the search box added, and weights that give the pilot's spread.
 
     Rows far from all others, few and scattered, leave no trace in a sketch. What is known of them
     is their share of the pilot's variance, and the box that they made so large.

@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_limits
 from sketchlearn.atoms import GaussianFamily
 from sketchlearn.decoders.decoder import Mixture
 from sketchlearn.decoders.progress import begin
-from sketchlearn.decoders.refinement import Fit, residual_of
 
 # Least variance, in parts of the squared scale, of the atoms that EM starts from: from a narrower
 # one it would never leave the few points beneath it.
