@@ -461,6 +461,30 @@ def test_reading_stops_while_summing_is_behind():
     assert int(reported.split()[0]) <= 5
 
 
+class TestChunks:
+    def test_all_rows_in_order(self, tmp_path):
+        write(tmp_path / "0.parquet", TABLE.slice(0, 2000))
+        write(tmp_path / "1.feather", TABLE.slice(2000))
+        chunks = list(open_source(tmp_path, weight="a", columns=["b", "c"]).chunks())
+        assert max(len(rows) for rows, _ in chunks) <= 512
+        np.testing.assert_array_equal(np.concatenate([rows for rows, _ in chunks]), X[:, 1:])
+        np.testing.assert_array_equal(np.concatenate([w for _, w in chunks]), X[:, 0])
+
+    @pytest.mark.parametrize(("dtype", "expected"), [("f2", "f4"), (">f4", "f4"), ("?", "f8")])
+    def test_types(self, dtype, expected):
+        rows = (X > 0).astype(dtype)
+        chunks = list(open_source(iter([rows])).chunks())
+        assert chunks[0].rows.dtype == expected
+        np.testing.assert_array_equal(np.concatenate([c.rows for c in chunks]), X > 0)
+
+    def test_the_bad_entry_is_named(self):
+        bad = X[:, 1].copy()
+        bad[700] = np.inf
+        source_ = open_source(TABLE.set_column(1, "b", pa.array(bad)))
+        with pytest.raises(SourceError, match="the Table contains inf at row 700, column 'b'"):
+            list(source_.chunks())
+
+
 def test_an_opened_source_is_a_source():
     assert isinstance(open_source(X), RowSource)
     assert SKETCHER.sketch(open_source(X)) == WHOLE

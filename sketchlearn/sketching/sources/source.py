@@ -200,6 +200,36 @@ class RowSource:
         with _errors_named(part):
             yield from part.read(self.layout_of(part), start)
 
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the rows of all parts in order, a bounded number at once.
+
+        Yields
+        ------
+        Chunk
+            Finite rows (n, n_features), float32 where the source holds float32 and float64
+            otherwise, and their weights (n,), or None.
+
+        Raises
+        ------
+        SourceError
+            If a part cannot be read, holds other features, or an entry that is not finite; it
+            names the part, the row and the column.
+        """
+        for part in self.parts:
+            row = 0
+            for rows, weights in self.read(part):
+                chunk = Chunk(_floats(rows), weights)
+                finite = np.isfinite(chunk.rows)
+                if not finite.all():
+                    i, j = np.argwhere(~finite)[0]
+                    names = self.layout.names
+                    column = j if names is None else repr(names[j])
+                    raise SourceError(
+                        f"{part.name} contains {chunk.rows[i, j]} at row {row + i}, column {column}"
+                    )
+                row += len(rows)
+                yield chunk
+
     def sample(
         self, part: Part, size: int, n_reads: int, rng: np.random.Generator
     ) -> Iterator[Sampled]:
@@ -319,6 +349,12 @@ def _errors_named(part: Part) -> Iterator[None]:
         if not part.is_file:
             raise
         raise SourceError(f"cannot read {part.name}: {error}") from error
+
+
+def _floats(rows: np.ndarray) -> np.ndarray:
+    """Rows as native float32 or float64, without a copy where they are."""
+    dtype = np.float32 if rows.dtype in (np.float16, np.float32) else np.float64
+    return rows.astype(dtype, copy=False)
 
 
 def _length(piece: Any) -> int:
