@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+
+# Up to here float64 holds every integer.
+LARGEST_INTEGER = 2**53
 
 
 def check_count(value: Any, name: str, least: int = 1) -> int:
@@ -111,6 +115,51 @@ def check_distinct(X: np.ndarray, sample_weight: np.ndarray | None, n_clusters: 
     raise ValueError(
         f"n_samples={len(X)} rows with {len(seen)} distinct ones should be >= "
         f"n_clusters={n_clusters}"
+    )
+
+
+def require_exact_integers(values: np.ndarray, place: Callable[[int], str]) -> None:
+    """Refuse integers above 2^53 in size, which float64 does not tell from their neighbours.
+
+    Parameters
+    ----------
+    values : ndarray
+        Numbers of any type.
+    place : callable
+        Names the entry of an index, counted in C order, for the message.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or values.size == 0:
+        return
+    if values.max() <= LARGEST_INTEGER and values.min() >= -LARGEST_INTEGER:
+        return
+    bad = (values > LARGEST_INTEGER) | (values < -LARGEST_INTEGER)
+    i = int(bad.argmax())
+    raise ValueError(
+        f"{place(i)} holds {values.flat[i]}: integers above 2**53 are alike in float64; leave such "
+        "a column out, or subtract a constant"
+    )
+
+
+def require_no_mask(X: Any, name: str) -> None:
+    """Refuse a masked array with masked entries, which stand for no value.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    if not np.ma.isMaskedArray(X) or not np.ma.getmaskarray(X).any():
+        return
+    place = np.argwhere(np.ma.getmaskarray(X))[0]
+    where = ", ".join(f"{what} {i}" for what, i in zip(("row", "column"), place, strict=False))
+    raise ValueError(
+        f"{name} has no value (masked) in {where}; leave such rows out, as "
+        "numpy.ma.compress_rows does, or fill them in, for instance with its filled()"
     )
 
 

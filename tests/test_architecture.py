@@ -39,8 +39,8 @@ MAX_LINES = 400
 VAGUE_NAMES = {"utils", "util", "helper", "helpers", "manager", "managers", "misc", "common"}
 SEEDED_RANDOM = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "RandomState"}
 OPTIONAL = {
-    *("dask", "distributed", "duckdb", "h5py", "matplotlib", "mlxtend", "pandas", "polars"),
-    *("pyarrow", "pyspark", "rich", "typer", "zarr"),
+    *("dask", "distributed", "duckdb", "fsspec", "h5py", "matplotlib", "mlxtend"),
+    *("pandas", "polars", "pyarrow", "pyspark", "rich", "typer", "zarr"),
 }
 # Of folders that nothing imports before these are known to be there.
 OWN_PACKAGES = {"sketchlearn.cli": {"rich", "typer"}}

@@ -27,7 +27,13 @@ from sketchlearn.sketching.reading import (
     sketch_source,
 )
 from sketchlearn.sketching.sketch import Sketch
-from sketchlearn.sketching.sources import RowSource, is_source, open_source, weight_column
+from sketchlearn.sketching.sources import (
+    RowSource,
+    is_source,
+    open_source,
+    readable_rows,
+    weight_column,
+)
 from sketchlearn.sketching.sources.arrays import MemoryPart
 
 # Rows that `transform` works on at once.
@@ -173,6 +179,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             if layout.names is not None:
                 self.feature_names_in_ = np.array(layout.names, dtype=object)
         else:
+            X = readable_rows(X)
             rows = validate_data(self, X, dtype="numeric", ensure_all_finite=True)
             weights, share = check_sample_weight(sample_weight, len(rows)), 1.0
         # One thread: with more, the last bits of k-means and of BLAS depend on their number, and
@@ -264,6 +271,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             exp(i X @ frequencies_), computed in float64.
         """
         check_is_fitted(self, "operator_")
+        X = readable_rows(X)
         X = validate_data(self, X, dtype="numeric", ensure_all_finite=True, reset=False)
         out = np.empty((len(X), self.operator_.n_frequencies), dtype=np.complex128)
         for start in range(0, len(X), TRANSFORM_ROWS):
@@ -306,6 +314,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
 
     def _validate(self, X: Any) -> np.ndarray:
         """Rows as a numeric array, not yet checked for NaN: the pass itself does."""
+        X = readable_rows(X)
         return validate_data(
             self, X, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0, reset=False
         )

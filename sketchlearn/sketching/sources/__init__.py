@@ -1,5 +1,6 @@
 """Rows from files, tables, arrays and streams, a chunk at a time."""
 
+from sketchlearn.sketching.sources.frames import readable_rows
 from sketchlearn.sketching.sources.opening import is_source, open_source, weight_column
 from sketchlearn.sketching.sources.sampling import spread_rows
 from sketchlearn.sketching.sources.source import Chunk, Layout, Part, RowSource
@@ -11,6 +12,7 @@ __all__ = [
     "RowSource",
     "is_source",
     "open_source",
+    "readable_rows",
     "spread_rows",
     "weight_column",
 ]

@@ -15,49 +15,52 @@ from numpy.lib import format as npy_format
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sketching.sources.arrays import ArrayPart, require_rows, selected
 from sketchlearn.sketching.sources.source import Chunk, Layout, Sampled
-
-
-def file_identity(path: str) -> str:
-    """Give the path, size and time of change of a file; the newest of a folder's."""
-    if os.path.isdir(path):
-        files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
-        stats = [os.stat(file) for file in files]
-    else:
-        stats = [os.stat(path)]
-    size, changed = sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)
-    return f"{os.path.abspath(path)}, {size} bytes, changed at {changed} ns"
+from sketchlearn.sketching.sources.stored_file import StoredFile
 
 
 class NpyPart(ArrayPart):
-    """A .npy file, mapped into memory for no longer than a chunk: maps count as resident.
+    """A .npy file, of which a chunk is read at a time.
+
+    Local files are mapped into memory for no longer than a chunk: maps count as resident.
 
     Parameters
     ----------
-    path : str
+    file : StoredFile
         The file.
+    member : str, optional
+        None: it holds one array, without a name.
+
+    Raises
+    ------
+    SourceError
+        If a member is named.
     """
 
-    def __init__(self, path: str) -> None:
-        self.name = path
+    def __init__(self, file: StoredFile, member: str | None) -> None:
+        if member is not None:
+            raise SourceError(f"{file.name} holds one array, without a name to choose it by")
+        self.name, self._file = file.name, file
 
     def size(self) -> int:
         """Bytes."""
-        return os.path.getsize(self.name)
+        return self._file.size()
 
     def identity(self) -> str:
         """Path, size and time of change."""
-        return file_identity(self.name)
+        return self._file.identity()
 
     def shape(self) -> tuple[int, ...]:
         """See `ArrayPart.shape`."""
-        array = self._mapped()
-        require_rows(array.shape, array.dtype, self.name)
-        return array.shape
+        with self._file.open() as file:
+            shape, _, dtype = _header(file)
+        require_rows(shape, dtype, self.name)
+        return shape
 
     def slices(self, n_rows: int, start: int) -> Iterator[np.ndarray]:
         """See `ArrayPart.slices`."""
-        for at in range(start, self.shape()[0], n_rows):
-            yield np.array(self._mapped()[at : at + n_rows], order="K")
+        n = self.shape()[0]
+        for at in range(start, n, n_rows):
+            yield self._rows(at, min(n, at + n_rows))
 
     def sample(
         self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
@@ -69,14 +72,23 @@ class NpyPart(ArrayPart):
             return
         length = -(-size // n_runs)
         starts = ((np.arange(n_runs) + rng.random()) * (n / n_runs)).astype(int)
-        # A map for each run: the system keeps more than the rows of what is mapped for longer.
-        runs = [np.array(self._mapped()[start : start + length]) for start in starts]
-        rows = np.concatenate(runs)
+        rows = np.concatenate([self._rows(start, min(n, start + length)) for start in starts])
         yield Sampled(Chunk(selected(rows, layout), None), rng.random(len(rows)), n / len(rows))
 
-    def _mapped(self) -> np.ndarray:
-        """Map the file; never unpickle anything."""
-        return np.asarray(np.load(self.name, mmap_mode="r", allow_pickle=False))
+    def _rows(self, start: int, stop: int) -> np.ndarray:
+        """Read some rows; never unpickle anything."""
+        if self._file.system is None:
+            mapped = np.load(self._file.path, mmap_mode="r", allow_pickle=False)
+            return np.array(mapped[start:stop], order="K")
+        with self._file.open() as file:
+            shape, is_fortran, dtype = _header(file)
+            if is_fortran:
+                raise SourceError(
+                    f"{self.name} is in Fortran's order, which is read from local files only"
+                )
+            file.seek(start * shape[1] * dtype.itemsize, os.SEEK_CUR)
+            data = file.read((stop - start) * shape[1] * dtype.itemsize)
+        return np.frombuffer(data, dtype=dtype).reshape(stop - start, shape[1])
 
 
 class NpzPart(ArrayPart):
@@ -86,23 +98,23 @@ class NpzPart(ArrayPart):
 
     Parameters
     ----------
-    path : str
+    file : StoredFile
         The archive.
     member : str, optional
         The array's name; by default that of the only array of rows.
     """
 
-    def __init__(self, path: str, member: str | None) -> None:
-        self.name = path if member is None else f"{path}::{member}"
-        self._path, self._asked = path, member
+    def __init__(self, file: StoredFile, member: str | None) -> None:
+        self.name = file.name if member is None else f"{file.name}::{member}"
+        self._file, self._asked = file, member
 
     def size(self) -> int:
         """Bytes of the archive."""
-        return os.path.getsize(self._path)
+        return self._file.size()
 
     def identity(self) -> str:
         """Path, size and time of change."""
-        return f"{file_identity(self._path)}, {self._member}"
+        return f"{self._file.identity()}, {self._member}"
 
     def shape(self) -> tuple[int, ...]:
         """See `ArrayPart.shape`."""
@@ -114,8 +126,8 @@ class NpzPart(ArrayPart):
         """See `ArrayPart.slices`."""
         with self._opened() as (file, shape, is_fortran, dtype):
             if is_fortran:
-                with np.load(self._path, allow_pickle=False) as archive:
-                    array = archive[self._member]
+                data = file.read()
+                array = np.frombuffer(data, dtype=dtype).reshape(shape, order="F")
                 yield from (array[at : at + n_rows] for at in range(start, shape[0], n_rows))
                 return
             row_bytes = dtype.itemsize * shape[1]
@@ -130,40 +142,47 @@ class NpzPart(ArrayPart):
     @contextmanager
     def _opened(self) -> Iterator[tuple[IO[bytes], tuple[int, ...], bool, np.dtype[Any]]]:
         """Open the member: the file after its header, shape, whether of Fortran's order, type."""
-        with zipfile.ZipFile(self._path) as archive, archive.open(f"{self._member}.npy") as file:
+        with (
+            self._file.open() as stored,
+            zipfile.ZipFile(stored) as archive,
+            archive.open(f"{self._member}.npy") as file,
+        ):
             yield (file, *_header(file))
 
     @cached_property
     def _member(self) -> str:
         """The array's name."""
-        with zipfile.ZipFile(self._path) as archive:
+        with self._file.open() as stored, zipfile.ZipFile(stored) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist()]
             if self._asked is not None and self._asked not in names:
-                raise SourceError(f"{self._path} has no array {self._asked!r}; it has {names}")
+                raise SourceError(f"{self._file.name} has no array {self._asked!r}; it has {names}")
             if self._asked is not None:
                 return self._asked
-            shapes = {}
-            for name in names:
-                with archive.open(f"{name}.npy") as file:
-                    shapes[name] = _header(file)[0]
-        return only_rows(self._path, shapes)
+            found = {}
+            for name in archive.namelist():
+                if name.endswith(".npy"):
+                    with archive.open(name) as file:
+                        shape, _, dtype = _header(file)
+                    found[name.removesuffix(".npy")] = shape, dtype
+        return only_rows(self._file.name, found)
 
 
-def only_rows(path: str, shapes: dict[str, tuple[int, ...]]) -> str:
-    """Name the one two-dimensional array among several.
+def only_rows(path: str, found: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> str:
+    """Name the one two-dimensional array of numbers among several, given their shapes and types.
 
     Raises
     ------
     SourceError
         If there is none, or more than one.
     """
-    found = [name for name, shape in shapes.items() if len(shape) == 2]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise SourceError(f"{path} has no two-dimensional array; it has {list(shapes)}")
+    names = [name for name, (shape, _) in found.items() if len(shape) == 2]
+    names = [name for name in names if found[name][1].kind in "biuf"] or names
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise SourceError(f"{path} has no two-dimensional array; it has {list(found)}")
     raise SourceError(
-        f"{path} has several arrays of rows, {', '.join(found)}: choose one as {path}::{found[0]}"
+        f"{path} has several arrays of rows, {', '.join(names)}: choose one as {path}::{names[0]}"
     )
 
 

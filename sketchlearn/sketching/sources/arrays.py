@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
+from sketchlearn._validation import require_no_mask
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sketching.sources.source import (
     IDENTIFYING_ROWS,
@@ -63,12 +65,16 @@ class MemoryPart(ArrayPart):
         Real numbers.
     weights : ndarray of shape (n_samples,), optional
         Weights of the rows.
+    name : str
+        What messages call it.
     """
 
     is_file = False
 
-    def __init__(self, rows: Any, weights: np.ndarray | None = None) -> None:
-        self.name = "the array"
+    def __init__(
+        self, rows: Any, weights: np.ndarray | None = None, name: str = "the array"
+    ) -> None:
+        self.name = name
         self._rows, self._weights = as_rows(rows, self.name), weights
 
     def shape(self) -> tuple[int, ...]:
@@ -144,12 +150,15 @@ def as_rows(data: Any, name: str) -> np.ndarray:
     Raises
     ------
     SourceError
-        If it is no such array.
+        If it is no such array, or has masked entries.
     """
+    if issparse(data):
+        raise SourceError(f"{name} is sparse, which is not read; give its toarray()")
     try:
         rows = np.asarray(data)
+        require_no_mask(data, name)
     except ValueError as error:
-        raise SourceError(f"{name} is no array: {error}") from error
+        raise SourceError(f"{name} is no array of rows: {error}") from error
     require_rows(rows.shape, rows.dtype, name)
     return rows
 

@@ -1,39 +1,27 @@
-"""Parquet, Arrow and CSV files, and the fragments of pyarrow's data sets."""
+"""Parquet and Arrow files, and the fragments of pyarrow's data sets."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from sketchlearn.exceptions import SourceError
-from sketchlearn.sketching.sources.arrow import (
+from sketchlearn.sketching.sources.arrow_columns import (
     arrow_chunks,
     arrow_layout,
-    arrow_package,
     filtered,
+    list_width,
+    stored_columns,
 )
+from sketchlearn.sketching.sources.arrow_values import arrow_package
+from sketchlearn.sketching.sources.partition_keys import keys_schema, partition_keys
 from sketchlearn.sketching.sources.sampling import spread_picks
 from sketchlearn.sketching.sources.source import Chunk, Layout, Part, Sampled, chunk_rows
+from sketchlearn.sketching.sources.stored_file import StoredFile
 
-# How pyarrow calls what files end in; a further ending tells how a CSV file is compressed.
-FORMATS = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "ipc",
-    ".feather": "ipc",
-    ".ipc": "ipc",
-    ".csv": "csv",
-    ".csv.gz": "csv",
-    ".csv.bz2": "csv",
-    ".csv.zst": "csv",
-}
 # A column's bytes that are read ahead of decoding; the default is all of a row group's.
 BUFFER_BYTES = 2**16
-CSV_BLOCK_BYTES = 2**17
 
 
 class FragmentPart(Part):
@@ -41,53 +29,61 @@ class FragmentPart(Part):
 
     Parameters
     ----------
+    fragment : pyarrow.dataset.Fragment
+        The fragment.
+    schema : pyarrow.Schema
+        What to read it with.
     name : str
-        What messages call it.
-    load : callable
-        Gives the fragment, and the schema to read it with.
-    info : callable
-        Gives what the file system knows of the file; None where there is no file.
+        What messages call it where it has no path.
     weight : str, optional
         The column of weights.
     filter : pyarrow.compute.Expression, optional
         Which rows to read.
     """
 
+    is_named = True
+    # Columns that only the path says.
+    _unasked: Collection[str] = ()
+
     def __init__(
         self,
+        fragment: Any,
+        schema: Any,
         name: str,
-        load: Callable[[], tuple[Any, Any]],
-        info: Callable[[], Any],
         weight: str | None,
         filter: Any,  # noqa: A002
     ) -> None:
-        self.name = name
-        self._load, self._info, self._weight, self._filter = load, info, weight, filter
-
-    @cached_property
-    def _opened(self) -> tuple[Any, Any]:
-        """The fragment and the schema."""
-        return self._load()
+        path = getattr(fragment, "path", None)
+        self.name, self.is_file = path or name, bool(path)
+        self._opened: tuple[Any, Any] | None = (fragment, schema)
+        self._weight, self._filter = weight, filter
 
     def size(self) -> int:
         """Bytes of the file; of what is in memory, rows."""
-        info = self._info()
-        return int(info.size or 0) if info else int(self._opened[0].count_rows())
+        fragment, _ = self._open()
+        info = fragment.filesystem.get_file_info(fragment.path) if self.is_file else None
+        return int(info.size or 0) if info else int(fragment.count_rows())
 
     def identity(self) -> str:
         """Path, size and time of change."""
-        info = self._info()
-        if info is None:
-            return f"{self.name} of {self._opened[0].count_rows()} rows"
+        fragment, _ = self._open()
+        if not self.is_file:
+            return f"{self.name} of {fragment.count_rows()} rows"
+        info = fragment.filesystem.get_file_info(fragment.path)
         return f"{info.path}, {info.size} bytes, changed at {info.mtime_ns} ns"
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Part.layout`."""
-        return arrow_layout(self._opened[1], columns, self._weight, self.name)
+
+        def width(column: str) -> int | None:
+            return list_width(self._batches([column], 1, None, None), column, self.name)
+
+        _, schema = self._open()
+        return arrow_layout(schema, columns, self._weight, self.name, width, self._unasked)
 
     def n_rows(self) -> int | None:
         """Rows as a Parquet file's footer has them; None where some are filtered out."""
-        fragment = self._opened[0]
+        fragment, _ = self._open()
         known = self._filter is None and hasattr(fragment, "row_groups")
         count = int(fragment.metadata.num_rows) if known else None
         self._close()
@@ -100,8 +96,7 @@ class FragmentPart(Part):
             first = int(np.searchsorted(np.cumsum(sizes), start, side="right"))
             groups = list(range(first, len(sizes)))
             start -= sum(sizes[:first])
-        batches = self._batches(layout, groups)
-        yield from arrow_chunks(batches, layout, self._weight, self.name, start)
+        yield from self._chunks(layout, groups, start)
         self._close()
 
     def n_places(self) -> int:
@@ -116,42 +111,51 @@ class FragmentPart(Part):
         if not sizes:
             yield from super().sample(layout, size, n_reads, rng)
         for pick in spread_picks(sizes, n_reads, rng):
-            batches = self._batches(layout, [pick.index])
-            for chunk in arrow_chunks(batches, layout, self._weight, self.name):
+            for chunk in self._chunks(layout, [pick.index]):
                 yield Sampled(chunk, rng.random(len(chunk.rows)), pick.factor)
 
+    def _open(self) -> tuple[Any, Any]:
+        """Give the fragment, and the schema to read it with."""
+        assert self._opened is not None
+        return self._opened
+
     def _close(self) -> None:
-        """Let go of what was opened: the footers of very many files would fill the memory."""
-        self.__dict__.pop("_opened", None)
+        """Let go of what can be opened again."""
 
     def _row_group_sizes(self) -> list[int]:
         """Rows of each row group of a Parquet file; none for other files."""
-        fragment = self._opened[0]
+        fragment, _ = self._open()
         return [group.num_rows for group in getattr(fragment, "row_groups", None) or ()]
 
-    def _columns_of(self, layout: Layout) -> list[str]:
-        """Columns to read, that of the weights last."""
-        columns = [str(column) for column in layout.columns or ()]
-        return columns if self._weight is None else [*columns, self._weight]
+    def _chunks(self, layout: Layout, groups: list[int] | None, start: int = 0) -> Iterator[Chunk]:
+        """Read chunks, of some row groups or of all."""
+        asked = layout.names or ()
+        columns = stored_columns(
+            self._open()[1], asked if self._weight is None else [*asked, self._weight]
+        )
+        batches = self._batches(columns, chunk_rows(layout.n_features), groups, self._filter)
+        return arrow_chunks(batches, layout, self._weight, self.name, start)
 
-    def _batches(self, layout: Layout, row_groups: list[int] | None) -> Iterator[Any]:
-        """Read record batches, of some row groups or of all."""
-        fragment, schema = self._opened
-        columns = self._columns_of(layout)
-        n_rows = chunk_rows(layout.n_features)
-        format_, as_stored = _format_of(fragment), schema.equals(fragment.physical_schema)
+    def _batches(
+        self, columns: list[str], n_rows: int, groups: list[int] | None, expression: Any
+    ) -> Iterator[Any]:
+        """Read record batches of about `n_rows` rows, of some row groups or of all."""
+        fragment, schema = self._open()
+        format_ = _format_of(fragment)
+        needed = columns if expression is None else schema.names
+        as_stored = _has_fields(fragment.physical_schema, schema, needed)
         if format_ == "arrow" and as_stored:
-            yield from _record_batches(fragment, columns, self._filter)
+            yield from _record_batches(fragment, columns, expression)
             return
-        if format_ == "parquet" and as_stored and self._filter is None:
-            yield from _pages(fragment, columns, row_groups, n_rows)
+        if format_ == "parquet" and as_stored and expression is None:
+            yield from _pages(fragment, columns, groups, n_rows)
             return
-        if row_groups is not None:
-            fragment = fragment.subset(row_group_ids=row_groups)
+        if groups is not None:
+            fragment = fragment.subset(row_group_ids=groups)
         yield from fragment.to_batches(
             schema=schema,
             columns=columns,
-            filter=self._filter,
+            filter=expression,
             batch_size=n_rows,
             batch_readahead=1,
             fragment_readahead=1,
@@ -159,73 +163,84 @@ class FragmentPart(Part):
         )
 
 
-class CsvPart(FragmentPart):
-    """A CSV file, whose first line names the columns: a small block is read at a time."""
+class FilePart(FragmentPart):
+    """A Parquet or Arrow file.
 
-    def layout(self, columns: Sequence[str | int] | None) -> Layout:
-        """See `Part.layout`."""
-        schema = self._opened[1]
-        _require_header(schema, self.name)
-        # Columns without any value yet: the file has no rows, or they are said to lack values.
-        return arrow_layout(_widened(schema, schema.names), columns, self._weight, self.name)
+    Parameters
+    ----------
+    file : StoredFile
+        The file.
+    format : str
+        How pyarrow calls its format.
+    weight, filter
+        As of `FragmentPart`.
+    """
 
-    def _batches(self, layout: Layout, row_groups: list[int] | None) -> Iterator[Any]:
-        """Read record batches; scanners read far ahead of a slower reader."""
-        from pyarrow import csv
+    def __init__(
+        self,
+        file: StoredFile,
+        format: str,  # noqa: A002
+        weight: str | None,
+        filter: Any,  # noqa: A002
+    ) -> None:
+        self.name, self._file, self._format = file.name, file, format
+        self._opened = None
+        self._weight, self._filter = weight, filter
 
-        columns = self._columns_of(layout)
-        schema = _widened(self._opened[1], columns)
-        reader = csv.open_csv(
-            self.name,
-            read_options=csv.ReadOptions(block_size=CSV_BLOCK_BYTES),
-            convert_options=csv.ConvertOptions(
-                column_types=schema, include_columns=None if self._filter is not None else columns
-            ),
-        )
-        with reader:
-            for batch in filtered(reader, self._filter):
-                yield batch.select(columns)
+    def size(self) -> int:
+        """Bytes."""
+        return self._file.size()
+
+    def identity(self) -> str:
+        """Path, size and time of change."""
+        return self._file.identity()
+
+    def _open(self) -> tuple[Any, Any]:
+        """Give the fragment, and the schema to read it with."""
+        if self._opened is None:
+            dataset = _dataset_module()
+            system = self._file.arrow_system()
+            opened = dataset.dataset(self._file.path, format=self._format, filesystem=system)
+            keys = partition_keys(self._file.path)
+            keys = {key: keys[key] for key in keys if key not in opened.schema.names}
+            self._unasked = set(keys)
+            if keys:
+                partitioning = dataset.partitioning(keys_schema(keys), flavor="hive")
+                opened = dataset.dataset(
+                    self._file.path,
+                    format=self._format,
+                    filesystem=system,
+                    partitioning=partitioning,
+                )
+            self._opened = next(iter(opened.get_fragments())), opened.schema
+        return self._opened
+
+    def _close(self) -> None:
+        """Let go of what was opened: the footers of very many files would fill the memory."""
+        self._opened = None
 
 
-def file_part(path: str, format: str, weight: str | None, filter: Any) -> FragmentPart:  # noqa: A002
-    """Give the part that a file of pyarrow's formats is."""
-
-    def load() -> tuple[Any, Any]:
-        dataset = _dataset_module().dataset(path, format=format)
-        return next(iter(dataset.get_fragments())), dataset.schema
-
-    def info() -> Any:
-        return _file_system().get_file_info(os.path.abspath(path))
-
-    kind = CsvPart if format == "csv" else FragmentPart
-    return kind(path, load, info, weight, filter)
-
-
-def dataset_parts(dataset: Any, weight: str | None, filter: Any) -> list[FragmentPart]:  # noqa: A002
+def dataset_parts(dataset: Any, weight: str | None, filter: Any) -> list[Part]:  # noqa: A002
     """Give the parts that a pyarrow data set consists of."""
-
-    def part(i: int, fragment: Any) -> FragmentPart:
-        def info() -> Any:
-            return fragment.filesystem.get_file_info(path) if path else None
-
-        path = getattr(fragment, "path", None)
-        name = path or f"fragment {i} of the data set"
-        return FragmentPart(name, lambda: (fragment, dataset.schema), info, weight, filter)
-
-    return [part(i, fragment) for i, fragment in enumerate(dataset.get_fragments(filter))]
-
-
-def _file_system() -> Any:
-    """Import pyarrow's view of the local files."""
-    from pyarrow.fs import LocalFileSystem
-
-    return LocalFileSystem()
+    return [
+        FragmentPart(fragment, dataset.schema, f"fragment {i} of the data set", weight, filter)
+        for i, fragment in enumerate(dataset.get_fragments(filter))
+    ]
 
 
 def _format_of(fragment: Any) -> str | None:
     """What pyarrow would have its file end in; None of what is in memory."""
     extension: str | None = getattr(getattr(fragment, "format", None), "default_extname", None)
     return extension
+
+
+def _has_fields(physical: Any, schema: Any, columns: list[str]) -> bool:
+    """Whether a file stores columns as they are to be read."""
+    return all(
+        physical.get_field_index(column) >= 0
+        and physical.field(column).equals(schema.field(column))
+        for column in columns
+    )
 
 
 def _dataset_module() -> Any:
@@ -242,7 +257,12 @@ def _pages(
     """Read a Parquet file page by page: scanners hold whole row groups, of any size."""
     from pyarrow.parquet import ParquetFile
 
-    with ParquetFile(fragment.open(), buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
+    with ParquetFile(
+        fragment.open(),
+        buffer_size=BUFFER_BYTES,
+        pre_buffer=False,
+        page_checksum_verification=True,
+    ) as file:
         yield from file.iter_batches(
             batch_size=n_rows, row_groups=row_groups, columns=columns, use_threads=False
         )
@@ -258,8 +278,7 @@ def _record_batches(fragment: Any, columns: list[str], expression: Any) -> Itera
     options = ipc.IpcReadOptions(included_fields=fields)
     with fragment.open() as file, ipc.open_file(file, options=options) as reader:
         batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-        for batch in filtered(batches, expression):
-            yield batch.select(columns)
+        yield from filtered(batches, expression)
 
 
 def _frugal_options(fragment: Any) -> Any:
@@ -268,27 +287,8 @@ def _frugal_options(fragment: Any) -> Any:
     if _format_of(fragment) != "parquet":
         return None
     return dataset.ParquetFragmentScanOptions(
-        use_buffered_stream=True, buffer_size=BUFFER_BYTES, pre_buffer=False
+        use_buffered_stream=True,
+        buffer_size=BUFFER_BYTES,
+        pre_buffer=False,
+        page_checksum_verification=True,
     )
-
-
-def _widened(schema: Any, columns: list[str]) -> Any:
-    """Read a CSV file's integers as float64: fractions may follow, further on in the file.
-
-    So are columns without any value, whichever they are; in numbers, that is an error of its own.
-    """
-    pa = arrow_package()
-    for i, field in enumerate(schema):
-        is_widened = pa.types.is_integer(field.type) and field.name in columns
-        if is_widened or pa.types.is_null(field.type):
-            schema = schema.set(i, field.with_type(pa.float64()))
-    return schema
-
-
-def _require_header(schema: Any, name: str) -> None:
-    """Refuse a CSV file whose names are numbers: its first row would be lost."""
-    try:
-        names = [float(column) for column in schema.names]
-    except ValueError:
-        return
-    raise SourceError(f"{name} has no line of column names: it starts with {names[:5]}")

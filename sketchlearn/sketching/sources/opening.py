@@ -1,44 +1,64 @@
-"""From whatever holds rows to a source of rows."""
+"""From whatever holds rows to a source of rows: the first opener that knows it opens it."""
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sketching.sources.array_files import NpyPart, NpzPart
 from sketchlearn.sketching.sources.arrays import MemoryPart
-from sketchlearn.sketching.sources.arrow import ArrowStreamPart, TablePart, arrow_package
-from sketchlearn.sketching.sources.arrow_files import FORMATS, dataset_parts, file_part
+from sketchlearn.sketching.sources.arrow import ArrowStreamPart, TablePart
+from sketchlearn.sketching.sources.arrow_files import dataset_parts
+from sketchlearn.sketching.sources.arrow_values import arrow_package
+from sketchlearn.sketching.sources.formats import file_part, is_known
+from sketchlearn.sketching.sources.frames import is_frame, is_pandas, package_of, stream_of
+from sketchlearn.sketching.sources.iterables import ListPart, PiecesPart
+from sketchlearn.sketching.sources.paths import found_files, path_of
 from sketchlearn.sketching.sources.source import Part, RowSource
-from sketchlearn.sketching.sources.stored_arrays import Hdf5Part, OpenArrayPart, ZarrPart
-from sketchlearn.sketching.sources.streams import ArrayStreamPart
+from sketchlearn.sketching.sources.stored_arrays import OpenArrayPart
+
+
+class Query(NamedTuple):
+    """What is asked of rows with named columns: their weights, and which of them to read."""
+
+    weight: str | None
+    expression: Any
+
+
+class Opener(NamedTuple):
+    """A kind of data.
+
+    Parameters
+    ----------
+    knows : callable
+        Whether data is of this kind.
+    parts : callable
+        Gives the parts that data of this kind consists of.
+    is_chunked : bool
+        Whether it is read a chunk at a time, rather than as an array in memory.
+    """
+
+    knows: Callable[[Any], bool]
+    parts: Callable[[Any, Query], list[Part]]
+    is_chunked: bool = True
 
 
 def is_source(data: Any) -> bool:
     """Whether data is to be read a chunk at a time, rather than as an array in memory.
 
     Paths, pyarrow's tables, streams and data sets, arrays of Zarr and HDF5, other Arrow streams,
-    and iterables of two-dimensional arrays are; arrays, data frames and nested lists are not.
+    lazy frames, and iterables of two-dimensional arrays or frames are; arrays, data frames and
+    nested lists are not.
     """
-    if isinstance(data, RowSource | str | os.PathLike) or _package(data) in STORED:
+    if isinstance(data, RowSource):
         return True
-    if isinstance(data, list | tuple):
-        first = data[0] if len(data) else None
-        return isinstance(first, str | os.PathLike) or getattr(first, "ndim", 0) == 2
-    if hasattr(data, "__array__"):
-        return False
-    if hasattr(data, "__arrow_c_stream__"):
-        return True
-    # What has a shape is an array of another kind, a sparse one for instance.
-    is_array = hasattr(data, "shape") or isinstance(data, bytes | Mapping | Set | Sequence)
-    return isinstance(data, Iterable) and not is_array
+    opener = _opener_of(data)
+    return opener is not None and opener.is_chunked
 
 
 def open_source(
@@ -51,15 +71,23 @@ def open_source(
 
     Parameters
     ----------
-    data : path, glob pattern, list of paths, table, stream, data set, array, or iterable of arrays
-        A directory stands for the files in it, in order of their names.
+    data : path, glob pattern, list of paths, table, stream, data set, array, or iterable of these
+        A directory stands for the files in it, in order of their names; ``s3://``, ``https://`` and
+        other URLs are read through fsspec. Columns with names are found by these in every file and
+        every item of an iterable: in any order, and others are left out.
     columns : sequence of str or int, optional
-        Columns to read, by name, or by index in arrays, which have no names. By default all.
+        Columns to read, by name, or by index in arrays, which have no names. By default all, but
+        for an index that pandas stored.
     filter : pyarrow.compute.Expression or list of tuples, optional
         Which rows to read, of what has named columns, for instance ``[("price", ">", 0)]``; lists
         as in `pyarrow.parquet.read_table`.
     weight : str, optional
         A column to weigh rows by, of what has named columns.
+
+    Returns
+    -------
+    RowSource
+        What `Sketcher.sketch` and estimators read.
 
     Raises
     ------
@@ -71,6 +99,15 @@ def open_source(
         If there is no such file.
     ImportError
         If a package is missing that the data needs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import open_source
+    >>> X = np.arange(12.0).reshape(4, 3)
+    >>> source = open_source([X[:1], X[1:]], columns=[2, 0])
+    >>> [chunk.rows.tolist() for chunk in source.chunks()]
+    [[[2.0, 0.0], [5.0, 3.0], [8.0, 6.0], [11.0, 9.0]]]
     """
     if isinstance(data, RowSource):
         if columns is not None or filter is not None or weight is not None:
@@ -78,15 +115,19 @@ def open_source(
         return data
     if isinstance(columns, str):
         columns = [columns]
-    expression = _expression(filter)
-    parts = _parts_of(data, weight, expression)
-    if (expression is not None or weight is not None) and isinstance(parts[0], UNNAMED):
-        raise SourceError(f"{parts[0].name} has no named columns to filter or weigh rows by")
-    query = [
-        *([] if expression is None else [f"rows where {_described(expression)}"]),
+    query = Query(weight, _expression(filter))
+    opener = _opener_of(data)
+    if opener is None:
+        raise TypeError(
+            "expected rows: an array, a path, a table or stream of Arrow, or an iterable of "
+            f"arrays; got {type(data).__name__}"
+        )
+    parts = opener.parts(data, query)
+    described = [
+        *([] if filter is None else [f"rows where {_described(query.expression)}"]),
         *([] if weight is None else [f"weighted by {weight}"]),
     ]
-    return RowSource(parts, columns, ", ".join(query))
+    return RowSource(parts, columns, ", ".join(described))
 
 
 def weight_column(sample_weight: Any) -> str | None:
@@ -105,105 +146,117 @@ def weight_column(sample_weight: Any) -> str | None:
     )
 
 
-STORED = {"pyarrow", "zarr", "h5py"}
-UNNAMED = (MemoryPart, ArrayStreamPart, OpenArrayPart)
+def _opener_of(data: Any) -> Opener | None:
+    """Find the opener that knows some data."""
+    return next((opener for opener in OPENERS if opener.knows(data)), None)
 
 
-def _parts_of(data: Any, weight: str | None, expression: Any) -> list[Part]:
-    """Find out what the data is."""
-    if isinstance(data, str | os.PathLike):
-        data = [data]
-    if isinstance(data, list | tuple) and data and isinstance(data[0], str | os.PathLike):
-        paths = [path for entry in data for path in _paths(os.fspath(entry))]
-        return [_file_part(path, weight, expression) for path in paths]
-    if _package(data) == "pyarrow" and hasattr(data, "get_fragments"):
-        return list(dataset_parts(data, weight, expression))
-    if _package(data) == "pandas" and hasattr(data, "iloc"):
-        data = arrow_package().Table.from_pandas(data, preserve_index=False)
-    if hasattr(data, "__arrow_c_stream__"):
-        if hasattr(data, "__len__"):
-            return [TablePart(data, weight, expression)]
-        reader = arrow_package().RecordBatchReader.from_stream(data)
-        return [ArrowStreamPart(reader, weight, expression)]
-    if _package(data) in STORED:
-        return [OpenArrayPart(data)]
-    if is_source(data):
-        return [ArrayStreamPart(data)]
-    if isinstance(data, np.ndarray | list | tuple) or hasattr(data, "__array__"):
-        return [MemoryPart(data)]
-    raise TypeError(
-        "expected rows: an array, a path, a table or stream of Arrow, or an iterable of arrays; "
-        f"got {type(data).__name__}"
+def _is_path(data: Any) -> bool:
+    return isinstance(data, str | os.PathLike)
+
+
+def _is_list_of_paths(data: Any) -> bool:
+    return isinstance(data, list | tuple) and len(data) > 0 and _is_path(data[0])
+
+
+def _is_list_of_tables(data: Any) -> bool:
+    is_list = isinstance(data, list | tuple) and len(data) > 0
+    return is_list and (is_frame(data[0]) or getattr(data[0], "ndim", 0) == 2)
+
+
+def _is_open_file(data: Any) -> bool:
+    return hasattr(data, "read") and hasattr(data, "seek")
+
+
+def _is_dataset(data: Any) -> bool:
+    return package_of(data) == "pyarrow" and hasattr(data, "get_fragments")
+
+
+def _is_lazy(data: Any) -> bool:
+    return package_of(data) == "polars" and hasattr(data, "collect")
+
+
+def _is_frame_in_memory(data: Any) -> bool:
+    # Tables of pyarrow can be arrays too, but are read like the files that they come from.
+    return is_frame(data) and hasattr(data, "__array__") and package_of(data) != "pyarrow"
+
+
+def _is_table(data: Any) -> bool:
+    return is_frame(data) and hasattr(data, "__len__")
+
+
+def _is_stored_array(data: Any) -> bool:
+    return package_of(data) in ("zarr", "h5py")
+
+
+def _is_array(data: Any) -> bool:
+    # What has a shape is an array of another kind, a sparse one for instance.
+    is_array = isinstance(data, np.ndarray | list | tuple) or hasattr(data, "__array__")
+    return is_array or hasattr(data, "shape")
+
+
+def _is_iterable(data: Any) -> bool:
+    return isinstance(data, Iterable) and not isinstance(
+        data, str | bytes | Mapping | Set | Sequence
     )
 
 
-def _paths(path: str) -> list[str]:
-    """Files that a path, a directory or a pattern stands for; each with the array it names."""
-    path, separator, member = path.partition("::")
-    if os.path.isdir(path) and not path.rstrip(os.sep).lower().endswith(FOLDERS):
-        files = sorted(_files_in(path))
-        if not files:
-            raise FileNotFoundError(f"the directory {path} holds no file of rows")
-    elif os.path.exists(path):
-        files = [path]
-    elif glob.has_magic(path):
-        files = [f for match in sorted(glob.glob(path, recursive=True)) for f in _paths(match)]
-        if not files:
-            raise FileNotFoundError(f"no file matches {path}")
-    else:
-        raise FileNotFoundError(f"there is no file {path}")
-    return [file + separator + member for file in files]
+def _file_parts(data: Any, query: Query) -> list[Part]:
+    """Find the files of paths."""
+    entries = [data] if _is_path(data) else data
+    files = [file for entry in entries for file in found_files(path_of(entry), is_known)]
+    return [file_part(file, query.weight, query.expression) for file in files]
 
 
-def _files_in(directory: str) -> Iterator[str]:
-    """Files of rows in a directory and those below, hidden and technical ones left out."""
-    for folder, folders, names in os.walk(directory):
-        stores = [name for name in folders if name.lower().endswith(FOLDERS)]
-        folders[:] = [n for n in folders if n not in stores and not n.startswith((".", "_"))]
-        for name in [*stores, *names]:
-            if not name.startswith((".", "_")) and _ending(name):
-                yield os.path.join(folder, name)
+def _open_file_refused(data: Any, query: Query) -> list[Part]:
+    """Refuse an open file: it would be read as an iterable of lines."""
+    raise TypeError(
+        f"open files are not read, got {type(data).__name__}: give the path, or the batches of a "
+        "reader, for instance pyarrow.parquet.ParquetFile(file).iter_batches() or "
+        "pyarrow.csv.open_csv(file)"
+    )
 
 
-def _ending(path: str) -> str | None:
-    """What a file's name ends in, if that tells its format."""
-    return next((end for end in ENDINGS if path.rstrip(os.sep).lower().endswith(end)), None)
+def _table_parts(data: Any, query: Query) -> list[Part]:
+    """Give the part that a table in memory is."""
+    if is_pandas(data):
+        data = stream_of(data).read_all()
+    return [TablePart(data, query.weight, query.expression)]
 
 
-def _file_part(entry: str, weight: str | None, expression: Any) -> Part:
-    """Give the part that a file is."""
-    path, _, member = entry.partition("::")
-    ending = _ending(path)
-    if ending is None:
-        raise SourceError(
-            f"cannot tell the format of {path}; expected a name that ends in {', '.join(ENDINGS)}"
-        )
-    if ending in ARRAYS:
-        if expression is not None or weight is not None:
-            raise SourceError(f"{path} has no named columns to filter or weigh rows by")
-        return ARRAYS[ending](path, member or None)
-    if member:
-        raise SourceError(f"{path} has columns, no arrays to choose {member!r} from")
-    return file_part(path, FORMATS[ending], weight, expression)
+def _stream_parts(data: Any, query: Query) -> list[Part]:
+    """Give the part that an Arrow stream is."""
+    reader = arrow_package().RecordBatchReader.from_stream(data)
+    return [ArrowStreamPart(reader, query.weight, query.expression)]
 
 
-def _npy_part(path: str, member: str | None) -> Part:
-    """Give the part that a .npy file is."""
-    if member is not None:
-        raise SourceError(f"{path} holds one array, without a name to choose it by")
-    return NpyPart(path)
+def _unnamed_parts(kind: Callable[[Any], Part]) -> Callable[[Any, Query], list[Part]]:
+    """Give what makes the part that an array is, which has no names to filter by."""
+
+    def parts(data: Any, query: Query) -> list[Part]:
+        part = kind(data)
+        if query.expression is not None or query.weight is not None:
+            raise SourceError(f"{part.name} has no named columns to filter or weigh rows by")
+        return [part]
+
+    return parts
 
 
-# What holds arrays without names for their columns.
-ARRAYS: dict[str, Callable[[str, str | None], Part]] = {
-    ".npy": _npy_part,
-    ".npz": NpzPart,
-    ".h5": Hdf5Part,
-    ".hdf5": Hdf5Part,
-    ".zarr": ZarrPart,
-}
-ENDINGS = (*FORMATS, *ARRAYS)
-FOLDERS = (".zarr",)
+# In the order in which they are asked.
+OPENERS = (
+    Opener(_is_path, _file_parts),
+    Opener(_is_list_of_paths, _file_parts),
+    Opener(_is_open_file, _open_file_refused),
+    Opener(_is_dataset, lambda data, query: dataset_parts(data, *query)),
+    Opener(_is_lazy, lambda data, query: _table_parts(data.collect(), query)),
+    Opener(_is_frame_in_memory, _table_parts, is_chunked=False),
+    Opener(_is_table, _table_parts),
+    Opener(is_frame, _stream_parts),
+    Opener(_is_stored_array, _unnamed_parts(OpenArrayPart)),
+    Opener(_is_list_of_tables, lambda data, query: [ListPart(data, *query)]),
+    Opener(_is_array, _unnamed_parts(MemoryPart), is_chunked=False),
+    Opener(_is_iterable, lambda data, query: [PiecesPart(data, *query)]),
+)
 
 
 def _expression(filter: Any) -> Any:  # noqa: A002
@@ -233,8 +286,3 @@ def _described(expression: Any) -> str:
     if "..." not in text:
         return text
     return f"{text} ({hashlib.blake2b(pickle.dumps(expression), digest_size=8).hexdigest()})"
-
-
-def _package(data: Any) -> str:
-    """The package that defines an object's type."""
-    return type(data).__module__.split(".")[0]

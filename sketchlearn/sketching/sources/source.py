@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar, final
 
 import numpy as np
 
+from sketchlearn._validation import require_exact_integers
 from sketchlearn.exceptions import SourceError
 
 # What one chunk may take: small beside the program itself, large beside the cost of a call.
@@ -74,10 +75,13 @@ class Part(ABC):
         of the caller's own code.
     can_be_read_again : bool
         Whether `read` can be called more than once.
+    is_named : bool
+        Whether its columns have names, so that `layout` takes the names of features.
     """
 
     name: str
     is_file: bool = True
+    is_named: bool = False
     can_be_read_again: bool = True
 
     @abstractmethod
@@ -91,6 +95,8 @@ class Part(ABC):
     @abstractmethod
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """Look up columns; all of them if None.
+
+        Where columns have names, the names of features, as a layout has them, choose these.
 
         Raises
         ------
@@ -184,7 +190,7 @@ class RowSource:
     def expect(self, n_features: int, names: Sequence[str] | None) -> None:
         """Insist on these features, for instance those that a sketcher was fitted on.
 
-        Where no columns were chosen, those of these names are read, and others left.
+        Columns with names are read by these, in whatever order they are, and others left out.
         """
         self._expected = n_features, None if names is None else tuple(names)
         self._first = None
@@ -195,10 +201,18 @@ class RowSource:
         Raises
         ------
         SourceError
-            If it is a file that cannot be read, or does not hold the features of the others.
+            If it is a file that cannot be read, does not hold the features of the others, or
+            changes meanwhile.
         """
         with _errors_named(part):
-            yield from part.read(self.layout_of(part), start)
+            before = part.identity() if part.is_file else None
+            at = start
+            for chunk in part.read(self.layout_of(part), start):
+                require_exact_rows(chunk.rows, part.name, at)
+                at += len(chunk.rows)
+                yield chunk
+            if before is not None and part.identity() != before:
+                raise SourceError(f"{part.name} has changed while it was read; read it again")
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the rows of all parts in order, a bounded number at once.
@@ -235,7 +249,9 @@ class RowSource:
     ) -> Iterator[Sampled]:
         """Yield rows of a part, see `Part.sample`; errors as `read`."""
         with _errors_named(part):
-            yield from part.sample(self.layout_of(part), size, n_reads, rng)
+            for sampled in part.sample(self.layout_of(part), size, n_reads, rng):
+                require_exact_rows(sampled.chunk.rows, f"a sample of {part.name}", 0)
+                yield sampled
 
     def resume(self, columns: Sequence[str | int] | None) -> None:
         """Read the columns that an earlier pass over this source has settled on."""
@@ -244,62 +260,66 @@ class RowSource:
     def layout_of(self, part: Part) -> Layout:
         """Look up a part's columns; they must make the same features in all parts.
 
+        Columns with names are found by these, in any order and among others; columns without are
+        taken as they come.
+
         Raises
         ------
         SourceError
-            If the part cannot be opened, lacks columns, has others, or they are no numbers.
+            If the part cannot be opened, lacks columns, or they are no numbers.
         """
         with _errors_named(part):
-            layout = self._layout_with_expected(part)
-        if self._first is None:
-            self._require_expected(part.name, layout)
-            self._first = part.name, layout
-            return layout
-        first_name, first = self._first
-        if layout.names is not None and first.names is not None:
-            _require_same(set(layout.names), set(first.names), part.name, first_name)
-            if layout.names != first.names:
-                layout = part.layout(first.columns)
-        if layout.n_features != first.n_features:
+            layout = self._named_layout(part)
+        n_features, _ = self._wanted() or (layout.n_features, None)
+        if layout.n_features != n_features:
+            other = f"{self._first[0]} has" if self._first else "the sketcher is expecting"
             raise SourceError(
-                f"{part.name} has {layout.n_features} features where {first_name} has "
-                f"{first.n_features}"
+                f"{part.name} has {layout.n_features} features, but {other} {n_features} features"
+                f"{'' if self._first else ' as input'}"
             )
+        if self._first is None:
+            self._first = part.name, layout
         return layout
 
-    def _layout_with_expected(self, part: Part) -> Layout:
-        """Look up the columns, or those that `expect` named among others where none were chosen."""
-        expected_names = self._expected[1] if self._expected else None
-        if self.columns is not None or not expected_names:
-            return part.layout(self.columns)
-        try:
-            layout = part.layout(None)
-            if not set(expected_names) < set(layout.names or ()):
-                return layout
-        except SourceError as error:
-            # Of the columns that are not wanted, some may be no numbers.
-            try:
-                layout = part.layout(expected_names)
-            except SourceError:
-                raise error from None
-        self.columns = expected_names
-        return part.layout(expected_names)
+    def _wanted(self) -> tuple[int, tuple[str, ...] | None] | None:
+        """How many features there should be and what they are called; None if that is open."""
+        if self._first is None:
+            return self._expected
+        return self._first[1].n_features, self._first[1].names
 
-    def _require_expected(self, name: str, layout: Layout) -> None:
-        """Refuse other features than those that `expect` named."""
-        if self._expected is None:
-            return
-        n_features, names = self._expected
-        if layout.n_features != n_features:
+    def _named_layout(self, part: Part) -> Layout:
+        """Look up the columns that were chosen, the wanted features among them by their names."""
+        _, names = self._wanted() or (0, None)
+        if names is not None and part.is_named and (self._first or self.columns is None):
+            return part.layout(names)
+        layout = part.layout(self.columns)
+        if names is None or layout.names is None or layout.names == names:
+            return layout
+        if missing := [name for name in names if name not in layout.names]:
             raise SourceError(
-                f"{name} has {layout.n_features} features, but the sketcher is expecting "
-                f"{n_features} features as input"
+                f"the features of {part.name} are {', '.join(layout.names)}, without "
+                f"{', '.join(missing)}, which the sketcher was fitted on"
             )
-        if names is not None and layout.names is not None and names != layout.names:
-            raise SourceError(
-                f"the features of {name} are {', '.join(layout.names)}, but the sketcher was "
-                f"fitted on {', '.join(names)}"
-            )
+        return part.layout(names)
+
+
+def require_exact_rows(rows: np.ndarray, name: str, first_row: int) -> None:
+    """Refuse integers that float64 does not hold.
+
+    Raises
+    ------
+    SourceError
+        If there is one; it names the row and the column.
+    """
+
+    def place(i: int) -> str:
+        row, column = divmod(i, rows.shape[1])
+        return f"{name}, in row {first_row + row}, column {column},"
+
+    try:
+        require_exact_integers(rows, place)
+    except ValueError as error:
+        raise SourceError(str(error)) from None
 
 
 def chunk_rows(n_features: int) -> int:
@@ -353,24 +373,10 @@ def _errors_named(part: Part) -> Iterator[None]:
 
 def _floats(rows: np.ndarray) -> np.ndarray:
     """Rows as native float32 or float64, without a copy where they are."""
-    dtype = np.float32 if rows.dtype in (np.float16, np.float32) else np.float64
+    dtype = np.float32 if rows.dtype.kind == "f" and rows.dtype.itemsize <= 4 else np.float64
     return rows.astype(dtype, copy=False)
 
 
 def _length(piece: Any) -> int:
     """Rows of a piece."""
     return len(piece)
-
-
-def _require_same(names: set[str], first: set[str], name: str, first_name: str) -> None:
-    """Refuse a part whose columns are others than the first part's."""
-    differences = [
-        f"{verb} {', '.join(map(repr, sorted(some)))}"
-        for verb, some in (("lacks", first - names), ("has also", names - first))
-        if some
-    ]
-    if differences:
-        raise SourceError(
-            f"{name} {' and '.join(differences)}, other columns than {first_name} has; choose "
-            "columns that all have"
-        )

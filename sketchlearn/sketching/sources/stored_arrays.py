@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sketching.sources.array_files import file_identity, only_rows
+from sketchlearn.sketching.sources.array_files import only_rows
 from sketchlearn.sketching.sources.arrays import ArrayPart, require_rows, selected
 from sketchlearn.sketching.sources.sampling import spread_picks
 from sketchlearn.sketching.sources.source import (
@@ -21,6 +21,7 @@ from sketchlearn.sketching.sources.source import (
     Sampled,
     chunk_rows,
 )
+from sketchlearn.sketching.sources.stored_file import StoredFile
 
 
 class StoredPart(ArrayPart):
@@ -72,15 +73,15 @@ class StoredFilePart(StoredPart):
 
     Parameters
     ----------
-    path : str
+    file : StoredFile
         The file or folder.
     member : str, optional
         The array's name; by default that of the only array of rows.
     """
 
-    def __init__(self, path: str, member: str | None) -> None:
-        self.name = path if member is None else f"{path}::{member}"
-        self._path, self._member = path, member
+    def __init__(self, file: StoredFile, member: str | None) -> None:
+        self.name = file.name if member is None else f"{file.name}::{member}"
+        self._file, self._member = file, member
 
     def size(self) -> int:
         """Bytes of the rows, uncompressed."""
@@ -89,7 +90,7 @@ class StoredFilePart(StoredPart):
 
     def identity(self) -> str:
         """Path, size and time of change."""
-        return f"{file_identity(self._path)}, {self._member or 'its only array'}"
+        return f"{self._file.identity()}, {self._member or 'its only array'}"
 
 
 class Hdf5Part(StoredFilePart):
@@ -98,8 +99,14 @@ class Hdf5Part(StoredFilePart):
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         """Open the file and find the data set."""
-        with hdf5().File(self._path, "r") as file:
-            yield _member_of(file, self._member, self._path)
+        h5py = hdf5()
+        with ExitStack() as stack:
+            # By its path where there is one: the library then notices a file that is cut off.
+            stored: Any = self._file.path
+            if self._file.system is not None:
+                stored = stack.enter_context(self._file.open())
+            file = stack.enter_context(h5py.File(stored, "r"))
+            yield _member_of(file, self._member, self._file.name)
 
 
 class ZarrPart(StoredFilePart):
@@ -108,11 +115,12 @@ class ZarrPart(StoredFilePart):
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         """Open the folder and find the array."""
-        opened = zarr_package().open(self._path, mode="r")
+        stored = self._file.path if self._file.system is None else self._file.name
+        opened = zarr_package().open(stored, mode="r")
         if hasattr(opened, "shape") and self._member is None:
             yield opened
         else:
-            yield _member_of(opened, self._member, self._path)
+            yield _member_of(opened, self._member, self._file.name)
 
 
 class OpenArrayPart(StoredPart):
@@ -185,20 +193,42 @@ def _stored_rows(array: Any, n_rows: int) -> int:
 
 def _member_of(group: Any, name: str | None, path: str) -> Any:
     """Find an array in a group, by its name or as the only one of rows."""
-    if name is not None:
-        if not hasattr(group, "keys") or name not in group:
-            raise SourceError(f"{path} has no array {name!r}")
-        return group[name]
-    return group[only_rows(path, _shapes_in(group))]
+    if name is None:
+        arrays = _arrays_in(group)
+        return arrays[only_rows(path, {n: (a.shape, a.dtype) for n, a in arrays.items()})]
+    member = _followed(group, name) if hasattr(group, "keys") else None
+    if hasattr(member, "keys"):
+        return _member_of(member, None, f"{path}::{name}")
+    if not _is_array(member):
+        raise SourceError(f"{path} has no array {name!r}")
+    return member
 
 
-def _shapes_in(group: Any, prefix: str = "") -> dict[str, tuple[int, ...]]:
-    """Shapes of all arrays in a group and its groups."""
-    shapes: dict[str, tuple[int, ...]] = {}
+def _arrays_in(group: Any, prefix: str = "", above: tuple[Any, ...] = ()) -> dict[str, Any]:
+    """All arrays in a group and its groups, each once; links may lead back, twice, or nowhere."""
+    found: dict[str, Any] = {}
     for name in group:
-        member = group[name]
-        if hasattr(member, "shape"):
-            shapes[prefix + name] = tuple(member.shape)
+        member = _followed(group, name)
+        if hasattr(member, "keys") and member not in (group, *above):
+            inner = _arrays_in(member, f"{prefix}{name}/", (group, *above))
         else:
-            shapes |= _shapes_in(member, f"{prefix}{name}/")
-    return shapes
+            inner = {prefix + name: member} if _is_array(member) else {}
+        known = list(found.values())
+        found |= {path: array for path, array in inner.items() if array not in known}
+    return found
+
+
+def _followed(group: Any, name: str) -> Any:
+    """Give a member of a group; None where a link leads nowhere."""
+    try:
+        return group[name]
+    except (KeyError, OSError, RuntimeError):
+        return None
+
+
+def _is_array(member: Any) -> bool:
+    """Whether this is an array that numpy has a type for, rather than a type or an empty entry."""
+    try:
+        return getattr(member, "shape", None) is not None and member.dtype is not None
+    except TypeError:
+        return False

@@ -1,26 +1,16 @@
-"""Streams, which can be read once, and any iterable of arrays."""
+"""Streams, which can be read once."""
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, final
 
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sketching.sources.arrays import array_layout, as_rows, selected
-from sketchlearn.sketching.sources.source import (
-    IDENTIFYING_ROWS,
-    Chunk,
-    Layout,
-    Part,
-    Sampled,
-    chunk_rows,
-    in_groups,
-)
+from sketchlearn.sketching.sources.source import Chunk, Layout, Part, Sampled
 
 
 class StreamPart(Part):
@@ -86,56 +76,3 @@ class StreamPart(Part):
         while self._held:
             yield self._held.popleft()
         yield from self._pieces
-
-
-class ArrayStreamPart(StreamPart):
-    """An iterable of two-dimensional arrays.
-
-    Parameters
-    ----------
-    arrays : iterable of array-likes of shape (any, n_features)
-        Read once, even where it could be read again.
-    """
-
-    def __init__(self, arrays: Iterable[Any]) -> None:
-        super().__init__("the stream of arrays", _as_arrays(arrays))
-
-    def identity(self) -> str:
-        """Digest of the first rows."""
-        first = self.peek()
-        start = b"" if first is None else np.ascontiguousarray(first[:IDENTIFYING_ROWS]).tobytes()
-        return f"{self.name} {hashlib.blake2b(start, digest_size=16).hexdigest()}"
-
-    def layout(self, columns: Sequence[str | int] | None) -> Layout:
-        """See `Part.layout`."""
-        first = self.peek()
-        if first is None:
-            raise SourceError(f"{self.name} is empty, so it has no columns")
-        return array_layout(first.shape[1], columns, self.name)
-
-    def chunks(self, pieces: Iterable[Any], layout: Layout, start: int) -> Iterator[Chunk]:
-        """See `StreamPart.chunks`."""
-        for group in in_groups(pieces, chunk_rows(layout.n_features), _array_rows):
-            rows = group[0] if len(group) == 1 else np.concatenate(group)
-            skipped = min(start, len(rows))
-            start -= skipped
-            if skipped < len(rows):
-                yield Chunk(selected(rows[skipped:], layout), None)
-
-
-def _as_arrays(items: Iterable[Any]) -> Iterator[np.ndarray]:
-    """Check that each item is rows of numbers, as many columns in each."""
-    width: int | None = None
-    for i, item in enumerate(items):
-        rows = as_rows(item, f"array {i} of the stream")
-        width = rows.shape[1] if width is None else width
-        if rows.shape[1] != width:
-            raise SourceError(
-                f"array {i} of the stream has {rows.shape[1]} columns where array 0 has {width}"
-            )
-        yield rows
-
-
-def _array_rows(rows: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """Rows of an array, without a copy."""
-    return rows[start:stop]

@@ -1,0 +1,157 @@
+"""Arrow's types that hold numbers, and their values: numbers, truth values, lists of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sketchlearn._validation import require_exact_integers
+from sketchlearn.exceptions import SourceError
+
+
+def arrow_package() -> Any:
+    """Import pyarrow, or say how to get it.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed.
+    """
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise ImportError(
+            "pyarrow is needed for tables, Parquet, Arrow and CSV: install sketchlearn[arrow]"
+        ) from error
+    return pyarrow
+
+
+def plain_type(kind: Any) -> Any:
+    """Type that an extension, a dictionary or a run-end encoding stores."""
+    types = arrow_package().types
+    while True:
+        if isinstance(kind, arrow_package().BaseExtensionType):
+            kind = kind.storage_type
+        elif types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+            kind = kind.value_type
+        else:
+            return kind
+
+
+def is_list(kind: Any) -> bool:
+    """Whether a column of an Arrow type holds lists."""
+    return hasattr(plain_type(kind), "value_type")
+
+
+def leaf_type(kind: Any) -> Any:
+    """Type of the values in lists, in lists of lists too."""
+    kind = plain_type(kind)
+    while hasattr(kind, "value_type"):
+        kind = plain_type(kind.value_type)
+    return kind
+
+
+def fixed_width(kind: Any) -> int | None:
+    """How many numbers the lists of a type hold, if it says so."""
+    is_fixed = arrow_package().types.is_fixed_size_list
+    kind, size = plain_type(kind), 1
+    while hasattr(kind, "value_type"):
+        if not is_fixed(kind):
+            return None
+        size *= kind.list_size
+        kind = plain_type(kind.value_type)
+    return size
+
+
+def is_number(kind: Any) -> bool:
+    """Whether values of an Arrow type are real numbers."""
+    types = arrow_package().types
+    return bool(
+        types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_boolean(kind)
+        or types.is_decimal(kind)
+    )
+
+
+def numbers_of(column: Any, label: str, name: str, first_row: int) -> tuple[np.ndarray, int]:
+    """Values of a column, those of lists one after the other, and how many a row has.
+
+    Raises
+    ------
+    SourceError
+        If a value is missing, an integer too large, or lists are of different lengths.
+    """
+    pa = arrow_package()
+    what = f"column {label!r} of {name}"
+    try:
+        flat, width = _leaves_of(column)
+    except _GapError as gap:
+        raise SourceError(
+            f"{what} has no value (null) in row {first_row + gap.row}; leave such rows out, by "
+            f"filter=pyarrow.compute.field({label!r}).is_valid() unless it is within a list, or "
+            "fill them in, for instance with sklearn.impute.SimpleImputer"
+        ) from None
+    except ValueError as error:
+        raise SourceError(f"{what} {error}, from row {first_row} on") from None
+    if pa.types.is_decimal(flat.type):
+        flat = flat.cast(pa.float64())
+    values = np.asarray(flat.to_numpy(zero_copy_only=False))
+    try:
+        require_exact_integers(values, lambda i: f"{what}, in row {first_row + i // width},")
+    except ValueError as error:
+        raise SourceError(str(error)) from None
+    return values, width
+
+
+class _GapError(Exception):
+    """A value that is missing, and the row it is missing in."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(row)
+        self.row = row
+
+
+def _leaves_of(column: Any) -> tuple[Any, int]:
+    """Flatten lists, in lists of lists too, without a copy where possible; tell how many a row.
+
+    Raises
+    ------
+    _GapError
+        If a value or a list is missing.
+    ValueError
+        If lists are of different lengths.
+    """
+    width, n_rows = 1, len(column)
+    while True:
+        column = _decoded(column)
+        if column.null_count:
+            missing = column.is_null().to_numpy(zero_copy_only=False)
+            raise _GapError(int(missing.argmax()) // width)
+        if not hasattr(column.type, "value_type"):
+            return column, width
+        lengths = column.value_lengths().to_numpy(zero_copy_only=False)
+        column = column.flatten()
+        if n_rows:
+            if (lengths != lengths[0]).any():
+                raise ValueError(f"has lists of {lengths.min()} to {lengths.max()} entries")
+            if lengths[0] == 0:
+                raise ValueError("has empty lists")
+            width *= int(lengths[0])
+
+
+def _decoded(column: Any) -> Any:
+    """Values of an extension, a dictionary or a run-end encoding."""
+    pa = arrow_package()
+    while True:
+        if isinstance(column, pa.ExtensionArray):
+            column = column.storage
+        elif pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        elif pa.types.is_run_end_encoded(column.type):
+            from pyarrow.compute import run_end_decode
+
+            column = run_end_decode(column)
+        else:
+            return column

@@ -1,0 +1,169 @@
+"""Data frames and arrays in memory: what of them is rows of numbers, told column by column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sketchlearn._validation import LARGEST_INTEGER, require_exact_integers, require_no_mask
+from sketchlearn.exceptions import SourceError
+from sketchlearn.sketching.sources.arrow_columns import arrow_chunks, arrow_layout, list_width
+from sketchlearn.sketching.sources.arrow_values import (
+    arrow_package,
+    is_list,
+    is_number,
+    numbers_of,
+)
+
+
+def package_of(data: Any) -> str:
+    """Name the package that defines an object's type."""
+    return type(data).__module__.split(".")[0]
+
+
+def is_pandas(data: Any) -> bool:
+    """Whether this is a data frame of pandas."""
+    return package_of(data) == "pandas" and hasattr(data, "iloc") and data.ndim == 2
+
+
+def is_frame(data: Any) -> bool:
+    """Whether this is a data frame, or a table, batch or stream of Arrow's."""
+    if package_of(data) == "pandas":
+        return is_pandas(data)
+    speaks_arrow = hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")
+    return speaks_arrow and (hasattr(data, "columns") or hasattr(data, "schema"))
+
+
+def is_named(frame: Any) -> bool:
+    """Whether its columns have names; those of pandas may have numbers instead."""
+    return not is_pandas(frame) or all(isinstance(name, str) for name in frame.columns)
+
+
+def stream_of(frame: Any) -> Any:
+    """Give a frame's record batches, without the index that pandas has."""
+    pa = arrow_package()
+    if is_pandas(frame):
+        return _table_of(frame, f"the {type(frame).__name__}").to_reader()
+    return pa.RecordBatchReader.from_stream(frame)
+
+
+def frame_rows(frame: Any, name: str) -> np.ndarray:
+    """Give the rows of a data frame of pandas whose columns have no names.
+
+    Raises
+    ------
+    SourceError
+        If a column holds no numbers, or a value is missing.
+    """
+    dtypes = set(frame.dtypes)
+    if len(dtypes) == 1 and isinstance(dtype := dtypes.pop(), np.dtype) and dtype.kind in "biuf":
+        return np.asarray(frame.to_numpy())
+    return _features(frame, name)[0]
+
+
+def readable_rows(X: Any) -> Any:
+    """Give rows in memory as scikit-learn's validation takes them, or say why they are none.
+
+    Lists in columns, embeddings for instance, become a column for each of their numbers. Refused is
+    what validation would misread: masked entries, dates and times, integers that float64 does not
+    hold; and what it would refuse without the column's name: text, categories and the like.
+
+    Parameters
+    ----------
+    X : array-like or data frame
+        Rows.
+
+    Returns
+    -------
+    array-like or data frame
+        X itself but for a frame with columns of lists.
+
+    Raises
+    ------
+    TypeError
+        If an array holds no numbers.
+    ValueError
+        If entries are masked, or integers too large.
+    SourceError
+        If a column of a frame holds no numbers.
+    """
+    if is_frame(X) and hasattr(X, "columns"):
+        return _readable_frame(X)
+    if isinstance(X, list | tuple):
+        try:
+            _require_readable(np.asarray(X))
+        except (ValueError, OverflowError) as error:
+            if "above 2**53" in str(error):
+                raise
+    elif isinstance(X, np.ndarray):
+        _require_readable(X)
+    return X
+
+
+def _require_readable(X: np.ndarray) -> None:
+    """Refuse an array whose entries float64 would misrepresent."""
+    require_no_mask(X, "the array")
+    if X.dtype.kind in "MmVT":
+        raise TypeError(f"the array must hold real numbers, got {X.dtype}")
+    if X.dtype == object:
+        large = (isinstance(v, int) and abs(v) > LARGEST_INTEGER for v in X.flat)
+        if any(large):
+            raise ValueError("the array holds integers above 2**53, which are alike in float64")
+    width = X.shape[-1] if X.ndim > 1 else 1
+    require_exact_integers(X, lambda i: f"the array, in row {i // width}, column {i % width},")
+
+
+def _readable_frame(X: Any) -> Any:
+    """Check a frame's columns; give them with lists, categories and the like as numbers."""
+    name = f"the {type(X).__name__}"
+    if is_pandas(X):
+        for i, dtype in enumerate(X.dtypes):
+            if getattr(dtype, "kind", "O") in "iu" and not (column := X.iloc[:, i]).isna().any():
+                _require_exact_column(column.to_numpy(), f"column {X.columns[i]!r} of {name}")
+        if all(getattr(dtype, "kind", "O") in "biuf" for dtype in X.dtypes):
+            return X
+        rows, names = _features(X, name)
+        return type(X)(rows, columns=names if is_named(X) else None, index=X.index)
+    schema = stream_of(X).schema
+    if all(is_number(kind) and not is_list(kind) for kind in schema.types):
+        large = {kind for kind in schema.types if str(kind) in ("int64", "uint64")}
+        first_row = 0
+        for batch in stream_of(X) if large else ():
+            for label, column in zip(schema.names, batch.columns, strict=True):
+                if column.type in large and not column.null_count:
+                    numbers_of(column, label, name, first_row)
+            first_row += len(batch)
+        return X
+    rows, names = _features(X, name)
+    return type(X)(rows, schema=names)
+
+
+def _require_exact_column(values: np.ndarray, what: str) -> None:
+    """Refuse integers that float64 does not hold."""
+    require_exact_integers(values, lambda row: f"{what}, in row {row},")
+
+
+def _features(frame: Any, name: str) -> tuple[np.ndarray, list[str]]:
+    """Give a frame's rows, with every number of a list a feature, and the features' names."""
+    table = _table_of(frame, name)
+    batches = table.to_batches()
+    layout = arrow_layout(
+        table.schema, table.schema.names, None, name, lambda c: list_width(batches, c, name)
+    )
+    chunks = [chunk.rows for chunk in arrow_chunks(batches, layout, None, name)]
+    empty = np.empty((0, layout.n_features))
+    return np.concatenate([*chunks] or [empty]), list(layout.names or ())
+
+
+def _table_of(frame: Any, name: str) -> Any:
+    """Give a frame as a table of Arrow's, its columns named by numbers if they have no names."""
+    pa = arrow_package()
+    if not is_pandas(frame):
+        return stream_of(frame).read_all()
+    if not is_named(frame):
+        frame = frame.set_axis([str(i) for i in range(frame.shape[1])], axis=1)
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except pa.ArrowException as error:
+        raise SourceError(f"{name} has a column that is no numbers: {error}") from error

@@ -1,0 +1,305 @@
+"""Files that pyarrow reads from their beginning, batch by batch: CSV, JSON lines, Arrow streams."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from sketchlearn.exceptions import SourceError
+from sketchlearn.sketching.sources.arrow_columns import (
+    arrow_chunks,
+    arrow_layout,
+    filtered,
+    list_width,
+    stored_columns,
+    without_first,
+)
+from sketchlearn.sketching.sources.arrow_values import arrow_package
+from sketchlearn.sketching.sources.partition_keys import Key, keys_schema, partition_keys, with_keys
+from sketchlearn.sketching.sources.source import Chunk, Layout, Part
+from sketchlearn.sketching.sources.stored_file import StoredFile
+
+# A block is parsed at once, and must hold a row; if one does not, it grows.
+BLOCK_BYTES = 2**17
+MOST_BLOCK_BYTES = 2**30
+BLOCK_GROWTH = 8
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+DELIMITERS = ",;\t|"
+# Bytes and rows of a CSV file's beginning that tell its delimiter.
+SNIFFED_BYTES = 2**16
+SNIFFED_ROWS = 20
+# What pyarrow says of a fraction among integers, and how it quotes cells.
+NO_INTEGER = re.compile(r"(conversion error|Failed to convert JSON) to u?int")
+QUOTED = re.compile(r"(: invalid value '|(?<=got )(\d+): |, couldn't parse:).*", re.DOTALL)
+
+
+class RecordFilePart(Part):
+    """A file of records in order.
+
+    Parameters
+    ----------
+    file : StoredFile
+        The file.
+    weight : str, optional
+        The column of weights.
+    filter : pyarrow.compute.Expression, optional
+        Which rows to read.
+    """
+
+    is_named = True
+
+    def __init__(self, file: StoredFile, weight: str | None, filter: Any) -> None:  # noqa: A002
+        self.name, self._file = file.name, file
+        self._weight, self._filter = weight, filter
+        self._keys = partition_keys(file.path)
+
+    @abstractmethod
+    def stored_schema(self) -> Any:
+        """Schema as the file's beginning has it."""
+
+    @abstractmethod
+    def records(self, columns: list[str]) -> Iterator[Any]:
+        """Yield record batches that hold these columns, or more, from the first row on."""
+
+    def size(self) -> int:
+        """Bytes."""
+        return self._file.size()
+
+    def identity(self) -> str:
+        """Path, size and time of change."""
+        return self._file.identity()
+
+    def layout(self, columns: Sequence[str | int] | None) -> Layout:
+        """See `Part.layout`; what only the path says is read where it is asked for."""
+
+        def width(column: str) -> int | None:
+            return list_width(self._batches([column], None), column, self.name)
+
+        schema, keys = self._schema()
+        return arrow_layout(schema, columns, self._weight, self.name, width, set(keys))
+
+    def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
+        """See `Part.read`."""
+        asked = layout.names or ()
+        asked = asked if self._weight is None else (*asked, self._weight)
+        columns = stored_columns(self._schema()[0], asked)
+        batches = self._batches(columns, self._filter)
+        return arrow_chunks(batches, layout, self._weight, self.name, start)
+
+    def _schema(self) -> tuple[Any, dict[str, Key]]:
+        """Schema with the columns that only the path says, and these."""
+        schema = self.stored_schema()
+        keys = {key: self._keys[key] for key in self._keys if key not in schema.names}
+        return arrow_package().schema([*schema, *keys_schema(keys)], schema.metadata), keys
+
+    def _batches(self, columns: list[str], expression: Any) -> Iterator[Any]:
+        """Read record batches that hold these columns; all columns to filter by."""
+        schema, keys = self._schema()
+        names = schema.names if expression is not None else columns
+        stored = [name for name in names if name not in keys]
+        batches = self.records(stored or schema.names[:1])
+        if any(name in keys for name in names):
+            batches = (with_keys(batch, keys) for batch in batches)
+        return iter(filtered(batches, expression))
+
+
+class ArrowStreamFilePart(RecordFilePart):
+    """A file in Arrow's stream format, which has no index of its batches."""
+
+    def stored_schema(self) -> Any:
+        """See `RecordFilePart.stored_schema`."""
+        with self._file.open() as file, _ipc().open_stream(file) as reader:
+            return reader.schema
+
+    def records(self, columns: list[str]) -> Iterator[Any]:
+        """See `RecordFilePart.records`."""
+        with self._file.open() as file, _ipc().open_stream(file) as reader:
+            yield from reader
+
+
+class TextPart(RecordFilePart):
+    """A text file of records, whose types are those of its first block until others come.
+
+    Blocks grow where a row does not fit in, and integers become float64 where fractions follow.
+    """
+
+    def __init__(self, file: StoredFile, weight: str | None, filter: Any) -> None:  # noqa: A002
+        super().__init__(file, weight, filter)
+        self._block_bytes, self._is_widened = BLOCK_BYTES, False
+        self._schema_found: Any = None
+
+    @abstractmethod
+    def reader(self, block_bytes: int, types: Any, columns: list[str] | None) -> Any:
+        """Open the file as a reader of record batches.
+
+        Parameters
+        ----------
+        block_bytes : int
+            How much to parse at once.
+        types : pyarrow.Schema, optional
+            What to read it with; None to find that out in the first block.
+        columns : list of str, optional
+            What to read, by default all.
+        """
+
+    def stored_schema(self) -> Any:
+        """See `RecordFilePart.stored_schema`."""
+        while self._schema_found is None:
+            try:
+                with self.reader(self._block_bytes, None, None) as reader:
+                    self._schema_found = _valued(reader.schema)
+            except arrow_package().ArrowInvalid as error:
+                self._relax(error)
+        return self._schema_found
+
+    def records(self, columns: list[str]) -> Iterator[Any]:
+        """See `RecordFilePart.records`."""
+        n_read = 0
+        while True:
+            types = self.stored_schema()
+            types = _widened(types) if self._is_widened else types
+            try:
+                with self.reader(self._block_bytes, types, columns) as reader:
+                    for batch in without_first(reader, n_read):
+                        n_read += len(batch)
+                        yield batch
+                return
+            except arrow_package().ArrowInvalid as error:
+                self._relax(error)
+
+    def _relax(self, error: Exception) -> None:
+        """Change what an error in parsing says was too narrow, or raise it."""
+        message = str(error)
+        if "straddl" in message and self._block_bytes < MOST_BLOCK_BYTES:
+            self._block_bytes *= BLOCK_GROWTH
+        elif NO_INTEGER.search(message) and not self._is_widened:
+            self._is_widened = True
+        else:
+            # Messages end up in logs and checkpoints, where no cell belongs.
+            raise SourceError(f"cannot read {self.name}: {self._described(message)}") from None
+
+    def _described(self, message: str) -> str:
+        """Say where an error is, without what the cell holds."""
+
+        def named(match: re.Match[str]) -> str:
+            return f"column {self._schema_found.names[int(match[1])]!r}"
+
+        message = QUOTED.sub(lambda match: match[2] or "", message)
+        return re.sub(r"CSV column #(\d+)", named, message) if self._schema_found else message
+
+
+class CsvPart(TextPart):
+    """A CSV file, whose first line names the columns; its delimiter is found out."""
+
+    def layout(self, columns: Sequence[str | int] | None) -> Layout:
+        """See `Part.layout`."""
+        _require_header(self.stored_schema(), self.name)
+        return super().layout(columns)
+
+    def reader(self, block_bytes: int, types: Any, columns: list[str] | None) -> Any:
+        """See `TextPart.reader`."""
+        from pyarrow import csv as arrow_csv
+
+        return arrow_csv.open_csv(
+            _text_stream(self._file),
+            read_options=arrow_csv.ReadOptions(block_size=block_bytes),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=self._delimiter, newlines_in_values=True
+            ),
+            convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=columns),
+        )
+
+    @cached_property
+    def _delimiter(self) -> str:
+        """What stands between the columns."""
+        with _text_stream(self._file) as stream:
+            start = stream.read(SNIFFED_BYTES).decode("utf-8", errors="replace")
+        return "\t" if self._file.ending().startswith(".tsv") else delimiter_of(start)
+
+
+class JsonLinesPart(TextPart):
+    """A file with a JSON object a line."""
+
+    def reader(self, block_bytes: int, types: Any, columns: list[str] | None) -> Any:
+        """See `TextPart.reader`."""
+        from pyarrow import json
+
+        if types is not None and columns is not None:
+            types = arrow_package().schema([types.field(name) for name in columns])
+        behavior = "infer" if types is None else "ignore"
+        return json.open_json(
+            _text_stream(self._file),
+            read_options=json.ReadOptions(block_size=block_bytes),
+            parse_options=json.ParseOptions(
+                explicit_schema=types, unexpected_field_behavior=behavior
+            ),
+        )
+
+
+def delimiter_of(start: str) -> str:
+    r"""Tell the delimiter of a CSV file by its beginning: the one of the most columns in each row.
+
+    Examples
+    --------
+    >>> delimiter_of("a;b\n1,5;2,5\n")
+    ';'
+    """
+    best, most = ",", 1
+    for delimiter in DELIMITERS:
+        rows = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter)
+        widths = [len(row) for row in itertools.islice(rows, SNIFFED_ROWS) if row]
+        # The last row may be cut off.
+        widths = widths[:-1] if len(widths) > 1 else widths
+        if len(set(widths)) == 1 and widths[0] > most:
+            best, most = delimiter, widths[0]
+    return best
+
+
+def _text_stream(file: StoredFile) -> Any:
+    """Open a text file, decompressed as its name tells."""
+    compression = next((c for end, c in COMPRESSIONS.items() if file.ending().endswith(end)), None)
+    return file.arrow_system().open_input_stream(file.path, compression=compression)
+
+
+def _ipc() -> Any:
+    """Import pyarrow.ipc."""
+    arrow_package()
+    from pyarrow import ipc
+
+    return ipc
+
+
+def _valued(schema: Any) -> Any:
+    """Read columns without any value yet as numbers, in which nothing is an error of its own."""
+    pa = arrow_package()
+    for i, field in enumerate(schema):
+        if pa.types.is_null(field.type):
+            schema = schema.set(i, field.with_type(pa.float64()))
+    return schema
+
+
+def _widened(schema: Any) -> Any:
+    """Read integers as float64, in lists too."""
+    pa = arrow_package()
+
+    def wider(kind: Any) -> Any:
+        if pa.types.is_list(kind):
+            return pa.list_(wider(kind.value_type))
+        return pa.float64() if pa.types.is_integer(kind) else kind
+
+    return pa.schema([field.with_type(wider(field.type)) for field in schema], schema.metadata)
+
+
+def _require_header(schema: Any, name: str) -> None:
+    """Refuse a CSV file whose names are numbers: its first row would be lost."""
+    try:
+        names = [float(column) for column in schema.names]
+    except ValueError:
+        return
+    raise SourceError(f"{name} has no line of column names: it starts with {names[:5]}")

@@ -1,0 +1,122 @@
+"""A file here or on a remote store, by its path or URL."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
+
+# What remote file systems say of a file that tells it from a changed one.
+CHANGES = ("mtime", "LastModified", "last_modified", "Last-Modified", "ETag", "etag", "created")
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file, or a folder that is read like one.
+
+    Parameters
+    ----------
+    name : str
+        Its path or URL, as messages say it.
+    path : str
+        Its path in its file system.
+    system : fsspec.AbstractFileSystem, optional
+        Where it is; None for the local files.
+    """
+
+    name: str
+    path: str
+    system: Any = None
+
+    def open(self) -> IO[bytes]:
+        """Open it to read bytes, at any place."""
+        if self.system is None:
+            return open(self.path, "rb")
+        file: IO[bytes] = self.system.open(self.path, "rb")
+        return file
+
+    def size(self) -> int:
+        """Bytes; 0 where that is not known."""
+        if self.system is None:
+            return os.path.getsize(self.path)
+        return int(self.system.info(self.path).get("size") or 0)
+
+    def identity(self) -> str:
+        """Path, size and time of change, the newest of a folder's files; of URLs what is known."""
+        if self.system is None:
+            return _local_identity(self.path)
+        self.system.invalidate_cache(self.system._parent(self.path))
+        info = self.system.info(self.path)
+        known = [f"{key} {info[key]}" for key in CHANGES if info.get(key) is not None]
+        return ", ".join([self.name, f"{info.get('size')} bytes", *known])
+
+    def arrow_system(self) -> Any:
+        """The file system as pyarrow has it."""
+        from pyarrow import fs
+
+        if self.system is None:
+            return fs.LocalFileSystem()
+        return fs.PyFileSystem(fs.FSSpecHandler(self.system))
+
+    def ending(self) -> str:
+        """What its name says, without what may follow in a URL, in lower case."""
+        path = urlsplit(self.name).path if is_url(self.name) else self.name
+        return path.rstrip("/" + os.sep).lower()
+
+
+def is_url(path: str) -> bool:
+    """Whether a path names a remote file system, ``s3://`` for instance."""
+    scheme, separator, _ = path.partition("://")
+    return bool(separator) and scheme.isidentifier() and scheme != "file"
+
+
+def local_path(path: str) -> str:
+    """Path of a local file, ``file://`` and ``~`` resolved."""
+    if path.startswith("file://"):
+        return unquote(urlsplit(path).path)
+    return os.path.expanduser(path)
+
+
+def remote_system(url: str) -> tuple[Any, str]:
+    """Open the file system that a URL is of; give it and the path there.
+
+    Raises
+    ------
+    ImportError
+        If fsspec, or the package that it needs for this kind of URL, is not installed.
+    ValueError
+        If there is no such kind.
+    """
+    try:
+        import fsspec
+    except ImportError as error:
+        raise ImportError(f"fsspec is needed to read {url}: install sketchlearn[remote]") from error
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        return _arrows_own(url, error)
+    return system, path
+
+
+def _arrows_own(url: str, error: ImportError) -> tuple[Any, str]:
+    """Open a file system that pyarrow brings, S3's for instance, where fsspec lacks a package."""
+    try:
+        from fsspec.implementations.arrow import ArrowFSWrapper
+        from pyarrow import fs
+
+        system, path = fs.FileSystem.from_uri(url)
+    except Exception:
+        raise ImportError(f"cannot read {url}: {error}; or install sketchlearn[remote]") from error
+    return ArrowFSWrapper(system), path
+
+
+def _local_identity(path: str) -> str:
+    """Path, size and time of change of a file; the newest of a folder's."""
+    if os.path.isdir(path):
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+        stats = [os.stat(file) for file in files]
+    else:
+        stats = [os.stat(path)]
+    size, changed = sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)
+    return f"{os.path.abspath(path)}, {size} bytes, changed at {changed} ns"
