@@ -164,6 +164,10 @@ def _is_list_of_tables(data: Any) -> bool:
     return is_list and (is_frame(data[0]) or getattr(data[0], "ndim", 0) == 2)
 
 
+def _is_list_of_streams(data: Any) -> bool:
+    return _is_list_of_tables(data) and not all(hasattr(item, "__len__") for item in data)
+
+
 def _is_open_file(data: Any) -> bool:
     return hasattr(data, "read") and hasattr(data, "seek")
 
@@ -253,6 +257,7 @@ OPENERS = (
     Opener(_is_table, _table_parts),
     Opener(is_frame, _stream_parts),
     Opener(_is_stored_array, _unnamed_parts(OpenArrayPart)),
+    Opener(_is_list_of_streams, lambda data, query: [PiecesPart(data, *query)]),
     Opener(_is_list_of_tables, lambda data, query: [ListPart(data, *query)]),
     Opener(_is_array, _unnamed_parts(MemoryPart), is_chunked=False),
     Opener(_is_iterable, lambda data, query: [PiecesPart(data, *query)]),
