@@ -106,7 +106,8 @@ def arrow_chunks(
     n_seen = start
     plan, side = _Plan(layout.names or (), name), _Plan([] if weight is None else [weight], name)
     remaining = without_first(batches, start)
-    for group in in_groups(remaining, chunk_rows(layout.n_features), _batch_rows):
+    for pieces in in_groups(remaining, chunk_rows(layout.n_features), _batch_rows):
+        group = _joined(pieces)
         dtype = np.result_type(*(plan.dtype_of(batch.schema) for batch in group))
         rows = np.empty((layout.n_features, sum(map(len, group))), dtype=dtype)
         weights = np.empty((1, rows.shape[1]))
@@ -275,6 +276,17 @@ def without_first(batches: Iterable[Any], n: int) -> Iterator[Any]:
         n = max(0, n - len(batch))
 
 
+def _joined(group: list[Any]) -> list[Any]:
+    """Make one batch of several, if they have the same columns: each column has its costs."""
+    schema = group[0].schema
+    if len(group) == 1 or not all(batch.schema.equals(schema) for batch in group[1:]):
+        return group
+    joined: list[Any] = arrow_package().Table.from_batches(group).combine_chunks().to_batches()
+    return joined
+
+
 def _batch_rows(batch: Any, start: int, stop: int) -> Any:
     """Rows of a batch, without a copy."""
+    if start == 0 and stop == len(batch):
+        return batch
     return batch.slice(start, stop - start)

@@ -27,6 +27,8 @@ from sketchlearn.sketching.sources.stored_file import StoredFile
 
 # A block is parsed at once, and must hold a row; if one does not, it grows.
 BLOCK_BYTES = 2**17
+# At least, as each column of a block has its costs.
+BLOCK_BYTES_A_COLUMN = 2**8
 MOST_BLOCK_BYTES = 2**30
 BLOCK_GROWTH = 8
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
@@ -34,7 +36,10 @@ DELIMITERS = ",;\t|"
 # Bytes and rows of a CSV file's beginning that tell its delimiter.
 SNIFFED_BYTES = 2**16
 SNIFFED_ROWS = 20
-# What pyarrow says of a fraction among integers, and how it quotes cells.
+MOST_COMPRESSION = 100
+TABS = re.compile(r"\.(tsv|tab)(\.\w+)?$")
+# What pyarrow says of a row that is longer than a block, of a fraction among integers, and how it quotes cells.
+NO_ROW = re.compile(r"straddl|block: cannot infer")
 NO_INTEGER = re.compile(r"(conversion error|Failed to convert JSON) to u?int")
 QUOTED = re.compile(r"(: invalid value '|(?<=got )(\d+): |, couldn't parse:).*", re.DOTALL)
 
@@ -154,6 +159,8 @@ class TextPart(RecordFilePart):
             try:
                 with self.reader(self._block_bytes, None, None) as reader:
                     self._schema_found = _valued(reader.schema)
+                least = BLOCK_BYTES_A_COLUMN * len(self._schema_found)
+                self._block_bytes = max(self._block_bytes, least)
             except arrow_package().ArrowInvalid as error:
                 self._relax(error)
         return self._schema_found
@@ -176,7 +183,11 @@ class TextPart(RecordFilePart):
     def _relax(self, error: Exception) -> None:
         """Change what an error in parsing says was too narrow, or raise it."""
         message = str(error)
-        if "straddl" in message and self._block_bytes < MOST_BLOCK_BYTES:
+        most = MOST_BLOCK_BYTES
+        if "block: cannot infer" in message:
+            # The line of names does not fit in, or the file ends in it.
+            most = min(most, MOST_COMPRESSION * self._file.size())
+        if NO_ROW.search(message) and self._block_bytes < most:
             self._block_bytes *= BLOCK_GROWTH
         elif NO_INTEGER.search(message) and not self._is_widened:
             self._is_widened = True
@@ -191,7 +202,11 @@ class TextPart(RecordFilePart):
             return f"column {self._schema_found.names[int(match[1])]!r}"
 
         message = QUOTED.sub(lambda match: match[2] or "", message)
-        return re.sub(r"CSV column #(\d+)", named, message) if self._schema_found else message
+        return (
+            re.sub(r"CSV column #(\d+)", named, message)
+            if self._schema_found is not None
+            else message
+        )
 
 
 class CsvPart(TextPart):
@@ -220,7 +235,7 @@ class CsvPart(TextPart):
         """What stands between the columns."""
         with _text_stream(self._file) as stream:
             start = stream.read(SNIFFED_BYTES).decode("utf-8", errors="replace")
-        return "\t" if self._file.ending().startswith(".tsv") else delimiter_of(start)
+        return "\t" if TABS.search(self._file.ending()) else delimiter_of(start)
 
 
 class JsonLinesPart(TextPart):
