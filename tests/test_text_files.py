@@ -67,7 +67,7 @@ class TestDelimiters:
     def test_decimal_commas_are_refused_rather_than_misread(self, tmp_path):
         path = tmp_path / "x.csv"
         FRAME.to_csv(path, sep=";", decimal=",", index=False)
-        with pytest.raises(SourceError, match="column 'a' of .* is of type string"):
+        with pytest.raises(SourceError, match=r"column 'a' of .* is of type string"):
             SKETCHER.sketch(path)
         reader = pa.csv.open_csv(
             path,

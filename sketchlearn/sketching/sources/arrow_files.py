@@ -257,12 +257,8 @@ def _pages(
     """Read a Parquet file page by page: scanners hold whole row groups, of any size."""
     from pyarrow.parquet import ParquetFile
 
-    with ParquetFile(
-        fragment.open(),
-        buffer_size=BUFFER_BYTES,
-        pre_buffer=False,
-        page_checksum_verification=True,
-    ) as file:
+    options = {"buffer_size": BUFFER_BYTES, "pre_buffer": False, "page_checksum_verification": True}
+    with fragment.open() as stored, ParquetFile(stored, **options) as file:
         yield from file.iter_batches(
             batch_size=n_rows, row_groups=row_groups, columns=columns, use_threads=False
         )

@@ -11,7 +11,9 @@ from sketchlearn.exceptions import SourceError
 from sketchlearn.sketching.sources.stored_file import (
     StoredFile,
     is_url,
+    is_web,
     local_path,
+    remote_file,
     remote_system,
 )
 
@@ -47,9 +49,13 @@ def found_files(path: str, is_known: Callable[[str], bool]) -> list[Entry]:
     SourceError
         If a URL is of no known kind.
     """
-    files = _matches(path, is_known)
     member = None
-    if not files and "::" in path:
+    start, separator, end = path.rpartition("::")
+    if is_url(path) and separator and "://" not in end:
+        # To fsspec, what follows would be a file system in which the first is a file.
+        path, member = start, end
+    files = _matches(path, is_known)
+    if not files and member is None and "::" in path:
         path, _, member = path.rpartition("::")
         files = _matches(path, is_known)
     if files is None:
@@ -90,13 +96,13 @@ def _remote_matches(url: str, is_known: Callable[[str], bool]) -> list[StoredFil
         paths = [file for file in sorted(system.find(path)) if _is_shown(file[len(path) :])]
         paths = [file for file in paths if is_known(file)]
     else:
-        return [StoredFile(url, path, system)]
-    return [StoredFile(str(system.unstrip_protocol(file)), file, system) for file in paths]
+        return [remote_file(url, path, system)]
+    return [remote_file(str(system.unstrip_protocol(file)), file, system) for file in paths]
 
 
 def _is_pattern(path: str) -> bool:
     """Whether a path has wildcards; a question mark begins the query of a URL."""
-    return glob.has_magic(path.replace("?", "") if is_url(path) else path)
+    return glob.has_magic(path.replace("?", "") if is_web(path) else path)
 
 
 def _glob(pattern: str) -> list[str]:

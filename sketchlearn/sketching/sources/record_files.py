@@ -8,7 +8,6 @@ import itertools
 import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 from sketchlearn.exceptions import SourceError
@@ -38,7 +37,7 @@ SNIFFED_BYTES = 2**16
 SNIFFED_ROWS = 20
 MOST_COMPRESSION = 100
 TABS = re.compile(r"\.(tsv|tab)(\.\w+)?$")
-# What pyarrow says of a row that is longer than a block, of a fraction among integers, and how it quotes cells.
+# What pyarrow says of a row longer than a block and of a fraction among integers; its quotations.
 NO_ROW = re.compile(r"straddl|block: cannot infer")
 NO_INTEGER = re.compile(r"(conversion error|Failed to convert JSON) to u?int")
 QUOTED = re.compile(r"(: invalid value '|(?<=got )(\d+): |, couldn't parse:).*", re.DOTALL)
@@ -136,17 +135,17 @@ class TextPart(RecordFilePart):
 
     def __init__(self, file: StoredFile, weight: str | None, filter: Any) -> None:  # noqa: A002
         super().__init__(file, weight, filter)
-        self._block_bytes, self._is_widened = BLOCK_BYTES, False
+        self.block_bytes, self._is_widened = BLOCK_BYTES, False
         self._schema_found: Any = None
 
     @abstractmethod
-    def reader(self, block_bytes: int, types: Any, columns: list[str] | None) -> Any:
-        """Open the file as a reader of record batches.
+    def reader(self, stream: Any, types: Any, columns: list[str] | None) -> Any:
+        """Read a stream of text as record batches, `block_bytes` at once.
 
         Parameters
         ----------
-        block_bytes : int
-            How much to parse at once.
+        stream : pyarrow.NativeFile
+            The text.
         types : pyarrow.Schema, optional
             What to read it with; None to find that out in the first block.
         columns : list of str, optional
@@ -157,10 +156,10 @@ class TextPart(RecordFilePart):
         """See `RecordFilePart.stored_schema`."""
         while self._schema_found is None:
             try:
-                with self.reader(self._block_bytes, None, None) as reader:
+                with _text_stream(self._file) as text, self.reader(text, None, None) as reader:
                     self._schema_found = _valued(reader.schema)
                 least = BLOCK_BYTES_A_COLUMN * len(self._schema_found)
-                self._block_bytes = max(self._block_bytes, least)
+                self.block_bytes = max(self.block_bytes, least)
             except arrow_package().ArrowInvalid as error:
                 self._relax(error)
         return self._schema_found
@@ -172,7 +171,7 @@ class TextPart(RecordFilePart):
             types = self.stored_schema()
             types = _widened(types) if self._is_widened else types
             try:
-                with self.reader(self._block_bytes, types, columns) as reader:
+                with _text_stream(self._file) as text, self.reader(text, types, columns) as reader:
                     for batch in without_first(reader, n_read):
                         n_read += len(batch)
                         yield batch
@@ -187,8 +186,8 @@ class TextPart(RecordFilePart):
         if "block: cannot infer" in message:
             # The line of names does not fit in, or the file ends in it.
             most = min(most, MOST_COMPRESSION * self._file.size())
-        if NO_ROW.search(message) and self._block_bytes < most:
-            self._block_bytes *= BLOCK_GROWTH
+        if NO_ROW.search(message) and self.block_bytes < most:
+            self.block_bytes *= BLOCK_GROWTH
         elif NO_INTEGER.search(message) and not self._is_widened:
             self._is_widened = True
         else:
@@ -212,36 +211,41 @@ class TextPart(RecordFilePart):
 class CsvPart(TextPart):
     """A CSV file, whose first line names the columns; its delimiter is found out."""
 
+    _delimiter = ""
+
+    def stored_schema(self) -> Any:
+        """See `RecordFilePart.stored_schema`."""
+        if not self._delimiter:
+            # Before the file is opened to be read: some file systems have one position a file.
+            with _text_stream(self._file) as stream:
+                start = stream.read(SNIFFED_BYTES).decode("utf-8", errors="replace")
+            is_known = TABS.search(self._file.ending())
+            self._delimiter = "\t" if is_known else delimiter_of(start)
+        return super().stored_schema()
+
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Part.layout`."""
         _require_header(self.stored_schema(), self.name)
         return super().layout(columns)
 
-    def reader(self, block_bytes: int, types: Any, columns: list[str] | None) -> Any:
+    def reader(self, stream: Any, types: Any, columns: list[str] | None) -> Any:
         """See `TextPart.reader`."""
         from pyarrow import csv as arrow_csv
 
         return arrow_csv.open_csv(
-            _text_stream(self._file),
-            read_options=arrow_csv.ReadOptions(block_size=block_bytes),
+            stream,
+            read_options=arrow_csv.ReadOptions(block_size=self.block_bytes),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=self._delimiter, newlines_in_values=True
             ),
             convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=columns),
         )
 
-    @cached_property
-    def _delimiter(self) -> str:
-        """What stands between the columns."""
-        with _text_stream(self._file) as stream:
-            start = stream.read(SNIFFED_BYTES).decode("utf-8", errors="replace")
-        return "\t" if TABS.search(self._file.ending()) else delimiter_of(start)
-
 
 class JsonLinesPart(TextPart):
     """A file with a JSON object a line."""
 
-    def reader(self, block_bytes: int, types: Any, columns: list[str] | None) -> Any:
+    def reader(self, stream: Any, types: Any, columns: list[str] | None) -> Any:
         """See `TextPart.reader`."""
         from pyarrow import json
 
@@ -249,8 +253,8 @@ class JsonLinesPart(TextPart):
             types = arrow_package().schema([types.field(name) for name in columns])
         behavior = "infer" if types is None else "ignore"
         return json.open_json(
-            _text_stream(self._file),
-            read_options=json.ReadOptions(block_size=block_bytes),
+            stream,
+            read_options=json.ReadOptions(block_size=self.block_bytes),
             parse_options=json.ParseOptions(
                 explicit_schema=types, unexpected_field_behavior=behavior
             ),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import weakref
 from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
@@ -11,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 CHANGES = ("mtime", "LastModified", "last_modified", "Last-Modified", "ETag", "etag", "created")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StoredFile:
     """A file, or a folder that is read like one.
 
@@ -23,11 +25,14 @@ class StoredFile:
         Its path in its file system.
     system : fsspec.AbstractFileSystem, optional
         Where it is; None for the local files.
+    origin : tuple of fsspec.AbstractFileSystem and str, optional
+        What it is a local copy of.
     """
 
     name: str
     path: str
     system: Any = None
+    origin: tuple[Any, str] | None = None
 
     def open(self) -> IO[bytes]:
         """Open it to read bytes, at any place."""
@@ -44,10 +49,11 @@ class StoredFile:
 
     def identity(self) -> str:
         """Path, size and time of change, the newest of a folder's files; of URLs what is known."""
-        if self.system is None:
+        if self.system is None and self.origin is None:
             return _local_identity(self.path)
-        self.system.invalidate_cache(self.system._parent(self.path))
-        info = self.system.info(self.path)
+        system, path = self.origin or (self.system, self.path)
+        system.invalidate_cache()
+        info = system.info(path)
         known = [f"{key} {info[key]}" for key in CHANGES if info.get(key) is not None]
         return ", ".join([self.name, f"{info.get('size')} bytes", *known])
 
@@ -61,7 +67,7 @@ class StoredFile:
 
     def ending(self) -> str:
         """What its name says, without what may follow in a URL, in lower case."""
-        path = urlsplit(self.name).path if is_url(self.name) else self.name
+        path = urlsplit(self.name).path if is_web(self.name) else self.name
         return path.rstrip("/" + os.sep).lower()
 
 
@@ -69,6 +75,11 @@ def is_url(path: str) -> bool:
     """Whether a path names a remote file system, ``s3://`` for instance."""
     scheme, separator, _ = path.partition("://")
     return bool(separator) and scheme.isidentifier() and scheme != "file"
+
+
+def is_web(path: str) -> bool:
+    """Whether a path is a URL of the web, which may end in a query."""
+    return path.startswith(("http://", "https://"))
 
 
 def local_path(path: str) -> str:
@@ -97,6 +108,41 @@ def remote_system(url: str) -> tuple[Any, str]:
     except ImportError as error:
         return _arrows_own(url, error)
     return system, path
+
+
+def remote_file(name: str, path: str, system: Any) -> StoredFile:
+    """Give a file of a remote file system, or a copy of it where the server sends whole files only.
+
+    Parameters
+    ----------
+    name : str
+        Its URL.
+    path : str
+        Its path in the file system.
+    system : fsspec.AbstractFileSystem
+        The file system.
+    """
+    if not is_web(name) or _sends_parts(system, path):
+        return StoredFile(name, path, system)
+    descriptor, copy = tempfile.mkstemp(prefix="sketchlearn-")
+    os.close(descriptor)
+    file = StoredFile(name, copy, origin=(system, path))
+    weakref.finalize(file, os.unlink, copy)
+    system.get_file(path, copy)
+    return file
+
+
+def _sends_parts(system: Any, path: str) -> bool:
+    """Whether a web server sends a part of a file if it is asked for."""
+    size = system.info(path).get("size")
+    if not size:
+        return False
+    try:
+        with system.open(path, "rb") as file:
+            file.seek(size - 1)
+            return len(file.read(1)) == 1
+    except ValueError:
+        return False
 
 
 def _arrows_own(url: str, error: ImportError) -> tuple[Any, str]:
