@@ -81,6 +81,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
     """
     if sample_weight is None:
         return None
+    require_no_mask(sample_weight, "sample_weight")
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.ndim == 0:
         weights = np.full(n_samples, float(weights))
@@ -145,6 +146,19 @@ def require_exact_integers(values: np.ndarray, place: Callable[[int], str]) -> N
     )
 
 
+def missing_remedy(condition: str | None = None) -> str:
+    """Say what to do about missing values.
+
+    Parameters
+    ----------
+    condition : str, optional
+        The filter of pyarrow that keeps the other rows; None where there is none to filter by.
+    """
+    how = "" if condition is None else f" by filter={condition}"
+    imputer = "sklearn.impute.SimpleImputer"
+    return f"leave such rows out{how}, or fill them in, for instance with {imputer}"
+
+
 def require_no_mask(X: Any, name: str) -> None:
     """Refuse a masked array with masked entries, which stand for no value.
 
@@ -158,8 +172,8 @@ def require_no_mask(X: Any, name: str) -> None:
     place = np.argwhere(np.ma.getmaskarray(X))[0]
     where = ", ".join(f"{what} {i}" for what, i in zip(("row", "column"), place, strict=False))
     raise ValueError(
-        f"{name} has no value (masked) in {where}; leave such rows out, as "
-        "numpy.ma.compress_rows does, or fill them in, for instance with its filled()"
+        f"{name} has no value (masked) in {where}; leave such rows out, or fill them in, for "
+        "instance with sklearn.impute.SimpleImputer on its filled(numpy.nan)"
     )
 
 

@@ -2,6 +2,7 @@
 
 import datetime
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -65,7 +66,9 @@ class TestOneRule:
     def test_chunks_of_csv(self, tmp_path):
         FRAME[["b", "c", "a"]].to_csv(tmp_path / "x.csv", index=False)
         with pd.read_csv(tmp_path / "x.csv", chunksize=700) as chunks:
-            assert NAMED.sketch(chunks) == NAMED.sketch(pd.read_csv(tmp_path / "x.csv"))
+            assert NAMED.sketch(chunks) == NAMED.sketch(
+                open_source(pd.read_csv(tmp_path / "x.csv"))
+            )
 
     def test_files(self, tmp_path):
         for i, frame in enumerate([FRAME[["c", "b", "a"]][:1000], FRAME.assign(d=1.0)[1000:]]):
@@ -90,6 +93,18 @@ class TestOneRule:
             UNNAMED.sketch(iter([FRAME, X]))
         with pytest.raises(SourceError, match="item 1 of the stream has columns with names"):
             UNNAMED.sketch(iter([X, FRAME]))
+
+    def test_columns_of_several_levels_are_taken_as_they_come(self):
+        labels = pd.MultiIndex.from_tuples([("x", "a"), ("x", "b"), ("y", "c")])
+        assert UNNAMED.sketch(iter([FRAME.set_axis(labels, axis=1)])) == WHOLE
+
+    def test_duckdb_relations(self):
+        items = [duckdb.from_df(FRAME[:1000]), duckdb.from_df(FRAME[["c", "a", "b"]][1000:])]
+        assert UNNAMED.sketch(items) == WHOLE
+
+    def test_two_columns_of_one_name(self):
+        with pytest.raises(ValueError, match=r"[Dd]uplicate|more than one column 'a'"):
+            UNNAMED.sketch(iter([FRAME.set_axis(["a", "a", "c"], axis=1)]))
 
     def test_a_list_can_be_read_again(self):
         fitted = Sketcher(20, random_state=0).fit(other_order("polars"))
@@ -189,11 +204,11 @@ class TestLists:
     @pytest.mark.parametrize(
         ("second", "message"),
         [
-            ([[1.0, 2.0], [1.0]], "column 'v' of the stream has lists of 1 to 2 entries, from row"),
-            ([[1.0, 2.0, 3.0]], "has 3 numbers a row, from row 1 on, where 2 are expected"),
+            ([[1.0, 2.0], [1.0]], "column 'v' of the stream has a list of 1 in row 2 where there"),
+            ([[1.0, 2.0, 3.0]], "has a list of 3 in row 1 where there are 2 in row 0"),
             ([[1.0, None]], r"column 'v' of the stream has no value \(null\) in row 1"),
             ([[1.0, 2.0], None], r"column 'v' of the stream has no value \(null\) in row 2"),
-            ([[]], "has empty lists"),
+            ([[]], "has a list of 0 in row 1 where there are 2 in row 0"),
             ([["x", "y"]], "is of type list<.*string>; expected numbers"),
         ],
     )
@@ -202,6 +217,13 @@ class TestLists:
         items = [pa.table({"v": [[1.0, 2.0]]}), pa.table({"v": pa.array(second, kind)})]
         with pytest.raises(SourceError, match=message):
             list(open_source(iter(items)).chunks())
+
+    def test_lists_of_another_length_than_fitted(self):
+        fitted = Sketcher(20, random_state=0).fit(pa.table({"v": self.V.tolist()}))
+        with pytest.raises(SourceError, match="has 3 numbers a row, from row 0 on, where 4 are"):
+            fitted.sketch(pa.table({"v": self.V[:, :3].tolist()}))
+        with pytest.raises(SourceError, match="has a list of 0 in row 0 where there are 1"):
+            fitted.sketch(pa.table({"v": pa.array([[]] * 5, pa.list_(pa.float64()))}))
 
     def test_a_file_without_rows_among_others(self, tmp_path):
         table = pa.table({"a": X[:, 0], "v": arrays_of(self.V, "list")})
@@ -328,6 +350,12 @@ class TestValuesThatFloat64DoesNotHold:
         with pytest.raises(SourceError, match=r"column 'b' of .*holds 90"):
             UNNAMED.sketch(path)
 
+    def test_numbers_with_a_meaning_of_their_own(self):
+        frame = FRAME.assign(b=pd.Period("2026-01-01", "D"))
+        for data in (frame, iter([frame]), pa.Table.from_pandas(frame)):
+            with pytest.raises(SourceError, match=r"column 'b' of .* expected numbers"):
+                NAMED.sketch(data)
+
     def test_the_largest_that_it_holds(self):
         rows = np.array([[2**53], [-(2**53)]])
         sketcher = Sketcher(5, scale=2.0**53, random_state=0).fit(rows)
@@ -350,6 +378,11 @@ class TestMasksAndTimes:
             UNNAMED.sketch(forms[form](masked))
         with pytest.raises(ValueError, match=r"no value \(masked\) in row 77"):
             Sketcher(20).fit(masked)
+
+    def test_masked_weights(self):
+        weights = np.ma.array(np.ones(N), mask=np.arange(N) == 5)
+        with pytest.raises(ValueError, match=r"sample_weight has no value \(masked\) in row 5"):
+            UNNAMED.sketch(X, weights)
 
     @pytest.mark.parametrize("dtype", ["datetime64[ns]", "timedelta64[s]", "T"])
     def test_other_types(self, dtype):
@@ -378,6 +411,29 @@ class TestWhatIsRefusedInOneLine:
         # The remedy that the message names.
         with open(tmp_path / "x.parquet", "rb") as file:
             assert NAMED.sketch(pq.ParquetFile(file).iter_batches(700)) == WHOLE
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    @pytest.mark.parametrize("use", ["sketch", "fit", "chunks"])
+    def test_entries_that_are_not_finite_name_the_filter_that_helps(self, bad, use):
+        values = np.where(X[:, 1] > 0, X[:, 1], bad)
+        table = pa.table({"a": X[:, 0], "b": values, "c": X[:, 2]})
+        uses = {
+            "sketch": NAMED.sketch,
+            "fit": Sketcher(20, random_state=0).fit,
+            "chunks": lambda table: list(open_source(table).chunks()),
+        }
+        with pytest.raises(SourceError, match=r"column 'b'; leave such rows out by") as caught:
+            uses[use](table)
+        remedy = str(caught.value).split("filter=")[1].split(", or")[0]
+        filter_ = eval(remedy, {"pyarrow": pa})
+        assert NAMED.sketch(table, filter=filter_) == NAMED.sketch(FRAME[X[:, 1] > 0])
+
+    def test_missing_values_of_arrays_name_an_imputer(self):
+        bad = X.copy()
+        bad[3, 1] = np.nan
+        for rows in (bad, iter([bad]), pd.DataFrame({"v": list(bad)})):
+            with pytest.raises(ValueError, match=r"SimpleImputer"):
+                UNNAMED.sketch(rows)
 
     def test_missing_values_name_the_filter_that_helps(self):
         frame = FRAME.assign(b=np.where(X[:, 1] > 0, X[:, 1], np.nan))

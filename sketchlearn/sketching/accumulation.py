@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
+from sketchlearn._validation import missing_remedy
 from sketchlearn.frequencies import Accumulator, FrequencyOperator
 
 WEIGHT_UNIT = 2.0**-20
@@ -80,8 +81,10 @@ class BadEntryError(ValueError):
     """An entry of X that cannot be sketched: what is wrong with it, its row and its column."""
 
     def __init__(self, problem: str, row: int, column: int) -> None:
-        super().__init__(f"Input X contains {problem} at row {row}, column {column}")
         self.problem, self.row, self.column = problem, row, column
+        self.is_finite = not problem.startswith(("NaN", "infinity"))
+        remedy = "" if self.is_finite else f"; {missing_remedy()}"
+        super().__init__(f"Input X contains {problem} at row {row}, column {column}{remedy}")
 
 
 def half_angle_sums(

@@ -24,6 +24,7 @@ from sketchlearn.sketching.accumulation import (
 )
 from sketchlearn.sketching.sketch import Sketch
 from sketchlearn.sketching.sources import Chunk, RowSource
+from sketchlearn.sketching.sources.source import not_finite
 
 # Chunks, beyond one a thread, that wait to be summed while the next one is read.
 DEPTH = 2
@@ -222,10 +223,11 @@ class Pass:
         if not isinstance(error, BadEntryError):
             return SourceError(f"{name}: {error}")
         names = self._source.layout.names
-        column = error.column if names is None else repr(names[error.column])
-        return SourceError(
-            f"{name} contains {error.problem} at row {progress.row + error.row}, column {column}"
-        )
+        row, column = progress.row + error.row, error.column
+        where = f"column {column if names is None else repr(names[column])}"
+        if not error.is_finite:
+            where = not_finite(names, column)
+        return SourceError(f"{name} contains {error.problem} at row {row}, {where}")
 
     def _require_some(self) -> None:
         """Refuse to give a sketch of parts none of which could be read, or of bad weights."""

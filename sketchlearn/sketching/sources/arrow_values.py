@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from sketchlearn._validation import require_exact_integers
+from sketchlearn._validation import missing_remedy, require_exact_integers
 from sketchlearn.exceptions import SourceError
+
+# Arrow's truth values of a byte each.
+BOOL8 = "arrow.bool8"
 
 
 def arrow_package() -> Any:
@@ -32,6 +35,9 @@ def plain_type(kind: Any) -> Any:
     types = arrow_package().types
     while True:
         if isinstance(kind, arrow_package().BaseExtensionType):
+            # Tensors are lists; a number with a meaning of its own, a period for instance, is none.
+            if not (hasattr(kind.storage_type, "value_type") or kind.extension_name == BOOL8):
+                return kind
             kind = kind.storage_type
         elif types.is_dictionary(kind) or types.is_run_end_encoded(kind):
             kind = kind.value_type
@@ -84,17 +90,19 @@ def numbers_of(column: Any, label: str, name: str, first_row: int) -> tuple[np.n
         If a value is missing, an integer too large, or lists are of different lengths.
     """
     pa = arrow_package()
-    what = f"column {label!r} of {name}"
+    what, field = f"column {label!r} of {name}", f"pyarrow.compute.field({label!r})"
     try:
         flat, width = _leaves_of(column)
     except _GapError as gap:
         raise SourceError(
-            f"{what} has no value (null) in row {first_row + gap.row}; leave such rows out, by "
-            f"filter=pyarrow.compute.field({label!r}).is_valid() unless it is within a list, or "
-            "fill them in, for instance with sklearn.impute.SimpleImputer"
+            f"{what} has no value (null) in row {first_row + gap.row}; "
+            + missing_remedy(None if is_list(column.type) else f"{field}.is_valid()")
         ) from None
-    except ValueError as error:
-        raise SourceError(f"{what} {error}, from row {first_row} on") from None
+    except _OtherLengthError as other:
+        raise SourceError(
+            f"{what} has a list of {other.length} in row {first_row + other.row} where there are "
+            f"{other.expected} in row {first_row}"
+        ) from None
     if pa.types.is_decimal(flat.type):
         flat = flat.cast(pa.float64())
     values = np.asarray(flat.to_numpy(zero_copy_only=False))
@@ -113,6 +121,14 @@ class _GapError(Exception):
         self.row = row
 
 
+class _OtherLengthError(Exception):
+    """A list of another length than the first, or of none, and the row it is in."""
+
+    def __init__(self, row: int, length: int, expected: int) -> None:
+        super().__init__(row)
+        self.row, self.length, self.expected = row, length, expected
+
+
 def _leaves_of(column: Any) -> tuple[Any, int]:
     """Flatten lists, in lists of lists too, without a copy where possible; tell how many a row.
 
@@ -120,8 +136,8 @@ def _leaves_of(column: Any) -> tuple[Any, int]:
     ------
     _GapError
         If a value or a list is missing.
-    ValueError
-        If lists are of different lengths.
+    _OtherLengthError
+        If lists are of different lengths, or empty.
     """
     width, n_rows = 1, len(column)
     while True:
@@ -134,11 +150,12 @@ def _leaves_of(column: Any) -> tuple[Any, int]:
         lengths = column.value_lengths().to_numpy(zero_copy_only=False)
         column = column.flatten()
         if n_rows:
-            if (lengths != lengths[0]).any():
-                raise ValueError(f"has lists of {lengths.min()} to {lengths.max()} entries")
-            if lengths[0] == 0:
-                raise ValueError("has empty lists")
-            width *= int(lengths[0])
+            expected = max(1, int(lengths[0]))
+            others = lengths != expected
+            if others.any():
+                at = int(others.argmax())
+                raise _OtherLengthError(at // width, int(lengths[at]), expected)
+            width *= expected
 
 
 def _decoded(column: Any) -> Any:

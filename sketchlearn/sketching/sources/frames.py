@@ -166,4 +166,5 @@ def _table_of(frame: Any, name: str) -> Any:
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except pa.ArrowException as error:
-        raise SourceError(f"{name} has a column that is no numbers: {error}") from error
+        # The last argument names the column, those before it the cell.
+        raise SourceError(f"{name} does not hold numbers: {error.args[-1]}") from None

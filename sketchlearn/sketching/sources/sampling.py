@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sketching.sources.source import Chunk, Part, RowSource
+from sketchlearn.sketching.sources.source import Chunk, Part, RowSource, not_finite
 
 # Places of a source that are read at most: enough to see data that is sorted.
 MOST_READS = 100
@@ -119,7 +119,7 @@ def _drawn_by(
                 factor *= pick.factor
                 largest = max(largest, factor)
                 limit = np.inf if own is None or len(own.keys) < fitting else own.keys.max()
-                own = _smallest(own, _checked(part, chunk, keys / factor, limit), fitting)
+                own = _smallest(own, _checked(source, part, chunk, keys / factor, limit), fitting)
             is_all &= pick.n_reads >= part.n_places()
         except SourceError as error:
             on_error(part.name, error)
@@ -145,14 +145,15 @@ class _Drawn(NamedTuple):
     weights: np.ndarray | None
 
 
-def _checked(part: Part, chunk: Chunk, keys: np.ndarray, limit: float) -> _Drawn:
+def _checked(source: RowSource, part: Part, chunk: Chunk, keys: np.ndarray, limit: float) -> _Drawn:
     """Take the rows of a chunk whose keys are below a limit, and check them."""
     candidates = keys < limit
     if chunk.weights is not None:
         candidates &= chunk.weights > 0
     rows = np.array(chunk.rows[candidates], dtype=np.float64, order="C")
-    if not np.isfinite(rows).all():
-        raise SourceError(f"{part.name} contains NaN or infinity, which cannot be sketched")
+    if not (finite := np.isfinite(rows).all(axis=0)).all():
+        where = not_finite(source.layout.names, int(finite.argmin()))
+        raise SourceError(f"{part.name} contains NaN or infinity in {where}")
     weights = None if chunk.weights is None else chunk.weights[candidates]
     if weights is not None and not np.isfinite(weights).all():
         raise SourceError(f"the weights of {part.name} must be finite")

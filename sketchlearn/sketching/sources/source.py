@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar, final
 
 import numpy as np
 
-from sketchlearn._validation import require_exact_integers
+from sketchlearn._validation import missing_remedy, require_exact_integers
 from sketchlearn.exceptions import SourceError
 
 # What one chunk may take: small beside the program itself, large beside the cost of a call.
@@ -237,9 +237,9 @@ class RowSource:
                 if not finite.all():
                     i, j = np.argwhere(~finite)[0]
                     names = self.layout.names
-                    column = j if names is None else repr(names[j])
                     raise SourceError(
-                        f"{part.name} contains {chunk.rows[i, j]} at row {row + i}, column {column}"
+                        f"{part.name} contains {chunk.rows[i, j]} at row {row + i}, "
+                        f"{not_finite(names, j)}"
                     )
                 row += len(rows)
                 yield chunk
@@ -301,6 +301,17 @@ class RowSource:
                 f"{', '.join(missing)}, which the sketcher was fitted on"
             )
         return part.layout(names)
+
+
+def not_finite(names: Sequence[str] | None, column: int) -> str:
+    """Name a column with an entry that is not finite, and say what to do about it."""
+    if names is None:
+        return f"column {column}; {missing_remedy()}"
+    if names[column].endswith("]"):
+        # Entries of lists are not filtered by.
+        return f"column {names[column]!r}; {missing_remedy()}"
+    is_finite = f"pyarrow.compute.is_finite(pyarrow.compute.field({names[column]!r}))"
+    return f"column {names[column]!r}; {missing_remedy(is_finite)}"
 
 
 def require_exact_rows(rows: np.ndarray, name: str, first_row: int) -> None:
