@@ -274,7 +274,8 @@ def _record_batches(fragment: Any, columns: list[str], expression: Any) -> Itera
     options = ipc.IpcReadOptions(included_fields=fields)
     with fragment.open() as file, ipc.open_file(file, options=options) as reader:
         batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-        yield from filtered(batches, expression)
+        for batch in filtered(batches, expression):
+            yield batch.select(columns)
 
 
 def _frugal_options(fragment: Any) -> Any:

@@ -110,7 +110,8 @@ class RecordFilePart(Part):
         batches = self.records(stored or schema.names[:1])
         if any(name in keys for name in names):
             batches = (with_keys(batch, keys) for batch in batches)
-        return iter(filtered(batches, expression))
+        for batch in filtered(batches, expression):
+            yield batch.select(columns)
 
 
 class ArrowStreamFilePart(RecordFilePart):
