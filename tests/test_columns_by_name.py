@@ -321,10 +321,13 @@ class TestValuesThatFloat64DoesNotHold:
         with pytest.raises(ValueError, match=r"above 2\*\*53"):
             UNNAMED.sketch([[2**70, 1, 2]])
 
-    @pytest.mark.parametrize("kind", [pa.int64(), pa.uint64(), pa.list_(pa.int64())])
+    @pytest.mark.parametrize(
+        "kind", [pa.int64(), pa.uint64(), pa.list_(pa.int64()), pa.decimal128(38)]
+    )
     def test_columns(self, kind, tmp_path):
+        large = LARGE + 1  # As a decimal, it is even in float64.
         values = [[1] if pa.types.is_list(kind) else 1] * N
-        values[1234] = [LARGE] if pa.types.is_list(kind) else LARGE
+        values[1234] = [large] if pa.types.is_list(kind) else large
         table = pa.table({"a": X[:, 0], "b": pa.array(values, kind), "c": X[:, 2]})
         pq.write_table(table, tmp_path / "x.parquet")
         for data in (table, tmp_path / "x.parquet", iter([table])):

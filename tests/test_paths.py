@@ -4,7 +4,9 @@ import functools
 import http.server
 import os
 import re
+import socket
 import threading
+import zipfile
 
 import fsspec
 import h5py
@@ -319,6 +321,18 @@ class TestRemote:
             open_source("memory://nowhere/*.parquet")
         with pytest.raises(SourceError, match=r"cannot read nosuch://x.csv: Protocol not known"):
             open_source("nosuch://x.csv")
+
+    def test_a_file_in_an_archive(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive, archive.open("x.csv", "w") as f:
+            write(f, "csv")
+        assert SKETCHER.sketch(f"zip://x.csv::file://{tmp_path}/x.zip") == WHOLE
+
+    def test_what_cannot_be_reached(self):
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            url = f"ftp://127.0.0.1:{closed.getsockname()[1]}/x.parquet"
+        with pytest.raises(SourceError, match=r"cannot read ftp://.*refused"):
+            open_source(url)
 
     def test_a_change_while_it_is_read(self, memory):
         with memory.open("/x.npy", "wb") as file:

@@ -103,11 +103,14 @@ def numbers_of(column: Any, label: str, name: str, first_row: int) -> tuple[np.n
             f"{what} has a list of {other.length} in row {first_row + other.row} where there are "
             f"{other.expected} in row {first_row}"
         ) from None
+    is_integer = pa.types.is_decimal(flat.type) and flat.type.scale <= 0
     if pa.types.is_decimal(flat.type):
         flat = flat.cast(pa.float64())
     values = np.asarray(flat.to_numpy(zero_copy_only=False))
+    # Decimals without digits after the point are integers of another kind.
+    integers = np.clip(values, -(2.0**62), 2.0**62).astype(np.int64) if is_integer else values
     try:
-        require_exact_integers(values, lambda i: f"{what}, in row {first_row + i // width},")
+        require_exact_integers(integers, lambda i: f"{what}, in row {first_row + i // width},")
     except ValueError as error:
         raise SourceError(str(error)) from None
     return values, width

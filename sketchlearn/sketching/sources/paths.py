@@ -86,18 +86,18 @@ def _remote_matches(url: str, is_known: Callable[[str], bool]) -> list[StoredFil
     """Files that a URL stands for; None if it is neither there nor a pattern."""
     try:
         system, path = remote_system(url)
-    except ValueError as error:
+        if _is_pattern(url) and not system.exists(path):
+            paths = sorted(system.glob(path))
+        elif not system.exists(path):
+            return None
+        elif system.isdir(path) and not path.rstrip("/").lower().endswith(FOLDERS):
+            paths = [file for file in sorted(system.find(path)) if _is_shown(file[len(path) :])]
+            paths = [file for file in paths if is_known(file)]
+        else:
+            return [remote_file(url, path, system)]
+        return [remote_file(str(system.unstrip_protocol(file)), file, system) for file in paths]
+    except (ValueError, OSError) as error:
         raise SourceError(f"cannot read {url}: {error}") from error
-    if _is_pattern(url) and not system.exists(path):
-        paths = sorted(system.glob(path))
-    elif not system.exists(path):
-        return None
-    elif system.isdir(path) and not path.rstrip("/").lower().endswith(FOLDERS):
-        paths = [file for file in sorted(system.find(path)) if _is_shown(file[len(path) :])]
-        paths = [file for file in paths if is_known(file)]
-    else:
-        return [remote_file(url, path, system)]
-    return [remote_file(str(system.unstrip_protocol(file)), file, system) for file in paths]
 
 
 def _is_pattern(path: str) -> bool:

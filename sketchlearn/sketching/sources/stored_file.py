@@ -67,7 +67,9 @@ class StoredFile:
 
     def ending(self) -> str:
         """What its name says, without what may follow in a URL, in lower case."""
-        path = urlsplit(self.name).path if is_web(self.name) else self.name
+        # Of a chain of file systems, a file in an archive for instance, the last one's path.
+        path = self.name if self.system is None else self.path
+        path = urlsplit(path).path if is_web(path) else path
         return path.rstrip("/" + os.sep).lower()
 
 
@@ -96,8 +98,8 @@ def remote_system(url: str) -> tuple[Any, str]:
     ------
     ImportError
         If fsspec, or the package that it needs for this kind of URL, is not installed.
-    ValueError
-        If there is no such kind.
+    ValueError, OSError
+        If there is no such kind, or it cannot be reached.
     """
     try:
         import fsspec
@@ -152,8 +154,8 @@ def _arrows_own(url: str, error: ImportError) -> tuple[Any, str]:
         from pyarrow import fs
 
         system, path = fs.FileSystem.from_uri(url)
-    except Exception:
-        raise ImportError(f"cannot read {url}: {error}; or install sketchlearn[remote]") from error
+    except (ImportError, ValueError, NotImplementedError):
+        raise ImportError(f"cannot read {url}: {error}") from error
     return ArrowFSWrapper(system), path
 
 
