@@ -16,11 +16,17 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.dataset as ds
 import pyarrow.feather
+import pyarrow.fs
 import pyarrow.parquet as pq
 import pytest
+import zarr
+from fsspec.implementations.arrow import ArrowFSWrapper
 
 from sketchlearn import Sketcher, SourceError, open_source
-from sketchlearn.sketching.sources import source
+from sketchlearn.sketching.sources import RowSource, source
+from sketchlearn.sketching.sources.formats import file_part
+from sketchlearn.sketching.sources.paths import Entry
+from sketchlearn.sketching.sources.stored_file import StoredFile
 
 N = 3000
 X = np.random.default_rng(0).normal(size=(N, 3))
@@ -321,6 +327,20 @@ class TestRemote:
             open_source("memory://nowhere/*.parquet")
         with pytest.raises(SourceError, match=r"cannot read nosuch://x.csv: Protocol not known"):
             open_source("nosuch://x.csv")
+
+    @each_ending
+    def test_file_systems_of_pyarrow(self, ending, tmp_path):
+        # As s3:// is read where fsspec lacks a package.
+        path = f"{tmp_path}/x.{ending}"
+        with open(path, "wb") as file:
+            write(file, ending)
+        system = ArrowFSWrapper(pa.fs.LocalFileSystem())
+        file = StoredFile(f"s3://bucket/x.{ending}", path, system)
+        assert SKETCHER.sketch(RowSource([file_part(Entry(file, None), None, None)])) == WHOLE
+
+    def test_zarr(self, memory):
+        zarr.save("memory://data/x.zarr", X)
+        assert SKETCHER.sketch("memory://data/x.zarr") == WHOLE
 
     def test_a_file_in_an_archive(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive, archive.open("x.csv", "w") as f:
