@@ -253,13 +253,12 @@ class JsonLinesPart(TextPart):
         if types is not None and columns is not None:
             types = arrow_package().schema([types.field(name) for name in columns])
         behavior = "infer" if types is None else "ignore"
-        return json.open_json(
-            stream,
-            read_options=json.ReadOptions(block_size=self.block_bytes),
-            parse_options=json.ParseOptions(
-                explicit_schema=types, unexpected_field_behavior=behavior
-            ),
-        )
+        read = json.ReadOptions(block_size=self.block_bytes)
+        parse = json.ParseOptions(explicit_schema=types, unexpected_field_behavior=behavior)
+        if not hasattr(json, "open_json"):
+            # Older versions of pyarrow cannot read it in pieces.
+            return json.read_json(stream, read, parse).to_reader()
+        return json.open_json(stream, read_options=read, parse_options=parse)
 
 
 def delimiter_of(start: str) -> str:
