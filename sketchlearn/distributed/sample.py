@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
+from sketchlearn.distributed.rows import Rows
+from sketchlearn.distributed.sums import fixed_units, require_finite
+from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.pilot import CANDIDATES_A_ROW
 
 SAMPLE_BYTES = 2**25
@@ -23,30 +26,94 @@ class Sample:
     keys : ndarray of shape (n,) float64
         Uniform in [0, 1), one for each row, increasing.
     rows : ndarray of shape (n, n_features)
-        The rows.
+        The rows, all of positive weight.
+    weights : ndarray of shape (n,), optional
+        Their weights.
+    names : tuple of str, optional
+        Names of the features.
+    n_rows : int
+        How many rows of positive weight it was drawn among.
     """
 
     keys: np.ndarray
     rows: np.ndarray
+    weights: np.ndarray | None = None
+    names: tuple[str, ...] | None = None
+    n_rows: int = 0
 
     @classmethod
-    def of_rows(cls, chunks: Iterable[np.ndarray], size: int, rng: np.random.Generator) -> Sample:
-        """Draw rows, uniform among all of the chunks, without replacement; see `smallest`."""
-        sample = cls(np.empty(0), np.empty((0, 0)))
-        for rows in chunks:
-            sample = cls.smallest([sample, cls(rng.random(len(rows)), rows)], size)
+    def none(cls) -> Sample:
+        """Give the sample of no rows."""
+        return cls(np.empty(0), np.empty((0, 0)))
+
+    @classmethod
+    def of_rows(cls, rows: Rows, size: int, rng: np.random.Generator) -> Sample:
+        """Draw rows, uniform among all chunks, without replacement; see `smallest`.
+
+        Raises
+        ------
+        ValueError
+            If a row is not finite, or a weight is out of range.
+        """
+        sample, n_read = cls.none(), 0
+        for X, weights in rows.chunks:
+            if weights is not None:
+                fixed_units(weights)
+            require_finite(X, rows.names, n_read)
+            n_read += len(X)
+            if weights is not None:
+                X, weights = X[weights > 0], weights[weights > 0]
+            drawn = cls(rng.random(len(X)), X, weights, rows.names, len(X))
+            sample = cls.smallest([sample, drawn], size)
         return sample
 
     @classmethod
     def smallest(cls, samples: Sequence[Sample], size: int) -> Sample:
-        """Merge: keep the rows of smallest keys, candidates for a pilot of `size` rows."""
+        """Merge: keep the rows of smallest keys, candidates for a pilot of `size` rows.
+
+        Raises
+        ------
+        ValueError
+            If the samples have different features.
+        """
         filled = [sample for sample in samples if len(sample.keys)]
         if not filled:
-            return cls(np.empty(0), np.empty((0, 0)))
+            return cls.none()
+        one = filled[0]
+        for other in filled:
+            if (other.names, other.rows.shape[1]) != (one.names, one.rows.shape[1]):
+                raise ValueError(f"partitions differ: {_described(one)}, and {_described(other)}")
         keys = np.concatenate([sample.keys for sample in filled])
-        n_candidates = candidates(size, filled[0].rows.shape[1])
-        first = np.argsort(keys, kind="stable")[:n_candidates]
-        return cls(keys[first], np.concatenate([sample.rows for sample in filled])[first])
+        first = np.argsort(keys, kind="stable")[: candidates(size, one.rows.shape[1])]
+        rows = np.concatenate([sample.rows for sample in filled])[first]
+        weights = None
+        if one.weights is not None:
+            weights = np.concatenate([sample.weights for sample in filled])[first]
+        return cls(keys[first], rows, weights, one.names, sum(s.n_rows for s in filled))
+
+    def fit(self, sketcher: Sketcher, share: float = 1.0) -> Sketcher:
+        """Fit a sketcher on the rows, drawn among this share of all rows.
+
+        The chance that a row had to be in the pilot is that of being drawn among all rows, times
+        that of being chosen among those drawn.
+        """
+        X = self.rows
+        if self.names is not None:
+            import pandas
+
+            X = pandas.DataFrame(self.rows, columns=list(self.names))
+        sketcher.fit(X, sample_weight=self.weights)
+        if sketcher.pilot_chance_ is not None and self.n_rows:
+            share *= len(self.rows) / self.n_rows
+            sketcher.pilot_chance_ = share * sketcher.pilot_chance_
+        return sketcher
+
+
+def _described(sample: Sample) -> str:
+    """Describe a sample's features."""
+    if sample.names is None:
+        return f"{sample.rows.shape[1]} columns"
+    return f"columns {', '.join(map(repr, sample.names))}"
 
 
 def candidates(size: int, n_features: int) -> int:

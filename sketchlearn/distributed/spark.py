@@ -11,15 +11,20 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sketchlearn.distributed.sample import candidates
-from sketchlearn.distributed.sums import Sums, require_finite
+from sketchlearn.distributed.features import column_of, columns_in, features_of, require_columns
+from sketchlearn.distributed.rows import Query, Rows, naming
+from sketchlearn.distributed.sample import Sample, candidates
+from sketchlearn.distributed.sums import Sums, require_features
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching import Sketch, Sketcher, pilot_size
 
@@ -32,7 +37,14 @@ OVERSAMPLING = 1.1
 Mapped = Callable[[Iterable[Any]], Iterator[Any]]
 
 
-def sketch(sketcher: Sketcher, dataframe: Any, columns: Sequence[str] | None = None) -> Sketch:
+def sketch(
+    sketcher: Sketcher,
+    dataframe: Any,
+    columns: Sequence[str] | None = None,
+    *,
+    sample_weight: Any = None,
+    filter: Any = None,  # noqa: A002
+) -> Sketch:
     """Sketch all rows of a Spark data frame.
 
     Parameters
@@ -40,10 +52,18 @@ def sketch(sketcher: Sketcher, dataframe: Any, columns: Sequence[str] | None = N
     sketcher : Sketcher
         A fitted one, from `fit` here or from anywhere else.
     dataframe : pyspark.sql.DataFrame
-        Rows, with numeric or boolean columns for features. The executors need sketchlearn.
+        Rows. Columns of numbers or truth values are features; an array of numbers, or a vector of
+        `pyspark.ml.linalg`, dense or sparse, makes one feature an entry. The executors need
+        sketchlearn.
     columns : sequence of str, optional
-        The features, in this order. By default those that the sketcher was fitted on, or if it was
-        fitted on an array all columns.
+        The features, in this order. By default those that the sketcher was fitted on, which are
+        found by their names in any order, or if it was fitted on an array all columns.
+    sample_weight : str or pyspark.sql.Column, optional
+        Weights, as in `Sketcher.sketch`: the name of a column, which is no feature then, or an
+        expression.
+    filter : pyarrow.compute.Expression, list of tuples, str or pyspark.sql.Column, optional
+        Which rows: as in `open_source`, for instance ``[("price", ">", 0)]``, or what
+        `DataFrame.where` takes.
 
     Returns
     -------
@@ -57,59 +77,117 @@ def sketch(sketcher: Sketcher, dataframe: Any, columns: Sequence[str] | None = N
     TypeError
         If this is no Spark data frame, or a column is not numeric.
     ValueError
-        If columns are missing or of another number than the sketcher's features, or rows have nulls
-        or are not finite.
+        If columns are missing or of another number than the sketcher's features, rows have nulls
+        or are not finite, or weights are out of range.
     """
     check_is_fitted(sketcher, "operator_")
-    names = getattr(sketcher, "feature_names_in_", None) if columns is None else columns
-    selected, names = _selected(dataframe, names)
     operator = sketcher.operator_
-    if len(names) != operator.n_features:
-        raise ValueError(
-            f"the sketcher has {operator.n_features} features, got {len(names)} columns: "
-            f"{', '.join(names)}"
-        )
-    sums = selected.mapInArrow(_to_sums(operator, names), "partition long, sums binary")
+    fitted = getattr(sketcher, "feature_names_in_", None)
+    chosen = _selected(dataframe, columns, fitted, sample_weight, filter)
+    if not chosen.holds_lists:
+        require_features(len(chosen.query.columns or ()), operator.n_features)
+    sums = chosen.frame.mapInArrow(_to_sums(operator, chosen), "partition long, sums binary")
     merged = sums.repartition(N_MERGES, "partition").mapInArrow(_merged, "sums binary")
     parts = [Sums.from_bytes(data) for data in _collected(merged)["sums"].to_pylist()]
     return Sums.total(parts).sketch(operator) if parts else Sketch.empty(operator)
 
 
-def fit(sketcher: Sketcher, dataframe: Any, columns: Sequence[str] | None = None) -> Sketcher:
+def fit(
+    sketcher: Sketcher,
+    dataframe: Any,
+    columns: Sequence[str] | None = None,
+    *,
+    sample_weight: Any = None,
+    filter: Any = None,  # noqa: A002
+) -> Sketcher:
     """Fit a sketcher on rows of a Spark data frame, brought here as a bounded sample.
 
-    The sample has 20 max(5000, 50 n_clusters) rows, as many as `Sketcher.fit` chooses its pilot
-    among, or as fit into 32 MB, or all; uniform among all. It takes two jobs: the rows are counted,
-    then sampled.
+    The sample has 20 max(5000, 50 n_clusters) rows of positive weight, as many as `Sketcher.fit`
+    chooses its pilot among, or as fit into 32 MB, or all; uniform among all. It takes two jobs: the
+    rows are counted, then sampled; with columns of arrays a third one, which looks at one row.
 
     Parameters
     ----------
     sketcher : Sketcher
         It is fitted in place and given back.
-    dataframe, columns
-        As in `sketch`.
+    dataframe, columns, sample_weight, filter
+        As in `sketch`; by default all columns are features, but for those of weights and of an
+        index that pandas or Dask stored.
 
     Raises
     ------
     ImportError, TypeError, ValueError
         As `sketch`; and as `Sketcher.fit`, for instance if there is no row.
     """
-    selected, names = _selected(dataframe, columns)
-    from pyspark.sql.functions import rand
+    chosen = _selected(dataframe, columns, None, sample_weight, filter)
+    from pyspark.sql.functions import col, rand
 
-    size = candidates(pilot_size(sketcher.n_clusters), len(names))
+    n_features = len(chosen.query.columns or ())
+    if chosen.holds_lists:
+        first = chosen.rows_in(_collected(chosen.frame.limit(1)).to_batches())
+        n_features = max([n_features, *(chunk.rows.shape[1] for chunk in first.chunks)])
+    size = candidates(pilot_size(sketcher.n_clusters), n_features)
     seed = int(check_random_state(sketcher.random_state).randint(np.iinfo(np.int32).max))
-    n_rows = selected.count()
-    rows = selected
+    rows = chosen.frame
+    if chosen.query.weight is not None:
+        weight = col(chosen.labels[chosen.names.index(chosen.query.weight)])
+        # A weight that is missing or negative stays, to be refused.
+        rows = rows.where(weight.isNull() | (weight != 0))
+    n_rows = rows.count()
     if n_rows > OVERSAMPLING * size:
         rows = rows.sample(fraction=OVERSAMPLING * size / n_rows, seed=seed)
     if n_rows > size:
         rows = rows.orderBy(rand(seed)).limit(size)
-    return sketcher.fit(_named(_numbers(_collected(rows), names), names))
+    drawn = chosen.rows_in(_collected(rows).to_batches())
+    with naming("a sample of the data frame"):
+        sample = Sample.of_rows(drawn, size, np.random.default_rng(seed))
+    if sample.n_rows == 0:
+        # Refused in scikit-learn's words.
+        sample = Sample(np.empty(0), np.empty((0, n_features)))
+    return sample.fit(sketcher, share=min(1.0, sample.n_rows / max(1, n_rows)))
 
 
-def _selected(dataframe: Any, columns: Sequence[str] | None) -> tuple[Any, list[str]]:
-    """Give a frame of the features alone, single or double precision, and their names.
+@dataclass(frozen=True)
+class _Selection:
+    """Columns that are read, under labels that no name can spoil.
+
+    Parameters
+    ----------
+    frame : pyspark.sql.DataFrame, optional
+        These columns alone; None on the executors.
+    names, labels : list of str
+        What they are called in the user's frame, and in this one.
+    query : Query
+        What is read of them.
+    holds_lists : bool
+        Whether one of them makes several features.
+    """
+
+    frame: Any
+    names: list[str]
+    labels: list[str]
+    query: Query
+    holds_lists: bool
+
+    def rows_in(self, batches: Iterable[Any]) -> Rows:
+        """Read Arrow batches of these columns."""
+        import pyarrow
+
+        named = (batch.rename_columns(self.names) for batch in batches)
+        for first in named:
+            every = itertools.chain([first], named)
+            return self.query.of_table(pyarrow.RecordBatchReader.from_batches(first.schema, every))
+        return Rows(None, iter(()))
+
+
+def _selected(
+    dataframe: Any,
+    columns: Sequence[str] | None,
+    fitted: Sequence[str] | None,
+    sample_weight: Any,
+    filter: Any,  # noqa: A002
+) -> _Selection:
+    """Choose the columns that are needed, and the rows.
 
     Raises
     ------
@@ -117,7 +195,7 @@ def _selected(dataframe: Any, columns: Sequence[str] | None) -> tuple[Any, list[
         See `sketch`.
     """
     try:
-        from pyspark.sql import DataFrame, types
+        from pyspark.sql import Column, DataFrame
     except ImportError as error:
         raise ImportError("Spark data frames need pyspark: install sketchlearn[spark]") from error
     if not isinstance(dataframe, DataFrame):
@@ -125,44 +203,137 @@ def _selected(dataframe: Any, columns: Sequence[str] | None) -> tuple[Any, list[
             "expected a Spark data frame, got "
             f"{type(dataframe).__module__}.{type(dataframe).__qualname__}"
         )
-    wanted = [columns] if isinstance(columns, str) else columns
-    names = dataframe.columns if wanted is None else [str(name) for name in wanted]
-    if missing := [name for name in names if name not in dataframe.columns]:
-        raise ValueError(
-            f"the columns {', '.join(map(repr, missing))} are missing; the data frame has "
-            f"{', '.join(map(repr, dataframe.columns))}"
+    predicate = filter
+    if isinstance(filter, str | Column):
+        dataframe, predicate = dataframe.where(filter), None
+    weight = sample_weight
+    if isinstance(sample_weight, Column):
+        weight = "sample_weight"
+        while weight in dataframe.columns:
+            weight += "_"
+        dataframe = dataframe.withColumn(weight, sample_weight)
+    elif sample_weight is not None and not isinstance(sample_weight, str):
+        raise TypeError(
+            "sample_weight of a Spark data frame must be the name of a column, or a column, got "
+            f"{type(sample_weight).__module__}.{type(sample_weight).__qualname__}"
         )
+    available = dataframe.columns
+    names = features_of(available, columns, fitted, weight)
     kinds = {field.name: field.dataType for field in dataframe.schema.fields}
-    for name in names:
-        if not isinstance(kinds[name], types.NumericType | types.BooleanType):
-            raise TypeError(
-                f"column {name!r} must be numeric, got {kinds[name].simpleString()}; name the "
-                "features by columns=[...]"
-            )
-    # Quoted, since a dot in a name would mean a field of a structure; numbered for the same reason.
-    quoted = [dataframe["`" + name.replace("`", "``") + "`"] for name in names]
-    numbers = [
-        column if isinstance(kinds[name], types.FloatType) else column.cast("double")
-        for name, column in zip(names, quoted, strict=True)
-    ]
-    return dataframe.select(*(numbers[i].alias(f"c{i}") for i in range(len(names)))), names
+    read = list(dict.fromkeys(column_of(name, available) for name in names))
+    numbers = {name: _numbers(_quoted(dataframe, name), kinds[name], name) for name in read}
+    holds_lists = any(_is_list(kinds[name]) for name in read)
+    if weight is not None:
+        if _is_list(kinds[weight]):
+            raise TypeError(f"the weights in {weight!r} must be numbers, got lists")
+        numbers[weight] = _numbers(_quoted(dataframe, weight), kinds[weight], weight)
+    others = _only_filtered_by(predicate, kinds, available, list(numbers))
+    numbers_and_others = [*numbers.values(), *(_quoted(dataframe, name) for name in others)]
+    labels = [f"c{i}" for i in range(len(numbers_and_others))]
+    frame = dataframe.select(
+        *(column.alias(c) for column, c in zip(numbers_and_others, labels, strict=True))
+    )
+    kept = labels[: len(numbers)]
+    if predicate is not None:
+        to_kept = _to_kept(predicate, [*numbers, *others], kept)
+        frame = frame.mapInArrow(to_kept, frame.select(*kept).schema)
+    query = Query(tuple(names), None, weight)
+    return _Selection(frame, list(numbers), kept, query, holds_lists)
 
 
-def _to_sums(operator: FrequencyOperator, names: list[str]) -> Mapped:
+def _only_filtered_by(
+    predicate: Any, kinds: dict[str, Any], available: Sequence[str], read: Sequence[str]
+) -> list[str]:
+    """Name the columns that a filter of pyarrow's may need besides those that are read."""
+    from pyspark.sql.types import AtomicType
+
+    needed = columns_in(predicate)
+    if needed is None:
+        counts = Counter(available)
+        needed = [n for n in available if counts[n] == 1 and isinstance(kinds[n], AtomicType)]
+    require_columns(available, needed)
+    return [name for name in needed if name not in read]
+
+
+def _to_kept(predicate: Any, names: list[str], labels: list[str]) -> Mapped:
+    """Give what leaves out rows for which a filter of pyarrow's is not true, by its own rules."""
+    if isinstance(predicate, list):
+        from pyarrow.parquet import filters_to_expression
+
+        predicate = filters_to_expression(predicate)
+
+    def kept(batches: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow
+
+        with _naming_partition():
+            for batch in batches:
+                table = pyarrow.Table.from_batches([batch]).rename_columns(names).filter(predicate)
+                yield from table.select(names[: len(labels)]).rename_columns(labels).to_batches()
+
+    return kept
+
+
+def _quoted(dataframe: Any, name: str) -> Any:
+    """Give a column by its name, in which a dot would mean a field of a structure."""
+    return dataframe["`" + name.replace("`", "``") + "`"]
+
+
+def _is_list(kind: Any) -> bool:
+    """Whether a type makes several features of a column."""
+    from pyspark.sql import types
+
+    return isinstance(kind, types.ArrayType) or kind.typeName() == "vectorudt"
+
+
+def _numbers(column: Any, kind: Any, name: str) -> Any:
+    """Give a column as numbers, or arrays of them, that Arrow and float64 hold as they are.
+
+    Raises
+    ------
+    TypeError
+        If it holds anything else.
+    """
+    from pyspark.sql import types
+
+    if kind.typeName() == "vectorudt":
+        from pyspark.ml.functions import vector_to_array
+
+        return vector_to_array(column)
+    element, shape = kind, "{}"
+    while isinstance(element, types.ArrayType):
+        element, shape = element.elementType, shape.format("array<{}>")
+    if not isinstance(element, types.NumericType | types.BooleanType):
+        raise TypeError(
+            f"column {name!r} must be numeric, got {kind.simpleString()}; name the features by "
+            "columns=[...]"
+        )
+    # Whether float64 holds long integers is seen where they are.
+    as_it_is = isinstance(element, types.FloatType | types.DoubleType | types.LongType)
+    return column if as_it_is else column.cast(shape.format("double"))
+
+
+def _to_sums(operator: FrequencyOperator, chosen: _Selection) -> Mapped:
     """Give what turns a partition's rows into one row: its number and its sums."""
+    chosen = replace(chosen, frame=None)
 
     def sums_of(batches: Iterable[Any]) -> Iterator[Any]:
         import pyarrow
-        from pyspark import TaskContext
 
-        number = TaskContext.get().partitionId()
-        try:
-            sums = Sums.of_rows(operator, (_numbers(batch, names) for batch in batches))
-        except ValueError as error:
-            raise ValueError(f"partition {number} of the data frame: {error}") from error
+        with _naming_partition() as number:
+            sums = Sums.of_rows(operator, chosen.rows_in(batches))
         yield pyarrow.record_batch({"partition": [number], "sums": [sums.to_bytes()]})
 
     return sums_of
+
+
+@contextmanager
+def _naming_partition() -> Iterator[int]:
+    """Say in which partition of the data frame something was wrong."""
+    from pyspark import TaskContext
+
+    number = TaskContext.get().partitionId()
+    with naming(f"partition {number} of the data frame"):
+        yield number
 
 
 def _merged(batches: Iterable[Any]) -> Iterator[Any]:
@@ -175,35 +346,12 @@ def _merged(batches: Iterable[Any]) -> Iterator[Any]:
         yield pyarrow.record_batch({"sums": [total.to_bytes()]})
 
 
-def _numbers(batch: Any, names: list[str]) -> np.ndarray:
-    """Rows (n, n_features) of an Arrow batch or table of floating columns.
-
-    Raises
-    ------
-    ValueError
-        If a column has nulls, NaN or infinity.
-    """
-    columns = []
-    for name, column in zip(names, batch.columns, strict=True):
-        if column.null_count:
-            raise ValueError(f"column {name!r} has {column.null_count} nulls; fill or filter them")
-        columns.append(column.to_numpy(zero_copy_only=False))
-    return require_finite(np.stack(columns, axis=1), names)
-
-
-def _named(rows: np.ndarray, names: Sequence[str]) -> Any:
-    """Give rows with their features' names."""
-    import pandas
-
-    return pandas.DataFrame(rows, columns=list(names))
-
-
 def _collected(dataframe: Any) -> Any:
     """Give a frame's rows as an Arrow table; errors of ours on the executors as they were.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         What an executor found wrong with the rows.
     """
     from pyspark.errors import PySparkException
@@ -211,6 +359,8 @@ def _collected(dataframe: Any) -> Any:
     try:
         return dataframe.toArrow()
     except PySparkException as error:
-        if found := re.search(r"ValueError: (partition \d+ of the data frame: .*)", str(error)):
-            raise ValueError(found[1]) from error
+        pattern = r"(Value|Type)Error: (partition \d+ of the data frame: .*)"
+        if found := re.search(pattern, str(error)):
+            kind = ValueError if found[1] == "Value" else TypeError
+            raise kind(found[2]) from error
         raise

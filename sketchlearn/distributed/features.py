@@ -1,0 +1,118 @@
+"""Which columns of a data frame are read, settled before any row is: by name, in one order."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sketchlearn.sketching import open_source
+from sketchlearn.sketching.sources.arrow import arrow_package
+
+# Where pandas and Dask keep an index without a name.
+STORED_INDEX = re.compile(r"__index_level_\d+__|__null_dask_index__")
+# A feature that is an entry of a column of lists.
+ENTRY = re.compile(r"(.*)\[\d+\]", re.DOTALL)
+
+
+def features_of(
+    available: Sequence[str],
+    columns: Sequence[str | int] | str | None,
+    fitted: Sequence[str] | None,
+    weight: str | None,
+) -> list[str]:
+    """Choose the features of a data frame, by name.
+
+    Parameters
+    ----------
+    available : sequence of str
+        Columns of the frame.
+    columns : sequence of str, optional
+        Those that were asked for.
+    fitted : sequence of str, optional
+        Features of the sketcher, which are taken in its order; others are left out.
+    weight : str, optional
+        The column of weights, which is no feature unless it was asked for.
+
+    Returns
+    -------
+    list of str
+        Names of columns, or of entries of a column of lists as in ``v[0]``.
+
+    Raises
+    ------
+    TypeError
+        If a name is none.
+    ValueError
+        If columns are missing, there twice, asked for twice, or none.
+    """
+    if isinstance(columns, str):
+        columns = [columns]
+    if columns is not None:
+        asked = [name for name in columns if isinstance(name, str)]
+        if len(asked) < len(columns):
+            raise TypeError(f"columns must be names, got {columns!r}")
+        # Columns of lists are asked for whole, and known by their entries.
+        if left_out := [n for n in ([] if fitted is None else fitted) if column_of(n, asked) not in asked]:
+            raise ValueError(
+                f"columns must have all that the sketcher was fitted on; {_listed(left_out)} are "
+                "missing"
+            )
+    names = list(map(str, (columns or ()) if fitted is None else fitted))
+    if fitted is None and columns is None:
+        names = [n for n in available if n != weight and not STORED_INDEX.fullmatch(n)]
+    require_columns(available, names if weight is None else [*names, weight])
+    if not names:
+        raise ValueError(f"there is no column to read; the data frame has {_listed(available)}")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"the columns {_listed(twice)} were asked for twice")
+    return names
+
+
+def require_columns(available: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse names that a data frame does not have once.
+
+    Raises
+    ------
+    ValueError
+        Naming them.
+    """
+    if missing := [name for name in names if column_of(name, available) not in available]:
+        raise ValueError(
+            f"the columns {_listed(missing)} are missing; the data frame has {_listed(available)}"
+        )
+    counts = Counter(available)
+    if twice := [name for name in names if counts[column_of(name, available)] > 1]:
+        raise ValueError(f"the data frame has more than one column {_listed(twice)}")
+
+
+def column_of(feature: str, available: Sequence[str]) -> str:
+    """Name the column that holds a feature: itself, or for ``v[0]`` perhaps ``v``."""
+    if feature not in available and (match := ENTRY.fullmatch(feature)):
+        return match[1] if match[1] in available else feature
+    return feature
+
+
+def columns_in(filter: Any) -> list[str] | None:  # noqa: A002
+    """Name the columns that a filter needs; None if that cannot be told.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is missing.
+    TypeError, ValueError
+        If it is no filter.
+    """
+    if filter is None:
+        return []
+    open_source(arrow_package().table({}), filter=filter)
+    if not isinstance(filter, list):
+        return None
+    groups = [filter] if isinstance(filter[0], tuple) else filter
+    return list(dict.fromkeys(str(condition[0]) for group in groups for condition in group))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in quotes."""
+    return ", ".join(map(repr, names))

@@ -1,0 +1,276 @@
+"""From what one partition holds to rows of numbers, where it lies: the same rules as in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+
+from sketchlearn._validation import require_exact_integers
+from sketchlearn.sketching import RowSource, open_source
+from sketchlearn.sketching.sources import Chunk
+from sketchlearn.sketching.sources.arrays import MemoryPart
+from sketchlearn.sketching.sources.arrow import arrow_package
+
+# What weights that are no column are called among the columns of a partition.
+WEIGHTS = "sample_weight"
+# Elements of a bag that are converted at once.
+BAG_ROWS = 2**14
+
+
+class Rows(NamedTuple):
+    """Rows of a partition, read a chunk at a time, and their features' names if they have any."""
+
+    names: tuple[str, ...] | None
+    chunks: Iterator[Chunk]
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is read of a partition.
+
+    Parameters
+    ----------
+    columns : tuple of str, optional
+        The features of what has named columns, in order.
+    filter : pyarrow.compute.Expression or list of tuples, optional
+        Which rows, as in `open_source`.
+    weight : str, optional
+        The column of weights.
+    needed : tuple of str, optional
+        All columns that features, filter and weights need; None where a filter may need any.
+    is_named : bool
+        Whether the features have names, rather than numbers for labels.
+    indices : tuple of int, optional
+        The features of arrays, in order; None for all columns.
+    """
+
+    columns: tuple[str, ...] | None = None
+    filter: Any = None
+    weight: str | None = None
+    needed: tuple[str, ...] | None = None
+    is_named: bool = True
+    indices: tuple[str | int, ...] | None = None
+
+    def of_table(self, table: Any, weights: Any = None) -> Rows:
+        """Read an Arrow table, or a reader of record batches; weights may come beside it."""
+        weight = self.weight
+        if weights is not None:
+            weight = WEIGHTS
+            while weight in table.schema.names:
+                weight += "_"
+            table = table.append_column(weight, as_column(weights, len(table)))
+        source = _called_partition(open_source(table, self.columns, self.filter, weight))
+        names = source.layout.names if self.is_named else None
+        return Rows(names, source.read(source.parts[0]))
+
+    def of_frame(self, frame: Any, weights: Any = None) -> Rows:
+        """Read a pandas data frame; one without rows may lack columns."""
+        if len(frame) == 0:
+            return _no_rows()
+        if hasattr(weights, "iloc") and not weights.index.equals(frame.index):
+            raise ValueError(
+                "sample_weight has another index than the rows; name a column, or give weights "
+                "without an index"
+            )
+        frame = frame.rename(columns=str)
+        if self.needed is not None:
+            frame = frame[[name for name in frame.columns if name in self.needed]]
+        table = arrow_package().Table.from_pandas(frame, preserve_index=False)
+        return self.of_table(table, weights)
+
+    def of_array(self, array: Any, weights: Any = None) -> Rows:
+        """Read an array of rows."""
+        rows = as_numbers(array, "the rows")
+        if weights is not None:
+            weights = as_weights(weights, len(rows))
+        source = _called_partition(RowSource([MemoryPart(rows, weights)], self.indices))
+        return Rows(None, source.read(source.parts[0]))
+
+    def of_elements(self, elements: Iterable[Any], weights: Any = None) -> Rows:
+        """Read elements of a bag: rows, arrays or data frames of rows, or mappings."""
+        elements = iter(elements)
+        head = list(islice(elements, 1))
+        if not head:
+            return _no_rows()
+        first, elements = head[0], chain(head, elements)
+        if weights is not None:
+            # Beside weights all rows of the block are one array, or one table.
+            return self._of_all(first, list(elements), weights)
+        if isinstance(first, Mapping):
+            batches = (self.of_table(self._table(batch)) for batch in _batches(elements))
+        elif hasattr(first, "columns"):
+            self._require_columns("data frames")
+            batches = (self._of_named(element) for element in elements)
+        elif self.filter is not None or self.weight is not None:
+            raise ValueError("rows without names have no columns to filter or weigh them by")
+        elif np.ndim(first) == 2:
+            batches = (self.of_array(element) for element in elements)
+        else:
+            batches = (self.of_array(batch) for batch in _batches(elements))
+        return _joined(batches)
+
+    def _of_all(self, first: Any, elements: list[Any], weights: Any) -> Rows:
+        """Read all elements of a block at once, with weights beside them."""
+        if isinstance(first, Mapping):
+            return self.of_table(self._table(elements), weights)
+        if self.filter is not None:
+            raise ValueError("rows without names have no columns to filter them by")
+        if hasattr(first, "columns"):
+            raise ValueError("weights of data frames in a bag must be a column of theirs")
+        return self.of_array(np.concatenate(elements) if np.ndim(first) == 2 else elements, weights)
+
+    def _of_named(self, element: Any) -> Rows:
+        """Read a data frame of pandas, or another table that gives an Arrow stream."""
+        if hasattr(element, "iloc"):
+            return self.of_frame(element)
+        return self.of_table(element) if len(element) else _no_rows()
+
+    def _table(self, elements: Sequence[Any]) -> Any:
+        """Make a table of mappings."""
+        self._require_columns("mappings")
+        names = self.needed if self.needed is not None else tuple(elements[0])
+        for name in names:
+            if any(name not in element for element in elements):
+                raise ValueError(f"an element has no key {name!r}")
+        return arrow_package().table(
+            [_as_arrow([element[name] for element in elements]) for name in names], list(names)
+        )
+
+    def _require_columns(self, what: str) -> None:
+        """Refuse named elements of a bag unless it is known which of them are features."""
+        if self.columns is None:
+            raise ValueError(f"a bag of {what} needs columns=[...], the names of the features")
+
+
+@contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Say in which partition it was that something could not be read.
+
+    Raises
+    ------
+    TypeError, ValueError
+        What is wrong, with its place.
+    """
+    try:
+        yield
+    except TypeError as error:
+        raise TypeError(f"{place}: {_in_one_line(error)}") from error
+    except (ValueError, LookupError, ArithmeticError, NotImplementedError) as error:
+        raise ValueError(f"{place}: {_in_one_line(error)}") from error
+
+
+def _in_one_line(error: Exception) -> str:
+    """What an error says, as engines that pass texts on keep its first line only."""
+    return " ".join(str(error).split())
+
+
+def as_numbers(data: Any, what: str) -> np.ndarray:
+    """Give array-like data as an array of real numbers, none of them masked.
+
+    Raises
+    ------
+    TypeError
+        If it is sparse, or holds anything else.
+    ValueError
+        If an entry is masked, or an integer that float64 cannot hold.
+    """
+    if scipy.sparse.issparse(data) or hasattr(data, "todense"):
+        raise TypeError(f"{what} are sparse; make them dense, block by block, by map_blocks")
+    mask = np.ma.getmaskarray(data) if isinstance(data, np.ma.MaskedArray) else None
+    if mask is not None and mask.any():
+        raise ValueError(
+            f"{what} have a masked entry at {tuple(map(int, np.argwhere(mask)[0]))}; leave such "
+            "rows out, or fill them in, for instance with dask.array.ma.filled"
+        )
+    array = np.asarray(data)
+    if array.dtype == object:
+        if any(isinstance(value, str | bytes) for value in array.flat):
+            raise TypeError(f"{what} must be real numbers, got text")
+        for value in array.flat:
+            if isinstance(value, int) and abs(value) > 2**53:
+                raise ValueError(f"{what} hold {value}: integers above 2**53 are alike in float64")
+        array = array.astype(np.float64)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{what} must be real numbers, got {array.dtype}")
+    require_exact_integers(array, lambda i: f"entry {i} of {what}")
+    return array
+
+
+def as_weights(weights: Any, n_rows: int) -> np.ndarray:
+    """Give weights (n_rows,) as float64; a single number is the weight of every row.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no numbers, or not one a row.
+    """
+    if hasattr(weights, "to_numpy"):
+        weights = weights.to_numpy(dtype=np.float64, na_value=np.nan)
+    array = as_numbers(weights, "the weights").astype(np.float64)
+    if array.ndim == 0:
+        array = np.full(n_rows, float(array))
+    if array.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight must have one weight a row, got shape {array.shape} for {n_rows} rows; "
+            "cut weights and rows alike, or let Dask know their lengths (compute_chunk_sizes)"
+        )
+    return array
+
+
+def as_column(weights: Any, n_rows: int) -> Any:
+    """Give weights (n_rows,) as an Arrow array; errors as `as_weights`."""
+    return arrow_package().array(as_weights(weights, n_rows))
+
+
+def _as_arrow(values: list[Any]) -> Any:
+    """Give a column of one value a row, or one list of numbers a row."""
+    pa = arrow_package()
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        return pa.array(values)
+    if array.ndim == 1:
+        return pa.array(array)
+    flat = pa.array(array.reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, array[0].size)
+
+
+def _no_rows() -> Rows:
+    """Give nothing, of no features in particular."""
+    return Rows(None, iter(()))
+
+
+def _batches(elements: Iterable[Any]) -> Iterator[list[Any]]:
+    """Gather elements, many at once."""
+    batch: list[Any] = []
+    for element in elements:
+        batch.append(element)
+        if len(batch) == BAG_ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _joined(batches: Iterator[Rows]) -> Rows:
+    """Read one after the other what has the same features."""
+    first = next(batches)
+
+    def chunks() -> Iterator[Chunk]:
+        yield from first.chunks
+        for batch in batches:
+            yield from batch.chunks
+
+    return Rows(first.names, chunks())
+
+
+def _called_partition(source: RowSource) -> RowSource:
+    """Have messages call the only part of a source a partition, whatever it is."""
+    (part,) = source.parts
+    part.name = "the partition"
+    return source
