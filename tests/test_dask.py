@@ -187,7 +187,12 @@ def test_more_blocks_are_looked_at_while_rows_lack(client):
         (lambda: da.ones((5, 2)), None, ValueError, "has 2 features, but Sketcher is expecting 3"),
         (lambda: dd.from_dict({"a": [1.0], "b": ["x"]}, 1), None, TypeError, "column 'b' must be"),
         (lambda: dd.from_dict({"a": [1.0]}, 1), NAMES, ValueError, "'b', 'c' are missing; the"),
-        (lambda: da.full((5, 3), np.nan, chunks=2), None, ValueError, r"block \d of .* NaN .*Imputer"),
+        (
+            lambda: da.full((5, 3), np.nan, chunks=2),
+            None,
+            ValueError,
+            r"block \d of .* NaN .*Imputer",
+        ),
         (
             lambda: dd.from_pandas(pd.DataFrame({"a": [1.0], "b": None, "c": 2.0}).astype(float)),
             *(None, ValueError, r"block 0 of .* column 'b' .* no value .*filter"),

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from sketchlearn.sketching import open_source
-from sketchlearn.sketching.sources.arrow import arrow_package
-
-# Where pandas and Dask keep an index without a name.
-STORED_INDEX = re.compile(r"__index_level_\d+__|__null_dask_index__")
-# A feature that is an entry of a column of lists.
-ENTRY = re.compile(r"(.*)\[\d+\]", re.DOTALL)
+from sketchlearn.sketching.sources.arrow_columns import ENTRY, STORED_INDEX
+from sketchlearn.sketching.sources.arrow_values import arrow_package
 
 
 def features_of(
@@ -54,7 +49,9 @@ def features_of(
         if len(asked) < len(columns):
             raise TypeError(f"columns must be names, got {columns!r}")
         # Columns of lists are asked for whole, and known by their entries.
-        if left_out := [n for n in ([] if fitted is None else fitted) if column_of(n, asked) not in asked]:
+        if left_out := [
+            n for n in ([] if fitted is None else fitted) if column_of(n, asked) not in asked
+        ]:
             raise ValueError(
                 f"columns must have all that the sketcher was fitted on; {_listed(left_out)} are "
                 "missing"

@@ -15,7 +15,7 @@ from sketchlearn._validation import require_exact_integers
 from sketchlearn.sketching import RowSource, open_source
 from sketchlearn.sketching.sources import Chunk
 from sketchlearn.sketching.sources.arrays import MemoryPart
-from sketchlearn.sketching.sources.arrow import arrow_package
+from sketchlearn.sketching.sources.arrow_values import arrow_package
 
 # What weights that are no column are called among the columns of a partition.
 WEIGHTS = "sample_weight"
