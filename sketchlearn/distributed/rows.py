@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse
 
 from sketchlearn._validation import require_exact_integers
+from sketchlearn.distributed.features import column_of
 from sketchlearn.sketching import RowSource, open_source
 from sketchlearn.sketching.sources import Chunk
 from sketchlearn.sketching.sources.arrays import MemoryPart
@@ -43,7 +44,8 @@ class Query:
     weight : str, optional
         The column of weights.
     needed : tuple of str, optional
-        All columns that features, filter and weights need; None where a filter may need any.
+        All columns that features, filter and weights need, or what makes these features; None
+        where a filter may need any.
     is_named : bool
         Whether the features have names, rather than numbers for labels.
     indices : tuple of int, optional
@@ -79,8 +81,8 @@ class Query:
                 "without an index"
             )
         frame = frame.rename(columns=str)
-        if self.needed is not None:
-            frame = frame[[name for name in frame.columns if name in self.needed]]
+        needed = self._columns_needed(frame.columns)
+        frame = frame[[name for name in frame.columns if name in needed]]
         table = arrow_package().Table.from_pandas(frame, preserve_index=False)
         return self.of_table(table, weights)
 
@@ -134,13 +136,20 @@ class Query:
     def _table(self, elements: Sequence[Any]) -> Any:
         """Make a table of mappings."""
         self._require_columns("mappings")
-        names = self.needed if self.needed is not None else tuple(elements[0])
+        names = self._columns_needed(elements[0])
         for name in names:
             if any(name not in element for element in elements):
                 raise ValueError(f"an element has no key {name!r}")
         return arrow_package().table(
-            [_as_arrow([element[name] for element in elements]) for name in names], list(names)
+            [_as_arrow([element[name] for element in elements]) for name in names], names
         )
+
+    def _columns_needed(self, available: Iterable[str]) -> list[str]:
+        """Columns that are read, those of lists whole."""
+        names = list(available)
+        if self.needed is None:
+            return names
+        return list(dict.fromkeys(column_of(name, names) for name in self.needed))
 
     def _require_columns(self, what: str) -> None:
         """Refuse named elements of a bag unless it is known which of them are features."""
@@ -233,7 +242,8 @@ def _as_arrow(values: list[Any]) -> Any:
     pa = arrow_package()
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
-        return pa.array(values)
+        column = pa.array(values)
+        return column.cast(pa.float64()) if pa.types.is_null(column.type) else column
     if array.ndim == 1:
         return pa.array(array)
     flat = pa.array(array.reshape(-1))
