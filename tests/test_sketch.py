@@ -97,7 +97,7 @@ class TestGroup:
         members["components"] = lambda _: {"scale": OPERATOR.scale, "signs": np.ones(4)}
         other = type("OtherKind", (FrequencyOperator,), members)()
         for a, b in ((OPERATOR, other), (other, OPERATOR)):
-            with pytest.raises(SketchMismatchError, match="turns.*differ") as caught:
+            with pytest.raises(SketchMismatchError, match=r"turns.*differ") as caught:
                 Sketch.empty(a) + Sketch.empty(b)
             assert "signs" in str(caught.value)
             assert "scale, " not in str(caught.value)

@@ -96,7 +96,7 @@ def sketch(
     dask = dask_package()
     check_is_fitted(sketcher, "operator_")
     _check_options(options)
-    compute = partial(_computed, options=options)
+    compute = partial(_computed, collection=collection, options=options)
     blocks, read, weights = blocks_of(collection, columns, sample_weight, filter, sketcher, compute)
     operator = dask.delayed(sketcher.operator_, traverse=False)
     tasks = [
@@ -140,7 +140,7 @@ def fit(
     """
     dask = dask_package()
     _check_options(options)
-    compute = partial(_computed, options=options)
+    compute = partial(_computed, collection=collection, options=options)
     blocks, read, weights = blocks_of(collection, columns, sample_weight, filter, None, compute)
     size = pilot_size(sketcher.n_clusters)
     rng = np.random.default_rng(
@@ -183,7 +183,7 @@ def _check_options(options: dict[str, Any]) -> None:
             )
 
 
-def _computed(tasks: Sequence[Any], options: dict[str, Any]) -> tuple[Any, ...]:
+def _computed(tasks: Sequence[Any], collection: Any, options: dict[str, Any]) -> tuple[Any, ...]:
     """Compute delayed results.
 
     Raises
@@ -191,11 +191,14 @@ def _computed(tasks: Sequence[Any], options: dict[str, Any]) -> tuple[Any, ...]:
     ValueError
         If a partition of a data frame lacks a column that the frame has.
     """
+    dask = dask_package()
     try:
-        return tuple(dask_package().compute(*tasks, **options))
+        return tuple(dask.compute(*tasks, **options))
     except KeyError as error:
+        if not isinstance(collection, dask.dataframe.DataFrame):
+            raise
         raise ValueError(
-            f"a partition of the data frame has other columns than the frame says: {error}"
+            f"a partition of the data frame lacks columns that it should have: {error}"
         ) from error
 
 

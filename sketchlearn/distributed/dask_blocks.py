@@ -105,10 +105,13 @@ def _array_blocks(
     """Cut an array into blocks of whole rows."""
     if array.ndim != 2:
         raise ValueError(f"expected a two-dimensional array, got {array.ndim} dimensions")
-    if array.dtype.kind not in "biufO":
+    if array.dtype is not None and array.dtype.kind not in "biufO":
         raise TypeError(f"an array must hold real numbers, got {array.dtype}")
     if np.isnan(array.shape[1]):
         raise ValueError("an array must know how many columns it has; call compute_chunk_sizes()")
+    for column in _indices(columns, "an array") or ():
+        if not 0 <= column < array.shape[1]:
+            raise ValueError(f"there is no column {column}: the array has {array.shape[1]} columns")
     if sketcher is not None:
         n_features = array.shape[1] if columns is None else len(columns)
         require_features(n_features, sketcher.operator_.n_features)

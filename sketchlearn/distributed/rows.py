@@ -104,7 +104,7 @@ class Query:
         if weights is not None:
             # Beside weights all rows of the block are one array, or one table.
             return self._of_all(first, list(elements), weights)
-        if isinstance(first, Mapping):
+        if _is_mapping(first):
             batches = (self.of_table(self._table(batch)) for batch in _batches(elements))
         elif hasattr(first, "columns"):
             self._require_columns("data frames")
@@ -119,7 +119,7 @@ class Query:
 
     def _of_all(self, first: Any, elements: list[Any], weights: Any) -> Rows:
         """Read all elements of a block at once, with weights beside them."""
-        if isinstance(first, Mapping):
+        if _is_mapping(first):
             return self.of_table(self._table(elements), weights)
         if self.filter is not None:
             raise ValueError("rows without names have no columns to filter them by")
@@ -139,7 +139,7 @@ class Query:
         names = self._columns_needed(elements[0])
         for name in names:
             if any(name not in element for element in elements):
-                raise ValueError(f"an element has no key {name!r}")
+                raise ValueError(f"an element of the bag has no {name!r}")
         return arrow_package().table(
             [_as_arrow([element[name] for element in elements]) for name in names], names
         )
@@ -248,6 +248,12 @@ def _as_arrow(values: list[Any]) -> Any:
         return pa.array(array)
     flat = pa.array(array.reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, array[0].size)
+
+
+def _is_mapping(element: Any) -> bool:
+    """Whether an element of a bag has its numbers by name: a series of pandas has, in its index."""
+    is_series = hasattr(element, "iloc") and np.ndim(element) == 1
+    return isinstance(element, Mapping) or (is_series and isinstance(element.index[0], str))
 
 
 def _no_rows() -> Rows:

@@ -58,8 +58,12 @@ class Sums:
         accumulators: list[Accumulator] = []
         for X, weights in rows.chunks:
             require_features(X.shape[1], operator.n_features)
+            units = fixed_units(weights)
+            if units is not None and not units.any():
+                # Nothing to add; what is wrong must not depend on where the rows are cut.
+                require_finite(X, rows.names, n_rows)
             try:
-                sketch += sketch_of(operator, X, fixed_units(weights), 1, accumulators)
+                sketch += sketch_of(operator, X, units, 1, accumulators)
             except BadEntryError as error:
                 where = location(n_rows + error.row, error.column, rows.names)
                 raise ValueError(f"{error.problem} at {where}{REMEDY}") from error

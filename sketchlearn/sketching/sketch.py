@@ -301,7 +301,11 @@ class Sketch:
         if self.fingerprint == other.fingerprint:
             return
         ours, theirs = self.operator.components(), other.operator.components()
-        names = [n for n in {**ours, **theirs} if not np.array_equal(ours.get(n), theirs.get(n))]
+        names = [
+            name
+            for name in {**ours, **theirs}
+            if not np.array_equal(np.asarray(ours.get(name)), np.asarray(theirs.get(name)))
+        ]
         raise SketchMismatchError(
             f"the sketches were taken with different operators: {', '.join(names)} differ "
             f"({self.operator!r} and {other.operator!r}); sketch both with the same fitted "
