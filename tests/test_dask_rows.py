@@ -398,7 +398,7 @@ class TestRefusals:
             ),
             (
                 bag.from_sequence(["1", "2"], npartitions=1),
-                ValueError,
+                TypeError,
                 "block 0 of .* must be real numbers, got <U1",
             ),
             (

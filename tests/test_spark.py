@@ -15,6 +15,7 @@ from sketchlearn.distributed import spark as sketched
 
 sql = pytest.importorskip("pyspark.sql")
 pa = pytest.importorskip("pyarrow")
+pc = pytest.importorskip("pyarrow.compute")
 
 # pyspark's own: it warns of pandas 3, and its older versions leave sockets to be collected.
 pytestmark = [
@@ -26,6 +27,10 @@ ROWS = np.random.default_rng(0).normal(size=(2_000, 3))
 NAMES = ["a", "b", "c"]
 SKETCHER = Sketcher(n_frequencies=60, random_state=0).fit(ROWS)
 WHOLE = SKETCHER.sketch(ROWS).to_bytes()
+NAMED = Sketcher(n_frequencies=60, random_state=0).fit(pd.DataFrame(ROWS, columns=NAMES))
+WEIGHTS = np.random.default_rng(1).integers(0, 5, size=2_000) / 4
+WEIGHTED = SKETCHER.sketch(ROWS, WEIGHTS).to_bytes()
+POSITIVE = ROWS[:, 0] > 0
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +140,108 @@ def test_fit_on_many_rows_takes_a_uniform_sample(spark):
     assert abs(sketcher.center_[0] - 0.5) < 6 / np.sqrt(12 * 5_000)
 
 
+@pytest.fixture(scope="module")
+def weighed(spark):
+    """Rows with weights, a text, and the index that pandas stores."""
+    table = dict(zip(["c", "a", "b"], ROWS.T[[2, 0, 1]], strict=True))
+    stored = {"w": WEIGHTS, "text": ["x"] * len(ROWS), "__index_level_0__": np.arange(len(ROWS))}
+    return spark.createDataFrame(pa.table({**table, **stored}))
+
+
+def test_weights_by_name_or_by_an_expression(weighed):
+    assert sketched.sketch(NAMED, weighed, sample_weight="w").to_bytes() == WEIGHTED
+    numbers = weighed.select("w", "a", "b", "c", "__index_level_0__")
+    assert sketched.sketch(SKETCHER, numbers, sample_weight="w").to_bytes() == WEIGHTED
+    halves = sketched.sketch(NAMED, weighed, sample_weight=sql.functions.col("w") / 2)
+    assert halves == SKETCHER.sketch(ROWS, WEIGHTS / 2)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        [("a", ">", 0)],
+        [[("a", ">", 0), ("text", "==", "x")]],
+        pc.field("a") > 0,
+        "a > 0",
+        sql.functions.expr,
+    ],
+)
+def test_filters_of_pyarrow_and_of_spark(weighed, chosen):
+    chosen = chosen("a > 0") if callable(chosen) else chosen
+    got = sketched.sketch(NAMED, weighed, filter=chosen, sample_weight="w")
+    assert got == SKETCHER.sketch(ROWS[POSITIVE], WEIGHTS[POSITIVE])
+
+
+def test_fit_with_weights_and_a_filter(weighed):
+    few = weighed.repartition(3)
+    fitted = sketched.fit(
+        Sketcher(60, random_state=0), few, NAMES, sample_weight="w", filter=[("a", ">", 0)]
+    )
+    expected = Sketcher(60, random_state=0).fit(ROWS[POSITIVE], sample_weight=WEIGHTS[POSITIVE])
+    assert fitted.operator_.fingerprint == expected.operator_.fingerprint
+    assert (fitted.pilot_chance_ == 1.0).all()
+
+
+def test_the_names_of_a_sketcher_are_found_in_any_order(weighed):
+    assert sketched.sketch(NAMED, weighed).to_bytes() == WHOLE
+    assert sketched.sketch(NAMED, weighed, ["c", "b", "a"]).to_bytes() == WHOLE
+
+
+def test_vectors_and_arrays_make_features(spark):
+    from pyspark.ml.linalg import Vectors
+
+    few = ROWS[:40]
+    vectors = [
+        (Vectors.dense(row) if i % 2 else Vectors.sparse(3, [0, 1, 2], row), row.tolist())
+        for i, row in enumerate(few)
+    ]
+    frame = spark.createDataFrame(vectors, ["v", "list"]).repartition(3)
+    expected = SKETCHER.sketch(few)
+    for column in ("v", "list"):
+        assert sketched.sketch(SKETCHER, frame, column) == expected
+    fitted = sketched.fit(Sketcher(60, random_state=0), frame, "v")
+    assert list(fitted.feature_names_in_) == ["v[0]", "v[1]", "v[2]"]
+    assert (
+        fitted.operator_.fingerprint == Sketcher(60, random_state=0).fit(few).operator_.fingerprint
+    )
+    assert sketched.sketch(fitted, frame) == fitted.sketch(few)
+
+
+def test_the_advice_for_missing_values_works(spark):
+    rows = "explode(array(cast(null as double), double('nan'), 1d)) a, 2d b, 3d c"
+    frame = spark.sql(f"select {rows}")
+    expected = SKETCHER.sketch([[1.0, 2.0, 3.0]])
+    there = pc.field("a").is_valid() & ~pc.field("a").is_nan()
+    assert sketched.sketch(SKETCHER, frame, filter=there) == expected
+    assert sketched.sketch(SKETCHER, frame.dropna(subset=["a"])) == expected
+
+
+def test_a_chance_counts_all_rows(spark):
+    frame = spark.range(0, 300_000, 1, 4).selectExpr("id / 300000 as x", "id % 2 as w")
+    fitted = sketched.fit(Sketcher(10, random_state=0), frame, sample_weight="w")
+    assert list(fitted.feature_names_in_) == ["x"]
+    assert (1 / fitted.pilot_chance_).sum() == pytest.approx(150_000, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        ({"sample_weight": "z"}, ValueError, "the columns 'z' are missing"),
+        ({"sample_weight": "text"}, TypeError, "column 'text' must be numeric, got string"),
+        ({"sample_weight": WEIGHTS}, TypeError, "name of a column, or a column, got numpy.ndarray"),
+        ({"sample_weight": "c"}, ValueError, r"partition \d of the .* must not be negative, got -"),
+        ({"filter": 3}, TypeError, "filter must be an expression of pyarrow.compute or a list"),
+        ({"filter": [("z", ">", 0)]}, ValueError, "the columns 'z' are missing"),
+        ({"filter": pc.field("z") > 0}, ValueError, r"partition \d of the .* No match for .*z"),
+        ({"filtre": "a > 0"}, TypeError, "unexpected keyword argument 'filtre'"),
+        ({"columns": ["a", "b"]}, ValueError, "all that the sketcher was fitted on; 'c' are miss"),
+    ],
+)
+def test_bad_choices_are_named(weighed, words, error, message):
+    with pytest.raises(error, match=message):
+        sketched.sketch(NAMED, weighed, **words)
+
+
 @pytest.mark.parametrize(
     ("query", "columns", "error", "message"),
     [
@@ -147,6 +254,12 @@ def test_fit_on_many_rows_takes_a_uniform_sample(spark):
             ValueError,
             "partition 0 of the .* 'c' of .* no value .*filter",
         ),
+        ("1 a, 2 b, 9007199254740993 c", None, ValueError, r"partition 0 .* 'c' .* above 2\*\*53"),
+        ("1 a, 2 b, current_date() c", None, TypeError, "column 'c' must be numeric, got date"),
+        ("1 a, 1 a, 2 c", None, ValueError, "the data frame has more than one column 'a'"),
+        ("array(1d, 2d) v", None, ValueError, "partition 0 of .* X has 2 features"),
+        ("array(1d, null, 2d) v", None, ValueError, "partition 0 of .* 'v' .* has no value"),
+        ("array('a') v", None, TypeError, "column 'v' must be numeric, got array<string>"),
         ("1.0 a, 2.0 b, double('nan') c", None, ValueError, "partition 0 .* NaN .* column 'c'"),
     ],
 )

@@ -80,7 +80,7 @@ def require_columns(available: Sequence[str], names: Sequence[str]) -> None:
             f"the columns {_listed(missing)} are missing; the data frame has {_listed(available)}"
         )
     counts = Counter(available)
-    if twice := [name for name in names if counts[column_of(name, available)] > 1]:
+    if twice := [name for name in dict.fromkeys(names) if counts[column_of(name, available)] > 1]:
         raise ValueError(f"the data frame has more than one column {_listed(twice)}")
 
 
