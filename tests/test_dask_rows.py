@@ -163,6 +163,21 @@ class TestWeights:
         assert got.operator_.fingerprint == expected.operator_.fingerprint
         assert (got.pilot_chance_ == 1.0).all()
 
+    @pytest.mark.parametrize("factor", [1e-9, 2.0**30, 1e12])
+    def test_a_common_factor_is_no_matter_to_fit(self, factor):
+        weights = factor * WEIGHTS
+        got = sketched.fit(Sketcher(30, random_state=0), array(), sample_weight=weights)
+        expected = Sketcher(30, random_state=0).fit(ROWS, sample_weight=weights)
+        assert got.operator_.fingerprint == expected.operator_.fingerprint
+
+    def test_beside_an_empty_block_there_must_be_none(self):
+        rows = partitions([TABLE.iloc[:0], TABLE])
+        weights = da.from_array(np.ones(2), chunks=1)
+        with pytest.raises(
+            ValueError, match=r"one weight a row, got shape \(1,\) for (0|600) rows"
+        ):
+            sketched.sketch(NAMED, rows, sample_weight=weights)
+
 
 class TestFilter:
     @pytest.mark.parametrize(
@@ -220,6 +235,7 @@ class TestNames:
         rows = frame()[["text", "c", "w", "b", "a"]]
         assert sketched.sketch(NAMED, rows).to_bytes() == WHOLE
         assert sketched.sketch(NAMED, rows, columns=["c", "b", "a"]).to_bytes() == WHOLE
+        assert sketched.sketch(PLAIN, rows, columns=TABLE.columns).to_bytes() == WHOLE
         assert sketched.sketch(PLAIN, rows, columns=NAMES).to_bytes() == WHOLE
 
     @pytest.mark.parametrize("sketcher", [PLAIN, NAMED])

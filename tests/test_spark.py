@@ -255,6 +255,7 @@ def test_bad_choices_are_named(weighed, words, error, message):
             "partition 0 of the .* 'c' of .* no value .*filter",
         ),
         ("1 a, 2 b, 9007199254740993 c", None, ValueError, r"partition 0 .* 'c' .* above 2\*\*53"),
+        ("1 a, 2 b, 9007199254740993bd c", None, ValueError, r"partition 0 .* above 2\*\*53"),
         ("1 a, 2 b, current_date() c", None, TypeError, "column 'c' must be numeric, got date"),
         ("1 a, 1 a, 2 c", None, ValueError, "the data frame has more than one column 'a'"),
         ("array(1d, 2d) v", None, ValueError, "partition 0 of .* X has 2 features"),

@@ -72,6 +72,8 @@ def blocks_of(
         are not one a row.
     """
     dask = dask_package()
+    if columns is not None:
+        columns = [columns] if isinstance(columns, str) else list(columns)
     by_name = isinstance(sample_weight, str)
     weight: str | None = sample_weight if by_name else None
     lengths: tuple[int, ...] | None = None
@@ -100,7 +102,7 @@ def blocks_of(
 
 
 def _array_blocks(
-    array: Any, sketcher: Sketcher | None, columns: Sequence[str | int] | str | None
+    array: Any, sketcher: Sketcher | None, columns: Sequence[str | int] | None
 ) -> list[Any]:
     """Cut an array into blocks of whole rows."""
     if array.ndim != 2:
@@ -125,11 +127,11 @@ def _array_blocks(
     return list(array.rechunk({1: -1}).to_delayed().ravel())
 
 
-def _indices(columns: Sequence[str | int] | str | None, what: str) -> tuple[int, ...] | None:
+def _indices(columns: Sequence[str | int] | None, what: str) -> tuple[int, ...] | None:
     """Check columns of what has no names."""
     if columns is None:
         return None
-    if isinstance(columns, str) or not all(isinstance(column, Integral) for column in columns):
+    if not all(isinstance(column, Integral) for column in columns):
         raise ValueError(
             f"{what} has no names for columns to choose from; choose them by index, got {columns!r}"
         )
@@ -138,7 +140,7 @@ def _indices(columns: Sequence[str | int] | str | None, what: str) -> tuple[int,
 
 def _frame_query(
     frame: Any,
-    columns: Sequence[str | int] | str | None,
+    columns: Sequence[str | int] | None,
     weight: str | None,
     filter: Any,  # noqa: A002
     sketcher: Sketcher | None,
@@ -150,7 +152,7 @@ def _frame_query(
         raise TypeError(f"column names must all be strings, or none, got {labels}")
     is_named = n_texts > 0
     available = [str(label) for label in labels]
-    if not is_named and columns is not None and not isinstance(columns, str):
+    if not is_named and columns is not None:
         columns = [str(column) for column in columns]
     fitted = getattr(sketcher, "feature_names_in_", None)
     names = features_of(available, columns, fitted, weight)
@@ -180,15 +182,13 @@ def _frame_blocks(frame: Any, query: Query) -> list[Any]:
 
 
 def _bag_query(
-    columns: Sequence[str | int] | str | None,
+    columns: Sequence[str | int] | None,
     weight: str | None,
     filter: Any,  # noqa: A002
     sketcher: Sketcher | None,
 ) -> Query:
     """Say what is read of a bag's elements, named or not."""
     fitted = getattr(sketcher, "feature_names_in_", None)
-    if isinstance(columns, str):
-        columns = [columns]
     asked = columns or ()
     by_name = any(isinstance(column, str) for column in asked)
     indices = tuple(asked) if by_name else _indices(columns, "a row")

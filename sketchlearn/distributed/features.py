@@ -13,7 +13,7 @@ from sketchlearn.sketching.sources.arrow_values import arrow_package
 
 def features_of(
     available: Sequence[str],
-    columns: Sequence[str | int] | str | None,
+    columns: Sequence[str | int] | None,
     fitted: Sequence[str] | None,
     weight: str | None,
 ) -> list[str]:
@@ -42,8 +42,6 @@ def features_of(
     ValueError
         If columns are missing, there twice, asked for twice, or none.
     """
-    if isinstance(columns, str):
-        columns = [columns]
     if columns is not None:
         asked = [name for name in columns if isinstance(name, str)]
         if len(asked) < len(columns):

@@ -74,7 +74,7 @@ class Query:
     def of_frame(self, frame: Any, weights: Any = None) -> Rows:
         """Read a pandas data frame; one without rows may lack columns."""
         if len(frame) == 0:
-            return _no_rows()
+            return _no_rows(weights)
         if hasattr(weights, "iloc") and not weights.index.equals(frame.index):
             raise ValueError(
                 "sample_weight has another index than the rows; name a column, or give weights "
@@ -99,7 +99,7 @@ class Query:
         elements = iter(elements)
         head = list(islice(elements, 1))
         if not head:
-            return _no_rows()
+            return _no_rows(weights)
         first, elements = head[0], chain(head, elements)
         if weights is not None:
             # Beside weights all rows of the block are one array, or one table.
@@ -256,8 +256,10 @@ def _is_mapping(element: Any) -> bool:
     return isinstance(element, Mapping) or (is_series and isinstance(element.index[0], str))
 
 
-def _no_rows() -> Rows:
-    """Give nothing, of no features in particular."""
+def _no_rows(weights: Any = None) -> Rows:
+    """Give nothing, of no features in particular; weights must be as many."""
+    if weights is not None:
+        as_weights(weights, 0)
     return Rows(None, iter(()))
 
 

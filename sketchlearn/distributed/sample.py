@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from sketchlearn.distributed.rows import Rows
-from sketchlearn.distributed.sums import fixed_units, require_finite
+from sketchlearn.distributed.sums import require_finite, require_weights
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.pilot import CANDIDATES_A_ROW
 
@@ -58,7 +58,7 @@ class Sample:
         sample, n_read = cls.none(), 0
         for X, weights in rows.chunks:
             if weights is not None:
-                fixed_units(weights)
+                require_weights(weights)
             require_finite(X, rows.names, n_read)
             n_read += len(X)
             if weights is not None:

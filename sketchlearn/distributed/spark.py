@@ -217,6 +217,8 @@ def _selected(
             "sample_weight of a Spark data frame must be the name of a column, or a column, got "
             f"{type(sample_weight).__module__}.{type(sample_weight).__qualname__}"
         )
+    if columns is not None:
+        columns = [columns] if isinstance(columns, str) else list(columns)
     available = dataframe.columns
     names = features_of(available, columns, fitted, weight)
     kinds = {field.name: field.dataType for field in dataframe.schema.fields}
@@ -307,9 +309,11 @@ def _numbers(column: Any, kind: Any, name: str) -> Any:
             f"column {name!r} must be numeric, got {kind.simpleString()}; name the features by "
             "columns=[...]"
         )
+    if isinstance(element, types.FloatType | types.DoubleType | types.LongType):
+        return column
     # Whether float64 holds long integers is seen where they are.
-    as_it_is = isinstance(element, types.FloatType | types.DoubleType | types.LongType)
-    return column if as_it_is else column.cast(shape.format("double"))
+    is_integer = isinstance(element, types.DecimalType) and element.scale == 0
+    return column.cast(shape.format("bigint" if is_integer else "double"))
 
 
 def _to_sums(operator: FrequencyOperator, chosen: _Selection) -> Mapped:

@@ -126,10 +126,21 @@ def fixed_units(weights: np.ndarray | None) -> np.ndarray | None:
     """
     if weights is None:
         return None
-    if not weights.any():
-        return np.zeros(len(weights), dtype=np.int64)
-    checked = check_sample_weight(weights, len(weights))
-    return None if checked is None else weight_units(checked)
+    require_weights(weights)
+    return weight_units(weights)
+
+
+def require_weights(weights: np.ndarray) -> None:
+    """Refuse weights of some of many rows that are negative or not finite.
+
+    Raises
+    ------
+    ValueError
+        Saying which.
+    """
+    # Of some rows all may be zero.
+    if weights.any():
+        check_sample_weight(weights, len(weights))
 
 
 def require_features(came: int, expected: int) -> None:
