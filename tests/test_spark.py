@@ -204,7 +204,8 @@ def test_vectors_and_arrays_make_features(spark):
     assert (
         fitted.operator_.fingerprint == Sketcher(60, random_state=0).fit(few).operator_.fingerprint
     )
-    assert sketched.sketch(fitted, frame) == fitted.sketch(few)
+    named = pd.DataFrame(few, columns=fitted.feature_names_in_)
+    assert sketched.sketch(fitted, frame) == fitted.sketch(named)
 
 
 def test_the_advice_for_missing_values_works(spark):
