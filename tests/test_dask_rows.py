@@ -266,6 +266,9 @@ class TestNames:
         rows = bag.from_sequence([as_element(part) for part in parts], npartitions=2)
         assert sketched.sketch(NAMED, rows).to_bytes() == WHOLE
         assert sketched.sketch(PLAIN, rows, columns=NAMES).to_bytes() == WHOLE
+        last_first = bag.from_sequence([as_element(part) for part in parts[1:]], npartitions=1)
+        fitted = sketched.fit(Sketcher(30, random_state=0), last_first, columns=NAMES)
+        assert list(fitted.feature_names_in_) == NAMES
         with pytest.raises(ValueError, match="bag of data frames needs columns"):
             sketched.sketch(PLAIN, rows)
 
@@ -406,6 +409,17 @@ class TestRefusals:
             (
                 *(dd.from_pandas(TABLE.assign(c=pd.array([None] * 600, "Int64"))), ValueError),
                 r"block \d of .* column 'c' .* no value .*Imputer",
+            ),
+            (
+                *(
+                    bag.from_sequence(list(np.ma.masked_greater(ROWS, 2)), npartitions=1),
+                    ValueError,
+                ),
+                "block 0 of .* have a masked entry",
+            ),
+            (
+                *(bag.from_sequence([np.ma.masked_greater(ROWS, 2)], npartitions=1), ValueError),
+                "block 0 of .* have a masked entry",
             ),
             (
                 bag.from_sequence([None, *ROWS], npartitions=1),

@@ -108,13 +108,13 @@ class Query:
             batches = (self.of_table(self._table(batch)) for batch in _batches(elements))
         elif hasattr(first, "columns"):
             self._require_columns("data frames")
-            batches = (self._of_named(element) for element in elements)
+            batches = (self._of_named(element) for element in elements if len(element))
         elif self.filter is not None or self.weight is not None:
             raise ValueError("rows without names have no columns to filter or weigh them by")
         elif np.ndim(first) == 2:
             batches = (self.of_array(element) for element in elements)
         else:
-            batches = (self.of_array(batch) for batch in _batches(elements))
+            batches = (self.of_array(_stacked(batch)) for batch in _batches(elements))
         return _joined(batches)
 
     def _of_all(self, first: Any, elements: list[Any], weights: Any) -> Rows:
@@ -125,13 +125,11 @@ class Query:
             raise ValueError("rows without names have no columns to filter them by")
         if hasattr(first, "columns"):
             raise ValueError("weights of data frames in a bag must be a column of theirs")
-        return self.of_array(np.concatenate(elements) if np.ndim(first) == 2 else elements, weights)
+        return self.of_array(_stacked(elements), weights)
 
     def _of_named(self, element: Any) -> Rows:
         """Read a data frame of pandas, or another table that gives an Arrow stream."""
-        if hasattr(element, "iloc"):
-            return self.of_frame(element)
-        return self.of_table(element) if len(element) else _no_rows()
+        return self.of_frame(element) if hasattr(element, "iloc") else self.of_table(element)
 
     def _table(self, elements: Sequence[Any]) -> Any:
         """Make a table of mappings."""
@@ -275,9 +273,18 @@ def _batches(elements: Iterable[Any]) -> Iterator[list[Any]]:
         yield batch
 
 
+def _stacked(elements: list[Any]) -> Any:
+    """Put rows, or arrays of rows, below each other; what is masked stays so."""
+    is_masked = any(map(np.ma.isMaskedArray, elements))
+    package: Any = np.ma if is_masked else np
+    if np.ndim(elements[0]) == 2:
+        return package.concatenate(elements)
+    return package.stack(elements) if is_masked else elements
+
+
 def _joined(batches: Iterator[Rows]) -> Rows:
     """Read one after the other what has the same features."""
-    first = next(batches)
+    first = next(batches, _no_rows())
 
     def chunks() -> Iterator[Chunk]:
         yield from first.chunks
