@@ -19,6 +19,7 @@ dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 da = pytest.importorskip("dask.array")
 bag = pytest.importorskip("dask.bag")
+pc = pytest.importorskip("pyarrow.compute")
 dd = pytest.importorskip("dask.dataframe")
 
 ROWS = np.random.default_rng(0).normal(size=(2_000, 3))
@@ -112,6 +113,26 @@ def test_other_schedulers():
     rows = da.from_array(ROWS, (300, 3))
     assert sketched.sketch(SKETCHER, rows, scheduler="synchronous").to_bytes() == WHOLE
     assert sketched.sketch(SKETCHER, rows, scheduler="threads").to_bytes() == WHOLE
+
+
+def test_weights_and_filters_travel_to_the_workers(client):
+    weights = np.arange(2_000) % 3 / 2
+    frame = dd.from_pandas(pd.DataFrame(ROWS, columns=NAMES).assign(w=weights), npartitions=5)
+    kept = ROWS[:, 0] > 0
+    expected = SKETCHER.sketch(ROWS[kept], weights[kept])
+    for chosen in ([("a", ">", 0)], pc.field("a") > 0):
+        for sample_weight in ("w", frame.w, weights):
+            got = sketched.sketch(
+                SKETCHER,
+                frame,
+                columns=NAMES,
+                sample_weight=sample_weight,
+                filter=chosen,
+                retries=1,
+            )
+            assert got == expected
+    with pytest.raises(TypeError, match=r"num_workers has no effect with a distributed\.Client"):
+        sketched.sketch(SKETCHER, frame, columns=NAMES, num_workers=2)
 
 
 def killed_once(block, marker, block_info=None):

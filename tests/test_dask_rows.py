@@ -300,6 +300,12 @@ class TestNames:
             fitted = sketched.fit(Sketcher(30, random_state=0), rows)
             assert list(fitted.feature_names_in_) == NAMES
 
+    def test_an_index_that_was_written_as_a_column_is_warned_of(self):
+        rows = dd.from_pandas(TABLE.reset_index(names="Unnamed: 0"), npartitions=3)
+        with pytest.warns(UserWarning, match=r"first column, 'Unnamed: 0', .*columns=\[...\]"):
+            sketched.fit(Sketcher(30, random_state=0), rows)
+        assert sketched.sketch(PLAIN, rows, columns=NAMES).to_bytes() == WHOLE
+
     @pytest.mark.parametrize(
         ("sketcher", "columns", "error", "message"),
         [
@@ -494,6 +500,14 @@ class TestWords:
 
 
 class TestPilot:
+    @pytest.mark.parametrize("choice", [{"n_clusters": "many"}, {"scale": -1}])
+    def test_bad_parameters_are_named_before_any_row_is_read(self, choice):
+        def unread(block):
+            raise AssertionError("read")
+
+        with pytest.raises((TypeError, ValueError), match=next(iter(choice))):
+            sketched.fit(Sketcher(**choice), array().map_blocks(unread, meta=ROWS))
+
     def test_a_chance_counts_all_rows(self):
         """A row's chance to be in the pilot: the inverses of a sample's estimate the number."""
         rows = da.random.default_rng(0).normal(size=(400_000, 2), chunks=(2_000, 2))

@@ -12,15 +12,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn.distributed.dask_blocks import Reader, blocks_of, dask_package
 from sketchlearn.distributed.rows import naming
-from sketchlearn.distributed.sample import Sample
+from sketchlearn.distributed.sample import Sample, plan
 from sketchlearn.distributed.sums import Sums
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.sketching import Sketch, Sketcher, pilot_size
+from sketchlearn.sketching import Sketch, Sketcher
 
 # How many results one task of the tree merges.
 FAN_IN = 8
@@ -140,12 +139,10 @@ def fit(
     """
     dask = dask_package()
     _check_options(options)
+    size, seed = plan(sketcher)
     compute = partial(_computed, collection=collection, options=options)
     blocks, read, weights = blocks_of(collection, columns, sample_weight, filter, None, compute)
-    size = pilot_size(sketcher.n_clusters)
-    rng = np.random.default_rng(
-        check_random_state(sketcher.random_state).randint(np.iinfo(np.int32).max)
-    )
+    rng = np.random.default_rng(seed)
     order = rng.permutation(len(blocks))
     seeds = rng.integers(2**63, size=len(blocks))
     merge = partial(Sample.smallest, size=size)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from sketchlearn.sketching import open_source
-from sketchlearn.sketching.sources.arrow_columns import ENTRY, STORED_INDEX
+from sketchlearn.sketching.sources.arrow_columns import ENTRY, STORED_INDEX, UNNAMED
 from sketchlearn.sketching.sources.arrow_values import arrow_package
 
 
@@ -57,6 +58,7 @@ def features_of(
     names = list(map(str, (columns or ()) if fitted is None else fitted))
     if fitted is None and columns is None:
         names = [n for n in available if n != weight and not STORED_INDEX.fullmatch(n)]
+        _warn_of_unnamed(names)
     require_columns(available, names if weight is None else [*names, weight])
     if not names:
         raise ValueError(f"there is no column to read; the data frame has {_listed(available)}")
@@ -106,6 +108,20 @@ def columns_in(filter: Any) -> list[str] | None:  # noqa: A002
         return None
     groups = [filter] if isinstance(filter[0], tuple) else filter
     return list(dict.fromkeys(str(condition[0]) for group in groups for condition in group))
+
+
+def _warn_of_unnamed(names: list[str]) -> None:
+    """Warn of a first column that nobody named: row numbers, nearly always.
+
+    Spark calls it ``_c0``, and so the first of many that have no names.
+    """
+    if names and (names[0] in UNNAMED or (names[0] == "_c0" and "_c1" not in names)):
+        warnings.warn(
+            f"the first column, {names[0]!r}, has no name of its own: it may be a stored index, "
+            "and is read as a feature; leave it out by columns=[...]",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from sketchlearn.distributed.rows import Rows
 from sketchlearn.distributed.sums import require_finite, require_weights
-from sketchlearn.sketching import Sketcher
+from sketchlearn.sketching import Sketcher, pilot_size
+from sketchlearn.sketching.choice import check_choices
 from sketchlearn.sketching.pilot import CANDIDATES_A_ROW
 
 SAMPLE_BYTES = 2**25
@@ -114,6 +116,19 @@ def _described(sample: Sample) -> str:
     if sample.names is None:
         return f"{sample.rows.shape[1]} columns"
     return f"columns {', '.join(map(repr, sample.names))}"
+
+
+def plan(sketcher: Sketcher) -> tuple[int, int]:
+    """Check what a sketcher was asked for; give the size of its pilot, and a seed to draw it by.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter of the sketcher is of the wrong kind or out of range.
+    """
+    check_choices(sketcher.n_frequencies, sketcher.n_clusters, sketcher.scale, sketcher.radius_law)
+    seed = check_random_state(sketcher.random_state).randint(np.iinfo(np.int32).max)
+    return pilot_size(sketcher.n_clusters), int(seed)
 
 
 def candidates(size: int, n_features: int) -> int:

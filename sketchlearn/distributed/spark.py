@@ -18,15 +18,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn.distributed.features import column_of, columns_in, features_of, require_columns
 from sketchlearn.distributed.rows import Query, Rows, naming
-from sketchlearn.distributed.sample import Sample, candidates
+from sketchlearn.distributed.sample import Sample, candidates, plan
 from sketchlearn.distributed.sums import Sums, require_features
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.sketching import Sketch, Sketcher, pilot_size
+from sketchlearn.sketching import Sketch, Sketcher
 
 # Tasks that add the partitions' sums; their results are added here.
 N_MERGES = 8
@@ -119,6 +118,7 @@ def fit(
     ImportError, TypeError, ValueError
         As `sketch`; and as `Sketcher.fit`, for instance if there is no row.
     """
+    n_pilot, seed = plan(sketcher)
     chosen = _selected(dataframe, columns, None, sample_weight, filter)
     from pyspark.sql.functions import col, rand
 
@@ -126,8 +126,7 @@ def fit(
     if chosen.holds_lists:
         first = chosen.rows_in(_collected(chosen.frame.limit(1)).to_batches())
         n_features = max([n_features, *(chunk.rows.shape[1] for chunk in first.chunks)])
-    size = candidates(pilot_size(sketcher.n_clusters), n_features)
-    seed = int(check_random_state(sketcher.random_state).randint(np.iinfo(np.int32).max))
+    size = candidates(n_pilot, n_features)
     rows = chosen.frame
     if chosen.query.weight is not None:
         weight = col(chosen.labels[chosen.names.index(chosen.query.weight)])
@@ -140,7 +139,7 @@ def fit(
         rows = rows.orderBy(rand(seed)).limit(size)
     drawn = chosen.rows_in(_collected(rows).to_batches())
     with naming("a sample of the data frame"):
-        sample = Sample.of_rows(drawn, size, np.random.default_rng(seed))
+        sample = Sample.of_rows(drawn, n_pilot, np.random.default_rng(seed))
     if sample.n_rows == 0:
         # Refused in scikit-learn's words.
         sample = Sample(np.empty(0), np.empty((0, n_features)))
