@@ -291,6 +291,11 @@ class TestNames:
         assert fitted.operator_.fingerprint == PLAIN.operator_.fingerprint
         assert not hasattr(fitted, "feature_names_in_")
 
+    def test_labels_of_two_levels_are_taken_in_order(self):
+        levels = pd.MultiIndex.from_tuples([("x", "a"), ("x", "b"), ("y", "c")])
+        rows = dd.from_pandas(TABLE.set_axis(levels, axis=1), npartitions=3)
+        assert sketched.sketch(PLAIN, rows).to_bytes() == WHOLE
+
     def test_an_index_is_no_feature(self):
         stored = TABLE.assign(__null_dask_index__=range(600), __index_level_0__=range(600))
         named = TABLE.assign(i=range(600)).set_index("i")

@@ -80,7 +80,7 @@ class Query:
                 "sample_weight has another index than the rows; name a column, or give weights "
                 "without an index"
             )
-        frame = frame.rename(columns=str)
+        frame = frame.set_axis(list(map(str, frame.columns)), axis=1)
         needed = self._columns_needed(frame.columns)
         frame = frame[[name for name in frame.columns if name in needed]]
         table = arrow_package().Table.from_pandas(frame, preserve_index=False)
