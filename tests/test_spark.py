@@ -154,6 +154,7 @@ def test_weights_by_name_or_by_an_expression(weighed):
     assert sketched.sketch(SKETCHER, numbers, sample_weight="w").to_bytes() == WEIGHTED
     halves = sketched.sketch(NAMED, weighed, sample_weight=sql.functions.col("w") / 2)
     assert halves == SKETCHER.sketch(ROWS, WEIGHTS / 2)
+    assert sketched.sketch(NAMED, weighed, sample_weight=2) == SKETCHER.sketch(ROWS, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,11 @@ def test_a_chance_counts_all_rows(spark):
     [
         ({"sample_weight": "z"}, ValueError, "the columns 'z' are missing"),
         ({"sample_weight": "text"}, TypeError, "column 'text' must be numeric, got string"),
-        ({"sample_weight": WEIGHTS}, TypeError, "name of a column, or a column, got numpy.ndarray"),
+        (
+            {"sample_weight": WEIGHTS},
+            TypeError,
+            "name of a column, a column or a number, got numpy",
+        ),
         ({"sample_weight": "c"}, ValueError, r"partition \d of the .* must not be negative, got -"),
         ({"filter": 3}, TypeError, "filter must be an expression of pyarrow.compute or a list"),
         ({"filter": [("z", ">", 0)]}, ValueError, "the columns 'z' are missing"),

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,9 @@ def sketch(
     columns : sequence of str, optional
         The features, in this order. By default those that the sketcher was fitted on, which are
         found by their names in any order, or if it was fitted on an array all columns.
-    sample_weight : str or pyspark.sql.Column, optional
-        Weights, as in `Sketcher.sketch`: the name of a column, which is no feature then, or an
-        expression.
+    sample_weight : str, pyspark.sql.Column or number, optional
+        Weights, as in `Sketcher.sketch`: the name of a column, which is no feature then, an
+        expression, or the weight of every row.
     filter : pyarrow.compute.Expression, list of tuples, str or pyspark.sql.Column, optional
         Which rows: as in `open_source`, for instance ``[("price", ">", 0)]``, or what
         `DataFrame.where` takes.
@@ -195,6 +196,7 @@ def _selected(
     """
     try:
         from pyspark.sql import Column, DataFrame
+        from pyspark.sql.functions import lit
     except ImportError as error:
         raise ImportError("Spark data frames need pyspark: install sketchlearn[spark]") from error
     if not isinstance(dataframe, DataFrame):
@@ -205,6 +207,8 @@ def _selected(
     predicate = filter
     if isinstance(filter, str | Column):
         dataframe, predicate = dataframe.where(filter), None
+    if isinstance(sample_weight, Real):
+        sample_weight = lit(float(sample_weight))
     weight = sample_weight
     if isinstance(sample_weight, Column):
         weight = "sample_weight"
@@ -213,7 +217,8 @@ def _selected(
         dataframe = dataframe.withColumn(weight, sample_weight)
     elif sample_weight is not None and not isinstance(sample_weight, str):
         raise TypeError(
-            "sample_weight of a Spark data frame must be the name of a column, or a column, got "
+            "sample_weight of a Spark data frame must be the name of a column, a column or a "
+            "number, got "
             f"{type(sample_weight).__module__}.{type(sample_weight).__qualname__}"
         )
     if columns is not None:
