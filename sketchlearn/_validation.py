@@ -8,6 +8,73 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
+
+# Rows that are looked through at once for distinct ones.
+DISTINCT_BLOCK = 1024
+# Where randomness comes from.
+RandomState = int | np.random.RandomState | np.random.Generator | None
+
+
+def draw_seed(random_state: Any) -> int:
+    """Draw the one integer that all randomness of a call comes from.
+
+    Parameters
+    ----------
+    random_state : None, int, numpy.random.RandomState or numpy.random.Generator
+        An integer gives the same seed every time, a generator the next one it has; None is
+        numpy's global state, as in scikit-learn.
+
+    Raises
+    ------
+    TypeError
+        If it is nothing of these.
+    ValueError
+        If it is an integer that is no seed of numpy's.
+    """
+    largest = np.iinfo(np.int32).max
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(largest))
+    is_integer = isinstance(random_state, Integral) and not isinstance(random_state, bool)
+    is_state = random_state is np.random or isinstance(random_state, np.random.RandomState)
+    if not (random_state is None or is_integer or is_state):
+        raise TypeError(
+            "random_state must be None, an integer, or a RandomState or Generator of numpy.random, "
+            f"got {random_state!r}"
+        )
+    if is_integer and not 0 <= random_state < 2**32:
+        raise ValueError(f"random_state must be between 0 and 2**32 - 1, got {random_state}")
+    return int(check_random_state(random_state).randint(largest))
+
+
+def columns_as_fitted(X: Any, names: Any) -> Any:
+    """Choose a frame's columns by the names that were fitted, in their order.
+
+    Columns of other names are left out. What has no named columns, or lacks one, comes back as it
+    is: scikit-learn's validation refuses the latter, and says which are missing.
+
+    Parameters
+    ----------
+    X : object
+        What rows came as; a data frame has ``columns`` and gives some of them when indexed.
+    names : sequence of str, optional
+        The features that were fitted; None where they had no names.
+
+    Raises
+    ------
+    ValueError
+        If a name that was fitted is that of more than one column.
+    """
+    columns = getattr(X, "columns", None)
+    if names is None or columns is None:
+        return X
+    present, wanted = list(columns), list(names)
+    if present == wanted or not set(wanted) <= set(present):
+        return X
+    doubled = sorted({name for name in wanted if present.count(name) > 1})
+    if doubled:
+        raise ValueError(f"X has more than one column called {', '.join(map(repr, doubled))}")
+    return X[wanted]
 
 # Up to here float64 holds every integer.
 LARGEST_INTEGER = 2**53
@@ -89,34 +156,53 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
         raise ValueError(
             f"sample_weight must have shape ({n_samples},), one weight a row, got {weights.shape}"
         )
-    if not np.isfinite(weights).all():
-        raise ValueError("sample_weight must be finite, got NaN or infinity")
-    if n_samples and weights.min() < 0:
-        raise ValueError(f"sample_weight must not be negative, got {weights.min()}")
+    require_weights(weights)
     if n_samples and not weights.any():
         raise ValueError("sample_weight must have a positive entry, got only zeros")
     return weights
 
 
-def check_distinct(X: np.ndarray, sample_weight: np.ndarray | None, n_clusters: int) -> None:
-    """Refuse data with fewer distinct rows than clusters; looks no further than it must.
+def require_weights(weights: np.ndarray) -> None:
+    """Refuse what is no weight; some of many weights may well be zero, all of them.
 
     Raises
     ------
     ValueError
-        If there are fewer than `n_clusters` distinct rows of positive weight.
+        If one is negative, NaN or infinite.
     """
+    if not np.isfinite(weights).all():
+        raise ValueError("sample_weight must be finite, got NaN or infinity")
+    if weights.min(initial=0.0) < 0:
+        raise ValueError(f"sample_weight must not be negative, got {weights.min()}")
+
+
+def check_row_count(n_rows: int, n_atoms: int) -> None:
+    """Refuse fewer rows than clusters or components, as scikit-learn does.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer.
+    """
+    if n_rows < n_atoms:
+        raise ValueError(
+            f"n_samples={n_rows} should be >= the number of clusters or components, {n_atoms}: "
+            "there are too few rows"
+        )
+
+
+def count_distinct(X: np.ndarray, sample_weight: np.ndarray | None, n_wanted: int) -> int:
+    """Count distinct rows of positive weight; no further than to `n_wanted`."""
     seen: set[bytes] = set()
-    for i in range(len(X)):
-        if sample_weight is None or sample_weight[i] > 0:
-            # Adding zero turns -0.0 into 0.0, which has other bytes.
-            seen.add((X[i] + 0.0).tobytes())
-        if len(seen) >= n_clusters:
-            return
-    raise ValueError(
-        f"n_samples={len(X)} rows with {len(seen)} distinct ones should be >= "
-        f"n_clusters={n_clusters}"
-    )
+    for start in range(0, len(X), DISTINCT_BLOCK):
+        block = slice(start, start + DISTINCT_BLOCK)
+        rows = X[block] if sample_weight is None else X[block][sample_weight[block] > 0]
+        # Adding zero turns -0.0 into 0.0, which has other bytes.
+        whole = np.ascontiguousarray(rows + 0.0)
+        seen.update(row.tobytes() for row in np.unique(whole, axis=0))
+        if len(seen) >= n_wanted:
+            break
+    return len(seen)
 
 
 def require_exact_integers(values: np.ndarray, place: Callable[[int], str]) -> None:

@@ -65,6 +65,11 @@ def test_rows_that_are_all_equal():
     assert Comparison(1.0, 0.0).p_value_bound == 0.0
 
 
+def test_its_text_says_how_far_apart_they_are():
+    text = repr(Comparison(3.0, 1.5))
+    assert text == "Comparison(distance=3, standard_error=1.5, ratio=2, p_value_bound=0.0455)"
+
+
 def test_strangers_and_empty_sketches_are_refused():
     a = normal(np.random.default_rng(7), 9)
     other = Sketcher(n_frequencies=40, random_state=1).fit(np.eye(2)).sketch(np.eye(2))

@@ -20,6 +20,8 @@ from sketchlearn import (
     EmptySketchError,
     Sketch,
     Sketcher,
+    count_clusters,
+    synthesize,
 )
 from sketchlearn.decoders import CLOMPR
 from sketchlearn.sketching import pilot_size
@@ -466,9 +468,6 @@ def test_frames(frame, fitted):
     assert list(model.feature_names_in_) == ["east", "north"]
     np.testing.assert_array_equal(model.cluster_centers_, fitted.cluster_centers_)
     np.testing.assert_array_equal(model.predict(rows), fitted.labels_)
-    turned = frame(dict(zip(["north", "east"], ROWS.T, strict=True)))
-    with pytest.raises(ValueError, match="feature names should match"):
-        model.predict(turned)
     model.fit_sketch(fitted.sketch_)
     assert not hasattr(model, "feature_names_in_")
 
@@ -489,9 +488,6 @@ def test_the_sketcher_knows_the_names_of_a_frames_features():
     for model in (model_of(), model_of(sketcher=Sketcher(60)), model_of(sketcher=sketcher)):
         assert model.fit(rows).sketch_ == model.sketcher_.sketch(rows)
     assert model_of(sketcher=sketcher).partial_fit(rows).sketch_ == sketcher.sketch(rows)
-    for name in ("fit", "partial_fit"):
-        with pytest.raises(ValueError, match="feature names should match"):
-            getattr(model_of(sketcher=sketcher), name)(rows[["north", "east"]])
 
 
 @pytest.mark.parametrize(("output", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame)])
@@ -571,14 +567,37 @@ def test_bad_weights(weights, message):
 
 def test_fewer_distinct_rows_than_clusters():
     two = np.repeat(ROWS[:2], 50, axis=0)
-    with pytest.raises(ValueError, match=r"n_samples=100 rows with 2 distinct.* >= n_clusters=3"):
-        model_of().fit(two)
-    with pytest.raises(ValueError, match="2 distinct"):
+    for rows, weights, n in [
+        (two, None, 2),
+        (np.array([[0.0, 0.0], [-0.0, 0.0], [0.0, -0.0]]), None, 1),
+        (ROWS, np.r_[1.0, 1.0, np.zeros(598)], 2),
+    ]:
+        for keep_pilot in (True, False):
+            with pytest.warns(ConvergenceWarning, match=f"{n} distinct rows.* for 3 clusters"):
+                model = model_of(keep_pilot=keep_pilot).fit(rows, sample_weight=weights)
+            assert model.cluster_centers_.shape == (3, 2)
+            if keep_pilot:
+                # As KMeans: every row has a centroid of its own.
+                assert model.inertia_ == pytest.approx(0.0, abs=1e-12)
+    with pytest.warns(ConvergenceWarning, match="2 distinct"):
         model_of().partial_fit(two).partial_fit()
-    with pytest.raises(ValueError, match="1 distinct"):
-        model_of().fit(np.array([[0.0, 0.0], [-0.0, 0.0], [0.0, -0.0]]))
-    with pytest.raises(ValueError, match="2 distinct"):
-        model_of().fit(ROWS, sample_weight=np.r_[1.0, 1.0, np.zeros(598)])
+
+
+def test_too_few_rows_for_a_sketch_are_said_to_be_too_few():
+    # Nine rows about the origin and one far away, which the noise of ten rows hides.
+    rows = np.random.default_rng(1).normal(size=(10, 2))
+    rows[0] += 50.0
+    with pytest.warns(ConvergenceWarning, match=r"10 rows are too few to find 3.* 55 at least"):
+        model_of().partial_fit(rows).partial_fit()
+    # The remedy that it names.
+    assert len(set(model_of().fit(rows).labels_)) == 3
+
+
+def test_fewer_rows_than_clusters():
+    with pytest.raises(ValueError, match=r"n_samples=2 should be >= .*, 3: there are too few rows"):
+        model_of().fit(ROWS[:2])
+    with pytest.raises(ValueError, match="too few rows"):
+        model_of().partial_fit(ROWS[:2]).partial_fit()
 
 
 BAD_PARAMETERS = {
@@ -624,7 +643,7 @@ def test_bad_parameters_of_the_sketch(bad, error, message):
 
 def test_what_is_no_sketch_or_an_empty_one(fitted):
     model = model_of().fit(ROWS)
-    with pytest.raises(TypeError, match="expected a Sketch, got ndarray"):
+    with pytest.raises(TypeError, match="expected a Sketch, got ndarray; rows go to fit"):
         model.fit_sketch(ROWS)
     with pytest.raises(EmptySketchError, match="at least one row"):
         model.fit_sketch(Sketch.empty(fitted.sketch_.operator))
@@ -652,3 +671,117 @@ def test_nothing_to_decode():
         model_of().partial_fit()
     with pytest.raises(NotFittedError):
         model_of().n_samples_seen_  # noqa: B018
+
+
+# Scikit-learn's own model.
+
+
+@pytest.mark.parametrize("kind", ["fit", "fit_sketch", "far"])
+def test_to_sklearn_predicts_alike(kind, fitted):
+    rows = ROWS + 1e3 if kind == "far" else ROWS
+    model = model_of().fit_sketch(fitted.sketch_) if kind == "fit_sketch" else model_of().fit(rows)
+    theirs = model.to_sklearn()
+    assert type(theirs) is KMeans
+    np.testing.assert_array_equal(theirs.cluster_centers_, model.cluster_centers_)
+    np.testing.assert_array_equal(theirs.predict(rows), model.predict(rows))
+    np.testing.assert_allclose(theirs.transform(rows), model.transform(rows), atol=1e-6)
+    assert theirs.score(rows) == pytest.approx(model.score(rows))
+    assert hasattr(theirs, "labels_") == hasattr(theirs, "inertia_") == (kind != "fit_sketch")
+    # Its fit goes on from here.
+    assert theirs.fit(rows).inertia_ <= -model.score(rows) * (1 + 1e-9)
+
+
+def test_to_sklearn_keeps_names_and_needs_a_model():
+    frame = pd.DataFrame(ROWS, columns=["a", "b"])
+    model = model_of().fit(frame)
+    np.testing.assert_array_equal(model.to_sklearn().predict(frame), model.labels_)
+    with pytest.raises(NotFittedError):
+        model_of().to_sklearn()
+
+
+def test_why_there_are_no_labels(fitted):
+    for model in (
+        model_of().fit_sketch(fitted.sketch_),
+        model_of(compute_labels=False).fit(ROWS),
+        model_of().partial_fit(ROWS).partial_fit(),
+        model_of().fit(iter([ROWS])),
+    ):
+        for name in ("labels_", "inertia_"):
+            assert not hasattr(model, name)
+            with pytest.raises(AttributeError, match=r"only fit on rows in memory.* Call predict"):
+                getattr(model, name)
+    with pytest.raises(AttributeError, match="no attribute 'label_'"):
+        fitted.label_  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'labels_'$"):
+        model_of().labels_  # noqa: B018
+
+
+def test_the_mixture_has_the_order_of_the_centroids(fitted):
+    weights = np.repeat([1.0, 6.0, 3.0], 200)
+    for model in (fitted, model_of().fit(ROWS, sample_weight=weights)):
+        for k, center in enumerate(model.cluster_centers_):
+            distances = np.linalg.norm(model.mixture_.locations - center, axis=1)
+            assert distances.argmin() == k
+
+
+# Where randomness comes from.
+
+
+def test_a_generator_of_numpys_is_a_random_state():
+    one, other, third = (
+        CompressiveKMeans(3, random_state=np.random.default_rng(seed)).fit(ROWS)
+        for seed in (5, 5, 6)
+    )
+    assert_same_fit(one, other)
+    assert one.sketch_.fingerprint != third.sketch_.fingerprint
+    # It goes on, as a RandomState does.
+    first = one.sketch_.fingerprint
+    assert one.fit(ROWS).sketch_.fingerprint != first
+    sketcher = Sketcher(50, random_state=np.random.default_rng(0)).fit(ROWS)
+    assert sketcher.sketch(ROWS).n_samples == 600
+    assert len(set(one.to_sklearn().fit_predict(ROWS))) == 3
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "message"),
+    [
+        ("0", TypeError, "random_state must be None, an integer, or a RandomState or Generator"),
+        (1.5, TypeError, "random_state must be .* got 1.5"),
+        (-1, ValueError, "between 0 and 2.*32 - 1, got -1"),
+        (2**32, ValueError, "between 0 and 2.*32 - 1, got 4294967296"),
+    ],
+)
+def test_what_is_no_random_state(state, error, message, fitted):
+    doors = [
+        lambda: CompressiveKMeans(3, random_state=state).fit(ROWS),
+        lambda: CompressiveKMeans(3, random_state=state).fit_sketch(fitted.sketch_),
+        lambda: Sketcher(random_state=state).fit(ROWS),
+        lambda: count_clusters(fitted.sketch_, [1], random_state=state),
+        lambda: synthesize(fitted.sketch_, 10, random_state=state),
+    ]
+    for door in doors:
+        with pytest.raises(error, match=message):
+            door()
+
+
+def test_rows_are_converted_once(fitted):
+    class Rows:
+        """An array-like that counts how often it is made an array."""
+
+        n_conversions = 0
+
+        def __array__(self, dtype=None, copy=None):
+            self.n_conversions += 1
+            return np.array(ROWS, dtype=dtype)
+
+        def __len__(self):
+            return len(ROWS)
+
+    for sketcher in (None, Sketcher(60, random_state=0), fitted.sketcher_):
+        rows = Rows()
+        model = model_of(sketcher=sketcher).fit(rows)
+        assert rows.n_conversions == 1
+        assert model.sketch_ == model.sketcher_.sketch(ROWS)
+        rows = Rows()
+        model.partial_fit(rows)
+        assert rows.n_conversions == 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sketchlearn import EmptySketchError, Sketch, Sketcher, count_clusters
-from sketchlearn.decoders import CLOMPR
+from sketchlearn.decoders import CLOMPR, on_progress
 
 
 def clusters(k, n=20_000, seed=0):
@@ -78,3 +78,36 @@ def test_covariances_of_an_unknown_type_are_refused(sketch):
 def test_an_empty_sketch_has_no_clusters(sketch):
     with pytest.raises(EmptySketchError):
         count_clusters(Sketch.empty(sketch.operator), [1])
+
+
+def test_few_rows_resolve_nothing():
+    rows = clusters(3, n=60)
+    sketch = Sketcher(n_clusters=3, random_state=0).fit(rows).sketch(rows)
+    # Three spherical clusters in three dimensions have 14 parameters, so 70 rows are asked for.
+    assert not count_clusters(sketch, [3], random_state=0).is_resolved
+    # A weight is no row.
+    assert not count_clusters(sketch.reweighted(100), [3], random_state=0).is_resolved
+    many = Sketcher(n_clusters=3, random_state=0).fit(clusters(3)).sketch(clusters(3))
+    assert count_clusters(many, [3], random_state=0).is_resolved
+
+
+def test_it_says_in_a_line_what_was_counted(sketch):
+    count = count_clusters(sketch, [5, 6, 7], random_state=0)
+    assert repr(count) == "ClusterCount(n_clusters=6, is_resolved=True, tried 5, 6, 7)"
+    text = repr(count.mixtures[6])
+    assert text.startswith("Mixture(6 x SphericalGaussian in 3 dimensions, cost=")
+    assert " at 0x" not in text + repr(count.mixtures[6].family)
+
+
+def test_it_says_how_far_it_is(sketch):
+    heard = []
+    with on_progress(heard.append, interval=0.0):
+        count_clusters(sketch, [2, 3], random_state=0)
+    tasks = list(dict.fromkeys(step.task for step in heard if step.task))
+    assert tasks == ["k = 2, 1 of 2", "k = 3, 2 of 2"]
+    assert any(str(step).startswith("k = 3, 2 of 2, MeanShift") for step in heard)
+
+
+def test_progress_is_shown_on_a_terminal_only(sketch, capsys):
+    count_clusters(sketch, [1], random_state=0, progress=True)
+    assert capsys.readouterr().err == ""

@@ -169,3 +169,9 @@ class TestValue:
     def test_impossible_contents_are_refused(self, arguments, message):
         with pytest.raises(ValueError, match=message):
             Sketch(OPERATOR, *arguments)
+
+
+def test_it_says_its_sizes():
+    sketcher = Sketcher(30, random_state=0).fit(np.eye(4))
+    sketch = sketcher.sketch(np.eye(4))
+    assert (sketch.n_features, sketch.n_frequencies) == (4, 30)

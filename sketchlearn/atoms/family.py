@@ -36,6 +36,9 @@ class AtomFamily(ABC):
         self._frequencies = np.ascontiguousarray(operator.frequencies.T, dtype=np.float32)
         self._squared_norms = np.sum(operator.frequencies**2, axis=0).astype(np.float32)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.operator!r})"
+
     @property
     def n_features(self) -> int:
         """Dimension of a location."""

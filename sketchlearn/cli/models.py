@@ -31,7 +31,7 @@ NInit = Annotated[
     int | None,
     typer.Option(
         "--n-init",
-        help="Decodes, of which the best is kept; by default up to three.",
+        help="Decodes, of which the best is kept; by default one, up to six while one is missing.",
         show_default=False,
     ),
 ]

@@ -31,7 +31,7 @@ VERY_LARGE_MISFIT, ROOM_FOR_ROUND = 0.03, 0.6
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mixture:
     r"""A finite mixture :math:`\sum_k \alpha_k P_{\theta_k}` recovered from a sketch.
 
@@ -80,6 +80,15 @@ class Mixture:
     converged: bool
     message: str
     matched: Mixture | None = None
+
+    def __repr__(self) -> str:
+        k, d = self.locations.shape
+        return (
+            f"Mixture({k} x {type(self.family).__name__} in {d} dimensions, "
+            f"cost={self.cost:.4g}, goodness_of_fit={self.goodness_of_fit:.4g}, "
+            f"misfit={self.misfit:.4g}, spread_ratio={self.spread_ratio:.4g}, "
+            f"n_iter={self.n_iter}, {self.message})"
+        )
 
     @property
     def explains_sketch(self) -> bool:

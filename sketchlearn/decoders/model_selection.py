@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from sklearn.utils import check_random_state
 
-from sketchlearn._validation import check_count
+from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
 from sketchlearn.decoders.best_of import BestOf
-from sketchlearn.decoders.decoder import NOISE, Decoder, Mixture
+from sketchlearn.decoders.cloud_em import ROWS_A_PARAMETER
+from sketchlearn.decoders.decoder import NOISE, Decoder, Mixture, n_parameters
+from sketchlearn.decoders.progress import progress_line, tell
 from sketchlearn.sketching import Sketch
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClusterCount:
     """A number of clusters, and what it was chosen among.
 
@@ -26,8 +28,9 @@ class ClusterCount:
     n_clusters : int
         The chosen number.
     is_resolved : bool
-        Whether that mixture explains the sketch up to noise. If not, the number is only where more
-        clusters stop helping much, and real data often has no such place.
+        Whether that mixture explains the sketch up to noise, with numbers and rows to spare. If
+        not, the number is only where more clusters stop helping much, and real data often has no
+        such place.
     mixtures : dict of int to Mixture
         The decoded mixture of each candidate.
     """
@@ -36,6 +39,13 @@ class ClusterCount:
     is_resolved: bool
     mixtures: dict[int, Mixture]
 
+    def __repr__(self) -> str:
+        tried = ", ".join(map(str, self.mixtures))
+        return (
+            f"ClusterCount(n_clusters={self.n_clusters}, is_resolved={self.is_resolved}, "
+            f"tried {tried})"
+        )
+
 
 def count_clusters(
     sketch: Sketch,
@@ -43,11 +53,14 @@ def count_clusters(
     *,
     covariance_type: CovarianceType = "spherical",
     decoder: Decoder | None = None,
-    random_state: int | np.random.RandomState | None = None,
+    random_state: RandomState = None,
+    progress: bool = False,
 ) -> ClusterCount:
     r"""Decode one sketch for several k, and choose the smallest that explains it.
 
-    A mixture explains the sketch when its goodness of fit is at most 1.5. Where none does, the
+    A mixture explains the sketch when its goodness of fit is at most 1.5; few rows are explained,
+    up to their large noise, by anything, so there must be five (of equal weight) for each
+    parameter. Where none does, the
     clusters are not what the atoms are; then the k is chosen at which the logarithm of the cost
     bends most,
     :math:`\log c_{k-1} - 2 \log c_k + \log c_{k+1}` (candidates in order), the usual elbow.
@@ -63,8 +76,15 @@ def count_clusters(
         ``scale="columns"`` if columns differ in units.
     decoder : Decoder, default=BestOf()
         From the sketch to a mixture.
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Determines the decodes.
+    progress : bool, default=False
+        Whether to show on a terminal how far it is; `on_progress` tells a program.
+
+    Returns
+    -------
+    ClusterCount
+        The number, whether it can be relied on, and the mixtures.
 
     Raises
     ------
@@ -93,14 +113,17 @@ def count_clusters(
     if covariance_type != "spherical":
         sketch = sketch.standardised()
     family = GAUSSIAN_FAMILIES[covariance_type](sketch.operator)
-    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    seed = draw_seed(random_state)
     children = np.random.default_rng(seed).spawn(len(numbers))
-    mixtures = {
-        k: decoder.decode(sketch, family, k, child)
-        for k, child in zip(numbers, children, strict=True)
-    }
+    mixtures = {}
+    with progress_line() if progress else nullcontext():
+        for i, (k, child) in enumerate(zip(numbers, children, strict=True), start=1):
+            tell(task=f"k = {k}, {i} of {len(numbers)}")
+            mixtures[k] = decoder.decode(sketch, family, k, child)
+        tell(task="")
     for k in numbers:
-        if mixtures[k].goodness_of_fit <= NOISE:
+        has_rows = sketch.n_effective >= ROWS_A_PARAMETER * n_parameters(family, k)
+        if has_rows and mixtures[k].goodness_of_fit <= NOISE:
             return ClusterCount(k, True, mixtures)
     return ClusterCount(_elbow(mixtures), False, mixtures)
 

@@ -28,11 +28,14 @@ def cluster_points(
 
     k-means runs from ``start`` and from ``n_random`` random starts. Points that are a sample, drawn
     with ``chances`` (n,) below 1, may prefer another start by accident, one far row for instance;
-    then its gain must exceed two standard errors of the gain.
+    then its gain must exceed two standard errors of the gain. Where there are fewer points than
+    centroids, each has one, and those that are left over double the heaviest.
     """
     begin(f"k-means on {len(points):,} points")
     seed = int(rng.integers(2**31 - 1))
     k = len(start)
+    if len(points) < k:
+        return _one_each(points, weights, k)
     # To order one, so that k-means' own tolerance does not see the data's units.
     centre = points.mean(axis=0)
     size = float(np.abs(points - centre).max()) or 1.0
@@ -52,6 +55,17 @@ def cluster_points(
     order = np.argsort(-shares, kind="stable")
     labels = np.argsort(order)[best.labels_]
     return best.cluster_centers_[order] * size + centre, shares[order], labels
+
+
+def _one_each(
+    points: np.ndarray, weights: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A centroid for every point, and copies of the heaviest without a share."""
+    order = np.argsort(-weights, kind="stable")
+    surplus = np.zeros(k - len(points), dtype=np.intp)
+    centroids = points[order][np.r_[np.arange(len(points)), surplus]]
+    shares = np.r_[weights[order] / weights.sum(), np.zeros(len(surplus))]
+    return centroids, shares, np.argsort(order)
 
 
 def standard_error(values: np.ndarray, chances: np.ndarray | float) -> float:

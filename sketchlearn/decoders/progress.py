@@ -35,6 +35,8 @@ class DecodeProgress:
         Squared standard error of the sketch; a cost below it is as low as it need be.
     seconds : float
         Since `on_progress` was entered.
+    task : str
+        Which of several decodes it is, for instance of `count_clusters`; empty where there is one.
     """
 
     stage: str = "decoding"
@@ -43,6 +45,7 @@ class DecodeProgress:
     cost: float = NAN
     noise: float = NAN
     seconds: float = 0.0
+    task: str = ""
 
     def __str__(self) -> str:
         parts = []
@@ -50,7 +53,8 @@ class DecodeProgress:
             parts.append(f"{self.n_atoms} of {self.n_wanted} atoms")
         if self.cost >= 0 and self.noise > 0:
             parts.append(f"residual {self.cost / self.noise:,.3g} times the noise")
-        return f"{self.stage}: {', '.join([*parts, f'{self.seconds:.0f} s'])}"
+        stage = f"{self.task}, {self.stage}" if self.task else self.stage
+        return f"{stage}: {', '.join([*parts, f'{self.seconds:.0f} s'])}"
 
 
 Listener = Callable[[DecodeProgress], None]

@@ -32,8 +32,9 @@ def starting_points(
     operator = family.operator
     if starts == "box":
         return rng.uniform(operator.lower, operator.upper, size=(n_points, family.n_features))
+    # Not checked: rounding makes eigenvalues of large columns' covariances negative, by little.
     points = rng.multivariate_normal(
-        operator.center, operator.covariance, size=n_points, method="eigh"
+        operator.center, operator.covariance, size=n_points, method="eigh", check_valid="ignore"
     )
     return np.clip(points, operator.lower, operator.upper)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils import check_random_state
 
-from sketchlearn._validation import check_count
+from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders.particles import Particles
 from sketchlearn.sketching import Sketch
@@ -20,7 +19,7 @@ def synthesize(
     n_samples: int = 1000,
     *,
     n_atoms: int | None = None,
-    random_state: int | np.random.RandomState | None = None,
+    random_state: RandomState = None,
 ) -> np.ndarray:
     """Draw rows whose sketch is the given one: a stand-in for the data, which is not needed.
 
@@ -37,7 +36,7 @@ def synthesize(
     n_atoms : int, optional
         Atoms of the mixture that the particles start from. By default one for every 10 d of the
         sketch's m frequencies, at least 1 and at most 30.
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Determines the rows.
 
     Returns
@@ -70,7 +69,7 @@ def synthesize(
         affordable = operator.n_frequencies // (FREQUENCIES_A_PARAMETER * operator.n_features)
         n_atoms = min(max(1, affordable), MOST_ATOMS)
     check_count(n_atoms, "n_atoms")
-    rng = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    rng = np.random.default_rng(draw_seed(random_state))
     decoder = Particles()
     mixture = decoder.start.decode(sketch, SphericalGaussian(operator), n_atoms, rng)
     return decoder.cloud(sketch, mixture, rng).draw(n_samples, rng)

@@ -103,9 +103,9 @@ def sketch(
         for i, (block, weight) in enumerate(zip(blocks, weights, strict=True))
     ]
     if not tasks:
-        return Sketch.empty(sketcher.operator_)
+        return sketcher.named(Sketch.empty(sketcher.operator_))
     (total,) = compute([_tree(tasks, Sums.total)])
-    return total.sketch(sketcher.operator_)
+    return sketcher.named(total.sketch(sketcher.operator_))
 
 
 def fit(

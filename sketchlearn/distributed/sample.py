@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from sklearn.utils import check_random_state
 
+from sketchlearn._validation import draw_seed
 from sketchlearn.distributed.rows import Rows
 from sketchlearn.distributed.sums import require_finite, require_weights
 from sketchlearn.sketching import Sketcher, pilot_size
@@ -127,7 +127,7 @@ def plan(sketcher: Sketcher) -> tuple[int, int]:
         If a parameter of the sketcher is of the wrong kind or out of range.
     """
     check_choices(sketcher.n_frequencies, sketcher.n_clusters, sketcher.scale, sketcher.radius_law)
-    seed = check_random_state(sketcher.random_state).randint(np.iinfo(np.int32).max)
+    seed = draw_seed(sketcher.random_state)
     return pilot_size(sketcher.n_clusters), int(seed)
 
 

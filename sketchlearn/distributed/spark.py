@@ -89,7 +89,8 @@ def sketch(
     sums = chosen.frame.mapInArrow(_to_sums(operator, chosen), "partition long, sums binary")
     merged = sums.repartition(N_MERGES, "partition").mapInArrow(_merged, "sums binary")
     parts = [Sums.from_bytes(data) for data in _collected(merged)["sums"].to_pylist()]
-    return Sums.total(parts).sketch(operator) if parts else Sketch.empty(operator)
+    total = Sums.total(parts).sketch(operator) if parts else Sketch.empty(operator)
+    return sketcher.named(total)
 
 
 def fit(

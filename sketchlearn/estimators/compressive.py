@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from sketchlearn._validation import check_count, check_distinct, check_sample_weight
+from sketchlearn._validation import (
+    check_count,
+    check_row_count,
+    check_sample_weight,
+    count_distinct,
+    draw_seed,
+    require_weights,
+    thread_count,
+)
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders import Decoder, Mixture, n_parameters, progress_line
-from sketchlearn.estimators.model_files import SavedAsFile
+from sketchlearn.decoders.cloud_em import ROWS_A_PARAMETER
+from sketchlearn.estimators.repetitions import as_repeated_rows, merge_rows
+from sketchlearn.estimators.rows import TakesRows, require_rows
 from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketching import Sketch, Sketcher, pilot_size
 from sketchlearn.sketching.accumulation import fixed_weights
-from sketchlearn.sketching.sources import is_source, open_source, weight_column
+from sketchlearn.sketching.passes import sketch_of
+from sketchlearn.sketching.sources import RowSource, is_source, open_source, weight_column
 
 # What describes the rows, not the model.
 ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
 # Frequencies for each parameter of a mixture that a sketch should have.
 FREQUENCIES_A_PARAMETER = 5
-# Weights up to which float64 has all integers.
-LARGEST_INTEGER = 2.0**53
 
 
-class CompressiveEstimator(SavedAsFile, ABC):
+class CompressiveEstimator(TakesRows, ABC):
     """Learn from a sketch of the data, read once.
 
     A subclass says how many atoms it decodes, which sketcher suits it, and how a sketch becomes its
@@ -74,20 +85,24 @@ class CompressiveEstimator(SavedAsFile, ABC):
             fewer distinct rows than atoms; if a weight is negative or all are zero.
         """
         self._check_parameters()
+        require_rows(X, "fit")
         if is_source(X):
             self._fit_source(X, sample_weight, keep_pilot)
             return None, None
-        rows = self._validate(X, reset=True)
+        given = self._given_sketcher()
+        rows = self._validate(X, reset=True, names_of=given)
         sample_weight = check_sample_weight(sample_weight, len(rows))
-        self._check_distinct(rows, sample_weight)
+        check_row_count(len(rows), self._n_atoms)
         self._start()
-        # The sketcher gets what came, so that it knows the features' names too.
-        self.sketcher_ = self._fitted_sketcher(X, sample_weight, keep_pilot)
-        self.sketch_ = self.sketcher_.sketch(X, sample_weight=sample_weight)
+        pilot = rows, sample_weight
+        if self._warn_of_few_distinct(rows, sample_weight):
+            pilot = merge_rows(rows, sample_weight)
+        self.sketcher_ = given or self._fitted_sketcher(*pilot, keep_pilot)
+        self.sketch_ = self._sketch_of(rows, sample_weight)
         # A sketcher that came fitted may have its pilot from other data.
         sketch = as_repeated_rows(self.sketch_, sample_weight)
         with self._progress():
-            self._decode(sketch, on_pilot=keep_pilot and self.sketcher_ is not self.sketcher)
+            self._decode(sketch, on_pilot=keep_pilot and given is None)
         return rows, sample_weight
 
     def _fit_source(self, X: Any, sample_weight: Any, keep_pilot: bool) -> None:
@@ -102,24 +117,15 @@ class CompressiveEstimator(SavedAsFile, ABC):
         """
         source = open_source(X, weight=weight_column(sample_weight))
         self._start()
-        if (ready := self._ready_sketcher()) is not None:
-            source.expect(ready.n_features_in_, getattr(ready, "feature_names_in_", None))
-        layout = source.layout
-        self.n_features_in_ = layout.n_features
-        self.__dict__.pop("feature_names_in_", None)
-        if layout.names is not None:
-            self.feature_names_in_ = np.array(layout.names, dtype=object)
-        self.sketcher_ = self._fitted_sketcher(source, None, keep_pilot)
-        self.sketch_ = self.sketcher_.sketch(source, progress=bool(self.verbose))
+        self._take_features_of(source, self._given_sketcher())
+        self._sketch_source(source, keep_pilot)
         is_own = self.sketcher_ is not self.sketcher
         pilot = self.sketcher_.pilot_ if is_own else None
-        if pilot is not None and np.all(self.sketcher_.pilot_chance_ == 1.0):
-            self._check_distinct(pilot, None)
-        elif self.sketch_.n_samples < self._n_atoms:
-            raise ValueError(
-                f"n_samples={self.sketch_.n_samples} rows should be at least as many as the "
-                f"{self._n_atoms} atoms"
-            )
+        # The pilot has each row once.
+        is_all = pilot is not None and np.all(self.sketcher_.pilot_chance_ == 1.0)
+        check_row_count(self.sketch_.n_samples, self._n_atoms)
+        if pilot is not None and is_all:
+            self._warn_of_few_distinct(pilot, None)
         with self._progress():
             self._decode(self.sketch_, on_pilot=keep_pilot and is_own)
 
@@ -131,6 +137,14 @@ class CompressiveEstimator(SavedAsFile, ABC):
         decode is asked for; then they are sketched and let go. The model stays as it is until the
         next ``partial_fit()``.
 
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or a source of rows, optional
+            As in `fit`; a source is read in bounded memory.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            As in `fit`.
+
         Raises
         ------
         ValueError
@@ -139,16 +153,44 @@ class CompressiveEstimator(SavedAsFile, ABC):
         self._check_parameters()
         if X is None:
             return self._decode_accumulated()
+        require_rows(X, "partial_fit")
         is_first = not self._has_rows()
-        rows = self._validate(X, reset=is_first)
-        sample_weight = check_sample_weight(sample_weight, len(rows))
+        if is_source(X):
+            self._add_source(open_source(X, weight=weight_column(sample_weight)), is_first)
+            return self
+        names_of = self._given_sketcher() if is_first else None
+        rows = self._validate(X, reset=is_first, names_of=names_of)
         if is_first:
             self._start()
+        self._add_rows(rows, check_sample_weight(sample_weight, len(rows)))
+        return self
+
+    def _add_source(self, source: RowSource, is_first: bool) -> None:
+        """Add a source's rows, read in bounded memory."""
+        if is_first:
+            self._start()
+            self._take_features_of(source, self._given_sketcher())
+            n_rows = source.n_rows()
+            # Then its pilot comes from all over it, not from its first rows.
+            if n_rows is not None and n_rows >= pilot_size(self._n_atoms):
+                self._sketch_source(source, keep_pilot=False)
+                return
+        else:
+            self._expect_features(source)
+        if self._ready_sketcher() is not None:
+            self._sketch_source(source, keep_pilot=False)
+            return
+        for rows, weights in source.chunks():
+            if weights is not None:
+                require_weights(weights)
+            self._add_rows(rows, weights)
+
+    def _add_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
+        """Add validated rows: to the sketch, or to those held back while there is no sketcher."""
         if (sketcher := self._ready_sketcher()) is not None:
-            added = sketcher.sketch(X, sample_weight=sample_weight)
-            self.sketch_ = self.sketch_ + added if hasattr(self, "sketch_") else added
             self.sketcher_ = sketcher
-            return self
+            self._add_to_sketch(self._sketch_of(rows, sample_weight))
+            return
         weights = np.ones(len(rows)) if sample_weight is None else sample_weight
         # Now rather than with the held rows, which a bad batch would otherwise spoil.
         fixed_weights(weights)
@@ -157,11 +199,17 @@ class CompressiveEstimator(SavedAsFile, ABC):
             self._sketch_held(held)
         else:
             self._held = held
-        return self
+
+    def _add_to_sketch(self, added: Sketch) -> None:
+        """Add a sketch to that of the rows so far."""
+        self.sketch_ = self.sketch_ + added if hasattr(self, "sketch_") else added
 
     @all_or_nothing
     def fit_sketch(self, sketch: Sketch) -> Self:
         """Decode a sketch that was made elsewhere; no row of data is needed.
+
+        A sketch in memory knows the names of its features if its sketcher did; one from a file
+        does not.
 
         Raises
         ------
@@ -172,13 +220,18 @@ class CompressiveEstimator(SavedAsFile, ABC):
         """
         self._check_parameters()
         if not isinstance(sketch, Sketch):
-            raise TypeError(f"expected a Sketch, got {type(sketch).__name__}")
+            raise TypeError(
+                f"fit_sketch expected a Sketch, got {type(sketch).__name__}; rows go to fit"
+            )
         if sketch.n_samples == 0:
             raise EmptySketchError("expected a sketch of at least one row, got one without rows")
         self._start()
         self.n_features_in_ = sketch.operator.n_features
         self.__dict__.pop("feature_names_in_", None)
         self.sketcher_ = Sketcher.from_operator(sketch.operator, n_jobs=self.n_jobs)
+        if sketch.feature_names is not None:
+            self.feature_names_in_ = np.array(sketch.feature_names, dtype=object)
+            self.sketcher_.feature_names_in_ = self.feature_names_in_
         self.sketch_ = sketch
         with self._progress():
             self._decode(self.sketch_, on_pilot=False)
@@ -200,9 +253,19 @@ class CompressiveEstimator(SavedAsFile, ABC):
         if self.sketcher is not None and not isinstance(self.sketcher, Sketcher):
             raise TypeError(f"sketcher must be a Sketcher, got {type(self.sketcher).__name__}")
 
-    def _check_distinct(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
-        """Refuse fewer distinct rows than atoms."""
-        check_distinct(rows, sample_weight, self._n_atoms)
+    def _warn_of_few_distinct(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> bool:
+        """Warn of fewer distinct rows than atoms, as scikit-learn's `KMeans` does; say if so."""
+        n_distinct = count_distinct(rows, sample_weight, self._n_atoms)
+        is_few = n_distinct < self._n_atoms
+        if is_few:
+            warnings.warn(
+                f"there are {n_distinct} distinct rows of positive weight for {self._n_atoms} "
+                "clusters or components: some are empty or doubled. Ask for no more than there "
+                "are distinct rows.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        return is_few
 
     def _start(self) -> None:
         """Forget an earlier fit; draw the one integer that all randomness comes from."""
@@ -210,43 +273,46 @@ class CompressiveEstimator(SavedAsFile, ABC):
         for name in fitted:
             del self.__dict__[name]
         self._held = []
-        self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        self._seed = draw_seed(self.random_state)
 
-    def _validate(self, X: Any, reset: bool) -> np.ndarray:
-        """Rows as a float32 or float64 array, its features checked against earlier ones."""
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
-
-    def _validate_fitted(self, X: Any) -> np.ndarray:
-        """Rows for a fitted model."""
-        self._require_fitted()
-        return self._validate(X, reset=False)
-
-    def _require_fitted(self) -> None:
-        """Refuse to go on without a model."""
-        check_is_fitted(
-            self,
-            msg="This %(name)s instance is not fitted yet: call fit, fit_sketch, or partial_fit() "
-            "without rows to decode what partial_fit has accumulated.",
-        )
+    def _given_sketcher(self) -> Sketcher | None:
+        """The user's sketcher, if it is fitted."""
+        return self.sketcher if hasattr(self.sketcher, "operator_") else None
 
     def _ready_sketcher(self) -> Sketcher | None:
         """The sketcher in use, or the user's if it is fitted."""
-        if hasattr(self, "sketcher_"):
-            return self.sketcher_
-        return self.sketcher if hasattr(self.sketcher, "operator_") else None
+        return self.sketcher_ if hasattr(self, "sketcher_") else self._given_sketcher()
 
     def _fitted_sketcher(
         self, X: Any, sample_weight: np.ndarray | None, keep_pilot: bool
     ) -> Sketcher:
-        """The sketcher that is ready, else one fitted on these rows."""
-        if ready := self._ready_sketcher():
-            return ready
+        """One fitted on a source, or on rows that were validated."""
         if self.sketcher is not None:
             sketcher = clone(self.sketcher)
             sketcher.set_params(keep_pilot=keep_pilot and sketcher.keep_pilot)
         else:
             sketcher = self._new_sketcher().set_params(keep_pilot=keep_pilot)
-        return sketcher.fit(X, sample_weight=sample_weight)
+        # Rows that were validated are not looked through again.
+        is_finite = isinstance(X, np.ndarray) or bool(get_config()["assume_finite"])
+        with config_context(assume_finite=is_finite):
+            sketcher.fit(X, sample_weight=sample_weight)
+        if hasattr(self, "feature_names_in_"):
+            sketcher.feature_names_in_ = self.feature_names_in_
+        return sketcher
+
+    def _sketch_of(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> Sketch:
+        """The sketch of rows that were validated, with the sketcher in use."""
+        units = None if sample_weight is None else fixed_weights(sample_weight)
+        n_threads = thread_count(self.sketcher_.n_jobs)
+        sketch = sketch_of(self.sketcher_.operator_, rows, units, n_threads)
+        names = getattr(self, "feature_names_in_", None)
+        return sketch if names is None else replace(sketch, feature_names=tuple(map(str, names)))
+
+    def _sketch_source(self, source: RowSource, keep_pilot: bool) -> None:
+        """Add a source to the sketch, with the sketcher in use or one fitted on it."""
+        ready = self._ready_sketcher()
+        self.sketcher_ = ready or self._fitted_sketcher(source, None, keep_pilot)
+        self._add_to_sketch(self.sketcher_.sketch(source, progress=bool(self.verbose)))
 
     def _has_rows(self) -> bool:
         """Whether any rows are held back or in the sketch."""
@@ -254,13 +320,9 @@ class CompressiveEstimator(SavedAsFile, ABC):
 
     def _sketch_held(self, held: list[tuple[np.ndarray, np.ndarray]]) -> None:
         """Choose the scale on the rows held back, sketch them, and let them go."""
-        X = np.concatenate([rows for rows, _ in held])
-        weights = np.concatenate([weights for _, weights in held])
-        sketcher = self._fitted_sketcher(X, weights, keep_pilot=False)
-        self.sketch_ = sketcher.sketch(X, sample_weight=weights)
-        self.sketcher_ = sketcher
-        if hasattr(self, "feature_names_in_"):
-            sketcher.feature_names_in_ = self.feature_names_in_
+        rows, weights = (np.concatenate(pieces) for pieces in zip(*held, strict=True))
+        self.sketcher_ = self._fitted_sketcher(rows, weights, keep_pilot=False)
+        self.sketch_ = self._sketch_of(rows, weights)
         self._held = []
 
     def _decode_accumulated(self) -> Self:
@@ -268,20 +330,13 @@ class CompressiveEstimator(SavedAsFile, ABC):
         if not self._has_rows():
             raise EmptySketchError("nothing to decode: call partial_fit(X) with rows first")
         if self._held:
-            X = np.concatenate([rows for rows, _ in self._held])
-            weights = np.concatenate([weights for _, weights in self._held])
-            self._check_distinct(X, weights)
+            rows, weights = (np.concatenate(pieces) for pieces in zip(*self._held, strict=True))
+            check_row_count(len(rows), self._n_atoms)
+            self._warn_of_few_distinct(rows, weights)
             self._sketch_held(self._held)
         with self._progress():
             self._decode(self.sketch_, on_pilot=False)
         return self
-
-    def _require_in_memory(self, X: Any) -> None:
-        """Refuse to label rows that are not in memory."""
-        if is_source(X):
-            raise TypeError(
-                "fit_predict labels rows in memory; call fit(source), and predict a chunk at a time"
-            )
 
     def _progress(self) -> AbstractContextManager[None]:
         """Show on a terminal how far the decode is, if ``verbose`` asks for it."""
@@ -309,7 +364,17 @@ class CompressiveEstimator(SavedAsFile, ABC):
 
     def _warn_of_lost_spread(self, mixture: Mixture) -> None:
         """Warn if something far from all atoms was probably missed."""
-        if mixture.lacks_spread:
+        n_rows = self.sketch_.n_effective
+        wanted = ROWS_A_PARAMETER * n_parameters(mixture.family, self._n_atoms)
+        if mixture.lacks_spread and n_rows < wanted:
+            warnings.warn(
+                f"{n_rows:.6g} rows are too few to find {self._n_atoms} clusters or components by "
+                f"their sketch alone, whose noise hides single rows: add rows, {wanted} at least, "
+                "or call fit with all of them, which looks at the rows themselves.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        elif mixture.lacks_spread:
             warnings.warn(
                 f"only {mixture.spread_ratio:.0%} of the pilot's variance was decoded: a far "
                 "cluster or far outliers escaped the sketch, or its rows are less spread than the "
@@ -320,22 +385,7 @@ class CompressiveEstimator(SavedAsFile, ABC):
             )
 
 
-def as_repeated_rows(sketch: Sketch, sample_weight: np.ndarray | None) -> Sketch:
-    """The sketch with its rows counted as repetitions, if their weights are integers.
-
-    Fitting rows with integer weights is then fitting each so many times, as scikit-learn's
-    conventions ask; a common factor of all weights counts nothing. The sums stay as they are, and
-    other weights too: their rows count as the effective number of rows.
-    """
-    if sample_weight is None:
-        return sketch
-    positive = sample_weight[sample_weight > 0]
-    if np.any(positive != np.rint(positive)) or positive.max(initial=0.0) > LARGEST_INTEGER:
-        return sketch
-    numbers = [int(weight) for weight in positive]
-    n_rows = sum(numbers) // math.gcd(*numbers)
-    unit, rest = divmod(sketch.weight_units, n_rows)
-    if rest:
-        return sketch  # They were rounded.
-    counts = (n_rows, sketch.weight_units, n_rows * unit**2)
-    return Sketch(sketch.operator, sketch.feature_sum, *counts)
+def nearest_order(mixture: Mixture, locations: np.ndarray) -> Mixture:
+    """Put a mixture's atoms in the order of locations (k, d) that they are nearest to."""
+    _, order = linear_sum_assignment(cdist(locations, mixture.locations, "sqeuclidean"))
+    return replace(mixture, weights=mixture.weights[order], parameters=mixture.parameters[order])

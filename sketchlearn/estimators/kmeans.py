@@ -6,19 +6,23 @@ import warnings
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import pairwise_distances_argmin_min
-from sklearn.metrics.pairwise import euclidean_distances
 
-from sketchlearn._validation import check_count, check_sample_weight
+from sketchlearn._validation import RandomState, check_count
 from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import BestOf, Decoder, MeanShift, Mixture, Particles, cluster_points
 from sketchlearn.decoders.decoder import HIGH_SPREAD
-from sketchlearn.estimators.compressive import CompressiveEstimator
+from sketchlearn.estimators.compressive import CompressiveEstimator, nearest_order
+from sketchlearn.estimators.rows import require_some
 from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.sketching import Sketch, Sketcher, calibrated_weights
+from sketchlearn.sketching.sources.source import chunk_rows
 
+# What only a second look at the rows tells.
+ABOUT_FITTED_ROWS = {"labels_", "inertia_"}
 # Where much is left unexplained: so many more clusters, as a share of those asked for, are decoded;
 # and they were missing if this share of it, or less, is still left. On real data that is no mixture
 # it is .5 to .9; where one cluster of six or three of ten are missing, 0 to .26.
@@ -52,8 +56,9 @@ class CompressiveKMeans(
         From a sketch to a mixture. By default `BestOf` several ways if the pilot's rows are at
         hand to settle the centroids on, else `Particles`.
     n_init : int or "auto", default="auto"
-        Number of decodes, of which the one of smallest cost is kept. "auto" is one, and up to two
-        more while an atom seems to be missing.
+        Number of decodes, of which the one of smallest cost is kept. "auto" is one, up to two more
+        while an atom seems to be missing, and up to five more while whole clusters are: six at
+        most.
     keep_pilot : bool, default=True
         Whether `fit` keeps the few thousand rows that the scale was chosen on, reweights them until
         their sketch is that of all rows, and settles the centroids on them. They stay in memory and
@@ -61,7 +66,7 @@ class CompressiveKMeans(
         centroids come from the sketch alone.
     compute_labels : bool, default=True
         Whether `fit` also labels the rows (a second look at them) and computes the inertia.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Determines frequencies and starting points.
     n_jobs : int, optional
         Threads that sketch. The result does not depend on it.
@@ -84,7 +89,8 @@ class CompressiveKMeans(
         Optimiser iterations of the decode that was kept.
     mixture_ : Mixture
         The mixture of ``n_clusters`` Gaussians that was matched to the sketch, with its goodness of
-        fit. The centroids come from it, and settle on rows or on points that match the sketch.
+        fit, in the order of the centroids. These come from it, and settle on rows or on points that
+        match the sketch.
     sketch_ : Sketch
         The sketch of all rows seen.
     sketcher_ : Sketcher
@@ -123,7 +129,7 @@ class CompressiveKMeans(
         n_init: int | Literal["auto"] = "auto",
         keep_pilot: bool = True,
         compute_labels: bool = True,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -166,22 +172,102 @@ class CompressiveKMeans(
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
         """Index (n_samples,) of the nearest centroid of each row that was fitted."""
-        self._require_in_memory(X)
+        X = self._readable_twice(X, sample_weight)
         self.fit(X, sample_weight=sample_weight)
-        return self.labels_ if self.compute_labels else self.predict(X)
+        return self.labels_ if hasattr(self, "labels_") else self.predict(X)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Index (n_samples,) of the nearest centroid of each row."""
-        return self._assign(self._validate_fitted(X), None)[0]
+        """Index of the nearest centroid of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or a source of rows
+            Whatever `fit` takes; a source is read in bounded memory. Where features have names,
+            columns go by name: in any order, others left out.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) int32
+            In the order of the rows.
+        """
+        return self._map_rows(X, lambda rows: self._nearest(rows)[0])
 
     def transform(self, X: Any) -> np.ndarray:
-        """Euclidean distances (n_samples, n_clusters) to the centroids."""
-        return euclidean_distances(self._validate_fitted(X), self.cluster_centers_)
+        """Euclidean distances to the centroids.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or a source of rows
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_clusters)
+            By differences of coordinates in float64, so that a far origin costs no digits.
+        """
+        return self._map_rows(X, lambda rows: cdist(rows, self.cluster_centers_))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Minus the weighted sum of squared distances to the nearest centroid."""
-        X = self._validate_fitted(X)
-        return -self._assign(X, check_sample_weight(sample_weight, len(X)))[1]
+        """Minus the weighted sum of squared distances to the nearest centroid.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or a source of rows
+            As in `predict`.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            As in `fit`.
+        """
+        sums = [
+            _weighted_sum(self._nearest(rows)[1], weights)
+            for rows, weights in self._chunks_of(X, sample_weight)
+        ]
+        require_some(len(sums))
+        return -sum(sums)
+
+    def to_sklearn(self) -> KMeans:
+        """Give the centroids as a fitted `sklearn.cluster.KMeans`, which predicts alike.
+
+        Its ``fit`` starts from these centroids: a few steps of Lloyd's algorithm on a sample of
+        rows, if there is one, polish them. It squares coordinates before it subtracts, so it is
+        exact only where the data is no further from the origin than it is wide.
+
+        Returns
+        -------
+        sklearn.cluster.KMeans
+            With ``labels_`` and ``inertia_`` only where this model has them.
+        """
+        self._require_fitted()
+        model = KMeans(
+            self.n_clusters,
+            init=self.cluster_centers_.copy(),
+            n_init=1,
+            random_state=self._sklearn_state(),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(self.cluster_centers_)
+        model.cluster_centers_, model.n_iter_ = self.cluster_centers_.copy(), self.n_iter_
+        for name in ("labels_", "inertia_"):
+            delattr(model, name)
+            if hasattr(self, name):
+                setattr(model, name, getattr(self, name))
+        if hasattr(self, "feature_names_in_"):
+            model.feature_names_in_ = self.feature_names_in_
+        return model
+
+    def __getattr__(self, name: str) -> Any:
+        """Say why there are no labels; called for what is missing only."""
+        if name in ABOUT_FITTED_ROWS and self.__sklearn_is_fitted__():
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}: only fit on rows in "
+                "memory, with compute_labels=True, sets it; a sketch, a model's file and "
+                "partial_fit keep no rows to label. Call predict or score with rows.",
+                name=name,
+                obj=self,
+            )
+        # What a property raised, or that there is no such attribute.
+        return self.__getattribute__(name)
 
     @property
     def _n_features_out(self) -> int:
@@ -220,12 +306,13 @@ class CompressiveKMeans(
         self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         rng = np.random.default_rng(self._seed)
         pilot = self.sketcher_.pilot_ if on_pilot else None
-        if pilot is not None and len(pilot) < self.n_clusters:
+        is_all = pilot is not None and bool(np.all(self.sketcher_.pilot_chance_ == 1.0))
+        if pilot is not None and len(pilot) < self.n_clusters and not is_all:
             pilot = None  # It has each row once, and rare ones escaped it.
         family = SphericalGaussian(sketch.operator)
         self._warn_of_few_frequencies(family)
         mixture = self._decoder(pilot is not None).decode(sketch, family, self.n_clusters, rng)
-        self.mixture_ = matched = mixture.matched or mixture
+        matched = mixture.matched or mixture
         self.cluster_centers_, self.weights_ = mixture.locations, mixture.weights
         if pilot is not None:
             weights = calibrated_weights(sketch, pilot, self.sketcher_.pilot_weight_)
@@ -238,6 +325,7 @@ class CompressiveKMeans(
             self._warn_of_wide_spread(sketch, mixture)
         if pilot is not None or not (mixture.lacks_spread or mixture.exceeds_spread):
             self._warn_of_missed_clusters(sketch, matched, rng)
+        self.mixture_ = nearest_order(matched, self.cluster_centers_)
         self.cost_, self.n_iter_ = matched.cost, mixture.n_iter
         fit = f"{matched.message}, goodness of fit {matched.goodness_of_fit:.3g}"
         self._report(f"decoded in {mixture.n_iter} iterations: {fit}")
@@ -290,8 +378,22 @@ class CompressiveKMeans(
 
     def _assign(self, X: np.ndarray, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]:
         """Nearest centroid of each row, and the weighted sum of squared distances."""
-        labels, distances = pairwise_distances_argmin_min(
-            X, self.cluster_centers_.astype(X.dtype), metric="sqeuclidean"
-        )
-        inertia = np.sum(distances if sample_weight is None else distances * sample_weight)
-        return labels.astype(np.int32), float(inertia)
+        labels, squares = self._nearest(X)
+        return labels, _weighted_sum(squares, sample_weight)
+
+    def _nearest(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Nearest centroid of each row, and the squared distance to it."""
+        step = chunk_rows(rows.shape[1])
+        labels = np.empty(len(rows), dtype=np.int32)
+        squares = np.empty(len(rows))
+        for start in range(0, len(rows), step):
+            some = slice(start, start + step)
+            distances = cdist(rows[some], self.cluster_centers_, "sqeuclidean")
+            labels[some] = distances.argmin(axis=1)
+            squares[some] = distances.min(axis=1)
+        return labels, squares
+
+
+def _weighted_sum(values: np.ndarray, weights: np.ndarray | None) -> float:
+    """Sum of values, each times its weight if there are any."""
+    return float(values.sum() if weights is None else values @ weights)

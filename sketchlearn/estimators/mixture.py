@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import DensityMixin
 from sklearn.mixture import GaussianMixture
 
-from sketchlearn._validation import check_count, check_nonnegative
+from sketchlearn._validation import RandomState, check_count, check_nonnegative
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
 from sketchlearn.decoders import (
     BestOf,
@@ -20,7 +20,12 @@ from sketchlearn.decoders import (
     repeated,
 )
 from sketchlearn.decoders.cloud_em import ROWS_A_PARAMETER
-from sketchlearn.estimators.compressive import FREQUENCIES_A_PARAMETER, CompressiveEstimator
+from sketchlearn.estimators.compressive import (
+    FREQUENCIES_A_PARAMETER,
+    CompressiveEstimator,
+    nearest_order,
+)
+from sketchlearn.estimators.densities import DensityOfRows
 from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.sketching import Sketch, Sketcher, calibrated_weights
 
@@ -30,7 +35,7 @@ MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
 N_RANDOM_STARTS = 3
 
 
-class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
+class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimator):
     r"""Gaussian mixture from a sketch of the data, read once.
 
     The rows become a sketch :math:`z = \frac1n \sum_i \exp(i \Omega^T x_i)` of ``n_frequencies``
@@ -59,8 +64,9 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
         From a sketch to a mixture. By default `CloudEM`, or where the pilot's rows are at hand
         `BestOf` several ways and EM on those rows.
     n_init : int or "auto", default="auto"
-        Number of decodes, of which the one of smallest cost is kept. "auto" is one, and up to two
-        more while an atom seems to be missing.
+        Number of decodes, of which the one of smallest cost is kept. "auto" is one, up to two more
+        while an atom seems to be missing, and up to five more while whole clusters are: six at
+        most.
     reg_covar : float, default=1e-6
         Added to all variances, in squared units of the data, as scikit-learn does.
     keep_pilot : bool, default=True
@@ -69,7 +75,7 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
         and they are five or more for each parameter, or where they are all the rows there are.
         They stay in memory and are never written to a file. Without them, and in `partial_fit` and
         `fit_sketch`, the mixture comes from the sketch alone.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Determines frequencies, starting points and `sample`.
     n_jobs : int, optional
         Threads that sketch. The result does not depend on it.
@@ -96,8 +102,8 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
     converged_ : bool
         Whether the decode ended by its tolerance.
     mixture_ : Mixture
-        The decoded mixture with its goodness of fit; columns in the operator's `units`, unless
-        spherical.
+        The decoded mixture with its goodness of fit, its atoms in the order of the means; columns
+        in the operator's `units`, unless spherical.
     sketch_ : Sketch
         The sketch of all rows seen.
     sketcher_ : Sketcher
@@ -144,7 +150,7 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
         n_init: int | Literal["auto"] = "auto",
         reg_covar: float = 1e-6,
         keep_pilot: bool = True,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -186,32 +192,8 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
         """Index (n_samples,) of the likeliest component of each row that was fitted."""
-        self._require_in_memory(X)
+        X = self._readable_twice(X, sample_weight)
         return self.fit(X, sample_weight=sample_weight).predict(X)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Index (n_samples,) of the likeliest component of each row."""
-        return self._scored(X).predict(X)
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Probability (n_samples, n_components) of each component given each row."""
-        return self._scored(X).predict_proba(X)
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Log-likelihood (n_samples,) of each row, in nats."""
-        return self._scored(X).score_samples(X)
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Mean log-likelihood of the rows, in nats."""
-        return self._scored(X).score(X)
-
-    def aic(self, X: Any) -> float:
-        """Akaike's information criterion on rows; the lower the better."""
-        return self._scored(X).aic(X)
-
-    def bic(self, X: Any) -> float:
-        """Bayesian information criterion on rows; the lower the better."""
-        return self._scored(X).bic(X)
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Rows (n_samples, n_features) drawn from the mixture, and the component of each."""
@@ -222,7 +204,13 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
         """Give the mixture as a fitted `sklearn.mixture.GaussianMixture`.
 
         Its ``fit`` starts from this mixture: a few steps of EM on a sample of rows, if there is
-        one, polish it.
+        one, polish it. It squares coordinates before it subtracts, so it is exact only where the
+        data is no further from the origin than it is wide.
+
+        Returns
+        -------
+        sklearn.mixture.GaussianMixture
+            Which predicts and scores alike.
         """
         self._require_fitted()
         model = GaussianMixture(
@@ -232,7 +220,7 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
             weights_init=self.weights_,
             means_init=self.means_,
             precisions_init=self.precisions_,
-            random_state=self.random_state,
+            random_state=self._sklearn_state(),
         )
         for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"):
             setattr(model, name, getattr(self, name).copy())
@@ -240,6 +228,8 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
         # EM's bound, which would take rows to know.
         model.lower_bound_ = -np.inf
         model.n_features_in_ = self.n_features_in_
+        if hasattr(self, "feature_names_in_"):
+            model.feature_names_in_ = self.feature_names_in_
         return model
 
     @property
@@ -257,11 +247,6 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         """Whether there is a mixture."""
         return hasattr(self, "means_")
-
-    def _scored(self, X: Any) -> GaussianMixture:
-        """The mixture, once it is known that it can be asked about these rows."""
-        self._validate_fitted(X)
-        return self.to_sklearn()
 
     def _check_parameters(self) -> None:
         """Refuse parameters of the wrong kind before any work is done."""
@@ -318,6 +303,7 @@ class CompressiveGaussianMixture(DensityMixin, CompressiveEstimator):
             weights, means, covariances, _ = mixture_of_points(
                 points, family, self.n_components, mixture, rng, n_random=N_RANDOM_STARTS
             )
+            mixture = nearest_order(mixture, means)
         else:
             self._warn_of_lost_spread(mixture)
         self.mixture_ = mixture

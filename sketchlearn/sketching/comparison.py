@@ -15,7 +15,7 @@ LEAST_BOUNDED = 1.5364
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     r"""Distance between the means of two sketches.
 
@@ -30,6 +30,12 @@ class Comparison:
 
     distance: float
     standard_error: float
+
+    def __repr__(self) -> str:
+        return (
+            f"Comparison(distance={self.distance:.6g}, standard_error={self.standard_error:.6g}, "
+            f"ratio={self.ratio:.4g}, p_value_bound={self.p_value_bound:.3g})"
+        )
 
     @property
     def ratio(self) -> float:
@@ -61,6 +67,11 @@ def compare(a: Sketch, b: Sketch) -> Comparison:
     ----------
     a, b : Sketch
         Of the same operator; no row may be in both.
+
+    Returns
+    -------
+    Comparison
+        Distance, standard error, their ratio, and a bound on its p-value.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Any, Self, final
 
@@ -43,6 +43,9 @@ class Sketch:
         Rows of positive weight.
     weight_units, squared_weight_units : int
         Sum of the weights in units of 2^-20, and of their squares in units of 2^-40.
+    feature_names : tuple of str, optional
+        Names of the features, where the sketcher knew them. They go with a sketch in memory and in
+        a pickle, not into its file, and equal sketches may have others.
 
     Raises
     ------
@@ -55,6 +58,7 @@ class Sketch:
     n_samples: int
     weight_units: int
     squared_weight_units: int
+    feature_names: tuple[str, ...] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         sums = np.array(self.feature_sum, order="C")
@@ -71,6 +75,11 @@ class Sketch:
                 "no rows have these sums with n_samples={}, weight_units={}, "
                 "squared_weight_units={}".format(*counts)
             )
+        names = self.feature_names
+        if names is not None and len(names) != self.operator.n_features:
+            raise ValueError(
+                f"feature_names must be {self.operator.n_features} names, got {len(names)}"
+            )
         sums.flags.writeable = False
         object.__setattr__(self, "feature_sum", sums)
 
@@ -83,6 +92,16 @@ class Sketch:
     def fingerprint(self) -> str:
         """The operator's fingerprint."""
         return self.operator.fingerprint
+
+    @property
+    def n_features(self) -> int:
+        """Dimension of the rows."""
+        return self.operator.n_features
+
+    @property
+    def n_frequencies(self) -> int:
+        """Complex entries of the sketch."""
+        return self.operator.n_frequencies
 
     @property
     def weight_sum(self) -> float:
@@ -146,7 +165,8 @@ class Sketch:
         if np.all(self.operator.units == 1.0):
             return self
         counts = (self.n_samples, self.weight_units, self.squared_weight_units)
-        return Sketch(self.operator.standardised(), self.feature_sum, *counts)
+        standardised, names = self.operator.standardised(), self.feature_names
+        return Sketch(standardised, self.feature_sum, *counts, feature_names=names)
 
     def reweighted(self, factor: int) -> Sketch:
         """Give the sketch of the same rows, each `factor` times as heavy; exactly.
@@ -175,7 +195,8 @@ class Sketch:
             )
         squared_weight_units = self.squared_weight_units * factor**2
         counts = (self.n_samples, weight_units, squared_weight_units)
-        return Sketch(self.operator, self.feature_sum * factor, *counts)
+        sums, names = self.feature_sum * factor, self.feature_names
+        return Sketch(self.operator, sums, *counts, feature_names=names)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the sketch's bytes to a file, wholly or not at all.
@@ -233,6 +254,7 @@ class Sketch:
             self.n_samples + other.n_samples,
             self.weight_units + other.weight_units,
             self.squared_weight_units + other.squared_weight_units,
+            feature_names=self._common_names(other),
         )
 
     def __radd__(self, other: Any) -> Sketch:
@@ -255,7 +277,8 @@ class Sketch:
                 f"from one of {self.n_samples} rows (weight {self.weight_sum:.6g}) that does not "
                 "contain them"
             )
-        return Sketch(self.operator, feature_sum, *counts)
+        names = self._common_names(other)
+        return Sketch(self.operator, feature_sum, *counts, feature_names=names)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sketch):
@@ -266,7 +289,7 @@ class Sketch:
         return hash(self._identity())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Sketch.from_bytes, (self.to_bytes(),)
+        return _unpickled, (self.to_bytes(), self.feature_names)
 
     def __copy__(self) -> Sketch:
         return self
@@ -291,6 +314,17 @@ class Sketch:
             self.feature_sum.tobytes(),
         )
 
+    def _common_names(self, other: Sketch) -> tuple[str, ...] | None:
+        """Names of the features of two sketches, or refuse those that differ."""
+        ours, theirs = self.feature_names, other.feature_names
+        if ours is None or theirs is None:
+            return ours or theirs
+        if ours != theirs:
+            raise SketchMismatchError(
+                f"the sketches are of different features: {', '.join(ours)} and {', '.join(theirs)}"
+            )
+        return ours
+
     def _require_rows(self, name: str) -> None:
         """Refuse to divide by no rows."""
         if self.n_samples == 0:
@@ -311,6 +345,11 @@ class Sketch:
             f"({self.operator!r} and {other.operator!r}); sketch both with the same fitted "
             "Sketcher"
         )
+
+
+def _unpickled(data: bytes, feature_names: tuple[str, ...] | None) -> Sketch:
+    """Give a sketch of its bytes and of what they do not hold."""
+    return replace(Sketch.from_bytes(data), feature_names=feature_names)
 
 
 def _is_possible(feature_sum: np.ndarray, n: int, units: int, squares: int) -> bool:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
-from sketchlearn._validation import check_count, check_sample_weight, thread_count
+from sketchlearn._validation import (
+    RandomState,
+    check_count,
+    check_sample_weight,
+    columns_as_fitted,
+    draw_seed,
+    thread_count,
+)
 from sketchlearn.frequencies import FrequencyOperator, RadiusLaw
 from sketchlearn.sketching.accumulation import fixed_weights
 from sketchlearn.sketching.checkpoint import Checkpoint
@@ -65,7 +72,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
     keep_pilot : bool, default=True
         Whether the pilot's rows are kept in `pilot_`. They never go into a sketch, its file,
         or a pickle of the sketcher.
-    random_state : int, RandomState instance or None
+    random_state : int, RandomState, Generator or None
         Where the pilot and the frequencies come from.
     n_jobs : int, optional
         Threads of `sketch`: None is 1, -1 all. The result does not depend on it.
@@ -110,7 +117,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         scale: float | Literal["auto", "columns"] = "auto",
         radius_law: str | RadiusLaw = "adapted-radius",
         keep_pilot: bool = True,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         n_jobs: int | None = None,
     ) -> None:
         self.n_frequencies = n_frequencies
@@ -163,7 +170,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             weight is negative, not finite, or all are zero.
         """
         handler = error_handler(on_error)
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        seed = draw_seed(self.random_state)
         if columns is not None or filter is not None or is_source(X):
             source = open_source(X, columns, filter, weight_column(sample_weight))
             if X is not source and not source.can_be_read_again:
@@ -252,34 +259,42 @@ class Sketcher(TransformerMixin, BaseEstimator):
             weights = check_sample_weight(sample_weight, len(X))
             units = None if weights is None else fixed_weights(weights)
             if not progress and checkpoint is None:
-                return sketch_of(self.operator_, X, units, n_threads)
+                return self.named(sketch_of(self.operator_, X, units, n_threads))
             source = RowSource([MemoryPart(X, weights)])
         source.expect(self.operator_.n_features, getattr(self, "feature_names_in_", None))
-        return sketch_source(self.operator_, source, n_threads, checkpoint, progress, handler)
+        sketch = sketch_source(self.operator_, source, n_threads, checkpoint, progress, handler)
+        return self.named(sketch)
 
     def transform(self, X: Any) -> np.ndarray:
         """Give each row's waves, whose mean over rows is the mean of their sketch.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or a source of rows
             Finite rows.
 
         Returns
         -------
         ndarray of shape (n_samples, n_frequencies) complex128
             exp(i X @ frequencies_), computed in float64.
+
+        Raises
+        ------
+        ValueError
+            If X holds no row, is not finite, or has other features.
         """
         check_is_fitted(self, "operator_")
-        X = readable_rows(X)
+        names = getattr(self, "feature_names_in_", None)
+        if is_source(X):
+            source = open_source(X)
+            source.expect(self.operator_.n_features, names)
+            waves = [self._waves(chunk.rows) for chunk in source.chunks()]
+            if not waves:
+                raise ValueError("expected at least one row, got a source without rows")
+            return np.concatenate(waves)
+        X = columns_as_fitted(readable_rows(columns_as_fitted(X, names)), names)
         X = validate_data(self, X, dtype="numeric", ensure_all_finite=True, reset=False)
-        out = np.empty((len(X), self.operator_.n_frequencies), dtype=np.complex128)
-        for start in range(0, len(X), TRANSFORM_ROWS):
-            rows = slice(start, start + TRANSFORM_ROWS)
-            phases = self.operator_.project(X[rows])
-            out[rows].real = np.cos(phases)
-            out[rows].imag = np.sin(phases)
-        return out
+        return self._waves(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns of `transform`."""
@@ -305,6 +320,16 @@ class Sketcher(TransformerMixin, BaseEstimator):
         self.pilot_weight_ = row_weights if self.keep_pilot else None
         self.pilot_chance_ = share * chances if self.keep_pilot else None
 
+    def _waves(self, X: np.ndarray) -> np.ndarray:
+        """Waves (n, n_frequencies) of validated rows."""
+        out = np.empty((len(X), self.operator_.n_frequencies), dtype=np.complex128)
+        for start in range(0, len(X), TRANSFORM_ROWS):
+            rows = slice(start, start + TRANSFORM_ROWS)
+            phases = self.operator_.project(X[rows])
+            out[rows].real = np.cos(phases)
+            out[rows].imag = np.sin(phases)
+        return out
+
     def _adopt(self, operator: FrequencyOperator) -> None:
         """Set what follows from the operator."""
         self.operator_ = operator
@@ -312,9 +337,15 @@ class Sketcher(TransformerMixin, BaseEstimator):
         self.center_ = operator.center
         self.frequencies_ = operator.frequencies
 
+    def named(self, sketch: Sketch) -> Sketch:
+        """A sketch with the names of the features, if they have any."""
+        names = getattr(self, "feature_names_in_", None)
+        return sketch if names is None else replace(sketch, feature_names=tuple(map(str, names)))
+
     def _validate(self, X: Any) -> np.ndarray:
         """Rows as a numeric array, not yet checked for NaN: the pass itself does."""
-        X = readable_rows(X)
+        names = getattr(self, "feature_names_in_", None)
+        X = columns_as_fitted(readable_rows(columns_as_fitted(X, names)), names)
         return validate_data(
             self, X, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0, reset=False
         )
