@@ -76,6 +76,7 @@ def columns_as_fitted(X: Any, names: Any) -> Any:
         raise ValueError(f"X has more than one column called {', '.join(map(repr, doubled))}")
     return X[wanted]
 
+
 # Up to here float64 holds every integer.
 LARGEST_INTEGER = 2**53
 
