@@ -15,8 +15,8 @@ import safetensors.numpy
 
 from sketchlearn import Checkpoint, Sketcher, SourceError
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
-from sketchlearn.sketching.checkpoint import CheckpointWriter
-from sketchlearn.sketching.container import write_atomically
+from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE, CheckpointWriter
+from sketchlearn.sketching.atomic import write_atomically
 from sketchlearn.sketching.sources import open_source, source
 
 N = 6000
@@ -157,12 +157,55 @@ class TestBadFiles:
         rest = SKETCHER.sketch(X_named(np.concatenate([X[:3000], X[4500:]])))
         with pytest.warns(UserWarning, match=r"left out: cannot read .*2\.parquet"):
             assert SKETCHER.sketch(folder, checkpoint=checkpoint, on_error="skip") == rest
-        assert [name[-9:] for name, _ in checkpoint.load().skipped] == ["2.parquet"]
+        assert [name for name, _ in checkpoint.load().skipped] == ["part 3"]
         # What was left out earlier is said again, and is still an error by default.
-        with pytest.warns(UserWarning, match=r"left out: cannot read .*2\.parquet"):
+        with pytest.warns(UserWarning, match=r"left out: .*2\.parquet could not be read when"):
             SKETCHER.sketch(folder, checkpoint=checkpoint, on_error="skip")
-        with pytest.raises(SourceError, match=r"cannot read .*2\.parquet"):
+        with pytest.raises(SourceError, match=r"2\.parquet could not be read when"):
             SKETCHER.sketch(folder, checkpoint=checkpoint)
+
+    @pytest.mark.parametrize("keep_reasons", [False, True])
+    def test_no_cell_path_or_constant_is_kept_unless_asked(self, keep_reasons, files, tmp_path):
+        secrets = [b"JOHN_DOE", b"private", b"4711"]
+        folder = tmp_path / "private"
+        folder.mkdir()
+        (folder / "a.csv").write_text("a,b\n" + "1,2\n" * 300_000 + "1,JOHN_DOE_BORN_1970\n")
+        pa.csv.write_csv(TABLE, folder / "b.csv")
+        checkpoint = Checkpoint(files[1].path, seconds=ALWAYS, keep_reasons=keep_reasons)
+        arguments = {"filter": [("a", "<", 4711)], "checkpoint": checkpoint, "on_error": "skip"}
+        with pytest.warns(UserWarning, match=r"left out: .*private/a\.csv"):
+            sketch = SKETCHER.sketch(folder, **arguments)
+        assert sketch == WHOLE
+        kept = [secret in checkpoint.path.read_bytes() for secret in secrets]
+        assert kept[2] is False
+        assert kept[:2] == [keep_reasons, keep_reasons]
+        # It is said again, with the name, which the folder gives.
+        with pytest.warns(UserWarning, match=r"left out: .*private/a\.csv"):
+            SKETCHER.sketch(folder, **arguments)
+
+    def test_checkpoints_of_version_1_are_read(self, files):
+        folder, checkpoint = files
+        with pytest.raises(KeyboardInterrupt):
+            SKETCHER.sketch(folder, checkpoint=checkpoint, progress=interrupt_after(5))
+        progress = checkpoint.load()
+        parts = open_source(folder).parts
+        state = {
+            "current": [progress.current.n_samples << shift for shift in (0, 20, 40)],
+            "part": progress.part,
+            "row": progress.row,
+            "n_rows": progress.n_rows,
+            "skipped": [],
+            "identities": [part.identity() for part in parts[: progress.part + 1]],
+            "query": {"asked": "columns all, all rows, unweighted", "columns": ["a", "b"]},
+        }
+        arrays = {
+            "finished": np.frombuffer(progress.finished.to_bytes(), dtype=np.uint8),
+            "current": progress.current.feature_sum,
+        }
+        old = CHECKPOINT_FILE.laid_out(arrays, {"state": json.dumps(state)}, version=1)
+        checkpoint.path.write_bytes(old)
+        assert checkpoint.load() == progress
+        assert SKETCHER.sketch(folder, checkpoint=checkpoint) == WHOLE
 
     def test_a_repaired_file_is_read(self, files):
         folder, checkpoint = files
@@ -228,7 +271,9 @@ class TestRefused:
     def test_a_file_that_was_read_and_has_changed(self, begun):
         folder, checkpoint = begun
         os.utime(folder / "0.parquet", ns=(1, 1))
-        with pytest.raises(SketchMismatchError, match=r"other data: it has .*0\.parquet, "):
+        with pytest.raises(
+            SketchMismatchError, match=r"other data: its part 1 is .* now it is .*0\.parquet, "
+        ):
             SKETCHER.sketch(folder, checkpoint=checkpoint)
 
     def test_a_file_that_was_read_and_is_gone(self, begun):
@@ -260,11 +305,11 @@ class TestRefused:
         data = begun[1].path.read_bytes()
         length = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + length])["__metadata__"]
-        metadata["format_version"] = "2"
+        metadata["format_version"] = "3"
         newer = safetensors.numpy.save(safetensors.numpy.load(data), metadata)
         begun[1].path.write_bytes(newer)
         with pytest.raises(
-            SketchFormatError, match=r"is of format version 2 .*; this library reads"
+            SketchFormatError, match=r"is of format version 3 .*; this library reads version 1, 2"
         ):
             begun[1].load()
 

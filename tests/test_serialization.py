@@ -9,7 +9,7 @@ import safetensors.numpy
 from test_frequencies import operator
 
 from sketchlearn.exceptions import SketchFormatError
-from sketchlearn.sketching import Sketch, Sketcher, container, serialization
+from sketchlearn.sketching import Sketch, Sketcher, atomic, container, serialization
 
 GOLDEN = Path(__file__).parent / "golden" / "sketch_v1.safetensors"
 
@@ -176,10 +176,9 @@ needs_full_device = pytest.mark.skipif(
 @needs_full_device
 def test_a_full_disk_passes_through(tmp_path, monkeypatch):
     def onto_full_disk(path, mode):
-        open(path, mode).close()
         return open("/dev/full", "wb")
 
-    monkeypatch.setattr(container, "open", onto_full_disk, raising=False)
+    monkeypatch.setattr(atomic, "open", onto_full_disk, raising=False)
     with pytest.raises(OSError, match="No space left") as caught:
         small_sketch().save(tmp_path / "a.sketch")
     assert caught.value.errno == errno.ENOSPC

@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn.exceptions import ModelFormatError, SketchFormatError
 from sketchlearn.sketching import Sketch, Sketcher
-from sketchlearn.sketching.container import FileKind, write_atomically
+from sketchlearn.sketching.atomic import write_atomically
+from sketchlearn.sketching.container import FileKind
 
 MODEL_FILE = FileKind("model", 1, ModelFormatError)
 # What JSON has, and a constructor takes.

@@ -13,6 +13,10 @@ from sketchlearn.frequencies.radius import RadiusLaw
 
 TWO_PI = 2.0 * np.pi
 
+# The largest coordinate, whose square is still far from overflow; its inverse is the least scale.
+LARGEST = 1e150
+# By how much, as a fraction, a covariance may miss symmetry or a correlation of one.
+ROUNDING = 1e-6
 # Pilot rows farthest from the centre whose phases decide on the precision.
 N_FARTHEST = 256
 
@@ -247,6 +251,25 @@ class DenseFrequencies(FrequencyOperator):
             raise ValueError(f"scale must be positive and finite, got {self._scale!r}")
         if np.any(self._lower > self._upper):
             raise ValueError("lower must not exceed upper in any feature")
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        """Refuse numbers whose squares or differences no float64 holds, and no covariance."""
+        for name in ("center", "lower", "upper"):
+            if np.abs(getattr(self, name)).max() > LARGEST:
+                raise ValueError(f"{name} must be within {LARGEST:.0e} of zero")
+        if not 1.0 / LARGEST < self._scale < LARGEST:
+            raise ValueError(f"scale must be between {1 / LARGEST:.0e} and {LARGEST:.0e}")
+        variances = np.diag(self._covariance)
+        if variances.min() < 0.0 or variances.max() > LARGEST**2:
+            raise ValueError(f"covariance must have variances between 0 and {LARGEST**2:.0e}")
+        deviations = np.sqrt(variances)
+        # Up to the rounding of sums, a covariance is symmetric and a correlation at most one.
+        slack = ROUNDING * np.outer(deviations, deviations) + np.finfo(np.float64).tiny
+        if np.any(np.abs(self._covariance - self._covariance.T) > slack):
+            raise ValueError("covariance must be symmetric")
+        if np.any(np.abs(self._covariance) > np.outer(deviations, deviations) + slack):
+            raise ValueError("covariance must have correlations of at most 1")
 
 
 def orthogonal_directions(d: int, m: int, rng: np.random.Generator) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -13,13 +14,47 @@ import numpy as np
 
 from sketchlearn._validation import check_positive
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
-from sketchlearn.sketching.container import FileKind, write_atomically
+from sketchlearn.sketching.atomic import write_atomically
+from sketchlearn.sketching.container import FileKind
 from sketchlearn.sketching.passes import Progress
 from sketchlearn.sketching.serialization import COUNTS
 from sketchlearn.sketching.sketch import Sketch
 from sketchlearn.sketching.sources import RowSource
+from sketchlearn.sketching.strict_json import canonical_json, parsed_json
 
-CHECKPOINT_FILE = FileKind("checkpoint", 1, SketchFormatError)
+# Of a part's identity, and of what was asked.
+DIGEST_BYTES = 16
+
+# Why a part was left out, where the checkpoint does not keep it.
+LEFT_OUT_EARLIER = "could not be read when the pass came to it"
+
+
+@dataclass(frozen=True)
+class StoredPass:
+    """What a checkpoint's file holds.
+
+    Parameters
+    ----------
+    progress : Progress
+        How far the pass has come; its `skipped` as far as names and reasons were kept.
+    identities : list of bytes
+        Digests of the identities of the parts that were begun.
+    asked : str
+        Digest of what was asked of the source.
+    columns : list of str or int, optional
+        Columns that are read.
+    skipped_parts : list of int or None
+        Indices of the parts that were left out; None where the file does not say.
+    """
+
+    progress: Progress
+    identities: list[bytes]
+    asked: str
+    columns: list[str | int] | None
+    skipped_parts: list[int | None]
+
+
+CHECKPOINT_FILE: FileKind[StoredPass] = FileKind("checkpoint", 2, SketchFormatError)
 
 
 @dataclass(frozen=True)
@@ -29,8 +64,11 @@ class Checkpoint:
     `Sketcher.sketch` writes it every so often, when it ends and when it fails, each time wholly or
     not at all. Called again with the same arguments it reads on where the file says, and ends with
     the same bytes as if nothing had happened; a finished one gives its sketch at once. Parts that
-    were read must be as they were; those still to be read may be repaired, and more may follow. The
-    file is safetensors and JSON, never pickle, and holds sums, no rows.
+    were read must be as they were; those still to be read may be repaired, and more may follow.
+
+    The file is safetensors and JSON, never pickle. It holds sums, no rows; the names of the columns
+    that are read; and digests of paths, filters and weights, which tell others from these. Why
+    files were left out it holds only if asked, since such a reason can quote what a cell holds.
 
     Parameters
     ----------
@@ -38,6 +76,8 @@ class Checkpoint:
         The file.
     seconds : float, default=30.0
         How often it is written.
+    keep_reasons : bool, default=False
+        Whether the file also holds the names of files that were left out, and why.
 
     Examples
     --------
@@ -55,6 +95,7 @@ class Checkpoint:
 
     path: str | os.PathLike[str]
     seconds: float = 30.0
+    keep_reasons: bool = False
 
     def __post_init__(self) -> None:
         check_positive(self.seconds, "seconds")
@@ -69,7 +110,7 @@ class Checkpoint:
         OSError
             If it cannot be read.
         """
-        return _decoded(CHECKPOINT_FILE.read(self.path))[0]
+        return CHECKPOINT_FILE.load(self.path).progress
 
 
 class CheckpointWriter:
@@ -93,7 +134,8 @@ class CheckpointWriter:
     ) -> None:
         self._path = os.fspath(checkpoint.path)
         self._seconds, self._source, self._clock = checkpoint.seconds, source, clock
-        self._identities: list[str] = []
+        self._keep_reasons = checkpoint.keep_reasons
+        self._identities: list[bytes] = []
         self._written_at = clock()
 
     def start(self, empty: Progress) -> Progress:
@@ -110,31 +152,39 @@ class CheckpointWriter:
             # Better now than after an hour's work.
             self.write(empty)
             return empty
-        progress, identities, query = _decoded(CHECKPOINT_FILE.read(self._path))
+        stored = CHECKPOINT_FILE.load(self._path)
+        progress, parts = stored.progress, self._source.parts
         if progress.finished.fingerprint != empty.finished.fingerprint:
             raise SketchMismatchError(
                 f"the checkpoint {self._path} was made with another operator "
                 f"({progress.finished.fingerprint[:12]}, not {empty.finished.fingerprint[:12]}): "
                 "use Sketcher.from_operator(Checkpoint(path).load().sketch.operator), or delete it"
             )
-        self._require_same("columns, filter or weights", query["asked"], self._asked())
-        now = [part.identity() for part in self._source.parts[: len(identities)]]
-        for then, part in zip(identities, [*now, *["nothing"] * len(identities)], strict=False):
-            self._require_same("data", then, part)
-        self._source.resume(query["columns"])
-        self._identities = identities
+        if stored.asked != _digest(self._asked()).hex():
+            raise self._mismatch("columns, filter or weights", f"now it is {self._asked()}")
+        for i, identity in enumerate(stored.identities):
+            now = parts[i].identity() if i < len(parts) else "nothing"
+            if identity != _digest(now):
+                raise self._mismatch(
+                    "data", f"its part {i + 1} is no longer the same: now it is {now}"
+                )
+        if progress.row and (parts[progress.part].n_rows() or progress.row) < progress.row:
+            raise self._mismatch("data", f"it has more rows of {parts[progress.part].name}")
+        self._source.resume(stored.columns)
+        self._identities = stored.identities
         # Its own operator, so that sums of one object are added.
         operator = empty.finished.operator
         return replace(
             progress,
             finished=_with_operator(progress.finished, operator),
             current=_with_operator(progress.current, operator),
+            skipped=tuple(map(self._named, stored.skipped_parts, progress.skipped)),
         )
 
     def begin(self, index: int) -> None:
         """Note how a part looks before it is read."""
         if index == len(self._identities):
-            self._identities.append(self._source.parts[index].identity())
+            self._identities.append(_digest(self._source.parts[index].identity()))
 
     def update(self, progress: Progress) -> None:
         """Write the file, if it is time."""
@@ -150,9 +200,16 @@ class CheckpointWriter:
             If it cannot be written; an earlier one stays as it was.
         """
         identities = self._identities[: progress.part + (progress.row > 0)]
-        query = {"asked": self._asked(), "columns": self._source.settled_columns}
+        indices = {part.name: i for i, part in enumerate(self._source.parts)}
+        stored = StoredPass(
+            progress if self._keep_reasons else replace(progress, skipped=()),
+            identities,
+            _digest(self._asked()).hex(),
+            None if (columns := self._source.settled_columns) is None else list(columns),
+            [indices.get(name) for name, _ in progress.skipped],
+        )
         try:
-            write_atomically(self._path, _encoded(progress, identities, query))
+            write_atomically(self._path, _encoded(stored))
         except OSError as error:
             message = f"the checkpoint cannot be written: {error.strerror}"
             raise OSError(error.errno, message, self._path) from error
@@ -162,13 +219,18 @@ class CheckpointWriter:
         """What of the data was asked for."""
         return f"columns {self._source.asked}, {self._source.query or 'all rows, unweighted'}"
 
-    def _require_same(self, what: str, then: str, now: str) -> None:
-        """Refuse a checkpoint of something else."""
-        if then != now:
-            raise SketchMismatchError(
-                f"the checkpoint {self._path} is of other {what}: it has {then}, but now it is "
-                f"{now}; delete it to start again"
-            )
+    def _named(self, index: int | None, told: tuple[str, str]) -> tuple[str, str]:
+        """Name a part that was left out, and say why as far as the file does."""
+        if index is None:
+            return told
+        name = self._source.parts[index].name
+        return name, f"{name} {LEFT_OUT_EARLIER}" if told[1] == LEFT_OUT_EARLIER else told[1]
+
+    def _mismatch(self, what: str, now: str) -> SketchMismatchError:
+        """Say that a checkpoint is of something else."""
+        return SketchMismatchError(
+            f"the checkpoint {self._path} is of other {what}: {now}; delete it to start again"
+        )
 
 
 def _with_operator(sketch: Sketch, operator: Any) -> Sketch:
@@ -177,40 +239,107 @@ def _with_operator(sketch: Sketch, operator: Any) -> Sketch:
     return Sketch(operator, sketch.feature_sum, *counts)
 
 
-def _encoded(progress: Progress, identities: list[str], query: dict[str, Any]) -> bytes:
+def _digest(text: str) -> bytes:
+    """Digest what is only ever compared."""
+    return hashlib.blake2b(
+        text.encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES
+    ).digest()
+
+
+def _encoded(stored: StoredPass) -> bytes:
     """Give a checkpoint's bytes."""
-    current = progress.current
+    progress = stored.progress
     state = {
-        "current": [getattr(current, name) for name in COUNTS],
+        "asked": stored.asked,
+        "columns": stored.columns,
+        "current": [str(getattr(progress.current, name)) for name in COUNTS],
+        "n_rows": progress.n_rows,
         "part": progress.part,
         "row": progress.row,
-        "n_rows": progress.n_rows,
-        "skipped": progress.skipped,
-        "identities": identities,
-        "query": query,
+        "skipped": stored.skipped_parts,
+        "reasons": progress.skipped,
     }
     arrays = {
         "finished": np.frombuffer(progress.finished.to_bytes(), dtype=np.uint8),
-        "current": current.feature_sum,
+        "current": progress.current.feature_sum,
+        "identities": np.frombuffer(b"".join(stored.identities), dtype=np.uint8),
     }
-    return CHECKPOINT_FILE.laid_out(arrays, {"state": json.dumps(state)})
+    return CHECKPOINT_FILE.laid_out(arrays, {"state": canonical_json(state)})
 
 
-def _decoded(data: bytes) -> tuple[Progress, list[str], dict[str, Any]]:
-    """Give what a checkpoint's bytes hold, or say what is wrong with them."""
-    arrays, metadata = CHECKPOINT_FILE.contents(data)
-    try:
-        state = json.loads(metadata["state"])
-        finished = Sketch.from_bytes(arrays["finished"].tobytes())
-        current = Sketch(finished.operator, arrays["current"], *map(int, state["current"]))
-        progress = Progress(
-            finished,
-            current,
-            int(state["part"]),
-            int(state["row"]),
-            int(state["n_rows"]),
-            tuple((str(name), str(why)) for name, why in state["skipped"]),
+@CHECKPOINT_FILE.reads(2)
+def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPass:
+    """Return what a file of version 2 holds."""
+    state = parsed_json(metadata["state"])
+    digests = arrays["identities"].tobytes()
+    identities = [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]
+    skipped = [None if i is None else _whole(i) for i in state["skipped"]]
+    reasons = state["reasons"] or [
+        ("a part" if i is None else f"part {i + 1}", LEFT_OUT_EARLIER) for i in skipped
+    ]
+    progress = _progress(arrays, state, [int(count) for count in state["current"]], reasons)
+    return _consistent(
+        StoredPass(progress, identities, str(state["asked"]), _columns(state["columns"]), skipped)
+    )
+
+
+@CHECKPOINT_FILE.reads(1)
+def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPass:
+    """Return what a file of version 1 holds: it has texts where the next one has digests."""
+    state = json.loads(metadata["state"])
+    progress = _progress(arrays, state, state["current"], state["skipped"])
+    identities = [_digest(text) for text in state["identities"]]
+    asked, columns = _digest(state["query"]["asked"]).hex(), _columns(state["query"]["columns"])
+    unknown = [None] * len(progress.skipped)
+    return _consistent(StoredPass(progress, identities, asked, columns, list(unknown)))
+
+
+def _progress(
+    arrays: dict[str, np.ndarray], state: dict[str, Any], counts: list[Any], skipped: Any
+) -> Progress:
+    """Give what versions have in common."""
+    finished = Sketch.from_bytes(arrays["finished"].tobytes())
+    current = Sketch(finished.operator, arrays["current"], *map(_whole, counts))
+    places = (_whole(state[name]) for name in ("part", "row", "n_rows"))
+    return Progress(finished, current, *places, tuple((str(n), str(why)) for n, why in skipped))
+
+
+def _consistent(stored: StoredPass) -> StoredPass:
+    """Refuse what no pass comes to.
+
+    Raises
+    ------
+    ValueError
+        If it is that.
+    """
+    progress = stored.progress
+    n_begun = progress.part + (progress.row > 0)
+    n_counted = progress.finished.n_samples + progress.current.n_samples
+    if (
+        len(stored.identities) != n_begun
+        or any(len(identity) != DIGEST_BYTES for identity in stored.identities)
+        or len(stored.skipped_parts) != len(progress.skipped)
+        or len(progress.skipped) > progress.part
+        or any(i is not None and i >= progress.part for i in stored.skipped_parts)
+        or progress.current.n_samples > progress.row
+        or max(n_counted, progress.row) > progress.n_rows
+    ):
+        raise ValueError(
+            f"no pass has read {n_begun} parts, of the last {progress.row} rows, of "
+            f"{progress.n_rows} in all with {n_counted} counted"
         )
-        return progress, list(state["identities"]), dict(state["query"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise SketchFormatError(f"the file does not describe a checkpoint: {error!r}") from error
+    return stored
+
+
+def _columns(columns: Any) -> list[str | int] | None:
+    """Check the columns that are read."""
+    if columns is None:
+        return None
+    return [column if isinstance(column, str) else _whole(column) for column in list(columns)]
+
+
+def _whole(value: Any) -> int:
+    """Check a number of rows or parts, or a weight in units."""
+    if type(value) is not int or value < 0:
+        raise ValueError(f"expected a count, got {value!r}")
+    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,9 @@ from sketchlearn.exceptions import SketchFormatError
 from sketchlearn.frequencies import DenseFrequencies, FrequencyOperator
 from sketchlearn.sketching.container import FileKind
 
-SKETCH_FILE = FileKind("sketch", 1, SketchFormatError)
+# An operator, sums, and counts.
+StoredSketch = tuple[FrequencyOperator, np.ndarray, tuple[int, ...]]
+SKETCH_FILE: FileKind[StoredSketch] = FileKind("sketch", 1, SketchFormatError)
 ARRAYS: dict[str, np.dtype[Any]] = {
     "center": np.dtype(np.float64),
     "covariance": np.dtype(np.float64),
@@ -23,6 +24,8 @@ ARRAYS: dict[str, np.dtype[Any]] = {
 COUNTS = ("n_samples", "weight_units", "squared_weight_units")
 # The one kind of operator that there is.
 OPERATOR = "dense"
+# Digits of 2^120, beyond which no count goes.
+LONGEST_COUNT = 37
 
 
 def encoded(operator: FrequencyOperator, feature_sum: np.ndarray, counts: tuple[int, ...]) -> bytes:
@@ -35,24 +38,21 @@ def encoded(operator: FrequencyOperator, feature_sum: np.ndarray, counts: tuple[
     return SKETCH_FILE.laid_out(arrays, _metadata(operator, counts))
 
 
-def decoded(data: bytes) -> tuple[FrequencyOperator, np.ndarray, tuple[int, ...]]:
-    """Give the operator, sums and counts that these bytes hold, or say what is wrong with them."""
-    arrays, metadata = SKETCH_FILE.contents(data)
+@SKETCH_FILE.reads(1)
+def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSketch:
+    """Return what a file of version 1 holds."""
     _check_arrays(arrays)
     if metadata.get("operator") != OPERATOR:
         raise SketchFormatError(
             f"the sketch's operator is of kind {metadata.get('operator')!r}, which this library "
             f"does not know; it knows {OPERATOR!r}"
         )
-    try:
-        operator = DenseFrequencies(
-            scale=float.fromhex(metadata["scale"]),
-            double_phases=metadata["double_phases"] == "1",
-            **{name: arrays[name] for name in ARRAYS if name != "feature_sum"},
-        )
-        counts = tuple(int(metadata[name]) for name in COUNTS)
-    except (KeyError, ValueError, OverflowError) as error:
-        raise SketchFormatError(f"the file does not describe a sketch: {error!r}") from error
+    operator = DenseFrequencies(
+        scale=float.fromhex(metadata["scale"]),
+        double_phases=metadata["double_phases"] == "1",
+        **{name: arrays[name] for name in ARRAYS if name != "feature_sum"},
+    )
+    counts = tuple(_count(metadata[name], name) for name in COUNTS)
     if operator.fingerprint != metadata.get("fingerprint"):
         raise SketchFormatError(
             f"the operator's fingerprint is {operator.fingerprint} where the file says "
@@ -65,9 +65,11 @@ def decoded(data: bytes) -> tuple[FrequencyOperator, np.ndarray, tuple[int, ...]
     return operator, arrays["feature_sum"].astype(np.int64), counts
 
 
-def read(path: str | os.PathLike[str]) -> bytes:
-    """Read a sketch's file; of a file that is none, no more than its start."""
-    return SKETCH_FILE.read(path)
+def _count(text: str, name: str) -> int:
+    """Read a count; none has more digits than a square of 2^60."""
+    if len(text) > LONGEST_COUNT:
+        raise ValueError(f"{name} has {len(text)} digits")
+    return int(text)
 
 
 def _metadata(operator: FrequencyOperator, counts: tuple[int, ...]) -> dict[str, str]:

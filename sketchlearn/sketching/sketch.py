@@ -13,8 +13,8 @@ from sketchlearn._validation import check_count
 from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching.accumulation import LARGEST_TOTAL_UNITS, WEIGHT_UNIT
-from sketchlearn.sketching.container import write_atomically
-from sketchlearn.sketching.serialization import decoded, encoded, read
+from sketchlearn.sketching.atomic import write_atomically
+from sketchlearn.sketching.serialization import SKETCH_FILE, StoredSketch, encoded
 
 FEATURE_UNIT = 2.0**-21
 
@@ -69,7 +69,10 @@ class Sketch:
                 f"{sums.dtype} of shape {sums.shape}"
             )
         if self.weight_units >= LARGEST_TOTAL_UNITS:
-            raise ValueError(f"the total weight must stay below 2**40, got {self.weight_sum:.6g}")
+            raise ValueError(
+                f"the total weight must stay below 2**40, got 2**{self.weight_units.bit_length()} "
+                "or so, in units of 2**-20"
+            )
         if not _is_possible(sums, *counts):
             raise ValueError(
                 "no rows have these sums with n_samples={}, weight_units={}, "
@@ -202,7 +205,8 @@ class Sketch:
         """Write the sketch's bytes to a file, wholly or not at all.
 
         A temporary file beside it is written, flushed to the disk and renamed; an older file of
-        that name stays as it was until then.
+        that name stays as it was until then, and its permissions remain. One that is read-only is
+        not replaced.
 
         Raises
         ------
@@ -222,10 +226,14 @@ class Sketch:
         OSError
             If it cannot be read.
         """
-        return cls.from_bytes(read(path))
+        return cls._restored(SKETCH_FILE.load(path))
 
     def to_bytes(self) -> bytes:
-        """Give the sketch as the bytes of a safetensors file; equal sketches give equal bytes."""
+        """Return the sketch as the bytes of a safetensors file.
+
+        Equal sketches give equal bytes where one version of the library writes both: the version
+        is in the header.
+        """
         counts = (self.n_samples, self.weight_units, self.squared_weight_units)
         return encoded(self.operator, self.feature_sum, counts)
 
@@ -238,7 +246,12 @@ class Sketch:
         SketchFormatError
             If the bytes are foreign, truncated, altered, or of a newer format.
         """
-        operator, feature_sum, counts = decoded(data)
+        return cls._restored(SKETCH_FILE.decode(data))
+
+    @classmethod
+    def _restored(cls, stored: StoredSketch) -> Self:
+        """Give the sketch of what a file held."""
+        operator, feature_sum, counts = stored
         try:
             return cls(operator, feature_sum, *counts)
         except ValueError as error:
@@ -356,7 +369,7 @@ def _is_possible(feature_sum: np.ndarray, n: int, units: int, squares: int) -> b
     """Whether any rows could have these sums and counts."""
     if n == 0:
         return units == 0 and squares == 0 and not feature_sum.any()
-    if n < 0 or units < n or units * units > n * squares:
+    if n < 0 or units < n or not squares <= units * units <= n * squares:
         return False
     # A feature is at most 1 in magnitude, but for the roundings of the feature and the weight.
     largest = max(int(feature_sum.max()), -int(feature_sum.min()))

@@ -1,0 +1,145 @@
+"""Files that are written wholly or not at all, and stay what they were but for their contents."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file cannot be removed anyway.
+    fcntl = None  # type: ignore[assignment]
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file wholly or not at all; an OSError leaves what was there as it was.
+
+    See `replaced_when_done`.
+    """
+    with replaced_when_done(path) as place, open(place, "wb") as file:
+        file.write(data)
+
+
+@contextmanager
+def replaced_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary file beside a file, which takes its place if all goes well.
+
+    Links are followed. An older file's permissions, owner and extended attributes are kept, as far
+    as the system allows; one that may not be written is not replaced either. The contents are on
+    the disk before the name is theirs, and the name before this returns. A temporary file that a
+    killed process left behind is removed when the same file is written next. A device or a pipe is
+    written to as it is: it cannot be replaced.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written or is read-only; what was there stays as it was.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        yield target
+        return
+    before = _replaceable(target)
+    _remove_abandoned(target)
+    temporary, descriptor = _claimed(target, 0o666 if before is None else 0o600)
+    try:
+        yield temporary
+        os.fsync(descriptor)
+        if before is not None:
+            _keep_attributes(target, before, descriptor)
+        if fcntl is None:
+            os.close(descriptor)
+            descriptor = -1
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+    _sync_folder(target.parent)
+
+
+def _replaceable(target: Path) -> os.stat_result | None:
+    """Describe the file that is there, or None; refuse one that is read-only."""
+    try:
+        status = os.stat(target)
+    except FileNotFoundError:
+        return None
+    # The mode is asked as well as the system, which allows everything to root.
+    if not status.st_mode & 0o222 or not os.access(target, os.W_OK):
+        raise PermissionError(
+            errno.EACCES, "the file is read-only and is not replaced", str(target)
+        )
+    return status
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove temporary files of this target whose writers are gone: nobody holds their lock."""
+    if fcntl is None:
+        return
+    with suppress(OSError), os.scandir(target.parent) as entries:
+        for name in [entry.name for entry in entries if entry.name.startswith(_prefix(target))]:
+            with suppress(OSError):
+                descriptor = os.open(target.with_name(name), os.O_RDWR | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(target.with_name(name))
+                finally:
+                    os.close(descriptor)
+
+
+def _claimed(target: Path, mode: int) -> tuple[Path, int]:
+    """Create a temporary file beside a target, and lock it for as long as it is open."""
+    while True:
+        temporary = target.with_name(_prefix(target) + secrets.token_hex(8))
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+        descriptor = os.open(temporary, flags, mode)
+        if fcntl is None:
+            return temporary, descriptor
+        with suppress(OSError):  # Some file systems have no locks.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever looked for abandoned files may have been between these two lines.
+        if temporary.exists():
+            return temporary, descriptor
+        os.close(descriptor)
+
+
+def _prefix(target: Path) -> str:
+    """How the names of a target's temporary files start; short, whatever the target's name."""
+    digest = hashlib.blake2b(os.fsencode(target.name), digest_size=8).hexdigest()
+    return f".sketchlearn-{digest}-"
+
+
+def _keep_attributes(target: Path, before: os.stat_result, descriptor: int) -> None:
+    """Give an open file the owner, extended attributes and permissions of another."""
+    if fcntl is None:
+        return
+    now = os.fstat(descriptor)
+    for owner, group in ((before.st_uid, -1), (-1, before.st_gid)):
+        if (owner, group) not in ((now.st_uid, -1), (-1, now.st_gid)):
+            with suppress(OSError):  # Only root gives files away.
+                os.fchown(descriptor, owner, group)
+    if hasattr(os, "listxattr"):
+        with suppress(OSError):
+            for name in os.listxattr(target):
+                with suppress(OSError):
+                    os.setxattr(descriptor, name, os.getxattr(target, name))
+    os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
