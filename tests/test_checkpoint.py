@@ -15,8 +15,8 @@ import safetensors.numpy
 
 from sketchlearn import Checkpoint, Sketcher, SourceError
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
-from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE, CheckpointWriter
 from sketchlearn.sketching.atomic import write_atomically
+from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE, CheckpointWriter
 from sketchlearn.sketching.sources import open_source, source
 
 N = 6000

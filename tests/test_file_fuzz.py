@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from altered import taken_apart
 from hypothesis import given
 from hypothesis import strategies as st
 from test_frequencies import operator
@@ -22,22 +23,7 @@ def large():
     return Sketcher(n_frequencies=1500, random_state=0).fit(X).sketch(X).to_bytes()
 
 
-def split(data):
-    """Give a file's metadata, without the digest, and its arrays."""
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    metadata = header.pop("__metadata__")
-    metadata.pop("digest")
-    arrays = {
-        name: np.frombuffer(
-            data[8 + length :][slice(*entry["data_offsets"])], container.TYPES[entry["dtype"]]
-        ).reshape(entry["shape"])
-        for name, entry in header.items()
-    }
-    return metadata, arrays
-
-
-METADATA, ARRAYS = split(SMALL)
+ARRAYS, METADATA = taken_apart(SMALL)
 
 
 def is_refused(data):
@@ -115,9 +101,9 @@ def test_a_crafted_file_is_refused_or_is_a_sketch(said, left_out, counts, sums, 
     except SketchFormatError:
         return
     # What is accepted is a sketch, and these are its bytes.
-    ours = split(sketch.to_bytes())
-    assert ours[0] == {**metadata, "library_version": ours[0]["library_version"]}
-    assert all(np.array_equal(ours[1][name], arrays[name]) for name in arrays)
+    our_arrays, ours = taken_apart(sketch.to_bytes())
+    assert ours == {**metadata, "library_version": ours["library_version"]}
+    assert all(np.array_equal(our_arrays[name], arrays[name]) for name in arrays)
 
 
 def test_the_least_integer_has_no_magnitude_of_its_own():

@@ -25,6 +25,20 @@ from sketchlearn.sketching.strict_json import canonical_json, parsed_json
 # Of a part's identity, and of what was asked.
 DIGEST_BYTES = 16
 
+# What a state consists of; there are no columns where an array is read whole.
+STATE_TYPES = [
+    {
+        "asked": str,
+        "columns": columns,
+        "current": list,
+        "n_rows": int,
+        "part": int,
+        "reasons": list,
+        "row": int,
+        "skipped": list,
+    }
+    for columns in (list, type(None))
+]
 # Why a part was left out, where the checkpoint does not keep it.
 LEFT_OUT_EARLIER = "could not be read when the pass came to it"
 
@@ -271,6 +285,8 @@ def _encoded(stored: StoredPass) -> bytes:
 def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPass:
     """Return what a file of version 2 holds."""
     state = parsed_json(metadata["state"])
+    if {name: type(value) for name, value in state.items()} not in STATE_TYPES:
+        raise ValueError(f"no checkpoint has a state of {', '.join(state)}")
     digests = arrays["identities"].tobytes()
     identities = [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]
     skipped = [None if i is None else _whole(i) for i in state["skipped"]]
@@ -278,9 +294,8 @@ def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPa
         ("a part" if i is None else f"part {i + 1}", LEFT_OUT_EARLIER) for i in skipped
     ]
     progress = _progress(arrays, state, [int(count) for count in state["current"]], reasons)
-    return _consistent(
-        StoredPass(progress, identities, str(state["asked"]), _columns(state["columns"]), skipped)
-    )
+    columns = _columns(state["columns"])
+    return _consistent(StoredPass(progress, identities, state["asked"], columns, skipped))
 
 
 @CHECKPOINT_FILE.reads(1)
