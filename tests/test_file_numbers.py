@@ -305,7 +305,7 @@ def test_a_file_of_a_second_version_is_read_by_its_reader(tmp_path):
     scale = repr(float.fromhex(METADATA["scale"]))
     data = container.laid_out(arrays, {**METADATA, "format_version": "2", "scale": scale})
     with pytest.raises(
-        SketchFormatError, match="format version 2 .*; this library reads version 1"
+        SketchFormatError, match=r"format version 2 .*; this library reads version 1"
     ):
         Sketch.from_bytes(data)
     kind.reads(2)(read_2)
@@ -313,7 +313,7 @@ def test_a_file_of_a_second_version_is_read_by_its_reader(tmp_path):
         (tmp_path / "a").write_bytes(data)
         assert Sketch.load(tmp_path / "a") == Sketch.from_bytes(data) == SKETCH
         assert Sketch.from_bytes(DATA) == SKETCH
-        with pytest.raises(SketchFormatError, match="version 3 .* reads version 1, 2"):
+        with pytest.raises(SketchFormatError, match=r"version 3 .* reads version 1, 2"):
             Sketch.from_bytes(altered(DATA, format_version="3"))
     finally:
         del kind.readers[2]

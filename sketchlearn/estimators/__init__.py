@@ -3,5 +3,11 @@
 from sketchlearn.estimators.kmeans import CompressiveKMeans
 from sketchlearn.estimators.loading import load_model
 from sketchlearn.estimators.mixture import CompressiveGaussianMixture
+from sketchlearn.estimators.model_files import allow_rows_in_pickles
 
-__all__ = ["CompressiveGaussianMixture", "CompressiveKMeans", "load_model"]
+__all__ = [
+    "CompressiveGaussianMixture",
+    "CompressiveKMeans",
+    "allow_rows_in_pickles",
+    "load_model",
+]

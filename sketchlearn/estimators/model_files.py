@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import contextvars
+import copy
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sketchlearn.exceptions import ModelFormatError, SketchFormatError
+from sketchlearn._validation import thread_count
+from sketchlearn.decoders import Decoder
+from sketchlearn.estimators.sound_values import check_arrays, check_numbers
+from sketchlearn.estimators.stored_objects import PLAIN, from_json, to_json
+from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.sketching import Sketch, Sketcher
 from sketchlearn.sketching.atomic import write_atomically
-from sketchlearn.sketching.container import FileKind
+from sketchlearn.sketching.choice import check_choices
+from sketchlearn.sketching.container import NONSENSE, FileKind
+from sketchlearn.sketching.strict_json import canonical_json, parsed_json
 
-MODEL_FILE = FileKind("model", 1, ModelFormatError)
-# What JSON has, and a constructor takes.
-PLAIN = (bool, int, float, str)
+# Fitted numbers that a model may lack.
+OPTIONAL_NUMBERS = {"inertia_"}
+# Shapes of covariances, a letter a dimension.
+SHAPES = {"spherical": "k", "diag": "kd", "full": "kdd"}
+# Parameters that are flags.
+FLAGS = ("keep_pilot", "compute_labels")
+
+_rows_are_allowed = contextvars.ContextVar("rows_are_allowed", default=False)
 
 
 @final
@@ -31,7 +46,8 @@ class StoredModel:
     estimator : str
         Name of the class.
     parameters, numbers : dict
-        The constructor's arguments and the fitted numbers, of JSON's types.
+        The constructor's arguments and the fitted numbers, as JSON has them; for objects among the
+        arguments see `stored_objects`.
     feature_names : list of str, optional
         Names of the features, if they had any.
     arrays : dict of str to ndarray
@@ -48,57 +64,114 @@ class StoredModel:
     sketch: Sketch
 
     def to_bytes(self) -> bytes:
-        """Give the bytes of a safetensors file; equal models give equal bytes."""
+        """Return the bytes of a safetensors file.
+
+        Equal models give equal bytes where one version of the library writes both.
+        """
         metadata = {
             "estimator": self.estimator,
-            "parameters": _json(self.parameters),
-            "numbers": _json(self.numbers),
-            "feature_names": _json(self.feature_names),
+            "parameters": canonical_json(self.parameters),
+            "numbers": canonical_json(self.numbers),
+            "feature_names": canonical_json(self.feature_names),
         }
         sketch = np.frombuffer(self.sketch.to_bytes(), dtype=np.uint8)
         return MODEL_FILE.laid_out({**self.arrays, "sketch": sketch}, metadata)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> StoredModel:
-        """Give the model that `to_bytes` turned into these bytes.
+        """Return the model that `to_bytes` turned into these bytes.
 
         Raises
         ------
         ModelFormatError
             If they are foreign, altered, too new, or do not describe a model.
         """
-        arrays, metadata = MODEL_FILE.contents(data)
-        try:
-            sketch = Sketch.from_bytes(arrays.pop("sketch").tobytes())
-            parameters, numbers, names = (
-                json.loads(metadata[name]) for name in ("parameters", "numbers", "feature_names")
-            )
-            model = cls(metadata["estimator"], parameters, numbers, names, arrays, sketch)
-        except (KeyError, SketchFormatError, ValueError, RecursionError) as error:
-            raise ModelFormatError(f"the file does not describe a model: {error!r}") from error
-        model._check()
-        return model
+        return MODEL_FILE.decode(data)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> StoredModel:
         """Read a file that an estimator's ``save`` wrote; errors as `from_bytes`."""
-        return cls.from_bytes(MODEL_FILE.read(path))
+        return MODEL_FILE.load(path)
 
-    def _check(self) -> None:
-        """Refuse what no estimator has."""
-        for name, values in (("parameters", self.parameters), ("numbers", self.numbers)):
-            if not isinstance(values, dict) or not all(map(_is_plain, values.values())):
-                raise ModelFormatError(f"the model's {name} are not plain values: {values!r}")
+    def check(self) -> None:
+        """Refuse what no estimator has.
+
+        Raises
+        ------
+        ValueError
+            If there is any of it.
+        """
+        if not isinstance(self.parameters, dict) or not all(
+            isinstance(value, (*PLAIN, dict)) for value in self.parameters.values()
+        ):
+            raise ValueError(f"the parameters are not plain values: {str(self.parameters)[:200]}")
+        for value in self.parameters.values():
+            from_json(value, self.sketch.operator)
+        if not isinstance(self.numbers, dict):
+            raise ValueError("the fitted numbers have no names")
         names = self.feature_names
         if names is not None and (
             not isinstance(names, list)
             or not all(isinstance(name, str) for name in names)
             or len(names) != self.sketch.operator.n_features
         ):
-            raise ModelFormatError(f"the model's feature names are not one a feature: {names!r}")
-        for name, array in self.arrays.items():
-            if array.dtype != np.float64 or not np.isfinite(array).all():
-                raise ModelFormatError(f"the model's {name} must be finite numbers of float64")
+            raise ValueError(f"the feature names are not one a feature: {str(names)[:200]}")
+        if self.sketch.n_samples == 0:
+            raise ValueError("no model is decoded from a sketch without rows")
+        check_arrays(self.arrays)
+
+
+MODEL_FILE: FileKind[StoredModel] = FileKind("model", 2, ModelFormatError)
+
+
+@MODEL_FILE.reads(2)
+def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredModel:
+    """Return what a file of version 2 holds."""
+    fields = ("estimator", "parameters", "numbers", "feature_names")
+    if {*metadata} != {*fields, *MODEL_FILE.own_names}:
+        raise ValueError(f"no model says {', '.join(metadata)}")
+    parameters, numbers, names = (parsed_json(metadata[name]) for name in fields[1:])
+    sketch = Sketch.from_bytes(arrays["sketch"].tobytes())
+    learned = {name: array for name, array in arrays.items() if name != "sketch"}
+    model = StoredModel(metadata["estimator"], parameters, numbers, names, learned, sketch)
+    model.check()
+    return model
+
+
+@MODEL_FILE.reads(1)
+def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredModel:
+    """Return what a file of version 1 holds: objects among the parameters are null in it."""
+    model = _read_2(arrays, metadata)
+    if not all(isinstance(value, PLAIN) for value in model.parameters.values()):
+        raise ValueError("the parameters are not plain values")
+    return model
+
+
+@contextmanager
+def allow_rows_in_pickles() -> Iterator[None]:
+    """Within this context, an estimator that holds rows back can be pickled, rows and all.
+
+    `partial_fit` holds the first batches back until there are enough rows to choose a scale on.
+    Without this, pickling such an estimator is an error, since a pickle travels, and its reader
+    finds the rows in it.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> import numpy as np
+    >>> from sketchlearn import CompressiveKMeans
+    >>> from sketchlearn.estimators import allow_rows_in_pickles
+    >>> model = CompressiveKMeans(2).partial_fit(np.eye(3))
+    >>> with allow_rows_in_pickles():
+    ...     data = pickle.dumps(model)
+    >>> pickle.loads(data).n_samples_seen_
+    3
+    """
+    token = _rows_are_allowed.set(True)
+    try:
+        yield
+    finally:
+        _rows_are_allowed.reset(token)
 
 
 class SavedAsFile(BaseEstimator):
@@ -108,7 +181,8 @@ class SavedAsFile(BaseEstimator):
     ----------
     _stored_arrays : dict of str to tuple of str
         Fitted arrays and their possible shapes, a letter a dimension: d is the number of features,
-        k that of clusters or components. "kd" is (k, d). ``weights_``, of shape (k,), is one.
+        k that of clusters or components. "kd" is (k, d). ``weights_``, of shape (k,), is one. Where
+        there are several, ``covariance_type`` decides.
     _stored_numbers : tuple of str
         Fitted numbers.
     """
@@ -120,29 +194,42 @@ class SavedAsFile(BaseEstimator):
         """Write the fitted model and its sketch to a file, wholly or not at all.
 
         The file is a safetensors file with a digest over everything in it, see the guide to the
-        file format. No row travels in it: neither a pilot nor ``labels_``. Parameters that are
-        objects (a sketcher, a decoder, a generator) are left out and are None when it is loaded,
-        and so is ``mixture_``.
+        file format. No row travels in it: neither a pilot nor ``labels_``, and ``mixture_`` does
+        not either. A sketcher and this library's decoders are stored with all of their settings. A
+        ``random_state`` that is a generator is left out, with a warning.
 
         Raises
         ------
         NotFittedError
             If there is no model yet.
         ValueError
-            If `partial_fit` holds rows back that were not decoded yet.
+            If `partial_fit` holds rows back that were not decoded yet; if a parameter is an object
+            that no file can hold, such as a decoder of your own; or if a parameter was set to what
+            no estimator takes.
         OSError
             If the file cannot be written; nothing is left behind.
         """
         check_is_fitted(self)
         if getattr(self, "_held", []):
             raise ValueError("rows are held back that no file may keep: call partial_fit() first")
+        data = self._stored().to_bytes()
+        try:
+            # Whatever is written can be read.
+            type(self).restored(StoredModel.from_bytes(data))
+        except ModelFormatError as error:
+            raise ValueError(f"what could not be loaded is not saved: {error}") from error
+        write_atomically(path, data)
+
+    def _stored(self) -> StoredModel:
+        """Collect what a file holds."""
         names = getattr(self, "feature_names_in_", None)
         parameters = self.get_params(deep=False)
-        model = StoredModel(
+        operator = self.sketch_.operator
+        return StoredModel(
             estimator=type(self).__name__,
-            parameters={name: _plain(value) for name, value in parameters.items()},
+            parameters={name: to_json(value, name, operator) for name, value in parameters.items()},
             numbers={
-                name: _plain(getattr(self, name))
+                name: to_json(getattr(self, name), name, operator)
                 for name in ("_seed", *self._stored_numbers)
                 if hasattr(self, name)
             },
@@ -154,7 +241,6 @@ class SavedAsFile(BaseEstimator):
             },
             sketch=self.sketch_,
         )
-        write_atomically(path, model.to_bytes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -174,16 +260,21 @@ class SavedAsFile(BaseEstimator):
         """Give the estimator that a file describes; errors as `load`."""
         if model.estimator != cls.__name__:
             raise ModelFormatError(f"the file holds a {model.estimator}, expected a {cls.__name__}")
+        operator = model.sketch.operator
         try:
-            estimator = cls(**model.parameters)
-        except TypeError as error:
+            estimator = cls(**{n: from_json(v, operator) for n, v in model.parameters.items()})
+            _check_parameters(estimator)
+            cls._check_values(model, getattr(estimator, "covariance_type", None))
+            check_numbers(model.numbers, {"_seed", *cls._stored_numbers} - OPTIONAL_NUMBERS)
+        except ModelFormatError:
+            raise
+        except NONSENSE as error:
             raise ModelFormatError(f"the file does not describe a model: {error}") from error
-        cls._check_values(model)
         for name, value in {**model.arrays, **model.numbers}.items():
             setattr(estimator, name, value)
         estimator.sketch_ = model.sketch
-        estimator.n_features_in_ = model.sketch.operator.n_features
-        estimator.sketcher_ = Sketcher.from_operator(model.sketch.operator, estimator.n_jobs)
+        estimator.n_features_in_ = operator.n_features
+        estimator.sketcher_ = Sketcher.from_operator(operator, estimator.n_jobs)
         if model.feature_names is not None:
             estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
             estimator.sketcher_.feature_names_in_ = estimator.feature_names_in_
@@ -191,7 +282,7 @@ class SavedAsFile(BaseEstimator):
         return estimator
 
     @classmethod
-    def _check_values(cls, model: StoredModel) -> None:
+    def _check_values(cls, model: StoredModel, covariance_type: str | None) -> None:
         """Refuse fitted values other than this class's, or of shapes that do not go together."""
         unknown = {*model.arrays} - {*cls._stored_arrays} | (
             {*model.numbers} - {"_seed", *cls._stored_numbers}
@@ -203,6 +294,8 @@ class SavedAsFile(BaseEstimator):
             )
         sizes = {"d": model.sketch.operator.n_features, "k": model.arrays["weights_"].size}
         for name, ways in cls._stored_arrays.items():
+            if len(ways) > 1:
+                ways = (SHAPES[str(covariance_type)],)
             shapes = [tuple(sizes[letter] for letter in way) for way in ways]
             if (shape := model.arrays[name].shape) not in shapes:
                 raise ModelFormatError(
@@ -210,19 +303,47 @@ class SavedAsFile(BaseEstimator):
                     f"{shape}"
                 )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: no rows that are held back, unless that is asked for."""
+        if getattr(self, "_held", []) and not _rows_are_allowed.get():
+            raise ValueError(
+                "rows are held back that a pickle would hold: call partial_fit() first, or pickle "
+                "within sketchlearn.estimators.allow_rows_in_pickles()"
+            )
+        return dict(super().__getstate__())
 
-def _json(value: Any) -> str:
-    """Give JSON with sorted keys; refuses NaN and infinity."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    def __copy__(self) -> Self:
+        """Return a copy that shares its attributes; nothing leaves the process."""
+        new = type(self).__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        return new
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a copy that shares nothing; nothing leaves the process."""
+        new = type(self).__new__(type(self))
+        memo[id(self)] = new
+        new.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return new
 
 
-def _plain(value: Any) -> Any:
-    """Give a value of JSON's types; None for an object."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return value if _is_plain(value) else None
+def _check_parameters(estimator: Any) -> None:
+    """Refuse parameters that `fit` would refuse, as an estimator of this library does.
 
-
-def _is_plain(value: Any) -> bool:
-    """Whether JSON has values of this type."""
-    return value is None or isinstance(value, PLAIN)
+    Raises
+    ------
+    TypeError, ValueError
+        If there are any.
+    """
+    parameters = estimator.get_params(deep=False)
+    estimator._check_parameters()
+    check_choices(parameters["n_frequencies"], None, parameters["scale"], "gaussian")
+    check_random_state(parameters["random_state"])
+    thread_count(parameters["n_jobs"])
+    for name in FLAGS:
+        if not isinstance(parameters.get(name, False), bool):
+            raise TypeError(f"{name} must be True or False, got {parameters[name]!r}")
+    if not isinstance(parameters["verbose"], int):
+        raise TypeError(f"verbose must be an integer, got {parameters['verbose']!r}")
+    for name, kind in (("sketcher", Sketcher), ("decoder", Decoder)):
+        if not isinstance(parameters[name], kind | None):
+            raise TypeError(f"{name} must be a {kind.__name__} or None, got {parameters[name]!r}")

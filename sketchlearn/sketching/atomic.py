@@ -7,14 +7,13 @@ import hashlib
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-try:
+if sys.platform != "win32":  # There, a file that is open cannot be removed anyway.
     import fcntl
-except ImportError:  # Windows, where an open file cannot be removed anyway.
-    fcntl = None  # type: ignore[assignment]
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -53,7 +52,7 @@ def replaced_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.fsync(descriptor)
         if before is not None:
             _keep_attributes(target, before, descriptor)
-        if fcntl is None:
+        if sys.platform == "win32":
             os.close(descriptor)
             descriptor = -1
         os.replace(temporary, target)
@@ -83,7 +82,7 @@ def _replaceable(target: Path) -> os.stat_result | None:
 
 def _remove_abandoned(target: Path) -> None:
     """Remove temporary files of this target whose writers are gone: nobody holds their lock."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return
     with suppress(OSError), os.scandir(target.parent) as entries:
         for name in [entry.name for entry in entries if entry.name.startswith(_prefix(target))]:
@@ -102,7 +101,7 @@ def _claimed(target: Path, mode: int) -> tuple[Path, int]:
         temporary = target.with_name(_prefix(target) + secrets.token_hex(8))
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
         descriptor = os.open(temporary, flags, mode)
-        if fcntl is None:
+        if sys.platform == "win32":
             return temporary, descriptor
         with suppress(OSError):  # Some file systems have no locks.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -120,7 +119,7 @@ def _prefix(target: Path) -> str:
 
 def _keep_attributes(target: Path, before: os.stat_result, descriptor: int) -> None:
     """Give an open file the owner, extended attributes and permissions of another."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return
     now = os.fstat(descriptor)
     for owner, group in ((before.st_uid, -1), (-1, before.st_gid)):

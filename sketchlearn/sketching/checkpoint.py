@@ -315,8 +315,9 @@ def _progress(
     """Give what versions have in common."""
     finished = Sketch.from_bytes(arrays["finished"].tobytes())
     current = Sketch(finished.operator, arrays["current"], *map(_whole, counts))
-    places = (_whole(state[name]) for name in ("part", "row", "n_rows"))
-    return Progress(finished, current, *places, tuple((str(n), str(why)) for n, why in skipped))
+    part, row, n_rows = (_whole(state[name]) for name in ("part", "row", "n_rows"))
+    told = tuple((str(name), str(why)) for name, why in skipped)
+    return Progress(finished, current, part, row, n_rows, told)
 
 
 def _consistent(stored: StoredPass) -> StoredPass:

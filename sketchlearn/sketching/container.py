@@ -216,7 +216,7 @@ class FileKind(Generic[Content]):
                 f"not a {self.noun} file: its format is {metadata.get('format')!r}, expected "
                 f"{self.format!r}"
             )
-        if metadata.get("format_version") not in map(str, self.readers):
+        if metadata.get("format_version") not in [str(known) for known in self.readers]:
             known = ", ".join(map(str, sorted(self.readers)))
             raise self.error(
                 f"the {self.noun} is of format version {metadata.get('format_version')} (written "

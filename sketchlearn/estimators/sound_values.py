@@ -1,0 +1,117 @@
+"""Fitted values that a model's file may hold: what an estimator could have learned, no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+# The largest coordinate or variance, whose square is still far from overflow; its inverse is the
+# least variance.
+LARGEST = 1e150
+# By how much, as a fraction, what was computed twice may differ.
+ROUNDING = 1e-6
+
+
+def check_arrays(arrays: dict[str, np.ndarray]) -> None:
+    """Refuse arrays that no estimator has: shares that are none, variances of zero and the like.
+
+    Raises
+    ------
+    ValueError
+        If one is that.
+    """
+    for name, array in arrays.items():
+        if array.dtype != np.float64 or not np.isfinite(array).all():
+            raise ValueError(f"{name} must be finite numbers of float64")
+        if name in ARRAY_CHECKS and not (array.size and ARRAY_CHECKS[name](array)):
+            raise ValueError(f"{name} has values that no model has")
+    if {"covariances_", "precisions_", "precisions_cholesky_"} <= {*arrays}:
+        roots, precisions = arrays["precisions_cholesky_"], arrays["precisions_"]
+        squares = roots @ roots.transpose(0, 2, 1) if roots.ndim == 3 else roots**2
+        if not np.allclose(squares, precisions, rtol=ROUNDING, atol=ROUNDING * precisions.max()):
+            raise ValueError("precisions_cholesky_ are no roots of precisions_")
+        covariances = arrays["covariances_"]
+        if roots.ndim == 3:
+            np.linalg.cholesky(covariances)
+        elif not np.allclose(covariances * precisions, 1.0, rtol=0, atol=ROUNDING):
+            raise ValueError("precisions_ are no inverses of covariances_")
+
+
+def check_numbers(numbers: dict[str, Any], required: set[str]) -> None:
+    """Refuse fitted numbers that no estimator has, or that are missing.
+
+    Raises
+    ------
+    ValueError
+        If there are any.
+    """
+    if missing := required - {*numbers}:
+        raise ValueError(f"the fitted numbers lack {', '.join(sorted(missing))}")
+    for name, value in numbers.items():
+        if not isinstance(value, bool | int | float) or not NUMBER_CHECKS.get(name, _is_real)(
+            value
+        ):
+            raise ValueError(f"{name} is {value!r}, which no model has")
+
+
+def _is_shares(array: np.ndarray) -> bool:
+    """Whether these are shares of a whole."""
+    return bool(array.min() >= 0 and abs(array.sum() - 1) <= ROUNDING)
+
+
+def _is_located(array: np.ndarray) -> bool:
+    """Whether distances to these points can be computed."""
+    return bool(np.abs(array).max() <= LARGEST)
+
+
+def _is_positive(array: np.ndarray) -> bool:
+    """Whether these are variances, or symmetric matrices with such on the diagonal."""
+    variances = array if array.ndim < 3 else np.einsum("kll->kl", array)
+    if not (variances.min() > 1 / LARGEST and variances.max() < LARGEST):
+        return False
+    if array.ndim < 3:
+        return True
+    sizes = np.sqrt(variances[:, :, None] * variances[:, None, :])
+    is_symmetric = np.abs(array - array.transpose(0, 2, 1)) <= ROUNDING * sizes
+    return bool(is_symmetric.all() and (np.abs(array) <= (1 + ROUNDING) * sizes).all())
+
+
+def _is_root(array: np.ndarray) -> bool:
+    """Whether these are positive, or upper triangles with a positive diagonal."""
+    if np.abs(array).max() > LARGEST:
+        return False
+    diagonals = array if array.ndim < 3 else np.einsum("kll->kl", array)
+    return bool(diagonals.min() > 0 and not (array.ndim == 3 and np.tril(array, -1).any()))
+
+
+def _is_real(value: Any) -> bool:
+    """Whether this is a finite number, and no flag."""
+    return not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+def _is_nonnegative(value: Any) -> bool:
+    """Whether this is a finite number of at least zero."""
+    return _is_real(value) and value >= 0
+
+
+def _is_count(value: Any) -> bool:
+    """Whether this is a number of steps, or a seed."""
+    return type(value) is int and 0 <= value < 2**63
+
+
+ARRAY_CHECKS: dict[str, Callable[[np.ndarray], bool]] = {
+    "weights_": _is_shares,
+    "cluster_centers_": _is_located,
+    "means_": _is_located,
+    "covariances_": _is_positive,
+    "precisions_": _is_positive,
+    "precisions_cholesky_": _is_root,
+}
+NUMBER_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "_seed": lambda value: _is_count(value) and value < 2**32,
+    "converged_": lambda value: isinstance(value, bool),
+    "inertia_": _is_nonnegative,
+    "n_iter_": _is_count,
+}
