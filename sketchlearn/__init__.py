@@ -3,16 +3,20 @@
 Data becomes a sketch in one pass; a sketch becomes a model without the data.
 """
 
-from sketchlearn.decoders import count_clusters, synthesize
-from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans, load_model
-from sketchlearn.exceptions import (
-    EmptySketchError,
-    ModelFormatError,
-    SketchFormatError,
-    SketchMismatchError,
-    SourceError,
-)
-from sketchlearn.sketching import Checkpoint, Sketch, Sketcher, compare, open_source
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sketchlearn.decoders import count_clusters, synthesize
+    from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans, load_model
+    from sketchlearn.exceptions import (
+        EmptySketchError,
+        ModelFormatError,
+        SketchFormatError,
+        SketchMismatchError,
+        SourceError,
+    )
+    from sketchlearn.sketching import Checkpoint, Sketch, Sketcher, compare, open_source
 
 __version__ = "0.1.0"
 
@@ -34,3 +38,25 @@ __all__ = [
     "open_source",
     "synthesize",
 ]
+
+# Folders whose public names these are. They are imported when a name is first asked for, so that
+# the command line can answer an interrupt from its first moment on.
+_FOLDERS = ("exceptions", "frequencies", "sketching", "atoms", "decoders", "estimators")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name, or one of the folders, when it is first asked for."""
+    if name in _FOLDERS:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in __all__:
+        for folder in _FOLDERS:
+            module = importlib.import_module(f"{__name__}.{folder}")
+            if hasattr(module, name):
+                globals()[name] = found = getattr(module, name)
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Name what is public."""
+    return sorted({*globals(), *__all__, *_FOLDERS})

@@ -284,7 +284,7 @@ def test_a_checkpoint_of_something_else_is_refused(folder):
         (["sketch", "day-0.parquet", "-o", "x"], "city"),
         (sketch("--filter", "price", "-o", "x"), "--filter expects a column, one of"),
         (sketch("--columns", "a,,b", "-o", "x"), "--columns expects names separated by commas"),
-        (sketch("-m", "0", "-o", "x"), "n_frequencies"),
+        (sketch("-m", "0", "-o", "x"), "--frequencies"),
         (sketch("--like", "all.sketch", "-m", "9", "-o", "x"), "--like takes the operator of"),
         (sketch("--like", "day-0.parquet", "-o", "x"), "not a sketch file"),
         (sketch("-o", "nowhere/x"), "the directory nowhere of -o x does not exist"),
@@ -297,7 +297,7 @@ def test_a_checkpoint_of_something_else_is_refused(folder):
         (["merge", "all.sketch", "all.model", "-o", "x"], "all.model: not a sketch file"),
         (["info", "day-1.parquet"], "day-1.parquet: not a sketch file"),
         (["subtract", "all.sketch", "all.sketch", "all.sketch", "-o", "x"], "does not contain"),
-        (["fit", "kmeans", "all.sketch", "-k", "0", "-o", "x"], "n_clusters must be at least 1"),
+        (["fit", "kmeans", "all.sketch", "-k", "0", "-o", "x"], "--clusters must be at least 1"),
         (["predict", "all.sketch", "day-0.parquet", "-o", "x.pq"], "all.sketch: not a model file"),
         (["predict", "all.model", "day-0.parquet", "-o", "x.pq"], "city"),
         (
@@ -341,7 +341,8 @@ def test_strangers_are_told_how_to_be_made_alike(folder):
 
 
 def test_a_full_disk_is_said_and_leaves_what_was_there(folder, monkeypatch):
-    Path("out.sketch").write_bytes(b"older")
+    older = Sketch.empty(Sketch.load("all.sketch").operator)
+    older.save("out.sketch")
     before = sorted(os.listdir())
 
     def full(_):
@@ -349,7 +350,7 @@ def test_a_full_disk_is_said_and_leaves_what_was_there(folder, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     assert os.strerror(errno.ENOSPC) in failed("merge", "all.sketch", "-o", "out.sketch")
-    assert Path("out.sketch").read_bytes() == b"older"
+    assert Path("out.sketch").read_bytes() == older.to_bytes()
     assert sorted(os.listdir()) == before
 
 
@@ -366,6 +367,8 @@ def test_wrong_usage_is_2(folder):
         ["subtract"],
         ["info"],
         ["compare"],
+        ["count"],
+        ["centroids"],
         ["predict"],
         ["fit", "kmeans"],
         ["fit", "gmm"],

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sketchlearn import Sketch, Sketcher
+from sketchlearn import Checkpoint, Sketch, Sketcher
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "sketchlearn"]
@@ -23,6 +23,10 @@ SKETCH = ["sketch", "rows.npy", "-m", "50", "--clusters", "3", "--jobs", "1", "-
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    # Started by nohup or in the background, tests inherit that signals are ignored.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     np.save("rows.npy", np.random.default_rng(0).normal(size=(300_000, 2)))
     return tmp_path
 
@@ -70,6 +74,58 @@ def test_an_interrupted_run_ends_with_130_and_goes_on_to_the_same_bytes(folder):
     assert sorted(os.listdir()) == ["rows.npy", "x.sketch"]
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_terminated_run_writes_its_checkpoint_too(folder, name):
+    stopped = run([sys.executable, "-c", STOPPED.format(name), *SKETCH, "-o", "x.sketch"])
+    assert stopped.returncode == 128 + getattr(signal, name)
+    assert stopped.stderr == (
+        "sketchlearn: terminated: the checkpoint x.sketch.checkpoint remains; the same command "
+        "goes on from it\n"
+    )
+    # Written when the signal came, for half a minute has not passed.
+    assert Checkpoint("x.sketch.checkpoint").load().n_rows > 0
+    again = run([*COMMAND, *SKETCH, "-o", "x.sketch"])
+    assert again.returncode == 0, again.stderr
+    assert sorted(os.listdir()) == ["rows.npy", "x.sketch"]
+    stopped = run([sys.executable, "-c", STOPPED_DECODE.replace("SIGINT", name), *FIT])
+    assert stopped.returncode == 128 + getattr(signal, name)
+    assert stopped.stderr == "sketchlearn: terminated: nothing was written\n"
+    assert sorted(os.listdir()) == ["rows.npy", "x.sketch"]
+
+
+# Sends itself a signal when a module is about to be imported.
+STOPPED_EARLY = """
+import os, runpy, signal, sys
+def hook(event, arguments):
+    if event == "import" and arguments[0] == "{}":
+        os.kill(os.getpid(), signal.{})
+sys.addaudithook(hook)
+sys.argv[0] = "sketchlearn"
+runpy.run_module("sketchlearn", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [("typer", "SIGINT"), ("numpy", "SIGINT"), ("sklearn", "SIGTERM")]
+)
+def test_an_interrupt_while_it_starts_is_no_traceback(folder, module, name):
+    program = STOPPED_EARLY.format(module, name)
+    stopped = run([sys.executable, "-c", program, *SKETCH, "-o", "x.sketch"])
+    assert stopped.returncode == 128 + getattr(signal, name)
+    assert stopped.stderr == "sketchlearn: interrupted\n"
+    assert stopped.stdout == ""
+    assert os.listdir() == ["rows.npy"]
+
+
+def test_signals_that_are_ignored_stay_ignored(folder):
+    program = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)" + STOPPED.format(
+        "SIGHUP"
+    )
+    done = run([sys.executable, "-c", program, *SKETCH, "-o", "x.sketch"])
+    assert done.returncode == 0, done.stderr
+    assert Sketch.load("x.sketch").n_samples == 300_000
+
+
 def test_a_killed_run_goes_on_too_and_an_interrupt_without_checkpoint_leaves_nothing(folder):
     arguments = [*SKETCH, "-o", "x.sketch"]
     killed = run([sys.executable, "-c", STOPPED.format("SIGKILL"), *arguments])
@@ -111,11 +167,13 @@ with on_progress(lambda progress: os.kill(os.getpid(), signal.SIGINT)):
 """
 
 
+FIT = ["fit", "kmeans", "x.sketch", "-k", "3", "-o", "x.model"]
+
+
 def test_an_interrupted_decode_writes_nothing_and_leaves_the_sketch(folder):
     assert run([*COMMAND, *SKETCH, "-o", "x.sketch"]).returncode == 0
     before = Path("x.sketch").read_bytes()
-    fit = ["fit", "kmeans", "x.sketch", "-k", "3", "-o", "x.model"]
-    stopped = run([sys.executable, "-c", STOPPED_DECODE, *fit])
+    stopped = run([sys.executable, "-c", STOPPED_DECODE, *FIT])
     assert stopped.returncode == 130
     assert stopped.stderr == "sketchlearn: interrupted: nothing was written\n"
     assert sorted(os.listdir()) == ["rows.npy", "x.sketch"]

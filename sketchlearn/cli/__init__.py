@@ -1,4 +1,4 @@
-"""The command line: `sketchlearn sketch | merge | subtract | info | compare | fit | predict`."""
+"""The command line: sketch, merge, subtract, info, compare, count, fit, centroids, predict."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import sys
 
 def main() -> None:
     """Run the command line; it needs typer and rich."""
+    # Before anything that takes long to import.
+    from sketchlearn.cli.signals import leave_on_signals
+
+    leave_on_signals()
     try:
         import rich  # noqa: F401
         import typer  # noqa: F401

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import sketchlearn
-from sketchlearn.cli import models, sketches
+from sketchlearn.cli import models, predictions, sketches
 from sketchlearn.cli.reporting import reported
 
 app = typer.Typer(
@@ -25,12 +25,14 @@ for command in (
     sketches.subtract,
     sketches.info,
     sketches.compare,
+    models.count,
 ):
     app.command()(reported(command))
 app.add_typer(fit, name="fit")
 fit.command()(reported(models.kmeans))
 fit.command()(reported(models.gmm))
-app.command()(reported(models.predict))
+app.command()(reported(models.centroids))
+app.command()(reported(predictions.predict))
 
 
 def _print_version(is_asked: bool) -> None:
@@ -51,7 +53,9 @@ def start(
     \b
       sketchlearn sketch 'sales/*.parquet' --columns price,weight --clusters 8 -o sales.sketch
       sketchlearn fit kmeans sales.sketch -k 8 -o sales.model
+      sketchlearn centroids sales.model
       sketchlearn predict sales.model new.parquet --columns price,weight -o labels.parquet
 
-    Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong usage, 130 interrupted.
+    Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong usage, 130 interrupted,
+    143 terminated. A command never writes to a file that it reads.
     """

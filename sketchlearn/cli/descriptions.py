@@ -39,7 +39,7 @@ def _of_model(path: Path) -> dict[str, object]:
         "parameters": model.parameters,
         "fitted": {name: number for name, number in model.numbers.items() if name[0] != "_"},
         "weights": model.arrays["weights_"].tolist(),
-        "feature_names": model.feature_names,
+        **({"feature_names": model.feature_names} if model.feature_names else {}),
         **_sketch(model.sketch),
     }
 

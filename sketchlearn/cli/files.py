@@ -1,15 +1,18 @@
-"""Files that commands read and write, and errors that name them."""
+"""Files that commands read and write: errors that name them, and nothing overwritten by mistake."""
 
 from __future__ import annotations
 
+import fnmatch
+import glob
 import os
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sketchlearn import Sketch, load_model
+from sketchlearn.sketching import RowSource
+from sketchlearn.sketching.container import format_of
+from sketchlearn.sketching.sources.opening import ENDINGS
 
 Content = TypeVar("Content")
 
@@ -44,35 +47,133 @@ def named(read: Callable[[Path], Content], path: Path) -> Content:
         raise type(error)(f"{path}: {error}") from error
 
 
-def require_writable(path: Path) -> None:
-    """Refuse a place for a result that cannot hold one, before any work is done.
+def has_format(format_: str) -> Callable[[Path], bool]:
+    """Return what tells whether a file is of a format of this library."""
+    return lambda path: format_of(path) == format_
+
+
+def require_writable(
+    output: Path,
+    inputs: Iterable[Path],
+    is_alike: Callable[[Path], bool],
+    noun: str,
+    is_forced: bool,
+    data: tuple[RowSource, list[str]] | None = None,
+) -> None:
+    """Refuse a place for a result that cannot hold one, or holds something else, before any work.
+
+    Parameters
+    ----------
+    output : Path
+        Where the result goes.
+    inputs : iterable of Path
+        What the command reads; it is never written to.
+    is_alike : callable
+        Whether a file that is there already is a result of this kind.
+    noun : str
+        What messages call such a result.
+    is_forced : bool
+        Whether a file of another kind may be replaced.
+    data : (RowSource, list of str), optional
+        Rows that the command reads, and what they were called: a file that these names would stand
+        for once it is there is none to write to either.
 
     Raises
     ------
     OSError
         If the folder is missing, or the path is a folder.
+    ValueError
+        If the output is an input, or a file of another kind that may not be replaced.
     """
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a directory; -o expects a file")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the directory {path.parent} of -o {path.name} does not exist")
+    if output.is_dir():
+        raise IsADirectoryError(f"{output} is a directory; -o expects a file")
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"the directory {output.parent} of -o {output.name} does not exist")
+    for path in inputs:
+        if is_same_file(output, path):
+            raise ValueError(f"-o {output} is {path}, which is read here: choose another name")
+    if data:
+        _require_unread(output, *data)
+    is_other = output.is_file() and output.stat().st_size > 0 and not is_alike(output)
+    if is_other and not is_forced:
+        raise ValueError(
+            f"{output} is there and is not {noun}: choose another name, or replace it with --force"
+        )
 
 
-@contextmanager
-def replaced_when_done(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside a file, which takes its place if all goes well."""
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        # A device or a pipe cannot be replaced.
-        yield target
-        return
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+def _require_unread(output: Path, source: RowSource, data: list[str]) -> None:
+    """Refuse an output that is among the data, or would be if the command were called again.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    for part in source.parts:
+        # The file, and where an array within it was chosen, the file without the array's name.
+        for path in {part.name, part.name.partition("::")[0]}:
+            if is_same_file(output, Path(path)) or _is_within(output, path):
+                raise ValueError(
+                    f"-o {output} is, or lies in, {path}, which is read here: choose another name"
+                )
+    for entry in data:
+        if "://" not in entry and _would_be_read(output, os.path.expanduser(entry)):
+            raise ValueError(
+                f"-o {output} would be among the data the next time, since {entry} stands for it: "
+                "choose another name or directory"
+            )
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, by links of any kind."""
     try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_within(output: Path, folder: str) -> bool:
+    """Whether a file is, or would be, somewhere in a folder."""
+    return os.path.isdir(folder) and Path(os.path.realpath(folder)) in _resolved(output).parents
+
+
+def _resolved(output: Path) -> Path:
+    """Return a path whose folders are no links; the file itself may be one, or missing."""
+    return Path(os.path.realpath(output.parent)) / output.name
+
+
+def _would_be_read(output: Path, entry: str) -> bool:
+    """Whether a directory or a pattern of data stands for a file of this name."""
+    if os.path.isdir(entry):
+        inner = _resolved(output).parts[len(Path(os.path.realpath(entry)).parts) :]
+        is_read = output.name.lower().endswith(ENDINGS)
+        return is_read and _is_within(output, entry) and not any(map(_is_hidden, inner))
+    if os.path.exists(entry) or not glob.has_magic(entry):
+        return False
+    # The part before the first wildcard may lead through links.
+    parts = Path(os.path.abspath(entry)).parts
+    n_plain = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    pattern = (*Path(os.path.realpath(Path(*parts[:n_plain]))).parts, *parts[n_plain:])
+    place = _resolved(output)
+    folders = [folder for folder in place.parents if _matches(folder.parts, pattern)]
+    return _matches(place.parts, pattern) or any(
+        _would_be_read(output, str(folder)) for folder in folders
+    )
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether directories of data are read without it."""
+    return name.startswith((".", "_"))
+
+
+def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether the parts of a path match those of a pattern, as `glob` would have it."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return _matches(parts, pattern[1:]) or (
+            bool(parts) and not parts[0].startswith(".") and _matches(parts[1:], pattern)
+        )
+    if not parts or (parts[0].startswith(".") and not pattern[0].startswith(".")):
+        return False
+    return fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])

@@ -1,9 +1,7 @@
-"""The commands about models: fit kmeans, fit gmm, predict."""
+"""The commands about models: fit kmeans, fit gmm, centroids, count."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,22 +9,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans
-from sketchlearn.cli.files import model_in, replaced_when_done, require_writable, sketch_in
-from sketchlearn.cli.options import (
-    Columns,
-    Conditions,
-    Data,
-    Output,
-    Seed,
-    chosen_columns,
-    conditions,
-)
-from sketchlearn.cli.reporting import decode_status, note, progress_bar
-from sketchlearn.sketching import RowSource, open_source
+from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, count_clusters
+from sketchlearn.cli.files import has_format, model_in, require_writable, sketch_in
+from sketchlearn.cli.options import AsJson, Force, Output, Seed, SketchFile
+from sketchlearn.cli.printing import print_json, print_rows, print_values
+from sketchlearn.cli.reporting import decode_status, note
+from sketchlearn.estimators.model_files import MODEL_FILE
 
-SketchFile = Annotated[Path, typer.Argument(help="A sketch's file.", show_default=False)]
-LABEL_FILES = (".parquet", ".pq", ".csv")
 NInit = Annotated[
     int | None,
     typer.Option(
@@ -51,6 +40,7 @@ def kmeans(
     n_clusters: Annotated[int, typer.Option("--clusters", "-k", help="Number of clusters.")],
     n_init: NInit = None,
     seed: Seed = 0,
+    is_forced: Force = False,
 ) -> None:
     """Learn k centroids from a sketch.
 
@@ -60,7 +50,7 @@ def kmeans(
     model = CompressiveKMeans(
         n_clusters, n_init="auto" if n_init is None else n_init, random_state=seed
     )
-    _fit(model, sketch, output)
+    _fit(model, sketch, output, is_forced)
 
 
 def gmm(
@@ -72,6 +62,7 @@ def gmm(
     ] = CovarianceType.diag,
     n_init: NInit = None,
     seed: Seed = 0,
+    is_forced: Force = False,
 ) -> None:
     """Learn a Gaussian mixture from a sketch.
 
@@ -84,84 +75,103 @@ def gmm(
         n_init="auto" if n_init is None else n_init,
         random_state=seed,
     )
-    _fit(model, sketch, output)
+    _fit(model, sketch, output, is_forced)
 
 
-def predict(
+def centroids(
     model: Annotated[Path, typer.Argument(help="A model's file.", show_default=False)],
-    data: Data,
-    output: Output,
-    columns: Columns = None,
-    where: Conditions = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Write every row's cluster to a Parquet or CSV file.
+    """Show the centroids of a model, or a mixture's means and standard deviations.
 
-    In bounded memory. The one column, label, is in the order of the rows.
+    A line a cluster, the heaviest first: its share of the rows, and its place in each feature.
 
     \b
-      sketchlearn predict week.model 'day-*.parquet' --columns price,weight -o labels.parquet
+      sketchlearn centroids week.model
+      sketchlearn centroids week.model --json | jq .centroids
     """
-    require_writable(output)
-    if output.suffix.lower() not in LABEL_FILES:
-        raise ValueError(
-            f"labels are written to files that end in {', '.join(LABEL_FILES)}, got {output.name}"
-        )
-    estimator: Any = model_in(model)
-    source = open_source(data, chosen_columns(columns, data), conditions(where))
-    source.expect(estimator.n_features_in_, getattr(estimator, "feature_names_in_", None))
-    # The rows come without their names, which were compared.
-    estimator.__dict__.pop("feature_names_in_", None)
-    with (
-        replaced_when_done(output) as temporary,
-        _label_writer(temporary, output.suffix.lower()) as write,
-        progress_bar("labelling") as progress,
-    ):
-        n_rows, total = 0, source.n_rows()
-        for labels in _labels(estimator, source):
-            write(labels)
-            n_rows += len(labels)
-            progress(n_rows, total)
-    note(f"{output}: {n_rows:,} labels")
+    estimator = model_in(model)
+    is_mixture = isinstance(estimator, CompressiveGaussianMixture)
+    places = estimator.means_ if is_mixture else estimator.cluster_centers_
+    d = estimator.n_features_in_
+    names = list(getattr(estimator, "feature_names_in_", range(d)))
+    deviations = _deviations(estimator) if is_mixture else np.empty((len(places), 0))
+    if as_json:
+        values: dict[str, object] = {
+            "feature_names": list(map(str, names)),
+            "weights": estimator.weights_.tolist(),
+            "centroids": places.tolist(),
+        }
+        if is_mixture:
+            values["standard_deviations"] = deviations.tolist()
+            values["covariances"] = estimator.covariances_.tolist()
+        print_json(values)
+        return
+    spreads = [f"sd {name}" for name in names] if is_mixture else []
+    rows = np.column_stack([estimator.weights_, places, deviations]).tolist()
+    print_rows(
+        ["cluster", "share", *map(str, names), *spreads],
+        [[i, *row] for i, row in enumerate(rows)],
+    )
 
 
-def _labels(estimator: Any, source: RowSource) -> Iterator[np.ndarray]:
-    """Predict chunk by chunk, naming the file of rows that cannot be."""
-    for part in source.parts:
-        for chunk in source.read(part):
-            try:
-                labels = estimator.predict(chunk.rows)
-            except ValueError as error:
-                raise ValueError(f"{part.name}: {error}") from error
-            yield labels
+def count(
+    sketch: SketchFile,
+    most: Annotated[int, typer.Option("--most", help="The largest number to try.", min=1)] = 20,
+    covariance: Annotated[
+        CovarianceType, typer.Option(help="Shape of the clusters.")
+    ] = CovarianceType.spherical,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Tell how many clusters a sketch shows.
+
+    The smallest number whose mixture explains the sketch, or, where none does, the one beyond which
+    more clusters stop helping much. The sketch should have been made for about as many (--clusters
+    of sketch) as are tried here.
+
+    \b
+      sketchlearn count week.sketch --most 12
+    """
+    try:
+        with decode_status():
+            found = count_clusters(
+                sketch_in(sketch),
+                range(1, most + 1),
+                covariance_type=covariance.value,
+                random_state=seed,
+            )
+    except KeyboardInterrupt as interrupt:
+        interrupt.args = ("nothing was counted",)
+        raise
+    print_values(
+        {
+            "n_clusters": found.n_clusters,
+            "explains_the_sketch": found.is_resolved,
+            "cost": [mixture.cost for _, mixture in sorted(found.mixtures.items())],
+        },
+        as_json,
+    )
 
 
-def _fit(model: Any, sketch: Path, output: Path) -> None:
+def _deviations(mixture: CompressiveGaussianMixture) -> np.ndarray:
+    """Return the standard deviations (k, d) of a mixture's components along the features."""
+    variances = mixture.covariances_
+    if mixture.covariance_type == "full":
+        variances = np.einsum("kll->kl", variances)
+    elif mixture.covariance_type == "spherical":
+        variances = np.repeat(variances[:, None], mixture.n_features_in_, axis=1)
+    return np.sqrt(variances)
+
+
+def _fit(model: Any, sketch: Path, output: Path, is_forced: bool) -> None:
     """Fit on a sketch and save."""
-    require_writable(output)
+    require_writable(output, [sketch], has_format(MODEL_FILE.format), "a model", is_forced)
     try:
         with decode_status():
             model.fit_sketch(sketch_in(sketch))
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("nothing was written") from None
+    except KeyboardInterrupt as interrupt:
+        interrupt.args = ("nothing was written",)
+        raise
     model.save(output)
     note(f"{output}: a {type(model).__name__}, cost {model.cost_:.4g}")
-
-
-@contextmanager
-def _label_writer(path: Path, ending: str) -> Iterator[Callable[[np.ndarray], None]]:
-    """Give what adds labels to a file of one column."""
-    try:
-        import pyarrow
-        import pyarrow.csv
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError("labels are written by pyarrow: install sketchlearn[cli]") from error
-    schema = pyarrow.schema([("label", pyarrow.int32())])
-    opened = pyarrow.csv.CSVWriter if ending == ".csv" else pyarrow.parquet.ParquetWriter
-    with opened(path, schema) as writer:
-
-        def write(labels: np.ndarray) -> None:
-            column = pyarrow.array(labels, type=pyarrow.int32())
-            writer.write_batch(pyarrow.record_batch([column], schema=schema))
-
-        yield write

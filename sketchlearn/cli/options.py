@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 import re
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-CONDITION = re.compile(r"^\s*(.+?)\s*(==|!=|<=|>=|<|>|=| not in | in )\s*(.+?)\s*$")
+from sketchlearn.sketching.sources.arrow import arrow_package
+
+# A name, in double quotes if it holds what would end it; two of them stand for one.
+QUOTED = r'"(?:[^"]|"")*"'
+CONDITION = re.compile(
+    rf"^\s*({QUOTED}|.+?)\s*(==|!=|<=|>=|<|>|=| not in | in )\s*(.+?)\s*$", re.DOTALL
+)
+PRESENCE = re.compile(rf"^\s*({QUOTED}|.+?)\s+is\s+(not\s+)?(null|nan)\s*$", re.DOTALL | re.I)
+NAME = re.compile(rf"\s*({QUOTED}|[^,\"][^,]*|)\s*(,|$)")
 # Files of arrays, whose columns have numbers instead of names.
 ARRAY_ENDINGS = (".npy", ".npz", ".zarr", ".h5", ".hdf5")
 
@@ -21,12 +32,14 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SketchFile = Annotated[Path, typer.Argument(help="A sketch's file.", show_default=False)]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
         "--columns",
         help="Features, by name and separated by commas; by number, from 0, in arrays. By default "
-        "all columns.",
+        "all columns. A name that holds a comma goes in double quotes.",
         show_default=False,
     ),
 ]
@@ -34,7 +47,8 @@ Conditions = Annotated[
     list[str] | None,
     typer.Option(
         "--filter",
-        help="Rows to read, e.g. 'price > 0' or 'city in Oslo,Rome'; and again for more.",
+        help="Rows to read, e.g. 'price > 0', 'city in Oslo,Rome' or 'price is not null'; and "
+        "again for more conditions, all of which must hold.",
         show_default=False,
     ),
 ]
@@ -56,9 +70,37 @@ Clusters = Annotated[
         "--clusters", "-k", help="How many clusters are expected: a hint.", show_default=False
     ),
 ]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace OUTPUT even if it is a file of another kind.")
+]
+
+
+def read_scale(text: str) -> float | str:
+    """Read a scale: a positive number, or a word.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is neither.
+    """
+    if text in ("auto", "columns"):
+        return text
+    with suppress(ValueError):
+        if 0 < (scale := float(text)) < float("inf"):
+            return scale
+    raise typer.BadParameter(f"expected a positive number, auto or columns, got {text!r}")
+
+
 Scale = Annotated[
-    float | None,
-    typer.Option("--scale", help="Standard deviation of a cluster, if known.", show_default=False),
+    Any,
+    typer.Option(
+        "--scale",
+        parser=read_scale,
+        metavar="[NUMBER|auto|columns]",
+        help="Standard deviation of a cluster, if known; columns: tell columns of different units "
+        "apart, for mixtures.",
+        show_default=False,
+    ),
 ]
 Weight = Annotated[
     str | None, typer.Option("--weight", help="Column to weigh rows by.", show_default=False)
@@ -95,9 +137,7 @@ def chosen_columns(options: list[str] | None, data: list[str]) -> list[str | int
     """
     if not options:
         return None
-    names = [name.strip() for option in options for name in option.split(",")]
-    if not all(names):
-        raise ValueError(f"--columns expects names separated by commas, got {','.join(options)!r}")
+    names = names_in(options, "--columns")
     if not data[0].rstrip("/").lower().endswith(ARRAY_ENDINGS):
         return list(names)
     if not all(name.isdecimal() for name in names):
@@ -105,15 +145,43 @@ def chosen_columns(options: list[str] | None, data: list[str]) -> list[str | int
     return [int(name) for name in names]
 
 
-def conditions(options: list[str] | None) -> list[tuple[str, str, Any]] | None:
-    """Give conditions as pyarrow's filters: (column, operator, value).
+def conditions(options: list[str] | None) -> Any:
+    """Return conditions as pyarrow's filters: (column, operator, value), or as an expression.
 
     Raises
     ------
     ValueError
         If one cannot be read.
+    ImportError
+        If pyarrow is missing where an expression is needed.
     """
-    return [_condition(option) for option in options] if options else None
+    if not options:
+        return None
+    presences = [_presence(option) for option in options]
+    comparisons = [
+        _condition(option)
+        for option, presence in zip(options, presences, strict=True)
+        if presence is None
+    ]
+    if len(comparisons) == len(options):
+        return comparisons
+    arrow_package()
+    from pyarrow import compute
+    from pyarrow.parquet import filters_to_expression
+
+    # What lists of pyarrow cannot say.
+    said = [filters_to_expression(comparisons)] if comparisons else []
+    for column, is_not, what in filter(None, presences):
+        field = compute.field(column)
+        is_so = field.is_null() if what == "null" else compute.is_nan(field)
+        said.append(~is_so if is_not else is_so)
+    return functools.reduce(operator.and_, said)
+
+
+def _presence(text: str) -> tuple[str, bool, str] | None:
+    """Read a condition on missing values: the column, whether negated, null or nan."""
+    match = PRESENCE.match(text)
+    return match and (_name(match[1]), bool(match[2]), match[3].lower())
 
 
 def _condition(text: str) -> tuple[str, str, Any]:
@@ -121,13 +189,43 @@ def _condition(text: str) -> tuple[str, str, Any]:
     match = CONDITION.match(text)
     if match is None:
         raise ValueError(
-            "--filter expects a column, one of == != < <= > >= in 'not in', and a value, got "
-            f"{text!r}"
+            "--filter expects a column, one of == != < <= > >= in 'not in', and a value, or a "
+            f"column and 'is null', 'is not null', 'is nan' or 'is not nan', got {text!r}"
         )
-    column, operator, value = match[1], match[2].strip(), match[3]
-    if operator in ("in", "not in"):
-        return column, operator, [_value(part.strip()) for part in value.split(",")]
-    return column, "==" if operator == "=" else operator, _value(value)
+    column, comparison, value = _name(match[1]), match[2].strip(), match[3]
+    if comparison in ("in", "not in"):
+        return column, comparison, [_value(part.strip()) for part in value.split(",")]
+    return column, "==" if comparison == "=" else comparison, _value(value)
+
+
+def names_in(options: list[str], option_name: str) -> list[str]:
+    """Split options at commas, but for those in double quotes.
+
+    Raises
+    ------
+    ValueError
+        If a name is empty, or a quote is not closed.
+    """
+    return [name for option in options for name in _split(option, option_name)]
+
+
+def _split(option: str, option_name: str) -> list[str]:
+    """Split one option at commas."""
+    names, at, separator = [], 0, ","
+    while separator:
+        match = NAME.match(option, at)
+        if match is None or not _name(match[1]):
+            raise ValueError(f"{option_name} expects names separated by commas, got {option!r}")
+        names.append(_name(match[1]))
+        at, separator = match.end(), match[2]
+    return names
+
+
+def _name(text: str) -> str:
+    """Take a name out of its double quotes, if it is in any."""
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return text[1:-1].replace('""', '"')
+    return text.strip()
 
 
 def _value(text: str) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import re
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,9 +17,22 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from sketchlearn.cli.signals import raised_signals
 from sketchlearn.decoders import on_progress
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
+# What the library's messages call parameters, and what the command line has in their place.
+OPTIONS = {
+    "covariance_type": "--covariance",
+    "n_clusters": "--clusters",
+    "n_components": "--components",
+    "n_frequencies": "--frequencies",
+    "n_init": "--n-init",
+    "n_jobs": "--jobs",
+    "random_state": "--seed",
+    "sample_weight": "--weight",
+}
+PARAMETER = re.compile(rf"(?<![\w'\"./-])({'|'.join(OPTIONS)})(?:=(\w+))?(?![\w'\"/]|\.\w)")
 
 # Called with the rows so far and of all, None if nobody knows.
 OnProgress = Callable[[int, int | None], None]
@@ -25,7 +40,21 @@ OnProgress = Callable[[int, int | None], None]
 
 def say(text: str) -> None:
     """Write one line to standard error."""
-    typer.echo(f"sketchlearn: {' '.join(text.split())}", err=True)
+    typer.echo(f"sketchlearn: {printable(' '.join(text.split()))}", err=True)
+
+
+def printable(text: str) -> str:
+    r"""Return text that a terminal shows as it is: what would steer it comes as ``\x1b`` and so on.
+
+    Names of files and columns may hold anything.
+    """
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(shown)
+
+
+def in_options(text: str) -> str:
+    """Return a message of the library in the words of the command line: n_init is --n-init."""
+    return PARAMETER.sub(lambda m: OPTIONS[m[1]] + (f" {m[2]}" if m[2] else ""), text)
 
 
 def note(text: str) -> None:
@@ -39,14 +68,16 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        with warnings.catch_warnings():
+        with raised_signals(), warnings.catch_warnings():
             warnings.simplefilter("default", UserWarning)
             warnings.showwarning = _show_warning
             try:
                 command(*args, **kwargs)
             except KeyboardInterrupt as interrupt:
-                say(": ".join(["interrupted", *map(str, interrupt.args)]))
-                raise typer.Exit(INTERRUPTED) from None
+                number = getattr(interrupt, "number", signal.SIGINT)
+                word = "interrupted" if number == signal.SIGINT else "terminated"
+                say(": ".join([word, *map(str, interrupt.args)]))
+                raise typer.Exit(128 + number) from None
             except BrokenPipeError:
                 # Whoever read has gone, `head` for instance; Python must not write there again.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -58,18 +89,18 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
                 say("error: out of memory")
                 raise typer.Exit(FAILED) from None
             except (ValueError, TypeError, ImportError) as error:
-                say(f"error: {error}")
+                say(f"error: {in_options(str(error))}")
                 raise typer.Exit(FAILED) from None
 
     return run
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[OnProgress]:
-    """Give what shows rows, rows a second and time left; nothing unless on a terminal."""
+def progress_bar(what: str) -> Iterator[OnProgress | None]:
+    """Give what shows rows, rows a second and time left; None unless on a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda n_rows, total: None
+        yield None
         return
     columns = (
         TextColumn("{task.description}"),
@@ -92,13 +123,13 @@ def decode_status() -> Iterator[None]:
         return
     with (
         console.status("decoding") as status,
-        on_progress(lambda progress: status.update(str(progress))),
+        on_progress(lambda progress: status.update(Text(printable(str(progress))))),
     ):
         yield
 
 
 class _RowsPerSecond(ProgressColumn):
-    """Speed of late."""
+    """Rows per second, recently."""
 
     def render(self, task: Task) -> Text:
         """Give the text of a task."""
@@ -107,7 +138,7 @@ class _RowsPerSecond(ProgressColumn):
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     """Write a warning as one line."""
-    say(f"warning: {message}")
+    say(f"warning: {in_options(str(message))}")
 
 
 def _os_message(error: OSError) -> str:

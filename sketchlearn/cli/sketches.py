@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from sketchlearn import Checkpoint, Sketch, Sketcher, SketchMismatchError, SourceError
 from sketchlearn import compare as compared
 from sketchlearn.cli.descriptions import described
-from sketchlearn.cli.files import named, require_writable, sketch_in
+from sketchlearn.cli.files import (
+    has_format,
+    named,
+    require_writable,
+    sketch_in,
+)
 from sketchlearn.cli.options import (
+    AsJson,
     Clusters,
     Columns,
     Conditions,
     Data,
+    Force,
     Frequencies,
     IsKept,
     Jobs,
@@ -27,15 +31,17 @@ from sketchlearn.cli.options import (
     Output,
     Scale,
     Seed,
+    SketchFile,
     SkipsErrors,
     Weight,
     chosen_columns,
     conditions,
 )
+from sketchlearn.cli.printing import print_values
 from sketchlearn.cli.reporting import note, progress_bar, say
+from sketchlearn.sketching import RowSource, open_source
+from sketchlearn.sketching.serialization import SKETCH_FILE
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-SketchFile = Annotated[Path, typer.Argument(help="A sketch's file.", show_default=False)]
 SketchFiles = Annotated[list[Path], typer.Argument(help="Sketch files.", show_default=False)]
 
 
@@ -53,6 +59,7 @@ def sketch(
     skips_errors: SkipsErrors = False,
     seed: Seed = 0,
     jobs: Jobs = -1,
+    is_forced: Force = False,
 ) -> None:
     """Turn rows into a sketch, in one pass and bounded memory.
 
@@ -66,14 +73,10 @@ def sketch(
         raise ValueError(
             "--like takes the operator of another sketch: leave out -m, --clusters and --scale"
         )
-    require_writable(output)
+    source = open_source(data, chosen_columns(columns, data), conditions(where), weight)
+    _require_sketch(output, [like] if like else [], is_forced, (source, data))
     checkpoint = output.with_name(f"{output.name}.checkpoint") if is_kept else None
-    query: dict[str, Any] = {
-        "sample_weight": weight,
-        "columns": chosen_columns(columns, data),
-        "filter": conditions(where),
-        "on_error": _Skipped() if skips_errors else "raise",
-    }
+    on_error: Any = _Skipped() if skips_errors else "raise"
     sketcher = _operator_at_hand(like, checkpoint, n_frequencies, jobs)
     if sketcher is None:
         note("choosing frequencies on a sample of the rows")
@@ -84,21 +87,21 @@ def sketch(
             keep_pilot=False,
             random_state=seed,
             n_jobs=jobs,
-        ).fit(data, **query)
-    result = _sketched(sketcher, data, checkpoint, query)
+        ).fit(source, on_error=on_error)
+    result = _sketched(sketcher, source, checkpoint, on_error)
     result.save(output)
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
     note(f"{output}: {_in_words(result)}")
 
 
-def merge(sketches: SketchFiles, output: Output) -> None:
+def merge(sketches: SketchFiles, output: Output, is_forced: Force = False) -> None:
     """Add sketches: that of all their rows, exactly.
 
     \b
       sketchlearn merge monday.sketch tuesday.sketch -o week.sketch
     """
-    require_writable(output)
+    _require_sketch(output, sketches, is_forced)
     _combine(sketches, Sketch.__add__).save(output)
 
 
@@ -106,13 +109,14 @@ def subtract(
     sketch: SketchFile,
     taken: Annotated[list[Path], typer.Argument(help="Sketches to take out.", show_default=False)],
     output: Output,
+    is_forced: Force = False,
 ) -> None:
     """Take the rows of sketches out of another.
 
     \b
       sketchlearn subtract week.sketch monday.sketch -o rest.sketch
     """
-    require_writable(output)
+    _require_sketch(output, [sketch, *taken], is_forced)
     _combine([sketch, *taken], Sketch.__sub__).save(output)
 
 
@@ -128,7 +132,7 @@ def info(
       sketchlearn info week.sketch
       sketchlearn info week.sketch --json | jq .n_samples
     """
-    _print(named(described, file), as_json)
+    print_values(named(described, file), as_json)
 
 
 def compare(a: SketchFile, b: SketchFile, as_json: AsJson = False) -> None:
@@ -142,9 +146,10 @@ def compare(a: SketchFile, b: SketchFile, as_json: AsJson = False) -> None:
       sketchlearn sketch june.parquet --like may.sketch -o june.sketch
       sketchlearn compare may.sketch june.sketch
     """
-    first, second = sketch_in(a), _loaded_like(b, sketch_in(a), a)
+    first = sketch_in(a)
+    second = _loaded_like(b, first, a)
     comparison = compared(first, second)
-    _print(
+    print_values(
         {
             "distance": comparison.distance,
             "standard_error": comparison.standard_error,
@@ -191,16 +196,30 @@ def _operator_at_hand(
     return Sketcher.from_operator(sketch_in(like).operator, n_jobs=jobs) if like else None
 
 
+def _require_sketch(
+    output: Path,
+    inputs: list[Path],
+    is_forced: bool,
+    data: tuple[RowSource, list[str]] | None = None,
+) -> None:
+    """Refuse a place where no sketch can be written."""
+    is_sketch = has_format(SKETCH_FILE.format)
+    require_writable(output, inputs, is_sketch, "a sketch", is_forced, data)
+
+
 def _sketched(
-    sketcher: Sketcher, data: list[str], checkpoint: Path | None, query: dict[str, Any]
+    sketcher: Sketcher, source: RowSource, checkpoint: Path | None, on_error: Any
 ) -> Sketch:
     """Sketch with a bar; an interrupt says what remains."""
     try:
         with progress_bar("sketching") as progress:
-            return sketcher.sketch(data, checkpoint=checkpoint, progress=progress, **query)
-    except KeyboardInterrupt:
+            return sketcher.sketch(
+                source, checkpoint=checkpoint, progress=progress or False, on_error=on_error
+            )
+    except KeyboardInterrupt as interrupt:
         remains = f"the checkpoint {checkpoint} remains; the same command goes on from it"
-        raise KeyboardInterrupt(remains if checkpoint else "nothing was written") from None
+        interrupt.args = (remains if checkpoint else "nothing was written",)
+        raise
 
 
 def _combine(paths: list[Path], combined: Callable[[Sketch, Sketch], Sketch]) -> Sketch:
@@ -239,30 +258,3 @@ def _in_words(sketch: Sketch) -> str:
         f"{sketch.n_samples:,} rows of {sketch.operator.n_features} features, "
         f"{sketch.operator.n_frequencies:,} frequencies"
     )
-
-
-def _print(values: dict[str, object], as_json: bool) -> None:
-    """Print values by name, as JSON or as a table."""
-    if as_json:
-        typer.echo(json.dumps(values))
-        return
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in values.items():
-        table.add_row(name.replace("_", " "), _text(value))
-    Console(soft_wrap=True, highlight=False).print(table)
-
-
-def _text(value: object) -> str:
-    """Give a value for people."""
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "-"}[value]
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={_text(one)}" for name, one in value.items())
-    if isinstance(value, list):
-        shown = [_text(one) for one in value[:8]]
-        return ", ".join(shown) + (f", ... ({len(value)})" if len(value) > 8 else "")
-    return str(value)

@@ -1,0 +1,260 @@
+"""The command predict: labels, and what was asked for beside them, for each row of data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from sketchlearn import SourceError
+from sketchlearn.cli.files import model_in, require_writable
+from sketchlearn.cli.options import (
+    Columns,
+    Conditions,
+    Data,
+    Force,
+    Output,
+    chosen_columns,
+    conditions,
+    names_in,
+)
+from sketchlearn.cli.reporting import note, progress_bar
+from sketchlearn.sketching import RowSource, open_source
+from sketchlearn.sketching.atomic import replaced_when_done
+
+LABEL_FILES = (".parquet", ".pq", ".csv")
+LABEL, PROBABILITY = "label", "probability_"
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model's file.", show_default=False)],
+    data: Data,
+    output: Output,
+    columns: Columns = None,
+    where: Conditions = None,
+    ids: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--id",
+            help="Columns to copy beside the labels, by name and separated by commas.",
+            show_default=False,
+        ),
+    ] = None,
+    has_probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Add each component's probability (mixtures).")
+    ] = False,
+    is_forced: Force = False,
+) -> None:
+    """Write every row's cluster to a Parquet or CSV file.
+
+    In bounded memory. The column label is in the order of the rows; --id copies columns of the data
+    beside it, and --probabilities adds probability_0, probability_1 and so on.
+
+    \b
+      sketchlearn predict week.model 'day-*.parquet' --columns price,weight -o labels.parquet
+      sketchlearn predict week.model day.csv --columns price,weight --id customer -o labels.csv
+    """
+    ending = output.suffix.lower()
+    if ending not in LABEL_FILES:
+        raise ValueError(
+            f"labels are written to files that end in {', '.join(LABEL_FILES)}, got {output.name}"
+        )
+    id_names = names_in(ids, "--id") if ids else []
+    estimator: Any = model_in(model)
+    if has_probabilities and not hasattr(estimator, "predict_proba"):
+        raise ValueError(
+            f"a {type(estimator).__name__} has no probabilities: leave --probabilities out, or "
+            "learn a mixture with fit gmm"
+        )
+    filters = conditions(where)
+    source = open_source(data, chosen_columns(columns, data), filters)
+    require_writable(
+        output,
+        [model],
+        lambda path: _is_labels(path, id_names),
+        "a file of labels",
+        is_forced,
+        (source, data),
+    )
+    source.expect(estimator.n_features_in_, getattr(estimator, "feature_names_in_", None))
+    # The rows come without their names, which were compared.
+    estimator.__dict__.pop("feature_names_in_", None)
+    copied = _Copied(source, id_names, filters) if id_names else None
+    names = [LABEL]
+    if has_probabilities:
+        names += [f"{PROBABILITY}{i}" for i in range(len(estimator.weights_))]
+    with (
+        replaced_when_done(output) as temporary,
+        _table_writer(temporary, ending, copied, names) as write,
+        progress_bar("labelling") as progress,
+    ):
+        n_rows, total = 0, source.n_rows() if progress else None
+        for labels in _predictions(estimator, source, copied, has_probabilities):
+            write(labels)
+            n_rows += len(labels[-1])
+            if progress:
+                progress(n_rows, total)
+    note(f"{output}: {n_rows:,} labels")
+
+
+def _predictions(
+    estimator: Any, source: RowSource, copied: _Copied | None, has_probabilities: bool
+) -> Iterator[list[Any]]:
+    """Predict chunk by chunk: columns of an output; errors name the file of the rows."""
+    for part in source.parts:
+        if copied:
+            copied.begin(part.name)
+        for chunk in source.read(part):
+            try:
+                learned = [estimator.predict(chunk.rows)]
+                if has_probabilities:
+                    learned += list(estimator.predict_proba(chunk.rows).T)
+            except ValueError as error:
+                raise ValueError(f"{part.name}: {error}") from error
+            yield [*(copied.take(len(chunk.rows)) if copied else ()), *learned]
+        if copied:
+            copied.end()
+
+
+class _Copied:
+    """Columns of the data as they are, row by row beside the features.
+
+    Parameters
+    ----------
+    source : RowSource
+        Files with named columns.
+    names : list of str
+        The columns.
+    filters : list of tuples or pyarrow.compute.Expression, optional
+        Which rows are read.
+    """
+
+    def __init__(self, source: RowSource, names: list[str], filters: Any) -> None:
+        if taken := [name for name in names if name == LABEL or name.startswith(PROBABILITY)]:
+            raise ValueError(f"--id {taken[0]} would have the name of a column of predictions")
+        self._names, self._filters = names, filters
+        self._part, self._batches, self._left = "", iter(()), None
+        self.schema = self._fields(source.parts[0].name)
+
+    def begin(self, part: str) -> None:
+        """Begin with the rows of another file."""
+        self._part, self._left = part, None
+        self._batches = self._read(part)
+
+    def take(self, n_rows: int) -> list[Any]:
+        """Return the columns of the next rows.
+
+        Raises
+        ------
+        SourceError
+            If there are fewer.
+        """
+        import pyarrow as pa
+
+        taken = [] if self._left is None else [self._left]
+        while sum(map(len, taken)) < n_rows:
+            batch = next(self._batches, None)
+            if batch is None:
+                raise SourceError(f"{self._part} has fewer rows of {self._names[0]} than features")
+            taken.append(batch)
+        table = pa.Table.from_batches(taken, self.schema)
+        self._left = None
+        if len(table) > n_rows:
+            (self._left,) = table.slice(n_rows).combine_chunks().to_batches()
+        return [column.combine_chunks() for column in table.slice(0, n_rows).columns]
+
+    def end(self) -> None:
+        """Make sure that nothing is left of a file.
+
+        Raises
+        ------
+        SourceError
+            If there is.
+        """
+        if self._left is not None or next(self._batches, None) is not None:
+            raise SourceError(f"{self._part} has more rows of {self._names[0]} than features")
+
+    def _fields(self, path: str) -> Any:
+        """Return the names and types of the columns of a file."""
+        import pyarrow as pa
+
+        known = _dataset(path, self._names).schema
+        if missing := [name for name in self._names if name not in known.names]:
+            raise SourceError(f"{path} has no column {missing[0]!r}; its columns are {known.names}")
+        return pa.schema([known.field(name) for name in self._names])
+
+    def _read(self, path: str) -> Iterator[Any]:
+        """Read the columns, with the types of the first file."""
+        from pyarrow.parquet import filters_to_expression
+
+        self._fields(path)
+        where = self._filters
+        where = filters_to_expression(where) if isinstance(where, list) else where
+        batches = _dataset(path, self._names).to_batches(
+            columns=self._names, filter=where, batch_readahead=1, fragment_readahead=1
+        )
+        for batch in batches:
+            try:
+                yield batch.cast(self.schema)
+            except ValueError as error:
+                raise SourceError(f"{path} has other values in --id: {error}") from error
+
+
+def _dataset(path: str, texts: list[str]) -> Any:
+    """Open a file as a data set of pyarrow; some columns of a CSV file are read as text."""
+    import pyarrow as pa
+    import pyarrow.dataset
+    from pyarrow import csv
+
+    from sketchlearn.sketching.sources.arrow_files import FORMATS
+
+    format_: Any = next((kind for end, kind in FORMATS.items() if path.lower().endswith(end)), None)
+    if format_ is None:
+        raise SourceError(f"{path} has no named columns to copy with --id")
+    if format_ == "csv":
+        types = {name: pa.string() for name in texts}
+        format_ = pyarrow.dataset.CsvFileFormat(
+            convert_options=csv.ConvertOptions(column_types=types)
+        )
+    return pyarrow.dataset.dataset(path, format=format_)
+
+
+def _is_labels(path: Path, id_names: list[str]) -> bool:
+    """Whether a file was written by this command, as far as its columns tell."""
+    try:
+        names = _dataset(str(path), []).schema.names
+    except (OSError, ValueError, ImportError):
+        return False
+    return LABEL in names and all(
+        name == LABEL or name.startswith(PROBABILITY) or name in id_names for name in names
+    )
+
+
+@contextmanager
+def _table_writer(
+    path: Path, ending: str, copied: _Copied | None, names: list[str]
+) -> Iterator[Callable[[list[Any]], None]]:
+    """Give what adds rows to a file: a list of its columns."""
+    try:
+        import pyarrow as pa
+        import pyarrow.csv
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ImportError("labels are written by pyarrow: install sketchlearn[cli]") from error
+    learned = [(name, pa.int32() if name == LABEL else pa.float64()) for name in names]
+    schema = pa.schema([*(copied.schema if copied else ()), *learned])
+    opened = pa.csv.CSVWriter if ending == ".csv" else pa.parquet.ParquetWriter
+    with opened(path, schema) as writer:
+
+        def write(columns: list[Any]) -> None:
+            arrays = [
+                pa.array(column, type=field.type) if isinstance(column, np.ndarray) else column
+                for column, field in zip(columns, schema, strict=True)
+            ]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+        yield write

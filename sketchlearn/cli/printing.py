@@ -1,0 +1,83 @@
+"""Values by name and tables, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sketchlearn.cli.reporting import printable
+
+# Lines are not broken: what reads them may be a program.
+WIDEST = 2**20
+
+
+def print_values(values: dict[str, object], as_json: bool) -> None:
+    """Print values by name, as JSON or as a table."""
+    if as_json:
+        print_json(values)
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in values.items():
+        table.add_row(_cell(name.replace("_", " ")), _cell(value))
+    _print(table)
+
+
+def print_rows(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under names, numbers to the right."""
+    table = Table(box=None, pad_edge=False, header_style="")
+    for name in names:
+        table.add_column(_cell(name), justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    _print(table)
+
+
+def print_json(values: dict[str, object]) -> None:
+    """Print JSON; what is not finite, which JSON has not, as null."""
+    typer.echo(json.dumps(_finite(values), allow_nan=False))
+
+
+def _print(table: Table) -> None:
+    """Print a table as wide as it is."""
+    Console(soft_wrap=True, highlight=False, emoji=False, width=WIDEST).print(table)
+
+
+def _cell(value: object) -> Text:
+    """Return what a table shows: never markup, nor what steers a terminal."""
+    return Text(printable(_text(value)))
+
+
+def _finite(value: object) -> object:
+    """Return a value of JSON's types without NaN and infinity."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return value
+
+
+def _text(value: object) -> str:
+    """Return a value for people."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "-"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        if {"kind", "fields"} <= {*value}:
+            return f"{value['kind']}({_text(value['fields'])})"
+        named = {name: one for name, one in value.items() if one is not None}
+        return ", ".join(f"{name}={_text(one)}" for name, one in named.items())
+    if isinstance(value, list):
+        shown = [_text(one) for one in value[:8]]
+        return ", ".join(shown) + (f", ... ({len(value)})" if len(value) > 8 else "")
+    return str(value)

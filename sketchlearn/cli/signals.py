@@ -1,0 +1,58 @@
+"""Interrupts: quiet while the program starts, and an exception once a command works."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# What asks a program to stop: Ctrl-C, `kill` and batch systems, a terminal that is closed.
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal came; `number` says which."""
+
+    def __init__(self, *args: object, number: int = signal.SIGINT) -> None:
+        super().__init__(*args)
+        self.number = int(number)
+
+
+def leave_on_signals() -> None:
+    """End the program at once when a signal comes: nothing was begun.
+
+    What is ignored, as after ``nohup``, stays ignored.
+    """
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
+
+
+@contextmanager
+def raised_signals() -> Iterator[None]:
+    """Within this context, signals that would end the program raise `Stopped`."""
+    caught = [number for number in SIGNALS if signal.getsignal(number) is _leave]
+    for number in caught:
+        signal.signal(number, _raise)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Say so, and end."""
+    # Not by an exception, which an import might take for an error of its own.
+    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, b"sketchlearn: interrupted\n")
+    os._exit(128 + number)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    """Stop whatever is going on."""
+    raise Stopped(number=number)

@@ -1,0 +1,233 @@
+"""What the command line says, and understands: names that hold anything, missing values, scales."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_cli import done, failed, folder, made, rows, run, sketch  # noqa: F401
+
+from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketch, Sketcher, load_model
+from sketchlearn.cli import options
+from sketchlearn.cli.printing import print_json
+from sketchlearn.cli.reporting import in_options, printable
+
+ODD_NAMES = ["price[eur]", "a[/b]", "\x1b[31mred\x1b[0m\x07", ":smile:", "net, paid", "‮txt"]
+
+
+@pytest.fixture
+def odd(folder):  # noqa: F811
+    """A model of columns with odd names, and their data."""
+    values = (
+        np.random.default_rng(0).normal(size=(300, 6)) + 9.0 * np.arange(3).repeat(100)[:, None]
+    )
+    frame = pd.DataFrame(values, columns=ODD_NAMES)
+    frame.to_parquet("odd.parquet")
+    CompressiveKMeans(3, random_state=0).fit(frame).save("odd.model")
+    return frame
+
+
+@pytest.mark.parametrize("command", ["info", "centroids"])
+def test_names_are_shown_as_they_are_and_steer_no_terminal(odd, command):
+    told = done(command, "odd.model")
+    for name in ("price[eur]", "a[/b]", ":smile:", "net, paid", r"\x1b[31mred\x1b[0m\x07"):
+        assert name in told
+    assert told.replace("\n", "").isprintable()
+    assert json.loads(done(command, "odd.model", "--json"))["feature_names"] == ODD_NAMES
+
+
+def test_errors_and_warnings_steer_no_terminal_either(odd):
+    said = failed("predict", "odd.model", "odd.parquet", "--columns", "\x1b[2Jx", "-o", "l.csv")
+    assert r"\x1b[2Jx" in said
+    assert said.strip().isprintable()
+    assert printable("a\udc80\x9b") == r"a\udc80\x9b"
+
+
+def test_columns_whose_names_hold_commas_and_quotes(folder):  # noqa: F811
+    frame = pd.DataFrame(rows(), columns=["net, paid", 'the "big" one']).assign(c=1.0)
+    frame.to_parquet("odd.parquet")
+    names = '"net, paid","the ""big"" one"'
+    for columns in (["--columns", names], ["--columns", '"net, paid"', "--columns", names[12:]]):
+        done("sketch", "odd.parquet", *columns, "--like", "all.sketch", "-o", "x")
+        assert Path("x").read_bytes() == Path("all.sketch").read_bytes()
+    quoted = ["--filter", '"net, paid" > 5', "--filter", '"the ""big"" one" is not null']
+    done("sketch", "odd.parquet", "--columns", names, *quoted, "--like", "all.sketch", "-o", "x")
+    kept = frame[frame["net, paid"] > 5].iloc[:, :2].to_numpy()
+    operator = Sketch.load("all.sketch").operator
+    assert Sketch.load("x") == Sketcher.from_operator(operator).sketch(kept)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a,b", ["a", "b"]),
+        (" a , b c ", ["a", "b c"]),
+        ('"a"', ["a"]),
+        ('"a,b" , c', ["a,b", "c"]),
+        ('"a""b",c', ['a"b', "c"]),
+        ('" a "', [" a "]),
+        ('5" pipe,b', ['5" pipe', "b"]),
+    ],
+)
+def test_names_in_an_option(text, names):
+    assert options.names_in([text], "--columns") == names
+
+
+@pytest.mark.parametrize("text", ["", ",", "a,", ",a", '"a', '"a"b', "a,,b", '""', " "])
+def test_what_names_no_columns(text):
+    with pytest.raises(ValueError, match="--id expects names separated by commas"):
+        options.names_in([text], "--id")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "kept"),
+    [
+        (["price is not null"], lambda f: f.price.notna()),
+        (["price IS NOT NULL", "weight > 5"], lambda f: f.price.notna() & (f.weight > 5)),
+        (
+            ["weight > 5", "weight is not null", "price is not null"],
+            lambda f: (f.weight > 5) & f.price.notna(),
+        ),
+        (["price is not null", "note is null"], lambda f: f.price.notna() & f.note.isna()),
+    ],
+)
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_filters_on_missing_values(folder, conditions, kept, ending):  # noqa: F811
+    frame = pd.DataFrame(rows(), columns=["price", "weight"]).assign(note="x")
+    frame.loc[::7, "price"] = None
+    frame.loc[::3, "note"] = None
+    path = f"holes.{ending}"
+    frame.to_parquet(path) if ending == "parquet" else frame.to_csv(path, index=False)
+    if ending == "csv" and "note is null" in conditions:
+        pytest.skip("an empty text in CSV is a text")
+    assert "leave such rows out with a filter" in failed(
+        sketch("--like", "all.sketch", "-o", "x", data=path)
+    )
+    arguments = [word for condition in conditions for word in ("--filter", condition)]
+    done(sketch("--like", "all.sketch", *arguments, "-o", "x", data=path))
+    operator = Sketch.load("all.sketch").operator
+    expected = frame[kept(frame)][["price", "weight"]].to_numpy()
+    assert Sketch.load("x") == Sketcher.from_operator(operator).sketch(expected)
+
+
+def test_filters_on_nan(folder):  # noqa: F811
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    values = rows()
+    values[::7, 0] = np.nan
+    pq.write_table(pa.table({"price": values[:, 0], "weight": values[:, 1]}), "holes.parquet")
+    done(
+        sketch(
+            *("--like", "all.sketch", "--filter", "price is not nan", "-o", "x"),
+            data="holes.parquet",
+        )
+    )
+    operator = Sketch.load("all.sketch").operator
+    kept = values[~np.isnan(values[:, 0])]
+    assert Sketch.load("x") == Sketcher.from_operator(operator).sketch(kept)
+
+
+def test_scales(folder):  # noqa: F811
+    frame = pd.DataFrame(rows() * [1.0, 1000.0], columns=["price", "weight"])
+    frame.to_parquet("units.parquet")
+    for scale, units in (("columns", [1.0, 1024.0]), ("auto", [1.0, 1.0]), ("2.5", [1.0, 1.0])):
+        done(sketch("--scale", scale, "-o", "x", data="units.parquet"))
+        operator = Sketch.load("x").operator
+        fitted = Sketcher(
+            scale=float(scale) if scale == "2.5" else scale, keep_pilot=False, random_state=0
+        ).fit(frame.to_numpy())
+        assert operator.units.tolist() == units
+        assert operator.fingerprint == fitted.operator_.fingerprint
+    for wrong in ("0", "-1", "nan", "inf", "wide", ""):
+        assert "expected a positive number, auto or columns" in failed(
+            sketch("--scale", wrong, "-o", "x", data="units.parquet"), code=2
+        )
+
+
+def test_centroids(folder):  # noqa: F811
+    model = load_model("all.model")
+    told = json.loads(done("centroids", "all.model", "--json"))
+    assert told["centroids"] == model.cluster_centers_.tolist()
+    assert told["weights"] == model.weights_.tolist()
+    lines = done("centroids", "all.model").splitlines()
+    assert lines[0].split() == ["cluster", "share", "0", "1"]
+    shown = np.array([line.split() for line in lines[1:]], dtype=float)
+    np.testing.assert_allclose(shown[:, 2:], model.cluster_centers_, rtol=1e-5)
+
+
+@pytest.mark.parametrize("covariance", ["spherical", "diag", "full"])
+def test_centroids_of_a_mixture_come_with_deviations(folder, covariance):  # noqa: F811
+    done("fit", "gmm", "all.sketch", "-k", "3", "--covariance", covariance, "-o", "m.model")
+    told = json.loads(done("centroids", "m.model", "--json"))
+    model = load_model("m.model")
+    assert told["centroids"] == model.means_.tolist()
+    # Clusters of unit variance.
+    np.testing.assert_allclose(told["standard_deviations"], np.ones((3, 2)), atol=0.2)
+    assert "sd 1" in done("centroids", "m.model")
+
+
+def test_count(folder):  # noqa: F811
+    told = json.loads(done("count", "all.sketch", "--most", "5", "--json"))
+    assert told["n_clusters"] == 3
+    assert told["explains_the_sketch"] is True
+    assert len(told["cost"]) == 5
+    words = [line.split() for line in done("count", "all.sketch", "--most", "5").splitlines()]
+    assert words[:2] == [["n", "clusters", "3"], ["explains", "the", "sketch", "yes"]]
+    failed("count", "all.sketch", "--most", "0", code=2)
+
+
+def test_what_a_model_does_not_have_is_not_listed(folder):  # noqa: F811
+    told = done("info", "all.model")
+    assert "decoder" not in told
+    assert "=-" not in told
+    assert "feature names" not in told
+    CompressiveGaussianMixture(3, sketcher=Sketcher(60), random_state=0).fit(rows()).save("m.model")
+    assert "sketcher=Sketcher(" in done("info", "m.model")
+
+
+def test_warnings_name_options(folder):  # noqa: F811
+    pd.DataFrame(rows(100), columns=["price", "weight"]).to_parquet("few.parquet")
+    done(sketch("-m", "5", "-o", "few.sketch", data="few.parquet"))
+    result = run("fit", "gmm", "few.sketch", "-k", "3", "-o", "few.model")
+    assert "--frequencies " in result.stderr
+    for name in ("n_frequencies", "n_init", "n_clusters", "n_components", "covariance_type"):
+        assert name not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("with n_frequencies=60 (at", "with --frequencies 60 (at"),
+        ("Try more n_frequencies, a larger n_init", "Try more --frequencies, a larger --n-init"),
+        ("column 'n_init' of n_clusters.csv", "column 'n_init' of n_clusters.csv"),
+        ("d/n_jobs/a.csv", "d/n_jobs/a.csv"),
+        ("n_clusters must be", "--clusters must be"),
+        ("my_n_init", "my_n_init"),
+    ],
+)
+def test_parameters_in_the_words_of_the_command_line(said, shown):
+    assert in_options(said) == shown
+
+
+def test_json_has_no_infinity(capsys):
+    print_json({"a": math.inf, "b": [1.0, math.nan], "c": {"d": -math.inf}})
+    assert json.loads(capsys.readouterr().out) == {"a": None, "b": [1.0, None], "c": {"d": None}}
+
+
+def test_a_source_is_opened_once(folder, monkeypatch):  # noqa: F811
+    from sketchlearn.cli import sketches
+
+    opened = []
+    open_source = sketches.open_source
+
+    def noted(*arguments):
+        opened.append(arguments)
+        return open_source(*arguments)
+
+    monkeypatch.setattr(sketches, "open_source", noted)
+    done(sketch("-m", "60", "-o", "x"))
+    assert len(opened) == 1
+    assert Path("x").read_bytes() == Path("all.sketch").read_bytes()
