@@ -137,7 +137,9 @@ class _Copied:
         if taken := [name for name in names if name == LABEL or name.startswith(PROBABILITY)]:
             raise ValueError(f"--id {taken[0]} would have the name of a column of predictions")
         self._names, self._filters = names, filters
-        self._part, self._batches, self._left = "", iter(()), None
+        self._part = ""
+        self._left: Any = None
+        self._batches: Iterator[Any] = iter(())
         self.schema = self._fields(source.parts[0].name)
 
     def begin(self, part: str) -> None:
@@ -155,8 +157,8 @@ class _Copied:
         """
         import pyarrow as pa
 
-        taken = [] if self._left is None else [self._left]
-        while sum(map(len, taken)) < n_rows:
+        taken: list[Any] = [] if self._left is None else [self._left]
+        while sum(len(batch) for batch in taken) < n_rows:
             batch = next(self._batches, None)
             if batch is None:
                 raise SourceError(f"{self._part} has fewer rows of {self._names[0]} than features")
