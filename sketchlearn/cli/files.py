@@ -111,12 +111,13 @@ def _require_unread(output: Path, source: RowSource, data: list[str]) -> None:
     """
     for part in source.parts:
         # The file, and where an array within it was chosen, the file without the array's name.
-        for path in {part.name, part.name.partition("::")[0]}:
+        name = part.name.removeprefix("file://")
+        for path in {name, name.partition("::")[0]}:
             if is_same_file(output, Path(path)) or _is_within(output, path):
                 raise ValueError(
                     f"-o {output} is, or lies in, {path}, which is read here: choose another name"
                 )
-    for entry in data:
+    for entry in (name.removeprefix("file://") for name in data):
         if "://" not in entry and _would_be_read(output, os.path.expanduser(entry)):
             raise ValueError(
                 f"-o {output} would be among the data the next time, since {entry} stands for it: "

@@ -29,7 +29,8 @@ class Sketch:
     Every row's cosine and sine of its centred phase are rounded once, to a multiple of
     :math:`2^{-21}`, and added as integers. Sketches with equal fingerprints therefore form an exact
     commutative group: any order, partition or number of threads gives the same bytes, and
-    ``(a + b) - b == a``. No row, minimum or maximum is kept.
+    ``(a + b) - b == a``. No row is kept. What the sums and the operator tell of the rows all the
+    same is said in the guide "What a file tells".
 
     Sketches come from `Sketcher.sketch`, `Sketch.load` and arithmetic; ``sum(sketches)`` works.
 
