@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sketchlearn import Sketch, load_model
+from sketchlearn.cli.options import ARRAY_ENDINGS, TABLE_ENDINGS, TEXT_ENDINGS
 from sketchlearn.sketching import RowSource
 from sketchlearn.sketching.container import format_of
-from sketchlearn.sketching.sources.opening import ENDINGS
 
 Content = TypeVar("Content")
+# What is read where a directory is.
+DATA_ENDINGS = (*TABLE_ENDINGS, *TEXT_ENDINGS, *ARRAY_ENDINGS)
 
 
 def sketch_in(path: Path) -> Sketch:
@@ -147,7 +149,7 @@ def _would_be_read(output: Path, entry: str) -> bool:
     """Whether a directory or a pattern of data stands for a file of this name."""
     if os.path.isdir(entry):
         inner = _resolved(output).parts[len(Path(os.path.realpath(entry)).parts) :]
-        is_read = output.name.lower().endswith(ENDINGS)
+        is_read = output.name.lower().endswith(DATA_ENDINGS)
         return is_read and _is_within(output, entry) and not any(map(_is_hidden, inner))
     if os.path.exists(entry) or not glob.has_magic(entry):
         return False

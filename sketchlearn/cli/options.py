@@ -13,8 +13,6 @@ from typing import Annotated, Any
 
 import typer
 
-from sketchlearn.sketching.sources.arrow import arrow_package
-
 # A name, in double quotes if it holds what would end it; two of them stand for one.
 QUOTED = r'"(?:[^"]|"")*"'
 CONDITION = re.compile(
@@ -22,6 +20,13 @@ CONDITION = re.compile(
 )
 PRESENCE = re.compile(rf"^\s*({QUOTED}|.+?)\s+is\s+(not\s+)?(null|nan)\s*$", re.DOTALL | re.I)
 NAME = re.compile(rf"\s*({QUOTED}|[^,\"][^,]*|)\s*(,|$)")
+# Files of tables, and of text, compressed or not.
+TABLE_ENDINGS = (".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc")
+TEXT_ENDINGS = tuple(
+    ending + compression
+    for ending in (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
+    for compression in ("", ".gz", ".bz2", ".zst", ".lz4", ".br")
+)
 # Files of arrays, whose columns have numbers instead of names.
 ARRAY_ENDINGS = (".npy", ".npz", ".zarr", ".h5", ".hdf5")
 
@@ -165,9 +170,11 @@ def conditions(options: list[str] | None) -> Any:
     ]
     if len(comparisons) == len(options):
         return comparisons
-    arrow_package()
-    from pyarrow import compute
-    from pyarrow.parquet import filters_to_expression
+    try:
+        from pyarrow import compute
+        from pyarrow.parquet import filters_to_expression
+    except ImportError as error:
+        raise ImportError("pyarrow is needed to filter rows: install sketchlearn[cli]") from error
 
     # What lists of pyarrow cannot say.
     said = [filters_to_expression(comparisons)] if comparisons else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ import typer
 from sketchlearn import SourceError
 from sketchlearn.cli.files import model_in, require_writable
 from sketchlearn.cli.options import (
+    TABLE_ENDINGS,
+    TEXT_ENDINGS,
     Columns,
     Conditions,
     Data,
@@ -26,6 +29,8 @@ from sketchlearn.cli.reporting import note, progress_bar
 from sketchlearn.sketching import RowSource, open_source
 from sketchlearn.sketching.atomic import replaced_when_done
 
+# Text that names columns in each line: endings, compressed or not.
+JSON_LINES = tuple(ending for ending in TEXT_ENDINGS if ending.startswith((".jsonl", ".ndjson")))
 LABEL_FILES = (".parquet", ".pq", ".csv")
 LABEL, PROBABILITY = "label", "probability_"
 
@@ -212,17 +217,31 @@ def _dataset(path: str, texts: list[str]) -> Any:
     import pyarrow.dataset
     from pyarrow import csv
 
-    from sketchlearn.sketching.sources.arrow_files import FORMATS
-
-    format_: Any = next((kind for end, kind in FORMATS.items() if path.lower().endswith(end)), None)
+    name = path.lower()
+    format_: Any = None
+    if name.endswith(TEXT_ENDINGS):
+        format_ = "json"
+        if not name.endswith(JSON_LINES):
+            types = {column: pa.string() for column in texts}
+            format_ = pyarrow.dataset.CsvFileFormat(
+                csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True),
+                convert_options=csv.ConvertOptions(column_types=types),
+            )
+    elif name.endswith(TABLE_ENDINGS):
+        format_ = "parquet" if name.endswith((".parquet", ".pq")) else "ipc"
     if format_ is None:
         raise SourceError(f"{path} has no named columns to copy with --id")
-    if format_ == "csv":
-        types = {name: pa.string() for name in texts}
-        format_ = pyarrow.dataset.CsvFileFormat(
-            convert_options=csv.ConvertOptions(column_types=types)
-        )
     return pyarrow.dataset.dataset(path, format=format_)
+
+
+def _delimiter(path: str) -> str:
+    """Tell what separates the columns of a text file by its line of names."""
+    import pyarrow as pa
+
+    with pa.input_stream(path) as stream:
+        start = stream.read(2**16).partition(b"\n")[0].decode("utf-8", "replace")
+    names = re.sub(r'"[^"]*"', "", start)
+    return max(",;\t|", key=names.count)
 
 
 def _is_labels(path: Path, id_names: list[str]) -> bool:
