@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
@@ -17,7 +18,8 @@ from sketchlearn import Checkpoint, Sketcher, SourceError
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
 from sketchlearn.sketching.atomic import write_atomically
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE, CheckpointWriter
-from sketchlearn.sketching.sources import open_source, source
+from sketchlearn.sketching.sources import RowSource, open_source, source
+from sketchlearn.sketching.sources.arrow import TablePart
 
 N = 6000
 X = np.random.default_rng(0).normal(size=(N, 2))
@@ -166,22 +168,18 @@ class TestBadFiles:
 
     @pytest.mark.parametrize("keep_reasons", [False, True])
     def test_no_cell_path_or_constant_is_kept_unless_asked(self, keep_reasons, files, tmp_path):
-        secrets = [b"JOHN_DOE", b"private", b"4711"]
-        folder = tmp_path / "private"
-        folder.mkdir()
-        (folder / "a.csv").write_text("a,b\n" + "1,2\n" * 300_000 + "1,JOHN_DOE_BORN_1970\n")
-        pa.csv.write_csv(TABLE, folder / "b.csv")
         checkpoint = Checkpoint(files[1].path, seconds=ALWAYS, keep_reasons=keep_reasons)
-        arguments = {"filter": [("a", "<", 4711)], "checkpoint": checkpoint, "on_error": "skip"}
-        with pytest.warns(UserWarning, match=r"left out: .*private/a\.csv"):
-            sketch = SKETCHER.sketch(folder, **arguments)
-        assert sketch == WHOLE
-        kept = [secret in checkpoint.path.read_bytes() for secret in secrets]
-        assert kept[2] is False
-        assert kept[:2] == [keep_reasons, keep_reasons]
-        # It is said again, with the name, which the folder gives.
-        with pytest.warns(UserWarning, match=r"left out: .*private/a\.csv"):
-            SKETCHER.sketch(folder, **arguments)
+        filter_ = pa.compute.field("a") < 4711
+        for _ in range(2):
+            # The second time the file says what was left out, and the source what it is called.
+            parts = [BadPart(TABLE, None, filter_), TablePart(TABLE, None, filter_)]
+            source_ = RowSource(parts, query="rows where (a < 4711), weighted by salary")
+            with pytest.warns(UserWarning, match=r"left out: .*private/a\.csv"):
+                assert SKETCHER.sketch(source_, checkpoint=checkpoint, on_error="skip") == WHOLE
+            data = checkpoint.path.read_bytes()
+            kept = [secret in data for secret in (b"JOHN_DOE", b"private/a.csv")]
+            assert kept == [keep_reasons, keep_reasons]
+            assert not any(secret in data for secret in (b"4711", b"salary"))
 
     def test_checkpoints_of_version_1_are_read(self, files):
         folder, checkpoint = files
@@ -227,6 +225,17 @@ class TestBadFiles:
         with pytest.warns(UserWarning, match=r"1\.parquet contains NaN .* at row 1400"):
             sketch = SKETCHER.sketch(folder, checkpoint=checkpoint, on_error="skip")
         assert sketch == SKETCHER.sketch(X_named(np.concatenate([X[:1500], X[3000:]])))
+
+
+class BadPart(TablePart):
+    """A part that tells what a cell holds when it cannot be read."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.name = "private/a.csv"
+
+    def read(self, layout, start=0):
+        raise SourceError("cannot read private/a.csv: invalid value 'JOHN_DOE_BORN_1970'")
 
 
 def X_named(rows):  # noqa: N802

@@ -18,7 +18,9 @@ QUOTED = r'"(?:[^"]|"")*"'
 CONDITION = re.compile(
     rf"^\s*({QUOTED}|.+?)\s*(==|!=|<=|>=|<|>|=| not in | in )\s*(.+?)\s*$", re.DOTALL
 )
-PRESENCE = re.compile(rf"^\s*({QUOTED}|.+?)\s+is\s+(not\s+)?(null|nan)\s*$", re.DOTALL | re.I)
+PRESENCE = re.compile(
+    rf"^\s*({QUOTED}|.+?)\s+is\s+(not\s+)?(null|nan|finite)\s*$", re.DOTALL | re.I
+)
 NAME = re.compile(rf"\s*({QUOTED}|[^,\"][^,]*|)\s*(,|$)")
 # Files of tables, and of text, compressed or not.
 TABLE_ENDINGS = (".parquet", ".pq", ".arrow", ".arrows", ".feather", ".ipc")
@@ -180,13 +182,15 @@ def conditions(options: list[str] | None) -> Any:
     said = [filters_to_expression(comparisons)] if comparisons else []
     for column, is_not, what in filter(None, presences):
         field = compute.field(column)
-        is_so = field.is_null() if what == "null" else compute.is_nan(field)
+        is_so = {"null": compute.is_null, "nan": compute.is_nan, "finite": compute.is_finite}[what](
+            field
+        )
         said.append(~is_so if is_not else is_so)
     return functools.reduce(operator.and_, said)
 
 
 def _presence(text: str) -> tuple[str, bool, str] | None:
-    """Read a condition on missing values: the column, whether negated, null or nan."""
+    """Read a condition on missing values: the column, whether negated, null, nan or finite."""
     match = PRESENCE.match(text)
     return match and (_name(match[1]), bool(match[2]), match[3].lower())
 
@@ -197,7 +201,8 @@ def _condition(text: str) -> tuple[str, str, Any]:
     if match is None:
         raise ValueError(
             "--filter expects a column, one of == != < <= > >= in 'not in', and a value, or a "
-            f"column and 'is null', 'is not null', 'is nan' or 'is not nan', got {text!r}"
+            "column and one of 'is null' 'is not null' 'is nan' 'is not nan' 'is finite', got "
+            f"{text!r}"
         )
     column, comparison, value = _name(match[1]), match[2].strip(), match[3]
     if comparison in ("in", "not in"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import os
 import re
+import shlex
 import signal
 import sys
 import warnings
@@ -32,6 +34,11 @@ OPTIONS = {
     "random_state": "--seed",
     "sample_weight": "--weight",
 }
+FIELD = r"pyarrow\.compute\.field\((?P<{}>'[^']*'|\"[^\"]*\")\)"
+CONDITION = re.compile(
+    rf"filter=(?:{FIELD.format('valid')}\.is_valid\(\)"
+    rf"|pyarrow\.compute\.is_finite\({FIELD.format('finite')}\))"
+)
 PARAMETER = re.compile(rf"(?<![\w'\"./-])({'|'.join(OPTIONS)})(?:=(\w+))?(?![\w'\"/]|\.\w)")
 
 # Called with the rows so far and of all, None if nobody knows.
@@ -54,6 +61,7 @@ def printable(text: str) -> str:
 
 def in_options(text: str) -> str:
     """Return a message of the library in the words of the command line: n_init is --n-init."""
+    text = CONDITION.sub(_as_filter, text)
     return PARAMETER.sub(lambda m: OPTIONS[m[1]] + (f" {m[2]}" if m[2] else ""), text)
 
 
@@ -93,6 +101,16 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
                 raise typer.Exit(FAILED) from None
 
     return run
+
+
+def _as_filter(match: re.Match[str]) -> str:
+    """Return the option that is a condition of pyarrow."""
+    name = ast.literal_eval(match["valid"] or match["finite"])
+    if not re.fullmatch(r"\w+", name):
+        quotes = name.replace('"', '""')
+        name = f'"{quotes}"'
+    condition = f"{name} is not null" if match["valid"] else f"{name} is finite"
+    return f"--filter {shlex.quote(condition)}"
 
 
 @contextmanager
