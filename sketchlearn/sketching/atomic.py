@@ -103,10 +103,16 @@ def _claimed(target: Path, mode: int) -> tuple[Path, int]:
         descriptor = os.open(temporary, flags, mode)
         if sys.platform == "win32":
             return temporary, descriptor
-        with suppress(OSError):  # Some file systems have no locks.
+        # Whoever looks for abandoned files may come between these lines, and hold the lock or have
+        # removed the file: then another one is made.
+        is_ours = True
+        try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever looked for abandoned files may have been between these two lines.
-        if temporary.exists():
+        except BlockingIOError:
+            is_ours = False
+        except OSError:  # Some file systems have no locks.
+            pass
+        if is_ours and temporary.exists():
             return temporary, descriptor
         os.close(descriptor)
 
