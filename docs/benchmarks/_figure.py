@@ -19,7 +19,6 @@ COLORS = {
     "same time": "#6366f1",
     "20,000 rows": "#0f172a",
     "pycle": "#a16207",
-    "CL-AMP": "#be185d",
 }
 
 

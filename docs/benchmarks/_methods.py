@@ -19,10 +19,8 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin_min
 
-from docs.benchmarks._cl_amp import CLAMP
 from docs.benchmarks._log import Record
 from sketchlearn import CompressiveKMeans, Sketch, Sketcher
-from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import CLOMPR, Decoder, MeanShift, Splitting
 
 Rows = NDArray[np.float64]
@@ -139,15 +137,10 @@ def pycle(problem: Problem) -> Outcome:
     return _best_scale(problem, _pycle_at)
 
 
-def cl_amp(problem: Problem) -> Outcome:
-    """CL-AMP on a sketch at the best of the scales, without a pilot."""
-    return _best_scale(problem, _cl_amp_at)
-
-
 def _best_scale(problem: Problem, run: Callable[[Problem, float], Outcome]) -> Outcome:
     """The best of some runs by all rows, which nobody could know without them; median seconds.
 
-    At the true scale pycle finds few of many distant clusters, and CL-AMP few of a small sketch's.
+    At the true scale pycle finds few of many distant clusters.
     """
     outcomes = [run(problem, factor * problem.true_scale) for factor in SCALE_FACTORS]
     sums = [inertia(problem.X, outcome.centers) for outcome in outcomes]
@@ -155,19 +148,6 @@ def _best_scale(problem: Problem, run: Callable[[Problem, float], Outcome]) -> O
     seconds = float(np.median([outcome.seconds for outcome in outcomes]))
     figures = {"scale_factor": SCALE_FACTORS[best], "sse_at_scales": sums}
     return Outcome(outcomes[best].centers, seconds, figures)
-
-
-def _cl_amp_at(problem: Problem, scale: float) -> Outcome:
-    """One run of CL-AMP at a scale."""
-    sketcher = Sketcher(
-        problem.n_frequencies, scale=scale, keep_pilot=False, random_state=problem.seed
-    ).fit(problem.X)
-    sketch = sketcher.sketch(problem.X)
-    family = SphericalGaussian(sketch.operator)
-    rng = np.random.default_rng(problem.seed)
-    start = time.process_time()
-    mixture = CLAMP().decode(sketch, family, problem.n_clusters, rng)
-    return Outcome(mixture.locations, time.process_time() - start)
 
 
 def _pycle_at(problem: Problem, scale: float) -> Outcome:
@@ -245,7 +225,6 @@ OWN: dict[str, Method] = {
 }
 OTHERS: dict[str, Method] = {
     "pycle": pycle,
-    "CL-AMP": cl_amp,
     "same bytes": same_bytes,
     "same time": same_time,
 }

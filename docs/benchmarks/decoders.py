@@ -44,7 +44,7 @@ RATIOS = (1, 2, 3, 5, 10)
 LOG = _log.ROOT / "build" / "decoders.jsonl"
 # What takes up to minutes a run: only where k d is at most this, at these ratios, so many seeds.
 SMALL = 100
-SLOW = {"pycle": ((2, 5), 2), "CL-AMP": ((1, 2, 3, 5), 3)}
+SLOW = {"pycle": ((2, 5), 2)}
 
 Key = tuple[str, str, int, int]
 
