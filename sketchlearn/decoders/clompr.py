@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
 from sketchlearn.decoders.refinement import (
@@ -63,7 +63,7 @@ class CLOMPR(Decoder):
 
     # Products here are small, and threads of BLAS that wait for each other are slow on a busy
     # machine; with one, the result does not depend on their number either.
-    @threadpool_limits.wrap(limits=1, user_api="blas")
+    @on_one_blas_thread
     def decode(
         self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
     ) -> Mixture:

@@ -6,8 +6,8 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.decoders.decoder import Mixture
 from sketchlearn.decoders.point_matching import PointMatching, gauss_newton, quasi_newton
 from sketchlearn.decoders.progress import begin
@@ -37,7 +37,7 @@ class Cloud:
         return self.points[chosen[:n_samples]] + gaussian(self.blur, n_samples, rng)
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
+@on_one_blas_thread
 def move(sketch: Sketch, start: np.ndarray, blur: np.ndarray, max_iter: int) -> Cloud:
     r"""Move points from ``start`` (n, d) until the sketch of their blurred cloud is the data's.
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import AtomFamily, GaussianFamily, SphericalGaussian
 from sketchlearn.atoms.gaussian import LEAST_VARIANCE
 from sketchlearn.decoders.best_of import BestOf
@@ -74,7 +74,7 @@ class CloudEM(Decoder):
     start: Decoder = field(default_factory=BestOf)
     n_moves: int = 20
 
-    @threadpool_limits.wrap(limits=1, user_api="blas")
+    @on_one_blas_thread
     def decode(
         self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
     ) -> Mixture:

@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
+from sketchlearn._threads import OneThread
 from sketchlearn.decoders.progress import begin
 
 # Standard errors by which another start has to win.
@@ -45,7 +45,7 @@ def cluster_points(
         KMeans(k, n_init=n_random, random_state=seed),
     ]
     # One thread: with more, the sums depend on which thread comes first.
-    with threadpool_limits(limits=1), warnings.catch_warnings():
+    with OneThread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         led, free = (model.fit(scaled, sample_weight=weights) for model in models)
         gains = weights * (np.square(led.transform(scaled).min(axis=1)))

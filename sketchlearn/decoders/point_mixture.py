@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from threadpoolctl import threadpool_limits
 
+from sketchlearn._threads import OneThread
 from sketchlearn.atoms import GaussianFamily
 from sketchlearn.decoders.decoder import Mixture
 from sketchlearn.decoders.progress import begin
@@ -89,7 +89,7 @@ def _em(
         **options,
     )
     # One thread: with more, the sums depend on which thread comes first.
-    with threadpool_limits(limits=1), warnings.catch_warnings():
+    with OneThread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(points)
 

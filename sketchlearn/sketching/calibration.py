@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from threadpoolctl import threadpool_limits
 
 from sketchlearn._kernels.atoms import modulated_waves
+from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching.sketch import Sketch
 
@@ -14,7 +14,7 @@ from sketchlearn.sketching.sketch import Sketch
 MOST_FREQUENCIES = 500
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
+@on_one_blas_thread
 def calibrated_weights(
     sketch: Sketch, rows: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:

@@ -103,7 +103,8 @@ def _chances(X: np.ndarray, candidates: np.ndarray, weights: np.ndarray, size: i
     """Chances of the candidates, at most 1, that sum to ``size``."""
     squares = _squared_distances(X, candidates, weights)
     importance = weights / weights.sum()
-    if (total := weights @ squares) > 0:
+    # No BLAS in what decides which rows are drawn: it rounds sums by its number of threads.
+    if (total := float(np.sum(weights * squares))) > 0:
         importance = 0.5 * importance + 0.5 * weights * (squares / total)
     chances = size * importance
     while (chances > 1.0).any():
@@ -128,7 +129,7 @@ def _squared_distances(X: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> 
     for block in blocks:
         few = np.asarray(X[rows[block]], dtype=np.float64)
         _check_size(few)
-        total += weights[block] @ few
+        total += np.einsum("i,ij->j", weights[block], few)
     mean = total / weights.sum()
     squares = np.empty(len(rows))
     for block in blocks:

@@ -10,8 +10,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from sketchlearn._threads import OneThread
 from sketchlearn._validation import (
     RandomState,
     check_count,
@@ -191,7 +191,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             weights, share = check_sample_weight(sample_weight, len(rows)), 1.0
         # One thread: with more, the last bits of k-means and of BLAS depend on their number, and
         # k-means' even on which comes first.
-        with threadpool_limits(limits=1):
+        with OneThread():
             self._learn(rows, weights, np.random.default_rng(seed), share)
         return self
 
