@@ -1,4 +1,9 @@
-"""Slow, obvious twins of the kernels: what they must compute, in as few steps as can be."""
+"""Slow, obvious twins of the kernels: what they must compute, in as few steps as can be.
+
+A twin bears its kernel's name, takes what the kernel reads, and returns what the kernel fills.
+"""
+
+from fractions import Fraction
 
 import numpy as np
 
@@ -7,6 +12,17 @@ def sketch_mean(X, frequencies, weights=None):
     """Weighted mean of exp(i X @ frequencies), in float64."""
     waves = np.exp(1j * (np.asarray(X, dtype=np.float64) @ frequencies))
     return np.average(waves, axis=0, weights=weights)
+
+
+def exact_waves(X, turns, center):
+    """exp(2 pi i (X - center) @ turns), whole turns taken off in exact arithmetic."""
+    waves = np.empty((len(X), turns.shape[1]), dtype=np.complex128)
+    for i, row in enumerate(np.asarray(X, dtype=np.float64).tolist()):
+        entries = [Fraction(x) - Fraction(c) for x, c in zip(row, center.tolist(), strict=True)]
+        for j, column in enumerate(turns.T.tolist()):
+            turn = sum(x * Fraction(w) for x, w in zip(entries, column, strict=True))
+            waves[i, j] = np.exp(2j * np.pi * float(turn - round(turn)))
+    return waves
 
 
 def half_angle_sums(phases, units=None):
@@ -21,3 +37,88 @@ def half_angle_sums(phases, units=None):
     return np.stack(
         [sum((q * w + 2**19) // 2**20 for q, w in zip(f, units, strict=True)) for f in (c, s)]
     )
+
+
+def pack_tiles(rows, center, slopes, limit, shape, dtype):
+    """Tiles of centred rows, zeros for far ones, and which are far."""
+    n_tiles, d, tile_rows = shape
+    centred = (rows.astype(np.float64) - center).astype(dtype)
+    is_far = np.array(
+        [not sum((x * s) ** 2 for x, s in zip(r, slopes, strict=True)) <= limit for r in centred]
+    )
+    flat = np.zeros((n_tiles * tile_rows, d), dtype)
+    flat[: len(rows)][~is_far] = centred[~is_far]
+    return flat.reshape(n_tiles, tile_rows, d).transpose(0, 2, 1), is_far
+
+
+def rows_of_tiles(blocks):
+    """Rows (n, d) that lie in blocks of tiles, in float64."""
+    return blocks.transpose(0, 1, 3, 2).reshape(-1, blocks.shape[2]).astype(np.float64)
+
+
+def turns_of_groups(turns):
+    """Frequencies (d, m) that lie in groups, in float64."""
+    return turns.transpose(1, 0, 2).reshape(turns.shape[1], -1).astype(np.float64)
+
+
+def add_tiles(blocks, turns, n_frequencies):
+    """Sums of the features of blocks of tiles, (2, m)."""
+    phases = rows_of_tiles(blocks) @ turns_of_groups(turns)[:, :n_frequencies]
+    return half_angle_sums(phases)
+
+
+def add_weighted_tiles(blocks, weights, turns, n_frequencies):
+    """Weighted sums of the features of blocks of tiles, (2, m)."""
+    phases = rows_of_tiles(blocks) @ turns_of_groups(turns)[:, :n_frequencies]
+    return half_angle_sums(phases, weights.ravel())
+
+
+def waves(turns):
+    """exp(2 pi i turns) in float64."""
+    return np.exp(2j * np.pi * turns.astype(np.float64))
+
+
+def stacked(numbers):
+    """Real over imaginary parts, along the last axis."""
+    return np.concatenate([numbers.real, numbers.imag], axis=-1)
+
+
+def unstacked(numbers):
+    """Complex numbers from real over imaginary parts."""
+    real, imaginary = np.split(numbers.astype(np.float64), 2, axis=-1)
+    return real + 1j * imaginary
+
+
+def modulated_waves(turns, envelope):
+    """Waves times their envelopes, (k, 2 m)."""
+    return stacked(envelope * waves(turns))
+
+
+def correlate(atoms, residual):
+    """Real and imaginary parts of conj(r_j) a_kj."""
+    product = np.conj(unstacked(residual)) * unstacked(atoms)
+    return product.real, product.imag
+
+
+def add_waves(turns, partial):
+    """Partial sums (2 m,) plus the waves of every row."""
+    return partial + stacked(waves(turns).sum(axis=0))
+
+
+def rotate_in_place(turns, residual):
+    """Im(conj(r_j) exp(2 pi i t_ij))."""
+    return (np.conj(unstacked(residual)) * waves(turns)).imag
+
+
+def lbfgs_direction(gradient, pairs):
+    """``-H gradient`` with H updated by one dense BFGS formula a pair, oldest first."""
+    if not pairs:
+        return -gradient
+    identity = np.eye(len(gradient))
+    step, change = pairs[-1]
+    inverse = (step @ change) / (change @ change) * identity
+    for step, change in pairs:
+        curvature = step @ change
+        left = identity - np.outer(step, change) / curvature
+        inverse = left @ inverse @ left.T + np.outer(step, step) / curvature
+    return -inverse @ gradient

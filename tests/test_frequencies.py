@@ -56,13 +56,6 @@ def test_frequencies_are_exactly_the_stored_turns():
     np.testing.assert_allclose(op.project(X), X @ op.frequencies)
 
 
-def test_adjoint_is_the_projections_adjoint():
-    op = operator()
-    rng = np.random.default_rng(2)
-    X, R = rng.normal(size=(5, 3)), rng.normal(size=(5, 7))
-    assert np.sum(op.project(X) * R) == pytest.approx(np.sum(X * op.adjoint(R)))
-
-
 def test_arrays_are_read_only_copies():
     center = np.arange(3.0)
     op = operator(center=center)

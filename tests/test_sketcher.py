@@ -40,6 +40,9 @@ def rows_for(d, n=N):
 # Few features and many, more than a chunk of them, and phases of both precisions.
 OPERATORS = [operator(2, 11), operator(20, 200), operator(200, 9), operator(3, 7, 90.0, True)]
 PREPARED = [(op, Sketcher.from_operator(op), rows_for(op.n_features)) for op in OPERATORS]
+# Rows that lie so far off that their phases are computed in float64, between others.
+FAR = rows_for(20) * np.where(np.arange(N) % 5, 1.0, 10.0 ** (np.arange(N) % 7))[:, None]
+PREPARED.append((OPERATORS[1], Sketcher.from_operator(OPERATORS[1]), FAR))
 cases = pytest.mark.parametrize(("op", "sketcher", "X"), PREPARED)
 
 
@@ -168,6 +171,22 @@ class TestAccuracy:
         assert sketcher.operator_.double_phases
         expected = naive.sketch_mean(X, sketcher.frequencies_)
         np.testing.assert_allclose(sketcher.sketch(X).mean, expected, atol=1e-6, rtol=0)
+
+    def test_rows_far_from_the_pilot(self):
+        rng = np.random.default_rng(0)
+        sketcher = Sketcher(200, random_state=0).fit(rng.normal(size=(5000, 3)))
+        X = rng.normal(scale=1e-3, size=(1000, 3)) + 1e6
+        assert not sketcher.operator_.double_phases
+        expected = naive.sketch_mean(X - sketcher.center_, sketcher.frequencies_)
+        found = sketcher.sketch(X).centered_mean
+        np.testing.assert_allclose(found, expected, atol=1e-6, rtol=0)
+
+    def test_rows_too_far_for_float64_are_refused(self):
+        sketcher = Sketcher(20, random_state=0).fit(np.random.default_rng(0).normal(size=(500, 3)))
+        X = np.zeros((100, 3))
+        X[41, 2] = 1e30
+        with pytest.raises(ValueError, match=r"1e\+30 at row 41, column 2. So far from the centre"):
+            sketcher.sketch(X)
 
     def test_weighted_mean(self):
         op = operator(4, 50)

@@ -1,11 +1,15 @@
 """The one place where the kernels' compilation flags and block sizes are chosen."""
 
-from typing import Final
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
 
 from llvmlite.binding import get_host_cpu_features
+from numba import config, njit
 
 # Everything but "nnan" and "ninf": with those, `np.isnan` inside a kernel lies.
-FASTMATH: Final = {"nsz", "arcp", "contract", "afn", "reassoc"}
+FASTMATH: Final = ("afn", "arcp", "contract", "nsz", "reassoc")
 
 # Features that are summed by themselves before they join a phase: a tile's worth of them stays in
 # the first-level cache. Part of what a sketch's bits are: another value rounds otherwise.
@@ -51,3 +55,46 @@ COSINE: Final = (
     -1.33188016129198,
     0.2196967986903742,
 )
+
+
+def _digest() -> int:
+    """Digest of every constant above and of the kernels' source."""
+    constants = {name: value for name, value in globals().items() if name.isupper()}
+    digest = hashlib.blake2b(repr(sorted(constants.items())).encode(), digest_size=7)
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return int.from_bytes(digest.digest(), "little")
+
+
+# What a compiled kernel depends on beside its arguments' types. Every kernel has it as the default
+# of its last parameter, which nobody passes: a default is a type of its own to numba, and so this
+# number is part of the key under which compiled code is found in the cache. Without it, code that
+# was compiled for other constants, by another CPU or an earlier version, would be taken for this.
+POLICY: Final = _digest()
+
+
+def kernel(*, fastmath: bool = False) -> Callable[[Callable[..., None]], Any]:
+    """Return a decorator that compiles a kernel, with a cache on disk where one can be written."""
+    options = {"nogil": True, "fastmath": set(FASTMATH) if fastmath else False}
+
+    def compiled(function: Callable[..., None]) -> Any:
+        try:
+            return njit(cache=True, **options)(function)
+        except RuntimeError:  # No folder for a cache is writable.
+            return njit(**options)(function)
+
+    return compiled
+
+
+def require_compiler() -> None:
+    """Refuse to go on where numba runs kernels as plain Python, which some of them are not.
+
+    Raises
+    ------
+    RuntimeError
+        If NUMBA_DISABLE_JIT is set.
+    """
+    if config.DISABLE_JIT:
+        raise RuntimeError(
+            "sketching needs numba's compiler, which NUMBA_DISABLE_JIT switches off: unset it"
+        )

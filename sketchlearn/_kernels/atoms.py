@@ -8,7 +8,7 @@ under 1e-6, 1e-7 on average, far below what a sketch can resolve.
 import numpy as np
 from numba import njit
 
-from sketchlearn._kernels._policy import COSINE, FASTMATH, SINE
+from sketchlearn._kernels._policy import COSINE, POLICY, SINE, kernel
 
 _S0, _S1, _S2, _S3, _S4 = (np.float32(c) for c in SINE)
 _C0, _C1, _C2, _C3, _C4 = (np.float32(c) for c in COSINE)
@@ -25,8 +25,8 @@ def _cosine_sine(y):
     return _ONE - _TWO * h * h, _TWO * h * g
 
 
-@njit(nogil=True, cache=True, fastmath=set(FASTMATH))
-def modulated_waves(turns, envelope, out):
+@kernel(fastmath=True)
+def modulated_waves(turns, envelope, out, policy=POLICY):
     """Fill ``out = [e cos(2 pi t), e sin(2 pi t)]`` for phases ``t`` in turns.
 
     ``turns`` is (k, m), ``envelope`` (k, m) or (1, m), ``out`` (k, 2 m).
@@ -44,8 +44,8 @@ def modulated_waves(turns, envelope, out):
             sines[j] = e[j] * s
 
 
-@njit(nogil=True, cache=True, fastmath=set(FASTMATH))
-def correlate(atoms, residual, in_phase, quadrature):
+@kernel(fastmath=True)
+def correlate(atoms, residual, in_phase, quadrature, policy=POLICY):
     """Fill the real and imaginary parts of ``conj(r_j) a_kj``, each (k, m), from stacked arrays."""
     n_atoms, n_frequencies = in_phase.shape
     rc, rs = residual[:n_frequencies], residual[n_frequencies:]
@@ -57,8 +57,8 @@ def correlate(atoms, residual, in_phase, quadrature):
             quadrature[k, j] = rc[j] * sines[j] - rs[j] * cosines[j]
 
 
-@njit(nogil=True, cache=True, fastmath=set(FASTMATH))
-def add_waves(turns, partial):
+@kernel(fastmath=True)
+def add_waves(turns, partial, policy=POLICY):
     """Add ``[cos(2 pi t), sin(2 pi t)]`` of every row of ``turns`` (n, m) to ``partial`` (2 m,)."""
     n_points, n_frequencies = turns.shape
     cosines, sines = partial[:n_frequencies], partial[n_frequencies:]
@@ -69,8 +69,8 @@ def add_waves(turns, partial):
             sines[j] += s
 
 
-@njit(nogil=True, cache=True, fastmath=set(FASTMATH))
-def rotate_in_place(turns, residual):
+@kernel(fastmath=True)
+def rotate_in_place(turns, residual, policy=POLICY):
     """Replace each phase by ``Im(conj(r_j) exp(2 pi i t))``, for ``residual`` (2 m,) stacked."""
     n_points, n_frequencies = turns.shape
     rc, rs = residual[:n_frequencies], residual[n_frequencies:]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from sketchlearn._kernels._policy import POLICY, kernel
 
 
-@njit(nogil=True, cache=True)
-def lbfgs_direction(gradient, steps, changes, curvatures, n_stored, newest, direction):
+@kernel()
+def lbfgs_direction(
+    gradient, steps, changes, curvatures, n_stored, newest, direction, policy=POLICY
+):
     """Fill ``direction = -H gradient`` from the stored pairs, a ring buffer ending at ``newest``.
 
     ``steps`` and ``changes`` are (memory, n); ``curvatures`` holds the products s.y, all positive.

@@ -30,11 +30,13 @@ from numba.extending import intrinsic
 from sketchlearn._kernels._policy import (
     COSINE,
     FEATURE_CHUNK,
+    POLICY,
     SINE,
     STAGED_FEATURES,
     TILE_FREQUENCIES,
     TILE_VECTORS,
     VECTOR_BYTES,
+    kernel,
 )
 
 # Scaling by a power of two is exact.
@@ -147,40 +149,51 @@ def _sum_half_angles(typingctx, p, p_at, n):
     return types.UniTuple(types.int32, 2)(p, types.int64, types.int64), codegen
 
 
-@numba.njit(nogil=True, cache=True)
-def pack_tiles(rows, center, limit, tiles):
-    """Centre rows into tiles of columns, padded with zeros; count the entries beyond `limit`.
+@kernel()
+def pack_tiles(rows, center, slopes, limit, tiles, is_far, policy=POLICY):
+    """Centre rows into tiles of columns, padded with zeros; leave out those that lie too far off.
 
     rows (n, d), center (d,), tiles (t, d, tile_rows) with t * tile_rows >= n, of float32 or
-    float64. An entry that is NaN counts as beyond the limit.
+    float64. A row is far where the sum over its features of (slope * entry)^2 exceeds the limit,
+    or is NaN; zeros stand for it in the tiles. slopes (d,) and limit are of the tiles' type, and so
+    is that sum. is_far (n,) bool is filled; the number of far rows is returned.
     """
     n_tiles, d, tile_rows = tiles.shape
-    n_bad = 0
-    if rows.strides[0] < rows.strides[1] or d < STAGED_FEATURES:
+    n_far = 0
+    by_columns = rows.strides[0] < rows.strides[1] or d < STAGED_FEATURES
+    if by_columns:
         for feature in range(d):
             for t in range(n_tiles):
                 size = max(0, min(tile_rows, len(rows) - t * tile_rows))
                 for i in range(size):
-                    value = rows[t * tile_rows + i, feature] - center[feature]
-                    tiles[t, feature, i] = value
+                    tiles[t, feature, i] = rows[t * tile_rows + i, feature] - center[feature]
                 tiles[t, feature, size:] = 0.0
-                for i in range(size):
-                    n_bad += not abs(tiles[t, feature, i]) <= limit
-        return n_bad
-    # Long rows are read from end to end, as memory likes it, before they are transposed.
-    staged = np.empty((tile_rows, d), tiles.dtype)
+    staged = np.empty((tile_rows, 0 if by_columns else d), tiles.dtype)
+    squares = np.empty(tile_rows, tiles.dtype)
     for t in range(n_tiles):
         size = max(0, min(tile_rows, len(rows) - t * tile_rows))
-        for i in range(size):
+        if not by_columns:
+            # Long rows are read from end to end, as memory likes it, before they are transposed.
+            for i in range(size):
+                for feature in range(d):
+                    staged[i, feature] = rows[t * tile_rows + i, feature] - center[feature]
+            staged[size:] = 0.0
             for feature in range(d):
-                staged[i, feature] = rows[t * tile_rows + i, feature] - center[feature]
-            for feature in range(d):
-                n_bad += not abs(staged[i, feature]) <= limit
-        staged[size:] = 0.0
+                for i in range(tile_rows):
+                    tiles[t, feature, i] = staged[i, feature]
+        squares[:] = 0.0
         for feature in range(d):
+            column = tiles[t, feature]
             for i in range(tile_rows):
-                tiles[t, feature, i] = staged[i, feature]
-    return n_bad
+                phase = column[i] * slopes[feature]
+                squares[i] += phase * phase
+        for i in range(size):
+            row_is_far = not squares[i] <= limit
+            is_far[t * tile_rows + i] = row_is_far
+            if row_is_far:
+                tiles[t, :, i] = 0.0
+                n_far += 1
+    return n_far
 
 
 @intrinsic
@@ -270,8 +283,8 @@ def _project_group(group, turns, start, stop, phases):
                 )
 
 
-@numba.njit(nogil=True, cache=True)
-def add_tiles(blocks, turns, phases, sums):
+@kernel()
+def add_tiles(blocks, turns, phases, sums, policy=POLICY):
     """Add the features of blocks of tiles to the sums of C and S.
 
     blocks (g, b / tile_rows, d, tile_rows) with b at most 1,023; turns (m / 6 rounded up, d, 6) of
@@ -294,8 +307,8 @@ def add_tiles(blocks, turns, phases, sums):
                 sums[1, j] += np.int32(s_sum - offset)
 
 
-@numba.njit(nogil=True, cache=True)
-def add_weighted_tiles(blocks, weights, turns, phases, sums):
+@kernel()
+def add_weighted_tiles(blocks, weights, turns, phases, sums, policy=POLICY):
     """Add the weighted features of blocks of tiles; weights (g, b) int64, zero where padded."""
     panel, b = phases.shape
     m = sums.shape[1]

@@ -128,11 +128,6 @@ class AtomFamily(ABC):
             [-(quadrature @ self._frequencies), self.log_envelope_pullback(shapes, in_phase)]
         )
 
-    def location_pullback(self, atoms: np.ndarray, residual: np.ndarray) -> np.ndarray:
-        """The columns of `pullback` that belong to the locations, (k, d)."""
-        _, quadrature = self._correlate(atoms, residual)
-        return -(quadrature @ self._frequencies)
-
     def curvature(self, parameters: np.ndarray, atoms: np.ndarray) -> np.ndarray:
         """Gauss-Newton curvature ``||d a_k / d theta_k||^2``, (k, d + n_shape).
 

@@ -7,7 +7,11 @@ from typing import Any, Self, final
 
 import numpy as np
 
-from sketchlearn.frequencies.accumulator import Accumulator, DenseAccumulator
+from sketchlearn.frequencies.accumulator import (
+    Accumulator,
+    DenseAccumulator,
+    single_phase_limit,
+)
 from sketchlearn.frequencies.operator import FrequencyOperator
 from sketchlearn.frequencies.radius import RadiusLaw
 
@@ -41,8 +45,9 @@ class DenseFrequencies(FrequencyOperator):
     covariance : array-like of shape (n_features, n_features)
         Covariance of the pilot, squared data units: where and how widely decoders start.
     double_phases : bool, default=False
-        Whether phases are computed in float64. Needed where centred phases exceed some tens of
-        radians; up to twice as slow.
+        Whether the phases of all rows are computed in float64, up to twice as slow. Those of rows
+        far from the centre are in any case, so that this is a matter of speed where such rows are
+        rare.
 
     Raises
     ------
@@ -185,10 +190,6 @@ class DenseFrequencies(FrequencyOperator):
         """Give X @ frequencies, see `FrequencyOperator.project`."""
         return np.asarray(X, dtype=np.float64) @ self._frequencies
 
-    def adjoint(self, R: np.ndarray) -> np.ndarray:
-        """Give R @ frequencies.T, see `FrequencyOperator.adjoint`."""
-        return np.asarray(R, dtype=np.float64) @ self._frequencies.T
-
     def standardised(self) -> DenseFrequencies:
         """Give the operator in its own units; powers of two, so that nothing is rounded."""
         units = self.units
@@ -275,8 +276,10 @@ class DenseFrequencies(FrequencyOperator):
 def orthogonal_directions(d: int, m: int, rng: np.random.Generator) -> np.ndarray:
     """Draw unit columns (d, m), each uniform on the sphere, orthogonal within each d in a row."""
     blocks = []
+    # Fewer columns than features take one thin factor; d x d ones would take most of the time.
+    width = min(d, m)
     for _ in range(-(-m // d)):
-        q, r = np.linalg.qr(rng.standard_normal((d, d)))
+        q, r = np.linalg.qr(rng.standard_normal((d, width)))
         # The signs make Q uniform over the orthogonal group, whatever LAPACK's convention.
         blocks.append(q * np.where(np.diag(r) < 0, -1.0, 1.0))
     return np.concatenate(blocks, axis=1)[:, :m]
@@ -289,14 +292,6 @@ def largest_phase(turns: np.ndarray, centered: np.ndarray) -> float:
         centered = centered[np.argpartition(norms, -N_FARTHEST)[-N_FARTHEST:]]
     phases = centered @ turns.astype(np.float64)
     return float(TWO_PI * np.abs(phases).max(initial=0.0))
-
-
-def single_phase_limit(n_features: int) -> float:
-    """Largest phase, in radians, up to which float32 is trusted.
-
-    The mean of a thousand rows is then within 4e-7 of float64's, and of a hundred rows within 1e-6.
-    """
-    return 60.0 if n_features <= 16 else 30.0
 
 
 def _rebuilt(components: dict[str, Any]) -> DenseFrequencies:

@@ -65,10 +65,6 @@ class FrequencyOperator(ABC):
     def project(self, X: np.ndarray) -> np.ndarray:
         """Give X @ frequencies, shape (n, n_frequencies), float64 radians; nothing is centred."""
 
-    @abstractmethod
-    def adjoint(self, R: np.ndarray) -> np.ndarray:
-        """Give R @ frequencies.T, shape (n, n_features), for real R of shape (n, n_frequencies)."""
-
     @property
     def units(self) -> np.ndarray:
         """Powers of two (n_features,): rows divided by them have isotropic frequencies.

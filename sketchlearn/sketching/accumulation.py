@@ -78,12 +78,12 @@ def total_and_square(units: np.ndarray) -> tuple[int, int]:
 
 
 class BadEntryError(ValueError):
-    """An entry of X that cannot be sketched: what is wrong with it, its row and its column."""
+    """An entry of X that cannot be sketched: what is wrong with it, where it is, and what helps."""
 
-    def __init__(self, problem: str, row: int, column: int) -> None:
-        self.problem, self.row, self.column = problem, row, column
+    def __init__(self, problem: str, row: int, column: int, advice: str = "") -> None:
+        self.problem, self.row, self.column, self.advice = problem, row, column, advice
         self.is_finite = not problem.startswith(("NaN", "infinity"))
-        remedy = "" if self.is_finite else f"; {missing_remedy()}"
+        remedy = advice if self.is_finite else f"; {missing_remedy()}"
         super().__init__(f"Input X contains {problem} at row {row}, column {column}{remedy}")
 
 
@@ -101,7 +101,7 @@ def half_angle_sums(
     Raises
     ------
     BadEntryError
-        If a row is not finite, or too large for the operator; nothing is counted then.
+        If a row is not finite, or too far from the centre; nothing is counted then.
     """
     accumulators = [] if accumulators is None else accumulators
     if not accumulators:
@@ -119,8 +119,9 @@ def half_angle_sums(
             while not stop.is_set() and (i := next(chunks)) < len(starts):
                 rows = slice(starts[i], starts[i] + accumulator.chunk_size)
                 weights = None if units is None else units[rows]
-                if accumulator.add(_native(X[rows]), weights, sums):
-                    raise _bad_rows(X[rows], starts[i])
+                bad = accumulator.add(_native(X[rows]), weights, sums)
+                if bad is not None:
+                    raise _bad_row(operator, X[starts[i] + bad], starts[i] + bad)
         except BaseException:
             stop.set()
             raise
@@ -149,15 +150,20 @@ def _native(rows: np.ndarray) -> np.ndarray:
     return rows.astype(np.float64)
 
 
-def _bad_rows(rows: np.ndarray, start: int) -> BadEntryError:
-    """Say which entry is not finite or too large."""
-    rows = rows.astype(np.float64)
-    bad = ~np.isfinite(rows)
+def _bad_row(operator: FrequencyOperator, row: np.ndarray, at: int) -> BadEntryError:
+    """Say which entry is not finite, or takes the row too far from the centre."""
+    row = row.astype(np.float64)
+    bad = ~np.isfinite(row)
     if bad.any():
-        i, j = np.argwhere(bad)[0]
-        what = "NaN" if np.isnan(rows[i, j]) else "infinity"
-        problem = f"{what} (NaN and infinity cannot be sketched)"
-    else:
-        i, j = np.unravel_index(np.abs(rows).argmax(), rows.shape)
-        problem = f"a value too large for this operator's frequencies: {rows[i, j]:.3g}"
-    return BadEntryError(problem, start + int(i), int(j))
+        j = int(bad.argmax())
+        what = "NaN" if np.isnan(row[j]) else "infinity"
+        return BadEntryError(f"{what} (NaN and infinity cannot be sketched)", at, j)
+    reach = np.abs(operator.frequencies).max(axis=1)
+    # Halves, lest the difference overflows.
+    j = int((np.abs(0.5 * row - 0.5 * operator.center) * (reach / reach.max())).argmax())
+    problem = f"a value too large for this operator's frequencies: {row[j]:.3g}"
+    advice = (
+        f". So far from the centre, {operator.center[j]:.3g}, even float64 cannot tell how far its "
+        "waves have turned: leave the row out, or fit the sketcher on data of that size"
+    )
+    return BadEntryError(problem, at, j, advice)

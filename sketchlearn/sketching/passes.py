@@ -224,7 +224,7 @@ class Pass:
             return SourceError(f"{name}: {error}")
         names = self._source.layout.names
         row, column = progress.row + error.row, error.column
-        where = f"column {column if names is None else repr(names[column])}"
+        where = f"column {column if names is None else repr(names[column])}{error.advice}"
         if not error.is_finite:
             where = not_finite(names, column)
         return SourceError(f"{name} contains {error.problem} at row {row}, {where}")
