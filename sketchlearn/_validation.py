@@ -288,3 +288,11 @@ def thread_count(n_jobs: Any) -> int:
     else:
         n_cpus = os.cpu_count() or 1
     return max(1, n_cpus + 1 + n_threads)
+
+
+def divide_weights(weights: Any, n_samples: int, exponent: int) -> np.ndarray | None:
+    """Divide weights, ones where there are none, by two to a power; as they are if it is zero."""
+    if exponent == 0:
+        return weights
+    weights = np.ones(n_samples) if weights is None else np.asarray(weights, dtype=np.float64)
+    return np.asarray(np.ldexp(weights, -exponent))

@@ -1,7 +1,9 @@
 """What every test module shares."""
 
 import os
+import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # The first example of a property may compile a kernel, so its time says nothing.
@@ -13,3 +15,13 @@ settings.register_profile(
     "sketchlearn-ci", settings.get_profile("sketchlearn"), derandomize=True, database=None
 )
 settings.load_profile("sketchlearn-ci" if os.environ.get("CI") else "sketchlearn")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts_are_heard():
+    """Restore what a shell takes from jobs in the background: they start deaf to Ctrl-C."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -233,3 +233,17 @@ def test_the_package_loads_where_nothing_optional_is_installed():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_kernel_has_a_slow_twin():
+    kernels = {
+        node.name
+        for module in (PACKAGE / "_kernels").glob("*.py")
+        for node in tree_of(module).body
+        if isinstance(node, ast.FunctionDef)
+        and any(ast.unparse(decorator).startswith("kernel(") for decorator in node.decorator_list)
+    }
+    twins = {node.name for node in tree_of(ROOT / "tests" / "naive.py").body
+             if isinstance(node, ast.FunctionDef)}  # fmt: skip
+    assert len(kernels) >= 8
+    assert kernels <= twins

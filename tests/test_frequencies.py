@@ -113,6 +113,17 @@ def test_directions_are_unit_and_orthogonal_within_blocks(d, m):
         np.testing.assert_allclose(block.T @ block, np.eye(block.shape[1]), atol=1e-12)
 
 
+def test_few_directions_take_a_thin_factor_and_many_are_what_they_were():
+    few = orthogonal_directions(20_000, 3, np.random.default_rng(0))
+    np.testing.assert_allclose(few.T @ few, np.eye(3), atol=1e-12)
+    rng, blocks = np.random.default_rng(0), []
+    for _ in range(3):
+        q, r = np.linalg.qr(rng.standard_normal((5, 5)))
+        blocks.append(q * np.where(np.diag(r) < 0, -1.0, 1.0))
+    many = orthogonal_directions(5, 12, np.random.default_rng(0))
+    np.testing.assert_array_equal(many, np.hstack(blocks)[:, :12])
+
+
 def test_directions_favour_no_side():
     directions = orthogonal_directions(4, 4000, np.random.default_rng(0))
     np.testing.assert_allclose(directions.mean(axis=1), 0.0, atol=0.03)

@@ -8,11 +8,11 @@ import naive
 import numpy as np
 import pytest
 
-from sketchlearn._kernels import _policy, self_test
-from sketchlearn._kernels.self_test import require_right_sums
+from sketchlearn._kernels import _policy
 from sketchlearn._kernels.sketching import add_tiles, add_weighted_tiles, pack_tiles
-from sketchlearn.frequencies import AdaptedRadius, DenseFrequencies
+from sketchlearn.frequencies import AdaptedRadius, DenseFrequencies, self_test
 from sketchlearn.frequencies.accumulator import DenseAccumulator, root_mean_squares
+from sketchlearn.frequencies.self_test import require_right_sums
 
 ROOT = Path(_policy.__file__).parents[2]
 SHAPES = [(1, 1), (1, 7), (2, 50), (3, 192), (10, 193), (17, 400), (130, 60), (300, 13)]
@@ -278,6 +278,18 @@ def test_kernels_are_compiled_where_no_cache_can_be_written(tmp_path):
     places = {"HOME": nowhere, "XDG_CACHE_HOME": nowhere, "NUMBA_CACHE_DIR": nowhere}
     program = ADD_ROWS + "print(add_tiles.stats.cache_path)"
     assert printed_by(program, root=root, **places).splitlines()[1] == "None"
+
+
+def test_a_damaged_cache_is_named(tmp_path):
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    printed_by(ADD_ROWS, **cache)
+    for path in tmp_path.rglob("*.nbi"):
+        os.truncate(path, 100)
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        printed_by(ADD_ROWS, **cache)
+    assert f"compiled code cannot be used (pickle data was truncated): delete {tmp_path}" in (
+        caught.value.stderr
+    )
 
 
 def test_without_numbas_compiler_an_error_says_so():

@@ -81,7 +81,7 @@ def test_threads_that_fit_one_seed_learn_the_same():
     def fitted(i):
         if i % 4:
             return Sketcher(50, n_clusters=5, random_state=0).fit(X).operator_.fingerprint
-        model = CompressiveKMeans(5, n_frequencies=50, random_state=0).fit(X)
+        model = CompressiveKMeans(2, n_frequencies=50, random_state=0).fit(X)
         return model.cluster_centers_.tobytes()
 
     with ThreadPoolExecutor(8) as pool:

@@ -2,7 +2,9 @@
 
 Run from the root of a checkout::
 
-    python -m docs.examples.plot_data_sketch_model [--figure FILE]
+    python -m docs.examples.plot_data_sketch_model
+
+draws it into build/; with ``--figure docs/images/data_sketch_model.png`` it becomes the README's.
 """
 
 import argparse
@@ -87,7 +89,7 @@ def draw(n_samples: int = 200_000) -> Figure:
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the picture into a file."""
     parser = argparse.ArgumentParser(description="Draw rows, their sketch, and centroids.")
-    parser.add_argument("--figure", type=Path, default=Path("docs/images/data_sketch_model.png"))
+    parser.add_argument("--figure", type=Path, default=Path("build/data_sketch_model.png"))
     path = parser.parse_args(argv).figure
     path.parent.mkdir(parents=True, exist_ok=True)
     draw().savefig(path, dpi=110)

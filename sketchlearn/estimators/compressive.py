@@ -31,6 +31,7 @@ from sketchlearn.decoders.cloud_em import ROWS_A_PARAMETER
 from sketchlearn.estimators.repetitions import as_repeated_rows, merge_rows
 from sketchlearn.estimators.rows import TakesRows, require_rows
 from sketchlearn.estimators.state import all_or_nothing
+from sketchlearn.estimators.weights import divide_source, divided_weights, in_units_of_fit
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketching import Sketch, Sketcher, pilot_size
 from sketchlearn.sketching.accumulation import fixed_weights
@@ -52,6 +53,7 @@ class CompressiveEstimator(TakesRows, ABC):
     """
 
     _held: list[tuple[np.ndarray, np.ndarray]]
+    _weight_exponent: int  # `fit` divides weights by two to this power.
 
     sketcher: Sketcher | None
     decoder: Decoder | None
@@ -94,13 +96,14 @@ class CompressiveEstimator(TakesRows, ABC):
         sample_weight = check_sample_weight(sample_weight, len(rows))
         check_row_count(len(rows), self._n_atoms)
         self._start()
-        pilot = rows, sample_weight
-        if self._warn_of_few_distinct(rows, sample_weight):
-            pilot = merge_rows(rows, sample_weight)
+        divided, self._weight_exponent = divided_weights(sample_weight)
+        pilot = rows, divided
+        if self._warn_of_few_distinct(rows, divided):
+            pilot = merge_rows(rows, divided)
         self.sketcher_ = given or self._fitted_sketcher(*pilot, keep_pilot)
-        self.sketch_ = self._sketch_of(rows, sample_weight)
+        self.sketch_ = self._sketch_of(rows, divided)
         # A sketcher that came fitted may have its pilot from other data.
-        sketch = as_repeated_rows(self.sketch_, sample_weight)
+        sketch = as_repeated_rows(self.sketch_, divided)
         with self._progress():
             self._decode(sketch, on_pilot=keep_pilot and given is None)
         return rows, sample_weight
@@ -118,6 +121,8 @@ class CompressiveEstimator(TakesRows, ABC):
         source = open_source(X, weight=weight_column(sample_weight))
         self._start()
         self._take_features_of(source, self._given_sketcher())
+        if sample_weight is not None:
+            self._weight_exponent = divide_source(source, pilot_size(self._n_atoms), self._seed)
         self._sketch_source(source, keep_pilot)
         is_own = self.sketcher_ is not self.sketcher
         pilot = self.sketcher_.pilot_ if is_own else None
@@ -167,6 +172,7 @@ class CompressiveEstimator(TakesRows, ABC):
 
     def _add_source(self, source: RowSource, is_first: bool) -> None:
         """Add a source's rows, read in bounded memory."""
+        source.weight_exponent = 0 if is_first else self._weight_exponent
         if is_first:
             self._start()
             self._take_features_of(source, self._given_sketcher())
@@ -187,6 +193,7 @@ class CompressiveEstimator(TakesRows, ABC):
 
     def _add_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
         """Add validated rows: to the sketch, or to those held back while there is no sketcher."""
+        sample_weight = in_units_of_fit(sample_weight, len(rows), self._weight_exponent)
         if (sketcher := self._ready_sketcher()) is not None:
             self.sketcher_ = sketcher
             self._add_to_sketch(self._sketch_of(rows, sample_weight))
@@ -273,6 +280,7 @@ class CompressiveEstimator(TakesRows, ABC):
         for name in fitted:
             del self.__dict__[name]
         self._held = []
+        self._weight_exponent = 0
         self._seed = draw_seed(self.random_state)
 
     def _given_sketcher(self) -> Sketcher | None:

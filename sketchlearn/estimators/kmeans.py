@@ -11,6 +11,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transfor
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
+from sketchlearn._threads import OneThread
 from sketchlearn._validation import RandomState, check_count
 from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import BestOf, Decoder, MeanShift, Mixture, Particles, cluster_points
@@ -18,6 +19,7 @@ from sketchlearn.decoders.decoder import HIGH_SPREAD
 from sketchlearn.estimators.compressive import CompressiveEstimator, nearest_order
 from sketchlearn.estimators.rows import require_some
 from sketchlearn.estimators.state import all_or_nothing
+from sketchlearn.estimators.weights import weighted_sum
 from sketchlearn.sketching import Sketch, Sketcher, calibrated_weights
 from sketchlearn.sketching.sources.source import chunk_rows
 
@@ -92,7 +94,7 @@ class CompressiveKMeans(
         fit, in the order of the centroids. These come from it, and settle on rows or on points that
         match the sketch.
     sketch_ : Sketch
-        The sketch of all rows seen.
+        The sketch of all rows seen; `fit` divides their weights by a power of two where need be.
     sketcher_ : Sketcher
         What it was taken with.
     n_features_in_, feature_names_in_
@@ -219,7 +221,7 @@ class CompressiveKMeans(
             As in `fit`.
         """
         sums = [
-            _weighted_sum(self._nearest(rows)[1], weights)
+            weighted_sum(self._nearest(rows)[1], weights)
             for rows, weights in self._chunks_of(X, sample_weight)
         ]
         require_some(len(sums))
@@ -244,7 +246,8 @@ class CompressiveKMeans(
             n_init=1,
             random_state=self._sklearn_state(),
         )
-        with warnings.catch_warnings():
+        # scikit-learn limits BLAS by itself here, and would lift the limit of another thread's fit.
+        with OneThread(), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(self.cluster_centers_)
         model.cluster_centers_, model.n_iter_ = self.cluster_centers_.copy(), self.n_iter_
@@ -379,7 +382,7 @@ class CompressiveKMeans(
     def _assign(self, X: np.ndarray, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]:
         """Nearest centroid of each row, and the weighted sum of squared distances."""
         labels, squares = self._nearest(X)
-        return labels, _weighted_sum(squares, sample_weight)
+        return labels, weighted_sum(squares, sample_weight)
 
     def _nearest(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Nearest centroid of each row, and the squared distance to it."""
@@ -392,8 +395,3 @@ class CompressiveKMeans(
             labels[some] = distances.argmin(axis=1)
             squares[some] = distances.min(axis=1)
         return labels, squares
-
-
-def _weighted_sum(values: np.ndarray, weights: np.ndarray | None) -> float:
-    """Sum of values, each times its weight if there are any."""
-    return float(values.sum() if weights is None else values @ weights)

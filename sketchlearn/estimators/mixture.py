@@ -105,7 +105,7 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
         The decoded mixture with its goodness of fit, its atoms in the order of the means; columns
         in the operator's `units`, unless spherical.
     sketch_ : Sketch
-        The sketch of all rows seen.
+        The sketch of all rows seen; `fit` divides their weights by a power of two where need be.
     sketcher_ : Sketcher
         What it was taken with.
     n_features_in_, feature_names_in_

@@ -27,7 +27,7 @@ from sketchlearn.sketching.container import NONSENSE, FileKind
 from sketchlearn.sketching.strict_json import canonical_json, parsed_json
 
 # Fitted numbers that a model may lack.
-OPTIONAL_NUMBERS = {"inertia_"}
+OPTIONAL_NUMBERS = {"inertia_", "_weight_exponent"}
 # Shapes of covariances, a letter a dimension.
 SHAPES = {"spherical": "k", "diag": "kd", "full": "kdd"}
 # Parameters that are flags.
@@ -230,7 +230,7 @@ class SavedAsFile(BaseEstimator):
             parameters={name: to_json(value, name, operator) for name, value in parameters.items()},
             numbers={
                 name: to_json(getattr(self, name), name, operator)
-                for name in ("_seed", *self._stored_numbers)
+                for name in ("_seed", "_weight_exponent", *self._stored_numbers)
                 if hasattr(self, name)
             },
             feature_names=None if names is None else list(map(str, names)),
@@ -270,7 +270,7 @@ class SavedAsFile(BaseEstimator):
             raise
         except NONSENSE as error:
             raise ModelFormatError(f"the file does not describe a model: {error}") from error
-        for name, value in {**model.arrays, **model.numbers}.items():
+        for name, value in {"_weight_exponent": 0, **model.arrays, **model.numbers}.items():
             setattr(estimator, name, value)
         estimator.sketch_ = model.sketch
         estimator.n_features_in_ = operator.n_features
@@ -285,7 +285,7 @@ class SavedAsFile(BaseEstimator):
     def _check_values(cls, model: StoredModel, covariance_type: str | None) -> None:
         """Refuse fitted values other than this class's, or of shapes that do not go together."""
         unknown = {*model.arrays} - {*cls._stored_arrays} | (
-            {*model.numbers} - {"_seed", *cls._stored_numbers}
+            {*model.numbers} - {"_seed", "_weight_exponent", *cls._stored_numbers}
         )
         if unknown or {*cls._stored_arrays} - {*model.arrays}:
             raise ModelFormatError(

@@ -12,6 +12,8 @@ import numpy as np
 LARGEST = 1e150
 # By how much, as a fraction, what was computed twice may differ.
 ROUNDING = 1e-6
+# Of the power of two that a fit divides weights by, which float64 bounds.
+LARGEST_EXPONENT = 1100
 
 
 def check_arrays(arrays: dict[str, np.ndarray]) -> None:
@@ -111,6 +113,7 @@ ARRAY_CHECKS: dict[str, Callable[[np.ndarray], bool]] = {
 }
 NUMBER_CHECKS: dict[str, Callable[[Any], bool]] = {
     "_seed": lambda value: _is_count(value) and value < 2**32,
+    "_weight_exponent": lambda value: type(value) is int and abs(value) <= LARGEST_EXPONENT,
     "converged_": lambda value: isinstance(value, bool),
     "inertia_": _is_nonnegative,
     "n_iter_": _is_count,

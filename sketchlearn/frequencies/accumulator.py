@@ -15,8 +15,8 @@ from sketchlearn._kernels._policy import (
     VECTOR_BYTES,
     require_compiler,
 )
-from sketchlearn._kernels.self_test import require_right_sums
 from sketchlearn._kernels.sketching import add_tiles, add_weighted_tiles, pack_tiles
+from sketchlearn.frequencies.self_test import require_right_sums
 
 # Blocks that one call takes: enough to hide what the call itself costs, as long as their packed
 # rows stay in the second-level cache.

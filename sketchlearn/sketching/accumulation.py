@@ -66,6 +66,33 @@ def weight_units(weights: np.ndarray) -> np.ndarray:
     return np.rint(weights / WEIGHT_UNIT).astype(np.int64)
 
 
+def weight_exponent(weights: np.ndarray) -> int:
+    """Return the power of two that weights are to be divided by, so that fixed point suits them.
+
+    It grows by one where all weights double: what comes of the divided weights does not depend on
+    a common factor that is a power of two. Weights that are integers below 2^20, some of them odd,
+    stay as they are; so do all that are such integers but for a power of two, once divided. Others
+    are brought to a mean from 1 to 2, if that leaves the largest at 2^20 or less.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,) float64
+        Finite and not negative. Those of zero do not count; if all are zero, the power is 0.
+    """
+    positive = weights[weights > 0]
+    if not positive.size:
+        return 0
+    mantissas, exponents = np.frexp(positive)
+    above = int(exponents.max())
+    bits = np.ldexp(mantissas, 53).astype(np.int64)
+    finest = int((exponents + np.frexp((bits & -bits).astype(np.float64))[1]).min()) - 54
+    relative = np.ldexp(positive, -above)
+    if above - finest <= 20 and relative.sum() < 2.0 ** (40 + finest - above):
+        return finest
+    mean = above + int(np.frexp(relative.mean())[1]) - 1
+    return max(mean, above - 20)
+
+
 def total_and_square(units: np.ndarray) -> tuple[int, int]:
     """Exact sums of fixed-point weights and of their squares, as Python integers."""
     total = square = 0

@@ -14,6 +14,7 @@ import numpy as np
 from sketchlearn.exceptions import SourceError
 from sketchlearn.frequencies import Accumulator, FrequencyOperator
 from sketchlearn.sketching.accumulation import (
+    LARGEST_TOTAL_UNITS,
     LONGEST_WAIT,
     WEIGHT_UNIT,
     BadEntryError,
@@ -43,6 +44,8 @@ def sketch_of(
     ------
     BadEntryError
         If an entry is not finite, or too large for the operator.
+    ValueError
+        If the total weight is 2^40 or more.
     """
     if units is None:
         n, total, square = len(X), len(X) << 20, len(X) << 40
@@ -51,6 +54,11 @@ def sketch_of(
         total, square = total_and_square(units)
     if n == 0:
         return Sketch.empty(operator)
+    if total >= LARGEST_TOTAL_UNITS:
+        raise ValueError(
+            f"the total weight must stay below 2**40, got {total * WEIGHT_UNIT:.6g}; divide all "
+            "weights by a constant"
+        )
     c_sum, s_sum = half_angle_sums(operator, X, units, n_threads, accumulators)
     return Sketch(operator, np.stack([2 * total - c_sum, s_sum]), n, total, square)
 

@@ -21,7 +21,7 @@ from sketchlearn._validation import (
     thread_count,
 )
 from sketchlearn.frequencies import FrequencyOperator, RadiusLaw
-from sketchlearn.sketching.accumulation import fixed_weights
+from sketchlearn.sketching.accumulation import fixed_weights, weight_exponent
 from sketchlearn.sketching.checkpoint import Checkpoint
 from sketchlearn.sketching.choice import check_choices, chosen_operator, frequency_count, law_of
 from sketchlearn.sketching.passes import sketch_of
@@ -312,12 +312,17 @@ class Sketcher(TransformerMixin, BaseEstimator):
         n_frequencies, law = frequency_count(self.n_frequencies, k, d), law_of(self.radius_law, d)
         pilot_rng, seed_rng = rng.spawn(2)
         kmeans_seed, operator_seed = (int(s) for s in seed_rng.integers(2**31 - 1, size=2))
+        exponent = 0
+        if weights is not None:
+            # So that no sum of weights overflows, and a common factor changes nothing.
+            exponent = weight_exponent(weights)
+            weights = np.ldexp(weights, -exponent)
         rows, row_weights, chances = draw_pilot(X, weights, pilot_size(k), pilot_rng)
         seeds = kmeans_seed, operator_seed
         operator = chosen_operator(rows, row_weights, k, n_frequencies, self.scale, law, seeds)
         self._adopt(operator)
         self.pilot_ = rows if self.keep_pilot else None
-        self.pilot_weight_ = row_weights if self.keep_pilot else None
+        self.pilot_weight_ = np.ldexp(row_weights, exponent) if self.keep_pilot else None
         self.pilot_chance_ = share * chances if self.keep_pilot else None
 
     def _waves(self, X: np.ndarray) -> np.ndarray:

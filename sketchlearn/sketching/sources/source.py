@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar, final
 
 import numpy as np
 
-from sketchlearn._validation import missing_remedy, require_exact_integers
+from sketchlearn._validation import divide_weights, missing_remedy, require_exact_integers
 from sketchlearn.exceptions import SourceError
 
 # What one chunk may take: small beside the program itself, large beside the cost of a call.
@@ -159,6 +159,7 @@ class RowSource:
         self.query = query
         self.asked = "all" if columns is None else ", ".join(map(str, columns))
         self.columns = None if columns is None else tuple(columns)
+        self.weight_exponent = 0
         self._first: tuple[str, Layout] | None = None
         self._expected: tuple[int, tuple[str, ...] | None] | None = None
 
@@ -210,7 +211,7 @@ class RowSource:
             for chunk in part.read(self.layout_of(part), start):
                 require_exact_rows(chunk.rows, part.name, at)
                 at += len(chunk.rows)
-                yield chunk
+                yield self._divided(chunk)
             if before is not None and part.identity() != before:
                 raise SourceError(f"{part.name} has changed while it was read; read it again")
 
@@ -251,7 +252,12 @@ class RowSource:
         with _errors_named(part):
             for sampled in part.sample(self.layout_of(part), size, n_reads, rng):
                 require_exact_rows(sampled.chunk.rows, f"a sample of {part.name}", 0)
-                yield sampled
+                yield sampled._replace(chunk=self._divided(sampled.chunk))
+
+    def _divided(self, chunk: Chunk) -> Chunk:
+        """Divide a chunk's weights by two to the power `weight_exponent`."""
+        rows, weights = chunk
+        return Chunk(rows, divide_weights(weights, len(rows), self.weight_exponent))
 
     def resume(self, columns: Sequence[str | int] | None) -> None:
         """Read the columns that an earlier pass over this source has settled on."""

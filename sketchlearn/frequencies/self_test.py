@@ -4,6 +4,7 @@ What is compiled may come from a cache that other machines and other versions wr
 frequencies here make phases without rounding, so that numpy can follow every rounding after them.
 """
 
+import pickle
 from functools import cache
 from typing import Any
 
@@ -33,13 +34,20 @@ def require_right_sums(dtype: Any, is_weighted: bool) -> None:
     Raises
     ------
     RuntimeError
-        If the compiled kernels' sums are not those of plain numpy.
+        If the compiled kernels' sums are not those of plain numpy, or numba's cache is damaged.
     """
     rows = ((37 * np.arange(N_ROWS * N_FEATURES) % 251) - 125.0).reshape(N_ROWS, -1) / 64.0
     turns = ((5 * np.arange(N_FEATURES * N_FREQUENCIES) % 31) - 15.0).reshape(N_FEATURES, -1) / 16.0
     weights = (2**20 + 12_345 * np.arange(N_ROWS) % 2**21) if is_weighted else None
-    if not np.array_equal(_compiled(rows, turns, weights, dtype), _plain(rows @ turns, weights)):
-        folder = pack_tiles.stats.cache_path or "nowhere"
+    folder = pack_tiles.stats.cache_path or "nowhere"
+    try:
+        compiled = _compiled(rows, turns, weights, dtype)
+    except (OSError, EOFError, pickle.PickleError) as error:
+        raise RuntimeError(
+            f"numba's cache of compiled code cannot be used ({error}): delete {folder}, or set "
+            "NUMBA_CACHE_DIR to a folder that can be written"
+        ) from error
+    if not np.array_equal(compiled, _plain(rows @ turns, weights)):
         raise RuntimeError(
             "the compiled kernels add up wrongly: numba's cache (NUMBA_CACHE_DIR) holds code for "
             f"another processor or version; delete {folder} and start again"

@@ -1,0 +1,62 @@
+"""The units of weights: `fit` chooses them, and rows that are added later keep to them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sketchlearn._validation import divide_weights
+from sketchlearn.sketching.accumulation import fixed_weights, weight_exponent
+from sketchlearn.sketching.reading import error_handler
+from sketchlearn.sketching.sources import RowSource, spread_rows
+
+
+def divided_weights(sample_weight: np.ndarray | None) -> tuple[np.ndarray | None, int]:
+    """Divide weights by two to the power that suits them; return the quotients and the power."""
+    if sample_weight is None:
+        return None, 0
+    exponent = weight_exponent(sample_weight)
+    return divide_weights(sample_weight, len(sample_weight), exponent), exponent
+
+
+def divide_source(source: RowSource, size: int, seed: int) -> int:
+    """Divide a source's weights by two to a power, which some rows from all over it suggest.
+
+    Only some, since a stream can be read once.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read.
+    """
+    rng = np.random.default_rng(seed)
+    _, weights, _ = spread_rows(source, size, 1, rng, error_handler("raise"))
+    source.weight_exponent = 0 if weights is None else weight_exponent(weights)
+    return source.weight_exponent
+
+
+def in_units_of_fit(
+    sample_weight: np.ndarray | None, n_samples: int, exponent: int
+) -> np.ndarray | None:
+    """Divide weights of rows that are added to those of a fit, as it divided its own.
+
+    Raises
+    ------
+    ValueError
+        If they do not suit fixed point in these units.
+    """
+    divided = divide_weights(sample_weight, n_samples, exponent)
+    if exponent == 0 or divided is None:
+        return divided
+    try:
+        fixed_weights(divided)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}. Here weights are in units of 2**{exponent}, as those of the fit are that "
+            "these rows are added to"
+        ) from None
+    return divided
+
+
+def weighted_sum(values: np.ndarray, weights: np.ndarray | None) -> float:
+    """Sum values, each times its weight if there are any."""
+    return float(values.sum() if weights is None else values @ weights)
