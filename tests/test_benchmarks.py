@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from docs.benchmarks import _log, _methods, _report, decoders, out_of_core, scale
+from docs.benchmarks import _log, _methods, _report, decoders, out_of_core, scale, wide
 from sketchlearn import Sketcher
 
 
@@ -158,3 +158,12 @@ def test_out_of_core_on_small_files(tmp_path):
     text = page.read_text()
     assert "| file of | 2,000 rows | largest / least |" in text
     assert "| of the slower | processor time |" in text
+
+
+def test_wide_data_on_its_smallest_set(tmp_path):
+    page = tmp_path / "wide.md"
+    wide.main(["--sets", "of a hypercube", "--seeds", "1", "--page", str(page)])
+    line = page.read_text().strip().splitlines()[-1]
+    assert "corners of a hypercube, 6,000 x 5, k = 32 | auto: 1,600" in line
+    ratios = [float(cell) for i, cell in enumerate(line.split("|")) if i in (5, 8)]
+    assert max(ratios) < 1.02

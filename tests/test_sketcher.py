@@ -16,7 +16,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sketchlearn.frequencies import DenseFrequencies, FoldedGaussianRadius
 from sketchlearn.frequencies.accumulator import DenseAccumulator
-from sketchlearn.sketching import Sketch, Sketcher, accumulation, pilot_size
+from sketchlearn.sketching import Sketch, Sketcher, accumulation, n_principal, pilot_size
+from sketchlearn.sketching.choice import frequency_count
 
 N = 700
 
@@ -281,11 +282,21 @@ class TestFit:
         assert pilot_size(200) == 10_000
 
     @pytest.mark.parametrize(
-        ("d", "k", "m"), [(1, 2, 100), (10, 10, 1000), (50, 20, 5000), (200, 20, 8000)]
-    )
+        ("d", "k", "m"),
+        [(1, 2, 100), (10, 10, 1000), (50, 20, 5000), (100, 50, 10_000),
+         (200, 20, 3000), (784, 3, 1050), (784, 10, 3000), (784, 100, 26_400)],
+    )  # fmt: skip
     def test_the_automatic_number_of_frequencies(self, d, k, m):
         X = np.random.default_rng(0).normal(size=(50, d))
         assert Sketcher(n_clusters=k, random_state=0).fit(X).operator_.n_frequencies == m
+
+    @pytest.mark.parametrize("d", [1, 8, 64, 100, 101, 128, 200, 784, 4096])
+    @pytest.mark.parametrize("k", [1, 2, 10, 40, 64, 500])
+    def test_the_automatic_number_suffices_for_what_is_decoded(self, d, k):
+        n_parameters = k * (n_principal(d, k) + 2)
+        assert 2 * frequency_count("auto", k, d) >= 1.3 * n_parameters
+        # And costs no more than ten numbers a parameter, or 5,000 frequencies, whichever is more.
+        assert frequency_count("auto", k, d) <= max(5 * n_parameters, 5000)
 
     def test_an_explicit_scale_is_taken_as_it_is(self):
         X = blobs()

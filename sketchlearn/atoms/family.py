@@ -49,6 +49,11 @@ class AtomFamily(ABC):
     def n_shape(self) -> int:
         """Number of shape parameters of an atom, after its location."""
 
+    @property
+    def common_log_envelope(self) -> np.ndarray | float:
+        """Part (m,) of the log-envelope that belongs to all atoms, whatever their shape."""
+        return 0.0
+
     @abstractmethod
     def default_shape(self) -> np.ndarray:
         """Shape (n_shape,) of a cluster of the operator's scale."""

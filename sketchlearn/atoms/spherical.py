@@ -12,6 +12,7 @@ from sketchlearn.atoms.gaussian import (
     CovarianceType,
     GaussianFamily,
 )
+from sketchlearn.frequencies import FrequencyOperator
 
 
 @final
@@ -21,7 +22,28 @@ class SphericalGaussian(GaussianFamily):
     :math:`a_j = \exp(i \omega_j^T c - s \|\omega_j\|^2 / 2)`. A k-means cluster has a width; an
     atom with a width matches its sketch where a point mass cannot (Keriven, Bourrier, Gribonval and
     Perez, "Sketching for large-scale learning of mixture models", 2018, equation 5.5).
+
+    Parameters
+    ----------
+    operator : FrequencyOperator
+        As in `AtomFamily`.
+    common_log_envelope : ndarray of shape (n_frequencies,), optional
+        Added to every atom's log-envelope: what widens all of them alike, in directions that the
+        operator does not have. Not above zero; zero by default.
     """
+
+    def __init__(
+        self, operator: FrequencyOperator, common_log_envelope: np.ndarray | float = 0.0
+    ) -> None:
+        super().__init__(operator)
+        if isinstance(common_log_envelope, np.ndarray):
+            common_log_envelope = common_log_envelope.astype(np.float32)
+        self._common_log_envelope = common_log_envelope
+
+    @property
+    def common_log_envelope(self) -> np.ndarray | float:
+        """As it was given."""
+        return self._common_log_envelope
 
     @property
     def covariance_type(self) -> CovarianceType:
@@ -46,7 +68,7 @@ class SphericalGaussian(GaussianFamily):
         if np.all(shapes == shapes[0]):
             shapes = shapes[:1]
         half_variances = (0.5 * self.operator.scale**2 * np.exp(shapes)).astype(np.float32)
-        return -half_variances * self._squared_norms
+        return self._common_log_envelope - half_variances * self._squared_norms
 
     def log_envelope_pullback(self, shapes: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
         """``-s sum_j cotangent_kj ||omega_j||^2 / 2``."""

@@ -38,15 +38,22 @@ class Cloud:
 
 
 @on_one_blas_thread
-def move(sketch: Sketch, start: np.ndarray, blur: np.ndarray, max_iter: int) -> Cloud:
+def move(
+    sketch: Sketch,
+    start: np.ndarray,
+    blur: np.ndarray,
+    max_iter: int,
+    common_log_envelope: np.ndarray | float = 0.0,
+) -> Cloud:
     r"""Move points from ``start`` (n, d) until the sketch of their blurred cloud is the data's.
 
     Minimises :math:`\sum_j |z_j - E_j \frac1n \sum_i e^{i \omega_j^T x_i}|^2` over all positions,
-    with :math:`E_j = \exp(-\omega_j^T B \omega_j / 2)` for the blur B. It goes on below the noise
+    with :math:`E_j = \exp(\gamma_j - \omega_j^T B \omega_j / 2)` for the blur B and
+    :math:`\gamma` the log-envelope that an `AtomFamily` has in common. It goes on below the noise
     floor: stopping there leaves the points where the start put them.
     """
     begin(f"moving {len(start):,} points")
-    matching = PointMatching(sketch, blur)
+    matching = PointMatching(sketch, blur, common_log_envelope)
     points = matching.scaled(start)
     if len(matching.target) <= MOST_NUMBERS:
         points, cost, n_iter = gauss_newton(matching, points, max_iter)

@@ -14,6 +14,7 @@ from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.cloud_em import ROWS_A_PARAMETER
 from sketchlearn.decoders.decoder import NOISE, Decoder, Mixture, n_parameters
+from sketchlearn.decoders.principal import PrincipalPart, principal_part
 from sketchlearn.decoders.progress import progress_line, tell
 from sketchlearn.sketching import Sketch
 
@@ -110,9 +111,14 @@ def count_clusters(
             f"covariance_type must be one of {', '.join(map(repr, GAUSSIAN_FAMILIES))}, "
             f"got {covariance_type!r}"
         )
-    if covariance_type != "spherical":
+    part = None
+    if covariance_type == "spherical":
+        part = principal_part(sketch, max(numbers))
+    else:
         sketch = sketch.standardised()
-    family = GAUSSIAN_FAMILIES[covariance_type](sketch.operator)
+    if part is not None:
+        sketch = part.sketch
+    family = GAUSSIAN_FAMILIES[covariance_type](sketch.operator) if part is None else part.family
     seed = draw_seed(random_state)
     children = np.random.default_rng(seed).spawn(len(numbers))
     mixtures = {}
@@ -124,8 +130,15 @@ def count_clusters(
     for k in numbers:
         has_rows = sketch.n_effective >= ROWS_A_PARAMETER * n_parameters(family, k)
         if has_rows and mixtures[k].goodness_of_fit <= NOISE:
-            return ClusterCount(k, True, mixtures)
-    return ClusterCount(_elbow(mixtures), False, mixtures)
+            return ClusterCount(k, True, _lifted(mixtures, part))
+    return ClusterCount(_elbow(mixtures), False, _lifted(mixtures, part))
+
+
+def _lifted(mixtures: dict[int, Mixture], part: PrincipalPart | None) -> dict[int, Mixture]:
+    """The mixtures in data coordinates."""
+    if part is None:
+        return mixtures
+    return {k: part.lifted(mixture) for k, mixture in mixtures.items()}
 
 
 def _elbow(mixtures: dict[int, Mixture]) -> int:

@@ -117,14 +117,15 @@ class Particles(Decoder):
             points = start_cloud(mixture, blur, DRAWS_A_PARTICLE * n_points, 1.0, rng)
             return Cloud(points, blur, mixture.cost, 0)
         start = start_cloud(mixture, blur, n_points, WIDENING, rng)
-        cloud = move(sketch, start, blur, self.n_moves)
+        common = mixture.family.common_log_envelope
+        cloud = move(sketch, start, blur, self.n_moves, common)
         # Where the cloud cannot come down to the noise, the data has detail finer than the blur.
         for _ in range(MOST_SHARPENINGS):
             if cloud.cost <= sketch.standard_error**2:
                 break
             blur = cloud.blur / 4.0
             points = cloud.points + gaussian(cloud.blur - blur, n_points, rng)
-            cloud = move(sketch, points, blur, self.n_moves)
+            cloud = move(sketch, points, blur, self.n_moves, common)
         return cloud
 
 

@@ -26,31 +26,29 @@ def cluster_points(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centroids (k, d), shares (k,) and labels of the best k-means, the heaviest cluster first.
 
-    k-means runs from ``start`` and from ``n_random`` random starts. Points that are a sample, drawn
-    with ``chances`` (n,) below 1, may prefer another start by accident, one far row for instance;
-    then its gain must exceed two standard errors of the gain. Where there are fewer points than
-    centroids, each has one, and those that are left over double the heaviest.
+    k-means runs from ``start`` and from ``n_random`` random starts, if any. Points that are a
+    sample, drawn with ``chances`` (n,) below 1, may prefer another start by accident, one far row
+    for instance; then its gain must exceed two standard errors of the gain. Where there are fewer
+    points than centroids, each has one, and those that are left over double the heaviest.
     """
     begin(f"k-means on {len(points):,} points")
     seed = int(rng.integers(2**31 - 1))
     k = len(start)
     if len(points) < k:
         return _one_each(points, weights, k)
-    # To order one, so that k-means' own tolerance does not see the data's units.
-    centre = points.mean(axis=0)
-    size = float(np.abs(points - centre).max()) or 1.0
-    scaled = (points - centre) / size
-    models = [
-        KMeans(k, init=(start - centre) / size, n_init=1, random_state=seed),
-        KMeans(k, n_init=n_random, random_state=seed),
-    ]
+    scaled, centre, size = _scaled(points)
+    led = KMeans(k, init=(start - centre) / size, n_init=1, random_state=seed)
+    free = KMeans(k, n_init=n_random, random_state=seed)
     # One thread: with more, the sums depend on which thread comes first.
     with OneThread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        led, free = (model.fit(scaled, sample_weight=weights) for model in models)
-        gains = weights * (np.square(led.transform(scaled).min(axis=1)))
-        gains -= weights * (np.square(free.transform(scaled).min(axis=1)))
-    best = free if gains.sum() > SIGNIFICANT * standard_error(gains, chances) else led
+        best = led.fit(scaled, sample_weight=weights)
+        if n_random:
+            free.fit(scaled, sample_weight=weights)
+            gains = weights * (np.square(led.transform(scaled).min(axis=1)))
+            gains -= weights * (np.square(free.transform(scaled).min(axis=1)))
+            if gains.sum() > SIGNIFICANT * standard_error(gains, chances):
+                best = free
     shares = np.bincount(best.labels_, weights=weights, minlength=k) / weights.sum()
     order = np.argsort(-shares, kind="stable")
     labels = np.argsort(order)[best.labels_]
@@ -66,6 +64,29 @@ def _one_each(
     centroids = points[order][np.r_[np.arange(len(points)), surplus]]
     shares = np.r_[weights[order] / weights.sum(), np.zeros(len(surplus))]
     return centroids, shares, np.argsort(order)
+
+
+def clusters_of_points(
+    points: np.ndarray, weights: np.ndarray, n_clusters: int, seed: int, *, n_random: int = 3
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centroids (k, d) and variances (k, d) of the clusters that k-means finds by itself."""
+    scaled, centre, size = _scaled(points)
+    model = KMeans(n_clusters, n_init=n_random, random_state=seed)
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(scaled, sample_weight=weights)
+    squares = weights[:, None] * np.square(scaled - model.cluster_centers_[model.labels_])
+    is_member = model.labels_ == np.arange(n_clusters)[:, None]
+    totals = is_member @ weights
+    variances = (is_member @ squares) / np.where(totals > 0.0, totals, 1.0)[:, None]
+    return model.cluster_centers_ * size + centre, variances * size**2
+
+
+def _scaled(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Points to order one, so that k-means' own tolerance does not see units; centre and size."""
+    centre = points.mean(axis=0)
+    size = float(np.abs(points - centre).max()) or 1.0
+    return (points - centre) / size, centre, size
 
 
 def standard_error(values: np.ndarray, chances: np.ndarray | float) -> float:

@@ -27,18 +27,22 @@ FIRST_MOVE = 0.2
 class PointMatching:
     r"""How far a blurred cloud's sketch is from the data's, and what moves it.
 
-    It is :math:`E_j \frac1n \sum_i e^{i \omega_j^T x_i}`, E the waves of the blur.
+    It is :math:`E_j \frac1n \sum_i e^{i \omega_j^T x_i}`, E the waves of the blur, times the
+    exponential of the log-envelope that all atoms of the sketch have in common.
     Points (n, d) are float32, centred and in units of the operator's scale; sketches are stacked
     real, (2 m,).
     """
 
-    def __init__(self, sketch: Sketch, blur: np.ndarray) -> None:
+    def __init__(
+        self, sketch: Sketch, blur: np.ndarray, common_log_envelope: np.ndarray | float = 0.0
+    ) -> None:
         operator = sketch.operator
         frequencies = operator.frequencies
         mean = sketch.centered_mean
         self.operator = operator
         self.target = np.concatenate([mean.real, mean.imag])
-        self.envelope = np.exp(-0.5 * np.einsum("lj,lj->j", frequencies, blur @ frequencies))
+        widths = np.einsum("lj,lj->j", frequencies, blur @ frequencies)
+        self.envelope = np.exp(common_log_envelope - 0.5 * widths)
         self.turns = (frequencies * (operator.scale / (2 * np.pi))).astype(np.float32)
         self.back = np.ascontiguousarray((frequencies * operator.scale).T, dtype=np.float32)
         self.buffer = np.empty((BLOCK, operator.n_frequencies), dtype=np.float32)

@@ -7,6 +7,7 @@ import numpy as np
 from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders.particles import Particles
+from sketchlearn.decoders.principal import principal_part
 from sketchlearn.sketching import Sketch
 
 # Frequencies, for each atom and feature, that the first mixture may use up; and its most atoms.
@@ -35,7 +36,8 @@ def synthesize(
         Rows to draw.
     n_atoms : int, optional
         Atoms of the mixture that the particles start from. By default one for every 10 d of the
-        sketch's m frequencies, at least 1 and at most 30.
+        sketch's m frequencies, at least 1 and at most 30; of wide rows, d are the directions that
+        are decoded, and off those the rows are Gaussian.
     random_state : int, RandomState, Generator or None
         Determines the rows.
 
@@ -64,12 +66,17 @@ def synthesize(
     if not isinstance(sketch, Sketch):
         raise TypeError(f"expected a Sketch, got {type(sketch).__name__}")
     check_count(n_samples, "n_samples")
-    operator = sketch.operator
+    part = principal_part(
+        sketch, MOST_ATOMS if n_atoms is None else check_count(n_atoms, "n_atoms")
+    )
+    if part is not None:
+        sketch = part.sketch
+    family = SphericalGaussian(sketch.operator) if part is None else part.family
     if n_atoms is None:
-        affordable = operator.n_frequencies // (FREQUENCIES_A_PARAMETER * operator.n_features)
+        affordable = family.operator.n_frequencies // (FREQUENCIES_A_PARAMETER * family.n_features)
         n_atoms = min(max(1, affordable), MOST_ATOMS)
-    check_count(n_atoms, "n_atoms")
     rng = np.random.default_rng(draw_seed(random_state))
     decoder = Particles()
-    mixture = decoder.start.decode(sketch, SphericalGaussian(operator), n_atoms, rng)
-    return decoder.cloud(sketch, mixture, rng).draw(n_samples, rng)
+    mixture = decoder.start.decode(sketch, family, n_atoms, rng)
+    drawn = decoder.cloud(sketch, mixture, rng).draw(n_samples, rng)
+    return drawn if part is None else part.rows(drawn, rng)

@@ -14,13 +14,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sketchlearn._threads import OneThread
 from sketchlearn._validation import RandomState, check_count
 from sketchlearn.atoms import SphericalGaussian
-from sketchlearn.decoders import BestOf, Decoder, MeanShift, Mixture, Particles, cluster_points
+from sketchlearn.decoders import Decoder, MeanShift, Mixture, principal_part
 from sketchlearn.decoders.decoder import HIGH_SPREAD
+from sketchlearn.estimators.centroids import WeightedPilot, decoder_for, settled
 from sketchlearn.estimators.compressive import CompressiveEstimator, nearest_order
 from sketchlearn.estimators.rows import require_some
 from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.estimators.weights import weighted_sum
-from sketchlearn.sketching import Sketch, Sketcher, calibrated_weights
+from sketchlearn.sketching import Sketch, Sketcher
 from sketchlearn.sketching.sources.source import chunk_rows
 
 # What only a second look at the rows tells.
@@ -308,26 +309,24 @@ class CompressiveKMeans(
             self.__dict__.pop(name, None)
         self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         rng = np.random.default_rng(self._seed)
-        pilot = self.sketcher_.pilot_ if on_pilot else None
-        is_all = pilot is not None and bool(np.all(self.sketcher_.pilot_chance_ == 1.0))
-        if pilot is not None and len(pilot) < self.n_clusters and not is_all:
-            pilot = None  # It has each row once, and rare ones escaped it.
-        family = SphericalGaussian(sketch.operator)
+        part = principal_part(sketch, self.n_clusters)
+        narrow = sketch if part is None else part.sketch
+        family = SphericalGaussian(narrow.operator) if part is None else part.family
         self._warn_of_few_frequencies(family)
-        mixture = self._decoder(pilot is not None).decode(sketch, family, self.n_clusters, rng)
+        pilot = None
+        if on_pilot:
+            pilot = WeightedPilot.of(self.sketcher_, sketch, part, self.n_clusters)
+        decoder = decoder_for(pilot, self.n_clusters, self.decoder, self.n_init, self._seed)
+        mixture = decoder.decode(narrow, family, self.n_clusters, rng)
         matched = mixture.matched or mixture
-        self.cluster_centers_, self.weights_ = mixture.locations, mixture.weights
-        if pilot is not None:
-            weights = calibrated_weights(sketch, pilot, self.sketcher_.pilot_weight_)
-            chances = np.asarray(self.sketcher_.pilot_chance_)
-            self.cluster_centers_, self.weights_, _ = cluster_points(
-                pilot, weights, mixture.locations, rng, chances=chances
-            )
-        else:
+        self.cluster_centers_, self.weights_ = settled(mixture, part, pilot, rng)
+        if pilot is None:
             self._warn_of_lost_spread(mixture)
-            self._warn_of_wide_spread(sketch, mixture)
+            self._warn_of_wide_spread(narrow, mixture)
         if pilot is not None or not (mixture.lacks_spread or mixture.exceeds_spread):
-            self._warn_of_missed_clusters(sketch, matched, rng)
+            self._warn_of_missed_clusters(narrow, matched, rng)
+        if part is not None:
+            matched = part.lifted(matched)
         self.mixture_ = nearest_order(matched, self.cluster_centers_)
         self.cost_, self.n_iter_ = matched.cost, mixture.n_iter
         fit = f"{matched.message}, goodness of fit {matched.goodness_of_fit:.3g}"
@@ -371,13 +370,6 @@ class CompressiveKMeans(
                 ConvergenceWarning,
                 stacklevel=5,
             )
-
-    def _decoder(self, has_pilot: bool) -> Decoder:
-        """What `decoder` and `n_init` ask for."""
-        if self.decoder is not None:
-            return BestOf((self.decoder,), self.n_init)
-        modes = BestOf(n_init=self.n_init)
-        return modes if has_pilot else Particles(modes)
 
     def _assign(self, X: np.ndarray, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]:
         """Nearest centroid of each row, and the weighted sum of squared distances."""

@@ -2,6 +2,7 @@
 
 from sketchlearn.sketching.calibration import calibrated_weights
 from sketchlearn.sketching.checkpoint import Checkpoint
+from sketchlearn.sketching.choice import n_principal
 from sketchlearn.sketching.comparison import Comparison, compare
 from sketchlearn.sketching.pilot import pilot_size
 from sketchlearn.sketching.sketch import Sketch
@@ -16,6 +17,7 @@ __all__ = [
     "Sketcher",
     "calibrated_weights",
     "compare",
+    "n_principal",
     "open_source",
     "pilot_size",
 ]

@@ -11,6 +11,15 @@ from sketchlearn.frequencies import DenseFrequencies, RadiusLaw
 from sketchlearn.frequencies.radius import radius_law_named
 from sketchlearn.sketching.pilot import box_of, cluster_scale, column_units
 
+# Columns up to which all directions are decoded, and directions beside one for each cluster beyond.
+FEW_FEATURES, MORE_DIRECTIONS = 100, 32
+# Frequencies up to which "auto" takes ten for each coordinate of each cluster; of wide rows each
+# costs more.
+MANY_FREQUENCIES, MANY_IF_WIDE = 5000, 3000
+# Gap between neighbouring clusters of wide rows, in radii of a cluster, from which a sketch at the
+# scale of the clusters would show nothing but interference between them.
+FARTHEST_APART = 2.5
+
 
 def chosen_operator(
     rows: np.ndarray,
@@ -38,7 +47,11 @@ def chosen_operator(
     if isinstance(scale, str) and scale == "columns":
         units = column_units(rows, weights, center, n_clusters, seeds[0])
     if isinstance(scale, str) and scale in ("auto", "columns"):
-        scale = cluster_scale(rows / units, weights, center / units, n_clusters, seeds[0])
+        is_wide = scale == "auto" and n_principal(d, n_clusters) < d
+        scale = cluster_scale(
+            rows / units, weights, center / units, n_clusters, seeds[0],
+            farthest_apart=FARTHEST_APART if is_wide else np.inf,
+        )  # fmt: skip
     else:
         scale = check_positive(scale, 'scale, where not "auto" or "columns",')
     lower, upper = box_of(rows, scale * units)
@@ -74,11 +87,28 @@ def check_choices(n_frequencies: Any, n_clusters: Any, scale: Any, radius_law: A
 
 
 def frequency_count(n_frequencies: Any, n_clusters: int, n_features: int) -> int:
-    """Give the number of frequencies that was asked for."""
+    """Give the number of frequencies that was asked for.
+
+    "auto" is ten for each coordinate that is decoded (`n_principal` for each cluster), fewer where
+    that is many, two at least.
+    """
     if isinstance(n_frequencies, str) and n_frequencies == "auto":
-        size = n_clusters * n_features
-        return max(100, min(10 * size, max(5000, 2 * size)))
+        q = n_principal(n_features, n_clusters)
+        size = n_clusters * q
+        many = MANY_FREQUENCIES if q == n_features else MANY_IF_WIDE
+        return max(100, min(10 * size, max(many, 2 * size)))
     return check_count(n_frequencies, 'n_frequencies, where not "auto",')
+
+
+def n_principal(n_features: int, n_clusters: int) -> int:
+    """Directions in which so many clusters are decoded: all of them, or the widest few.
+
+    k centroids span k - 1 directions, and k-means' are near the widest ones (Ding and He, "K-means
+    clustering via principal component analysis", ICML 2004, theorem 3.1). Others only add
+    parameters that a sketch does not determine: the time grows with them, and so does the noise.
+    """
+    few = n_clusters + MORE_DIRECTIONS
+    return n_features if n_features <= FEW_FEATURES or 2 * few > n_features else few
 
 
 def law_of(radius_law: str | RadiusLaw, n_features: int) -> RadiusLaw:

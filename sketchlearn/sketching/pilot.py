@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics.pairwise import euclidean_distances
 
 # Beyond it sums of squares could overflow.
 LARGEST_ENTRY = 1e150
@@ -177,7 +178,13 @@ def column_units(
 
 
 def cluster_scale(
-    rows: np.ndarray, weights: np.ndarray, center: np.ndarray, n_clusters: int, seed: int
+    rows: np.ndarray,
+    weights: np.ndarray,
+    center: np.ndarray,
+    n_clusters: int,
+    seed: int,
+    *,
+    farthest_apart: float = np.inf,
 ) -> float:
     r"""Estimate a cluster's standard deviation, one coordinate's, by k-means on the pilot.
 
@@ -187,6 +194,10 @@ def cluster_scale(
     says nothing (no more rows than clusters, or clusters of identical rows) it is the overall
     spread over :math:`k^{1/d}`, the spread of k cells that share the volume; one, where all rows
     are equal.
+
+    Where clusters' nearest neighbours are, in the median, more than ``farthest_apart``
+    :math:`s \sqrt d` away, s is taken to be as large as makes that equal: what is far narrower than
+    the gaps need not be resolved, and is not found.
     """
     n, d = rows.shape
     centered = rows - center
@@ -204,6 +215,9 @@ def cluster_scale(
     model = _kmeans(centered, weights, k, seed)
     variance = model.inertia_ / (n * d) * n / (n - k)
     scale = float(np.sqrt(variance))
+    if np.isfinite(farthest_apart) and k > 1:
+        gaps = np.sort(euclidean_distances(model.cluster_centers_), axis=1)[:, 1]
+        scale = max(scale, float(np.median(gaps)) / (farthest_apart * np.sqrt(d)))
     return size * scale if scale > LEAST_RELATIVE_SPREAD * spread else fallback
 
 

@@ -60,7 +60,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
     ----------
     n_frequencies : int or "auto", default="auto"
         Complex entries m of a sketch. "auto" is max(100, min(10 k d, max(5000, 2 k d))) for k
-        clusters in d dimensions.
+        clusters in d dimensions, up to 100 of them. Wider rows are decoded along k + 32 directions,
+        which then take the place of d, and 3000 that of 5000.
     n_clusters : int, optional
         How many clusters are expected: a hint for the two "auto". None means 10.
     scale : float, "auto" or "columns", default="auto"

@@ -1,0 +1,117 @@
+"""Wide data, decoded along the few directions in which the pilot is widest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from sketchlearn.atoms import SphericalGaussian
+from sketchlearn.decoders.cloud import gaussian
+from sketchlearn.decoders.decoder import Mixture
+from sketchlearn.frequencies import DenseFrequencies, FrequencyOperator
+from sketchlearn.sketching import Sketch, n_principal
+
+# How far the box reaches along an axis, in standard deviations, where its corners are farther: one
+# row in a thousand may lie there by itself.
+FARTHEST = 32.0
+
+
+@dataclass(frozen=True, eq=False)
+class PrincipalPart:
+    r"""A sketch as one of the rows' coordinates along a few axes, and the way back.
+
+    With orthonormal axes V (d, q), the rows are :math:`x = c + V y + u`. The centroids of k-means
+    differ along the widest axes and hardly along others, and within each cluster u is taken for
+    Gaussian with the covariance U that the pilot has off the axes. So the sketch's expectation is
+    that of the rows y under the frequencies :math:`V^T \omega_j`, times
+    :math:`\exp(-\omega_j^T U \omega_j / 2)`, which is the same for all atoms.
+
+    Attributes
+    ----------
+    sketch : Sketch
+        The same sums, with the frequencies along the axes; coordinates are centred.
+    family : SphericalGaussian
+        Atoms in these coordinates.
+    axes : ndarray of shape (n_features, q)
+        V, orthonormal columns.
+    whole : FrequencyOperator
+        The sketch's own operator.
+    """
+
+    sketch: Sketch
+    family: SphericalGaussian
+    axes: np.ndarray
+    whole: FrequencyOperator
+
+    @threadpool_limits.wrap(limits=1, user_api="blas")
+    def coordinates(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (n, d) along the axes, (n, q)."""
+        return np.asarray((rows - self.whole.center) @ self.axes)
+
+    @threadpool_limits.wrap(limits=1, user_api="blas")
+    def points(self, coordinates: np.ndarray) -> np.ndarray:
+        """Points (n, d) of coordinates (n, q), at the pilot's mean off the axes."""
+        return np.asarray(self.whole.center + coordinates @ self.axes.T)
+
+    def rows(self, coordinates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Rows (n, d) of coordinates (n, q), Gaussian off the axes, as atoms are."""
+        kept = self.axes @ self.sketch.operator.covariance @ self.axes.T
+        off = gaussian(self.whole.covariance - kept, len(coordinates), rng)
+        return self.points(coordinates) + off
+
+    def lifted(self, mixture: Mixture) -> Mixture:
+        """The mixture in data coordinates, each atom's variance averaged over all directions.
+
+        Its figures stay those of the mixture along the axes, whose atoms are no wider off them than
+        the data is.
+        """
+        family = SphericalGaussian(self.whole)
+        d = family.n_features
+        off_axes = np.trace(self.whole.covariance) - np.trace(self.sketch.operator.covariance)
+        mean = (mixture.covariances.sum(axis=1) + max(float(off_axes), 0.0)) / d
+        variances = np.repeat(mean[:, None], d, axis=1)
+        parameters = family.from_moments(self.points(mixture.locations), variances)
+        return replace(mixture, parameters=parameters, family=family)
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+def principal_part(sketch: Sketch, n_atoms: int) -> PrincipalPart | None:
+    """The sketch along the pilot's widest axes; None where all directions are to be decoded.
+
+    There are `n_principal` axes, and more where the rest would be wider than clusters of the
+    operator's scale are; of rows that are not wide, or if half of all directions would not do,
+    none.
+    """
+    operator = sketch.operator
+    d = operator.n_features
+    least = n_principal(d, n_atoms)
+    if least == d:
+        return None
+    values, axes = np.linalg.eigh(operator.covariance)
+    values, axes = np.maximum(values[::-1], 0.0), axes[:, ::-1]
+    # Variance off the first q axes, for q = 0, 1, ..., d.
+    rest = np.append(np.cumsum(values[::-1])[::-1], 0.0)
+    within = d * operator.scale**2
+    q = max(least, int(np.argmax(rest <= within)))
+    if 2 * q > d or rest[0] == 0.0:
+        return None
+    kept, off = axes[:, :q], values[q:]
+    # What clusters have of their variance along the axes: no less than off them.
+    variance = np.clip((within - rest[q]) / q, off.mean(), values[:q].mean())
+    frequencies = operator.frequencies
+    along = kept.T @ frequencies
+    blur = np.sum(np.square(np.sqrt(off)[:, None] * (axes[:, q:].T @ frequencies)), axis=0)
+    corner = np.maximum(operator.upper - operator.center, operator.center - operator.lower)
+    reach = np.minimum(np.abs(kept).T @ corner, FARTHEST * np.sqrt(values[:q]))
+    narrow = DenseFrequencies(
+        along / (2.0 * np.pi),
+        np.zeros(q),
+        float(np.sqrt(variance)),
+        -reach,
+        reach,
+        np.diag(values[:q]),
+    )
+    part = replace(sketch, operator=narrow)
+    return PrincipalPart(part, SphericalGaussian(narrow, -0.5 * blur), kept, operator)
