@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
 from sketchlearn.decoders.mean_shift import SHAPE_PRECISION
@@ -35,7 +35,7 @@ class GivenAtoms(Decoder):
     variances: np.ndarray
     max_iter: int = 300
 
-    @threadpool_limits.wrap(limits=1, user_api="blas")
+    @on_one_blas_thread
     def decode(
         self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
     ) -> Mixture:

@@ -72,7 +72,7 @@ def clusters_of_points(
     """Centroids (k, d) and variances (k, d) of the clusters that k-means finds by itself."""
     scaled, centre, size = _scaled(points)
     model = KMeans(n_clusters, n_init=n_random, random_state=seed)
-    with threadpool_limits(limits=1), warnings.catch_warnings():
+    with OneThread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(scaled, sample_weight=weights)
     squares = weights[:, None] * np.square(scaled - model.cluster_centers_[model.labels_])

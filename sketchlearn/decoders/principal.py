@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders.cloud import gaussian
 from sketchlearn.decoders.decoder import Mixture
@@ -45,12 +45,12 @@ class PrincipalPart:
     axes: np.ndarray
     whole: FrequencyOperator
 
-    @threadpool_limits.wrap(limits=1, user_api="blas")
+    @on_one_blas_thread
     def coordinates(self, rows: np.ndarray) -> np.ndarray:
         """Rows (n, d) along the axes, (n, q)."""
         return np.asarray((rows - self.whole.center) @ self.axes)
 
-    @threadpool_limits.wrap(limits=1, user_api="blas")
+    @on_one_blas_thread
     def points(self, coordinates: np.ndarray) -> np.ndarray:
         """Points (n, d) of coordinates (n, q), at the pilot's mean off the axes."""
         return np.asarray(self.whole.center + coordinates @ self.axes.T)
@@ -76,7 +76,7 @@ class PrincipalPart:
         return replace(mixture, parameters=parameters, family=family)
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
+@on_one_blas_thread
 def principal_part(sketch: Sketch, n_atoms: int) -> PrincipalPart | None:
     """The sketch along the pilot's widest axes; None where all directions are to be decoded.
 
