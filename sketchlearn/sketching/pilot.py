@@ -158,23 +158,45 @@ def column_units(
     """A cluster's standard deviation along each column, to powers of four, the least of them one.
 
     k-means on standardised columns, then on columns in units of what it found within clusters.
-    Constant columns get the least unit. Columns that differ little stay alike: the wider of them is
-    often the one that tells clusters apart.
+    Constant columns get the least unit, columns of few values no less than the distance from one
+    value to the next: clusters may be of one value each, but that is not how wide they are, and
+    k-means would see nothing but such values. Columns that differ little stay alike: the wider of
+    them is often the one that tells clusters apart.
     """
     centered = rows - center
     shares = weights / weights.sum()
-    units = np.sqrt(shares @ centered**2)
-    units[units == 0.0] = units[units > 0.0].min(initial=np.inf)
-    if not np.isfinite(units).all():
+    spreads = np.sqrt(shares @ centered**2)
+    is_varied = np.ptp(rows, axis=0) > 0.0
+    if not is_varied.any():
         return np.ones(rows.shape[1])
+    spreads[~is_varied] = spreads[is_varied].min()
+    # Columns that tell clusters of identical values apart keep a share of their whole spread.
+    least = np.maximum(LEAST_RELATIVE_SPREAD * spreads, value_distances(rows, shares))
+    units = np.maximum(spreads, least)
     k = min(n_clusters, len(rows) - 1)
     for _ in range(2):
         model = _kmeans(centered / units, weights, max(k, 1), seed)
         within = centered / units - model.cluster_centers_[model.labels_]
-        spreads = np.sqrt(shares @ within**2)
-        # Columns that tell clusters of identical values apart keep a share of their whole spread.
-        units = units * np.maximum(spreads, LEAST_RELATIVE_SPREAD)
+        units = np.maximum(units * np.sqrt(shares @ within**2), least)
+    units[~is_varied] = units[is_varied].min()
     return np.asarray(4.0 ** np.rint(np.log2(units / units.min()) / 2.0))
+
+
+def value_distances(rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Median distance from a row's value to the next other one, in columns of few values; else 0.
+
+    A column (of several) has few values where they are half as many as the rows at most.
+    """
+    distances = np.zeros(rows.shape[1])
+    for j, column in enumerate(rows.T):
+        values, which = np.unique(column, return_inverse=True)
+        if 1 < len(values) <= len(rows) / 2:
+            steps = np.r_[np.inf, np.diff(values), np.inf]
+            nearest = np.minimum(steps[:-1], steps[1:])
+            order = np.argsort(nearest)
+            reached = np.cumsum(np.bincount(which, weights=shares)[order])
+            distances[j] = nearest[order[np.searchsorted(reached, reached[-1] / 2.0)]]
+    return distances
 
 
 def cluster_scale(
