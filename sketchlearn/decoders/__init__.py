@@ -9,9 +9,9 @@ from sketchlearn.decoders.mean_shift import MeanShift
 from sketchlearn.decoders.model_selection import ClusterCount, count_clusters
 from sketchlearn.decoders.particles import Particles
 from sketchlearn.decoders.point_clustering import cluster_points, clusters_of_points
-from sketchlearn.decoders.point_mixture import mixture_of_points, repeated
 from sketchlearn.decoders.principal import PrincipalPart, principal_part
 from sketchlearn.decoders.progress import DecodeProgress, on_progress, progress_line
+from sketchlearn.decoders.row_mixture import is_unbounded, mixture_of_clusters, mixture_of_rows
 from sketchlearn.decoders.splitting import Splitting
 from sketchlearn.decoders.synthesis import synthesize
 
@@ -33,11 +33,12 @@ __all__ = [
     "count_clusters",
     "different_ways",
     "is_identified",
-    "mixture_of_points",
+    "is_unbounded",
+    "mixture_of_clusters",
+    "mixture_of_rows",
     "n_parameters",
     "on_progress",
     "principal_part",
     "progress_line",
-    "repeated",
     "synthesize",
 ]

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from sketchlearn._threads import OneThread
-from sketchlearn.atoms import GaussianFamily
+from sketchlearn.atoms import CovarianceType, GaussianFamily
 from sketchlearn.decoders.decoder import Mixture
 from sketchlearn.decoders.progress import begin
 
@@ -44,18 +44,22 @@ def mixture_of_points(
     scaled = (points - centre) / unit
     models = []
     if start is not None:
-        models.append(_em(scaled, n_atoms, family, rng, **_led_by(start, family)))
+        led = _led_by(start, family)
+        models.append(run_em(scaled, n_atoms, family.covariance_type, REGULARISATION, rng, **led))
     if n_random:
-        models.append(_em(scaled, n_atoms, family, rng, n_init=n_random))
+        kind = family.covariance_type
+        models.append(run_em(scaled, n_atoms, kind, REGULARISATION, rng, n_init=n_random))
     best = max(models, key=lambda model: model.lower_bound_)
-    covariances = unit**2 * _as_matrices(best.covariances_, family.covariance_type, best.means_)
+    covariances = unit**2 * as_matrices(best.covariances_, family.covariance_type, best.means_)
     n_iter = sum(model.n_iter_ for model in models)
     return best.weights_, best.means_ * unit + centre, covariances, n_iter
 
 
-def repeated(points: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def repeated(
+    points: np.ndarray, weights: np.ndarray, rng: np.random.Generator, n: int | None = None
+) -> np.ndarray:
     """Points in numbers that follow their weights up to one: EM knows no weights."""
-    n = COPIES * len(points)
+    n = COPIES * len(points) if n is None else n
     reached = np.cumsum(weights) * (n / weights.sum())
     ticks = rng.random() + np.arange(n)
     return points[np.minimum(np.searchsorted(reached, ticks, "right"), len(points) - 1)]
@@ -76,15 +80,20 @@ def _led_by(start: Mixture, family: GaussianFamily) -> dict[str, np.ndarray]:
     }
 
 
-def _em(
-    points: np.ndarray, k: int, family: GaussianFamily, rng: np.random.Generator, **options: Any
+def run_em(
+    points: np.ndarray,
+    k: int,
+    covariance_type: CovarianceType,
+    reg_covar: float,
+    rng: np.random.Generator,
+    **options: Any,
 ) -> GaussianMixture:
-    """One run of EM."""
+    """scikit-learn's mixture after EM on points, on one thread."""
     begin(f"EM on {len(points):,} points")
     model = GaussianMixture(
         k,
-        covariance_type=family.covariance_type,
-        reg_covar=REGULARISATION,
+        covariance_type=covariance_type,
+        reg_covar=reg_covar,
         random_state=int(rng.integers(2**31 - 1)),
         **options,
     )
@@ -102,7 +111,7 @@ def _in_shape(matrices: np.ndarray, covariance_type: str) -> np.ndarray:
     return diagonals if covariance_type == "diag" else diagonals.mean(axis=1)
 
 
-def _as_matrices(covariances: np.ndarray, covariance_type: str, means: np.ndarray) -> np.ndarray:
+def as_matrices(covariances: np.ndarray, covariance_type: str, means: np.ndarray) -> np.ndarray:
     """Matrices (k, d, d) from scikit-learn's shape for a type of covariance."""
     if covariance_type == "full":
         return covariances

@@ -14,12 +14,12 @@ from sketchlearn.decoders import (
     BestOf,
     CloudEM,
     Decoder,
+    Mixture,
     is_identified,
-    mixture_of_points,
-    n_parameters,
-    repeated,
+    is_unbounded,
+    mixture_of_clusters,
+    mixture_of_rows,
 )
-from sketchlearn.decoders.cloud_em import ROWS_A_PARAMETER
 from sketchlearn.estimators.compressive import (
     FREQUENCIES_A_PARAMETER,
     CompressiveEstimator,
@@ -31,8 +31,8 @@ from sketchlearn.sketching import Sketch, Sketcher, calibrated_weights
 
 # Frequencies above which "auto" takes one for each parameter; and the fewest.
 MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
-# Random starts of EM on the pilot.
-N_RANDOM_STARTS = 3
+# What EM adds to variances where `reg_covar` is zero, in parts of the squared scale.
+LEAST_REGULARISATION = 1e-6
 
 
 class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimator):
@@ -289,31 +289,42 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
         self._warn_of_few_frequencies(family)
         pilot = self.sketcher_.pilot_ if on_pilot else None
-        is_all = pilot is not None and bool(np.all(self.sketcher_.pilot_chance_ == 1.0))
-        wanted = ROWS_A_PARAMETER * n_parameters(family, self.n_components)
-        if pilot is not None and not is_all and len(pilot) < wanted:
-            pilot = None  # EM would fit it better than the data.
+        if pilot is not None and len(pilot) < self.n_components:
+            pilot = None  # It has each row once, and rare ones escaped it.
         decoder = self._decoder(pilot is not None)
         mixture = decoder.decode(scaled, family, self.n_components, rng)
-        weights, means = mixture.weights, mixture.locations
-        covariances = family.covariance_matrices(mixture.parameters)
-        if pilot is not None and (is_all or not is_identified(mixture, scaled)):
-            shares = calibrated_weights(sketch, pilot, self.sketcher_.pilot_weight_)
-            points = repeated(pilot / self._units, shares, rng)
-            weights, means, covariances, _ = mixture_of_points(
-                points, family, self.n_components, mixture, rng, n_random=N_RANDOM_STARTS
-            )
-            mixture = nearest_order(mixture, means)
-        else:
+        fitted = None if pilot is None else self._likeliest(sketch, pilot, mixture, rng)
+        if fitted is None:
             self._warn_of_lost_spread(mixture)
+            units, covariances = self._units, family.covariance_matrices(mixture.parameters)
+            covariances = covariances * np.outer(units, units)
+            fitted = mixture.weights, mixture.locations * units, covariances
+        else:
+            mixture = nearest_order(mixture, fitted[1] / self._units)
         self.mixture_ = mixture
-        self._set_model(
-            weights, means * self._units, covariances * self._units[:, None] * self._units
-        )
+        self._set_model(*fitted)
         self.cost_, self.n_iter_ = mixture.cost, mixture.n_iter
         self.converged_ = mixture.converged
         fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
         self._report(f"decoded in {mixture.n_iter} iterations: {fit}")
+
+    def _likeliest(
+        self, sketch: Sketch, pilot: np.ndarray, mixture: Mixture, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """What EM finds on the pilot; None where the mixture that was decoded says it all."""
+        weights = np.asarray(self.sketcher_.pilot_weight_)
+        kind, k = self.covariance_type, self.n_components
+        is_by_value = is_unbounded(pilot, weights, sketch.n_effective, k, kind)
+        is_all = bool(np.all(self.sketcher_.pilot_chance_ == 1.0))
+        if not (is_all or is_by_value) and is_identified(mixture, sketch):
+            return None
+        shares = calibrated_weights(sketch, pilot, weights)
+        if not is_by_value:
+            return mixture_of_rows(pilot, shares, self._units, mixture, self.reg_covar, rng)
+        added = self.reg_covar or LEAST_REGULARISATION * sketch.operator.scale**2
+        fitted = mixture_of_clusters(pilot, shares, kind, k, added, rng)
+        # It is added again when the model is set.
+        return *fitted[:2], fitted[2] - self.reg_covar * np.eye(pilot.shape[1])
 
     def _decoder(self, has_pilot: bool) -> Decoder:
         """What `decoder` and `n_init` ask for."""

@@ -1,0 +1,166 @@
+"""Maximum likelihood on rows of the data, in their units and with their regularisation."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from sketchlearn._threads import OneThread
+from sketchlearn.atoms import CovarianceType, GaussianFamily
+from sketchlearn.decoders.decoder import Mixture
+from sketchlearn.decoders.point_mixture import (
+    COPIES,
+    as_matrices,
+    mixture_of_points,
+    repeated,
+    run_em,
+)
+
+# Weights (k,), means (k, d), covariances (k, d, d).
+Moments = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+# Random starts of EM beside the decoded mixture.
+N_RANDOM_STARTS = 3
+# Share of a component's even share from which a value that so many points have can be all of one.
+SHARED = 0.25
+# Least eigenvalue of correlations up to which columns are dependent.
+DEPENDENT = 1e-8
+# Least inverse condition of a covariance that EM starts from.
+LEAST_CONDITION = 1e-12
+# Least weight of a point, in parts of the mean: of a cluster of points of none nothing is known.
+LEAST_WEIGHT = 1e-9
+# Points, at least, that stand for weighted ones where these may be few; and k-means starts.
+LEAST_POINTS = 20_000
+N_KMEANS = 5
+
+
+def mixture_of_rows(
+    rows: np.ndarray,
+    weights: np.ndarray,
+    units: np.ndarray,
+    start: Mixture,
+    reg_covar: float,
+    rng: np.random.Generator,
+) -> Moments:
+    """Moments of the likeliest mixture that EM finds, from a decoded one and from random starts.
+
+    The decoded mixture is of the rows divided by ``units``; what is returned is of the rows, and
+    lacks ``reg_covar`` still.
+    """
+    family = start.family
+    assert isinstance(family, GaussianFamily)
+    points = repeated(rows / units, weights, rng)
+    shares, means, covariances, _ = mixture_of_points(
+        points, family, len(start.weights), start, rng, n_random=N_RANDOM_STARTS
+    )
+    covariances = covariances * np.outer(units, units)
+    if reg_covar > 0 and family.covariance_type != "spherical":
+        # Constant columns have no unit that EM could have regularised them by.
+        is_varied = np.ptp(rows, axis=0) > 0.0
+        covariances = covariances * np.outer(is_varied, is_varied)
+    return shares, means * units, covariances
+
+
+def mixture_of_clusters(
+    points: np.ndarray,
+    weights: np.ndarray,
+    covariance_type: CovarianceType,
+    n_atoms: int,
+    reg_covar: float,
+    rng: np.random.Generator,
+) -> Moments:
+    """Weights (k,), means (k, d), covariances (k, d, d) to which EM goes from k-means' clusters.
+
+    Where many points share a value the likelihood grows without bound as a component closes in on
+    them: only ``reg_covar`` stops it, and the likeliest mixture is the one with most components
+    spent on values. What scikit-learn's `GaussianMixture` finds there is the optimum next to
+    k-means' clusters, and so does this: of several k-means the tightest is the start, not the one
+    with the likeliest end. Coordinates and regularisation are the data's.
+    """
+    weights = np.maximum(weights, LEAST_WEIGHT * weights.mean())
+    centre = np.average(points, axis=0, weights=weights)
+    centred = points - centre
+    with OneThread(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clusters = KMeans(n_atoms, n_init=N_KMEANS, random_state=int(rng.integers(2**31 - 1)))
+        labels = clusters.fit(centred, sample_weight=weights).labels_
+    shares, means, covariances = _moments(centred, weights, labels, n_atoms)
+    start = {
+        "weights_init": shares,
+        "means_init": means,
+        "precisions_init": _inverses(covariances, covariance_type, reg_covar),
+    }
+    model = run_em(
+        _resampled(centred, weights, rng), n_atoms, covariance_type, reg_covar, rng, **start
+    )
+    matrices = as_matrices(model.covariances_, covariance_type, means)
+    return model.weights_, model.means_ + centre, matrices
+
+
+def is_unbounded(
+    points: np.ndarray, weights: np.ndarray, n_rows: float, n_atoms: int, covariance_type: str
+) -> bool:
+    """Whether components may close in on values that many of the rows have, and win without end.
+
+    So it is with flags, counts, grades and amounts that are often zero; and with columns that
+    depend on others, where covariances are full. Constant columns are as narrow in any component.
+    """
+    shares = weights / weights.sum()
+    least = max(SHARED / n_atoms, 3.0 / n_rows)
+    is_varied = np.ptp(points, axis=0) > 0.0
+    if any(_largest_share(column, shares) >= least for column in points.T[is_varied]):
+        return True
+    if covariance_type != "full" or not is_varied.any():
+        return False
+    covariance = np.atleast_2d(np.cov(points[:, is_varied].T, aweights=weights))
+    deviations = np.sqrt(np.diag(covariance))
+    return float(np.linalg.eigvalsh(covariance / np.outer(deviations, deviations))[0]) < DEPENDENT
+
+
+def _largest_share(column: np.ndarray, shares: np.ndarray) -> float:
+    """Share of the value that is most common."""
+    order = np.argsort(column, kind="stable")
+    values = column[order]
+    first = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
+    return float(np.add.reduceat(shares[order], first).max())
+
+
+def _resampled(points: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Points in numbers that follow their weights: exactly, if small numbers do."""
+    multiples = weights / weights.min(initial=np.inf, where=weights > 0)
+    counts = np.rint(multiples)
+    if counts.sum() <= max(LEAST_POINTS, len(points)) and np.allclose(multiples, counts, rtol=1e-6):
+        return np.repeat(points, counts.astype(int), axis=0)
+    return repeated(points, weights, rng, max(LEAST_POINTS, COPIES * len(points)))
+
+
+def _moments(points: np.ndarray, weights: np.ndarray, labels: np.ndarray, k: int) -> Moments:
+    """Weights (k,), means (k, d) and covariances (k, d, d) of clusters of points."""
+    whole = np.ones(len(points), dtype=bool)
+    # A cluster without points would be no start: it gets those of all.
+    members = [own if (own := labels == j).any() else whole for j in range(k)]
+    means = np.stack([np.average(points[i], axis=0, weights=weights[i]) for i in members])
+    covariances = np.stack(
+        [
+            ((points[i] - mean).T * (weights[i] / weights[i].sum())) @ (points[i] - mean)
+            for i, mean in zip(members, means, strict=True)
+        ]
+    )
+    counts = np.array([weights[i].sum() for i in members])
+    return counts / counts.sum(), means, covariances
+
+
+def _inverses(covariances: np.ndarray, covariance_type: str, reg_covar: float) -> np.ndarray:
+    """Precisions, in scikit-learn's shape, of matrices (k, d, d) with the regularisation added."""
+    if covariance_type == "full":
+        values, axes = np.linalg.eigh(covariances)
+        values = np.maximum(values, 0.0) + reg_covar
+        # Positive definite when scikit-learn looks, whatever the columns' units.
+        values = np.minimum(values, values[:, :1] / LEAST_CONDITION)
+        inverses = (axes / values[:, None, :]) @ axes.transpose(0, 2, 1)
+        return (inverses + inverses.transpose(0, 2, 1)) / 2.0
+    variances = np.einsum("kll->kl", covariances) + reg_covar
+    return 1.0 / (variances if covariance_type == "diag" else variances.mean(axis=1))
