@@ -14,7 +14,7 @@ from sklearn.mixture import GaussianMixture
 from datasets.tables import digits_pca10
 from sketchlearn import CompressiveGaussianMixture, EmptySketchError, Sketch, Sketcher
 from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian
-from sketchlearn.decoders import CloudEM, MeanShift, is_identified
+from sketchlearn.decoders import CloudEM, MeanShift, is_identified, mixture_of_rows
 
 TYPES = ["spherical", "diag", "full"]
 
@@ -284,3 +284,33 @@ def test_point_masses_are_no_mixture_for_em():
     sketch = Sketcher(100, n_clusters=4, random_state=0).fit(rows).sketch(rows)
     with pytest.raises(TypeError, match="Gaussian family, got Dirac"):
         CloudEM().decode(sketch, Dirac(sketch.operator), 4, np.random.default_rng(0))
+
+
+def test_wide_rows_keep_the_pilot_which_grows_with_the_parameters():
+    rng = np.random.default_rng(0)
+    k, d = 10, 50
+    centers = 3.0 * rng.standard_normal((k, d)) / np.sqrt(d)
+    deviations, label = rng.uniform(0.5, 1.0, size=(k, d)), rng.integers(k, size=30_000)
+    rows = centers[label] + deviations[label] * rng.standard_normal((30_000, d))
+    fitted, judged = rows[:24_000], rows[24_000:]
+    model = CompressiveGaussianMixture(k, n_frequencies=600, random_state=0).fit(fitted)
+    assert len(model.sketcher_.pilot_) >= 20 * k * (2 * d + 1)
+    em = GaussianMixture(k, covariance_type="diag", n_init=1, random_state=0).fit(fitted)
+    assert model.score(judged) > em.score(judged) - 0.1
+
+
+def test_a_trusted_match_stays_unless_em_gains_more_than_its_parameters_do_by_chance():
+    rows, *_ = planted("diag", k=3, d=2, n=30_000)
+    model = CompressiveGaussianMixture(3, random_state=0).fit(rows)
+    assert is_identified(model.mixture_, model.sketch_)
+    np.testing.assert_array_equal(model.means_, model.mixture_.locations)
+    # A match that is off in one mean is no longer trusted.
+    rng = np.random.default_rng(0)
+    parameters = model.mixture_.parameters.copy()
+    parameters[0, 0] += 0.3
+    off = replace(model.mixture_, parameters=parameters)
+    few, ones = rows[:4000], np.ones(4000)
+    for mixture, is_kept in ((model.mixture_, True), (off, False)):
+        found = mixture_of_rows(few, ones, np.ones(2), mixture, 1e-6, rng, is_trusted=True)
+        assert (found is None) == is_kept
+    assert largest_distance(model.means_, found[1]) < 0.15

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from sketchlearn import CompressiveKMeans, Sketcher
-from sketchlearn.sketching.pilot import CANDIDATES_A_ROW, draw_pilot
+from sketchlearn.sketching.pilot import (
+    CANDIDATES_A_ROW,
+    columns_pilot_size,
+    draw_pilot,
+    shares_values,
+)
 
 
 def drawn(X, size, weights=None, seed=0):
@@ -110,3 +115,38 @@ def test_far_outliers_are_clustered_as_k_means_clusters_them(seed):
     X[:60] = rng.uniform(-150.0, 150.0, size=(60, 4))
     best = KMeans(6, n_init=10, random_state=seed).fit(X).inertia_
     assert CompressiveKMeans(6, random_state=seed).fit(X).inertia_ < 1.05 * best
+
+
+def test_where_columns_are_told_apart_the_pilot_grows_with_the_parameters():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40_000, 30))
+    for n_clusters, size in ((2, 5000), (10, 20 * 10 * 61)):
+        sketcher = Sketcher(30, n_clusters=n_clusters, scale="columns", random_state=0)
+        assert len(sketcher.fit(X).pilot_) == size
+        assert len(sketcher.set_params(scale="auto").fit(X).pilot_) == 5000
+    # Up to 32 MiB.
+    assert columns_pilot_size(np.empty((1_000_000, 512)), 10, rng) == 2**25 // (8 * 512)
+    assert columns_pilot_size(np.empty((1_000_000, 2048)), 10, rng) == 5000
+
+
+def test_and_where_many_rows_share_a_value():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40_000, 3))
+    X[:, 1] = rng.random(40_000) < 0.01
+    assert columns_pilot_size(X, 4, rng) == 20_000
+    X[:, 1] = 1.0
+    assert columns_pilot_size(X, 4, rng) == 5000
+
+
+def test_shared_values_are_of_several_rows_whether_weighted_or_repeated():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((100, 2))
+    ones = np.ones(100)
+    assert not shares_values(X, ones, 3, 100)
+    assert not shares_values(np.c_[X, ones], ones, 3, 100)
+    X[:10, 1] = 0.5
+    assert shares_values(X, ones, 3, 100)
+    assert not shares_values(X, ones, 2, 100)
+    assert shares_values(X[9:], np.r_[10.0, np.ones(90)], 3, 100)
+    # One of ten rows is a tenth of them.
+    assert not shares_values(X[10:20], np.ones(10), 3, 10)

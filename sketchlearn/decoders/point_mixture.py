@@ -21,6 +21,8 @@ LEAST_START = 0.1
 REGULARISATION = 1e-6
 # Copies of a weighted point, on average.
 COPIES = 4
+# Points from which copies are fewer.
+MANY_POINTS = 40_000
 
 
 def mixture_of_points(
@@ -56,10 +58,10 @@ def mixture_of_points(
 
 
 def repeated(
-    points: np.ndarray, weights: np.ndarray, rng: np.random.Generator, n: int | None = None
+    points: np.ndarray, weights: np.ndarray, rng: np.random.Generator, *, least: int = 0
 ) -> np.ndarray:
     """Points in numbers that follow their weights up to one: EM knows no weights."""
-    n = COPIES * len(points) if n is None else n
+    n = max(least, len(points), min(COPIES * len(points), MANY_POINTS))
     reached = np.cumsum(weights) * (n / weights.sum())
     ticks = rng.random() + np.arange(n)
     return points[np.minimum(np.searchsorted(reached, ticks, "right"), len(points) - 1)]

@@ -7,25 +7,25 @@ import warnings
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
 
 from sketchlearn._threads import OneThread
 from sketchlearn.atoms import CovarianceType, GaussianFamily
+from sketchlearn.decoders.cloud_em import n_parameters
 from sketchlearn.decoders.decoder import Mixture
 from sketchlearn.decoders.point_mixture import (
-    COPIES,
     as_matrices,
     mixture_of_points,
     repeated,
     run_em,
 )
+from sketchlearn.sketching.pilot import shares_values
 
 # Weights (k,), means (k, d), covariances (k, d, d).
 Moments = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 # Random starts of EM beside the decoded mixture.
 N_RANDOM_STARTS = 3
-# Share of a component's even share from which a value that so many points have can be all of one.
-SHARED = 0.25
 # Least eigenvalue of correlations up to which columns are dependent.
 DEPENDENT = 1e-8
 # Least inverse condition of a covariance that EM starts from.
@@ -44,24 +44,49 @@ def mixture_of_rows(
     start: Mixture,
     reg_covar: float,
     rng: np.random.Generator,
-) -> Moments:
-    """Moments of the likeliest mixture that EM finds, from a decoded one and from random starts.
+    *,
+    is_trusted: bool,
+) -> Moments | None:
+    r"""Moments of the likeliest mixture that EM finds, from a decoded one and from random starts.
 
     The decoded mixture is of the rows divided by ``units``; what is returned is of the rows, and
-    lacks ``reg_covar`` still.
+    lacks ``reg_covar`` still. A trusted one is the only start; and where EM's is no more likely on
+    other rows, it is the better one, and nothing is returned. The log-likelihood a row that EM's p
+    parameters gain on other rows is what they gain on its own less p over their effective number
+    (Takeuchi's criterion, Akaike's where rows weigh alike).
     """
     family = start.family
     assert isinstance(family, GaussianFamily)
     points = repeated(rows / units, weights, rng)
+    k = len(start.weights)
     shares, means, covariances, _ = mixture_of_points(
-        points, family, len(start.weights), start, rng, n_random=N_RANDOM_STARTS
+        points, family, k, start, rng, n_random=0 if is_trusted else N_RANDOM_STARTS
     )
+    if is_trusted:
+        own = start.weights, start.locations, family.covariance_matrices(start.parameters)
+        gain = _score(points, family, shares, means, covariances) - _score(points, family, *own)
+        if gain <= n_parameters(family, k) * float(weights @ weights) / weights.sum() ** 2:
+            return None
     covariances = covariances * np.outer(units, units)
     if reg_covar > 0 and family.covariance_type != "spherical":
         # Constant columns have no unit that EM could have regularised them by.
         is_varied = np.ptp(rows, axis=0) > 0.0
         covariances = covariances * np.outer(is_varied, is_varied)
     return shares, means * units, covariances
+
+
+def _score(
+    points: np.ndarray,
+    family: GaussianFamily,
+    weights: np.ndarray,
+    means: np.ndarray,
+    covariances: np.ndarray,
+) -> float:
+    """Mean log-likelihood of points under a mixture."""
+    model = GaussianMixture(len(weights), covariance_type="full")
+    model.weights_, model.means_, model.covariances_ = weights, means, covariances
+    model.precisions_cholesky_ = np.linalg.inv(np.linalg.cholesky(covariances)).transpose(0, 2, 1)
+    return float(model.score(points))
 
 
 def mixture_of_clusters(
@@ -108,24 +133,14 @@ def is_unbounded(
     So it is with flags, counts, grades and amounts that are often zero; and with columns that
     depend on others, where covariances are full. Constant columns are as narrow in any component.
     """
-    shares = weights / weights.sum()
-    least = max(SHARED / n_atoms, 3.0 / n_rows)
-    is_varied = np.ptp(points, axis=0) > 0.0
-    if any(_largest_share(column, shares) >= least for column in points.T[is_varied]):
+    if shares_values(points, weights, n_atoms, n_rows):
         return True
+    is_varied = np.ptp(points, axis=0) > 0.0
     if covariance_type != "full" or not is_varied.any():
         return False
     covariance = np.atleast_2d(np.cov(points[:, is_varied].T, aweights=weights))
     deviations = np.sqrt(np.diag(covariance))
     return float(np.linalg.eigvalsh(covariance / np.outer(deviations, deviations))[0]) < DEPENDENT
-
-
-def _largest_share(column: np.ndarray, shares: np.ndarray) -> float:
-    """Share of the value that is most common."""
-    order = np.argsort(column, kind="stable")
-    values = column[order]
-    first = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
-    return float(np.add.reduceat(shares[order], first).max())
 
 
 def _resampled(points: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -134,7 +149,7 @@ def _resampled(points: np.ndarray, weights: np.ndarray, rng: np.random.Generator
     counts = np.rint(multiples)
     if counts.sum() <= max(LEAST_POINTS, len(points)) and np.allclose(multiples, counts, rtol=1e-6):
         return np.repeat(points, counts.astype(int), axis=0)
-    return repeated(points, weights, rng, max(LEAST_POINTS, COPIES * len(points)))
+    return repeated(points, weights, rng, least=LEAST_POINTS)
 
 
 def _moments(points: np.ndarray, weights: np.ndarray, labels: np.ndarray, k: int) -> Moments:

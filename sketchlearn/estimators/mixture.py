@@ -70,11 +70,15 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
     reg_covar : float, default=1e-6
         Added to all variances, in squared units of the data, as scikit-learn does.
     keep_pilot : bool, default=True
-        Whether `fit` keeps the few thousand rows that the scale was chosen on, reweights them until
-        their sketch is that of all rows, and runs EM on them where no mixture matches the sketch
-        and they are five or more for each parameter, or where they are all the rows there are.
-        They stay in memory and are never written to a file. Without them, and in `partial_fit` and
-        `fit_sketch`, the mixture comes from the sketch alone.
+        Whether `fit` keeps the few thousand rows that the scale was chosen on (see `Sketcher`),
+        reweights them until their sketch is that of all rows, and runs EM on them. Its mixture is
+        taken where none matches the sketch; where these are all the rows there are; where it is
+        the likelier one, its parameters' accidents allowed for; and where columns have values that
+        many rows share, as flags and counts do: there EM starts from k-means' clusters as
+        scikit-learn's does, with `reg_covar` and in the data's units, since a likelihood that only
+        `reg_covar` bounds is no guide among starts. They stay in memory and are never written to a
+        file. Without them, and in `partial_fit` and `fit_sketch`, the mixture comes from the
+        sketch alone, in which such values are about as wide as the scale.
     random_state : int, RandomState, Generator or None, default=None
         Determines frequencies, starting points and `sample`.
     n_jobs : int, optional
@@ -315,12 +319,13 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
         weights = np.asarray(self.sketcher_.pilot_weight_)
         kind, k = self.covariance_type, self.n_components
         is_by_value = is_unbounded(pilot, weights, sketch.n_effective, k, kind)
-        is_all = bool(np.all(self.sketcher_.pilot_chance_ == 1.0))
-        if not (is_all or is_by_value) and is_identified(mixture, sketch):
-            return None
         shares = calibrated_weights(sketch, pilot, weights)
         if not is_by_value:
-            return mixture_of_rows(pilot, shares, self._units, mixture, self.reg_covar, rng)
+            is_all = bool(np.all(self.sketcher_.pilot_chance_ == 1.0))
+            is_trusted = not is_all and is_identified(mixture, sketch)
+            return mixture_of_rows(
+                pilot, shares, self._units, mixture, self.reg_covar, rng, is_trusted=is_trusted
+            )
         added = self.reg_covar or LEAST_REGULARISATION * sketch.operator.scale**2
         fitted = mixture_of_clusters(pilot, shares, kind, k, added, rng)
         # It is added again when the model is set.

@@ -10,8 +10,10 @@ from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching.sketch import Sketch
 
-# Frequencies that weigh in: more cost time and memory quadratically, and add little.
-MOST_FREQUENCIES = 500
+# Frequencies that weigh in, the fewest and the most: more cost time and memory quadratically, and
+# add little. And frequencies times rows, unless they are the fewest.
+FEWEST_FREQUENCIES, MOST_FREQUENCIES = 100, 500
+MOST_WAVES = 10_000 * MOST_FREQUENCIES
 
 
 @on_one_blas_thread
@@ -46,8 +48,9 @@ def calibrated_weights(
     """
     shares = np.ones(len(rows)) if weights is None else weights
     shares = shares / shares.sum()
-    mean = sketch.centered_mean[:MOST_FREQUENCIES]
-    waves = _waves(sketch.operator, rows)
+    m = min(MOST_FREQUENCIES, max(FEWEST_FREQUENCIES, MOST_WAVES // len(rows)))
+    mean = sketch.centered_mean[:m]
+    waves = _waves(sketch.operator, rows, m)
     own = shares @ waves
     difference = np.concatenate([mean.real, mean.imag]) - own
     if difference @ difference <= 1e-9 * len(mean):
@@ -61,9 +64,9 @@ def calibrated_weights(
     return np.asarray(shares * (len(rows) / shares.sum()))
 
 
-def _waves(operator: FrequencyOperator, rows: np.ndarray) -> np.ndarray:
-    """Cosines, then sines, (p, 2 m) float32, of the rows' centred phases."""
-    turns = operator.frequencies[:, :MOST_FREQUENCIES] / (2 * np.pi)
+def _waves(operator: FrequencyOperator, rows: np.ndarray, m: int) -> np.ndarray:
+    """Cosines, then sines, (p, 2 m) float32, of the rows' centred phases, of m frequencies."""
+    turns = operator.frequencies[:, :m] / (2 * np.pi)
     phases = (rows - operator.center) @ turns
     # Whole turns go first: float32 keeps what is left of a large phase.
     phases -= np.rint(phases)

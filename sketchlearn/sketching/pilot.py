@@ -14,6 +14,16 @@ LARGEST_ENTRY = 1e150
 DEFAULT_N_CLUSTERS = 10
 SMALLEST_PILOT = 5000
 PILOT_ROWS_A_CLUSTER = 50
+# Where columns are told apart: rows for each mean and variance of a cluster, which leave a mixture
+# on them a fortieth of a nat short; rows where many share values, which few rows get wrong; and the
+# most that either may take.
+PILOT_ROWS_A_PARAMETER = 20
+PILOT_ROWS_OF_VALUES = 20_000
+MOST_BYTES = 2**25
+# Rows that are looked at for shared values.
+LOOK = 2000
+# Part of a cluster's even share of the rows that makes a value of so many rows a shared one.
+SHARED = 0.25
 # Rows that a pilot of one is chosen among, at most: reading all of very many would cost a pass.
 CANDIDATES_A_ROW = 20
 # Rows whose squares are taken at a time.
@@ -28,6 +38,45 @@ def pilot_size(n_clusters: int | None = None) -> int:
     """How many rows a pilot has, where there are as many: max(5000, 50 n_clusters)."""
     k = DEFAULT_N_CLUSTERS if n_clusters is None else n_clusters
     return max(SMALLEST_PILOT, PILOT_ROWS_A_CLUSTER * k)
+
+
+def columns_pilot_size(X: np.ndarray, n_clusters: int, rng: np.random.Generator) -> int:
+    """How many rows a pilot has where the columns' spreads are wanted as well.
+
+    Twenty for each mean and variance; 20,000 where many rows share a value; no more than 32 MiB,
+    but as many as any pilot.
+    """
+    n, d = X.shape
+    size = pilot_size(n_clusters)
+    wanted = PILOT_ROWS_A_PARAMETER * n_clusters * (2 * d + 1)
+    if n > size and wanted < PILOT_ROWS_OF_VALUES:
+        some = X[np.sort(rng.choice(n, min(n, LOOK), replace=False))]
+        if shares_values(some, np.ones(len(some)), n_clusters, len(some)):
+            wanted = PILOT_ROWS_OF_VALUES
+    return max(size, min(wanted, MOST_BYTES // (8 * d)))
+
+
+def shares_values(rows: np.ndarray, weights: np.ndarray, n_clusters: int, n_rows: float) -> bool:
+    """Whether in a column that varies so many rows have one value that a cluster may be of it.
+
+    Parameters
+    ----------
+    rows, weights : ndarray of shape (p, n_features) and (p,)
+        Weighted rows.
+    n_clusters : int
+        Number of clusters.
+    n_rows : float
+        How many rows these stand for: less than three do not make a value a shared one.
+    """
+    shares = weights / weights.sum()
+    least = max(SHARED / n_clusters, 3.0 / n_rows)
+    for column in rows.T:
+        order = np.argsort(column, kind="stable")
+        values = column[order]
+        first = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
+        if len(first) > 1 and np.add.reduceat(shares[order], first).max() >= least:
+            return True
+    return False
 
 
 def draw_pilot(

@@ -25,7 +25,12 @@ from sketchlearn.sketching.accumulation import fixed_weights, weight_exponent
 from sketchlearn.sketching.checkpoint import Checkpoint
 from sketchlearn.sketching.choice import check_choices, chosen_operator, frequency_count, law_of
 from sketchlearn.sketching.passes import sketch_of
-from sketchlearn.sketching.pilot import DEFAULT_N_CLUSTERS, draw_pilot, pilot_size
+from sketchlearn.sketching.pilot import (
+    DEFAULT_N_CLUSTERS,
+    columns_pilot_size,
+    draw_pilot,
+    pilot_size,
+)
 from sketchlearn.sketching.reading import (
     OnError,
     OnProgress,
@@ -67,7 +72,9 @@ class Sketcher(TransformerMixin, BaseEstimator):
     scale : float, "auto" or "columns", default="auto"
         Standard deviation of a cluster, in data units: one number, as k-means has one distance.
         "columns" tells columns apart, to powers of four (the operator's `units`), as mixtures with
-        a variance along each column need where columns are in different units.
+        a variance along each column need where columns are in different units. The pilot is larger
+        then: 20 rows for each mean and variance of n_clusters mixture components, and 20,000 where
+        many rows share a value, as flags and counts do, but no more than 32 MiB.
     radius_law : {"adapted-radius", "folded-gaussian", "gaussian"} or RadiusLaw
         Law of the frequencies' radii.
     keep_pilot : bool, default=True
@@ -311,14 +318,18 @@ class Sketcher(TransformerMixin, BaseEstimator):
         k = self.n_clusters
         k = DEFAULT_N_CLUSTERS if k is None else check_count(k, "n_clusters")
         n_frequencies, law = frequency_count(self.n_frequencies, k, d), law_of(self.radius_law, d)
-        pilot_rng, seed_rng = rng.spawn(2)
+        # The third child draws candidates of a source.
+        pilot_rng, seed_rng, _, look_rng = rng.spawn(4)
         kmeans_seed, operator_seed = (int(s) for s in seed_rng.integers(2**31 - 1, size=2))
         exponent = 0
         if weights is not None:
             # So that no sum of weights overflows, and a common factor changes nothing.
             exponent = weight_exponent(weights)
             weights = np.ldexp(weights, -exponent)
-        rows, row_weights, chances = draw_pilot(X, weights, pilot_size(k), pilot_rng)
+        size = pilot_size(k)
+        if isinstance(self.scale, str) and self.scale == "columns":
+            size = columns_pilot_size(X, k, look_rng)
+        rows, row_weights, chances = draw_pilot(X, weights, size, pilot_rng)
         seeds = kmeans_seed, operator_seed
         operator = chosen_operator(rows, row_weights, k, n_frequencies, self.scale, law, seeds)
         self._adopt(operator)
