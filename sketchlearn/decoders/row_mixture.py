@@ -11,8 +11,7 @@ from sklearn.mixture import GaussianMixture
 
 from sketchlearn._threads import OneThread
 from sketchlearn.atoms import CovarianceType, GaussianFamily
-from sketchlearn.decoders.cloud_em import n_parameters
-from sketchlearn.decoders.decoder import Mixture
+from sketchlearn.decoders.decoder import Mixture, n_parameters
 from sketchlearn.decoders.point_mixture import (
     as_matrices,
     mixture_of_points,
