@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sketchlearn import CompressiveKMeans, Sketcher
+from sketchlearn.decoders import is_unbounded
 from sketchlearn.sketching.pilot import (
     CANDIDATES_A_ROW,
     columns_pilot_size,
@@ -150,3 +151,17 @@ def test_shared_values_are_of_several_rows_whether_weighted_or_repeated():
     assert shares_values(X[9:], np.r_[10.0, np.ones(90)], 3, 100)
     # One of ten rows is a tenth of them.
     assert not shares_values(X[10:20], np.ones(10), 3, 10)
+
+
+def test_spherical_components_close_in_on_whole_rows_only():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.standard_normal(300), rng.integers(2, size=300)])
+    for weights, is_of_rows in ((np.ones(300), False), (np.r_[100.0, np.ones(299)], True)):
+        n_rows = weights.sum()
+        assert is_unbounded(X, weights, n_rows, 3, "diag")
+        assert is_unbounded(X, weights, n_rows, 3, "spherical") == is_of_rows
+    # A column that others make up; a constant one is no such thing.
+    Y = rng.standard_normal((300, 2))
+    assert is_unbounded(np.c_[Y, Y.sum(axis=1)], np.ones(300), 300, 3, "full")
+    assert not is_unbounded(np.c_[Y, Y.sum(axis=1)], np.ones(300), 300, 3, "diag")
+    assert not is_unbounded(np.c_[Y, np.ones(300)], np.ones(300), 300, 3, "full")

@@ -18,7 +18,7 @@ from sketchlearn.decoders.point_mixture import (
     repeated,
     run_em,
 )
-from sketchlearn.sketching.pilot import shares_values
+from sketchlearn.sketching.pilot import least_share, shares_values
 
 # Weights (k,), means (k, d), covariances (k, d, d).
 Moments = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -131,7 +131,12 @@ def is_unbounded(
 
     So it is with flags, counts, grades and amounts that are often zero; and with columns that
     depend on others, where covariances are full. Constant columns are as narrow in any component.
+    Spherical components close in on whole points only.
     """
+    if len(points) == 1:
+        return False
+    if covariance_type == "spherical":
+        return float(weights.max() / weights.sum()) >= least_share(n_atoms, n_rows)
     if shares_values(points, weights, n_atoms, n_rows):
         return True
     is_varied = np.ptp(points, axis=0) > 0.0

@@ -69,7 +69,7 @@ def shares_values(rows: np.ndarray, weights: np.ndarray, n_clusters: int, n_rows
         How many rows these stand for: less than three do not make a value a shared one.
     """
     shares = weights / weights.sum()
-    least = max(SHARED / n_clusters, 3.0 / n_rows)
+    least = least_share(n_clusters, n_rows)
     for column in rows.T:
         order = np.argsort(column, kind="stable")
         values = column[order]
@@ -77,6 +77,11 @@ def shares_values(rows: np.ndarray, weights: np.ndarray, n_clusters: int, n_rows
         if len(first) > 1 and np.add.reduceat(shares[order], first).max() >= least:
             return True
     return False
+
+
+def least_share(n_clusters: int, n_rows: float) -> float:
+    """Share of the rows, three at least, that a value must have for a cluster to be of it."""
+    return max(SHARED / n_clusters, 3.0 / n_rows)
 
 
 def draw_pilot(
