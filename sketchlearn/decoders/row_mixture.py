@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from sketchlearn._threads import OneThread
+from sketchlearn._threads import OneThread, on_one_blas_thread
 from sketchlearn.atoms import CovarianceType, GaussianFamily
 from sketchlearn.decoders.decoder import Mixture, n_parameters
 from sketchlearn.decoders.point_mixture import (
@@ -36,6 +36,7 @@ LEAST_POINTS = 20_000
 N_KMEANS = 5
 
 
+@on_one_blas_thread
 def mixture_of_rows(
     rows: np.ndarray,
     weights: np.ndarray,
@@ -88,6 +89,7 @@ def _score(
     return float(model.score(points))
 
 
+@on_one_blas_thread
 def mixture_of_clusters(
     points: np.ndarray,
     weights: np.ndarray,
@@ -124,6 +126,7 @@ def mixture_of_clusters(
     return model.weights_, model.means_ + centre, matrices
 
 
+@on_one_blas_thread
 def is_unbounded(
     points: np.ndarray, weights: np.ndarray, n_rows: float, n_atoms: int, covariance_type: str
 ) -> bool:
