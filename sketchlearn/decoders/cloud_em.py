@@ -163,7 +163,8 @@ def is_identified(mixture: Mixture, sketch: Sketch) -> bool:
     if sketch.n_effective < ROWS_A_PARAMETER * n_parameters(mixture.family, n_atoms):
         return False
     covariances = mixture.family.covariance_matrices(mixture.parameters)
-    narrowest = float(np.linalg.eigvalsh(covariances).min()) / sketch.operator.scale**2
+    scale = mixture.family.operator.scale
+    narrowest = float(np.linalg.eigvalsh(covariances).min()) / scale**2
     if narrowest < COLLAPSED * LEAST_VARIANCE:
         return False
     return mixture.goodness_of_fit <= 1.0
