@@ -367,8 +367,23 @@ def test_flat_clusters_are_not_taken_for_missing_ones():
 def test_fewer_numbers_than_parameters_are_told(model):
     X = make_blobs(20_000, n_features=5, centers=6, random_state=3)[0]
     sketch = Sketcher(15, n_clusters=6, random_state=0).fit(X).sketch(X)
-    with pytest.warns(UserWarning, match=r"30 numbers for the (41|65) .*cannot determine"):
+    with pytest.warns(UserWarning, match=r"30 numbers for the (41|65) .*too few"):
         model.set_params(random_state=0).fit_sketch(sketch)
+    # What the warning advises, for k-means: five frequencies for each of 41 parameters.
+    if isinstance(model, CompressiveKMeans):
+        sketch = Sketcher(205, n_clusters=6, random_state=0).fit(X).sketch(X)
+        found = -model.fit_sketch(sketch).score(X)
+        assert found < 1.05 * KMeans(6, n_init=10, random_state=0).fit(X).inertia_
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_sketch_alone_needs_two_numbers_for_each_parameter():
+    X = make_blobs(5000, n_features=5, centers=6, random_state=3)[0]
+    sketcher = Sketcher(40, n_clusters=6, random_state=0)
+    with pytest.warns(UserWarning, match=r"80 numbers for the 41 .*at least 41"):
+        CompressiveKMeans(6, random_state=0).fit_sketch(sketcher.fit(X).sketch(X))
+    # With the pilot, one for each will do.
+    CompressiveKMeans(6, sketcher=clone(sketcher), random_state=0).fit(X)
 
 
 def test_integer_weights_are_repetitions_and_a_common_factor_counts_nothing():

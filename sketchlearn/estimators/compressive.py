@@ -355,16 +355,22 @@ class CompressiveEstimator(TakesRows, ABC):
         if self.verbose:
             print(f"[{type(self).__name__}] {line}")
 
-    def _warn_of_few_frequencies(self, family: AtomFamily) -> None:
-        """Warn if the mixture has more parameters than the sketch has numbers."""
+    def _warn_of_few_frequencies(self, family: AtomFamily, on_pilot: bool) -> None:
+        """Warn if the sketch has fewer numbers than the mixture has parameters.
+
+        Where no pilot helps, if it has fewer than two for each: with these a decode succeeds by
+        luck.
+        """
         wanted = n_parameters(family, self._n_atoms)
         m = family.operator.n_frequencies
-        if self._n_atoms <= m <= wanted // 2:
+        has_pilot = on_pilot and self.sketcher_.pilot_ is not None
+        least = wanted // 2 + 1 if has_pilot else wanted
+        if self._n_atoms <= m < least:
             warnings.warn(
                 f"a sketch of {m} frequencies has {2 * m} numbers for the {wanted} parameters of "
                 f"{self._n_atoms} atoms ({type(family).__name__} in {family.n_features} "
-                "dimensions) and cannot determine them: sketch with "
-                f"n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {wanted // 2 + 1}), "
+                "dimensions), too few to determine them: sketch with "
+                f"n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least}), "
                 "or ask for fewer clusters or components",
                 UserWarning,
                 stacklevel=5,

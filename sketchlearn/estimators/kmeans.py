@@ -312,7 +312,7 @@ class CompressiveKMeans(
         part = principal_part(sketch, self.n_clusters)
         narrow = sketch if part is None else part.sketch
         family = SphericalGaussian(narrow.operator) if part is None else part.family
-        self._warn_of_few_frequencies(family)
+        self._warn_of_few_frequencies(family, on_pilot)
         pilot = None
         if on_pilot:
             pilot = WeightedPilot.of(self.sketcher_, sketch, part, self.n_clusters)

@@ -291,7 +291,7 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
         rng = np.random.default_rng(self._seed)
         scaled = sketch if np.all(self._units == 1.0) else sketch.standardised()
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
-        self._warn_of_few_frequencies(family)
+        self._warn_of_few_frequencies(family, on_pilot)
         pilot = self.sketcher_.pilot_ if on_pilot else None
         if pilot is not None and len(pilot) < self.n_components:
             pilot = None  # It has each row once, and rare ones escaped it.
