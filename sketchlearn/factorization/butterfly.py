@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, Self, final
 
 import numpy as np
@@ -86,6 +87,10 @@ class Butterfly(LinearOperator):
         if self.bits is not None and (most := largest_bits(self.values)) > self.bits:
             raise ValueError(f"the factors need {most} bits of significand, got bits={self.bits}")
         self._flat = np.concatenate([array.ravel() for array in self.values])
+        starts = np.cumsum([0, *(p.n_parameters for p in self.chain[:-1])])
+        rows = [(*p, start) for p, start in zip(self.chain, starts, strict=True)]
+        self._table = np.array(rows[::-1])
+        self._order = np.arange(shape[1]) if self.permutation is None else self.permutation
         super().__init__(self.values[0].dtype, shape)
 
     @property
@@ -143,25 +148,19 @@ class Butterfly(LinearOperator):
 
     def _matmat(self, V: np.ndarray) -> np.ndarray:
         """Give B V for V (n_columns, k)."""
-        chain, flat = self.chain[::-1], self._flat
-        ends = np.cumsum([p.n_parameters for p in self.chain])[::-1]
-        table = np.array([(*p, end - p.n_parameters) for p, end in zip(chain, ends, strict=True)])
-        target = np.arange(self.shape[0])
-        return _applied(flat, table, V, self._order(), target)
+        return _applied(self._flat, self._table, V, self._order, np.arange(self.shape[0]))
 
     def _rmatmat(self, V: np.ndarray) -> np.ndarray:
         """Give the adjoint B^H V for V (n_rows, k)."""
-        flipped = [np.conj(array).transpose(0, 1, 3, 2).ravel() for array in self.values]
-        starts = np.cumsum([0, *(p.n_parameters for p in self.chain[:-1])])
-        table = np.array(
-            [(p.a, p.c, p.b, p.d, start) for p, start in zip(self.chain, starts, strict=True)]
-        )
-        source = np.arange(self.shape[0])
-        return _applied(np.concatenate(flipped), table, V, source, self._order())
+        table = self._table[::-1, [0, 2, 1, 3, 4]]
+        return _applied(self._flipped, table, V, np.arange(self.shape[0]), self._order)
 
-    def _order(self) -> np.ndarray:
-        """The permutation, the identity too."""
-        return np.arange(self.shape[1]) if self.permutation is None else self.permutation
+    @cached_property
+    def _flipped(self) -> np.ndarray:
+        """Entries of the factors' adjoints, which lie where the factors' do."""
+        return np.concatenate(
+            [np.conj(array).transpose(0, 1, 3, 2).ravel() for array in self.values]
+        )
 
     def _matvec(self, v: np.ndarray) -> np.ndarray:
         """Give B v."""

@@ -299,11 +299,16 @@ def _blocks(classes: list[_Class], reached: np.ndarray) -> list[Block] | None:
     """
     left = reached.copy()
     # Small rectangles first: of nested ones, each then finds the ones inside it gone.
-    waiting, blocks = sorted(classes, key=lambda one: one[1].size * one[2].size), []
+    waiting = sorted(classes, key=lambda one: one[1].size * one[2].size)
+    blocks: list[Block] = []
     changed = True
     while changed:
         changed, still = False, []
         for units, rows, columns in waiting:
+            if not blocks and len(units) < min(rows.size, columns.size):
+                # Nothing was taken from anybody yet.
+                still.append((units, rows, columns))
+                continue
             block = _rest(units, rows, columns, left)
             if len(units) < min(block.own.shape):
                 still.append((units, rows, columns))
