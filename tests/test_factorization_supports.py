@@ -55,6 +55,9 @@ def prove_target_is_no_product(left, right, verdict):
     """Its block on the witness has full rank q + 1 whatever stands in the last entry, and no unit
     but the q of the witness reaches any other entry of the block."""
     units, rows, columns, covering = verdict.witness
+    if covering is None:
+        prove_merging(left, right, verdict)
+        return
     q = len(units)
     assert len(set(rows)) == len(set(columns)) == q + 1
     block = verdict.target[np.ix_(rows, columns)]
@@ -68,6 +71,30 @@ def prove_target_is_no_product(left, right, verdict):
         assert set(units) <= reaching
     assert left[rows[-1], covering]
     assert right[covering, columns[-1]]
+
+
+def prove_merging(left, right, verdict):
+    """Columns that i and j reach alone make both parallel, but a third needs them independent."""
+    (i, j), rows, columns, _ = verdict.witness
+    target = verdict.target
+    if len(rows) == 3:
+        left, right, rows, columns, target = right.T, left.T, columns, rows, target.T
+    np.testing.assert_array_equal(target[np.ix_(rows, columns)], [[1, 0, 1], [0, 1, 0]])
+    for row, (column, expected) in itertools.product(
+        rows, zip(columns, ({i}, {i, j}, {j}), strict=True)
+    ):
+        reaching = np.flatnonzero(left[row].astype(bool) & right[:, column].astype(bool))
+        assert set(reaching) == expected
+
+
+def test_two_units_that_merge_are_a_witness():
+    left, right = np.ones((2, 2)), np.array([[1, 1, 0], [0, 1, 1]])
+    for pair in [(left, right), (right.T, left.T)]:
+        verdict = check_supports(*pair)
+        assert verdict.status == "not closed"
+        assert verdict.witness.covering_unit is None
+        prove_not_closed(*pair, verdict)
+        prove_merging(*pair, verdict)
 
 
 def test_all_256_pairs_of_two_by_two_supports():

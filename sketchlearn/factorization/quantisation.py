@@ -70,7 +70,7 @@ def quantise_rank_one(x: np.ndarray, y: np.ndarray, bits: int) -> tuple[np.ndarr
     mu = <x^, x> / ||x^||^2. The shorter vector comes first; it takes a time of
     min(m, n) 2^bits (m + n). For complex vectors the same is done for 1,024 multipliers l, one of
     them 1, and the best is improved by turns: no worse than rounding, but not proved optimal
-    (Chaumette, Gribonval, Riccietti's CROQuant searches the complex plane).
+    (the CROQuant algorithm of Chaumette and co-authors searches the complex plane).
 
     Parameters
     ----------

@@ -20,22 +20,25 @@ MOST_SETS = 2000
 
 
 class Witness(NamedTuple):
-    """Why a pair of supports is not closed.
+    """Why a pair of supports is not closed: a corner, or two units that merge.
 
     Parameters
     ----------
     units : tuple of int
-        The q units of one rectangle.
+        Corner: the q units of one rectangle. Merging: two units i and j.
     rows, columns : tuple of int
-        q + 1 of each. Of these entries, no other unit reaches any but the last row's last column.
-    covering_unit : int
-        A unit that reaches that entry too.
+        Corner: q + 1 of each. Of these entries, no other unit reaches any but the last row's last
+        column. Merging: two rows and three columns; both rows' first column is reached by i alone,
+        their last by j alone, the middle one by both and nobody else. Or three rows and two
+        columns, the same transposed.
+    covering_unit : int or None
+        Corner: a unit that reaches that last entry too. Merging: None.
     """
 
     units: tuple[int, ...]
     rows: tuple[int, ...]
     columns: tuple[int, ...]
-    covering_unit: int
+    covering_unit: int | None
 
 
 class Block(NamedTuple):
@@ -81,7 +84,7 @@ class SupportVerdict:
     def sequence(self, t: float) -> tuple[np.ndarray, np.ndarray]:
         """Give factors within the supports whose product is 1 / t^2 from `target`.
 
-        They differ in one entry; the largest entry of the factors is t.
+        The product differs in one entry; the factors' largest entry is t in modulus.
 
         Parameters
         ----------
@@ -107,6 +110,11 @@ class SupportVerdict:
         units, rows, columns, covering = self.witness
         m, n = self.target.shape
         X, Y = np.zeros((m, self._n_units)), np.zeros((self._n_units, n))
+        if covering is None and len(rows) == 3:
+            X, Y = _merging(units, columns, rows, (Y.T, X.T), t)
+            return Y.T, X.T
+        if covering is None:
+            return _merging(units, rows, columns, (X, Y), t)
         for unit, row, column in zip(units[:-1], rows, columns, strict=False):
             X[row, unit] = Y[unit, column] = 1.0
         last = units[-1]
@@ -179,6 +187,13 @@ def check_supports(left: np.ndarray, right: np.ndarray) -> SupportVerdict:
         )
         target = _target(witness, cover.shape)
         return SupportVerdict("not closed", witness, target, _n_units=left.shape[1])
+    merging = _two_that_merge(left, right, cover)
+    if merging is None:
+        turned = _two_that_merge(right.T, left.T, cover.T)
+        merging = turned and Witness(turned.units, turned.columns, turned.rows, None)
+    if merging is not None:
+        target = _target(merging, cover.shape)
+        return SupportVerdict("not closed", merging, target, _n_units=left.shape[1])
     blocks = _blocks(classes, cover > 0)
     if blocks is None:
         return SupportVerdict("unknown", _n_units=left.shape[1])
@@ -280,10 +295,66 @@ def _larger_witness(
     return None
 
 
+def _two_that_merge(left: np.ndarray, right: np.ndarray, cover: np.ndarray) -> Witness | None:
+    """Find two units that merge, with two rows and three columns."""
+    alone, together = cover == 1, cover == 2
+    if not (alone.any() and together.any()):
+        return None
+    # For each unit, the pairs of rows that have a column which it alone reaches in both.
+    pairs: dict[int, np.ndarray] = {}
+    for unit in np.flatnonzero(left.sum(axis=0) > 1):
+        own = (alone & left[:, [unit]])[:, right[unit]].astype(np.float32)
+        shared = own @ own.T > 0
+        np.fill_diagonal(shared, False)
+        if shared.any():
+            pairs[int(unit)] = shared
+    for i, j in combinations(pairs, 2):
+        both = pairs[i] & pairs[j]
+        columns = np.flatnonzero(right[i] & right[j])
+        if not (both.any() and columns.size):
+            continue
+        middle = together[:, columns].astype(np.float32)
+        found = np.argwhere(both & (middle @ middle.T > 0))
+        if len(found):
+            rows = found[0]
+            first, last = (
+                int(np.flatnonzero(alone[rows].all(axis=0) & right[unit])[0]) for unit in (i, j)
+            )
+            between = int(columns[together[np.ix_(rows, columns)].all(axis=0)][0])
+            return Witness((i, j), tuple(rows.tolist()), (first, between, last), None)
+    return None
+
+
+def _merging(
+    units: tuple[int, ...],
+    rows: tuple[int, ...],
+    columns: tuple[int, ...],
+    factors: tuple[np.ndarray, np.ndarray],
+    t: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fill in two units that become parallel, whose difference is the middle column."""
+    X, Y = factors
+    i, j = units
+    X[rows[0], [i, j]] = t
+    X[rows[1], j] = Y[i, columns[0]] = Y[j, columns[2]] = 1.0 / t
+    Y[i, columns[1]], Y[j, columns[1]] = -t, t
+    return X, Y
+
+
 def _target(witness: Witness, shape: tuple[int, ...]) -> np.ndarray:
-    """The limit of the sequence: every completion of its block has rank q + 1."""
+    """The limit of the sequence.
+
+    Corner: every completion of its block has rank q + 1. Merging: the outer columns make both
+    units parallel to the first row, and the middle one is the second row's.
+    """
     rows, columns = witness.rows, witness.columns
     target = np.zeros(shape)
+    if witness.covering_unit is None:
+        if len(rows) == 3:
+            target[[rows[0], rows[2]], columns[0]] = target[rows[1], columns[1]] = 1.0
+        else:
+            target[rows[0], [columns[0], columns[2]]] = target[rows[1], columns[1]] = 1.0
+        return target
     for row, column in zip(rows[:-2], columns[:-2], strict=True):
         target[row, column] = 1.0
     target[rows[-2], columns[-1]] = target[rows[-1], columns[-2]] = 1.0
