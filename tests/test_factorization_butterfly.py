@@ -329,6 +329,7 @@ def test_altered_files_are_refused(tmp_path):
     ("chain", "message"),
     [
         ([], "at least one pattern"),
+        (None, r"a chain must be patterns \(a, b, c, d\), got None"),
         ([(1, 2, 2)], "four integers"),
         (["1221"], "four integers"),
         ([5], "four integers"),

@@ -197,9 +197,12 @@ def test_other_bad_input():
     with pytest.raises(ValueError, match="at most 53"):
         quantise(B, 54, "round")
     for x, message in [
-        ([np.nan], "finite"), ([], "vector with entries"), ([[1.0]], "vector"), (["a"], "numeric"),
+        ([np.nan], "finite"),
+        ([1e308], "below 1e"), ([], "vector with entries"), ([[1.0]], "vector"), (["a"], "numeric"),
     ]:  # fmt: skip
         with pytest.raises((TypeError, ValueError), match=message):
             quantise_rank_one(x, [1.0], 3)
+    with pytest.raises(ValueError, match="finite"):
+        round_significand([np.inf], 3)
     with pytest.raises(ValueError, match="need 53 bits of significand, got bits=3"):
         Butterfly(B.values, B.chain, bits=3)

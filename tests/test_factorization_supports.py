@@ -207,6 +207,8 @@ def test_unknown_is_said_where_nothing_is_proved():
     assert check_supports(left, right).status == "unknown"
     with pytest.raises(ValueError, match="only supports that are not closed"):
         check_supports(left, right).sequence(10.0)
+    with pytest.raises(TypeError, match="t must be a real number"):
+        check_supports(*lu(2)).sequence("10")
     with pytest.raises(ValueError, match="t must be at least 1"):
         check_supports(*lu(2)).sequence(0.5)
 
@@ -277,6 +279,8 @@ def test_matrices_that_do_not_go_with_the_supports():
         closest_product(np.full((2, 2), np.nan), *lu(2))
     with pytest.raises(ValueError, match="alpha must be positive"):
         closest_product(np.eye(2), *lu(2), alpha=0.0)
+    with pytest.raises(TypeError, match=r"sequence of numbers, got 0\.1"):
+        ridge_path(np.eye(2), *lu(2), 0.1)
     with pytest.raises(ValueError, match="at least one number"):
         ridge_path(np.eye(2), *lu(2), [])
     with pytest.raises(ValueError, match="alpha must be finite and not negative"):

@@ -16,8 +16,9 @@ from sketchlearn.factorization.quantisation import (
     round_significand,
 )
 from sketchlearn.factorization.regressor import FixedSupportRegressor
-from sketchlearn.factorization.supports import SupportVerdict, Witness, check_supports
+from sketchlearn.factorization.supports import SupportVerdict, check_supports
 from sketchlearn.factorization.transforms import bit_reversal, dft_butterfly, hadamard_butterfly
+from sketchlearn.factorization.witnesses import Witness
 
 __all__ = [
     "Butterfly",

@@ -136,6 +136,8 @@ def check_chain(patterns: Iterable[Sequence[int]], *, rank: int = 1) -> Chain:
     (12, 12)
     """
     rank = check_count(rank, "rank")
+    if not isinstance(patterns, Iterable):
+        raise TypeError(f"a chain must be patterns (a, b, c, d), got {patterns!r}")
     chain = [_pattern(pattern, place) for place, pattern in enumerate(patterns)]
     if not chain:
         raise ValueError("a chain needs at least one pattern (a, b, c, d), got none")

@@ -243,9 +243,22 @@ def _factorised(
 
 
 def _balanced(values: list[np.ndarray], size: float) -> list[np.ndarray]:
-    """Factors of one root mean square each, their product multiplied by `size`."""
+    """Factors of about one root mean square each, their product multiplied by `size`.
+
+    All but one are multiplied by powers of two, which rounds nothing.
+    """
     means = [float(np.sqrt(np.mean(np.abs(array) ** 2))) for array in values]
     if min(means) == 0.0:
-        return values
-    share = np.exp((np.log(means).sum() + np.log(size)) / len(values))
-    return [array * (share / mean) for array, mean in zip(values, means, strict=True)]
+        return [size * values[0], *values[1:]]
+    logs = np.log2(means)
+    share = (logs.sum() + np.log2(size)) / len(values)
+    powers = np.rint(share - logs[1:]).astype(int)
+    mantissa, exponent = np.frexp(size)
+    first = _scaled(values[0] * mantissa, int(exponent) - int(powers.sum()))
+    return [first, *map(_scaled, values[1:], powers.tolist())]
+
+
+def _scaled(array: np.ndarray, power: int) -> np.ndarray:
+    """Multiply by a power of two, in steps that neither over- nor underflow."""
+    half = power // 2
+    return array * 2.0**half * 2.0 ** (power - half)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -169,6 +169,8 @@ def ridge_path(
     """
     A, left, right = _checked(A, left, right)
     _refuse_complex(A)
+    if not isinstance(alphas, Iterable):
+        raise TypeError(f"alphas must be a sequence of numbers, got {alphas!r}")
     alphas = [check_nonnegative(alpha, "alpha") for alpha in alphas]
     if not alphas:
         raise ValueError("alphas must hold at least one number, got none")

@@ -22,6 +22,8 @@ from sketchlearn.factorization.splits import columns, from_columns, from_rows, j
 METHODS = ("optimal", "left-to-right", "pairwise", "round")
 # An exhaustive search takes a time of m 2^bits; a significand of float32 has 24, of float64 53.
 MOST_SEARCHED, MOST = 20, {"float32": 24, "float64": 53, "complex64": 24, "complex128": 53}
+# Four times as much is still a float64.
+LARGEST = 2.0**1020
 # Complex multipliers that are tried for each pair of vectors.
 N_CANDIDATES = 1024
 
@@ -44,7 +46,7 @@ def round_significand(x: np.ndarray, bits: int) -> np.ndarray:
     Raises
     ------
     TypeError, ValueError
-        If x is not numeric or `bits` no integer from 1 to 53.
+        If x is not numeric or not finite, or `bits` no integer from 1 to 53.
 
     Examples
     --------
@@ -54,6 +56,8 @@ def round_significand(x: np.ndarray, bits: int) -> np.ndarray:
     """
     bits = _check_bits(bits, 53)
     array = np.array(x, dtype=np.complex128 if np.iscomplexobj(x) else np.float64, order="C")
+    if not np.isfinite(array).all():
+        raise ValueError("x must be finite, got NaN or infinity")
     if bits < 53:
         words = array.reshape(-1).view(np.int64)
         drop = 53 - bits
@@ -182,6 +186,10 @@ def check_vector(x: Any, name: str) -> np.ndarray:
     vector = vector.astype(np.complex128 if vector.dtype.kind == "c" else np.float64)
     if not np.isfinite(vector).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
+    if np.abs(vector).max() > LARGEST:
+        raise ValueError(
+            f"{name} must be below {LARGEST:.0e} in modulus, got {np.abs(vector).max()}"
+        )
     return vector
 
 
