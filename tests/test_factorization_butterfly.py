@@ -94,6 +94,18 @@ def test_it_takes_vectors_of_every_layout(layout):
         np.testing.assert_allclose(B @ V, B.toarray() @ V, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_vectors_result_does_not_depend_on_its_batch(chain, dtype):
+    rng = np.random.default_rng(0)
+    B = random_factors(check_chain(chain), rng, dtype)
+    for apply, n in ((B.matmat, B.shape[1]), (B.rmatmat, B.shape[0])):
+        V = rng.normal(size=(n, 37)).astype(dtype)
+        whole = apply(V)
+        for columns in ([0], [36], [3, 20], list(range(5, 29)), list(range(36, -1, -1))):
+            np.testing.assert_array_equal(apply(V[:, columns]), whole[:, columns])
+
+
 def test_it_is_scipys_linear_operator():
     B = butterfly(scipy.linalg.hadamard(16).astype(float))
     assert isinstance(B, LinearOperator)

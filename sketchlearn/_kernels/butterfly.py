@@ -3,6 +3,9 @@
 A tile of `TILE` vectors goes through all factors while it stays in the cache. Real and imaginary
 parts lie in arrays of their own, which is what lets the compiler vectorise over the tile.
 
+Nothing compiles with fast-math, and nothing is fused: a vector's result is the same, bit for bit, in
+any batch and on any CPU.
+
 `table` has a row (a, b, c, d, offset) for each factor, the first to be applied first; the entry
 (i, k, p, q) of a factor is ``values[offset + ((i d + k) b + p) c + q]``, and stands in row
 ``(i b + p) d + k`` and column ``(i c + q) d + k``. Vectors are columns: row ``source[j]`` of
@@ -15,7 +18,7 @@ from numba import njit
 TILE = 16
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@njit(nogil=True, cache=True)
 def apply_real(values, table, vectors, source, target, width, out):
     """Fill ``out = F_L ... F_1 vectors`` for real factors and vectors (n, k)."""
     n_vectors = vectors.shape[1]
@@ -63,7 +66,7 @@ def apply_real(values, table, vectors, source, target, width, out):
                 out[target[j], start + t] = now[j, t]
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@njit(nogil=True, cache=True)
 def apply_complex(values, table, vectors, source, target, width, out):
     """Fill ``out = F_L ... F_1 vectors`` for complex factors.
 

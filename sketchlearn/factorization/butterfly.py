@@ -27,7 +27,8 @@ class Butterfly(LinearOperator):
 
     A `scipy.sparse.linalg.LinearOperator`: ``B @ V``, ``B.H @ V``, ``B.T`` and scipy's iterative
     solvers work. Vectors are columns, a batch is (n_columns, k); row-wise data is ``(B @ X.T).T``.
-    Real factors keep real data real. A result has the wider of both types.
+    Real factors keep real data real. A result has the wider of both types. It depends on its vector
+    alone: the same bits in any batch.
 
     Parameters
     ----------
