@@ -144,6 +144,21 @@ def test_quantising_together_beats_rounding(name):
         assert errors["optimal"] <= max(0.85 * errors["round"], 1e-14)
 
 
+@pytest.mark.parametrize("method", ["left-to-right", "pairwise"])
+def test_scaling_what_lies_between_factors_makes_no_difference(method):
+    """Left to right at any place; pairwise within pairs."""
+    B = CASES["random"]
+    scale = np.random.default_rng(5).lognormal(size=32)
+    values = list(B.values)
+    first, second = B.factors[0].toarray() * scale, B.factors[1].toarray() / scale[:, None]
+    values[0], values[1] = B.chain[0].entries(first), B.chain[1].entries(second)
+    scaled = Butterfly(values, B.chain)
+    for bits in (3, 6):
+        assert quantise(scaled, bits, method).relative_error == pytest.approx(
+            quantise(B, bits, method).relative_error, rel=1e-9
+        )
+
+
 def test_factors_of_a_power_of_two_are_exact_at_one_bit():
     assert quantise(CASES["Hadamard, factorised"], 1).relative_error < 1e-14
 

@@ -54,7 +54,7 @@ def draw_probabilities(ax: Axes, n_supports: int) -> None:
     ax.set(xscale="log", xlabel="density of both supports", ylabel="share of random pairs")
     ax.set_xticks([0.01, 0.03, 0.1, 0.3, 0.9], ["1 %", "3 %", "10 %", "30 %", "90 %"])
     ax.set_title("supports on which some target has no optimum", color=INK, fontsize=10)
-    ax.legend(frameon=False, fontsize=7, ncols=1)
+    ax.legend(frameon=False, fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.15))
 
 
 def draw_divergence(ax: Axes) -> None:
@@ -81,7 +81,7 @@ def draw_divergence(ax: Axes) -> None:
 
 def draw(n_supports: int = 200) -> Figure:
     """Draw both panels."""
-    figure = Figure(figsize=(10, 3.8), facecolor="white")
+    figure = Figure(figsize=(10, 4.2), facecolor="white")
     axes = figure.subplots(1, 2)
     draw_probabilities(axes[0], n_supports)
     draw_divergence(axes[1])

@@ -1,10 +1,9 @@
 """Products of Kronecker-sparse factors times a batch of vectors.
 
-A tile of `TILE` vectors goes through all factors while it stays in the cache. Real and imaginary
-parts lie in arrays of their own, which is what lets the compiler vectorise over the tile.
-
-Nothing compiles with fast-math, and nothing is fused: a vector's result is the same, bit for bit, in
-any batch and on any CPU.
+A tile of `TILE` vectors goes through all factors while it stays in the cache. Real parts lie apart
+from imaginary ones, which is what lets the compiler vectorise over the tile. Nothing compiles with
+fast-math, and nothing is fused: a vector's result is the same, bit for bit, in any batch and on any
+CPU.
 
 `table` has a row (a, b, c, d, offset) for each factor, the first to be applied first; the entry
 (i, k, p, q) of a factor is ``values[offset + ((i d + k) b + p) c + q]``, and stands in row

@@ -260,6 +260,10 @@ def _left_to_right(values: list[np.ndarray], chain: Chain, bits: int) -> list[np
         U = columns(now, left, product_of(chain[place + 1 :]))
         Vh = rows(tail, left, product_of(chain[place + 1 :]))
         X, _, multipliers = _of_units(U, Vh, bits)
+        # Columns of about one norm, so that errors further to the right weigh alike.
+        norms = np.linalg.norm(X, axis=1)
+        powers = np.ldexp(1.0, np.frexp(np.where(norms > 0, norms, 1.0))[1])
+        X, multipliers = X / powers[:, None], multipliers * powers
         result.append(from_columns(_units_back(X, U), left))
         V = rows(values[place + 1], left, following)
         now = from_rows(V * multipliers.reshape(*V.shape[:-1], 1), following)

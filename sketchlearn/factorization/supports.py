@@ -20,6 +20,7 @@ from sketchlearn.factorization.witnesses import (
     factors_near_target,
     find_corner,
     find_merging,
+    reached_alone,
     target_of,
 )
 
@@ -140,8 +141,10 @@ def check_supports(left: np.ndarray, right: np.ndarray) -> SupportVerdict:
     classes = _classes(left, right)
     cover = (left.astype(np.float32) @ right.astype(np.float32)).astype(np.int32)
     counts = set(np.unique(cover).tolist())
+    n_alone = np.bincount(reached_alone(left, right, cover)[2], minlength=left.shape[1])
     for units, rows, columns in classes:
-        if len(units) not in counts:
+        # A corner of one unit has three entries that it alone reaches.
+        if len(units) not in counts or (len(units) == 1 and n_alone[units[0]] < 3):
             continue
         found = find_corner(cover[np.ix_(rows, columns)] == len(units), len(units))
         if found is None:

@@ -81,14 +81,24 @@ def _larger_witness(
     return None
 
 
+def reached_alone(
+    left: np.ndarray, right: np.ndarray, cover: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows and columns of the entries that one unit reaches, and which."""
+    rows, columns = np.nonzero(cover == 1)
+    return rows, columns, (left[rows] & right.T[columns]).argmax(axis=1)
+
+
 def find_merging(left: np.ndarray, right: np.ndarray, cover: np.ndarray) -> Witness | None:
     """Find two units that merge, with two rows and three columns."""
     alone, together = cover == 1, cover == 2
     if not (alone.any() and together.any()):
         return None
+    _, columns, owners = reached_alone(left, right, cover)
+    places, times = np.unique(owners * cover.shape[1] + columns, return_counts=True)
     # For each unit, the pairs of rows that have a column which it alone reaches in both.
     pairs: dict[int, np.ndarray] = {}
-    for unit in np.flatnonzero(left.sum(axis=0) > 1):
+    for unit in np.unique(places[times > 1] // cover.shape[1]):
         own = (alone & left[:, [unit]])[:, right[unit]].astype(np.float32)
         shared = own @ own.T > 0
         np.fill_diagonal(shared, False)
