@@ -234,12 +234,10 @@ def _factorised(
         cut = len(part.chain) // 2 if order == "balanced" else 1
         parts[place : place + 1] = split(parts[place], cut, not orthonormalise)
     values = [array.astype(A.dtype) for array in _balanced([p.values for p in parts], size)]
-    result = Butterfly(values, chain, permutation=permutation)
-    off = A if permutation is None else A[:, permutation]
-    exact = Butterfly(values, chain).toarray()
-    error = np.linalg.norm((off.astype(wide) - exact) / size) / np.linalg.norm(target)
-    result.relative_error = float(error)
-    return result
+    norm = np.linalg.norm(target)
+    target -= Butterfly(values, chain).toarray() / size
+    error = float(np.linalg.norm(target) / norm)
+    return Butterfly(values, chain, permutation=permutation, relative_error=error)
 
 
 def _balanced(values: list[np.ndarray], size: float) -> list[np.ndarray]:

@@ -15,6 +15,8 @@ from sketchlearn.factorization.chains import Chain, Pattern, product_of
 
 # A block whose rank-one candidate leaves less than this many roundings needs no decomposition.
 ROUNDINGS = 8
+# Entries that are looked at at a time.
+CHUNK = 2**15
 
 
 class Part(NamedTuple):
@@ -114,12 +116,21 @@ def truncated(M: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 def _rank_one(M: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Best approximations of rank one; blocks that are of rank one up to rounding cost little."""
-    shape = M.shape[:-2]
-    M = np.ascontiguousarray(M).reshape(-1, *M.shape[-2:])
-    norms = np.linalg.norm(M, axis=(1, 2))
-    largest = np.argmax(np.sum(np.abs(M) ** 2, axis=1), axis=1)
-    U = np.take_along_axis(M, largest[:, None, None], axis=2)
-    U = _unit(U)
+    shape, (b, c) = M.shape[:-2], M.shape[-2:]
+    M = M.reshape(-1, b, c)
+    # As many blocks at a time as stay in the cache.
+    step = max(1, CHUNK // (b * c))
+    parts = [_rank_one_chunk(M[start : start + step]) for start in range(0, len(M), step)]
+    U, s, Vh = (np.concatenate(one) for one in zip(*parts, strict=True))
+    return U.reshape(*shape, b, 1), s.reshape(*shape, 1), Vh.reshape(*shape, 1, c)
+
+
+def _rank_one_chunk(M: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Best approximations of rank one of blocks (n, b, c)."""
+    squares = M.real**2 + M.imag**2
+    norms = np.sqrt(squares.sum(axis=(1, 2)))
+    largest = np.argmax(squares.sum(axis=1), axis=1)
+    U = _unit(np.take_along_axis(M, largest[:, None, None], axis=2))
     Vh = U.conj().transpose(0, 2, 1) @ M
     rest = np.linalg.norm(M - U * Vh, axis=(1, 2))
     s = np.linalg.norm(Vh, axis=(1, 2))
@@ -128,7 +139,7 @@ def _rank_one(M: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if open_.size:
         left, values, right = np.linalg.svd(M[open_], full_matrices=False)
         U[open_], s[open_], Vh[open_] = left[:, :, :1], values[:, 0], right[:, :1]
-    return U.reshape(*shape, -1, 1), s.reshape(*shape, 1), Vh.reshape(*shape, 1, M.shape[2])
+    return U, s, Vh
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
