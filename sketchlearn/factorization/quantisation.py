@@ -25,7 +25,7 @@ MOST_SEARCHED, MOST = 20, {"float32": 24, "float64": 53, "complex64": 24, "compl
 # Four times as much is still a float64.
 LARGEST = 2.0**1020
 # Complex multipliers that are tried for each pair of vectors.
-N_CANDIDATES = 1024
+N_CANDIDATES = 4096
 
 
 def round_significand(x: np.ndarray, bits: int) -> np.ndarray:
@@ -72,7 +72,7 @@ def quantise_rank_one(x: np.ndarray, y: np.ndarray, bits: int) -> tuple[np.ndarr
     For real vectors the pair is optimal: x^ is the rounding of l x for an l in [1, 2), which is
     piecewise constant in l, and every piece is tried; y^ is then the rounding of mu y with
     mu = <x^, x> / ||x^||^2. The shorter vector comes first; it takes a time of
-    min(m, n) 2^bits (m + n). For complex vectors the same is done for 1,024 multipliers l, one of
+    min(m, n) 2^bits (m + n). For complex vectors the same is done for 4,096 multipliers l, one of
     them 1, and the best is improved by turns: no worse than rounding, but not proved optimal
     (the CROQuant algorithm of Chaumette and co-authors searches the complex plane).
 
