@@ -73,14 +73,14 @@ def seconds(works: Works, rounds: int, least: float) -> dict[str, float]:
 
 def lazylinop_factors(A: np.ndarray) -> Any:
     """Give lazylinop's hierarchical factorisation, or None where it is not installed."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # Its import alone warns of what is not installed.
+    with warnings.catch_warnings():
+        # Its import alone warns of what is not installed.
+        warnings.simplefilter("ignore")
+        try:
             from lazylinop.butterfly import Chain, ksd
-    except ImportError:
-        return None
-    return ksd(A, Chain.square_dyadic(A.shape))
+        except ImportError:
+            return None
+        return ksd(A, Chain.square_dyadic(A.shape))
 
 
 def finding(sizes: Sequence[int]) -> list[Row]:
