@@ -22,6 +22,7 @@ from sketchlearn.factorization import (
     search_order,
     square_dyadic,
 )
+from sketchlearn.factorization.files import write_factors
 
 CHAINS = [
     [(1, 2, 2, 4), (2, 2, 2, 2), (4, 2, 2, 1)],
@@ -412,3 +413,12 @@ def test_transforms_of_impossible_sizes():
         dft_butterfly(4, np.float64)
     with pytest.raises(ValueError, match="powers of two only"):
         bit_reversal(6)
+
+
+def test_a_file_that_is_whole_but_no_butterfly_is_refused(tmp_path):
+    B = dft_butterfly(8)
+    odd = [values.copy() for values in B.values]
+    odd[0][0, 0, 0, 0] = np.nan
+    write_factors(tmp_path / "b", tuple(odd), B.chain, B.permutation, None, None)
+    with pytest.raises(ModelFormatError, match="does not describe a butterfly"):
+        Butterfly.load(tmp_path / "b")

@@ -13,6 +13,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from sketchlearn._kernels.butterfly import apply_complex, apply_real
 from sketchlearn._validation import check_count
+from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.factorization.chains import Chain, Pattern, check_chain
 from sketchlearn.factorization.files import read_factors, write_factors
 from sketchlearn.factorization.packing import largest_bits, packed_size
@@ -145,7 +146,12 @@ class Butterfly(LinearOperator):
             If it cannot be read.
         """
         values, chain, permutation, relative_error, bits = read_factors(path)
-        return cls(values, chain, permutation=permutation, relative_error=relative_error, bits=bits)
+        try:
+            return cls(
+                values, chain, permutation=permutation, relative_error=relative_error, bits=bits
+            )
+        except (TypeError, ValueError) as error:
+            raise ModelFormatError(f"the file does not describe a butterfly: {error}") from error
 
     def _matmat(self, V: np.ndarray) -> np.ndarray:
         """Give B V for V (n_columns, k)."""
