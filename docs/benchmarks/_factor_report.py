@@ -141,9 +141,9 @@ def _descent(rows: list[Any]) -> str:
     return (
         "\n## Against gradient descent\n\n"
         "Seconds until the factors of the Fourier matrix, columns in bit-reversed order, have a\n"
-        "relative error below 1e-10: median of three random starts. L-BFGS and Adam (best of three learning rates, each with the whole\n"
-        "time) work on all factors at once, with one product of sparse factors and one of their\n"
-        "adjoints an iteration.\n\n"
+        "relative error below 1e-10: median of three random starts. L-BFGS and Adam (best of\n"
+        "three learning rates, each with the whole time) work on all factors at once, with one\n"
+        "product of sparse factors and one of their adjoints an iteration.\n\n"
         + table(["n", *COLORS], body)
         + "\n![Error against seconds](../images/butterfly_descent.png)\n"
     )

@@ -12,13 +12,14 @@ CPU.
 """
 
 import numpy as np
-from numba import njit
+
+from sketchlearn._kernels._policy import POLICY, kernel
 
 TILE = 16
 
 
-@njit(nogil=True, cache=True)
-def apply_real(values, table, vectors, source, target, width, out):
+@kernel()
+def apply_real(values, table, vectors, source, target, width, out, policy=POLICY):
     """Fill ``out = F_L ... F_1 vectors`` for real factors and vectors (n, k)."""
     n_vectors = vectors.shape[1]
     tile = max(1, min(TILE, n_vectors))
@@ -65,8 +66,8 @@ def apply_real(values, table, vectors, source, target, width, out):
                 out[target[j], start + t] = now[j, t]
 
 
-@njit(nogil=True, cache=True)
-def apply_complex(values, table, vectors, source, target, width, out):
+@kernel()
+def apply_complex(values, table, vectors, source, target, width, out, policy=POLICY):
     """Fill ``out = F_L ... F_1 vectors`` for complex factors.
 
     `values` is (n_parameters, 2); `vectors` and `out` are (n, k, 2): real and imaginary parts.

@@ -7,8 +7,10 @@ to nearest, ties away from zero, no limit of the exponent.
 import numpy as np
 from numba import njit
 
+from sketchlearn._kernels._policy import POLICY, kernel
 
-@njit(nogil=True, cache=True)
+
+@njit
 def _rounded(array, drop):
     """Round a contiguous float64 array in place to 53 - `drop` bits."""
     if drop == 0:
@@ -20,7 +22,7 @@ def _rounded(array, drop):
         words[i] = (words[i] + half) & mask
 
 
-@njit(nogil=True, cache=True)
+@njit
 def _real_loss(x, y, rounded_x, rounded_y, drop):
     """Round `rounded_x` in place, fill `rounded_y` with what suits it; give multiplier and loss.
 
@@ -47,7 +49,7 @@ def _real_loss(x, y, rounded_x, rounded_y, drop):
     return multiplier, square * other - 2.0 * product * cross
 
 
-@njit(nogil=True, cache=True)
+@njit
 def _breakpoints(x, bits):
     """Give the sorted l in [1, 2) at which the rounding of l x changes, 1 and 2 at the ends."""
     steps = 1 << (bits - 1)
@@ -75,8 +77,8 @@ def _breakpoints(x, bits):
     return breaks
 
 
-@njit(nogil=True, cache=True)
-def quantise_real(X, Y, bits, X_out, Y_out, multipliers):
+@kernel()
+def quantise_real(X, Y, bits, X_out, Y_out, multipliers, policy=POLICY):
     """Quantise x_i y_i^T for each row i of `X` (n, m) and `Y` (n, k), optimally.
 
     `multipliers` gets the mu_i for which row i of `Y_out` is mu_i y_i, rounded.
@@ -100,7 +102,7 @@ def quantise_real(X, Y, bits, X_out, Y_out, multipliers):
                 Y_out[unit] = trial_y
 
 
-@njit(nogil=True, cache=True)
+@njit
 def _fill_rotated(source, re, im, out):
     """Fill `out` (n, 2) with (re + i im) times the complex numbers of `source` (n, 2)."""
     for i in range(source.shape[0]):
@@ -108,7 +110,7 @@ def _fill_rotated(source, re, im, out):
         out[i, 1] = re * source[i, 1] + im * source[i, 0]
 
 
-@njit(nogil=True, cache=True)
+@njit
 def _best_multiplier(x, rounded):
     """Give <x^, x> / ||x^||^2, its real and imaginary parts, and ||x^||^2."""
     re = 0.0
@@ -123,7 +125,7 @@ def _best_multiplier(x, rounded):
     return re / square, im / square, square
 
 
-@njit(nogil=True, cache=True)
+@njit
 def _complex_loss(x, y, rounded_x, rounded_y, drop):
     """As `_real_loss`, of complex numbers (n, 2); give the multiplier's parts and the loss."""
     _rounded(rounded_x.reshape(-1), drop)
@@ -139,8 +141,8 @@ def _complex_loss(x, y, rounded_x, rounded_y, drop):
     return re, im, square * loss
 
 
-@njit(nogil=True, cache=True)
-def quantise_complex(X, Y, bits, candidates, X_out, Y_out, multipliers):
+@kernel()
+def quantise_complex(X, Y, bits, candidates, X_out, Y_out, multipliers, policy=POLICY):
     """Quantise x_i y_i^T for each i, `X` (n, m, 2) and `Y` (n, k, 2), from given multipliers of x.
 
     The best of `candidates` (c, 2) is improved by turns, y^ for x^ and x^ for y^, until the loss
