@@ -27,9 +27,9 @@ def page(log: Log) -> str:
     heading = (
         "# Sparse factors\n\n"
         "Processor seconds on one thread, the least of several runs in turns with the rivals.\n"
-        f"Made by `docs/benchmarks/factorization.py`; {log.get('machine', '')}. What the methods\n"
-        "are, and which statements about them are proved, is in\n"
-        "[the guide](../guide/sparse_factors.md).\n"
+        "Made by `docs/benchmarks/factorization.py`. What the methods are, and which statements\n"
+        "about them are proved, is in [the guide](../guide/sparse_factors.md).\n\n"
+        f"{log.get('machine', '')}.\n"
     )
     return heading + "".join(f(log[part]) for part, f in sections.items() if part in log)
 

@@ -20,6 +20,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,14 @@ def lazylinop_factors(A: np.ndarray) -> Any:
         except ImportError:
             return None
         return ksd(A, Chain.square_dyadic(A.shape))
+
+
+def rival_version() -> str:
+    """Version of lazylinop, or that there is none."""
+    try:
+        return version("lazylinop")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def finding(sizes: Sequence[int]) -> list[Row]:
@@ -300,8 +309,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         for part in wanted:
             log[part] = ways[part]()
             log["machine"] = (
-                f"numpy {np.__version__}, numba {numba.__version__}, {platform.machine()}, "
-                f"{os.cpu_count()} CPUs"
+                f"numpy {np.__version__}, numba {numba.__version__}, lazylinop "
+                f"{rival_version()}, {platform.machine()}, {os.cpu_count()} CPUs"
             )
             options.log.write_text(json.dumps(log))
     options.images.mkdir(parents=True, exist_ok=True)
