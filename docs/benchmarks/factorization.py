@@ -286,8 +286,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--page", type=Path, default=Path(__file__).with_suffix(".md"))
     parser.add_argument("--images", type=Path, default=Path("docs/images"))
     parser.add_argument("--largest", type=int, default=4096, help="largest size")
-    parser.add_argument("--seconds", type=float, default=20.0, help="for each descent")
-    parser.add_argument("--random", type=int, default=100, help="random supports of each size")
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each descent")
+    parser.add_argument("--random", type=int, default=60, help="random supports of each size")
     options = parser.parse_args(argv)
     sizes = [n for n in SIZES if n <= options.largest]
     ways: dict[str, Callable[[], list[Row]]] = {
