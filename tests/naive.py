@@ -122,3 +122,74 @@ def lbfgs_direction(gradient, pairs):
         left = identity - np.outer(step, change) / curvature
         inverse = left @ inverse @ left.T + np.outer(step, step) / curvature
     return -inverse @ gradient
+
+
+def apply_real(values, table, vectors, source, target):
+    """Entry by entry into dense factors, then their product."""
+    out = np.asarray(vectors)[source]
+    for a, b, c, d, place in table:
+        factor = np.zeros((a * b * d, a * c * d), dtype=values.dtype)
+        for i, k, p, q in np.ndindex(a, d, b, c):
+            entry = values[place + ((i * d + k) * b + p) * c + q]
+            factor[(i * b + p) * d + k, (i * c + q) * d + k] = entry
+        out = factor @ out
+    result = np.empty_like(out)
+    result[target] = out
+    return result
+
+
+def apply_complex(values, table, vectors, source, target):
+    """The same with pairs of real numbers (..., 2) for complex ones."""
+    flat, V = values[..., 0] + 1j * values[..., 1], vectors[..., 0] + 1j * vectors[..., 1]
+    out = apply_real(flat, table, V, source, target)
+    return np.stack([out.real, out.imag], axis=-1)
+
+
+def to_bits(numbers, bits):
+    """Nearest numbers of so many significand bits, ties away from zero."""
+    significands, exponents = np.frexp(numbers)
+    rounded = np.copysign(np.floor(np.abs(significands) * 2.0**bits + 0.5), significands)
+    return np.ldexp(rounded, exponents - bits)
+
+
+def best_of(x, y, multipliers, round_):
+    """The roundings of l x and mu y, over given l, with the least error; and mu."""
+    found = []
+    for l in multipliers:  # noqa: E741
+        x_hat = round_(l * x)
+        mu = np.vdot(x_hat, x) / np.vdot(x_hat, x_hat)
+        y_hat = round_(mu * y)
+        found.append((np.linalg.norm(np.outer(x, y) - np.outer(x_hat, y_hat)), x_hat, y_hat, mu))
+    return min(found, key=lambda one: one[0])
+
+
+def quantise_real(X, Y, bits):
+    """Errors of x_i y_i^T: every l between two at which the rounding of l x changes."""
+    middles = (np.arange(2 ** (bits - 1), 2**bits) + 0.5) / 2 ** (bits - 1)
+    errors = []
+    for x, y in zip(X, Y, strict=True):
+        breaks = np.concatenate(
+            [s * middles / (2 * np.frexp(np.abs(x))[0])[:, None] for s in (1, 2)]
+        )
+        edges = np.unique([1.0, 2.0, *breaks[(breaks > 1) & (breaks < 2)]])
+        tried = (edges[1:] + edges[:-1]) / 2
+        errors.append(best_of(x, y, tried, lambda v: to_bits(v, bits))[0])
+    return np.array(errors)
+
+
+def quantise_complex(X, Y, bits, candidates):
+    """Errors of x_i y_i^T: the best candidate, improved by turns."""
+
+    def round_(v):
+        return to_bits(v.real, bits) + 1j * to_bits(v.imag, bits)
+
+    errors = []
+    for x, y in zip(X, Y, strict=True):
+        error, _, y_hat, _ = best_of(x, y, candidates, round_)
+        while True:
+            turn = best_of(x, y, [np.vdot(y_hat, y) / np.vdot(y_hat, y_hat)], round_)
+            if not turn[0] < error:
+                break
+            error, _, y_hat, _ = turn
+        errors.append(error)
+    return np.array(errors)

@@ -30,6 +30,7 @@ LAYERS = {
     "atoms": BELOW_SKETCHING | COMMON,
     "decoders": BELOW_DECODERS | COMMON,
     "estimators": BELOW_DECODERS | {"decoders"} | COMMON,
+    "factorization": {"_kernels"} | COMMON,
     "distributed": BELOW_SKETCHING | {"sketching"} | COMMON,
     "cli": BELOW_DECODERS | {"decoders", "estimators", "distributed", "__init__"} | COMMON,
     "__main__": {"cli"},
