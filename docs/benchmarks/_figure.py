@@ -16,6 +16,7 @@ COLORS = {
     "sketch alone": "#c2410c",
     "with pilot": "#0f766e",
     "same bytes": "#94a3b8",
+    "same file": "#475569",
     "same time": "#6366f1",
     "20,000 rows": "#0f172a",
     "pycle": "#a16207",

@@ -185,8 +185,14 @@ def kmeans(problem: Problem, n_rows: int) -> Outcome | None:
 
 
 def same_bytes(problem: Problem) -> Outcome | None:
-    """k-means on as many float64 rows as have the sketch's bytes."""
+    """k-means on as many float64 rows as the sketch's sums have bytes."""
     n_bytes = SKETCH_BYTES_A_FREQUENCY * problem.n_frequencies
+    return kmeans(problem, n_bytes // (8 * problem.X.shape[1]))
+
+
+def same_file(problem: Problem) -> Outcome | None:
+    """k-means on as many float64 rows as the sketch's file has bytes, the operator's included."""
+    n_bytes = len(problem.sketched[0].to_bytes())
     return kmeans(problem, n_bytes // (8 * problem.X.shape[1]))
 
 
@@ -226,6 +232,7 @@ OWN: dict[str, Method] = {
 OTHERS: dict[str, Method] = {
     "pycle": pycle,
     "same bytes": same_bytes,
+    "same file": same_file,
     "same time": same_time,
 }
 # Those for which the sketch's size is nothing.

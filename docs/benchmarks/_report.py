@@ -19,6 +19,7 @@ TITLES = {
     "Splitting": "`Splitting`",
     "pycle": "pycle's CL-OMPR",
     "same bytes": "k-means, same bytes",
+    "same file": "k-means, bytes of the file",
     "same time": "k-means, same time",
     "20,000 rows": "k-means, 20,000 rows",
     "k-means again": "k-means again",
@@ -47,8 +48,9 @@ clusters are sought, and what stands for far outliers. Only seeds are unseen.
 - *pycle's CL-OMPR*: pycle 1.2 from PyPI, given the box of all rows and, which nobody could know,
   the best on all rows of three scales (1, 2 and 4 times the within-cluster standard deviation of
   k-means on all rows); only where k d <= 100, two seeds, m/(kd) of 2 and 5. Seconds are of one run.
-- *k-means* with ten starts on random rows: as many as have the sketch's bytes; as many, doubling
-  from 250, as it clusters in the time of sketching and decoding; 20,000, or all if there are fewer.
+- *k-means* with ten starts on random rows: as many as have the bytes of the sketch's sums; of its
+  file, which holds the operator too; as many, doubling from 250, as it clusters in the time of
+  sketching and decoding; 20,000, or all if there are fewer.
 - *k-means again*: on all rows from other starts. Where it differs from 1, the reference does.
 
 CL-AMP (Byrne, Chatalic, Gribonval and Schniter, "Sketched clustering via hybrid approximate
