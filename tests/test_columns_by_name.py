@@ -145,7 +145,7 @@ class TestStoredIndex:
         FRAME.sample(frac=0.5, random_state=0).to_csv(path)
         if again:
             pd.read_csv(path).to_csv(path, index=False)
-        with pytest.warns(UserWarning, match="first column of .*may be a stored index"):
+        with pytest.warns(UserWarning, match="without a name of their own.*may be a stored index"):
             fitted = Sketcher(20, random_state=0).fit(path)
         assert fitted.n_features_in_ == 4
         # Not where columns are chosen, by the remedy or by the names of a fit.

@@ -39,7 +39,8 @@ class TakesRows(SavedAsFile):
         fitted = self if names_of is None and not reset else names_of
         names = getattr(fitted, "feature_names_in_", None)
         # Columns that are left out need not be numbers; those of lists become several.
-        X = columns_as_fitted(readable_rows(columns_as_fitted(X, names)), names)
+        is_new = fitted is None
+        X = columns_as_fitted(readable_rows(columns_as_fitted(X, names), is_new), names)
         rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
         if names_of is not None:
             named = X if hasattr(X, "columns") else rows

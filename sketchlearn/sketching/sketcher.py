@@ -187,7 +187,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             if layout.names is not None:
                 self.feature_names_in_ = np.array(layout.names, dtype=object)
         else:
-            X = readable_rows(X)
+            X = readable_rows(X, is_new=True)
             rows = validate_data(self, X, dtype="numeric", ensure_all_finite=True)
             weights, share = check_sample_weight(sample_weight, len(rows)), 1.0
         # One thread: with more, the last bits of k-means and of BLAS depend on their number, and

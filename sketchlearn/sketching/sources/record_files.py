@@ -14,6 +14,7 @@ from sketchlearn.exceptions import SourceError
 from sketchlearn.sketching.sources.arrow_columns import (
     arrow_chunks,
     arrow_layout,
+    filter_columns,
     filtered,
     list_width,
     stored_columns,
@@ -103,9 +104,13 @@ class RecordFilePart(Part):
         return arrow_package().schema([*schema, *keys_schema(keys)], schema.metadata), keys
 
     def _batches(self, columns: list[str], expression: Any) -> Iterator[Any]:
-        """Read record batches that hold these columns; all columns to filter by."""
+        """Read record batches that hold these columns; no other than those to filter by.
+
+        What else there is may be of any type, and of another one further on.
+        """
         schema, keys = self._schema()
-        names = schema.names if expression is not None else columns
+        others = [] if expression is None else filter_columns(expression, schema)
+        names = list(dict.fromkeys([*columns, *others]))
         stored = [name for name in names if name not in keys]
         batches = self.records(stored or schema.names[:1])
         if any(name in keys for name in names):
@@ -321,4 +326,7 @@ def _require_header(schema: Any, name: str) -> None:
         names = [float(column) for column in schema.names]
     except ValueError:
         return
-    raise SourceError(f"{name} has no line of column names: it starts with {names[:5]}")
+    raise SourceError(
+        f"{name} has no line of column names, or only numbers in it: it starts with {names[:5]}; "
+        "write names into it, or give pyarrow.csv.open_csv of it, with column_names or without"
+    )
