@@ -312,6 +312,26 @@ class TestRemote:
         with memory.open("/x.h5", "wb") as file:
             write(file, "h5")
         assert SKETCHER.sketch("memory://x.h5::some/rows") == WHOLE
+        assert SKETCHER.sketch("simplecache::memory://x.h5::some/rows") == WHOLE
+
+    def test_chains_of_file_systems(self, memory, tmp_path, monkeypatch):
+        with memory.open("/x.csv", "wb") as file:
+            write(file, "csv")
+        assert SKETCHER.sketch("simplecache::memory://x.csv") == WHOLE
+        assert SKETCHER.sketch("simplecache::memory://*.csv") == WHOLE
+        monkeypatch.chdir(tmp_path)
+        with zipfile.ZipFile("x.zip", "w") as archive, archive.open("a.csv", "w") as file:
+            write(file, "csv")
+        for archive in ("x.zip", f"{tmp_path}/x.zip", f"file://{tmp_path}/x.zip"):
+            assert SKETCHER.sketch(f"zip://a.csv::{archive}") == WHOLE
+            assert SKETCHER.sketch(f"zip://*.csv::{archive}") == WHOLE
+            with pytest.raises(FileNotFoundError, match=r"there is no file zip://b\.csv::"):
+                open_source(f"zip://b.csv::{archive}")
+
+    def test_items_that_are_paths(self, tmp_path):
+        for items in (iter(["a.csv"]), tmp_path.parent.glob("*")):
+            with pytest.raises(SourceError, match=r"item 0 of the stream is a path, .* in a list"):
+                SKETCHER.sketch(items)
 
     def test_what_the_path_says(self, memory):
         for day in range(2):

@@ -74,9 +74,10 @@ class StoredFile:
 
 
 def is_url(path: str) -> bool:
-    """Whether a path names a remote file system, ``s3://`` for instance."""
+    """Whether a path names a remote file system: ``s3://``, or ``simplecache::s3://``."""
     scheme, separator, _ = path.partition("://")
-    return bool(separator) and scheme.isidentifier() and scheme != "file"
+    is_scheme = bool(separator) and all(part.isidentifier() for part in scheme.split("::"))
+    return is_scheme and scheme != "file"
 
 
 def is_web(path: str) -> bool:
