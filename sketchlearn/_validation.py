@@ -253,15 +253,21 @@ def require_real(values: np.ndarray, name: str) -> None:
     TypeError
         If there is one.
     """
-    kinds = (str, bytes, complex, np.generic, datetime.date, datetime.time, datetime.timedelta)
     found: Any = None
-    if values.dtype.kind not in "biufO":
+    if values.dtype == object:
+        found = next((type(v).__name__ for v in values.flat if _is_no_number(v)), None)
+    elif values.dtype.kind not in "biuf":
         found = values.dtype
-    elif values.dtype == object:
-        others = (v for v in values.flat if isinstance(v, kinds) and not isinstance(v, Real))
-        found = next((type(v).__name__ for v in others if not isinstance(v, np.bool_)), None)
     if found is not None:
         raise TypeError(f"{name} must hold real numbers, got {found}")
+
+
+def _is_no_number(value: Any) -> bool:
+    """Whether a value is of a type that means something else; numpy's durations pass for `Real`."""
+    if isinstance(value, np.generic):
+        return value.dtype.kind not in "biuf"
+    others = (str, bytes, complex, datetime.date, datetime.time, datetime.timedelta)
+    return isinstance(value, others)
 
 
 def require_exact_objects(values: np.ndarray, place: Callable[[int], str]) -> None:
@@ -274,9 +280,9 @@ def require_exact_objects(values: np.ndarray, place: Callable[[int], str]) -> No
     """
     for i, value in enumerate(values.flat):
         is_decimal = isinstance(value, Decimal) and value.is_finite()
-        if isinstance(value, Integral) or (is_decimal and value == value.to_integral_value()):
-            if abs(int(value)) > LARGEST_INTEGER:
-                raise ValueError(_inexact(place(i), value))
+        is_whole = isinstance(value, Integral) or (is_decimal and value % 1 == 0)
+        if is_whole and abs(int(value)) > LARGEST_INTEGER:
+            raise ValueError(_inexact(place(i), value))
 
 
 def require_exact_list(rows: Any, array: np.ndarray, place: Callable[[int], str]) -> None:

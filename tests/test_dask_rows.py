@@ -433,6 +433,17 @@ class TestRefusals:
                 "block 0 of .* have a masked entry",
             ),
             (
+                *(bag.from_sequence([[2**53 + 1, 0.5, 1.0]] * 9, npartitions=1), ValueError),
+                r"block 0 of .* above 2\*\*53",
+            ),
+            (
+                *(
+                    bag.from_sequence([[np.timedelta64(1, "s"), 0.5, 1.0]], npartitions=1),
+                    TypeError,
+                ),
+                "block 0 of .* must hold real numbers, got timedelta64",
+            ),
+            (
                 bag.from_sequence([None, *ROWS], npartitions=1),
                 ValueError,
                 "block 0 of .* inhomogeneous",

@@ -144,7 +144,7 @@ class Query:
             if any(name not in element for element in elements):
                 raise ValueError(f"an element of the bag has no {name!r}")
         return arrow_package().table(
-            [_as_arrow([element[name] for element in elements]) for name in names], names
+            [_as_arrow([element[name] for element in elements], name) for name in names], names
         )
 
     def _columns_needed(self, available: Iterable[str]) -> list[str]:
@@ -241,11 +241,11 @@ def as_column(weights: Any, n_rows: int) -> Any:
     return arrow_package().array(as_weights(weights, n_rows))
 
 
-def _as_arrow(values: list[Any]) -> Any:
+def _as_arrow(values: list[Any], name: str) -> Any:
     """Give a column of one value a row, or one list of numbers a row."""
     pa = arrow_package()
     array = np.asarray(values)
-    require_exact_list(values, array, lambda i: f"entry {i} of a column")
+    require_exact_list(values, array, lambda i: f"entry {i} of {name!r}")
     if array.dtype.kind not in "biuf":
         column = pa.array(values)
         return column.cast(pa.float64()) if pa.types.is_null(column.type) else column
