@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow.csv
 import pytest
 
 from sketchlearn import CompressiveKMeans, Sketcher, SourceError, open_source
@@ -45,7 +46,7 @@ READERS = {
     [
         FRAME.index,
         FRAME.index + 0.5,
-        pd.MultiIndex.from_arrays([range(60)] * 2, names="n ".split(" ")),
+        pd.MultiIndex.from_arrays([range(60)] * 2, names=["n", ""]),
     ],
 )
 def test_columns_without_a_name_in_csv(reader, index, tmp_path):
@@ -64,8 +65,17 @@ def test_columns_without_a_name_in_csv(reader, index, tmp_path):
 
 def test_several_columns_without_a_name(tmp_path):
     LEVELS.to_csv(tmp_path / "x.csv")
-    with pytest.warns(UserWarning, match="without a name"):
-        with pytest.raises(SourceError, match="more than one column ''"):
-            Sketcher(20).fit(tmp_path / "x.csv")
+    refused = pytest.raises(SourceError, match="more than one column ''")
+    with pytest.warns(UserWarning, match="without a name"), refused:
+        Sketcher(20).fit(tmp_path / "x.csv")
     sketcher = Sketcher(20, random_state=0).fit(tmp_path / "x.csv", columns=["a", "b"])
     assert sketcher.n_features_in_ == 2
+
+
+def test_numbers_as_names_are_told_from_rows_by_the_user(tmp_path):
+    """pandas' default names look like a first row: neither is guessed, both can be said."""
+    FRAME.set_axis([0, 1], axis=1).to_csv(tmp_path / "x.csv", index=False)
+    with pytest.raises(SourceError, match=r"no line of column names: it starts with .*open_csv"):
+        Sketcher(20).fit(tmp_path / "x.csv")
+    reader = pyarrow.csv.open_csv(tmp_path / "x.csv")
+    assert Sketcher(20).fit(open_source(reader)).n_features_in_ == 2
