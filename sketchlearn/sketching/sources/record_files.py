@@ -86,6 +86,10 @@ class RecordFilePart(Part):
         """Path, size and time of change."""
         return self._file.identity()
 
+    def version(self) -> str:
+        """See `Part.version`."""
+        return self._file.version()
+
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Part.layout`; what only the path says is read where it is asked for."""
 

@@ -92,6 +92,10 @@ class Part(ABC):
     def identity(self) -> str:
         """Tell this part from a changed one; must not read it whole."""
 
+    def version(self) -> str:
+        """Tell whether it has changed while it was read: also what copies of it do not share."""
+        return self.identity()
+
     @abstractmethod
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """Look up columns; all of them if None.
@@ -161,6 +165,8 @@ class RowSource:
         self.columns = None if columns is None else tuple(columns)
         self.weight_exponent = 0
         self._first: tuple[str, Layout] | None = None
+        # Of the features, as the first part that has names says.
+        self._names: tuple[str, ...] | None = None
         self._expected: tuple[int, tuple[str, ...] | None] | None = None
 
     @property
@@ -194,7 +200,7 @@ class RowSource:
         Columns with names are read by these, in whatever order they are, and others left out.
         """
         self._expected = n_features, None if names is None else tuple(names)
-        self._first = None
+        self._first = self._names = None
 
     def read(self, part: Part, start: int = 0) -> Iterator[Chunk]:
         """Yield a part's rows from the `start`-th on.
@@ -206,13 +212,13 @@ class RowSource:
             changes meanwhile.
         """
         with _errors_named(part):
-            before = part.identity() if part.is_file else None
+            before = part.version() if part.is_file else None
             at = start
             for chunk in part.read(self.layout_of(part), start):
                 require_exact_rows(chunk.rows, part.name, at)
                 at += len(chunk.rows)
                 yield self._divided(chunk)
-            if before is not None and part.identity() != before:
+            if before is not None and part.version() != before:
                 raise SourceError(f"{part.name} has changed while it was read; read it again")
 
     def chunks(self) -> Iterator[Chunk]:
@@ -285,13 +291,15 @@ class RowSource:
             )
         if self._first is None:
             self._first = part.name, layout
+        self._names = self._names or layout.names
         return layout
 
     def _wanted(self) -> tuple[int, tuple[str, ...] | None] | None:
         """How many features there should be and what they are called; None if that is open."""
         if self._first is None:
             return self._expected
-        return self._first[1].n_features, self._first[1].names
+        _, expected = self._expected or (0, None)
+        return self._first[1].n_features, expected or self._names
 
     def _named_layout(self, part: Part) -> Layout:
         """Look up the columns that were chosen, the wanted features among them by their names."""
