@@ -153,6 +153,11 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
     """
     if sample_weight is None:
         return None
+    if isinstance(sample_weight, str):
+        raise TypeError(
+            f"sample_weight names a column, {sample_weight!r}, which is for files and other "
+            "sources; of rows in memory give the weights, or open_source(X, weight=...) as X"
+        )
     require_no_mask(sample_weight, "sample_weight")
     require_real(np.asarray(sample_weight), "sample_weight")
     weights = np.asarray(sample_weight, dtype=np.float64)

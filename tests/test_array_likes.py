@@ -159,3 +159,42 @@ class TestWeights:
             assert SKETCHER.sketch(X, weights) == expected
         assert SKETCHER.sketch(X, numbers.astype(object)) == expected
         assert SKETCHER.sketch(X, numbers > 0) == WHOLE
+
+    def test_a_name_is_for_sources(self):
+        frame = pd.DataFrame(X, columns=["a", "b"]).assign(w=2.0)
+        named = Sketcher(20, random_state=0).fit(frame[["a", "b"]])
+        with pytest.raises(TypeError, match=r"names a column, 'w', .*open_source\(X, weight="):
+            named.sketch(frame, sample_weight="w")
+        expected = named.sketch(frame[["a", "b"]], np.full(60, 2.0))
+        assert named.sketch(open_source(frame, weight="w")) == expected
+
+
+class TestLists:
+    """Columns of lists, embeddings for instance, in frames in memory."""
+
+    FRAME = pd.DataFrame({"v": X.tolist(), "z": X[:, 0]})
+
+    @pytest.mark.parametrize("form", [lambda f: f, lambda f: [f], lambda f: open_source([f])])
+    def test_longer_ones_than_were_fitted_are_refused(self, form):
+        model = CompressiveKMeans(2, n_frequencies=20, random_state=0).fit(self.FRAME)
+        named = Sketcher(20, random_state=0).fit(self.FRAME)
+        longer = self.FRAME.assign(v=np.c_[X, X].tolist())
+        for door in (model.predict, named.sketch, named.transform):
+            with pytest.raises(ValueError, match=r"(more than the 2 numbers|has 4 numbers a row)"):
+                door(form(longer))
+            door(form(self.FRAME))
+        flat = pd.DataFrame(np.c_[X, X], columns=["v[0]", "v[1]", "z", "v[2]"])
+        flat["z"] = X[:, 0]
+        assert named.sketch(flat) == named.sketch(self.FRAME)
+
+    def test_masked_ones_are_refused(self):
+        frame = pd.DataFrame({"v": masked_rows()})
+        for door in (Sketcher(20).fit, Sketcher(20).fit(X).sketch):
+            with pytest.raises(ValueError, match=r"column 'v' of .* has masked entries"):
+                door(frame)
+
+    def test_names_for_some_columns_only(self):
+        frame = pd.DataFrame(X, columns=["a", 1])
+        for rows in (frame, [frame], open_source([frame])):
+            with pytest.raises(TypeError, match=r"[nN]ames"):
+                Sketcher(20).fit(rows)

@@ -16,7 +16,6 @@ from sketchlearn._validation import (
     RandomState,
     check_count,
     check_sample_weight,
-    columns_as_fitted,
     draw_seed,
     thread_count,
 )
@@ -39,6 +38,7 @@ from sketchlearn.sketching.sources import (
     is_source,
     open_source,
     readable_rows,
+    rows_as_fitted,
     weight_column,
 )
 from sketchlearn.sketching.sources.arrays import MemoryPart
@@ -293,7 +293,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             if not waves:
                 raise ValueError("expected at least one row, got a source without rows")
             return np.concatenate(waves)
-        X = columns_as_fitted(readable_rows(columns_as_fitted(X, names)), names)
+        X = rows_as_fitted(X, names)
         X = validate_data(self, X, dtype="numeric", ensure_all_finite=True, reset=False)
         return self._waves(X)
 
@@ -351,7 +351,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
     def _validate(self, X: Any) -> np.ndarray:
         """Rows as a numeric array, not yet checked for NaN: the pass itself does."""
         names = getattr(self, "feature_names_in_", None)
-        X = columns_as_fitted(readable_rows(columns_as_fitted(X, names)), names)
+        X = rows_as_fitted(X, names)
         return validate_data(
             self, X, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0, reset=False
         )

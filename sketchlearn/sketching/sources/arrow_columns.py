@@ -20,7 +20,8 @@ from sketchlearn.sketching.sources.arrow_values import (
     leaf_type,
     numbers_of,
 )
-from sketchlearn.sketching.sources.source import Chunk, Layout, chunk_rows, in_groups
+from sketchlearn.sketching.sources.groups import in_groups
+from sketchlearn.sketching.sources.source import Chunk, Layout, chunk_rows
 
 NUMBERS = "numbers, truth values or lists of as many numbers in each row"
 # Where pandas and Dask keep an index without a name.

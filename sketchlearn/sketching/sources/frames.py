@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
-from sketchlearn._validation import require_exact_integers
+from sketchlearn._validation import columns_as_fitted, missing_remedy, require_exact_integers
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sketching.sources.arrays import as_array, require_faithful
 from sketchlearn.sketching.sources.arrow_columns import (
+    ENTRY,
     STORED_INDEX,
     arrow_chunks,
     arrow_layout,
@@ -44,8 +46,19 @@ def is_frame(data: Any) -> bool:
 
 
 def is_named(frame: Any) -> bool:
-    """Whether its columns have names; those of pandas may have numbers instead."""
-    return not is_pandas(frame) or all(isinstance(name, str) for name in frame.columns)
+    """Whether its columns have names; those of pandas may have numbers instead.
+
+    Raises
+    ------
+    TypeError
+        If only some are text.
+    """
+    if not is_pandas(frame):
+        return True
+    n_texts = sum(isinstance(name, str) for name in frame.columns)
+    if 0 < n_texts < len(frame.columns):
+        raise TypeError(f"column names must all be strings, or none, got {list(frame.columns)}")
+    return n_texts == len(frame.columns)
 
 
 def stream_of(frame: Any) -> Any:
@@ -120,6 +133,42 @@ def readable_rows(X: Any, is_new: bool = False) -> Any:
     return X
 
 
+def rows_as_fitted(X: Any, names: Sequence[str] | None, is_new: bool = False) -> Any:
+    """Give readable rows with the columns that were fitted; see `columns_as_fitted`.
+
+    Parameters
+    ----------
+    X, is_new
+        As of `readable_rows`.
+    names : sequence of str, optional
+        The features that were fitted; None where they had no names.
+
+    Returns
+    -------
+    array-like or data frame
+        As of `readable_rows`.
+
+    Raises
+    ------
+    TypeError, ValueError, SourceError
+        As `readable_rows`; also if the lists in a column are longer than those that were fitted.
+    """
+    # Columns that are left out need not be numbers; those of lists become several.
+    X = columns_as_fitted(X, names)
+    rows = readable_rows(X, is_new)
+    if names is not None and rows is not X and hasattr(rows, "columns"):
+        wanted, lists = set(names), {match[1] for name in names if (match := ENTRY.fullmatch(name))}
+        for column in map(str, rows.columns):
+            match = None if column in wanted else ENTRY.fullmatch(column)
+            if match and match[1] in lists.intersection(X.columns):
+                n = sum(name.startswith(f"{match[1]}[") for name in names)
+                raise ValueError(
+                    f"the lists in column {match[1]!r} have more than the {n} numbers that were "
+                    "fitted"
+                )
+    return columns_as_fitted(rows, names)
+
+
 def _new_features(X: Any) -> Any:
     """Leave out an index that was stored, warn of columns that nobody named."""
     kept = [c for c in X.columns if not (isinstance(c, str) and STORED_INDEX.fullmatch(c))]
@@ -176,6 +225,12 @@ def _table_of(frame: Any, name: str) -> Any:
         return stream_of(frame).read_all()
     if not is_named(frame):
         frame = frame.set_axis([str(i) for i in range(frame.shape[1])], axis=1)
+    for label, column in frame.items():
+        if column.dtype == object and any(map(np.ma.is_masked, column)):
+            raise SourceError(
+                f"column {label!r} of {name} has masked entries, which stand for no value; "
+                + missing_remedy()
+            )
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except pa.ArrowException as error:

@@ -19,13 +19,13 @@ from sketchlearn.sketching.sources.arrow_columns import (
 )
 from sketchlearn.sketching.sources.arrow_values import arrow_package
 from sketchlearn.sketching.sources.frames import frame_rows, is_frame, is_named, stream_of
+from sketchlearn.sketching.sources.groups import in_groups
 from sketchlearn.sketching.sources.source import (
     IDENTIFYING_ROWS,
     Chunk,
     Layout,
     Part,
     chunk_rows,
-    in_groups,
     require_exact_rows,
 )
 from sketchlearn.sketching.sources.streams import StreamPart

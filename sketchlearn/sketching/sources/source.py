@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar, final
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -20,8 +20,6 @@ ROWS_QUANTUM = 512
 MOST_CHUNK_ROWS = 2**16
 # First rows that tell one stream or table from another.
 IDENTIFYING_ROWS = 1000
-
-Piece = TypeVar("Piece")
 
 
 class Chunk(NamedTuple):
@@ -353,36 +351,6 @@ def chunk_rows(n_features: int) -> int:
     return int(min(max(rows, ROWS_QUANTUM), MOST_CHUNK_ROWS))
 
 
-def in_groups(
-    pieces: Iterable[Piece], size: int, rows_of: Callable[[Piece, int, int], Piece]
-) -> Iterator[list[Piece]]:
-    """Cut and gather pieces into lists of exactly `size` rows, but for the last.
-
-    Parameters
-    ----------
-    pieces : iterable
-        Whatever has a length, in rows.
-    size : int
-        Rows of a group.
-    rows_of : callable
-        ``rows_of(piece, start, stop)`` gives a piece's rows between two, without a copy.
-    """
-    group: list[Piece] = []
-    missing = size
-    for piece in pieces:
-        length, start = _length(piece), 0
-        while start < length:
-            stop = min(length, start + missing)
-            group.append(rows_of(piece, start, stop))
-            missing -= stop - start
-            start = stop
-            if missing == 0:
-                yield group
-                group, missing = [], size
-    if group:
-        yield group
-
-
 @contextmanager
 def _errors_named(part: Part) -> Iterator[None]:
     """Name the file in whatever goes wrong with it."""
@@ -400,8 +368,3 @@ def _floats(rows: np.ndarray) -> np.ndarray:
     """Rows as native float32 or float64, without a copy where they are."""
     dtype = np.float32 if rows.dtype.kind == "f" and rows.dtype.itemsize <= 4 else np.float64
     return rows.astype(dtype, copy=False)
-
-
-def _length(piece: Any) -> int:
-    """Rows of a piece."""
-    return len(piece)
