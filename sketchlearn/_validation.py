@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Callable
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
 
@@ -144,12 +146,20 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
 
     Raises
     ------
+    TypeError
+        If they are no real numbers.
     ValueError
         If the length is wrong, a weight is negative, NaN or infinite, or all are zero.
     """
     if sample_weight is None:
         return None
+    if isinstance(sample_weight, str):
+        raise TypeError(
+            f"sample_weight names a column, {sample_weight!r}, which is for files and other "
+            "sources; of rows in memory give the weights, or open_source(X, weight=...) as X"
+        )
     require_no_mask(sample_weight, "sample_weight")
+    require_real(np.asarray(sample_weight), "sample_weight")
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.ndim == 0:
         weights = np.full(n_samples, float(weights))
@@ -227,10 +237,78 @@ def require_exact_integers(values: np.ndarray, place: Callable[[int], str]) -> N
         return
     bad = (values > LARGEST_INTEGER) | (values < -LARGEST_INTEGER)
     i = int(bad.argmax())
-    raise ValueError(
-        f"{place(i)} holds {values.flat[i]}: integers above 2**53 are alike in float64; leave such "
-        "a column out, or subtract a constant"
+    raise ValueError(_inexact(place(i), values.flat[i]))
+
+
+def _inexact(place: str, value: Any) -> str:
+    """Say what is wrong with a large integer."""
+    return (
+        f"{place} holds {value}: integers above 2**53 are alike in float64; leave such a column "
+        "out, or subtract a constant"
     )
+
+
+def require_real(values: np.ndarray, name: str) -> None:
+    """Refuse text, dates, times and complex numbers, in arrays of objects too.
+
+    Missing values are let through: they become NaN.
+
+    Raises
+    ------
+    TypeError
+        If there is one.
+    """
+    found: Any = None
+    if values.dtype == object:
+        found = next((type(v).__name__ for v in values.flat if _is_no_number(v)), None)
+    elif values.dtype.kind not in "biuf":
+        found = values.dtype
+    if found is not None:
+        raise TypeError(f"{name} must hold real numbers, got {found}")
+
+
+def _is_no_number(value: Any) -> bool:
+    """Whether a value is of a type that means something else; numpy's durations pass for `Real`."""
+    if isinstance(value, np.generic):
+        return value.dtype.kind not in "biuf"
+    others = (str, bytes, complex, datetime.date, datetime.time, datetime.timedelta)
+    return isinstance(value, others)
+
+
+def require_exact_objects(values: np.ndarray, place: Callable[[int], str]) -> None:
+    """Do as `require_exact_integers` for an array of objects, whole decimals among them.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    for i, value in enumerate(values.flat):
+        is_decimal = isinstance(value, Decimal) and value.is_finite()
+        is_whole = isinstance(value, Integral) or (is_decimal and value % 1 == 0)
+        if is_whole and abs(int(value)) > LARGEST_INTEGER:
+            raise ValueError(_inexact(place(i), value))
+
+
+def require_exact_list(rows: Any, array: np.ndarray, place: Callable[[int], str]) -> None:
+    """Refuse integers in lists that became fractions, beside other fractions, in an array.
+
+    Parameters
+    ----------
+    rows : list or tuple
+        The lists.
+    array : ndarray
+        What numpy made of them.
+    place : callable
+        As of `require_exact_integers`.
+
+    Raises
+    ------
+    ValueError
+        If there is one that float64 does not hold.
+    """
+    if array.dtype.kind == "f" and (np.abs(array) >= LARGEST_INTEGER).any():
+        require_exact_objects(np.array(rows, dtype=object), place)
 
 
 def missing_remedy(condition: str | None = None) -> str:

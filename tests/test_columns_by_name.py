@@ -50,6 +50,20 @@ class TestOneRule:
     def test_items(self, kind, form, sketcher):
         assert sketcher.sketch(form(other_order(kind))) == WHOLE
 
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    def test_files_without_names_among_others(self, place, tmp_path):
+        np.save(tmp_path / "x.npy", X)
+        FRAME[["c", "a", "b"]].to_parquet(tmp_path / "x.parquet", index=False)
+        FRAME.assign(text="x").to_parquet(tmp_path / "y.parquet", index=False)
+        paths = [tmp_path / name for name in ("x.parquet", "y.parquet")]
+        paths.insert(place, tmp_path / "x.npy")
+        assert NAMED.sketch(paths) == WHOLE + WHOLE + WHOLE
+        # Without names from elsewhere, those of the first file that has any decide.
+        paths = [tmp_path / name for name in ("y.parquet", "x.parquet")]
+        paths.insert(place, tmp_path / "x.npy")
+        FRAME.to_parquet(tmp_path / "y.parquet", index=False)
+        assert UNNAMED.sketch(paths) == WHOLE + WHOLE + WHOLE
+
     @each_kind
     def test_a_missing_column_is_refused(self, kind):
         items = [KINDS[kind](FRAME[:1000]), KINDS[kind](FRAME[["a", "c"]][1000:])]
@@ -145,7 +159,7 @@ class TestStoredIndex:
         FRAME.sample(frac=0.5, random_state=0).to_csv(path)
         if again:
             pd.read_csv(path).to_csv(path, index=False)
-        with pytest.warns(UserWarning, match="first column of .*may be a stored index"):
+        with pytest.warns(UserWarning, match="without a name of their own.*may be a stored index"):
             fitted = Sketcher(20, random_state=0).fit(path)
         assert fitted.n_features_in_ == 4
         # Not where columns are chosen, by the remedy or by the names of a fit.

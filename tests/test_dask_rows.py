@@ -125,7 +125,7 @@ class TestWeights:
             (WEIGHTS * 2.0**22, ValueError, r"must not exceed 2\*\*20"),
             (WEIGHTS[1:], ValueError, r"shape \(600,\), one weight a row, got \(599,\)"),
             (WEIGHTS[:, None], ValueError, r"one-dimensional, got shape \(600, 1\)"),
-            (WEIGHTS.astype(str), TypeError, "weights must be real numbers, got <U"),
+            (WEIGHTS.astype(str), TypeError, "weights must hold real numbers, got <U"),
             (np.ma.masked_less(WEIGHTS, 0.5), ValueError, "the weights have a masked entry"),
             (bag.from_sequence([1.0]), TypeError, "Dask array or series, got dask.bag"),
             ("w", TypeError, "an array has no named columns to filter or weigh"),
@@ -433,6 +433,17 @@ class TestRefusals:
                 "block 0 of .* have a masked entry",
             ),
             (
+                *(bag.from_sequence([[2**53 + 1, 0.5, 1.0]] * 9, npartitions=1), ValueError),
+                r"block 0 of .* above 2\*\*53",
+            ),
+            (
+                *(
+                    bag.from_sequence([[np.timedelta64(1, "s"), 0.5, 1.0]], npartitions=1),
+                    TypeError,
+                ),
+                "block 0 of .* must hold real numbers, got timedelta64",
+            ),
+            (
                 bag.from_sequence([None, *ROWS], npartitions=1),
                 ValueError,
                 "block 0 of .* inhomogeneous",
@@ -440,7 +451,7 @@ class TestRefusals:
             (
                 bag.from_sequence(["1", "2"], npartitions=1),
                 TypeError,
-                "block 0 of .* must be real numbers, got <U1",
+                "block 0 of .* must hold real numbers, got <U1",
             ),
             (
                 bag.from_sequence(TIMES.astype("datetime64[us]").tolist(), npartitions=1),

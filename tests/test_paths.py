@@ -4,6 +4,7 @@ import functools
 import http.server
 import os
 import re
+import shutil
 import socket
 import threading
 import zipfile
@@ -223,6 +224,34 @@ class TestChanges:
         with pytest.raises(SourceError, match="has changed while it was read"):
             list(chunks)
 
+    @each_ending
+    @pytest.mark.parametrize("how", ["in place", "replaced"])
+    def test_a_time_of_change_that_is_set_back(self, ending, how, tmp_path):
+        """As rsync and cp -p do."""
+        path = tmp_path / f"x.{ending}"
+        with open(path, "wb") as file:
+            write(file, ending)
+        before, data = os.stat(path), path.read_bytes()
+        chunks = open_source(path).chunks()
+        next(chunks)
+        other = path if how == "in place" else tmp_path / "other"
+        other.write_bytes(data)
+        os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+        os.replace(other, path)
+        assert os.stat(path).st_mtime_ns == before.st_mtime_ns
+        with pytest.raises(SourceError, match="has changed while it was read"):
+            list(chunks)
+        assert SKETCHER.sketch(path) == WHOLE
+
+    def test_a_checkpoint_takes_a_copy_for_the_same_file(self, tmp_path):
+        path = tmp_path / "x.parquet"
+        with open(path, "wb") as file:
+            write(file, "parquet")
+        SKETCHER.sketch(path, checkpoint=tmp_path / "c")
+        shutil.copy2(path, tmp_path / "copy")
+        os.replace(tmp_path / "copy", path)
+        assert SKETCHER.sketch(path, checkpoint=tmp_path / "c") == WHOLE
+
     @pytest.mark.parametrize("options", [{}, {"filter": [("a", "<", 99)]}], ids=["all", "filter"])
     def test_a_flipped_bit_in_a_page_with_a_checksum(self, options, tmp_path):
         path = tmp_path / "x.parquet"
@@ -312,6 +341,26 @@ class TestRemote:
         with memory.open("/x.h5", "wb") as file:
             write(file, "h5")
         assert SKETCHER.sketch("memory://x.h5::some/rows") == WHOLE
+        assert SKETCHER.sketch("simplecache::memory://x.h5::some/rows") == WHOLE
+
+    def test_chains_of_file_systems(self, memory, tmp_path, monkeypatch):
+        with memory.open("/x.csv", "wb") as file:
+            write(file, "csv")
+        assert SKETCHER.sketch("simplecache::memory://x.csv") == WHOLE
+        assert SKETCHER.sketch("simplecache::memory://*.csv") == WHOLE
+        monkeypatch.chdir(tmp_path)
+        with zipfile.ZipFile("x.zip", "w") as archive, archive.open("a.csv", "w") as file:
+            write(file, "csv")
+        for archive in ("x.zip", f"{tmp_path}/x.zip", f"file://{tmp_path}/x.zip"):
+            assert SKETCHER.sketch(f"zip://a.csv::{archive}") == WHOLE
+            assert SKETCHER.sketch(f"zip://*.csv::{archive}") == WHOLE
+            with pytest.raises(FileNotFoundError, match=r"there is no file zip://b\.csv::"):
+                open_source(f"zip://b.csv::{archive}")
+
+    def test_items_that_are_paths(self, tmp_path):
+        for items in (iter(["a.csv"]), tmp_path.parent.glob("*")):
+            with pytest.raises(SourceError, match=r"item 0 of the stream is a path, .* in a list"):
+                SKETCHER.sketch(items)
 
     def test_what_the_path_says(self, memory):
         for day in range(2):

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from sketchlearn import Sketcher, SourceError, open_source
@@ -167,3 +168,93 @@ class TestTypes:
         source = open_source(path, columns=["a", "b", "c"])
         rest = np.concatenate([c.rows for c in source.read(source.parts[0], 777)])
         np.testing.assert_array_equal(rest, X[777:])
+
+
+class TestColumnsThatAreNotRead:
+    """What they hold further on is nobody's business, with a filter as without."""
+
+    @pytest.mark.parametrize("start", ["", "7", "true", "2020-01-01"])
+    @pytest.mark.parametrize("condition", [[("a", ">", 0)], pc.field("a") > 0])
+    def test_with_a_filter(self, start, condition, tmp_path):
+        path = tmp_path / "x.csv"
+        n = 2 * BLOCK_BYTES // len("1.5,-2.5\n")
+        lines = [f"1.5,-2.5,{start}\n", f"-1,2,{start}\n"] * (n // 2)
+        path.write_text("a,b,other\n" + "".join(lines) + "0.5,3,some text\n")
+        for source in (path, str(path)):
+            rows = rows_of(source, columns=["a", "b"], filter=condition)
+            assert rows.shape == (n // 2 + 1, 2)
+            assert rows[-1].tolist() == [0.5, 3.0]
+
+    def test_what_a_filter_needs_is_read(self, tmp_path):
+        names = [f"c{i}" for i in range(40)]
+        frame = pd.DataFrame(np.arange(4000).reshape(100, 40) % 7, columns=names)
+        frame.to_csv(tmp_path / "x.csv", index=False)
+        kept = (frame.c3 > 2) & (frame.c31 < 5) & frame.c17.isin([1, 2, 3])
+        condition = (pc.field("c3") > 2) & (pc.field("c31") < 5) & pc.field("c17").isin([1, 2, 3])
+        rows = rows_of(tmp_path / "x.csv", columns=["c0"], filter=condition)
+        assert rows[:, 0].tolist() == frame.c0[kept].tolist()
+
+    def test_a_filter_by_what_is_not_there(self, tmp_path):
+        FRAME.to_csv(tmp_path / "x.csv", index=False)
+        table = pa.Table.from_pandas(FRAME)
+        for data in (tmp_path / "x.csv", table, iter([table])):
+            with pytest.raises(SourceError, match=r"No match for .*zz.*columns are \['a', 'b'"):
+                SKETCHER.sketch(data, filter=[("zz", ">", 1)])
+            with pytest.raises(SourceError, match=r"cannot filter by .*a > "):
+                SKETCHER.sketch(table, filter=[("a", ">", "text")])
+
+
+class TestLargeIntegers:
+    """Text tells them from fractions, where float64 does not: alone, late, beside fractions."""
+
+    @pytest.mark.parametrize("ending", ["csv", "jsonl", "csv.gz"])
+    @pytest.mark.parametrize("start", ["1", "0.5", "2", "1e300"])
+    @pytest.mark.parametrize("large", [2**53 + 1, -(2**53) - 1, 2**63 + 5, 2**64 + 1, 10**25])
+    def test_they_are_refused(self, ending, start, large, tmp_path):
+        path = self.written(tmp_path / f"x.{ending}", [*[start] * 9, str(large), "7"])
+        with pytest.raises(SourceError, match=rf"'v' of .*, in (row 9|line 10), holds {large}: "):
+            rows_of(path)
+
+    @pytest.mark.parametrize("ending", ["csv", "jsonl"])
+    def test_beyond_a_block(self, ending, tmp_path):
+        values = ["0.5"] * (BLOCK_BYTES // 4) + [str(2**53 + 1)]
+        path = self.written(tmp_path / f"x.{ending}", values)
+        with pytest.raises(SourceError, match=rf"'v' of .* holds {2**53 + 1}"):
+            rows_of(path)
+        columns = {"columns": ["w"]}
+        assert len(rows_of(path, **columns)) == len(values)
+
+    @pytest.mark.parametrize("ending", ["csv", "jsonl"])
+    def test_fractions_as_large_are_read(self, ending, tmp_path):
+        n = BLOCK_BYTES // 4
+        values = ["1", "2.5", *["-1"] * n, "1e20", "-6.02e+23", "9007199254740994.0", str(2**53)]
+        values += ["0.1"] * n
+        path = self.written(tmp_path / f"x.{ending}", values)
+        assert rows_of(path, columns=["v"])[:, 0].tolist() == [float(value) for value in values]
+        assert (rows_of(path, columns=["w"]) == 1e18).all()
+
+    def test_gaps_stay_gaps(self, tmp_path):
+        for gap in ("", "NA", "null", "nan"):
+            path = self.written(tmp_path / "x.csv", ["1e20", "0.5", gap, " 2 "])
+            with pytest.raises(SourceError, match=r"'v' of .* has no value .null. in row 2"):
+                rows_of(path)
+            kept = rows_of(path, filter=pc.field("v").is_valid())
+            assert kept[:, 0].tolist() == [1e20, 0.5, 2.0]
+
+    def test_lists(self, tmp_path):
+        lines = [{"v": [1, 0.5]}, {"v": [2**53, 2**53 + 1]}]
+        path = tmp_path / "x.jsonl"
+        path.write_text("\n".join(map(json.dumps, lines)))
+        with pytest.raises(SourceError, match=rf"'v' of .*, in line 2, holds {2**53 + 1}"):
+            rows_of(path)
+
+    @staticmethod
+    def written(path, values):
+        """A file with a column v of some texts, and one w of fractions beyond 2^53."""
+        if path.name.endswith("jsonl"):
+            text = "".join(f'{{"w": 1e+18, "v": {value}}}\n' for value in values)
+        else:
+            text = "v,w\n" + "".join(f"{value},1e+18\n" for value in values)
+        data = text.encode()
+        path.write_bytes(gzip.compress(data) if path.name.endswith("gz") else data)
+        return path

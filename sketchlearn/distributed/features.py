@@ -115,7 +115,7 @@ def _warn_of_unnamed(names: list[str]) -> None:
 
     Spark calls it ``_c0``, and so the first of many that have no names.
     """
-    if names and (names[0] in UNNAMED or (names[0] == "_c0" and "_c1" not in names)):
+    if names and (UNNAMED.fullmatch(names[0]) or (names[0] == "_c0" and "_c1" not in names)):
         warnings.warn(
             f"the first column, {names[0]!r}, has no name of its own: it may be a stored index, "
             "and is read as a feature; leave it out by columns=[...]",

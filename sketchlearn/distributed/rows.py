@@ -11,7 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
-from sketchlearn._validation import require_exact_integers
+from sketchlearn._validation import (
+    require_exact_integers,
+    require_exact_list,
+    require_exact_objects,
+    require_real,
+)
 from sketchlearn.distributed.features import column_of
 from sketchlearn.sketching import RowSource, open_source
 from sketchlearn.sketching.sources import Chunk
@@ -139,7 +144,7 @@ class Query:
             if any(name not in element for element in elements):
                 raise ValueError(f"an element of the bag has no {name!r}")
         return arrow_package().table(
-            [_as_arrow([element[name] for element in elements]) for name in names], names
+            [_as_arrow([element[name] for element in elements], name) for name in names], names
         )
 
     def _columns_needed(self, available: Iterable[str]) -> list[str]:
@@ -196,16 +201,17 @@ def as_numbers(data: Any, what: str) -> np.ndarray:
             "rows out, or fill them in, for instance with dask.array.ma.filled"
         )
     array = np.asarray(data)
+    require_real(array, what)
+
+    def entry(i: int) -> str:
+        return f"entry {i} of {what}"
+
     if array.dtype == object:
-        if any(isinstance(value, str | bytes) for value in array.flat):
-            raise TypeError(f"{what} must be real numbers, got text")
-        for value in array.flat:
-            if isinstance(value, int) and abs(value) > 2**53:
-                raise ValueError(f"{what} hold {value}: integers above 2**53 are alike in float64")
+        require_exact_objects(array, entry)
         array = array.astype(np.float64)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{what} must be real numbers, got {array.dtype}")
-    require_exact_integers(array, lambda i: f"entry {i} of {what}")
+    elif isinstance(data, list | tuple):
+        require_exact_list(data, array, entry)
+    require_exact_integers(array, entry)
     return array
 
 
@@ -235,10 +241,11 @@ def as_column(weights: Any, n_rows: int) -> Any:
     return arrow_package().array(as_weights(weights, n_rows))
 
 
-def _as_arrow(values: list[Any]) -> Any:
+def _as_arrow(values: list[Any], name: str) -> Any:
     """Give a column of one value a row, or one list of numbers a row."""
     pa = arrow_package()
     array = np.asarray(values)
+    require_exact_list(values, array, lambda i: f"entry {i} of {name!r}")
     if array.dtype.kind not in "biuf":
         column = pa.array(values)
         return column.cast(pa.float64()) if pa.types.is_null(column.type) else column

@@ -99,12 +99,9 @@ class Sample:
         The chance that a row had to be in the pilot is that of being drawn among all rows, times
         that of being chosen among those drawn.
         """
-        X = self.rows
+        sketcher.fit(self.rows, sample_weight=self.weights)
         if self.names is not None:
-            import pandas
-
-            X = pandas.DataFrame(self.rows, columns=list(self.names))
-        sketcher.fit(X, sample_weight=self.weights)
+            sketcher.feature_names_in_ = np.array(self.names, dtype=object)
         if sketcher.pilot_chance_ is not None and self.n_rows:
             share *= len(self.rows) / self.n_rows
             sketcher.pilot_chance_ = share * sketcher.pilot_chance_

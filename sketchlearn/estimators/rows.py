@@ -11,13 +11,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sketchlearn._validation import (
     check_sample_weight,
-    columns_as_fitted,
     draw_seed,
     require_weights,
 )
 from sketchlearn.estimators.model_files import SavedAsFile
 from sketchlearn.sketching import RowSource, Sketch, Sketcher, open_source
-from sketchlearn.sketching.sources import Chunk, is_source, readable_rows, weight_column
+from sketchlearn.sketching.sources import Chunk, is_source, rows_as_fitted, weight_column
 from sketchlearn.sketching.sources.source import chunk_rows
 
 
@@ -38,8 +37,7 @@ class TakesRows(SavedAsFile):
         """
         fitted = self if names_of is None and not reset else names_of
         names = getattr(fitted, "feature_names_in_", None)
-        # Columns that are left out need not be numbers; those of lists become several.
-        X = columns_as_fitted(readable_rows(columns_as_fitted(X, names)), names)
+        X = rows_as_fitted(X, names, is_new=fitted is None)
         rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
         if names_of is not None:
             named = X if hasattr(X, "columns") else rows

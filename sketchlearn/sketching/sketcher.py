@@ -16,7 +16,6 @@ from sketchlearn._validation import (
     RandomState,
     check_count,
     check_sample_weight,
-    columns_as_fitted,
     draw_seed,
     thread_count,
 )
@@ -44,6 +43,7 @@ from sketchlearn.sketching.sources import (
     is_source,
     open_source,
     readable_rows,
+    rows_as_fitted,
     weight_column,
 )
 from sketchlearn.sketching.sources.arrays import MemoryPart
@@ -194,7 +194,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             if layout.names is not None:
                 self.feature_names_in_ = np.array(layout.names, dtype=object)
         else:
-            X = readable_rows(X)
+            X = readable_rows(X, is_new=True)
             rows = validate_data(self, X, dtype="numeric", ensure_all_finite=True)
             weights, share = check_sample_weight(sample_weight, len(rows)), 1.0
         # One thread: with more, the last bits of k-means and of BLAS depend on their number, and
@@ -300,7 +300,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             if not waves:
                 raise ValueError("expected at least one row, got a source without rows")
             return np.concatenate(waves)
-        X = columns_as_fitted(readable_rows(columns_as_fitted(X, names)), names)
+        X = rows_as_fitted(X, names)
         X = validate_data(self, X, dtype="numeric", ensure_all_finite=True, reset=False)
         return self._waves(X)
 
@@ -362,7 +362,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
     def _validate(self, X: Any) -> np.ndarray:
         """Rows as a numeric array, not yet checked for NaN: the pass itself does."""
         names = getattr(self, "feature_names_in_", None)
-        X = columns_as_fitted(readable_rows(columns_as_fitted(X, names)), names)
+        X = rows_as_fitted(X, names)
         return validate_data(
             self, X, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0, reset=False
         )

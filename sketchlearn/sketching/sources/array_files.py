@@ -49,6 +49,10 @@ class NpyPart(ArrayPart):
         """Path, size and time of change."""
         return self._file.identity()
 
+    def version(self) -> str:
+        """See `Part.version`."""
+        return self._file.version()
+
     def shape(self) -> tuple[int, ...]:
         """See `ArrayPart.shape`."""
         with self._file.open() as file:
@@ -115,6 +119,10 @@ class NpzPart(ArrayPart):
     def identity(self) -> str:
         """Path, size and time of change."""
         return f"{self._file.identity()}, {self._member}"
+
+    def version(self) -> str:
+        """See `Part.version`."""
+        return self._file.version()
 
     def shape(self) -> tuple[int, ...]:
         """See `ArrayPart.shape`."""

@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from sketchlearn._validation import require_no_mask
+from sketchlearn._validation import (
+    require_exact_list,
+    require_exact_objects,
+    require_no_mask,
+    require_real,
+)
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sketching.sources.source import (
     IDENTIFYING_ROWS,
@@ -155,12 +160,58 @@ def as_rows(data: Any, name: str) -> np.ndarray:
     if issparse(data):
         raise SourceError(f"{name} is sparse, which is not read; give its toarray()")
     try:
-        rows = np.asarray(data)
-        require_no_mask(data, name)
+        rows = as_array(data)
     except ValueError as error:
         raise SourceError(f"{name} is no array of rows: {error}") from error
     require_rows(rows.shape, rows.dtype, name)
-    return rows
+    try:
+        require_faithful(data, rows, name)
+    except ValueError as error:
+        raise SourceError(str(error)) from None
+    return np.asarray(rows)
+
+
+def as_array(data: Any) -> np.ndarray:
+    """Give array-like data as an array, masked where it is, or one of its rows."""
+    if isinstance(data, list | tuple) and any(map(np.ma.isMaskedArray, data)):
+        return np.ma.stack(data)
+    # Dask's arrays say no more of a mask once they are numpy's.
+    return np.asanyarray(data.compute() if hasattr(data, "compute") else data)
+
+
+def require_faithful(data: Any, array: np.ndarray, name: str) -> None:
+    """Refuse data whose entries are misrepresented in its array, or would be in one of float64.
+
+    Integers in an array of integers are checked where they are read.
+
+    Parameters
+    ----------
+    data : array-like
+        The data.
+    array : ndarray
+        What `as_array` made of it.
+    name : str
+        What messages call it.
+
+    Raises
+    ------
+    TypeError
+        If it holds dates, times, records or text among objects.
+    ValueError
+        If entries are masked, or integers too large.
+    """
+    width = array.shape[-1] if array.ndim > 1 else 1
+
+    def place(i: int) -> str:
+        return f"{name}, in row {i // width}, column {i % width},"
+
+    require_no_mask(array, name)
+    if array.dtype.kind in "MmVTO":
+        require_real(array, name)
+    if array.dtype == object:
+        require_exact_objects(array, place)
+    elif isinstance(data, list | tuple):
+        require_exact_list(data, array, place)
 
 
 def require_rows(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:

@@ -20,13 +20,14 @@ from sketchlearn.sketching.sources.arrow_values import (
     leaf_type,
     numbers_of,
 )
-from sketchlearn.sketching.sources.source import Chunk, Layout, chunk_rows, in_groups
+from sketchlearn.sketching.sources.groups import in_groups
+from sketchlearn.sketching.sources.source import Chunk, Layout, chunk_rows
 
 NUMBERS = "numbers, truth values or lists of as many numbers in each row"
 # Where pandas and Dask keep an index without a name.
 STORED_INDEX = re.compile(r"__index_level_\d+__|__null_dask_index__")
-# What pandas writes, and reads, as the name of an index in a CSV file.
-UNNAMED = ("", "Unnamed: 0")
+# What pandas writes, and pandas and polars read, as the name of an index in a CSV file.
+UNNAMED = re.compile(r"|Unnamed: \d+|_duplicated_\d+")
 ENTRY = re.compile(r"(.*)\[(\d+)\]", re.DOTALL)
 
 # How many numbers the lists of a column hold, by a look at its first row; None without a row.
@@ -68,11 +69,13 @@ def arrow_layout(
     if columns is None:
         left = _stored_index(schema).union(unasked, [] if weight is None else [weight])
         columns = [column for column in schema.names if column not in left]
-        _warn_of_unnamed(schema, columns, name)
+        warn_of_unnamed(columns, name)
     if not columns:
         raise SourceError(f"{name} has no column to read")
     found.require(columns if weight is None else [*columns, weight])
     names = [feature for column in columns for feature in found.features_of(str(column), width)]
+    if twice := [feature for feature, count in Counter(names).items() if count > 1]:
+        raise SourceError(f"the columns {', '.join(map(repr, twice))} of {name} were chosen twice")
     return Layout(tuple(columns), tuple(names), len(names))
 
 
@@ -124,12 +127,54 @@ def filtered(batches: Iterable[Any], expression: Any) -> Iterable[Any]:
     """Keep the rows of record batches for which an expression is true."""
     if expression is None:
         return batches
-    table = arrow_package().Table
-    return (
-        part
-        for batch in batches
-        for part in table.from_batches([batch]).filter(expression).to_batches()
-    )
+    return (part for batch in batches for part in _filtered(batch, expression))
+
+
+def _filtered(batch: Any, expression: Any) -> list[Any]:
+    """Keep the rows of a record batch for which an expression is true.
+
+    Raises
+    ------
+    SourceError
+        If it is of columns that are not there, or of other types.
+    """
+    pa = arrow_package()
+    try:
+        kept: list[Any] = pa.Table.from_batches([batch]).filter(expression).to_batches()
+    except pa.ArrowException as error:
+        message = str(error).splitlines()[0]
+        raise SourceError(
+            f"cannot filter by {expression}: {message}; the columns are {batch.schema.names}"
+        ) from error
+    return kept
+
+
+def filter_columns(expression: Any, schema: Any) -> list[str]:
+    """Columns of a schema that a filter cannot do without; all where it fails with all."""
+
+    def works_with(names: list[str]) -> bool:
+        fields = [schema.field(name) for name in names]
+        try:
+            arrow_package().schema(fields).empty_table().filter(expression)
+        except arrow_package().ArrowException:
+            return False
+        return True
+
+    names = [name for name, count in Counter(schema.names).items() if count == 1]
+    if not works_with(names):
+        return list(schema.names)
+    needed: list[str] = []
+    groups = [names]
+    while groups:
+        group = groups.pop()
+        if works_with([*needed, *(name for other in groups for name in other)]):
+            continue
+        if len(group) == 1:
+            needed += group
+        else:
+            middle = len(group) // 2
+            groups += [group[:middle], group[middle:]]
+    return needed
 
 
 def _stored_index(schema: Any) -> set[str]:
@@ -143,15 +188,15 @@ def _stored_index(schema: Any) -> set[str]:
     return stored | {column for column in index if isinstance(column, str)}
 
 
-def _warn_of_unnamed(schema: Any, columns: Sequence[str | int], name: str) -> None:
-    """Warn of a first column of integers that nobody named: row numbers, nearly always."""
-    is_integer = arrow_package().types.is_integer
-    if columns and columns[0] in UNNAMED and is_integer(schema.field(columns[0]).type):
+def warn_of_unnamed(columns: Iterable[Any], name: str) -> None:
+    """Warn of columns that nobody named: row numbers, nearly always."""
+    if unnamed := [c for c in columns if isinstance(c, str) and UNNAMED.fullmatch(c)]:
         warnings.warn(
-            f"the first column of {name} has no name of its own and holds integers: it may be a "
-            "stored index, and is read as a feature; leave it out by columns=[...]",
+            f"{name} has columns without a name of their own, {', '.join(map(repr, unnamed))}: "
+            "each may be a stored index, and is read as a feature; leave it out, for instance by "
+            "open_source(..., columns=[...])",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
 
 

@@ -195,6 +195,10 @@ class FilePart(FragmentPart):
         """Path, size and time of change."""
         return self._file.identity()
 
+    def version(self) -> str:
+        """See `Part.version`."""
+        return self._file.version()
+
     def _open(self) -> tuple[Any, Any]:
         """Give the fragment, and the schema to read it with."""
         if self._opened is None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
-from sketchlearn._validation import LARGEST_INTEGER, require_exact_integers, require_no_mask
+from sketchlearn._validation import columns_as_fitted, missing_remedy, require_exact_integers
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sketching.sources.arrow_columns import arrow_chunks, arrow_layout, list_width
+from sketchlearn.sketching.sources.arrays import as_array, require_faithful
+from sketchlearn.sketching.sources.arrow_columns import (
+    ENTRY,
+    STORED_INDEX,
+    arrow_chunks,
+    arrow_layout,
+    list_width,
+    warn_of_unnamed,
+)
 from sketchlearn.sketching.sources.arrow_values import (
     arrow_package,
     is_list,
@@ -36,8 +46,19 @@ def is_frame(data: Any) -> bool:
 
 
 def is_named(frame: Any) -> bool:
-    """Whether its columns have names; those of pandas may have numbers instead."""
-    return not is_pandas(frame) or all(isinstance(name, str) for name in frame.columns)
+    """Whether its columns have names; those of pandas may have numbers instead.
+
+    Raises
+    ------
+    TypeError
+        If only some are text.
+    """
+    if not is_pandas(frame):
+        return True
+    n_texts = sum(isinstance(name, str) for name in frame.columns)
+    if 0 < n_texts < len(frame.columns):
+        raise TypeError(f"column names must all be strings, or none, got {list(frame.columns)}")
+    return n_texts == len(frame.columns)
 
 
 def stream_of(frame: Any) -> Any:
@@ -62,7 +83,7 @@ def frame_rows(frame: Any, name: str) -> np.ndarray:
     return _features(frame, name)[0]
 
 
-def readable_rows(X: Any) -> Any:
+def readable_rows(X: Any, is_new: bool = False) -> Any:
     """Give rows in memory as scikit-learn's validation takes them, or say why they are none.
 
     Lists in columns, embeddings for instance, become a column for each of their numbers. Refused is
@@ -73,11 +94,14 @@ def readable_rows(X: Any) -> Any:
     ----------
     X : array-like or data frame
         Rows.
+    is_new : bool
+        Whether its columns become features, rather than being looked up by the names of those: an
+        index that was stored is left out then, and columns that nobody named are warned of.
 
     Returns
     -------
     array-like or data frame
-        X itself but for a frame with columns of lists.
+        X itself, but for frames with columns of lists and for what is to be computed first.
 
     Raises
     ------
@@ -88,30 +112,68 @@ def readable_rows(X: Any) -> Any:
     SourceError
         If a column of a frame holds no numbers.
     """
+    if package_of(X) == "dask" and hasattr(X, "columns"):
+        X = X.compute()
     if is_frame(X) and hasattr(X, "columns"):
-        return _readable_frame(X)
-    if isinstance(X, list | tuple):
+        return _readable_frame(_new_features(X) if is_new else X)
+    if issparse(X) or isinstance(X, str | bytes):
+        return X
+    if isinstance(X, np.ndarray | list | tuple) or hasattr(X, "__array__"):
         try:
-            _require_readable(np.asarray(X))
-        except (ValueError, OverflowError) as error:
-            if "above 2**53" in str(error):
-                raise
-    elif isinstance(X, np.ndarray):
-        _require_readable(X)
+            array = as_array(X)
+        except (ValueError, OverflowError):
+            # Rows of different lengths, for instance, which validation has words for.
+            return X
+        require_faithful(X, array, "the array")
+        width = array.shape[-1] if array.ndim > 1 else 1
+        require_exact_integers(
+            np.asarray(array), lambda i: f"the array, in row {i // width}, column {i % width},"
+        )
+        return X if isinstance(X, np.ndarray | list | tuple) else array
     return X
 
 
-def _require_readable(X: np.ndarray) -> None:
-    """Refuse an array whose entries float64 would misrepresent."""
-    require_no_mask(X, "the array")
-    if X.dtype.kind in "MmVT":
-        raise TypeError(f"the array must hold real numbers, got {X.dtype}")
-    if X.dtype == object:
-        large = (isinstance(v, int) and abs(v) > LARGEST_INTEGER for v in X.flat)
-        if any(large):
-            raise ValueError("the array holds integers above 2**53, which are alike in float64")
-    width = X.shape[-1] if X.ndim > 1 else 1
-    require_exact_integers(X, lambda i: f"the array, in row {i // width}, column {i % width},")
+def rows_as_fitted(X: Any, names: Sequence[str] | None, is_new: bool = False) -> Any:
+    """Give readable rows with the columns that were fitted; see `columns_as_fitted`.
+
+    Parameters
+    ----------
+    X, is_new
+        As of `readable_rows`.
+    names : sequence of str, optional
+        The features that were fitted; None where they had no names.
+
+    Returns
+    -------
+    array-like or data frame
+        As of `readable_rows`.
+
+    Raises
+    ------
+    TypeError, ValueError, SourceError
+        As `readable_rows`; also if the lists in a column are longer than those that were fitted.
+    """
+    # Columns that are left out need not be numbers; those of lists become several.
+    X = columns_as_fitted(X, names)
+    rows = readable_rows(X, is_new)
+    if names is not None and rows is not X and hasattr(rows, "columns"):
+        wanted, lists = set(names), {match[1] for name in names if (match := ENTRY.fullmatch(name))}
+        for column in map(str, rows.columns):
+            match = None if column in wanted else ENTRY.fullmatch(column)
+            if match and match[1] in lists.intersection(X.columns):
+                n = sum(name.startswith(f"{match[1]}[") for name in names)
+                raise ValueError(
+                    f"the lists in column {match[1]!r} have more than the {n} numbers that were "
+                    "fitted"
+                )
+    return columns_as_fitted(rows, names)
+
+
+def _new_features(X: Any) -> Any:
+    """Leave out an index that was stored, warn of columns that nobody named."""
+    kept = [c for c in X.columns if not (isinstance(c, str) and STORED_INDEX.fullmatch(c))]
+    warn_of_unnamed(kept, f"the {type(X).__name__}")
+    return X if len(kept) == len(X.columns) else X[kept]
 
 
 def _readable_frame(X: Any) -> Any:
@@ -163,6 +225,12 @@ def _table_of(frame: Any, name: str) -> Any:
         return stream_of(frame).read_all()
     if not is_named(frame):
         frame = frame.set_axis([str(i) for i in range(frame.shape[1])], axis=1)
+    for label, column in frame.items():
+        if column.dtype == object and any(map(np.ma.is_masked, column)):
+            raise SourceError(
+                f"column {label!r} of {name} has masked entries, which stand for no value; "
+                + missing_remedy()
+            )
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except pa.ArrowException as error:

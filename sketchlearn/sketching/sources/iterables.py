@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -18,13 +19,13 @@ from sketchlearn.sketching.sources.arrow_columns import (
 )
 from sketchlearn.sketching.sources.arrow_values import arrow_package
 from sketchlearn.sketching.sources.frames import frame_rows, is_frame, is_named, stream_of
+from sketchlearn.sketching.sources.groups import in_groups
 from sketchlearn.sketching.sources.source import (
     IDENTIFYING_ROWS,
     Chunk,
     Layout,
     Part,
     chunk_rows,
-    in_groups,
     require_exact_rows,
 )
 from sketchlearn.sketching.sources.streams import StreamPart
@@ -114,6 +115,8 @@ def _pieces(items: Iterable[Any], expression: Any, name: str) -> Iterator[Any]:
     first: tuple[int | None, bool] | None = None
     for i, item in enumerate(items):
         what = f"item {i} of {name}"
+        if isinstance(item, str | os.PathLike):
+            raise SourceError(f"{what} is a path, {os.fspath(item)!r}: give paths in a list")
         named = is_frame(item) and is_named(item)
         rows = None if named else frame_rows(item, what) if is_frame(item) else as_rows(item, what)
         width = None if rows is None else rows.shape[1]

@@ -274,7 +274,7 @@ def _expression(filter: Any) -> Any:  # noqa: A002
 
     if isinstance(filter, Expression):
         return filter
-    if not isinstance(filter, list):
+    if not isinstance(filter, list) or not filter:
         raise TypeError(
             "filter must be an expression of pyarrow.compute or a list of tuples as "
             f'[("price", ">", 0)], got {filter!r}'

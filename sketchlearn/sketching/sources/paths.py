@@ -51,11 +51,11 @@ def found_files(path: str, is_known: Callable[[str], bool]) -> list[Entry]:
     """
     member = None
     start, separator, end = path.rpartition("::")
-    if is_url(path) and separator and "://" not in end:
+    if is_url(path) and separator and "://" not in end and not os.path.exists(local_path(end)):
         # To fsspec, what follows would be a file system in which the first is a file.
         path, member = start, end
     files = _matches(path, is_known)
-    if not files and member is None and "::" in path:
+    if not files and member is None and "::" in path and not is_url(path):
         path, _, member = path.rpartition("::")
         files = _matches(path, is_known)
     if files is None:

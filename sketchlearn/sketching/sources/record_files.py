@@ -14,12 +14,19 @@ from sketchlearn.exceptions import SourceError
 from sketchlearn.sketching.sources.arrow_columns import (
     arrow_chunks,
     arrow_layout,
+    filter_columns,
     filtered,
     list_width,
     stored_columns,
     without_first,
 )
 from sketchlearn.sketching.sources.arrow_values import arrow_package
+from sketchlearn.sketching.sources.large_integers import (
+    InDoubtError,
+    numbers_of_texts,
+    require_certain,
+    require_exact_lines,
+)
 from sketchlearn.sketching.sources.partition_keys import Key, keys_schema, partition_keys, with_keys
 from sketchlearn.sketching.sources.source import Chunk, Layout, Part
 from sketchlearn.sketching.sources.stored_file import StoredFile
@@ -79,6 +86,10 @@ class RecordFilePart(Part):
         """Path, size and time of change."""
         return self._file.identity()
 
+    def version(self) -> str:
+        """See `Part.version`."""
+        return self._file.version()
+
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Part.layout`; what only the path says is read where it is asked for."""
 
@@ -103,9 +114,13 @@ class RecordFilePart(Part):
         return arrow_package().schema([*schema, *keys_schema(keys)], schema.metadata), keys
 
     def _batches(self, columns: list[str], expression: Any) -> Iterator[Any]:
-        """Read record batches that hold these columns; all columns to filter by."""
+        """Read record batches that hold these columns; no other than those to filter by.
+
+        What else there is may be of any type, and of another one further on.
+        """
         schema, keys = self._schema()
-        names = schema.names if expression is not None else columns
+        others = [] if expression is None else filter_columns(expression, schema)
+        names = list(dict.fromkeys([*columns, *others]))
         stored = [name for name in names if name not in keys]
         batches = self.records(stored or schema.names[:1])
         if any(name in keys for name in names):
@@ -138,6 +153,22 @@ class TextPart(RecordFilePart):
         super().__init__(file, weight, filter)
         self.block_bytes, self._is_widened = BLOCK_BYTES, False
         self._schema_found: Any = None
+        # Columns with large numbers, which are told from integers that float64 does not hold.
+        self.settled: set[str] = set()
+
+    @abstractmethod
+    def settle(self, columns: list[str]) -> None:
+        """See to it that columns hold no integers that are read as fractions, now or later.
+
+        Raises
+        ------
+        SourceError
+            If they do.
+        """
+
+    def numbers(self, batch: Any, first_row: int) -> Any:
+        """Give a batch of `reader` as numbers."""
+        return batch
 
     @abstractmethod
     def reader(self, stream: Any, types: Any, columns: list[str] | None) -> Any:
@@ -174,9 +205,14 @@ class TextPart(RecordFilePart):
             try:
                 with _text_stream(self._file) as text, self.reader(text, types, columns) as reader:
                     for batch in without_first(reader, n_read):
+                        numbers = self.numbers(batch, n_read)
+                        require_certain(numbers, self.settled)
                         n_read += len(batch)
-                        yield batch
+                        yield numbers
                 return
+            except InDoubtError as doubt:
+                self.settle(doubt.columns)
+                self.settled.update(doubt.columns)
             except arrow_package().ArrowInvalid as error:
                 self._relax(error)
 
@@ -229,10 +265,25 @@ class CsvPart(TextPart):
         _require_header(self.stored_schema(), self.name)
         return super().layout(columns)
 
+    def settle(self, columns: list[str]) -> None:
+        """See `TextPart.settle`: they are read as text from here on."""
+
+    def numbers(self, batch: Any, first_row: int) -> Any:
+        """See `TextPart.numbers`."""
+        if self.settled.isdisjoint(batch.schema.names):
+            return batch
+        from pyarrow.csv import ConvertOptions
+
+        nulls = ConvertOptions().null_values
+        return numbers_of_texts(batch, self.settled, nulls, self.name, first_row)
+
     def reader(self, stream: Any, types: Any, columns: list[str] | None) -> Any:
         """See `TextPart.reader`."""
         from pyarrow import csv as arrow_csv
 
+        text = arrow_package().string()
+        for name in self.settled if types is not None else ():
+            types = types.set(types.get_field_index(name), types.field(name).with_type(text))
         return arrow_csv.open_csv(
             stream,
             read_options=arrow_csv.ReadOptions(block_size=self.block_bytes),
@@ -245,6 +296,11 @@ class CsvPart(TextPart):
 
 class JsonLinesPart(TextPart):
     """A file with a JSON object a line."""
+
+    def settle(self, columns: list[str]) -> None:
+        """See `TextPart.settle`: the whole file is looked through once."""
+        with _text_stream(self._file) as stream, io.BufferedReader(stream) as lines:
+            require_exact_lines(lines, columns, self.name)
 
     def reader(self, stream: Any, types: Any, columns: list[str] | None) -> Any:
         """See `TextPart.reader`."""
@@ -321,4 +377,8 @@ def _require_header(schema: Any, name: str) -> None:
         names = [float(column) for column in schema.names]
     except ValueError:
         return
-    raise SourceError(f"{name} has no line of column names: it starts with {names[:5]}")
+    raise SourceError(
+        f"{name} has no line of column names: it starts with {names[:5]}; write names into it, or "
+        "give what pyarrow.csv.open_csv makes of it, by column_names of yours or, if these numbers "
+        "are the names, as it is"
+    )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar, final
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -20,8 +20,6 @@ ROWS_QUANTUM = 512
 MOST_CHUNK_ROWS = 2**16
 # First rows that tell one stream or table from another.
 IDENTIFYING_ROWS = 1000
-
-Piece = TypeVar("Piece")
 
 
 class Chunk(NamedTuple):
@@ -92,6 +90,10 @@ class Part(ABC):
     def identity(self) -> str:
         """Tell this part from a changed one; must not read it whole."""
 
+    def version(self) -> str:
+        """Tell whether it has changed while it was read: also what copies of it do not share."""
+        return self.identity()
+
     @abstractmethod
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """Look up columns; all of them if None.
@@ -161,6 +163,8 @@ class RowSource:
         self.columns = None if columns is None else tuple(columns)
         self.weight_exponent = 0
         self._first: tuple[str, Layout] | None = None
+        # Of the features, as the first part that has names says.
+        self._names: tuple[str, ...] | None = None
         self._expected: tuple[int, tuple[str, ...] | None] | None = None
 
     @property
@@ -194,7 +198,7 @@ class RowSource:
         Columns with names are read by these, in whatever order they are, and others left out.
         """
         self._expected = n_features, None if names is None else tuple(names)
-        self._first = None
+        self._first = self._names = None
 
     def read(self, part: Part, start: int = 0) -> Iterator[Chunk]:
         """Yield a part's rows from the `start`-th on.
@@ -206,13 +210,13 @@ class RowSource:
             changes meanwhile.
         """
         with _errors_named(part):
-            before = part.identity() if part.is_file else None
+            before = part.version() if part.is_file else None
             at = start
             for chunk in part.read(self.layout_of(part), start):
                 require_exact_rows(chunk.rows, part.name, at)
                 at += len(chunk.rows)
                 yield self._divided(chunk)
-            if before is not None and part.identity() != before:
+            if before is not None and part.version() != before:
                 raise SourceError(f"{part.name} has changed while it was read; read it again")
 
     def chunks(self) -> Iterator[Chunk]:
@@ -285,13 +289,15 @@ class RowSource:
             )
         if self._first is None:
             self._first = part.name, layout
+        self._names = self._names or layout.names
         return layout
 
     def _wanted(self) -> tuple[int, tuple[str, ...] | None] | None:
         """How many features there should be and what they are called; None if that is open."""
         if self._first is None:
             return self._expected
-        return self._first[1].n_features, self._first[1].names
+        _, expected = self._expected or (0, None)
+        return self._first[1].n_features, expected or self._names
 
     def _named_layout(self, part: Part) -> Layout:
         """Look up the columns that were chosen, the wanted features among them by their names."""
@@ -345,36 +351,6 @@ def chunk_rows(n_features: int) -> int:
     return int(min(max(rows, ROWS_QUANTUM), MOST_CHUNK_ROWS))
 
 
-def in_groups(
-    pieces: Iterable[Piece], size: int, rows_of: Callable[[Piece, int, int], Piece]
-) -> Iterator[list[Piece]]:
-    """Cut and gather pieces into lists of exactly `size` rows, but for the last.
-
-    Parameters
-    ----------
-    pieces : iterable
-        Whatever has a length, in rows.
-    size : int
-        Rows of a group.
-    rows_of : callable
-        ``rows_of(piece, start, stop)`` gives a piece's rows between two, without a copy.
-    """
-    group: list[Piece] = []
-    missing = size
-    for piece in pieces:
-        length, start = _length(piece), 0
-        while start < length:
-            stop = min(length, start + missing)
-            group.append(rows_of(piece, start, stop))
-            missing -= stop - start
-            start = stop
-            if missing == 0:
-                yield group
-                group, missing = [], size
-    if group:
-        yield group
-
-
 @contextmanager
 def _errors_named(part: Part) -> Iterator[None]:
     """Name the file in whatever goes wrong with it."""
@@ -392,8 +368,3 @@ def _floats(rows: np.ndarray) -> np.ndarray:
     """Rows as native float32 or float64, without a copy where they are."""
     dtype = np.float32 if rows.dtype.kind == "f" and rows.dtype.itemsize <= 4 else np.float64
     return rows.astype(dtype, copy=False)
-
-
-def _length(piece: Any) -> int:
-    """Rows of a piece."""
-    return len(piece)

@@ -92,6 +92,10 @@ class StoredFilePart(StoredPart):
         """Path, size and time of change."""
         return f"{self._file.identity()}, {self._member or 'its only array'}"
 
+    def version(self) -> str:
+        """See `Part.version`."""
+        return self._file.version()
+
 
 class Hdf5Part(StoredFilePart):
     """A data set in an HDF5 file."""

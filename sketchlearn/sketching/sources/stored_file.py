@@ -57,6 +57,14 @@ class StoredFile:
         known = [f"{key} {info[key]}" for key in CHANGES if info.get(key) is not None]
         return ", ".join([self.name, f"{info.get('size')} bytes", *known])
 
+    def version(self) -> str:
+        """Identity, and of local files what changes even if the time of change is set back."""
+        if self.system is not None or self.origin is not None:
+            return self.identity()
+        stats = _stats(self.path)
+        changed = max((s.st_ctime_ns for s in stats), default=0)
+        return f"{self.identity()}, {sum(s.st_ino for s in stats)}, {changed}"
+
     def arrow_system(self) -> Any:
         """The file system as pyarrow has it."""
         from pyarrow import fs
@@ -74,9 +82,10 @@ class StoredFile:
 
 
 def is_url(path: str) -> bool:
-    """Whether a path names a remote file system, ``s3://`` for instance."""
+    """Whether a path names a remote file system: ``s3://``, or ``simplecache::s3://``."""
     scheme, separator, _ = path.partition("://")
-    return bool(separator) and scheme.isidentifier() and scheme != "file"
+    is_scheme = bool(separator) and all(part.isidentifier() for part in scheme.split("::"))
+    return is_scheme and scheme != "file"
 
 
 def is_web(path: str) -> bool:
@@ -161,10 +170,13 @@ def _arrows_own(url: str, error: ImportError) -> tuple[Any, str]:
 
 def _local_identity(path: str) -> str:
     """Path, size and time of change of a file; the newest of a folder's."""
-    if os.path.isdir(path):
-        files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
-        stats = [os.stat(file) for file in files]
-    else:
-        stats = [os.stat(path)]
+    stats = _stats(path)
     size, changed = sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)
     return f"{os.path.abspath(path)}, {size} bytes, changed at {changed} ns"
+
+
+def _stats(path: str) -> list[os.stat_result]:
+    """What the system says of a file, or of all in a folder."""
+    if not os.path.isdir(path):
+        return [os.stat(path)]
+    return [os.stat(os.path.join(folder, n)) for folder, _, names in os.walk(path) for n in names]

@@ -1,0 +1,43 @@
+"""Pieces of any length, cut and gathered into groups of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+Piece = TypeVar("Piece")
+
+
+def in_groups(
+    pieces: Iterable[Piece], size: int, rows_of: Callable[[Piece, int, int], Piece]
+) -> Iterator[list[Piece]]:
+    """Cut and gather pieces into lists of exactly `size` rows, but for the last.
+
+    Parameters
+    ----------
+    pieces : iterable
+        Whatever has a length, in rows.
+    size : int
+        Rows of a group.
+    rows_of : callable
+        ``rows_of(piece, start, stop)`` gives a piece's rows between two, without a copy.
+    """
+    group: list[Piece] = []
+    missing = size
+    for piece in pieces:
+        length, start = _length(piece), 0
+        while start < length:
+            stop = min(length, start + missing)
+            group.append(rows_of(piece, start, stop))
+            missing -= stop - start
+            start = stop
+            if missing == 0:
+                yield group
+                group, missing = [], size
+    if group:
+        yield group
+
+
+def _length(piece: Any) -> int:
+    """Rows of a piece."""
+    return len(piece)
