@@ -75,6 +75,30 @@ def test_a_read_only_file_is_not_replaced(tmp_path):
     assert os.listdir(tmp_path) == ["a"]
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes to every folder")
+def test_a_folder_that_takes_no_files_is_told_by_its_name(tmp_path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(PermissionError) as caught:
+        write_atomically(tmp_path / "a", b"newer")
+    assert caught.value.filename == str(tmp_path)
+
+
+def test_what_is_no_file_is_written_in_place(tmp_path):
+    reading, writing = os.pipe()
+    os.mkfifo(tmp_path / "named")
+    for path in (f"/dev/fd/{writing}", tmp_path / "named"):
+        end = reading if path != tmp_path / "named" else os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        write_atomically(path, b"newer")
+        assert os.read(end, 100) == b"newer"
+    assert os.listdir(tmp_path) == ["named"]
+    # A file without a name any more.
+    with open(tmp_path / "gone", "w+b") as file:
+        os.unlink(tmp_path / "gone")
+        write_atomically(f"/dev/fd/{file.fileno()}", b"newer")
+        assert file.read() == b"newer"
+    assert os.listdir(tmp_path) == ["named"]
+
+
 @pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "n" * 240 + ".sketch"])
 def test_the_longest_names_can_be_written(tmp_path, name):
     write_atomically(tmp_path / name, b"newer")

@@ -279,3 +279,11 @@ def test_a_read_only_input_is_still_read(copies):
     assert run("merge", "all.sketch", "-o", "x").exit_code == 0
     assert Sketch.load("x") == Sketch.load("all.sketch")
     assert sketch()
+
+
+@pytest.mark.parametrize("arguments", [["sketch", "day-0.parquet", "--columns", "none"]])
+def test_a_read_only_output_is_refused_before_the_data_is_read(folder, arguments):  # noqa: F811
+    Path("x.sketch").write_bytes(Path("all.sketch").read_bytes())
+    Path("x.sketch").chmod(0o444)
+    # There is no such column, which would be told if the data came first.
+    assert "read-only" in failed(*arguments, "-o", "x.sketch")

@@ -74,6 +74,46 @@ def test_an_interrupted_run_ends_with_130_and_goes_on_to_the_same_bytes(folder):
     assert sorted(os.listdir()) == ["rows.npy", "x.sketch"]
 
 
+# Interrupted within a lock of Python's, which then fails in a way of its own.
+STOPPED_IN_A_LOCK = STOPPED.replace(
+    "            os.kill(os.getpid(), signal.{})\n",
+    """\
+            try:
+                os.kill(os.getpid(), signal.{})
+            except KeyboardInterrupt:
+                raise RuntimeError("release unlocked lock")
+""",
+)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_error_that_a_signal_caused_is_told_as_the_signal(folder, name):
+    program = STOPPED_IN_A_LOCK.format(name)
+    stopped = run([sys.executable, "-c", program, *SKETCH, "-o", "x.sketch"])
+    assert stopped.returncode == 128 + getattr(signal, name)
+    word = "interrupted" if name == "SIGINT" else "terminated"
+    assert stopped.stderr == (
+        f"sketchlearn: {word}: the checkpoint x.sketch.checkpoint remains; the same command "
+        "goes on from it\n"
+    )
+    assert Checkpoint("x.sketch.checkpoint").load().n_rows > 0
+
+
+def test_a_sketch_goes_through_a_pipe(folder):
+    arguments = [word for word in SKETCH if word != "--checkpoint"]
+    assert run([*COMMAND, *arguments, "-o", "x.sketch"]).returncode == 0
+    piped = subprocess.run(
+        [*COMMAND, *arguments, "-o", "/dev/stdout"], capture_output=True, check=True
+    )
+    assert piped.stdout == Path("x.sketch").read_bytes()
+    assert piped.stderr == b""
+    told = subprocess.run(
+        [*COMMAND, "info", "/dev/stdin"], input=piped.stdout, capture_output=True, check=True
+    )
+    expected = run([*COMMAND, "info", "x.sketch"]).stdout.splitlines()
+    assert told.stdout.decode().splitlines()[2:] == expected[2:]
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_terminated_run_writes_its_checkpoint_too(folder, name):
     stopped = run([sys.executable, "-c", STOPPED.format(name), *SKETCH, "-o", "x.sketch"])

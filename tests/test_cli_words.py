@@ -238,3 +238,16 @@ def test_a_source_is_opened_once(folder, monkeypatch):  # noqa: F811
     done(sketch("-m", "60", "-o", "x"))
     assert len(opened) == 1
     assert Path("x").read_bytes() == Path("all.sketch").read_bytes()
+
+
+@pytest.mark.parametrize("condition", ["price > 1{}", "price in 1,-2{}", "price not in 1{}"])
+def test_integers_beyond_64_bits_are_refused_in_words(folder, condition):  # noqa: F811
+    option = condition.format("0" * 20)
+    said = failed("sketch", "all.parquet", "--filter", option, "-o", "x.sketch")
+    assert "integers of up to 64 bits" in said
+    assert not Path("x.sketch").exists()
+
+
+@pytest.mark.parametrize("most", ["1" + "0" * 22, "100000"])
+def test_no_decode_begins_where_a_number_cannot_be_counted(folder, most):  # noqa: F811
+    assert "cannot tell" in failed("count", "all.sketch", "--most", most)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
-from sketchlearn import Checkpoint, Sketch
+from sketchlearn import Sketch
 from sketchlearn.estimators.model_files import MODEL_FILE, StoredModel
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE
-from sketchlearn.sketching.container import format_of
+from sketchlearn.sketching.container import start_of
+from sketchlearn.sketching.passes import Progress
+from sketchlearn.sketching.serialization import SKETCH_FILE
 
 
 def described(path: Path) -> dict[str, object]:
@@ -20,21 +24,24 @@ def described(path: Path) -> dict[str, object]:
     OSError
         If it cannot be read.
     """
-    kinds = {MODEL_FILE.format: _of_model, CHECKPOINT_FILE.format: _of_checkpoint}
-    return kinds.get(format_of(path) or "", _of_sketch)(path)
+    # Opened once, since it may be a pipe.
+    with path.open("rb") as file:
+        start = start_of(file)
+        status = os.fstat(file.fileno())
+        n_bytes = status.st_size if stat.S_ISREG(status.st_mode) else None
+        if start.format == MODEL_FILE.format:
+            kind, values = "model", _of_model(MODEL_FILE.read(file, start))
+        elif start.format == CHECKPOINT_FILE.format:
+            kind, values = "checkpoint", _of_checkpoint(CHECKPOINT_FILE.read(file, start).progress)
+        else:
+            operator, sums, counts = SKETCH_FILE.read(file, start)
+            kind, values = "sketch", _sketch(Sketch(operator, sums, *counts))
+    return {"kind": kind, "bytes": n_bytes, **values}
 
 
-def _of_sketch(path: Path) -> dict[str, object]:
-    """Describe a sketch's file."""
-    return {"kind": "sketch", "bytes": path.stat().st_size, **_sketch(Sketch.load(path))}
-
-
-def _of_model(path: Path) -> dict[str, object]:
+def _of_model(model: StoredModel) -> dict[str, object]:
     """Describe a model's file."""
-    model = StoredModel.read(path)
     return {
-        "kind": "model",
-        "bytes": path.stat().st_size,
         "estimator": model.estimator,
         "parameters": model.parameters,
         "fitted": {name: number for name, number in model.numbers.items() if name[0] != "_"},
@@ -44,12 +51,9 @@ def _of_model(path: Path) -> dict[str, object]:
     }
 
 
-def _of_checkpoint(path: Path) -> dict[str, object]:
+def _of_checkpoint(progress: Progress) -> dict[str, object]:
     """Describe a checkpoint's file."""
-    progress = Checkpoint(path).load()
     return {
-        "kind": "checkpoint",
-        "bytes": path.stat().st_size,
         "rows_read": progress.n_rows,
         "files_finished": progress.part,
         "left_out": [name for name, _ in progress.skipped],

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sketchlearn import Sketch, load_model
 from sketchlearn.cli.options import ARRAY_ENDINGS, TABLE_ENDINGS, TEXT_ENDINGS
 from sketchlearn.sketching import RowSource
+from sketchlearn.sketching.atomic import require_replaceable
 from sketchlearn.sketching.container import format_of
 
 Content = TypeVar("Content")
@@ -83,7 +84,7 @@ def require_writable(
     Raises
     ------
     OSError
-        If the folder is missing, or the path is a folder.
+        If the folder is missing or takes no files, or the path is a folder or a read-only file.
     ValueError
         If the output is an input, or a file of another kind that may not be replaced.
     """
@@ -101,6 +102,7 @@ def require_writable(
         raise ValueError(
             f"{output} is there and is not {noun}: choose another name, or replace it with --force"
         )
+    require_replaceable(output)
 
 
 def _require_unread(output: Path, source: RowSource, data: list[str]) -> None:

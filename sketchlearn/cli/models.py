@@ -14,6 +14,7 @@ from sketchlearn.cli.files import has_format, model_in, require_writable, sketch
 from sketchlearn.cli.options import AsJson, Force, Output, Seed, SketchFile
 from sketchlearn.cli.printing import print_json, print_rows, print_values
 from sketchlearn.cli.reporting import decode_status, note
+from sketchlearn.cli.signals import told_if_stopped
 from sketchlearn.estimators.model_files import MODEL_FILE
 
 NInit = Annotated[
@@ -133,17 +134,13 @@ def count(
     \b
       sketchlearn count week.sketch --most 12
     """
-    try:
-        with decode_status():
-            found = count_clusters(
-                sketch_in(sketch),
-                range(1, most + 1),
-                covariance_type=covariance.value,
-                random_state=seed,
-            )
-    except KeyboardInterrupt as interrupt:
-        interrupt.args = ("nothing was counted",)
-        raise
+    with told_if_stopped("nothing was counted"), decode_status():
+        found = count_clusters(
+            sketch_in(sketch),
+            range(1, most + 1),
+            covariance_type=covariance.value,
+            random_state=seed,
+        )
     print_values(
         {
             "n_clusters": found.n_clusters,
@@ -167,11 +164,7 @@ def _deviations(mixture: CompressiveGaussianMixture) -> np.ndarray:
 def _fit(model: Any, sketch: Path, output: Path, is_forced: bool) -> None:
     """Fit on a sketch and save."""
     require_writable(output, [sketch], has_format(MODEL_FILE.format), "a model", is_forced)
-    try:
-        with decode_status():
-            model.fit_sketch(sketch_in(sketch))
-    except KeyboardInterrupt as interrupt:
-        interrupt.args = ("nothing was written",)
-        raise
+    with told_if_stopped("nothing was written"), decode_status():
+        model.fit_sketch(sketch_in(sketch))
     model.save(output)
     note(f"{output}: a {type(model).__name__}, cost {model.cost_:.4g}")

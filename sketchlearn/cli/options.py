@@ -249,6 +249,8 @@ def _value(text: str) -> Any:
             value = read(text)
         except ValueError:
             continue
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError(f"--filter takes integers of up to 64 bits, with a sign, got {text}")
         if isinstance(value, int | float | datetime):
             return value
     return text

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from sketchlearn.cli.signals import raised_signals
+from sketchlearn.cli.signals import raised_signals, told_if_stopped
 from sketchlearn.decoders import on_progress
 
 FAILED = 1
@@ -80,7 +80,8 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
             warnings.simplefilter("default", UserWarning)
             warnings.showwarning = _show_warning
             try:
-                command(*args, **kwargs)
+                with told_if_stopped():
+                    command(*args, **kwargs)
             except KeyboardInterrupt as interrupt:
                 number = getattr(interrupt, "number", signal.SIGINT)
                 word = "interrupted" if number == signal.SIGINT else "terminated"

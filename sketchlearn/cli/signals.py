@@ -46,6 +46,24 @@ def raised_signals() -> Iterator[None]:
             signal.signal(number, _leave)
 
 
+@contextmanager
+def told_if_stopped(remains: str = "") -> Iterator[None]:
+    """Within this context, a signal says what remains, and no other error takes its place.
+
+    An interrupted lock or library may raise an error of its own from the signal's.
+    """
+    try:
+        yield
+    except BaseException as error:
+        stop: BaseException | None = error
+        while stop is not None and not isinstance(stop, KeyboardInterrupt):
+            stop = stop.__context__
+        if stop is None:
+            raise
+        stop.args = stop.args or ((remains,) if remains else ())
+        raise stop from None
+
+
 def _leave(number: int, frame: FrameType | None) -> None:
     """Say so, and end."""
     # Not by an exception, which an import might take for an error of its own.

@@ -39,6 +39,7 @@ from sketchlearn.cli.options import (
 )
 from sketchlearn.cli.printing import print_values
 from sketchlearn.cli.reporting import note, progress_bar, say
+from sketchlearn.cli.signals import told_if_stopped
 from sketchlearn.sketching import RowSource, open_source
 from sketchlearn.sketching.serialization import SKETCH_FILE
 
@@ -67,7 +68,7 @@ def sketch(
       sketchlearn sketch sales.parquet -o sales.sketch
       sketchlearn sketch 'day-*.parquet' --columns price,weight -k 8 --checkpoint -o may.sketch
       sketchlearn sketch june.csv --columns price,weight --like may.sketch -o june.sketch
-      sketchlearn sketch rows.npy --filter 'price > 0' -m 1000 -o rows.sketch
+      sketchlearn sketch day.parquet --filter 'price > 0' -m 1000 -o day.sketch
     """
     if like and (n_frequencies, n_clusters, scale) != (None, None, None):
         raise ValueError(
@@ -211,15 +212,14 @@ def _sketched(
     sketcher: Sketcher, source: RowSource, checkpoint: Path | None, on_error: Any
 ) -> Sketch:
     """Sketch with a bar; an interrupt says what remains."""
-    try:
-        with progress_bar("sketching") as progress:
-            return sketcher.sketch(
-                source, checkpoint=checkpoint, progress=progress or False, on_error=on_error
-            )
-    except KeyboardInterrupt as interrupt:
-        remains = f"the checkpoint {checkpoint} remains; the same command goes on from it"
-        interrupt.args = (remains if checkpoint else "nothing was written",)
-        raise
+    remains = f"the checkpoint {checkpoint} remains; the same command goes on from it"
+    with (
+        told_if_stopped(remains if checkpoint else "nothing was written"),
+        progress_bar("sketching") as progress,
+    ):
+        return sketcher.sketch(
+            source, checkpoint=checkpoint, progress=progress or False, on_error=on_error
+        )
 
 
 def _combine(paths: list[Path], combined: Callable[[Sketch, Sketch], Sketch]) -> Sketch:

@@ -46,7 +46,8 @@ class BestOf(Decoder):
         """Recover ``n_atoms`` atoms; see `Decoder.decode`."""
         best: Mixture | None = None
         n_decodes = MOST_DECODES_IF_BAD if self.n_init == "auto" else self.n_init
-        for i, child in enumerate(rng.spawn(n_decodes)):
+        for i in range(n_decodes):
+            (child,) = rng.spawn(1)
             decoder = self.decoders[i % len(self.decoders)]
             begin(f"{type(decoder).__name__}, decode {i + 1}")
             mixture = decoder.decode(sketch, family, n_atoms, child)

@@ -165,6 +165,21 @@ class Decoder(ABC):
         """
 
 
+def check_enough_frequencies(sketch: Sketch, n_atoms: int) -> None:
+    """Refuse more atoms than a sketch has frequencies.
+
+    Raises
+    ------
+    ValueError
+        If there are more.
+    """
+    if sketch.n_frequencies < n_atoms:
+        raise ValueError(
+            f"a sketch of {sketch.n_frequencies} frequencies cannot tell {n_atoms} atoms apart; "
+            f"sketch with n_frequencies of at least {5 * n_atoms * sketch.n_features}"
+        )
+
+
 def check_decodable(sketch: Sketch, family: AtomFamily, n_atoms: int) -> np.ndarray:
     """The centred sketch stacked real, (2 m,), once it is known that it can be decoded."""
     if family.operator.fingerprint != sketch.fingerprint:
@@ -174,11 +189,7 @@ def check_decodable(sketch: Sketch, family: AtomFamily, n_atoms: int) -> np.ndar
         )
     if n_atoms < 1:
         raise ValueError(f"n_atoms must be at least 1, got {n_atoms}")
-    if sketch.operator.n_frequencies < n_atoms:
-        raise ValueError(
-            f"a sketch of {sketch.operator.n_frequencies} frequencies cannot tell {n_atoms} atoms "
-            f"apart; sketch with n_frequencies of at least {5 * n_atoms * family.n_features}"
-        )
+    check_enough_frequencies(sketch, n_atoms)
     tell(n_wanted=n_atoms, noise=sketch.standard_error**2)
     mean = sketch.centered_mean
     return np.concatenate([mean.real, mean.imag])

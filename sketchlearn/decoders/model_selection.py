@@ -13,7 +13,13 @@ from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.cloud_em import ROWS_A_PARAMETER
-from sketchlearn.decoders.decoder import NOISE, Decoder, Mixture, n_parameters
+from sketchlearn.decoders.decoder import (
+    NOISE,
+    Decoder,
+    Mixture,
+    check_enough_frequencies,
+    n_parameters,
+)
 from sketchlearn.decoders.principal import PrincipalPart, principal_part
 from sketchlearn.decoders.progress import progress_line, tell
 from sketchlearn.sketching import Sketch
@@ -102,7 +108,12 @@ def count_clusters(
     >>> count_clusters(sketch, range(1, 9), random_state=0).n_clusters
     4
     """
-    numbers = sorted({check_count(k, "each candidate") for k in candidates})
+    distinct: set[int] = set()
+    for k in candidates:
+        # One by one, since there may be more than memory holds; and before any is decoded.
+        check_enough_frequencies(sketch, check_count(k, "each candidate"))
+        distinct.add(int(k))
+    numbers = sorted(distinct)
     if not numbers:
         raise ValueError("candidates must hold at least one number of clusters, got none")
     decoder = BestOf() if decoder is None else decoder

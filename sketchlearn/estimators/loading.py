@@ -42,7 +42,7 @@ def load_model(path: str | os.PathLike[str]) -> SavedAsFile:
     model = StoredModel.read(path)
     if model.estimator not in ESTIMATORS:
         raise ModelFormatError(
-            f"the file holds a {model.estimator!r}; this library knows {', '.join(ESTIMATORS)}. "
-            "A class of your own has a load of its own"
+            f"the file holds a {model.estimator[:80]!r}; this library knows "
+            f"{', '.join(ESTIMATORS)}. A class of your own has a load of its own"
         )
     return ESTIMATORS[model.estimator].restored(model)

@@ -41,10 +41,11 @@ def replaced_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
         If the file cannot be written or is read-only; what was there stays as it was.
     """
     target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        yield target
+    if _is_written_in_place(path, target):
+        yield Path(path)
         return
     before = _replaceable(target)
+    _require_open_folder(target.parent)
     _remove_abandoned(target)
     temporary, descriptor = _claimed(target, 0o666 if before is None else 0o600)
     try:
@@ -66,6 +67,30 @@ def replaced_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
     _sync_folder(target.parent)
 
 
+def require_replaceable(path: str | os.PathLike[str]) -> None:
+    """Refuse a place that `replaced_when_done` could not write to, before there is a result.
+
+    Raises
+    ------
+    OSError
+        If the file is read-only, or its folder takes no new files.
+    """
+    target = Path(os.path.realpath(path))
+    if _is_written_in_place(path, target):
+        return
+    _replaceable(target)
+    _require_open_folder(target.parent)
+
+
+def _is_written_in_place(path: str | os.PathLike[str], target: Path) -> bool:
+    """Whether there is something that no other file can replace, as a device or an open pipe."""
+    try:
+        # The real path of /dev/stdout may lead nowhere.
+        return not stat.S_ISREG(os.stat(path).st_mode) or not os.path.samefile(path, target)
+    except FileNotFoundError:
+        return os.path.exists(path)
+
+
 def _replaceable(target: Path) -> os.stat_result | None:
     """Describe the file that is there, or None; refuse one that is read-only."""
     try:
@@ -78,6 +103,12 @@ def _replaceable(target: Path) -> os.stat_result | None:
             errno.EACCES, "the file is read-only and is not replaced", str(target)
         )
     return status
+
+
+def _require_open_folder(folder: Path) -> None:
+    """Refuse a folder that takes no new files."""
+    if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "no file can be written in this folder", str(folder))
 
 
 def _remove_abandoned(target: Path) -> None:

@@ -63,6 +63,23 @@ class Entry:
 
 @final
 @dataclass(frozen=True)
+class Start:
+    """A file's first bytes, as far as they may be a header with its length, and that length."""
+
+    data: bytes
+    length: int
+
+    @property
+    def format(self) -> str | None:
+        """The format that the header says, or None where there is no such header."""
+        try:
+            return str(json.loads(self.data[8:])["__metadata__"]["format"])
+        except NONSENSE:
+            return None
+
+
+@final
+@dataclass(frozen=True)
 class Header:
     """A file's start: its bytes, its strings, and what it says of arrays, as JSON has it."""
 
@@ -138,7 +155,7 @@ class FileKind(Generic[Content]):
             version, or nonsense.
         """
         data = bytes(data)
-        header = self._header_of(io.BytesIO(data))
+        header = self._header_of(start_of(io.BytesIO(data)))
         entries = self._entries_of(header, len(data))
         return self._content(header, entries, data)
 
@@ -153,18 +170,28 @@ class FileKind(Generic[Content]):
             If the file cannot be read.
         """
         with open(path, "rb") as file:
-            header = self._header_of(file)
-            status = os.fstat(file.fileno())
-            size = status.st_size if stat.S_ISREG(status.st_mode) else None
-            entries = self._entries_of(header, size)
-            if size is not None and size > LARGE_BYTES:
-                # A digest that does not match is found before there is an array.
-                pieces = ((entry, _pieces(file, entry.end - entry.begin)) for entry in entries)
-                self._require_digest(header, _digest(_undigested(header.metadata), pieces))
-                file.seek(len(header.start))
-            # One byte more than there should be: a file may have grown, a pipe may go on.
-            n_bytes = entries[-1].end if entries else 0
-            data = header.start + file.read(n_bytes + 1)
+            return self.read(file, start_of(file))
+
+    def read(self, file: BinaryIO, start: Start) -> Content:
+        """Return what an open file holds, a pipe for instance, of which `start_of` was read.
+
+        Raises
+        ------
+        ValueError
+            As `decode`.
+        """
+        header = self._header_of(start)
+        status = os.fstat(file.fileno())
+        size = status.st_size if stat.S_ISREG(status.st_mode) else None
+        entries = self._entries_of(header, size)
+        if size is not None and size > LARGE_BYTES:
+            # A digest that does not match is found before there is an array.
+            pieces = ((entry, _pieces(file, entry.end - entry.begin)) for entry in entries)
+            self._require_digest(header, _digest(_undigested(header.metadata), pieces))
+            file.seek(len(header.start))
+        # One byte more than there should be: a file may have grown, a pipe may go on.
+        n_bytes = entries[-1].end if entries else 0
+        data = header.start + file.read(n_bytes + 1)
         if size is None or len(data) != size:
             self._require_size(header, entries, len(data))
         return self._content(header, entries, data)
@@ -189,9 +216,9 @@ class FileKind(Generic[Content]):
         except NONSENSE as error:
             raise self.error(f"the file does not describe a {self.noun}: {error!r}") from error
 
-    def _header_of(self, file: BinaryIO) -> Header:
+    def _header_of(self, begin: Start) -> Header:
         """Read the header, checked for format and version."""
-        start, length = _start_of(file)
+        start, length = begin.data, begin.length
         if len(start) < 8:
             raise self.error(f"the {self.noun} is truncated: {len(start)} bytes")
         if length > LONGEST_HEADER:
@@ -213,15 +240,15 @@ class FileKind(Generic[Content]):
             ) from error
         if metadata.get("format") != self.format:
             raise self.error(
-                f"not a {self.noun} file: its format is {metadata.get('format')!r}, expected "
-                f"{self.format!r}"
+                f"not a {self.noun} file: its format is {metadata.get('format', '')[:40]!r}, "
+                f"expected {self.format!r}"
             )
         if metadata.get("format_version") not in [str(known) for known in self.readers]:
             known = ", ".join(map(str, sorted(self.readers)))
             raise self.error(
-                f"the {self.noun} is of format version {metadata.get('format_version')} (written "
-                f"by sketchlearn {metadata.get('library_version')}); this library reads version "
-                f"{known}"
+                f"the {self.noun} is of format version {metadata.get('format_version', '')[:20]} "
+                f"(written by sketchlearn {metadata.get('library_version', '')[:20]}); this "
+                f"library reads version {known}"
             )
         return Header(start, metadata, arrays)
 
@@ -272,14 +299,21 @@ class FileKind(Generic[Content]):
             )
 
 
+def start_of(file: BinaryIO) -> Start:
+    """Read the header with its length, or less of a file that has none."""
+    start = file.read(9)
+    if not start.endswith(b"{"):
+        return Start(start, 0)
+    length = int.from_bytes(start[:8], "little")
+    if 0 < length <= LONGEST_HEADER:
+        start += file.read(length - 1)
+    return Start(start, length)
+
+
 def format_of(path: str | os.PathLike[str]) -> str | None:
     """Return the format that a file's header says, or None where it has no such header."""
     with open(path, "rb") as file:
-        start, _ = _start_of(file)
-    try:
-        return str(json.loads(start[8:])["__metadata__"]["format"])
-    except NONSENSE:
-        return None
+        return start_of(file).format
 
 
 def laid_out(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
@@ -312,17 +346,6 @@ def library_version() -> str:
         return version("sketchlearn")
     except PackageNotFoundError:
         return "unknown"
-
-
-def _start_of(file: BinaryIO) -> tuple[bytes, int]:
-    """Read the header with its length, or less of a file that has none."""
-    start = file.read(9)
-    if not start.endswith(b"{"):
-        return start, 0
-    length = int.from_bytes(start[:8], "little")
-    if 0 < length <= LONGEST_HEADER:
-        start += file.read(length - 1)
-    return start, length
 
 
 def _header_text(entries: Iterable[Entry], metadata: dict[str, str]) -> bytes:

@@ -44,8 +44,8 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSk
     _check_arrays(arrays)
     if metadata.get("operator") != OPERATOR:
         raise SketchFormatError(
-            f"the sketch's operator is of kind {metadata.get('operator')!r}, which this library "
-            f"does not know; it knows {OPERATOR!r}"
+            f"the sketch's operator is of kind {metadata.get('operator', '')[:40]!r}, which this "
+            f"library does not know; it knows {OPERATOR!r}"
         )
     operator = DenseFrequencies(
         scale=float.fromhex(metadata["scale"]),
@@ -56,7 +56,7 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSk
     if operator.fingerprint != metadata.get("fingerprint"):
         raise SketchFormatError(
             f"the operator's fingerprint is {operator.fingerprint} where the file says "
-            f"{metadata.get('fingerprint')}"
+            f"{metadata.get('fingerprint', '')[:40]}"
         )
     expected = _metadata(operator, counts)
     said = {name: metadata[name] for name in metadata if name not in SKETCH_FILE.own_names}

@@ -279,7 +279,12 @@ def _expression(filter: Any) -> Any:  # noqa: A002
             "filter must be an expression of pyarrow.compute or a list of tuples as "
             f'[("price", ">", 0)], got {filter!r}'
         )
-    return filters_to_expression(filter)
+    try:
+        return filters_to_expression(filter)
+    except OverflowError as error:
+        raise ValueError(
+            f"filter takes integers of up to 64 bits, with a sign, got {filter!r}"
+        ) from error
 
 
 def _described(expression: Any) -> str:
