@@ -144,12 +144,21 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
 
     Raises
     ------
+    TypeError
+        If it is the name of a column, which only sources have.
     ValueError
-        If the length is wrong, a weight is negative, NaN or infinite, or all are zero.
+        If the length is wrong, a weight is complex, negative, NaN or infinite, or all are zero.
     """
     if sample_weight is None:
         return None
+    if isinstance(sample_weight, str):
+        raise TypeError(
+            "of rows in memory, sample_weight must be an array, one weight a row, got "
+            f"{sample_weight!r}: of a frame give the column itself, and leave it out of X"
+        )
     require_no_mask(sample_weight, "sample_weight")
+    if np.iscomplexobj(sample_weight):
+        raise ValueError("sample_weight must be real, got complex numbers")
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.ndim == 0:
         weights = np.full(n_samples, float(weights))

@@ -284,3 +284,14 @@ def test_point_masses_are_no_mixture_for_em():
     sketch = Sketcher(100, n_clusters=4, random_state=0).fit(rows).sketch(rows)
     with pytest.raises(TypeError, match="Gaussian family, got Dirac"):
         CloudEM().decode(sketch, Dirac(sketch.operator), 4, np.random.default_rng(0))
+
+
+def test_words_about_parameters_name_what_came():
+    rows = planted("diag")[0]
+    with pytest.raises(ValueError, match=r"covariance_type must be one of .*, got \['diag'\]"):
+        CompressiveGaussianMixture(2, covariance_type=["diag"]).fit(rows)
+    model = CompressiveGaussianMixture(2, random_state=0).fit(rows)
+    with pytest.raises(ValueError, match="n_samples must be at least 1, got 0"):
+        model.sample(0)
+    with pytest.raises(TypeError, match=r"n_samples must be an integer, got 2\.5"):
+        model.sample(2.5)

@@ -106,7 +106,7 @@ def count_clusters(
     if not numbers:
         raise ValueError("candidates must hold at least one number of clusters, got none")
     decoder = BestOf() if decoder is None else decoder
-    if covariance_type not in GAUSSIAN_FAMILIES:
+    if covariance_type not in tuple(GAUSSIAN_FAMILIES):
         raise ValueError(
             f"covariance_type must be one of {', '.join(map(repr, GAUSSIAN_FAMILIES))}, "
             f"got {covariance_type!r}"
