@@ -295,3 +295,14 @@ def test_words_about_parameters_name_what_came():
         model.sample(0)
     with pytest.raises(TypeError, match=r"n_samples must be an integer, got 2\.5"):
         model.sample(2.5)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_parameters_for_the_next_fit_leave_this_one_alone(covariance_type):
+    rows = planted("diag")[0]
+    model = CompressiveGaussianMixture(4, covariance_type=covariance_type, random_state=0).fit(rows)
+    expected = model.to_sklearn().score_samples(rows[:9])
+    for other in TYPES:
+        model.set_params(n_components=7, covariance_type=other)
+        np.testing.assert_array_equal(model.to_sklearn().score_samples(rows[:9]), expected)
+        assert model.sample(2)[0].shape == (2, 3)

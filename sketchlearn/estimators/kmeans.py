@@ -248,7 +248,7 @@ class CompressiveKMeans(
         """
         self._require_fitted()
         model = KMeans(
-            self.n_clusters,
+            len(self.cluster_centers_),
             init=self.cluster_centers_.copy(),
             n_init=1,
             random_state=self._sklearn_state(),

@@ -215,8 +215,8 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
         """
         self._require_fitted()
         model = GaussianMixture(
-            self.n_components,
-            covariance_type=self.covariance_type,
+            len(self.means_),
+            covariance_type=("spherical", "diag", "full")[self.covariances_.ndim - 1],
             reg_covar=self.reg_covar,
             weights_init=self.weights_,
             means_init=self.means_,
