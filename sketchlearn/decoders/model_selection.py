@@ -90,7 +90,8 @@ def count_clusters(
     Raises
     ------
     TypeError, ValueError
-        If a candidate is no positive integer, or there is none, or the sketch is too small for one.
+        If ``sketch`` is no `Sketch`, a candidate is no positive integer, or there is none, or the
+        sketch is too small for one.
 
     Examples
     --------
@@ -102,6 +103,8 @@ def count_clusters(
     >>> count_clusters(sketch, range(1, 9), random_state=0).n_clusters
     4
     """
+    if not isinstance(sketch, Sketch):
+        raise TypeError(f"count_clusters expected a Sketch, got {type(sketch).__name__}")
     numbers = sorted({check_count(k, "each candidate") for k in candidates})
     if not numbers:
         raise ValueError("candidates must hold at least one number of clusters, got none")
