@@ -149,7 +149,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
     TypeError
         If they are no real numbers.
     ValueError
-        If the length is wrong, a weight is negative, NaN or infinite, or all are zero.
+        If the length is wrong, a weight is complex, negative, NaN or infinite, or all are zero.
     """
     if sample_weight is None:
         return None

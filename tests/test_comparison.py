@@ -77,3 +77,10 @@ def test_strangers_and_empty_sketches_are_refused():
         compare(a, other)
     with pytest.raises(EmptySketchError):
         compare(a, SKETCHER.sketch(np.zeros((0, 2))))
+
+
+def test_only_sketches_are_compared():
+    sketch = normal(np.random.default_rng(0), 20)
+    for pair in ((sketch, np.zeros((3, 2))), ("a.sketch", sketch), (0, sketch)):
+        with pytest.raises(TypeError, match="compare expected two sketches, got"):
+            compare(*pair)

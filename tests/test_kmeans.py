@@ -814,3 +814,9 @@ def test_rows_are_converted_once(fitted):
         rows = Rows()
         model.partial_fit(rows)
         assert rows.n_conversions == 1
+
+
+def test_parameters_for_the_next_fit_leave_this_one_alone():
+    model = CompressiveKMeans(3, random_state=0).fit(ROWS)
+    labels = model.predict(ROWS)
+    np.testing.assert_array_equal(model.set_params(n_clusters=9).to_sklearn().predict(ROWS), labels)

@@ -314,3 +314,25 @@ def test_a_trusted_match_stays_unless_em_gains_more_than_its_parameters_do_by_ch
         found = mixture_of_rows(few, ones, np.ones(2), mixture, 1e-6, rng, is_trusted=True)
         assert (found is None) == is_kept
     assert largest_distance(model.means_, found[1]) < 0.15
+
+
+def test_words_about_parameters_name_what_came():
+    rows = planted("diag")[0]
+    with pytest.raises(ValueError, match=r"covariance_type must be one of .*, got \['diag'\]"):
+        CompressiveGaussianMixture(2, covariance_type=["diag"]).fit(rows)
+    model = CompressiveGaussianMixture(2, random_state=0).fit(rows)
+    with pytest.raises(ValueError, match="n_samples must be at least 1, got 0"):
+        model.sample(0)
+    with pytest.raises(TypeError, match=r"n_samples must be an integer, got 2\.5"):
+        model.sample(2.5)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_parameters_for_the_next_fit_leave_this_one_alone(covariance_type):
+    rows = planted("diag")[0]
+    model = CompressiveGaussianMixture(4, covariance_type=covariance_type, random_state=0).fit(rows)
+    expected = model.to_sklearn().score_samples(rows[:9])
+    for other in TYPES:
+        model.set_params(n_components=7, covariance_type=other)
+        np.testing.assert_array_equal(model.to_sklearn().score_samples(rows[:9]), expected)
+        assert model.sample(2)[0].shape == (2, 3)

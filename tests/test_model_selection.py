@@ -111,3 +111,8 @@ def test_it_says_how_far_it_is(sketch):
 def test_progress_is_shown_on_a_terminal_only(sketch, capsys):
     count_clusters(sketch, [1], random_state=0, progress=True)
     assert capsys.readouterr().err == ""
+
+
+def test_rows_are_no_sketch():
+    with pytest.raises(TypeError, match="count_clusters expected a Sketch, got ndarray"):
+        count_clusters(np.zeros((9, 2)), [1, 2])

@@ -35,6 +35,10 @@ def test_sample_weights():
     np.testing.assert_array_equal(check_sample_weight(2, 3), [2.0, 2.0, 2.0])
     assert check_sample_weight([1, 0, 2], 3).dtype == np.float64
     assert len(check_sample_weight([], 0)) == 0
+    with pytest.raises(TypeError, match="must be an array, one weight a row, got 'w': of a frame"):
+        check_sample_weight("w", 3)
+    with pytest.raises(ValueError, match="must be real, got complex numbers"):
+        check_sample_weight([1j, 1, 1], 3)
 
 
 def test_threads():

@@ -96,7 +96,8 @@ def count_clusters(
     Raises
     ------
     TypeError, ValueError
-        If a candidate is no positive integer, or there is none, or the sketch is too small for one.
+        If ``sketch`` is no `Sketch`, a candidate is no positive integer, or there is none, or the
+        sketch is too small for one.
 
     Examples
     --------
@@ -108,6 +109,8 @@ def count_clusters(
     >>> count_clusters(sketch, range(1, 9), random_state=0).n_clusters
     4
     """
+    if not isinstance(sketch, Sketch):
+        raise TypeError(f"count_clusters expected a Sketch, got {type(sketch).__name__}")
     distinct: set[int] = set()
     for k in candidates:
         # One by one, since there may be more than memory holds; and before any is decoded.
@@ -117,7 +120,7 @@ def count_clusters(
     if not numbers:
         raise ValueError("candidates must hold at least one number of clusters, got none")
     decoder = BestOf() if decoder is None else decoder
-    if covariance_type not in GAUSSIAN_FAMILIES:
+    if covariance_type not in tuple(GAUSSIAN_FAMILIES):
         raise ValueError(
             f"covariance_type must be one of {', '.join(map(repr, GAUSSIAN_FAMILIES))}, "
             f"got {covariance_type!r}"

@@ -170,14 +170,20 @@ class CompressiveKMeans(
         """
         rows, sample_weight = self._fit_rows(X, sample_weight, self.keep_pilot)
         if self.compute_labels and rows is not None:
-            self.labels_, self.inertia_ = self._assign(rows, sample_weight)
+            self.labels_, squares = self._nearest(rows)
+            self.inertia_ = weighted_sum(squares, sample_weight)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
         """Index (n_samples,) of the nearest centroid of each row that was fitted."""
-        X = self._readable_twice(X, sample_weight)
+        X = self._readable_twice(X, sample_weight, "predict")
         self.fit(X, sample_weight=sample_weight)
         return self.labels_ if hasattr(self, "labels_") else self.predict(X)
+
+    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
+        """Distances (n_samples, n_clusters) of the rows that were fitted to the centroids."""
+        X = self._readable_twice(X, sample_weight, "transform")
+        return self.fit(X, sample_weight=sample_weight).transform(X)
 
     def predict(self, X: Any) -> np.ndarray:
         """Index of the nearest centroid of each row.
@@ -242,7 +248,7 @@ class CompressiveKMeans(
         """
         self._require_fitted()
         model = KMeans(
-            self.n_clusters,
+            len(self.cluster_centers_),
             init=self.cluster_centers_.copy(),
             n_init=1,
             random_state=self._sklearn_state(),
@@ -371,11 +377,6 @@ class CompressiveKMeans(
                 stacklevel=5,
             )
 
-    def _assign(self, X: np.ndarray, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]:
-        """Nearest centroid of each row, and the weighted sum of squared distances."""
-        labels, squares = self._nearest(X)
-        return labels, weighted_sum(squares, sample_weight)
-
     def _nearest(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Nearest centroid of each row, and the squared distance to it."""
         step = chunk_rows(rows.shape[1])
@@ -384,6 +385,5 @@ class CompressiveKMeans(
         for start in range(0, len(rows), step):
             some = slice(start, start + step)
             distances = cdist(rows[some], self.cluster_centers_, "sqeuclidean")
-            labels[some] = distances.argmin(axis=1)
-            squares[some] = distances.min(axis=1)
+            labels[some], squares[some] = distances.argmin(axis=1), distances.min(axis=1)
         return labels, squares

@@ -196,12 +196,13 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
         """Index (n_samples,) of the likeliest component of each row that was fitted."""
-        X = self._readable_twice(X, sample_weight)
+        X = self._readable_twice(X, sample_weight, "predict")
         return self.fit(X, sample_weight=sample_weight).predict(X)
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Rows (n_samples, n_features) drawn from the mixture, and the component of each."""
         self._require_fitted()
+        check_count(n_samples, "n_samples")
         return self.to_sklearn().sample(n_samples)
 
     def to_sklearn(self) -> GaussianMixture:
@@ -218,8 +219,8 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
         """
         self._require_fitted()
         model = GaussianMixture(
-            self.n_components,
-            covariance_type=self.covariance_type,
+            len(self.means_),
+            covariance_type=("spherical", "diag", "full")[self.covariances_.ndim - 1],
             reg_covar=self.reg_covar,
             weights_init=self.weights_,
             means_init=self.means_,
@@ -255,7 +256,7 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
     def _check_parameters(self) -> None:
         """Refuse parameters of the wrong kind before any work is done."""
         check_count(self.n_components, "n_components")
-        if self.covariance_type not in GAUSSIAN_FAMILIES:
+        if self.covariance_type not in tuple(GAUSSIAN_FAMILIES):
             raise ValueError(
                 f"covariance_type must be one of {', '.join(map(repr, GAUSSIAN_FAMILIES))}, "
                 f"got {self.covariance_type!r}"

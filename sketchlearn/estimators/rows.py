@@ -77,15 +77,15 @@ class TakesRows(SavedAsFile):
             "without rows to decode what partial_fit has accumulated.",
         )
 
-    def _readable_twice(self, X: Any, sample_weight: Any) -> Any:
-        """Rows to be fitted and then labelled; refuse those that come once."""
+    def _readable_twice(self, X: Any, sample_weight: Any, method: str) -> Any:
+        """Rows to be fitted and then given to another method; refuse those that come once."""
         if not is_source(X):
             return X
         source = open_source(X, weight=weight_column(sample_weight))
         if not source.can_be_read_again:
             raise TypeError(
-                "fit_predict reads the rows twice, and this stream can be read once: call fit, "
-                "and predict on a new stream"
+                f"fit_{method} reads the rows twice, and this stream can be read once: call fit, "
+                f"and {method} on a new stream"
             )
         return source
 

@@ -75,6 +75,8 @@ def compare(a: Sketch, b: Sketch) -> Comparison:
 
     Raises
     ------
+    TypeError
+        If one is no `Sketch`.
     SketchMismatchError
         If they were taken with different operators.
     EmptySketchError
@@ -92,6 +94,9 @@ def compare(a: Sketch, b: Sketch) -> Comparison:
     >>> compare(sketcher.sketch(X), sketcher.sketch(X + 0.5)).ratio > 5
     True
     """
+    for one in (a, b):
+        if not isinstance(one, Sketch):
+            raise TypeError(f"compare expected two sketches, got {type(one).__name__}")
     both = a + b
     distance = float(np.linalg.norm(a.centered_mean - b.centered_mean))
     power = float(np.sum(np.abs(both.centered_mean) ** 2))
