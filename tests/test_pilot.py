@@ -165,3 +165,13 @@ def test_spherical_components_close_in_on_whole_rows_only():
     assert is_unbounded(np.c_[Y, Y.sum(axis=1)], np.ones(300), 300, 3, "full")
     assert not is_unbounded(np.c_[Y, Y.sum(axis=1)], np.ones(300), 300, 3, "diag")
     assert not is_unbounded(np.c_[Y, np.ones(300)], np.ones(300), 300, 3, "full")
+
+
+@pytest.mark.parametrize("away", [1e4, 1e6, 1e9])
+def test_a_single_far_row_does_not_hide_the_width_of_clusters(away):
+    rng = np.random.default_rng(0)
+    rows = 8.0 * rng.integers(4, size=(1500, 1)) + rng.standard_normal((1500, 3))
+    rows = np.vstack([rows, np.full((1, 3), away)])
+    for scale in ("auto", "columns"):
+        sketcher = Sketcher(100, n_clusters=5, scale=scale, random_state=0).fit(rows)
+        assert 0.5 < sketcher.scale_ < 3.0

@@ -32,6 +32,8 @@ BLOCK = 4096
 BOX_MARGIN = 0.1
 # Within-cluster spread, in parts of the whole, below which a pilot is only a few distinct points.
 LEAST_RELATIVE_SPREAD = 1e-3
+# Distance between the quartiles of a Gaussian, in standard deviations.
+QUARTILES_OF_NORMAL = 1.349
 
 
 def pilot_size(n_clusters: int | None = None) -> int:
@@ -225,7 +227,8 @@ def column_units(
         return np.ones(rows.shape[1])
     spreads[~is_varied] = spreads[is_varied].min()
     # Columns that tell clusters of identical values apart keep a share of their whole spread.
-    least = np.maximum(LEAST_RELATIVE_SPREAD * spreads, value_distances(rows, shares))
+    typical = np.minimum(spreads, typical_spreads(rows, shares, spreads))
+    least = np.maximum(LEAST_RELATIVE_SPREAD * typical, value_distances(rows, shares))
     units = np.maximum(spreads, least)
     k = min(n_clusters, len(rows) - 1)
     for _ in range(2):
@@ -294,7 +297,27 @@ def cluster_scale(
     if np.isfinite(farthest_apart) and k > 1:
         gaps = np.sort(euclidean_distances(model.cluster_centers_), axis=1)[:, 1]
         scale = max(scale, float(np.median(gaps)) / (farthest_apart * np.sqrt(d)))
-    return size * scale if scale > LEAST_RELATIVE_SPREAD * spread else fallback
+    # A single row far away widens the whole, and says nothing about the others.
+    shares = weights / n
+    spreads = np.full(d, spread)
+    typical = np.minimum(spreads, typical_spreads(centered, shares, spreads)).max()
+    return size * scale if scale > LEAST_RELATIVE_SPREAD * typical else fallback
+
+
+def typical_spreads(rows: np.ndarray, shares: np.ndarray, default: np.ndarray) -> np.ndarray:
+    """Standard deviations (d,) by the columns' quartiles, which far rows do not move.
+
+    Where half of the rows share a value the quartiles say nothing, and the default is returned.
+    """
+    spreads = default.copy()
+    for j, column in enumerate(rows.T):
+        order = np.argsort(column, kind="stable")
+        reached = np.cumsum(shares[order])
+        low, high = np.searchsorted(reached, np.array([0.25, 0.75]) * reached[-1])
+        width = column[order[high]] - column[order[low]]
+        if width > 0.0:
+            spreads[j] = width / QUARTILES_OF_NORMAL
+    return spreads
 
 
 def _kmeans(rows: np.ndarray, weights: np.ndarray, n_clusters: int, seed: int) -> KMeans:
