@@ -178,8 +178,8 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or a source of rows
-            Finite rows; or files, tables or streams of them, see `open_source`, which are read in
-            bounded memory.
+            Finite rows; or files, tables or streams of them, which are read in bounded memory.
+            `open_source` says what these can be, and chooses columns and rows.
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
             Non-negative weights; rows of weight zero are left out. Of a source, the name of the

@@ -138,7 +138,11 @@ class Sketcher(TransformerMixin, BaseEstimator):
 
     @classmethod
     def from_operator(cls, operator: FrequencyOperator, n_jobs: int | None = None) -> Self:
-        """Give a fitted sketcher that uses an operator as it is, for instance another sketch's."""
+        """Give a fitted sketcher that uses an operator as it is, for instance another sketch's.
+
+        An operator knows no names of columns, so the sketcher takes columns in the order in which
+        they come: it must be the order that the operator was chosen with.
+        """
         sketcher = cls(operator.n_frequencies, scale=operator.scale, n_jobs=n_jobs)
         sketcher.n_features_in_ = operator.n_features
         sketcher._adopt(operator)
