@@ -144,12 +144,22 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
 
     Raises
     ------
+    TypeError
+        If they are a column's name, or no real numbers.
     ValueError
         If the length is wrong, a weight is negative, NaN or infinite, or all are zero.
     """
     if sample_weight is None:
         return None
+    if isinstance(sample_weight, str):
+        raise TypeError(
+            f"sample_weight is a column's name, {sample_weight!r}, which a file, an Arrow table or "
+            "another source of rows can have; of rows in memory give the weights themselves, and "
+            "leave their column out of X"
+        )
     require_no_mask(sample_weight, "sample_weight")
+    if np.asarray(sample_weight).dtype.kind == "c":
+        raise TypeError("sample_weight must be real numbers, got complex ones")
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.ndim == 0:
         weights = np.full(n_samples, float(weights))
