@@ -75,7 +75,9 @@ class OneThread:
             _holders.discard(self)
             if not _holders:
                 for library, n_threads in _found:
-                    _set(library, n_threads)
+                    # Another number was set by somebody else meanwhile, who may have found ours.
+                    if library.num_threads == 1:
+                        _set(library, n_threads)
                 _found.clear()
         for library, n_threads in self._openmp_found:
             _set(library, n_threads)

@@ -147,16 +147,17 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
     Raises
     ------
     TypeError
-        If they are no real numbers.
+        If they are a column's name, or no real numbers.
     ValueError
-        If the length is wrong, a weight is complex, negative, NaN or infinite, or all are zero.
+        If the length is wrong, a weight is negative, NaN or infinite, or all are zero.
     """
     if sample_weight is None:
         return None
     if isinstance(sample_weight, str):
         raise TypeError(
-            f"sample_weight names a column, {sample_weight!r}, which is for files and other "
-            "sources; of rows in memory give the weights, or open_source(X, weight=...) as X"
+            f"sample_weight is a column's name, {sample_weight!r}, which a file, an Arrow table or "
+            "another source of rows can have; of rows in memory give the weights themselves, and "
+            "leave their column out of X"
         )
     require_no_mask(sample_weight, "sample_weight")
     require_real(np.asarray(sample_weight), "sample_weight")

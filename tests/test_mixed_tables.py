@@ -93,6 +93,22 @@ def test_a_value_that_all_rows_of_a_cluster_have_needs_no_regularisation():
     assert adjusted_rand_score(labels, model.predict(rows)) > 0.99
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("covariance_type", ["spherical", "diag", "full"])
+@pytest.mark.parametrize("n_distinct", [1, 3])
+def test_fewer_distinct_rows_than_components(n_distinct, covariance_type):
+    values = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0]])[:n_distinct]
+    rows = np.repeat(values, [200, 100, 50][:n_distinct], axis=0)
+    options = {"covariance_type": covariance_type, "random_state": 0}
+    ours = CompressiveGaussianMixture(4, **options).fit(rows)
+    theirs = GaussianMixture(4, **options).fit(rows)
+    assert ours.score(rows) > theirs.score(rows) - 0.1
+    # Each value has a mean, and no component of any weight lies elsewhere.
+    near = np.abs(ours.means_[:, None] - values).max(axis=2) < 1e-3
+    assert near.any(axis=0).all()
+    assert ours.weights_[~near.any(axis=1)].sum() < 1e-3
+
+
 @pytest.mark.parametrize("factor", [1e-6, 1.0, 1e6])
 def test_units_of_discrete_columns_are_no_less_than_their_steps(factor):
     rng = np.random.default_rng(0)

@@ -206,6 +206,32 @@ class TestAccuracy:
         assert waves.dtype == np.complex128
         np.testing.assert_allclose(waves.mean(axis=0), sketcher.sketch(X).mean, atol=1e-6)
 
+    @pytest.mark.parametrize("offset", [0.0, 1e6, -1e9])
+    @pytest.mark.parametrize("origin", [0.0, 1e12])
+    def test_waves_far_from_the_origin_and_from_the_centre(self, origin, offset):
+        op = operator(3, 40, center=np.full(3, origin))
+        sketcher = Sketcher.from_operator(op)
+        # Sixteenths, which are exact at any of these places.
+        X = np.rint(16.0 * rows_for(3, 300)) / 16.0 + origin + offset
+        turns = (X - origin).astype(np.longdouble) @ op.turns.astype(np.longdouble)
+        parts = (turns - np.rint(turns)).astype(np.float64)
+        waves = sketcher.transform(X)
+        shift = np.exp(1j * op.project(op.center[None]))
+        np.testing.assert_allclose(waves, np.exp(2j * np.pi * parts) * shift, atol=1e-5, rtol=0)
+        np.testing.assert_allclose(waves.mean(axis=0), sketcher.sketch(X).mean, atol=1e-5)
+
+    @pytest.mark.parametrize("entry", [1e13, -1e30, 1e200])
+    def test_rows_that_are_too_far_have_no_waves_either(self, entry):
+        sketcher = Sketcher.from_operator(operator(3, 40))
+        X = rows_for(3, 1500)
+        X[1234, 1] = entry
+        with pytest.raises(ValueError, match="at row 1234, column 1") as refused:
+            sketcher.sketch(X)
+        for rows in (X, iter([X[:700], X[700:]])):
+            with pytest.raises(ValueError, match="at row 1234, column 1") as error:
+                sketcher.transform(rows)
+            assert str(error.value) == str(refused.value)
+
     def test_the_standard_error_is_the_error(self):
         op = operator(2, 200)
         sketcher = Sketcher.from_operator(op)

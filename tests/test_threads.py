@@ -74,6 +74,14 @@ def test_a_limit_that_another_library_lifts_is_set_again():
         assert set(counts("blas")) == {1}
 
 
+def test_what_another_library_restores_in_the_meantime_is_left_alone():
+    before = counts("blas")
+    theirs = threadpool_limits(1, user_api="blas")
+    with OneThread():
+        theirs.restore_original_limits()
+    assert counts("blas") == before
+
+
 def test_threads_that_fit_one_seed_learn_the_same():
     before = counts("blas"), counts("openmp")
     X = np.random.default_rng(0).normal(size=(8000, 20))

@@ -157,3 +157,17 @@ def test_integers_of_which_one_is_odd_stay(counts):
 
 def test_weights_of_zero_have_no_exponent():
     assert weight_exponent(np.zeros(3)) == 0
+
+
+@each_model
+def test_a_columns_name_goes_with_sources_only(model):
+    frame = pd.DataFrame(X, columns=list("abc")).assign(w=1.0)
+    with pytest.raises(TypeError, match="a column's name, 'w'"):
+        model(3, random_state=0).fit(frame, sample_weight="w")
+    with pytest.raises(TypeError, match="a column's name, 'w'"):
+        Sketcher(20, random_state=0).fit(frame).sketch(frame, sample_weight="w")
+
+
+def test_complex_weights_are_refused():
+    with pytest.raises(TypeError, match="real numbers"):
+        Sketcher(20, random_state=0).fit(X, sample_weight=np.ones(N) + 0j)

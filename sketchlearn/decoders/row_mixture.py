@@ -107,6 +107,9 @@ def mixture_of_clusters(
     with the likeliest end. Coordinates and regularisation are the data's.
     """
     weights = np.maximum(weights, LEAST_WEIGHT * weights.mean())
+    # Fewer points than components come several times, as k-means wants them.
+    copies = -(-n_atoms // len(points))
+    points, weights = np.repeat(points, copies, axis=0), np.repeat(weights / copies, copies)
     centre = np.average(points, axis=0, weights=weights)
     centred = points - centre
     with OneThread(), warnings.catch_warnings():

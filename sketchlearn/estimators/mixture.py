@@ -294,7 +294,7 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
         self._warn_of_few_frequencies(family, on_pilot)
         pilot = self.sketcher_.pilot_ if on_pilot else None
-        if pilot is not None and len(pilot) < self.n_components:
+        if pilot is not None and len(pilot) < self.n_components and not self._pilot_is_all:
             pilot = None  # It has each row once, and rare ones escaped it.
         decoder = self._decoder(pilot is not None)
         mixture = decoder.decode(scaled, family, self.n_components, rng)
@@ -313,17 +313,21 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
         fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
         self._report(f"decoded in {mixture.n_iter} iterations: {fit}")
 
+    @property
+    def _pilot_is_all(self) -> bool:
+        """Whether no row escaped the pilot."""
+        return bool(np.all(self.sketcher_.pilot_chance_ == 1.0))
+
     def _likeliest(
         self, sketch: Sketch, pilot: np.ndarray, mixture: Mixture, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """What EM finds on the pilot; None where the mixture that was decoded says it all."""
         weights = np.asarray(self.sketcher_.pilot_weight_)
         kind, k = self.covariance_type, self.n_components
-        is_by_value = is_unbounded(pilot, weights, sketch.n_effective, k, kind)
+        is_by_value = len(pilot) < k or is_unbounded(pilot, weights, sketch.n_effective, k, kind)
         shares = calibrated_weights(sketch, pilot, weights)
         if not is_by_value:
-            is_all = bool(np.all(self.sketcher_.pilot_chance_ == 1.0))
-            is_trusted = not is_all and is_identified(mixture, sketch)
+            is_trusted = not self._pilot_is_all and is_identified(mixture, sketch)
             return mixture_of_rows(
                 pilot, shares, self._units, mixture, self.reg_covar, rng, is_trusted=is_trusted
             )

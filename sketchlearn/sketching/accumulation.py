@@ -148,7 +148,7 @@ def half_angle_sums(
                 weights = None if units is None else units[rows]
                 bad = accumulator.add(_native(X[rows]), weights, sums)
                 if bad is not None:
-                    raise _bad_row(operator, X[starts[i] + bad], starts[i] + bad)
+                    raise bad_row(operator, X[starts[i] + bad], starts[i] + bad)
         except BaseException:
             stop.set()
             raise
@@ -177,7 +177,7 @@ def _native(rows: np.ndarray) -> np.ndarray:
     return rows.astype(np.float64)
 
 
-def _bad_row(operator: FrequencyOperator, row: np.ndarray, at: int) -> BadEntryError:
+def bad_row(operator: FrequencyOperator, row: np.ndarray, at: int) -> BadEntryError:
     """Say which entry is not finite, or takes the row too far from the centre."""
     row = row.astype(np.float64)
     bad = ~np.isfinite(row)

@@ -20,7 +20,8 @@ from sketchlearn._validation import (
     thread_count,
 )
 from sketchlearn.frequencies import FrequencyOperator, RadiusLaw
-from sketchlearn.sketching.accumulation import fixed_weights, weight_exponent
+from sketchlearn.frequencies.accumulator import largest_reach
+from sketchlearn.sketching.accumulation import bad_row, fixed_weights, weight_exponent
 from sketchlearn.sketching.checkpoint import Checkpoint
 from sketchlearn.sketching.choice import check_choices, chosen_operator, frequency_count, law_of
 from sketchlearn.sketching.passes import sketch_of
@@ -293,14 +294,17 @@ class Sketcher(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X holds no row, is not finite, or has other features.
+            If X holds no row, is not finite, or has other features; or if a row is so far from the
+            centre that float64 cannot tell its waves, as in `sketch`.
         """
         check_is_fitted(self, "operator_")
         names = getattr(self, "feature_names_in_", None)
         if is_source(X):
             source = open_source(X)
             source.expect(self.operator_.n_features, names)
-            waves = [self._waves(chunk.rows) for chunk in source.chunks()]
+            waves: list[np.ndarray] = []
+            for chunk in source.chunks():
+                waves.append(self._waves(chunk.rows, sum(map(len, waves))))
             if not waves:
                 raise ValueError("expected at least one row, got a source without rows")
             return np.concatenate(waves)
@@ -341,14 +345,26 @@ class Sketcher(TransformerMixin, BaseEstimator):
         self.pilot_weight_ = np.ldexp(row_weights, exponent) if self.keep_pilot else None
         self.pilot_chance_ = share * chances if self.keep_pilot else None
 
-    def _waves(self, X: np.ndarray) -> np.ndarray:
-        """Waves (n, n_frequencies) of validated rows."""
-        out = np.empty((len(X), self.operator_.n_frequencies), dtype=np.complex128)
+    def _waves(self, X: np.ndarray, first: int = 0) -> np.ndarray:
+        """Waves (n, n_frequencies) of validated rows, which errors count from ``first`` on."""
+        operator = self.operator_
+        out = np.empty((len(X), operator.n_frequencies), dtype=np.complex128)
+        # Centred first, as in a sketch: rows close together far from the origin keep their digits.
+        shift = operator.project(operator.center[None, :])
+        rotation = np.cos(shift) + 1j * np.sin(shift)
+        reach = largest_reach(operator.n_features, np.float64)
         for start in range(0, len(X), TRANSFORM_ROWS):
             rows = slice(start, start + TRANSFORM_ROWS)
-            phases = self.operator_.project(X[rows])
+            with np.errstate(over="ignore", invalid="ignore"):
+                phases = operator.project(X[rows].astype(np.float64) - operator.center)
+                # Overflow, or NaN of it, is too far as well.
+                is_near = np.sqrt(np.mean(np.square(phases), axis=1)) <= reach
+            if not is_near.all():
+                i = int(is_near.argmin())
+                raise bad_row(operator, X[start + i], first + start + i)
             out[rows].real = np.cos(phases)
             out[rows].imag = np.sin(phases)
+            out[rows] *= rotation
         return out
 
     def _adopt(self, operator: FrequencyOperator) -> None:

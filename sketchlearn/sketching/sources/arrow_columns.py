@@ -245,7 +245,8 @@ class _Columns:
             kind = self.schema.field(column).type
             if not is_number(leaf_type(kind)):
                 raise SourceError(
-                    f"column {column!r} of {self._name} is of type {kind}; expected {NUMBERS}"
+                    f"column {column!r} of {self._name} is of type {kind}; expected {NUMBERS}. "
+                    "Encode it, or choose others by columns=[...]"
                 )
 
     def features_of(self, column: str, width: Width) -> list[str]:
