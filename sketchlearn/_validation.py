@@ -157,7 +157,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
         raise TypeError(
             f"sample_weight is a column's name, {sample_weight!r}, which a file, an Arrow table or "
             "another source of rows can have; of rows in memory give the weights themselves, and "
-            "leave their column out of X"
+            "leave their column out of X, or give open_source(X, weight=...) as X"
         )
     require_no_mask(sample_weight, "sample_weight")
     require_real(np.asarray(sample_weight), "sample_weight")

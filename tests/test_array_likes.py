@@ -163,7 +163,7 @@ class TestWeights:
     def test_a_name_is_for_sources(self):
         frame = pd.DataFrame(X, columns=["a", "b"]).assign(w=2.0)
         named = Sketcher(20, random_state=0).fit(frame[["a", "b"]])
-        with pytest.raises(TypeError, match=r"names a column, 'w', .*open_source\(X, weight="):
+        with pytest.raises(TypeError, match=r"is a column's name, 'w', .*open_source\(X, weight="):
             named.sketch(frame, sample_weight="w")
         expected = named.sketch(frame[["a", "b"]], np.full(60, 2.0))
         assert named.sketch(open_source(frame, weight="w")) == expected

@@ -246,7 +246,7 @@ class _Columns:
             if not is_number(leaf_type(kind)):
                 raise SourceError(
                     f"column {column!r} of {self._name} is of type {kind}; expected {NUMBERS}. "
-                    "Encode it, or choose others by columns=[...]"
+                    "Encode it as numbers, or choose other columns"
                 )
 
     def features_of(self, column: str, width: Width) -> list[str]:
