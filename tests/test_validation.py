@@ -35,7 +35,7 @@ def test_sample_weights():
     np.testing.assert_array_equal(check_sample_weight(2, 3), [2.0, 2.0, 2.0])
     assert check_sample_weight([1, 0, 2], 3).dtype == np.float64
     assert len(check_sample_weight([], 0)) == 0
-    with pytest.raises(TypeError, match="is a column's name, 'w'.* weights themselves"):
+    with pytest.raises(TypeError, match=r"is a column's name, 'w'.* weights themselves"):
         check_sample_weight("w", 3)
     with pytest.raises(TypeError, match="must hold real numbers, got complex128"):
         check_sample_weight([1j, 1, 1], 3)
