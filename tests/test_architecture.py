@@ -37,7 +37,7 @@ LAYERS = {
     "__init__": BELOW_DECODERS | {"decoders", "estimators"} | COMMON,
 }
 
-MAX_LINES = 400
+MAX_LINES = 500
 VAGUE_NAMES = {"utils", "util", "helper", "helpers", "manager", "managers", "misc", "common"}
 SEEDED_RANDOM = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "RandomState"}
 OPTIONAL = {

@@ -417,6 +417,13 @@ def test_a_sketcher_that_is_not_fitted_is_cloned_and_one_that_is_is_used():
     assert model.sketch_ == ready.sketch(ROWS)
 
 
+@pytest.mark.parametrize("kind", [CompressiveKMeans, CompressiveGaussianMixture])
+@pytest.mark.parametrize("given", [{"n_frequencies": 50}, {"scale": 2.0}])
+def test_what_a_sketcher_settles_is_not_asked_for_twice(kind, given):
+    with pytest.raises(ValueError, match="no effect beside a sketcher: set it there"):
+        kind(3, sketcher=Sketcher(60), **given).fit(ROWS)
+
+
 def test_the_decoder_that_was_asked_for_is_used():
     model = model_of(decoder=CLOMPR(), keep_pilot=False).fit(ROWS)
     # CL-OMPR's atoms share one variance, and particles have none of it.

@@ -259,6 +259,13 @@ class CompressiveEstimator(TakesRows, ABC):
             raise TypeError(f"decoder must be a Decoder, got {type(self.decoder).__name__}")
         if self.sketcher is not None and not isinstance(self.sketcher, Sketcher):
             raise TypeError(f"sketcher must be a Sketcher, got {type(self.sketcher).__name__}")
+        for name in ("n_frequencies", "scale"):
+            value = getattr(self, name)
+            if self.sketcher is not None and not (isinstance(value, str) and value == "auto"):
+                raise ValueError(
+                    f"{name}={value!r} would have no effect beside a sketcher: set it there, and "
+                    'leave it at "auto" here'
+                )
 
     def _warn_of_few_distinct(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> bool:
         """Warn of fewer distinct rows than atoms, as scikit-learn's `KMeans` does; say if so."""
