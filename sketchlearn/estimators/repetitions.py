@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from sketchlearn.sketching import Sketch
@@ -24,8 +22,9 @@ def as_repeated_rows(sketch: Sketch, sample_weight: np.ndarray | None) -> Sketch
     positive = sample_weight[sample_weight > 0]
     if np.any(positive != np.rint(positive)) or positive.max(initial=0.0) > LARGEST_INTEGER:
         return sketch
-    numbers = [int(weight) for weight in positive]
-    n_rows = sum(numbers) // math.gcd(*numbers)
+    numbers = positive.astype(np.int64)
+    # The sketch's total weight is below 2^40, so that the sum fits.
+    n_rows = int(numbers.sum()) // int(np.gcd.reduce(numbers))
     unit, rest = divmod(sketch.weight_units, n_rows)
     if rest:
         return sketch  # They were rounded.
