@@ -12,7 +12,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from sketchlearn._kernels.butterfly import apply_complex, apply_real
-from sketchlearn._validation import check_count, check_nonnegative
+from sketchlearn._validation import check_count, check_nonnegative, require_no_mask
 from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.factorization.chains import Chain, Pattern, check_chain
 from sketchlearn.factorization.files import read_factors, write_factors
@@ -227,6 +227,7 @@ def check_matrix(A: Any) -> np.ndarray:
     ValueError
         If it is no matrix, empty, or not finite.
     """
+    require_no_mask(A, "A")
     matrix = np.asarray(A)
     if matrix.dtype.kind not in "biufc":
         came = f"type {matrix.dtype}" if isinstance(A, np.ndarray) else type(A).__name__

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sketchlearn._kernels.rounding import quantise_complex, quantise_real
-from sketchlearn._validation import check_count
+from sketchlearn._validation import check_count, require_no_mask
 from sketchlearn.factorization.butterfly import Butterfly
 from sketchlearn.factorization.chains import Chain, product_of
 from sketchlearn.factorization.splits import (
@@ -65,6 +65,7 @@ def round_significand(x: np.ndarray, bits: int) -> np.ndarray:
     array([ 1. ,  1. ,  1.5, 96. ])
     """
     bits = _check_bits(bits, 53)
+    require_no_mask(x, "x")
     array = np.array(x, dtype=np.complex128 if np.iscomplexobj(x) else np.float64, order="C")
     if not np.isfinite(array).all():
         raise ValueError("x must be finite, got NaN or infinity")
@@ -199,6 +200,7 @@ def check_vector(x: Any, name: str) -> np.ndarray:
     TypeError, ValueError
         If it is none.
     """
+    require_no_mask(x, name)
     vector = np.asarray(x)
     if vector.dtype.kind not in "biufc":
         raise TypeError(f"{name} must be numeric, got type {vector.dtype}")
