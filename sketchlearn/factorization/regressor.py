@@ -28,10 +28,11 @@ class FixedSupportRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Fit ``y = V s(W x + b) + c`` with V and W zero outside given supports.
 
     Minimises the mean over rows of ``||y - f(x)||^2`` plus alpha times the sum of squares of V, W
-    and ``W x0 + b``, x0 the mean row, by L-BFGS. It goes through ever smaller ridges down to
-    `alpha`, each from the solution before: where the weights grow from one to the next without
-    end, there is no best network. What is added to a feature or a target changes nothing; a common
-    factor of all features or all targets is one of `alpha`.
+    and ``(W x0 + b) / d``, for the mean row x0 and the root mean square deviation d of all entries
+    from their columns' means, by L-BFGS. It goes through ever smaller ridges down to `alpha`, each
+    from the solution before: where the weights grow from one to the next without end, there is no
+    best network. What is added to a feature or a target changes nothing; a common factor of all
+    features or all targets is one of `alpha`.
 
     With alpha > 0 a minimum exists. With alpha = 0 it need not: if `check_supports` says "not
     closed", some data have no best network, for both activations (the guide proves it; for ReLU
@@ -127,7 +128,8 @@ class FixedSupportRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         IllPosedWarning
             If alpha is 0 and the supports are not known to be closed.
         ConvergenceWarning
-            If L-BFGS did not end the last stage of the path by itself.
+            If the last stage of the path needed more than `max_iter` iterations, or three times as
+            many evaluations of the loss.
         """
         alpha = check_nonnegative(self.alpha, "alpha")
         max_iter, tol = check_count(self.max_iter, "max_iter"), check_positive(self.tol, "tol")
@@ -164,10 +166,11 @@ class FixedSupportRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             V, W, b, c = problem.network(theta)
             largest = max(np.abs(V).max(), np.abs(W).max())
             stages.append((problem.loss(theta, 0.0)[0] * problem.y_scale**2, float(largest)))
-        if not found.success:
+        # Status 2 is a search along a line that gains nothing, as at a kink: nothing to raise.
+        if found.status == 1:
             warnings.warn(
-                f"L-BFGS stopped before the loss settled, after {found.nit} iterations of "
-                f"max_iter={max_iter} ({found.message}); raise max_iter or alpha",
+                f"L-BFGS stopped after max_iter={max_iter} iterations, or three times as many "
+                "losses, before the loss settled; raise max_iter or alpha",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -250,10 +253,9 @@ class _Problem:
         self.left, self.right, self.is_relu = left, right, is_relu
         self.at = np.flatnonzero(left), np.flatnonzero(right)
         self.ends = np.cumsum([self.at[0].size, self.at[1].size, right.shape[0]])
-        # What a weight is in the units of a ridge on the network's own.
+        # What a weight is in the units of a ridge on the network's own; b is so already.
         self.penalties = np.ones(self.ends[-1])
         self.penalties[self.ends[0] : self.ends[1]] /= self.spreads[self.at[1] % X.shape[1]]
-        self.penalties[self.ends[1] :] = self.x_scale
 
     def ridge_of(self, alpha: float) -> float:
         """The ridge that stands for `alpha` where data are standardised."""
