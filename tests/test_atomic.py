@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sketchlearn.sketching.atomic import replaced_when_done, write_atomically
+from sketchlearn._atomic import replaced_when_done, write_atomically
 
 ROOT = Path(__file__).parents[1]
 
@@ -109,7 +109,7 @@ def test_the_longest_names_can_be_written(tmp_path, name):
 
 KILLED = """
 import os, signal, sys
-from sketchlearn.sketching.atomic import replaced_when_done
+from sketchlearn._atomic import replaced_when_done
 with replaced_when_done(sys.argv[1]) as temporary:
     temporary.write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)

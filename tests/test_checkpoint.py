@@ -15,8 +15,8 @@ import pytest
 import safetensors.numpy
 
 from sketchlearn import Checkpoint, Sketcher, SourceError
+from sketchlearn._atomic import write_atomically
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
-from sketchlearn.sketching.atomic import write_atomically
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE, CheckpointWriter
 from sketchlearn.sketching.sources import RowSource, open_source, source
 from sketchlearn.sketching.sources.arrow import TablePart

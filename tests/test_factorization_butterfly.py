@@ -1,7 +1,10 @@
 """Butterflies: laws of the operator, exact recovery, error bounds, orders, files."""
 
+import copy
 import itertools
+import os
 import pickle
+import stat
 
 import numpy as np
 import pytest
@@ -422,3 +425,110 @@ def test_a_file_that_is_whole_but_no_butterfly_is_refused(tmp_path):
     write_factors(tmp_path / "b", tuple(odd), B.chain, B.permutation, None, None)
     with pytest.raises(ModelFormatError, match="does not describe a butterfly"):
         Butterfly.load(tmp_path / "b")
+
+
+@pytest.mark.parametrize("dtype", ["<f8", ">f8", "<c16", ">c16", ">f4", ">c8"])
+def test_foreign_byte_orders_are_as_the_machines_own(dtype, tmp_path):
+    A = scipy.linalg.hadamard(8).astype(dtype)
+    for B in (butterfly(A), Butterfly([v.astype(dtype) for v in butterfly(A).values], CHAINS[0])):
+        assert B.dtype.isnative
+        B.save(tmp_path / "b")
+        np.testing.assert_array_equal(Butterfly.load(tmp_path / "b").toarray(), B.toarray())
+        np.testing.assert_allclose(B.toarray(), A, atol=1e-6)
+
+
+def test_nobody_can_change_what_a_butterfly_is():
+    given = [values.copy() for values in hadamard_butterfly(8).values]
+    order = np.arange(8)[::-1].copy()
+    B = Butterfly(given, CHAINS[0], permutation=order)
+    before = B.toarray()
+    given[0][:], order[:] = 7.0, 0
+    for one in (B, pickle.loads(pickle.dumps(B)), copy.deepcopy(B)):
+        np.testing.assert_array_equal(one.toarray(), before)
+        for array in (*one.values, one.permutation):
+            with pytest.raises(ValueError, match="read-only"):
+                array[...] = 0
+        product = np.linalg.multi_dot([factor.toarray() for factor in one.factors])
+        np.testing.assert_array_equal(product, before[:, ::-1])
+
+
+@pytest.mark.parametrize("relative_error", ["small", -1.0, np.nan, True])
+def test_a_relative_error_is_a_number(relative_error):
+    values = hadamard_butterfly(8).values
+    with pytest.raises((TypeError, ValueError), match="relative_error must be"):
+        Butterfly(values, CHAINS[0], relative_error=relative_error)
+
+
+def test_a_relative_error_of_numpy_is_written(tmp_path):
+    values = hadamard_butterfly(8).values
+    Butterfly(values, CHAINS[0], relative_error=np.float32(0.5)).save(tmp_path / "b")
+    assert Butterfly.load(tmp_path / "b").relative_error == 0.5
+
+
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path):
+    path = tmp_path / "b"
+    path.write_bytes(b"older")
+    path.chmod(0o600)
+    hadamard_butterfly(4).save(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o400)
+    with pytest.raises(PermissionError, match="read-only"):
+        hadamard_butterfly(8).save(path)
+    assert Butterfly.load(path).shape == (4, 4)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # A reader that never blocks; the file is smaller than a pipe's buffer.
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    hadamard_butterfly(4).save(pipe)
+    data = os.read(reader, 2**16)
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    (tmp_path / "b").write_bytes(data)
+    assert Butterfly.load(tmp_path / "b").shape == (4, 4)
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-300, 1e-90, 1e90, 1e160, 1e307])
+@pytest.mark.parametrize("is_complex", [False, True])
+def test_scale_matters_neither_to_a_search_nor_to_complex_matrices(scale, is_complex):
+    # Entries of one modulus and few bits, so that tiny multiples of them are themselves.
+    A = scipy.linalg.hadamard(16)[:, np.random.default_rng(1).permutation(16)]
+    A = A * (1 + 1j) if is_complex else A
+    assert butterfly(A * scale, permutation="search").relative_error < 1e-15
+    noisy = np.random.default_rng(0).normal(size=(16, 16)) + A
+    # A subnormal number has few bits.
+    allowed = 1e-2 if scale < 1e-307 else 1e-12
+    least = least_relative_error(noisy)
+    assert least_relative_error(noisy * scale) == pytest.approx(least, rel=allowed)
+    error = butterfly(noisy).relative_error
+    assert butterfly(noisy * scale).relative_error == pytest.approx(error, rel=allowed)
+
+
+def test_numbers_at_the_edge_of_float64_are_factorised():
+    A = np.full((4, 4), 1.7e308)
+    assert butterfly(A).relative_error < 1e-15
+    # The modulus is no float64, the parts are.
+    assert butterfly(A * 1j + A).relative_error < 1e-15
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-30, 1e-12, 1e10, 1e37])
+def test_single_precision_is_searched_at_every_scale(scale):
+    A = scipy.linalg.hadamard(16)[:, np.random.default_rng(1).permutation(16)]
+    B = butterfly((A * scale).astype(np.float32), permutation="search")
+    assert B.dtype == np.float32
+    assert B.relative_error < 1e-6
+
+
+def test_an_order_is_searched_for_plain_lists_of_patterns():
+    chain = [tuple(p) for p in square_dyadic(8)]
+    A = scipy.linalg.hadamard(8)
+    np.testing.assert_array_equal(
+        search_order(A.tolist(), chain), search_order(A, square_dyadic(8))
+    )
+    with pytest.raises(ValueError, match=r"shape \(8, 8\), A has shape \(4, 4\)"):
+        search_order(np.eye(4), chain)
+    with pytest.raises(ValueError, match="must be finite"):
+        search_order(np.full((8, 8), np.nan), chain)

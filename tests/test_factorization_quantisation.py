@@ -221,3 +221,47 @@ def test_other_bad_input():
         round_significand([np.inf], 3)
     with pytest.raises(ValueError, match="need 53 bits of significand, got bits=3"):
         Butterfly(B.values, B.chain, bits=3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("exponent", [-1000, -600, -100, 100, 600, 1000])
+def test_scale_changes_neither_bits_nor_error(dtype, exponent):
+    is_single = dtype in ("float32", "complex64")
+    exponent = exponent // 10 if is_single else exponent
+    rng = np.random.default_rng(0)
+    chain = square_dyadic(8)
+    values = [rng.normal(size=(p.a, p.d, 2, 2)) for p in chain]
+    if dtype.startswith("complex"):
+        values = [v + 1j * rng.normal(size=v.shape) for v in values]
+    B = Butterfly([v.astype(dtype) for v in values], chain)
+    step = 2.0 ** (exponent // 4)
+    scaled = Butterfly([v * v.real.dtype.type(step) for v in B.values], chain)
+    for method in ("round", "left-to-right", "pairwise", "optimal"):
+        error, other = (quantise(one, 4, method).relative_error for one in (B, scaled))
+        assert 0.0 < error < 0.5
+        assert other == pytest.approx(error, rel=1e-5 if is_single else 1e-10)
+
+
+def test_factors_of_scales_far_apart():
+    B = butterfly(np.random.default_rng(0).normal(size=(16, 16)))
+    steps = (2.0**650, 2.0**-650, 2.0**500, 2.0**-500)
+    far = Butterfly([v * step for v, step in zip(B.values, steps, strict=True)], B.chain)
+    for method in ("left-to-right", "pairwise"):
+        error = quantise(B, 5, method).relative_error
+        assert quantise(far, 5, method).relative_error == pytest.approx(error, rel=1e-10)
+
+
+def test_rounding_of_subnormal_numbers():
+    tiny = 2.0**-1074
+    x = np.array([1.0, 3.0, 5.0, 11.0, 2.0**40 + 1.0, -(2.0**44) - 2.0**35]) * tiny
+    expected = np.array([1.0, 3.0, 5.0, 11.0, 2.0**40, -(2.0**44) - 2.0**35]) * tiny
+    np.testing.assert_array_equal(round_significand(x, 10), expected)
+    np.testing.assert_array_equal(round_significand(x[:4], 2), np.array([1, 3, 6, 12]) * tiny)
+
+
+def test_rounding_gives_no_infinity():
+    largest = np.finfo(np.float64).max
+    assert round_significand(largest, 53) == largest
+    for x in (largest, -largest, complex(0.0, largest)):
+        with pytest.raises(ValueError, match="rounded to infinity"):
+            round_significand(x, 4)

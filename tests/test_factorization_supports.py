@@ -12,9 +12,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sketchlearn.factorization import (
     FixedSupportRegressor,
     IllPosedWarning,
+    butterfly,
     check_supports,
     closest_product,
+    quantise_rank_one,
     ridge_path,
+    round_significand,
     square_dyadic,
 )
 from sketchlearn.factorization.regressor import _Problem
@@ -369,3 +372,103 @@ def test_linear_networks_on_dense_supports_are_least_squares():
 def test_regressors_that_cannot_be_fitted(options, message):
     with pytest.raises(ValueError, match=message):
         FixedSupportRegressor(**options).fit(np.ones((5, 2)), np.ones(5))
+
+
+@pytest.mark.parametrize("activation", ["identity", "relu"])
+@pytest.mark.parametrize("alpha", [0.0, 1e-3])
+def test_offsets_and_units_of_the_data_do_not_matter(activation, alpha):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 3))
+    y = X @ rng.normal(size=(3, 2)) + 0.5 * rng.normal(size=(100, 2))
+    ones = {"left": np.ones((2, 4)), "right": np.ones((4, 3))}
+
+    def score(X, y, alpha):
+        model = FixedSupportRegressor(
+            **ones, activation=activation, alpha=alpha, tol=1e-8, random_state=0, max_iter=5000
+        )
+        return model.fit(X, y).score(X, y)
+
+    expected = score(X, y, alpha)
+    assert expected > 0.6
+    for factor_x, factor_y in ((1.0, 1.0), (2.0**-20, 1.0), (2.0**20, 2.0**-30), (1.0, 2.0**300)):
+        # Data a hundred times as far from zero as they are wide.
+        for offset in (0.0, 100.0):
+            other = score(
+                (X + offset) * factor_x, (y - offset) * factor_y, alpha * factor_x * factor_y
+            )
+            # Networks of ReLUs have several local minima, and rounding chooses.
+            assert other == pytest.approx(expected, abs=1e-3 if activation == "identity" else 0.1)
+
+
+def test_features_of_units_far_apart_are_all_used():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 3))
+    y = X @ [1.0, 1.0, 1.0]
+    model = FixedSupportRegressor(activation="identity", alpha=0.0, random_state=0)
+    far = X * [1.0, 1e5, 1e-3]
+    assert model.fit(far, y).score(far, y) > 0.999
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1e-4])
+def test_constant_features_and_targets(alpha):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 2)), rng.normal(size=(30, 2))
+    for constant in (0.0, 5.0, 0.1):
+        model = FixedSupportRegressor(alpha=alpha, random_state=0).fit(
+            np.full((30, 2), constant), y
+        )
+        np.testing.assert_allclose(model.predict([[constant] * 2])[0], y.mean(axis=0), atol=1e-4)
+        assert model.largest_weights_[-1] < 10
+        model.fit(X, np.full((30, 2), constant))
+        np.testing.assert_allclose(model.predict(X), constant, atol=1e-4)
+
+
+def test_closed_products_need_centred_columns_to_be_independent():
+    # Both supports are closed. The third feature is the second one, moved: together they reach
+    # what triangular supports do, and the swapped features are only approached.
+    left, right = [[1, 0], [1, 1]], [[1, 1, 0], [0, 0, 1]]
+    assert check_supports(left, right).status == "closed"
+    Z = np.random.default_rng(0).normal(size=(100, 2))
+    X = np.column_stack([Z, Z[:, 1] + 1.0])
+    assert np.linalg.matrix_rank(X) == 3
+    model = FixedSupportRegressor(
+        left, right, activation="identity", alpha=0.0, tol=1e-12, max_iter=5000, random_state=0
+    ).fit(X, Z[:, ::-1])
+    assert model.largest_weights_[-1] > 1.5 * model.largest_weights_[2]
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-300, 1e-160, 1e160, 1e300, 1.7e308])
+def test_the_ridge_path_and_projections_are_the_same_at_every_scale(scale):
+    A = np.array([[0.0, 1.0], [1.0, 0.0]])
+    ridges = [1e-2, 1e-4]
+    for one, other in zip(
+        ridge_path(A, *lu(2), ridges), ridge_path(A * scale, *lu(2), ridges), strict=True
+    ):
+        assert other.relative_error == pytest.approx(one.relative_error, rel=1e-3)
+        assert other.largest == pytest.approx(one.largest * np.sqrt(scale), rel=1e-3)
+    X, Y = closest_product(A * scale, np.ones((2, 2)), np.ones((2, 2)))
+    np.testing.assert_allclose(X @ Y, A * scale, rtol=0.0, atol=1e-12 * scale)
+
+
+@pytest.mark.parametrize("supports", [lu(2), (np.ones((2, 2)), np.ones((2, 2)))])
+@pytest.mark.parametrize(
+    "options",
+    [{"alpha": 0.0}, {"alpha": "x"}, {"n_starts": 0}, {"random_state": -1}, {"random_state": "x"}],
+)
+def test_options_are_checked_before_anything_is_done(supports, options):
+    with pytest.raises((TypeError, ValueError), match=f"{next(iter(options))} must be"):
+        closest_product(np.eye(2), *supports, **options)
+
+
+def test_missing_values_are_refused():
+    masked = np.ma.masked_array(np.ones((2, 2)), mask=[[1, 0], [0, 0]])
+    ones = np.ones((2, 2))
+    for call in (
+        lambda: closest_product(masked, ones, ones),
+        lambda: check_supports(masked, ones),
+        lambda: butterfly(masked),
+        lambda: quantise_rank_one(masked[0], ones[0], 3),
+        lambda: round_significand(masked, 3),
+    ):
+        with pytest.raises(ValueError, match=r"no value \(masked\)"):
+            call()

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sketchlearn import Sketch, load_model
+from sketchlearn._atomic import require_replaceable
 from sketchlearn.cli.options import ARRAY_ENDINGS, TABLE_ENDINGS, TEXT_ENDINGS
 from sketchlearn.sketching import RowSource
-from sketchlearn.sketching.atomic import require_replaceable
 from sketchlearn.sketching.container import format_of
 
 Content = TypeVar("Content")

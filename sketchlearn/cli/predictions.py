@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from sketchlearn import SourceError
+from sketchlearn._atomic import replaced_when_done
 from sketchlearn.cli.files import model_in, require_writable
 from sketchlearn.cli.options import (
     TABLE_ENDINGS,
@@ -27,7 +28,6 @@ from sketchlearn.cli.options import (
 )
 from sketchlearn.cli.reporting import note, progress_bar
 from sketchlearn.sketching import RowSource, open_source
-from sketchlearn.sketching.atomic import replaced_when_done
 
 # Text that names columns in each line: endings, compressed or not.
 JSON_LINES = tuple(ending for ending in TEXT_ENDINGS if ending.startswith((".jsonl", ".ndjson")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self, final
 
 import numpy as np
@@ -12,7 +12,7 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from sketchlearn._kernels.butterfly import apply_complex, apply_real
-from sketchlearn._validation import check_count
+from sketchlearn._validation import check_count, check_nonnegative, require_no_mask
 from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.factorization.chains import Chain, Pattern, check_chain
 from sketchlearn.factorization.files import read_factors, write_factors
@@ -52,7 +52,8 @@ class Butterfly(LinearOperator):
     shape, dtype
         As of an array.
     values, chain, permutation, relative_error, bits
-        As given; `permutation` is None for the identity.
+        As given, the arrays as copies that cannot be written to; `permutation` is None for the
+        identity.
 
     Raises
     ------
@@ -81,15 +82,24 @@ class Butterfly(LinearOperator):
         bits: int | None = None,
     ) -> None:
         self.chain: Chain = check_chain(chain)
-        self.values = _checked_values(list(values), self.chain)
+        arrays = _checked_values(list(values), self.chain)
         shape = (self.chain[0].shape[0], self.chain[-1].shape[1])
         self.permutation = None if permutation is None else check_order(permutation, shape[1])
-        self.relative_error = relative_error
+        self.relative_error = (
+            None if relative_error is None else check_nonnegative(relative_error, "relative_error")
+        )
         self.bits = None if bits is None else check_count(bits, "bits")
-        if self.bits is not None and (most := largest_bits(self.values)) > self.bits:
+        if self.bits is not None and (most := largest_bits(arrays)) > self.bits:
             raise ValueError(f"the factors need {most} bits of significand, got bits={self.bits}")
-        self._flat = np.concatenate([array.ravel() for array in self.values])
-        starts = np.cumsum([0, *(p.n_parameters for p in self.chain[:-1])])
+        # A copy that nobody can change: entries, products and files always agree.
+        self._flat = np.concatenate([array.ravel() for array in arrays])
+        self._flat.flags.writeable = False
+        ends = np.cumsum([array.size for array in arrays])
+        self.values = tuple(
+            part.reshape(array.shape)
+            for part, array in zip(np.split(self._flat, ends[:-1]), arrays, strict=True)
+        )
+        starts = [0, *ends[:-1].tolist()]
         rows = [(*p, start) for p, start in zip(self.chain, starts, strict=True)]
         self._table = np.array(rows[::-1])
         self._order = np.arange(shape[1]) if self.permutation is None else self.permutation
@@ -121,6 +131,11 @@ class Butterfly(LinearOperator):
     def toarray(self) -> np.ndarray:
         """Give the dense matrix."""
         return self.matmat(np.eye(self.shape[1], dtype=self.dtype))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and unpickled ones are built anew: read-only, each entry held once."""
+        options = {name: getattr(self, name) for name in ("permutation", "relative_error", "bits")}
+        return partial(Butterfly, **options), (self.values, self.chain)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file with a digest, wholly or not at all; quantised factors packed.
@@ -197,14 +212,42 @@ def check_order(permutation: Any, n: int) -> np.ndarray:
             f"permutation must hold each of 0, ..., {n - 1} once, got an array of shape "
             f"{order.shape} and type {order.dtype}"
         )
-    return order.astype(np.int64)
+    order = order.astype(np.int64)
+    order.flags.writeable = False
+    return order
+
+
+def check_matrix(A: Any) -> np.ndarray:
+    """Give a finite non-empty matrix of a butterfly's type.
+
+    Raises
+    ------
+    TypeError
+        If it is not numeric.
+    ValueError
+        If it is no matrix, empty, or not finite.
+    """
+    require_no_mask(A, "A")
+    matrix = np.asarray(A)
+    if matrix.dtype.kind not in "biufc":
+        came = f"type {matrix.dtype}" if isinstance(A, np.ndarray) else type(A).__name__
+        raise TypeError(f"A must be a dense array of numbers, got {came}")
+    if matrix.ndim != 2 or matrix.size == 0:
+        raise ValueError(f"A must be a matrix with rows and columns, got shape {matrix.shape}")
+    if matrix.dtype.name not in PRECISIONS:
+        wide = np.complex128 if matrix.dtype.kind == "c" else np.float64
+        matrix = matrix.astype(np.float32 if matrix.dtype == np.float16 else wide)
+    if not np.isfinite(matrix).all():
+        raise ValueError("A must be finite, got NaN or infinity")
+    return matrix
 
 
 def _checked_values(values: list[Any], chain: Chain) -> tuple[np.ndarray, ...]:
-    """Contiguous finite arrays of one type and the chain's shapes."""
+    """Finite arrays of one type, in the machine's byte order, and of the chain's shapes."""
     if len(values) != len(chain):
         raise ValueError(f"expected values of {len(chain)} factors, got {len(values)}")
     arrays = [np.asarray(array) for array in values]
+    arrays = [array.astype(array.dtype.newbyteorder("="), copy=False) for array in arrays]
     for place, (array, p) in enumerate(zip(arrays, chain, strict=True)):
         if array.dtype.name not in PRECISIONS or array.dtype != arrays[0].dtype:
             raise TypeError(
@@ -218,7 +261,7 @@ def _checked_values(values: list[Any], chain: Chain) -> tuple[np.ndarray, ...]:
             )
         if not np.isfinite(array).all():
             raise ValueError(f"values of factor {place} must be finite, got NaN or infinity")
-    return tuple(np.ascontiguousarray(array) for array in arrays)
+    return tuple(arrays)
 
 
 def _sparse(values: np.ndarray, pattern: Pattern) -> scipy.sparse.csr_array:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import secrets
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors.numpy
 
+from sketchlearn._atomic import write_atomically
 from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.factorization.chains import Chain, check_chain
 from sketchlearn.factorization.packing import pack, unpack
@@ -29,7 +28,7 @@ def write_factors(
     relative_error: float | None,
     bits: int | None,
 ) -> None:
-    """Write a butterfly to a file, wholly or not at all."""
+    """Write a butterfly to a file, as `write_atomically` does."""
     arrays: dict[str, np.ndarray] = {}
     exponents = []
     for place, array in enumerate(values):
@@ -51,7 +50,7 @@ def write_factors(
     text = json.dumps(described, sort_keys=True, allow_nan=False)
     header = {"format": FORMAT, "version": str(VERSION), "butterfly": text}
     data = safetensors.numpy.save(arrays, {**header, "digest": _digest(arrays, text)})
-    _write_atomically(path, data)
+    write_atomically(path, data)
 
 
 def read_factors(path: str | os.PathLike[str]) -> Contents:
@@ -117,19 +116,3 @@ def _digest(arrays: dict[str, np.ndarray], text: str) -> str:
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def _write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file wholly or not at all."""
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise

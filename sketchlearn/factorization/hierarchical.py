@@ -9,14 +9,20 @@ of which is split further. See the guide to sparse factors for the proofs of wha
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
-from sketchlearn.factorization.butterfly import PRECISIONS, Butterfly, check_order
+from sketchlearn.factorization.butterfly import Butterfly, check_matrix, check_order
 from sketchlearn.factorization.chains import Chain, check_chain, product_of, square_dyadic
 from sketchlearn.factorization.orders import search_order
-from sketchlearn.factorization.splits import Part, centred_on, distance, split
+from sketchlearn.factorization.splits import (
+    Part,
+    centred_on,
+    distance,
+    over_power_of_two,
+    scaled,
+    split,
+)
 from sketchlearn.factorization.transforms import bit_reversal
 
 ORDERS = ("balanced", "left-to-right")
@@ -132,10 +138,9 @@ def least_relative_error(
     patterns = chain_for(A, chain, rank)
     if permutation is not None:
         A = A[:, check_order(permutation, A.shape[1])]
-    size = float(np.abs(A).max())
-    if size == 0.0:
+    if not A.any():
         return 0.0
-    A = A.astype(np.complex128 if A.dtype.kind == "c" else np.float64) / size
+    A, _ = over_power_of_two(A)
     norm = np.linalg.norm(A)
     whole = product_of(patterns)
     values = whole.entries(A / norm)
@@ -145,29 +150,6 @@ def least_relative_error(
         for place in range(1, len(patterns))
     ]
     return float(np.hypot(outside, max(inside, default=0.0)))
-
-
-def check_matrix(A: Any) -> np.ndarray:
-    """Give a finite non-empty matrix of a butterfly's type.
-
-    Raises
-    ------
-    TypeError
-        If it is not numeric.
-    ValueError
-        If it is no matrix, empty, or not finite.
-    """
-    matrix = np.asarray(A)
-    if matrix.dtype.kind not in "biufc":
-        raise TypeError(f"A must be a dense array of numbers, got {type(A).__name__}")
-    if matrix.ndim != 2 or matrix.size == 0:
-        raise ValueError(f"A must be a matrix with rows and columns, got shape {matrix.shape}")
-    if matrix.dtype.name not in PRECISIONS:
-        wide = np.complex128 if matrix.dtype.kind == "c" else np.float64
-        matrix = matrix.astype(np.float32 if matrix.dtype == np.float16 else wide)
-    if not np.isfinite(matrix).all():
-        raise ValueError("A must be finite, got NaN or infinity")
-    return matrix
 
 
 def chain_for(A: np.ndarray, chain: ChainLike, rank: int) -> Chain:
@@ -214,14 +196,11 @@ def _factorised(
     orthonormalise: bool,
 ) -> Butterfly:
     """Factorise A with its columns in one order."""
-    wide = np.complex128 if A.dtype.kind == "c" else np.float64
-    target = (A if permutation is None else A[:, permutation]).astype(wide)
-    size = float(np.abs(target).max())
-    if size == 0.0:
+    if not A.any():
         zeros = [np.zeros((p.a, p.d, p.b, p.c), dtype=A.dtype) for p in chain]
         return Butterfly(zeros, chain, permutation=permutation, relative_error=0.0)
-    # No square over- or underflows once the largest entry is 1.
-    target /= size
+    # No square over- or underflows once the largest entry is about 1.
+    target, exponent = over_power_of_two(A if permutation is None else A[:, permutation])
     parts = [Part(chain, product_of(chain).entries(target))]
     place = 0
     while place < len(parts):
@@ -233,30 +212,22 @@ def _factorised(
             parts = centred_on(parts, place)
         cut = len(part.chain) // 2 if order == "balanced" else 1
         parts[place : place + 1] = split(parts[place], cut, not orthonormalise)
-    values = [array.astype(A.dtype) for array in _balanced([p.values for p in parts], size)]
+    values = [array.astype(A.dtype) for array in _balanced([p.values for p in parts], exponent)]
     norm = np.linalg.norm(target)
-    target -= Butterfly(values, chain).toarray() / size
+    target -= scaled(Butterfly(values, chain).toarray().astype(target.dtype), -exponent)
     error = float(np.linalg.norm(target) / norm)
     return Butterfly(values, chain, permutation=permutation, relative_error=error)
 
 
-def _balanced(values: list[np.ndarray], size: float) -> list[np.ndarray]:
-    """Factors of about one root mean square each, their product multiplied by `size`.
+def _balanced(values: list[np.ndarray], exponent: int) -> list[np.ndarray]:
+    """Factors of about one root mean square each, their product multiplied by 2^exponent.
 
-    All but one are multiplied by powers of two, which rounds nothing.
+    They are multiplied by powers of two, which rounds nothing.
     """
     means = [float(np.sqrt(np.mean(np.abs(array) ** 2))) for array in values]
     if min(means) == 0.0:
-        return [size * values[0], *values[1:]]
+        return [scaled(values[0], exponent), *values[1:]]
     logs = np.log2(means)
-    share = (logs.sum() + np.log2(size)) / len(values)
-    powers = np.rint(share - logs[1:]).astype(int)
-    mantissa, exponent = np.frexp(size)
-    first = _scaled(values[0] * mantissa, int(exponent) - int(powers.sum()))
-    return [first, *map(_scaled, values[1:], powers.tolist())]
-
-
-def _scaled(array: np.ndarray, power: int) -> np.ndarray:
-    """Multiply by a power of two, in steps that neither over- nor underflow."""
-    half = power // 2
-    return array * 2.0**half * 2.0 ** (power - half)
+    share = (logs.sum() + exponent) / len(values)
+    powers = np.rint(share - logs[1:]).astype(int).tolist()
+    return list(map(scaled, values, [exponent - sum(powers), *powers]))

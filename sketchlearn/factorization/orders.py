@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from sketchlearn.factorization.chains import Chain, Pattern
+from sketchlearn.factorization.butterfly import check_matrix
+from sketchlearn.factorization.chains import Chain, Pattern, check_chain
+from sketchlearn.factorization.splits import over_power_of_two
 
 
-def search_order(A: np.ndarray, chain: Chain) -> np.ndarray:
+def search_order(A: np.ndarray, chain: Iterable[Sequence[int]]) -> np.ndarray:
     """Find an order of the columns that suits a chain, the rows being in theirs.
 
     After the first factor the columns fall into groups: within one, each block of rows has rank
@@ -20,9 +23,9 @@ def search_order(A: np.ndarray, chain: Chain) -> np.ndarray:
 
     Parameters
     ----------
-    A : ndarray (n_rows, n_columns)
+    A : array-like (n_rows, n_columns)
         The matrix.
-    chain : tuple of Pattern
+    chain : sequence of (a, b, c, d)
         From one dense block (a = 1) to d = 1, of rank one at every cut.
 
     Returns
@@ -32,8 +35,8 @@ def search_order(A: np.ndarray, chain: Chain) -> np.ndarray:
 
     Raises
     ------
-    ValueError
-        If the chain is not as above.
+    TypeError, ValueError
+        If A is not a finite matrix of the chain's shape, or the chain is not as above.
 
     Examples
     --------
@@ -43,13 +46,18 @@ def search_order(A: np.ndarray, chain: Chain) -> np.ndarray:
     >>> [sorted(half.tolist()) for half in np.split(order, 2)]
     [[0, 2, 4, 6], [1, 3, 5, 7]]
     """
+    A, chain = check_matrix(A), check_chain(chain)
     ranks = [left.rank(right) for left, right in pairwise(chain)]
     if chain[0].a != 1 or chain[-1].d != 1 or any(rank != 1 for rank in ranks):
         raise ValueError(
             "an order of the columns is searched for chains of rank 1 that start with a = 1 and "
             f"end with d = 1 only, got {[tuple(pattern) for pattern in chain]}"
         )
-    return _ordered(A, np.arange(A.shape[1]), chain)
+    shape = (chain[0].shape[0], chain[-1].shape[1])
+    if A.shape != shape:
+        raise ValueError(f"the chain's product has shape {shape}, A has shape {A.shape}")
+    # Fourth powers of entries are summed.
+    return _ordered(over_power_of_two(A)[0], np.arange(A.shape[1]), chain)
 
 
 def _ordered(A: np.ndarray, names: np.ndarray, chain: Chain) -> np.ndarray:

@@ -10,7 +10,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from sketchlearn._validation import check_count, check_nonnegative, check_positive
-from sketchlearn.factorization.hierarchical import check_matrix
+from sketchlearn.factorization.butterfly import check_matrix
+from sketchlearn.factorization.splits import over_power_of_two
 from sketchlearn.factorization.supports import Block, check_support_pair, check_supports
 
 # Where the path to a small ridge starts, and how it goes on.
@@ -103,10 +104,11 @@ def closest_product(
            [0., 0., 0.]])
     """
     A, left, right = _checked(A, left, right)
+    alpha, n_starts = check_positive(alpha, "alpha"), check_count(n_starts, "n_starts")
+    random_state = _checked_seed(random_state)
     verdict = check_supports(left, right)
     if verdict.status == "closed":
         return _exact(A, verdict.blocks, left.shape[1])
-    alpha = check_positive(alpha, "alpha")
     _refuse_complex(A)
     warnings.warn(
         f"the products within these supports are {_IN_WORDS[verdict.status]}: there may be no "
@@ -175,7 +177,8 @@ def ridge_path(
     if not alphas:
         raise ValueError("alphas must hold at least one number, got none")
     n_starts, max_iter = check_count(n_starts, "n_starts"), check_count(max_iter, "max_iter")
-    A = A.astype(np.float64)
+    random_state = _checked_seed(random_state)
+    A, exponent = over_power_of_two(A)
     norm = float(np.linalg.norm(A)) or 1.0
     at = np.flatnonzero(left), np.flatnonzero(right)
     if at[0].size + at[1].size == 0:
@@ -207,7 +210,7 @@ def ridge_path(
         theta = minimised(theta, alpha).x
         X, Y = factors(theta)
         error = float(np.linalg.norm(A / norm - X @ Y)) if A.any() else 0.0
-        root = np.sqrt(norm)
+        root = np.sqrt(norm * 2.0 ** (exponent % 2)) * 2.0 ** (exponent // 2)
         path.append(RidgeSolution(alpha, root * X, root * Y, error))
     return path
 
@@ -237,6 +240,11 @@ def _checked(A: Any, left: Any, right: Any) -> tuple[np.ndarray, np.ndarray, np.
     return A, left, right
 
 
+def _checked_seed(random_state: Any) -> int | None:
+    """An integer of at least zero, or None."""
+    return None if random_state is None else check_count(random_state, "random_state", 0)
+
+
 def _refuse_complex(A: np.ndarray) -> None:
     """Real matrices only, where there is an optimisation."""
     if A.dtype.kind == "c":
@@ -247,16 +255,16 @@ def _refuse_complex(A: np.ndarray) -> None:
 
 def _exact(A: np.ndarray, blocks: tuple[Block, ...], n_units: int) -> tuple[np.ndarray, np.ndarray]:
     """Fit each class's entries by its best approximation of the class's rank."""
-    wide = np.complex128 if A.dtype.kind == "c" else np.float64
-    A = A.astype(wide)
-    X = np.zeros((A.shape[0], n_units), dtype=wide)
-    Y = np.zeros((n_units, A.shape[1]), dtype=wide)
+    A, exponent = over_power_of_two(A)
+    X = np.zeros((A.shape[0], n_units), dtype=A.dtype)
+    Y = np.zeros((n_units, A.shape[1]), dtype=A.dtype)
     for units, rows, columns, own in blocks:
         if own.size == 0:
             continue
         U, s, Vh = np.linalg.svd(np.where(own, A[np.ix_(rows, columns)], 0.0), full_matrices=False)
         rank = min(len(units), len(s))
-        root, units = np.sqrt(s[:rank]), units[:rank]
+        root, units = np.sqrt(s[:rank] * 2.0 ** (exponent % 2)), units[:rank]
+        root *= 2.0 ** (exponent // 2)
         X[np.ix_(rows, units)] = U[:, :rank] * root
         Y[np.ix_(units, columns)] = root[:, None] * Vh[:rank]
     return X, Y

@@ -9,15 +9,24 @@ one among them; signs and exponents come on top, and exponents are not limited.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from sketchlearn._kernels.rounding import quantise_complex, quantise_real
-from sketchlearn._validation import check_count
+from sketchlearn._validation import check_count, require_no_mask
 from sketchlearn.factorization.butterfly import Butterfly
 from sketchlearn.factorization.chains import Chain, product_of
-from sketchlearn.factorization.splits import columns, from_columns, from_rows, joined, rows
+from sketchlearn.factorization.splits import (
+    columns,
+    from_columns,
+    from_rows,
+    joined,
+    over_power_of_two,
+    rows,
+    scaled,
+)
 
 METHODS = ("optimal", "left-to-right", "pairwise", "round")
 # An exhaustive search takes a time of m 2^bits; a significand of float32 has 24, of float64 53.
@@ -46,7 +55,8 @@ def round_significand(x: np.ndarray, bits: int) -> np.ndarray:
     Raises
     ------
     TypeError, ValueError
-        If x is not numeric or not finite, or `bits` no integer from 1 to 53.
+        If x is not numeric or not finite, is rounded beyond the largest float64, or `bits` is no
+        integer from 1 to 53.
 
     Examples
     --------
@@ -55,14 +65,23 @@ def round_significand(x: np.ndarray, bits: int) -> np.ndarray:
     array([ 1. ,  1. ,  1.5, 96. ])
     """
     bits = _check_bits(bits, 53)
+    require_no_mask(x, "x")
     array = np.array(x, dtype=np.complex128 if np.iscomplexobj(x) else np.float64, order="C")
     if not np.isfinite(array).all():
         raise ValueError("x must be finite, got NaN or infinity")
-    if bits < 53:
-        words = array.reshape(-1).view(np.int64)
-        drop = 53 - bits
-        words += 1 << (drop - 1)
-        words &= ~((1 << drop) - 1)
+    if bits == 53:
+        return array
+    numbers = array.reshape(-1).view(np.float64)
+    # Subnormal numbers have a leading one of their own, which only the scaled ones show.
+    tiny = np.abs(numbers) < np.finfo(np.float64).tiny
+    numbers[tiny] *= 2.0**64
+    words = numbers.view(np.int64)
+    drop = 53 - bits
+    words += 1 << (drop - 1)
+    words &= ~((1 << drop) - 1)
+    numbers[tiny] *= 2.0**-64
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"x is rounded to infinity: it is too large for {bits} bits in float64")
     return array
 
 
@@ -107,8 +126,8 @@ def quantise_rank_one(x: np.ndarray, y: np.ndarray, bits: int) -> tuple[np.ndarr
     x, y = check_vector(x, "x"), check_vector(y, "y")
     if np.iscomplexobj(x) or np.iscomplexobj(y):
         x, y = x.astype(np.complex128), y.astype(np.complex128)
-    X, Y, _ = _quantised_pairs(*_unit_powers(x, y), bits)
-    return X[0] * _power_of_two(x), Y[0] * _power_of_two(y)
+    X, Y, _ = _quantised_pairs(x[None], y[None], bits)
+    return X[0], Y[0]
 
 
 def quantise(butterfly: Butterfly, bits: int, method: str = "optimal") -> Butterfly:
@@ -158,15 +177,18 @@ def quantise(butterfly: Butterfly, bits: int, method: str = "optimal") -> Butter
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     most = MOST[butterfly.dtype.name]
     bits = _check_bits(bits, most if method == "round" else MOST_SEARCHED)
-    wide = np.complex128 if butterfly.dtype.kind == "c" else np.float64
-    values, chain = [array.astype(wide) for array in butterfly.values], butterfly.chain
+    values, exponents = zip(*map(over_power_of_two, butterfly.values), strict=True)
+    chain = butterfly.chain
     ways = {
         "round": lambda: [round_significand(array, bits) for array in values],
         "left-to-right": lambda: _left_to_right(values, chain, bits),
         "pairwise": lambda: _pairwise(values, chain, bits),
     }
     tried = ways if method == "optimal" else {method: ways[method]}
-    found = [_as_butterfly(butterfly, way(), bits) for way in tried.values()]
+    found = [
+        _as_butterfly(butterfly, list(map(scaled, way(), exponents)), bits)
+        for way in tried.values()
+    ]
     return min(found, key=lambda one: one.relative_error or 0.0)
 
 
@@ -178,6 +200,7 @@ def check_vector(x: Any, name: str) -> np.ndarray:
     TypeError, ValueError
         If it is none.
     """
+    require_no_mask(x, name)
     vector = np.asarray(x)
     if vector.dtype.kind not in "biufc":
         raise TypeError(f"{name} must be numeric, got type {vector.dtype}")
@@ -201,26 +224,30 @@ def _check_bits(bits: Any, most: int) -> int:
     return bits
 
 
-def _power_of_two(x: np.ndarray) -> float:
-    """The power of two below the largest modulus of a part, or 1."""
-    size = float(np.abs(x).max())
-    return 1.0 if size == 0.0 else float(np.ldexp(1.0, int(np.frexp(size)[1]) - 1))
-
-
-def _unit_powers(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each vector over its power of two, which changes no significand, as a single row."""
-    return x[None] / _power_of_two(x), y[None] / _power_of_two(y)
+def _exponents(X: np.ndarray) -> np.ndarray:
+    """For each row the power of two that is about the largest modulus of a part, as a column."""
+    return np.frexp(np.maximum(np.abs(X.real), np.abs(X.imag)).max(axis=1, keepdims=True))[1]
 
 
 def _quantised_pairs(
     X: np.ndarray, Y: np.ndarray, bits: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Quantise x_i y_i^T for each row i; give the rows and the multipliers mu_i of y_i."""
+    # Over powers of two, which change no significand, no square over- or underflows.
+    of_X, of_Y = _exponents(X), _exponents(Y)
+    X, Y = scaled(X, -of_X), scaled(Y, -of_Y)
     if X.shape[1] > Y.shape[1]:
-        Y_out, X_out, _ = _quantised_pairs(Y, X, bits)
+        Y_out, X_out, _ = _searched(Y, X, bits)
         square = np.sum(np.abs(X_out) ** 2, axis=1)
         product = np.sum(X_out.conj() * X, axis=1)
-        return X_out, Y_out, product / np.where(square == 0.0, 1.0, square)
+        multipliers = product / np.where(square == 0.0, 1.0, square)
+    else:
+        X_out, Y_out, multipliers = _searched(X, Y, bits)
+    return scaled(X_out, of_X), scaled(Y_out, of_Y), multipliers
+
+
+def _searched(X: np.ndarray, Y: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `_quantised_pairs`, for rows of about one, by a search over multiples of those of X."""
     X, Y = np.ascontiguousarray(X), np.ascontiguousarray(Y)
     X_out, Y_out = np.zeros_like(X), np.zeros_like(Y)
     multipliers = np.zeros(len(X), dtype=X.dtype)
@@ -247,7 +274,7 @@ def _candidates() -> np.ndarray:
     return 2.0 ** (n / N_CANDIDATES) * np.exp(0.5j * np.pi * turns)
 
 
-def _left_to_right(values: list[np.ndarray], chain: Chain, bits: int) -> list[np.ndarray]:
+def _left_to_right(values: Sequence[np.ndarray], chain: Chain, bits: int) -> list[np.ndarray]:
     """Quantise columns of each factor against rows of all that stands to its right."""
     tails = [values[-1]]
     for place in range(len(chain) - 2, 0, -1):
@@ -270,7 +297,7 @@ def _left_to_right(values: list[np.ndarray], chain: Chain, bits: int) -> list[np
     return [*result, round_significand(now, bits)]
 
 
-def _pairwise(values: list[np.ndarray], chain: Chain, bits: int) -> list[np.ndarray]:
+def _pairwise(values: Sequence[np.ndarray], chain: Chain, bits: int) -> list[np.ndarray]:
     """Quantise neighbours together, the first with the second and so on."""
     result = []
     for place in range(0, len(chain) - 1, 2):
@@ -309,8 +336,8 @@ def _as_butterfly(original: Butterfly, values: list[np.ndarray], bits: int) -> B
     """Factors of few bits as a butterfly that knows its error."""
     kept = [_without_dust(array, bits).astype(original.dtype) for array in values]
     result = Butterfly(kept, original.chain, permutation=original.permutation, bits=bits)
-    exact = original.toarray()
+    exact, exponent = over_power_of_two(original.toarray())
     norm = np.linalg.norm(exact)
-    error = np.linalg.norm(exact - result.toarray())
+    error = np.linalg.norm(exact - scaled(result.toarray().astype(exact.dtype), -exponent))
     result.relative_error = float(error / norm) if norm > 0.0 else 0.0
     return result

@@ -165,3 +165,19 @@ def joined(values: np.ndarray, others: np.ndarray, left: Pattern, right: Pattern
     M = columns(values, left, right) @ rows(others, left, right)
     whole = left.times(right)
     return M.transpose(0, 3, 4, 2, 1, 5).reshape(whole.a, whole.d, whole.b, whole.c)
+
+
+def over_power_of_two(A: np.ndarray) -> tuple[np.ndarray, int]:
+    """Give a copy in double precision over 2^e, and e: its largest part is in [1/2, 1) or zero."""
+    A = np.array(A, dtype=np.complex128 if A.dtype.kind == "c" else np.float64, order="C")
+    # Of a complex number, the modulus may be too large for a float64 where no part is.
+    largest = max(float(np.abs(part).max(initial=0.0)) for part in (A.real, A.imag))
+    exponent = int(np.frexp(largest)[1])
+    return scaled(A, -exponent), exponent
+
+
+def scaled(array: np.ndarray, power: int | np.ndarray) -> np.ndarray:
+    """Multiply by powers of two, in steps none of which over- or underflows by itself."""
+    half = power // 2
+    product: np.ndarray = array * np.ldexp(1.0, half) * np.ldexp(1.0, power - half)
+    return product

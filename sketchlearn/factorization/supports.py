@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, final
 
 import numpy as np
 
-from sketchlearn._validation import check_positive
+from sketchlearn._validation import check_positive, require_no_mask
 from sketchlearn.factorization.witnesses import (
     Witness,
     factors_near_target,
@@ -198,6 +198,7 @@ def check_support(support: Any, name: str) -> np.ndarray:
     TypeError, ValueError
         If it is no matrix of zeros and ones.
     """
+    require_no_mask(support, name)
     array = np.asarray(support)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold zeros and ones, got type {array.dtype}")

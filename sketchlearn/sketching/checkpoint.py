@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from sketchlearn._atomic import write_atomically
 from sketchlearn._validation import check_positive
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
-from sketchlearn.sketching.atomic import write_atomically
 from sketchlearn.sketching.container import FileKind
 from sketchlearn.sketching.passes import Progress
 from sketchlearn.sketching.serialization import COUNTS

@@ -9,11 +9,11 @@ from typing import Any, Self, final
 
 import numpy as np
 
+from sketchlearn._atomic import write_atomically
 from sketchlearn._validation import check_count
 from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching.accumulation import LARGEST_TOTAL_UNITS, WEIGHT_UNIT
-from sketchlearn.sketching.atomic import write_atomically
 from sketchlearn.sketching.serialization import SKETCH_FILE, StoredSketch, encoded
 
 FEATURE_UNIT = 2.0**-21
