@@ -17,13 +17,14 @@ PACKAGE = ROOT / "sketchlearn"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # layer: the layers that it may import. Every module but a kernel may use the common ones.
-COMMON = {"exceptions", "_atomic", "_threads", "_validation"}
+COMMON = {"exceptions", "_atomic", "_strict_json", "_threads", "_validation"}
 BELOW_SKETCHING = {"_kernels", "frequencies"}
 BELOW_DECODERS = BELOW_SKETCHING | {"sketching", "atoms"}
 LAYERS = {
     "_kernels": set(),
     "exceptions": set(),
     "_atomic": set(),
+    "_strict_json": set(),
     "_threads": set(),
     "_validation": {"exceptions"},
     "frequencies": {"_kernels"} | COMMON,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from test_frequencies import operator
 
 from sketchlearn import Checkpoint, Sketch, Sketcher, SketchFormatError
+from sketchlearn._strict_json import parsed_json, shallow_json
 from sketchlearn.frequencies import DenseFrequencies
 from sketchlearn.sketching import container, serialization
 
@@ -237,6 +238,23 @@ def test_states_that_are_none(text, checkpoint_bytes, tmp_path):
     path.write_bytes(container.laid_out(arrays, {**metadata, "state": text}))
     with pytest.raises(SketchFormatError):
         Checkpoint(path).load()
+
+
+@pytest.mark.parametrize("opening", ["[", "{", '{"a":', '[{"a":'])
+def test_brackets_within_brackets_are_refused_whatever_the_limit_of_recursion(opening):
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    try:
+        for parse in (parsed_json, shallow_json):
+            with pytest.raises(ValueError, match="more than 32 deep"):
+                parse(100_000 * opening)
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def test_brackets_in_strings_are_no_brackets():
+    text = json.dumps({"a": ["[" * 100, '\\"{' * 100], "b": [[1], {"c": "]"}]})
+    assert parsed_json(text) == shallow_json(text) == json.loads(text)
 
 
 # Loads a file where no more memory can be had than a small one takes.

@@ -8,8 +8,9 @@ import pytest
 import safetensors.numpy
 from test_frequencies import operator
 
+from sketchlearn import _atomic
 from sketchlearn.exceptions import SketchFormatError
-from sketchlearn.sketching import Sketch, Sketcher, atomic, container, serialization
+from sketchlearn.sketching import Sketch, Sketcher, container, serialization
 
 GOLDEN = Path(__file__).parent / "golden" / "sketch_v1.safetensors"
 
@@ -178,7 +179,7 @@ def test_a_full_disk_passes_through(tmp_path, monkeypatch):
     def onto_full_disk(path, mode):
         return open("/dev/full", "wb")
 
-    monkeypatch.setattr(atomic, "open", onto_full_disk, raising=False)
+    monkeypatch.setattr(_atomic, "open", onto_full_disk, raising=False)
     with pytest.raises(OSError, match="No space left") as caught:
         small_sketch().save(tmp_path / "a.sketch")
     assert caught.value.errno == errno.ENOSPC

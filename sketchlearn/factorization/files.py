@@ -12,6 +12,7 @@ import numpy as np
 import safetensors.numpy
 
 from sketchlearn._atomic import write_atomically
+from sketchlearn._strict_json import shallow_json
 from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.factorization.chains import Chain, check_chain
 from sketchlearn.factorization.packing import pack, unpack
@@ -74,7 +75,7 @@ def read_factors(path: str | os.PathLike[str]) -> Contents:
         arrays = safetensors.numpy.load(data)
         if _digest(arrays, header["butterfly"]) != header["digest"]:
             raise ModelFormatError("the butterfly's digest does not match: the file was altered")
-        return _contents(arrays, json.loads(header["butterfly"]))
+        return _contents(arrays, shallow_json(header["butterfly"]))
     except ModelFormatError:
         raise
     except Exception as error:  # The library raises whatever its parser met.
@@ -101,7 +102,7 @@ def _header(data: bytes) -> dict[str, str]:
     """Metadata of a safetensors file."""
     length = int.from_bytes(data[:8], "little")
     try:
-        header = json.loads(data[8 : 8 + length].decode("utf-8"))["__metadata__"]
+        header = shallow_json(data[8 : 8 + length])["__metadata__"]
         return {str(name): str(text) for name, text in header.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFormatError(

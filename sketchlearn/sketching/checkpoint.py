@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sketchlearn._atomic import write_atomically
+from sketchlearn._strict_json import canonical_json, parsed_json, shallow_json
 from sketchlearn._validation import check_positive
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
 from sketchlearn.sketching.container import FileKind
@@ -20,7 +20,6 @@ from sketchlearn.sketching.passes import Progress
 from sketchlearn.sketching.serialization import COUNTS
 from sketchlearn.sketching.sketch import Sketch
 from sketchlearn.sketching.sources import RowSource
-from sketchlearn.sketching.strict_json import canonical_json, parsed_json
 
 # Of a part's identity, and of what was asked.
 DIGEST_BYTES = 16
@@ -301,7 +300,7 @@ def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPa
 @CHECKPOINT_FILE.reads(1)
 def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPass:
     """Return what a file of version 1 holds: it has texts where the next one has digests."""
-    state = json.loads(metadata["state"])
+    state = shallow_json(metadata["state"])
     progress = _progress(arrays, state, state["current"], state["skipped"])
     identities = [_digest(text) for text in state["identities"]]
     asked, columns = _digest(state["query"]["asked"]).hex(), _columns(state["query"]["columns"])

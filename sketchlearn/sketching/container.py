@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import math
 import os
 import stat
@@ -30,7 +29,7 @@ from typing import Any, BinaryIO, ClassVar, Generic, TypeVar, final
 import numpy as np
 import safetensors.numpy
 
-from sketchlearn.sketching.strict_json import canonical_json
+from sketchlearn._strict_json import canonical_json, shallow_json
 
 Content = TypeVar("Content")
 # From a file's arrays and metadata to what it holds; a ValueError where that makes no sense.
@@ -73,7 +72,7 @@ class Start:
     def format(self) -> str | None:
         """The format that the header says, or None where there is no such header."""
         try:
-            return str(json.loads(self.data[8:])["__metadata__"]["format"])
+            return str(shallow_json(self.data[8:])["__metadata__"]["format"])
         except NONSENSE:
             return None
 
@@ -232,7 +231,7 @@ class FileKind(Generic[Content]):
                 f"{len(start)}"
             )
         try:
-            arrays = json.loads(start[8:].decode("ascii"))
+            arrays = shallow_json(start[8:].decode("ascii"))
             metadata = {str(name): str(text) for name, text in arrays.pop("__metadata__").items()}
         except NONSENSE as error:
             raise self.error(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections import Counter
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sketchlearn._strict_json import shallow_json
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sketching.sources.arrow_values import (
     arrow_package,
@@ -181,7 +181,7 @@ def _stored_index(schema: Any) -> set[str]:
     """Columns that hold an index, as the metadata of pandas say or as they are called."""
     stored = {name for name in schema.names if STORED_INDEX.fullmatch(name)}
     try:
-        index = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
+        index = shallow_json((schema.metadata or {})[b"pandas"])["index_columns"]
     except (KeyError, TypeError, ValueError):
         return stored
     # What is not a name describes a range, which is not stored.
