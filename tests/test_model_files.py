@@ -40,9 +40,8 @@ ROWS = np.random.default_rng(0).normal(size=(600, 2)) + 8.0 * np.arange(3).repea
 
 
 def fitted(**parameters):
-    return CompressiveKMeans(
-        **{"n_clusters": 3, "n_frequencies": 60, "random_state": 0, **parameters}
-    ).fit(ROWS)
+    size = {} if "sketcher" in parameters else {"n_frequencies": 60}
+    return CompressiveKMeans(**{"n_clusters": 3, "random_state": 0, **size, **parameters}).fit(ROWS)
 
 
 @pytest.fixture(scope="module")
