@@ -80,9 +80,9 @@ def test_fitted_attributes(fitted):
 def test_parameters_are_stored_as_they_come_and_stay():
     given = {
         "n_clusters": np.int64(3),
-        "sketcher": Sketcher(70),
-        "n_frequencies": 70,
-        "scale": 1.5,
+        "sketcher": Sketcher(70, scale=1.5),
+        "n_frequencies": "auto",
+        "scale": "auto",
         "decoder": CLOMPR(n_starts=50),
         "n_init": 2,
         "keep_pilot": False,

@@ -372,11 +372,12 @@ class CompressiveEstimator(TakesRows, ABC):
         m = family.operator.n_frequencies
         has_pilot = on_pilot and self.sketcher_.pilot_ is not None
         least = wanted // 2 + 1 if has_pilot else wanted
+        needed = "more than one for each" if has_pilot else "two for each where no pilot helps"
         if self._n_atoms <= m < least:
             warnings.warn(
                 f"a sketch of {m} frequencies has {2 * m} numbers for the {wanted} parameters of "
                 f"{self._n_atoms} atoms ({type(family).__name__} in {family.n_features} "
-                "dimensions), too few to determine them: sketch with "
+                f"dimensions), too few to determine them ({needed}): sketch with "
                 f"n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least}), "
                 "or ask for fewer clusters or components",
                 UserWarning,
