@@ -1,6 +1,7 @@
 """The estimator's surface: what it promises, whatever the data."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -376,14 +377,16 @@ def test_fewer_numbers_than_parameters_are_told(model):
         assert found < 1.05 * KMeans(6, n_init=10, random_state=0).fit(X).inertia_
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_sketch_alone_needs_two_numbers_for_each_parameter():
     X = make_blobs(5000, n_features=5, centers=6, random_state=3)[0]
     sketcher = Sketcher(40, n_clusters=6, random_state=0)
-    with pytest.warns(UserWarning, match=r"80 numbers for the 41 .*at least 41"):
+    with pytest.warns(ConvergenceWarning, match=r"80 numbers for the 41 .*at least 41"):
         CompressiveKMeans(6, random_state=0).fit_sketch(sketcher.fit(X).sketch(X))
     # With the pilot, one for each will do.
-    CompressiveKMeans(6, sketcher=clone(sketcher), random_state=0).fit(X)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        CompressiveKMeans(6, sketcher=clone(sketcher), random_state=0).fit(X)
+    assert not any("numbers for the" in str(each.message) for each in caught)
 
 
 def test_integer_weights_are_repetitions_and_a_common_factor_counts_nothing():

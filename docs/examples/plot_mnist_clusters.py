@@ -55,7 +55,7 @@ class Clustering:
     n_frequencies : int
         Size m of the sketch; 0 for k-means.
     is_warned : bool
-        Whether the decode warned that it probably missed clusters.
+        Whether the decode warned that its result is doubtful.
     """
 
     labels: NDArray[np.integer]
@@ -317,7 +317,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for size, trials in results.items():
         if n_warned := sum(trial.is_warned for trial in trials):
             console.print(
-                f"{size} kd: {n_warned} of {len(trials)} decodes warned that clusters are missing"
+                f"{size} kd: {n_warned} of {len(trials)} decodes warned of a doubtful result"
             )
     options.figure.parent.mkdir(parents=True, exist_ok=True)
     draw(data, rows, results[max(SIZES)][0], results).savefig(options.figure, dpi=150)

@@ -380,7 +380,7 @@ class CompressiveEstimator(TakesRows, ABC):
                 f"dimensions), too few to determine them ({needed}): sketch with "
                 f"n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least}), "
                 "or ask for fewer clusters or components",
-                UserWarning,
+                ConvergenceWarning,
                 stacklevel=5,
             )
 
