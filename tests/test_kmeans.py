@@ -377,16 +377,15 @@ def test_fewer_numbers_than_parameters_are_told(model):
         assert found < 1.05 * KMeans(6, n_init=10, random_state=0).fit(X).inertia_
 
 
-def test_a_sketch_alone_needs_two_numbers_for_each_parameter():
+@pytest.mark.parametrize(("has_pilot", "is_told"), [(False, True), (True, False)])
+def test_a_sketch_alone_needs_two_numbers_for_each_parameter(has_pilot, is_told):
     X = make_blobs(5000, n_features=5, centers=6, random_state=3)[0]
     sketcher = Sketcher(40, n_clusters=6, random_state=0)
-    with pytest.warns(ConvergenceWarning, match=r"80 numbers for the 41 .*at least 41"):
-        CompressiveKMeans(6, random_state=0).fit_sketch(sketcher.fit(X).sketch(X))
-    # With the pilot, one for each will do.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        CompressiveKMeans(6, sketcher=clone(sketcher), random_state=0).fit(X)
-    assert not any("numbers for the" in str(each.message) for each in caught)
+        CompressiveKMeans(6, sketcher=sketcher, keep_pilot=has_pilot, random_state=0).fit(X)
+    told = "80 numbers for the 41 parameters"
+    assert any(told in str(each.message) for each in caught) == is_told
 
 
 def test_integer_weights_are_repetitions_and_a_common_factor_counts_nothing():
