@@ -155,7 +155,7 @@ def test_a_smaller_scale_asks_for_more_axes(wide):
 
 
 def test_equal_rows_have_no_axes():
-    sketcher = Sketcher(100, n_clusters=1, random_state=0).fit(np.ones((5, D)))
+    sketcher = Sketcher(200, n_clusters=1, random_state=0).fit(np.ones((5, D)))
     sketch = sketcher.sketch(np.ones((5, D)))
     assert principal_part(sketch, 1) is None
     model = CompressiveKMeans(1, random_state=0).fit_sketch(sketch)
