@@ -7,7 +7,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sketchlearn.decoders import count_clusters, synthesize
     from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans, load_model
     from sketchlearn.exceptions import (
         EmptySketchError,
@@ -16,7 +15,11 @@ if TYPE_CHECKING:
         SketchMismatchError,
         SourceError,
     )
-    from sketchlearn.sketching import Checkpoint, Sketch, Sketcher, compare, open_source
+    from sketchlearn.model_selection import count_clusters
+    from sketchlearn.sketches import Sketch, compare
+    from sketchlearn.sketching import Checkpoint, Sketcher
+    from sketchlearn.sources import open_source
+    from sketchlearn.synthesis import synthesize
 
 __version__ = "0.1.0"
 
@@ -41,7 +44,10 @@ __all__ = [
 
 # Folders whose public names these are. They are imported when a name is first asked for, so that
 # the command line can answer an interrupt from its first moment on.
-_FOLDERS = ("exceptions", "frequencies", "sketching", "atoms", "decoders", "estimators")
+_FOLDERS = (
+    *("exceptions", "sources", "frequencies", "features", "sketches", "sketching", "atoms"),
+    *("decoders", "model_selection", "synthesis", "estimators"),
+)
 
 
 def __getattr__(name: str) -> Any:

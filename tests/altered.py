@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from sketchlearn.sketching import container
+from sketchlearn.files import container
 
 
 def taken_apart(data):

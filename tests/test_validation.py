@@ -3,12 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from sketchlearn._validation import (
-    check_count,
-    check_positive,
-    check_sample_weight,
-    thread_count,
-)
+from sketchlearn._validation import check_count, check_positive, check_sample_weight, thread_count
 
 
 def test_counts():

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from sketchlearn import Sketch
 from sketchlearn.estimators.model_files import MODEL_FILE, StoredModel
+from sketchlearn.files.container import start_of
+from sketchlearn.sketches.format import SKETCH_FILE
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE
-from sketchlearn.sketching.container import start_of
-from sketchlearn.sketching.passes import Progress
-from sketchlearn.sketching.serialization import SKETCH_FILE
+from sketchlearn.sketching.pass_state import Progress
 
 
 def described(path: Path) -> dict[str, object]:

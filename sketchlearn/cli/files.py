@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sketchlearn import Sketch, load_model
-from sketchlearn._atomic import require_replaceable
 from sketchlearn.cli.options import ARRAY_ENDINGS, TABLE_ENDINGS, TEXT_ENDINGS
-from sketchlearn.sketching import RowSource
-from sketchlearn.sketching.container import format_of
+from sketchlearn.files.atomic import require_replaceable
+from sketchlearn.files.container import format_of
+from sketchlearn.sources.source import RowSource
 
 Content = TypeVar("Content")
 # What is read where a directory is.

@@ -12,7 +12,6 @@ import numpy as np
 import typer
 
 from sketchlearn import SourceError
-from sketchlearn._atomic import replaced_when_done
 from sketchlearn.cli.files import model_in, require_writable
 from sketchlearn.cli.options import (
     TABLE_ENDINGS,
@@ -27,7 +26,9 @@ from sketchlearn.cli.options import (
     names_in,
 )
 from sketchlearn.cli.reporting import note, progress_bar
-from sketchlearn.sketching import RowSource, open_source
+from sketchlearn.files.atomic import replaced_when_done
+from sketchlearn.sources.opening import open_source
+from sketchlearn.sources.source import RowSource
 
 # Text that names columns in each line: endings, compressed or not.
 JSON_LINES = tuple(ending for ending in TEXT_ENDINGS if ending.startswith((".jsonl", ".ndjson")))

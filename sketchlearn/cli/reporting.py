@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from sketchlearn._progress import on_progress
 from sketchlearn.cli.signals import raised_signals, told_if_stopped
-from sketchlearn.decoders import on_progress
 
 FAILED = 1
 # What the library's messages call parameters, and what the command line has in their place.

@@ -11,12 +11,7 @@ import typer
 from sketchlearn import Checkpoint, Sketch, Sketcher, SketchMismatchError, SourceError
 from sketchlearn import compare as compared
 from sketchlearn.cli.descriptions import described
-from sketchlearn.cli.files import (
-    has_format,
-    named,
-    require_writable,
-    sketch_in,
-)
+from sketchlearn.cli.files import has_format, named, require_writable, sketch_in
 from sketchlearn.cli.options import (
     AsJson,
     Clusters,
@@ -40,8 +35,9 @@ from sketchlearn.cli.options import (
 from sketchlearn.cli.printing import print_values
 from sketchlearn.cli.reporting import note, progress_bar, say
 from sketchlearn.cli.signals import told_if_stopped
-from sketchlearn.sketching import RowSource, open_source
-from sketchlearn.sketching.serialization import SKETCH_FILE
+from sketchlearn.sketches.format import SKETCH_FILE
+from sketchlearn.sources.opening import open_source
+from sketchlearn.sources.source import RowSource
 
 SketchFiles = Annotated[list[Path], typer.Argument(help="Sketch files.", show_default=False)]
 

@@ -1,25 +1,22 @@
 """From a sketch to a mixture, without the data."""
 
+from sketchlearn._progress import DecodeProgress, on_progress, progress_line
 from sketchlearn.decoders.best_of import BestOf, different_ways
-from sketchlearn.decoders.clompr import CLOMPR
-from sketchlearn.decoders.cloud_em import CloudEM, is_identified
 from sketchlearn.decoders.decoder import Decoder, Mixture, n_parameters
 from sketchlearn.decoders.given_atoms import GivenAtoms
-from sketchlearn.decoders.mean_shift import MeanShift
-from sketchlearn.decoders.model_selection import ClusterCount, count_clusters
-from sketchlearn.decoders.particles import Particles
+from sketchlearn.decoders.greedy.clompr import CLOMPR
+from sketchlearn.decoders.greedy.mean_shift import MeanShift
+from sketchlearn.decoders.greedy.splitting import Splitting
 from sketchlearn.decoders.point_clustering import cluster_points, clusters_of_points
 from sketchlearn.decoders.principal import PrincipalPart, principal_part
-from sketchlearn.decoders.progress import DecodeProgress, on_progress, progress_line
 from sketchlearn.decoders.row_mixture import is_unbounded, mixture_of_clusters, mixture_of_rows
-from sketchlearn.decoders.splitting import Splitting
-from sketchlearn.decoders.synthesis import synthesize
+from sketchlearn.decoders.surrogates.em import CloudEM, is_identified
+from sketchlearn.decoders.surrogates.kmeans import Particles
 
 __all__ = [
     "CLOMPR",
     "BestOf",
     "CloudEM",
-    "ClusterCount",
     "DecodeProgress",
     "Decoder",
     "GivenAtoms",
@@ -30,7 +27,6 @@ __all__ = [
     "Splitting",
     "cluster_points",
     "clusters_of_points",
-    "count_clusters",
     "different_ways",
     "is_identified",
     "is_unbounded",
@@ -40,5 +36,4 @@ __all__ = [
     "on_progress",
     "principal_part",
     "progress_line",
-    "synthesize",
 ]

@@ -7,12 +7,12 @@ from typing import Literal, final
 
 import numpy as np
 
+from sketchlearn._progress import begin
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.decoder import Decoder, Mixture
-from sketchlearn.decoders.mean_shift import MeanShift
-from sketchlearn.decoders.progress import begin
-from sketchlearn.decoders.splitting import Splitting
-from sketchlearn.sketching import Sketch
+from sketchlearn.decoders.greedy.mean_shift import MeanShift
+from sketchlearn.decoders.greedy.splitting import Splitting
+from sketchlearn.sketches.sketch import Sketch
 
 # While an atom seems to be missing; while clusters certainly are.
 MOST_DECODES, MOST_DECODES_IF_BAD = 3, 6

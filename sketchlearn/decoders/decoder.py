@@ -8,11 +8,11 @@ from typing import final
 
 import numpy as np
 
+from sketchlearn._progress import tell
 from sketchlearn.atoms import AtomFamily
-from sketchlearn.decoders.progress import tell
 from sketchlearn.decoders.refinement import Fit
 from sketchlearn.exceptions import SketchMismatchError
-from sketchlearn.sketching import Sketch
+from sketchlearn.sketches.sketch import Sketch
 
 # Goodness of fit up to which a residual is taken for noise.
 NOISE = 1.5

@@ -10,9 +10,9 @@ import numpy as np
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
-from sketchlearn.decoders.mean_shift import SHAPE_PRECISION
+from sketchlearn.decoders.greedy.mean_shift import SHAPE_PRECISION
 from sketchlearn.decoders.refinement import adjust, reweighted
-from sketchlearn.sketching import Sketch
+from sketchlearn.sketches.sketch import Sketch
 
 
 @final

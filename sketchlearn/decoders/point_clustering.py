@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
+from sketchlearn._progress import begin
 from sketchlearn._threads import OneThread
-from sketchlearn.decoders.progress import begin
 
 # Standard errors by which another start has to win.
 SIGNIFICANT = 2.0

@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
+from sketchlearn._progress import begin
 from sketchlearn._threads import OneThread
 from sketchlearn.atoms import CovarianceType, GaussianFamily
 from sketchlearn.decoders.decoder import Mixture
-from sketchlearn.decoders.progress import begin
 
 # Least variance, in parts of the squared scale, of the atoms that EM starts from: from a narrower
 # one it would never leave the few points beneath it.

@@ -8,10 +8,11 @@ import numpy as np
 
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import SphericalGaussian
-from sketchlearn.decoders.cloud import gaussian
 from sketchlearn.decoders.decoder import Mixture
+from sketchlearn.decoders.surrogates.points import gaussian
 from sketchlearn.frequencies import DenseFrequencies, FrequencyOperator
-from sketchlearn.sketching import Sketch, n_principal
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching import n_principal
 
 # How far the box reaches along an axis, in standard deviations, where its corners are farther: one
 # row in a thousand may lie there by itself.

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import nnls
 
+from sketchlearn._progress import tell
 from sketchlearn.atoms import AtomFamily
-from sketchlearn.decoders.lbfgs import minimise
-from sketchlearn.decoders.progress import tell
+from sketchlearn.optim.lbfgs import minimise
 
 # Relative to the mean squared norm: what separates atoms that are equal.
 RIDGE = 1e-6

@@ -12,12 +12,7 @@ from sklearn.mixture import GaussianMixture
 from sketchlearn._threads import OneThread, on_one_blas_thread
 from sketchlearn.atoms import CovarianceType, GaussianFamily
 from sketchlearn.decoders.decoder import Mixture, n_parameters
-from sketchlearn.decoders.point_mixture import (
-    as_matrices,
-    mixture_of_points,
-    repeated,
-    run_em,
-)
+from sketchlearn.decoders.point_mixture import as_matrices, mixture_of_points, repeated, run_em
 from sketchlearn.sketching.pilot import least_share, shares_values
 
 # Weights (k,), means (k, d), covariances (k, d, d).

@@ -19,7 +19,8 @@ from sketchlearn.distributed.rows import naming
 from sketchlearn.distributed.sample import Sample, plan
 from sketchlearn.distributed.sums import Sums
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.sketching import Sketch, Sketcher
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching import Sketcher
 
 # How many results one task of the tree merges.
 FAN_IN = 8

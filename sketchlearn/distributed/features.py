@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sketchlearn.sketching import open_source
-from sketchlearn.sketching.sources.arrow_columns import ENTRY, STORED_INDEX, UNNAMED
-from sketchlearn.sketching.sources.arrow_values import arrow_package
+from sketchlearn.sources.arrow_columns import ENTRY, STORED_INDEX, UNNAMED
+from sketchlearn.sources.arrow_values import arrow_package
+from sketchlearn.sources.opening import open_source
 
 
 def features_of(

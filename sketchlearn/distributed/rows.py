@@ -18,10 +18,10 @@ from sketchlearn._validation import (
     require_real,
 )
 from sketchlearn.distributed.features import column_of
-from sketchlearn.sketching import RowSource, open_source
-from sketchlearn.sketching.sources import Chunk
-from sketchlearn.sketching.sources.arrays import MemoryPart
-from sketchlearn.sketching.sources.arrow_values import arrow_package
+from sketchlearn.sources.arrays import MemoryPart
+from sketchlearn.sources.arrow_values import arrow_package
+from sketchlearn.sources.opening import open_source
+from sketchlearn.sources.source import Chunk, RowSource
 
 # What weights that are no column are called among the columns of a partition.
 WEIGHTS = "sample_weight"

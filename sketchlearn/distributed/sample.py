@@ -12,8 +12,8 @@ from sketchlearn._validation import draw_seed
 from sketchlearn.distributed.rows import Rows
 from sketchlearn.distributed.sums import require_finite, require_weights
 from sketchlearn.sketching import Sketcher, pilot_size
-from sketchlearn.sketching.choice import check_choices
 from sketchlearn.sketching.pilot import CANDIDATES_A_ROW
+from sketchlearn.sketching.tuning import check_choices
 
 SAMPLE_BYTES = 2**25
 

@@ -26,7 +26,8 @@ from sketchlearn.distributed.rows import Query, Rows, naming
 from sketchlearn.distributed.sample import Sample, candidates, plan
 from sketchlearn.distributed.sums import Sums, require_features
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.sketching import Sketch, Sketcher
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching import Sketcher
 
 # Tasks that add the partitions' sums; their results are added here.
 N_MERGES = 8

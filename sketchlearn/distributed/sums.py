@@ -10,14 +10,11 @@ import numpy as np
 
 from sketchlearn._validation import check_sample_weight
 from sketchlearn.distributed.rows import Rows
-from sketchlearn.frequencies import Accumulator, FrequencyOperator
-from sketchlearn.sketching import Sketch
-from sketchlearn.sketching.accumulation import (
-    WEIGHT_UNIT,
-    BadEntryError,
-    require_mean_weight,
-    weight_units,
-)
+from sketchlearn.features.accumulator import Accumulator
+from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketches.fixed_point import WEIGHT_UNIT, require_mean_weight, weight_units
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching.accumulation import BadEntryError
 from sketchlearn.sketching.passes import sketch_of
 
 # Bytes of each count: weights beyond the largest total have no meaning, their squares fit too.

@@ -1,8 +1,8 @@
 """The scikit-learn surface: validate, sketch, decode, set attributes."""
 
+from sketchlearn.estimators.gaussian_mixture import CompressiveGaussianMixture
 from sketchlearn.estimators.kmeans import CompressiveKMeans
 from sketchlearn.estimators.loading import load_model
-from sketchlearn.estimators.mixture import CompressiveGaussianMixture
 from sketchlearn.estimators.model_files import allow_rows_in_pickles
 
 __all__ = [

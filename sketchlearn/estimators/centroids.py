@@ -18,7 +18,9 @@ from sketchlearn.decoders import (
     clusters_of_points,
     different_ways,
 )
-from sketchlearn.sketching import Sketch, Sketcher, calibrated_weights
+from sketchlearn.sketches.calibration import calibrated_weights
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching import Sketcher
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,12 +17,13 @@ from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import Decoder, MeanShift, Mixture, principal_part
 from sketchlearn.decoders.decoder import HIGH_SPREAD
 from sketchlearn.estimators.centroids import WeightedPilot, decoder_for, settled
-from sketchlearn.estimators.compressive import CompressiveEstimator, nearest_order
 from sketchlearn.estimators.rows import require_some
+from sketchlearn.estimators.sketch_estimator import CompressiveEstimator, nearest_order
 from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.estimators.weights import weighted_sum
-from sketchlearn.sketching import Sketch, Sketcher
-from sketchlearn.sketching.sources.source import chunk_rows
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching import Sketcher
+from sketchlearn.sources.source import chunk_rows
 
 # What only a second look at the rows tells.
 ABOUT_FITTED_ROWS = {"labels_", "inertia_"}

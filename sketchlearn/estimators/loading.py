@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from sketchlearn.estimators.gaussian_mixture import CompressiveGaussianMixture
 from sketchlearn.estimators.kmeans import CompressiveKMeans
-from sketchlearn.estimators.mixture import CompressiveGaussianMixture
 from sketchlearn.estimators.model_files import SavedAsFile, StoredModel
 from sketchlearn.exceptions import ModelFormatError
 

@@ -15,16 +15,17 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sketchlearn._atomic import write_atomically
-from sketchlearn._strict_json import canonical_json, parsed_json
 from sketchlearn._validation import thread_count
 from sketchlearn.decoders import Decoder
 from sketchlearn.estimators.sound_values import check_arrays, check_numbers
 from sketchlearn.estimators.stored_objects import PLAIN, from_json, to_json
 from sketchlearn.exceptions import ModelFormatError
-from sketchlearn.sketching import Sketch, Sketcher
-from sketchlearn.sketching.choice import check_choices
-from sketchlearn.sketching.container import NONSENSE, FileKind
+from sketchlearn.files.atomic import write_atomically
+from sketchlearn.files.container import NONSENSE, FileKind
+from sketchlearn.files.strict_json import canonical_json, parsed_json
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching import Sketcher
+from sketchlearn.sketching.tuning import check_choices
 
 # Fitted numbers that a model may lack.
 OPTIONAL_NUMBERS = {"inertia_", "_weight_exponent"}

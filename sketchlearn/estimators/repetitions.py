@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sketchlearn.sketching import Sketch
+from sketchlearn.sketches.sketch import Sketch
 
 # Weights up to which float64 has all integers.
 LARGEST_INTEGER = 2.0**53

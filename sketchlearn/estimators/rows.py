@@ -9,15 +9,13 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sketchlearn._validation import (
-    check_sample_weight,
-    draw_seed,
-    require_weights,
-)
+from sketchlearn._validation import check_sample_weight, draw_seed, require_weights
 from sketchlearn.estimators.model_files import SavedAsFile
-from sketchlearn.sketching import RowSource, Sketch, Sketcher, open_source
-from sketchlearn.sketching.sources import Chunk, is_source, rows_as_fitted, weight_column
-from sketchlearn.sketching.sources.source import chunk_rows
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching import Sketcher
+from sketchlearn.sources.frames import rows_as_fitted
+from sketchlearn.sources.opening import is_source, open_source, weight_column
+from sketchlearn.sources.source import Chunk, RowSource, chunk_rows
 
 
 class TakesRows(SavedAsFile):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sketchlearn._validation import divide_weights
-from sketchlearn.sketching.accumulation import fixed_weights, weight_exponent
-from sketchlearn.sketching.reading import error_handler
-from sketchlearn.sketching.sources import RowSource, spread_rows
+from sketchlearn.sketches.fixed_point import fixed_weights, weight_exponent
+from sketchlearn.sources.error_handling import error_handler
+from sketchlearn.sources.sampling import spread_rows
+from sketchlearn.sources.source import RowSource
 
 
 def divided_weights(sample_weight: np.ndarray | None) -> tuple[np.ndarray | None, int]:

@@ -10,11 +10,7 @@ from sketchlearn.factorization.products import (
     closest_product,
     ridge_path,
 )
-from sketchlearn.factorization.quantisation import (
-    quantise,
-    quantise_rank_one,
-    round_significand,
-)
+from sketchlearn.factorization.quantisation import quantise, quantise_rank_one, round_significand
 from sketchlearn.factorization.regressor import FixedSupportRegressor
 from sketchlearn.factorization.supports import SupportVerdict, check_supports
 from sketchlearn.factorization.transforms import bit_reversal, dft_butterfly, hadamard_butterfly

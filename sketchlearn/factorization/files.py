@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from sketchlearn._atomic import write_atomically
-from sketchlearn._strict_json import shallow_json
 from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.factorization.chains import Chain, check_chain
 from sketchlearn.factorization.packing import pack, unpack
+from sketchlearn.files.atomic import write_atomically
+from sketchlearn.files.strict_json import shallow_json
 
 FORMAT, VERSION = "sketchlearn-butterfly", 1
 Contents = tuple[list[np.ndarray], Chain, np.ndarray | None, float | None, int | None]

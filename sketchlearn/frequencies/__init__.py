@@ -1,6 +1,5 @@
 """The operator Omega: how it is drawn, scaled, applied and identified."""
 
-from sketchlearn.frequencies.accumulator import Accumulator
 from sketchlearn.frequencies.dense import DenseFrequencies
 from sketchlearn.frequencies.operator import FrequencyOperator
 from sketchlearn.frequencies.radius import (
@@ -11,7 +10,6 @@ from sketchlearn.frequencies.radius import (
 )
 
 __all__ = [
-    "Accumulator",
     "AdaptedRadius",
     "DenseFrequencies",
     "FoldedGaussianRadius",

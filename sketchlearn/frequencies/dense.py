@@ -7,11 +7,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
-from sketchlearn.frequencies.accumulator import (
-    Accumulator,
-    DenseAccumulator,
-    single_phase_limit,
-)
+from sketchlearn.features.accumulator import Accumulator, DenseAccumulator, single_phase_limit
 from sketchlearn.frequencies.operator import FrequencyOperator
 from sketchlearn.frequencies.radius import RadiusLaw
 

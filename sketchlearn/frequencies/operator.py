@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from sketchlearn.frequencies.accumulator import Accumulator
+from sketchlearn.features.accumulator import Accumulator
 
 
 class FrequencyOperator(ABC):

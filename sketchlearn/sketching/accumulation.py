@@ -9,99 +9,13 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import numpy as np
 
 from sketchlearn._validation import missing_remedy
-from sketchlearn.frequencies import Accumulator, FrequencyOperator
+from sketchlearn.features.accumulator import Accumulator
+from sketchlearn.frequencies import FrequencyOperator
 
-WEIGHT_UNIT = 2.0**-20
 # Seconds after which an interrupt is noticed.
 LONGEST_WAIT = 0.1
-LARGEST_WEIGHT = 2.0**20
-LEAST_MEAN_WEIGHT = 2.0**-10
-# Total weight, in units, below which an int64 sum of features cannot overflow.
-LARGEST_TOTAL_UNITS = 2**60
 
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
-
-
-def fixed_weights(weights: np.ndarray) -> np.ndarray:
-    """Round weights once, to int64 multiples of 2^-20.
-
-    Raises
-    ------
-    ValueError
-        If a weight is above 2^20, or the mean positive weight so small that rounding would hurt.
-    """
-    positive = weights[weights > 0]
-    if positive.size:
-        require_mean_weight(float(positive.mean()))
-    return weight_units(weights)
-
-
-def require_mean_weight(mean: float) -> None:
-    """Refuse weights whose mean, of the positive ones, is so small that rounding would hurt.
-
-    Raises
-    ------
-    ValueError
-        If it is below 2^-10.
-    """
-    if mean < LEAST_MEAN_WEIGHT:
-        raise ValueError(
-            f"sample_weight must be at least 2**-10 on average, as weights are kept in multiples "
-            f"of 2**-20, got a mean of {mean:.3g}; multiply all by a constant"
-        )
-
-
-def weight_units(weights: np.ndarray) -> np.ndarray:
-    """Round some of many weights, to int64 multiples of 2^-20.
-
-    Raises
-    ------
-    ValueError
-        If a weight is above 2^20.
-    """
-    if weights.max(initial=0.0) > LARGEST_WEIGHT:
-        raise ValueError(
-            f"sample_weight must not exceed 2**20, got {weights.max()}; divide all by a constant"
-        )
-    return np.rint(weights / WEIGHT_UNIT).astype(np.int64)
-
-
-def weight_exponent(weights: np.ndarray) -> int:
-    """Return the power of two that weights are to be divided by, so that fixed point suits them.
-
-    It grows by one where all weights double: what comes of the divided weights does not depend on
-    a common factor that is a power of two. Weights that are integers below 2^20, some of them odd,
-    stay as they are; so do all that are such integers but for a power of two, once divided. Others
-    are brought to a mean from 1 to 2, if that leaves the largest at 2^20 or less.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n,) float64
-        Finite and not negative. Those of zero do not count; if all are zero, the power is 0.
-    """
-    positive = weights[weights > 0]
-    if not positive.size:
-        return 0
-    mantissas, exponents = np.frexp(positive)
-    above = int(exponents.max())
-    bits = np.ldexp(mantissas, 53).astype(np.int64)
-    finest = int((exponents + np.frexp((bits & -bits).astype(np.float64))[1]).min()) - 54
-    relative = np.ldexp(positive, -above)
-    if above - finest <= 20 and relative.sum() < 2.0 ** (40 + finest - above):
-        return finest
-    mean = above + int(np.frexp(relative.mean())[1]) - 1
-    return max(mean, above - 20)
-
-
-def total_and_square(units: np.ndarray) -> tuple[int, int]:
-    """Exact sums of fixed-point weights and of their squares, as Python integers."""
-    total = square = 0
-    for start in range(0, len(units), 2**20):
-        part = units[start : start + 2**20]
-        high, low = part >> 20, part & (2**20 - 1)
-        total += int(part.sum())
-        square += (int(high @ high) << 40) + (int(high @ low) << 21) + int(low @ low)
-    return total, square
 
 
 class BadEntryError(ValueError):

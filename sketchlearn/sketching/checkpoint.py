@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from sketchlearn._atomic import write_atomically
-from sketchlearn._strict_json import canonical_json, parsed_json, shallow_json
 from sketchlearn._validation import check_positive
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
-from sketchlearn.sketching.container import FileKind
-from sketchlearn.sketching.passes import Progress
-from sketchlearn.sketching.serialization import COUNTS
-from sketchlearn.sketching.sketch import Sketch
-from sketchlearn.sketching.sources import RowSource
+from sketchlearn.files.atomic import write_atomically
+from sketchlearn.files.container import FileKind
+from sketchlearn.files.strict_json import canonical_json, parsed_json, shallow_json
+from sketchlearn.sketches.format import COUNTS
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching.pass_state import Progress
+from sketchlearn.sources.source import RowSource
 
 # Of a part's identity, and of what was asked.
 DIGEST_BYTES = 16

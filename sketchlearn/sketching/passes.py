@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from sketchlearn._progress import ProgressLine
 from sketchlearn.exceptions import SourceError
-from sketchlearn.frequencies import Accumulator, FrequencyOperator
-from sketchlearn.sketching.accumulation import (
+from sketchlearn.features.accumulator import Accumulator
+from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketches.fixed_point import (
     LARGEST_TOTAL_UNITS,
-    LONGEST_WAIT,
     WEIGHT_UNIT,
-    BadEntryError,
-    half_angle_sums,
     require_mean_weight,
     total_and_square,
     weight_units,
 )
-from sketchlearn.sketching.sketch import Sketch
-from sketchlearn.sketching.sources import Chunk, RowSource
-from sketchlearn.sketching.sources.source import not_finite
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching.accumulation import LONGEST_WAIT, BadEntryError, half_angle_sums
+from sketchlearn.sketching.checkpoint import Checkpoint, CheckpointWriter
+from sketchlearn.sketching.pass_state import Progress
+from sketchlearn.sources.error_handling import Handler
+from sketchlearn.sources.source import Chunk, RowSource, not_finite
 
 # Chunks, beyond one a thread, that wait to be summed while the next one is read.
 DEPTH = 2
+
+OnProgress = Callable[[int, int | None], None]
 
 
 def sketch_of(
@@ -61,39 +67,6 @@ def sketch_of(
         )
     c_sum, s_sum = half_angle_sums(operator, X, units, n_threads, accumulators)
     return Sketch(operator, np.stack([2 * total - c_sum, s_sum]), n, total, square)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a pass has come.
-
-    Parameters
-    ----------
-    finished : Sketch
-        Of the parts before the current one, those skipped left out.
-    current : Sketch
-        Of the rows so far of the current part.
-    part : int
-        Index of the current part.
-    row : int
-        How many of its rows are in `current`.
-    n_rows : int
-        How many rows were read in all.
-    skipped : tuple of (str, str)
-        Names of the parts that could not be read, and why.
-    """
-
-    finished: Sketch
-    current: Sketch
-    part: int = 0
-    row: int = 0
-    n_rows: int = 0
-    skipped: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def sketch(self) -> Sketch:
-        """The sketch of all rows so far."""
-        return self.finished + self.current
 
 
 class _Step(NamedTuple):
@@ -257,3 +230,53 @@ def _chunk_units(weights: np.ndarray) -> np.ndarray:
     if weights.min(initial=0.0) < 0:
         raise ValueError(f"weights must not be negative, got {weights.min()}")
     return weight_units(weights)
+
+
+def sketch_source(
+    operator: FrequencyOperator,
+    source: RowSource,
+    n_threads: int,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None,
+    progress: bool | OnProgress,
+    on_error: Handler,
+) -> Sketch:
+    """Sketch a source's rows, from its beginning or from a checkpoint; see `Sketcher.sketch`."""
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        checkpoint = Checkpoint(checkpoint)
+    writer = None if checkpoint is None else CheckpointWriter(checkpoint, source)
+    line = ProgressLine() if progress is True else None
+    report: OnProgress | None = progress if callable(progress) else line
+    total = source.n_rows() if report else None
+
+    def on_progress(progress: Progress) -> None:
+        if writer:
+            writer.update(progress)
+        if report:
+            report(progress.n_rows, total)
+
+    on_part = writer.begin if writer else None
+    rows = Pass(operator, source, n_threads, on_error, on_progress, on_part)
+    try:
+        if writer:
+            rows.progress = writer.start(rows.progress)
+            for name, reason in rows.progress.skipped:
+                on_error(name, SourceError(reason))
+        return _run(rows, writer)
+    finally:
+        if line:
+            line.close()
+
+
+def _run(rows: Pass, writer: CheckpointWriter | None) -> Sketch:
+    """Run a pass, and keep what it came to, however it ends."""
+    if writer is None:
+        return rows.run()
+    try:
+        sketch = rows.run()
+    except BaseException:
+        # That the disk is full must not hide why it ended.
+        with suppress(OSError):
+            writer.write(rows.progress)
+        raise
+    writer.write(rows.progress)
+    return sketch

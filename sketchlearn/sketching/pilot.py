@@ -1,13 +1,12 @@
-"""What a sketcher learns from a few rows: centre, scale and box."""
+"""The few rows that a sketcher looks at: how many, and how they are drawn."""
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics.pairwise import euclidean_distances
+
+from sketchlearn.sources.error_handling import Handler
+from sketchlearn.sources.sampling import spread_rows
+from sketchlearn.sources.source import RowSource
 
 # Beyond it sums of squares could overflow.
 LARGEST_ENTRY = 1e150
@@ -28,12 +27,6 @@ SHARED = 0.25
 CANDIDATES_A_ROW = 20
 # Rows whose squares are taken at a time.
 BLOCK = 4096
-# How far the box goes beyond the pilot's range on each side, in parts of it.
-BOX_MARGIN = 0.1
-# Within-cluster spread, in parts of the whole, below which a pilot is only a few distinct points.
-LEAST_RELATIVE_SPREAD = 1e-3
-# Distance between the quartiles of a Gaussian, in standard deviations.
-QUARTILES_OF_NORMAL = 1.349
 
 
 def pilot_size(n_clusters: int | None = None) -> int:
@@ -201,128 +194,11 @@ def _check_size(rows: np.ndarray) -> None:
         raise ValueError(f"X must not exceed {LARGEST_ENTRY:g} in magnitude, got {largest:g}")
 
 
-def box_of(rows: np.ndarray, scale: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of the rows' bounding box, widened by a tenth of its range on each side."""
-    lower, upper = rows.min(axis=0), rows.max(axis=0)
-    margin = BOX_MARGIN * np.maximum(upper - lower, scale)
-    return lower - margin, upper + margin
-
-
-def column_units(
-    rows: np.ndarray, weights: np.ndarray, center: np.ndarray, n_clusters: int, seed: int
-) -> np.ndarray:
-    """A cluster's standard deviation along each column, to powers of four, the least of them one.
-
-    k-means on standardised columns, then on columns in units of what it found within clusters.
-    Constant columns get the least unit, columns of few values no less than the distance from one
-    value to the next: clusters may be of one value each, but that is not how wide they are, and
-    k-means would see nothing but such values. Columns that differ little stay alike: the wider of
-    them is often the one that tells clusters apart.
-    """
-    centered = rows - center
-    shares = weights / weights.sum()
-    spreads = np.sqrt(shares @ centered**2)
-    is_varied = np.ptp(rows, axis=0) > 0.0
-    if not is_varied.any():
-        return np.ones(rows.shape[1])
-    spreads[~is_varied] = spreads[is_varied].min()
-    # Columns that tell clusters of identical values apart keep a share of their whole spread.
-    typical = np.minimum(spreads, typical_spreads(rows, shares, spreads))
-    least = np.maximum(LEAST_RELATIVE_SPREAD * typical, value_distances(rows, shares))
-    units = np.maximum(spreads, least)
-    k = min(n_clusters, len(rows) - 1)
-    for _ in range(2):
-        model = _kmeans(centered / units, weights, max(k, 1), seed)
-        within = centered / units - model.cluster_centers_[model.labels_]
-        units = np.maximum(units * np.sqrt(shares @ within**2), least)
-    units[~is_varied] = units[is_varied].min()
-    return np.asarray(4.0 ** np.rint(np.log2(units / units.min()) / 2.0))
-
-
-def value_distances(rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Median distance from a row's value to the next other one, in columns of few values; else 0.
-
-    A column (of several) has few values where they are half as many as the rows at most.
-    """
-    distances = np.zeros(rows.shape[1])
-    for j, column in enumerate(rows.T):
-        values, which = np.unique(column, return_inverse=True)
-        if 1 < len(values) <= len(rows) / 2:
-            steps = np.r_[np.inf, np.diff(values), np.inf]
-            nearest = np.minimum(steps[:-1], steps[1:])
-            order = np.argsort(nearest)
-            reached = np.cumsum(np.bincount(which, weights=shares)[order])
-            distances[j] = nearest[order[np.searchsorted(reached, reached[-1] / 2.0)]]
-    return distances
-
-
-def cluster_scale(
-    rows: np.ndarray,
-    weights: np.ndarray,
-    center: np.ndarray,
-    n_clusters: int,
-    seed: int,
-    *,
-    farthest_apart: float = np.inf,
-) -> float:
-    r"""Estimate a cluster's standard deviation, one coordinate's, by k-means on the pilot.
-
-    .. math:: s^2 = \frac{\mathrm{SSE}}{n_p d} \cdot \frac{n_p}{n_p - k}
-
-    where SSE is the within-cluster sum of squares, weights scaled to a mean of one. Where that
-    says nothing (no more rows than clusters, or clusters of identical rows) it is the overall
-    spread over :math:`k^{1/d}`, the spread of k cells that share the volume; one, where all rows
-    are equal.
-
-    Where clusters' nearest neighbours are, in the median, more than ``farthest_apart``
-    :math:`s \sqrt d` away, s is taken to be as large as makes that equal: what is far narrower than
-    the gaps need not be resolved, and is not found.
-    """
-    n, d = rows.shape
-    centered = rows - center
-    size = float(np.abs(centered).max())
-    if size == 0.0:
-        return 1.0
-    # To order one, so that neither squares nor k-means' own thresholds see the data's units.
-    centered /= size
-    weights = weights / weights.mean()
-    spread = float(np.sqrt(weights @ np.square(centered).mean(axis=1) / n))
-    k = min(n_clusters, n)
-    fallback = size * spread / k ** (1.0 / d)
-    if n <= k:
-        return fallback
-    model = _kmeans(centered, weights, k, seed)
-    variance = model.inertia_ / (n * d) * n / (n - k)
-    scale = float(np.sqrt(variance))
-    if np.isfinite(farthest_apart) and k > 1:
-        gaps = np.sort(euclidean_distances(model.cluster_centers_), axis=1)[:, 1]
-        scale = max(scale, float(np.median(gaps)) / (farthest_apart * np.sqrt(d)))
-    # A single row far away widens the whole, and says nothing about the others.
-    shares = weights / n
-    spreads = np.full(d, spread)
-    typical = np.minimum(spreads, typical_spreads(centered, shares, spreads)).max()
-    return size * scale if scale > LEAST_RELATIVE_SPREAD * typical else fallback
-
-
-def typical_spreads(rows: np.ndarray, shares: np.ndarray, default: np.ndarray) -> np.ndarray:
-    """Standard deviations (d,) by the columns' quartiles, which far rows do not move.
-
-    Where half of the rows share a value the quartiles say nothing, and the default is returned.
-    """
-    spreads = default.copy()
-    for j, column in enumerate(rows.T):
-        order = np.argsort(column, kind="stable")
-        reached = np.cumsum(shares[order])
-        low, high = np.searchsorted(reached, np.array([0.25, 0.75]) * reached[-1])
-        width = column[order[high]] - column[order[low]]
-        if width > 0.0:
-            spreads[j] = width / QUARTILES_OF_NORMAL
-    return spreads
-
-
-def _kmeans(rows: np.ndarray, weights: np.ndarray, n_clusters: int, seed: int) -> KMeans:
-    """A quick k-means of the pilot."""
-    model = KMeans(n_clusters, n_init=1, max_iter=30, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(rows, sample_weight=weights)
+def candidates(
+    source: RowSource, n_clusters: int | None, seed: int, on_error: Handler
+) -> tuple[np.ndarray, np.ndarray | None, float]:
+    """Draw the rows of a source that a pilot is chosen among, and the share of all they are."""
+    size = pilot_size(n_clusters)
+    # Not one of the two children that the pilot and the frequencies of that seed come from.
+    rng = np.random.default_rng(seed).spawn(3)[2]
+    return spread_rows(source, CANDIDATES_A_ROW * size, size, rng, on_error)

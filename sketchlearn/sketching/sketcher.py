@@ -19,35 +19,26 @@ from sketchlearn._validation import (
     draw_seed,
     thread_count,
 )
+from sketchlearn.features.accumulator import largest_reach
 from sketchlearn.frequencies import FrequencyOperator, RadiusLaw
-from sketchlearn.frequencies.accumulator import largest_reach
-from sketchlearn.sketching.accumulation import bad_row, fixed_weights, weight_exponent
+from sketchlearn.sketches.fixed_point import fixed_weights, weight_exponent
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching.accumulation import bad_row
 from sketchlearn.sketching.checkpoint import Checkpoint
-from sketchlearn.sketching.choice import check_choices, chosen_operator, frequency_count, law_of
-from sketchlearn.sketching.passes import sketch_of
+from sketchlearn.sketching.passes import OnProgress, sketch_of, sketch_source
 from sketchlearn.sketching.pilot import (
     DEFAULT_N_CLUSTERS,
+    candidates,
     columns_pilot_size,
     draw_pilot,
     pilot_size,
 )
-from sketchlearn.sketching.reading import (
-    OnError,
-    OnProgress,
-    candidates,
-    error_handler,
-    sketch_source,
-)
-from sketchlearn.sketching.sketch import Sketch
-from sketchlearn.sketching.sources import (
-    RowSource,
-    is_source,
-    open_source,
-    readable_rows,
-    rows_as_fitted,
-    weight_column,
-)
-from sketchlearn.sketching.sources.arrays import MemoryPart
+from sketchlearn.sketching.tuning import check_choices, chosen_operator, frequency_count, law_of
+from sketchlearn.sources.arrays import MemoryPart
+from sketchlearn.sources.error_handling import OnError, error_handler
+from sketchlearn.sources.frames import readable_rows, rows_as_fitted
+from sketchlearn.sources.opening import is_source, open_source, weight_column
+from sketchlearn.sources.source import RowSource
 
 # Rows that `transform` works on at once.
 TRANSFORM_ROWS = 1024

@@ -1,0 +1,1 @@
+"""Decoders that add atoms one by one, or split them."""

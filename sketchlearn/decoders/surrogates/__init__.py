@@ -1,0 +1,1 @@
+"""Surrogate points: rows that nobody had, moved until their sketch is the data's."""

@@ -1,0 +1,191 @@
+"""Moving points until their sketch is the data's: what is left of it, what pulls, how far to go."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+
+from sketchlearn._kernels.atoms import add_waves, modulated_waves, rotate_in_place
+from sketchlearn._progress import tell
+from sketchlearn.optim.lbfgs import Pairs, minimise
+from sketchlearn.sketches.sketch import Sketch
+
+# Points whose phases are kept at a time.
+BLOCK = 256
+# Points that tell how the sketch's numbers respond to pulls. With a third of them twice as much is
+# left of the residual after 20 iterations.
+N_PROBES = 1000
+# Added to every response, in parts of their mean.
+DAMPING = 1e-2
+# Longest move, root mean square over the points and in parts of the scale; shortest share of a
+# move that is tried, and how often a move is shortened.
+LONGEST_MOVE, SHORTEST_SHARE, LONGEST_SHARE, MOST_TRIALS = 1.0, 0.1, 0.6, 6
+# Largest first move of a point by quasi-Newton iterations, in parts of the scale.
+FIRST_MOVE = 0.2
+
+
+class PointMatching:
+    r"""How far a blurred cloud's sketch is from the data's, and what moves it.
+
+    It is :math:`E_j \frac1n \sum_i e^{i \omega_j^T x_i}`, E the waves of the blur, times the
+    exponential of the log-envelope that all atoms of the sketch have in common.
+    Points (n, d) are float32, centred and in units of the operator's scale; sketches are stacked
+    real, (2 m,).
+    """
+
+    def __init__(
+        self, sketch: Sketch, blur: np.ndarray, common_log_envelope: np.ndarray | float = 0.0
+    ) -> None:
+        operator = sketch.operator
+        frequencies = operator.frequencies
+        mean = sketch.centered_mean
+        self.operator = operator
+        self.target = np.concatenate([mean.real, mean.imag])
+        widths = np.einsum("lj,lj->j", frequencies, blur @ frequencies)
+        self.envelope = np.exp(common_log_envelope - 0.5 * widths)
+        self.turns = (frequencies * (operator.scale / (2 * np.pi))).astype(np.float32)
+        self.back = np.ascontiguousarray((frequencies * operator.scale).T, dtype=np.float32)
+        self.buffer = np.empty((BLOCK, operator.n_frequencies), dtype=np.float32)
+
+    def scaled(self, points: np.ndarray) -> np.ndarray:
+        """Points in data coordinates, centred, in units of the scale."""
+        return ((points - self.operator.center) / self.operator.scale).astype(np.float32)
+
+    def unscaled(self, points: np.ndarray) -> np.ndarray:
+        """Points in data coordinates, float64."""
+        return points.astype(np.float64) * self.operator.scale + self.operator.center
+
+    def residual(self, points: np.ndarray) -> np.ndarray:
+        """What the points' sketch lacks of the data's."""
+        sums = np.zeros(len(self.target))
+        for start in range(0, len(points), BLOCK):
+            partial = np.zeros(len(self.target), dtype=np.float32)
+            add_waves(self._phases(points[start : start + BLOCK]), partial)
+            sums += partial
+        return self.target - np.tile(self.envelope, 2) * sums / len(points)
+
+    def pulled(self, points: np.ndarray, pulls: np.ndarray) -> np.ndarray:
+        r"""Velocity of each point that raises its sketch's numbers by ``pulls`` (2 m,).
+
+        That is :math:`\sum_j p_j \nabla_x s_j(x)` for the numbers :math:`s_j` of one blurred point.
+        """
+        pulls = (-np.tile(self.envelope, 2) * pulls).astype(np.float32)
+        velocities = np.empty_like(points)
+        for start in range(0, len(points), BLOCK):
+            phases = self._phases(points[start : start + BLOCK])
+            rotate_in_place(phases, pulls)
+            velocities[start : start + BLOCK] = phases @ self.back
+        return velocities
+
+    def responses(self, points: np.ndarray) -> np.ndarray:
+        r"""How the mean sketch responds to pulls, (2 m, 2 m): the mean of :math:`J(x) J(x)^T`.
+
+        J (2 m, d) is one point's gradient: frequencies times quarter-turned waves. The product over
+        d is the same for all points, so that of the waves remains.
+        """
+        n_frequencies = len(self.envelope)
+        waves = np.empty((len(points), 2 * n_frequencies), dtype=np.float32)
+        modulated_waves(points @ self.turns, self.envelope.astype(np.float32)[None], waves)
+        turned = np.concatenate([-waves[:, n_frequencies:], waves[:, :n_frequencies]], axis=1)
+        result = turned.T @ turned
+        blocks = result.reshape(2, n_frequencies, 2, n_frequencies)
+        blocks *= (self.back @ self.back.T / len(points))[None, :, None, :]
+        return result
+
+    def _phases(self, points: np.ndarray) -> np.ndarray:
+        """Phases of a block of points in turns, in the buffer."""
+        return np.matmul(points, self.turns, out=self.buffer[: len(points)])
+
+
+def gauss_newton(
+    matching: PointMatching, points: np.ndarray, max_iter: int
+) -> tuple[np.ndarray, float, int]:
+    r"""Move points by the least that makes up for the residual, again and again.
+
+    Of all moves that raise the mean sketch by r to first order, the smallest is
+    :math:`J(x_i)^T G^{-1} r` with G the responses: two m numbers decide, however many points there
+    are. G, damped, is that of the start, and of where it got to when no move helps any more; secant
+    pairs correct it in between (L-BFGS among the whitened residuals).
+
+    Returns
+    -------
+    points, cost, n_iter
+        The last points, their squared residual, and iterations made.
+    """
+    residual = matching.residual(points)
+    root, pairs, n_iter = _root(matching, points), Pairs(residual.size), 0
+    while n_iter < max_iter:
+        n_iter += 1
+        tell(cost=float(residual @ residual))
+        white = solve_triangular(root, residual.astype(np.float32), lower=True)
+        direction = -pairs.direction(white.astype(np.float64))
+        pulls = solve_triangular(root, direction.astype(np.float32), lower=True, trans="T")
+        step = _search(matching, points, residual, matching.pulled(points, pulls))
+        if step is None:
+            if pairs.n_stored == 0:
+                break
+            root, pairs = _root(matching, points), Pairs(residual.size)
+            continue
+        points, share, after = step
+        made_up = solve_triangular(root, (residual - after).astype(np.float32), lower=True)
+        pairs.push(-share * direction, -made_up.astype(np.float64))
+        residual = after
+    return points, float(residual @ residual), n_iter
+
+
+def quasi_newton(
+    matching: PointMatching, points: np.ndarray, max_iter: int
+) -> tuple[np.ndarray, float, int]:
+    """Minimise the squared residual over all positions by L-BFGS; returns as `gauss_newton`.
+
+    For sketches too large for a matrix of responses.
+    """
+    n_points = len(points)
+    slope = float(matching.envelope**2 @ np.sum(matching.back**2, axis=1)) / points.shape[1]
+    # Variables of about unit curvature.
+    unit = n_points / np.sqrt(2.0 * max(slope, 1e-30))
+
+    def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
+        at = (x.reshape(points.shape) * unit).astype(np.float32)
+        residual = matching.residual(at)
+        gradient = matching.pulled(at, (-2.0 * unit / n_points) * residual)
+        return float(residual @ residual), gradient.ravel().astype(np.float64)
+
+    unbounded = np.full(points.size, np.inf)
+    end = minimise(
+        objective,
+        points.ravel().astype(np.float64) / unit,
+        -unbounded,
+        unbounded,
+        max_iter=max_iter,
+        tolerance=0.0,
+        first_step=FIRST_MOVE / unit,
+    )
+    return end.x.reshape(points.shape) * unit, end.cost, end.n_iter
+
+
+def _root(matching: PointMatching, points: np.ndarray) -> np.ndarray:
+    """Lower Cholesky factor of the responses, damped, of some of the points."""
+    probes = np.linspace(0, len(points) - 1, min(N_PROBES, len(points))).astype(int)
+    responses = matching.responses(points[probes])
+    mean = float(np.trace(responses)) / len(responses)
+    responses[np.diag_indices_from(responses)] += max(DAMPING * mean, 1e-30)
+    return np.asarray(cholesky(responses, lower=True, overwrite_a=True, check_finite=False))
+
+
+def _search(
+    matching: PointMatching, points: np.ndarray, residual: np.ndarray, move: np.ndarray
+) -> tuple[np.ndarray, float, np.ndarray] | None:
+    """Shorten a move until the residual shrinks: points, share of the move, and residual then."""
+    longest = float(np.sqrt(np.mean(np.sum(move**2, axis=1))))
+    share = min(1.0, LONGEST_MOVE / max(longest, 1e-30))
+    for _ in range(MOST_TRIALS):
+        tried = points + np.float32(share) * move
+        after = matching.residual(tried)
+        if after @ after < residual @ residual:
+            return tried, share, after
+        # Where the residual would be least, were it linear in the share.
+        change = residual - after
+        best = float(residual @ change) / max(float(change @ change), 1e-300)
+        share *= min(max(best, SHORTEST_SHARE), LONGEST_SHARE)
+    return None

@@ -1,0 +1,363 @@
+"""Gaussian mixtures from a sketch, with scikit-learn's surface."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from sklearn.base import DensityMixin
+from sklearn.mixture import GaussianMixture
+
+from sketchlearn._validation import RandomState, check_count, check_nonnegative
+from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
+from sketchlearn.decoders import (
+    BestOf,
+    CloudEM,
+    Decoder,
+    Mixture,
+    is_identified,
+    is_unbounded,
+    mixture_of_clusters,
+    mixture_of_rows,
+)
+from sketchlearn.estimators.mixture_estimator import DensityOfRows
+from sketchlearn.estimators.sketch_estimator import (
+    FREQUENCIES_A_PARAMETER,
+    CompressiveEstimator,
+    nearest_order,
+)
+from sketchlearn.estimators.state import all_or_nothing
+from sketchlearn.sketches.calibration import calibrated_weights
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching import Sketcher
+
+# Frequencies above which "auto" takes one for each parameter; and the fewest.
+MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
+# What EM adds to variances where `reg_covar` is zero, in parts of the squared scale.
+LEAST_REGULARISATION = 1e-6
+
+
+class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimator):
+    r"""Gaussian mixture from a sketch of the data, read once.
+
+    The rows become a sketch :math:`z = \frac1n \sum_i \exp(i \Omega^T x_i)` of ``n_frequencies``
+    complex numbers; a decoder recovers the mixture from it. Neither the memory nor the decoding
+    time depends on the number of rows. Where the data is a Gaussian mixture, the one whose
+    closed-form sketch :math:`\sum_k \alpha_k \exp(i \Omega^T \mu_k - \omega^T \Sigma_k \omega / 2)`
+    equals the data's is as likely as EM's. Where it is not, EM finds the likeliest mixture on
+    points that stand for the data.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of Gaussians.
+    covariance_type : {"diag", "spherical", "full"}, default="diag"
+        One variance a column and component, one a component, or a matrix a component.
+    sketcher : Sketcher, optional
+        How to sketch. A fitted one is used as it is; one that is not is cloned and fitted on the
+        data. By default, one is made from the parameters below.
+    n_frequencies : int or "auto", default="auto"
+        Size of the sketch. "auto" is five for each parameter of the mixture, at least 100; above
+        5,000, one for each parameter.
+    scale : float, "columns" or "auto", default="auto"
+        Standard deviation of a component in the data's units; see `Sketcher`. "auto" is "columns",
+        which tells columns of different units apart, except for spherical covariances.
+    decoder : Decoder, optional
+        From a sketch to a mixture. By default `CloudEM`, or where the pilot's rows are at hand
+        `BestOf` several ways and EM on those rows.
+    n_init : int or "auto", default="auto"
+        Number of decodes, of which the one of smallest cost is kept. "auto" is one, up to two more
+        while an atom seems to be missing, and up to five more while whole clusters are: six at
+        most.
+    reg_covar : float, default=1e-6
+        Added to all variances, in squared units of the data, as scikit-learn does.
+    keep_pilot : bool, default=True
+        Whether `fit` keeps the few thousand rows that the scale was chosen on (see `Sketcher`),
+        reweights them until their sketch is that of all rows, and runs EM on them. Its mixture is
+        taken where none matches the sketch; where these are all the rows there are; where it is
+        the likelier one, its parameters' accidents allowed for; and where columns have values that
+        many rows share, as flags and counts do: there EM starts from k-means' clusters as
+        scikit-learn's does, with `reg_covar` and in the data's units, since a likelihood that only
+        `reg_covar` bounds is no guide among starts. They stay in memory and are never written to a
+        file. Without them, and in `partial_fit` and `fit_sketch`, the mixture comes from the
+        sketch alone, in which such values are about as wide as the scale.
+    random_state : int, RandomState, Generator or None, default=None
+        Determines frequencies, starting points and `sample`.
+    n_jobs : int, optional
+        Threads that sketch. The result does not depend on it.
+    verbose : int, default=0
+        Print a line for each stage and, on a terminal, show how far a long one is.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_components,)
+        Share of each component, the heaviest first.
+    means_ : ndarray of shape (n_components, n_features)
+        Their means.
+    covariances_ : ndarray
+        Of shape (n_components,) for "spherical", (n_components, n_features) for "diag",
+        (n_components, n_features, n_features) for "full".
+    precisions_ : ndarray
+        Inverses of the covariances, of the same shape.
+    precisions_cholesky_ : ndarray
+        Square roots of the precisions; for "full" upper triangular U with precision U U^T.
+    cost_ : float
+        Squared distance between the sketch and the mixture's.
+    n_iter_ : int
+        Optimiser iterations of the decode that was kept.
+    converged_ : bool
+        Whether the decode ended by its tolerance.
+    mixture_ : Mixture
+        The decoded mixture with its goodness of fit, its atoms in the order of the means; columns
+        in the operator's `units`, unless spherical.
+    sketch_ : Sketch
+        The sketch of all rows seen; `fit` divides their weights by a power of two where need be.
+    sketcher_ : Sketcher
+        What it was taken with.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+    n_samples_seen_ : int
+        Number of rows of positive weight in the sketch.
+
+    References
+    ----------
+    Keriven, Bourrier, Gribonval and Perez, "Sketching for large-scale learning of mixture models",
+    Information and Inference 7(3), 2018, section 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import CompressiveGaussianMixture
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(-5, 1, (5000, 2)), rng.normal(5, 2, (5000, 2))])
+    >>> model = CompressiveGaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> np.sort(np.sqrt(model.covariances_).mean(axis=1)).round(1)
+    array([1., 2.])
+    """
+
+    _stored_arrays: ClassVar = {
+        "weights_": ("k",),
+        "means_": ("kd",),
+        "covariances_": ("k", "kd", "kdd"),
+        "precisions_": ("k", "kd", "kdd"),
+        "precisions_cholesky_": ("k", "kd", "kdd"),
+    }
+    _stored_numbers = ("converged_", "cost_", "n_iter_")
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: CovarianceType = "diag",
+        sketcher: Sketcher | None = None,
+        n_frequencies: int | Literal["auto"] = "auto",
+        scale: float | Literal["auto", "columns"] = "auto",
+        decoder: Decoder | None = None,
+        n_init: int | Literal["auto"] = "auto",
+        reg_covar: float = 1e-6,
+        keep_pilot: bool = True,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.sketcher = sketcher
+        self.n_frequencies = n_frequencies
+        self.scale = scale
+        self.decoder = decoder
+        self.n_init = n_init
+        self.reg_covar = reg_covar
+        self.keep_pilot = keep_pilot
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @all_or_nothing
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Sketch the rows and decode the sketch.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or a source of rows
+            Finite rows; or files, tables or streams of them, which are read in bounded memory.
+            `open_source` says what these can be, and chooses columns and rows.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            Non-negative weights; rows of weight zero are left out. Of a source, the name of the
+            column that holds them.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, X is empty, not finite or not two-dimensional, or has
+            fewer distinct rows than ``n_components``; if a weight is negative or all are zero.
+        """
+        self._fit_rows(X, sample_weight, self.keep_pilot)
+        return self
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
+        """Index (n_samples,) of the likeliest component of each row that was fitted."""
+        X = self._readable_twice(X, sample_weight, "predict")
+        return self.fit(X, sample_weight=sample_weight).predict(X)
+
+    def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (n_samples, n_features) drawn from the mixture, and the component of each."""
+        self._require_fitted()
+        check_count(n_samples, "n_samples")
+        return self.to_sklearn().sample(n_samples)
+
+    def to_sklearn(self) -> GaussianMixture:
+        """Give the mixture as a fitted `sklearn.mixture.GaussianMixture`.
+
+        Its ``fit`` starts from this mixture: a few steps of EM on a sample of rows, if there is
+        one, polish it. It squares coordinates before it subtracts, so it is exact only where the
+        data is no further from the origin than it is wide.
+
+        Returns
+        -------
+        sklearn.mixture.GaussianMixture
+            Which predicts and scores alike.
+        """
+        self._require_fitted()
+        model = GaussianMixture(
+            len(self.means_),
+            covariance_type=("spherical", "diag", "full")[self.covariances_.ndim - 1],
+            reg_covar=self.reg_covar,
+            weights_init=self.weights_,
+            means_init=self.means_,
+            precisions_init=self.precisions_,
+            random_state=self._sklearn_state(),
+        )
+        for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"):
+            setattr(model, name, getattr(self, name).copy())
+        model.converged_, model.n_iter_ = self.converged_, self.n_iter_
+        # EM's bound, which would take rows to know.
+        model.lower_bound_ = -np.inf
+        model.n_features_in_ = self.n_features_in_
+        if hasattr(self, "feature_names_in_"):
+            model.feature_names_in_ = self.feature_names_in_
+        return model
+
+    @property
+    def _n_atoms(self) -> int:
+        """An atom a component."""
+        return self.n_components
+
+    @property
+    def _units(self) -> np.ndarray:
+        """What columns are divided by to decode: a sphere must stay one."""
+        operator = self.sketch_.operator
+        is_spherical = self.covariance_type == "spherical"
+        return np.ones(operator.n_features) if is_spherical else operator.units
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there is a mixture."""
+        return hasattr(self, "means_")
+
+    def _check_parameters(self) -> None:
+        """Refuse parameters of the wrong kind before any work is done."""
+        check_count(self.n_components, "n_components")
+        if self.covariance_type not in tuple(GAUSSIAN_FAMILIES):
+            raise ValueError(
+                f"covariance_type must be one of {', '.join(map(repr, GAUSSIAN_FAMILIES))}, "
+                f"got {self.covariance_type!r}"
+            )
+        check_nonnegative(self.reg_covar, "reg_covar")
+        super()._check_parameters()
+
+    def _new_sketcher(self) -> Sketcher:
+        """One for this many parameters."""
+        has_columns = self.scale == "auto" and self.covariance_type != "spherical"
+        return Sketcher(
+            self._frequency_count(),
+            n_clusters=self.n_components,
+            scale="columns" if has_columns else self.scale,
+            random_state=self._seed,
+            n_jobs=self.n_jobs,
+        )
+
+    def _frequency_count(self) -> int | Literal["auto"]:
+        """Frequencies that were asked for."""
+        if self.n_frequencies != "auto":
+            return self.n_frequencies
+        d = self.n_features_in_
+        shape = {"spherical": 1, "diag": d, "full": d * (d + 1) // 2}[self.covariance_type]
+        size = self.n_components * (1 + d + shape)
+        return max(
+            FEWEST_FREQUENCIES, min(FREQUENCIES_A_PARAMETER * size, max(MANY_FREQUENCIES, size))
+        )
+
+    def _decode(self, sketch: Sketch, on_pilot: bool) -> None:
+        """Decode a sketch; by EM on the pilot where it is kept and nothing matches the sketch."""
+        self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
+        rng = np.random.default_rng(self._seed)
+        scaled = sketch if np.all(self._units == 1.0) else sketch.standardised()
+        family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
+        self._warn_of_few_frequencies(family, on_pilot)
+        pilot = self.sketcher_.pilot_ if on_pilot else None
+        if pilot is not None and len(pilot) < self.n_components and not self._pilot_is_all:
+            pilot = None  # It has each row once, and rare ones escaped it.
+        decoder = self._decoder(pilot is not None)
+        mixture = decoder.decode(scaled, family, self.n_components, rng)
+        fitted = None if pilot is None else self._likeliest(sketch, pilot, mixture, rng)
+        if fitted is None:
+            self._warn_of_lost_spread(mixture)
+            units, covariances = self._units, family.covariance_matrices(mixture.parameters)
+            covariances = covariances * np.outer(units, units)
+            fitted = mixture.weights, mixture.locations * units, covariances
+        else:
+            mixture = nearest_order(mixture, fitted[1] / self._units)
+        self.mixture_ = mixture
+        self._set_model(*fitted)
+        self.cost_, self.n_iter_ = mixture.cost, mixture.n_iter
+        self.converged_ = mixture.converged
+        fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
+        self._report(f"decoded in {mixture.n_iter} iterations: {fit}")
+
+    @property
+    def _pilot_is_all(self) -> bool:
+        """Whether no row escaped the pilot."""
+        return bool(np.all(self.sketcher_.pilot_chance_ == 1.0))
+
+    def _likeliest(
+        self, sketch: Sketch, pilot: np.ndarray, mixture: Mixture, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """What EM finds on the pilot; None where the mixture that was decoded says it all."""
+        weights = np.asarray(self.sketcher_.pilot_weight_)
+        kind, k = self.covariance_type, self.n_components
+        is_by_value = len(pilot) < k or is_unbounded(pilot, weights, sketch.n_effective, k, kind)
+        shares = calibrated_weights(sketch, pilot, weights)
+        if not is_by_value:
+            is_trusted = not self._pilot_is_all and is_identified(mixture, sketch)
+            return mixture_of_rows(
+                pilot, shares, self._units, mixture, self.reg_covar, rng, is_trusted=is_trusted
+            )
+        added = self.reg_covar or LEAST_REGULARISATION * sketch.operator.scale**2
+        fitted = mixture_of_clusters(pilot, shares, kind, k, added, rng)
+        # It is added again when the model is set.
+        return *fitted[:2], fitted[2] - self.reg_covar * np.eye(pilot.shape[1])
+
+    def _decoder(self, has_pilot: bool) -> Decoder:
+        """What `decoder` and `n_init` ask for."""
+        if self.decoder is not None:
+            return BestOf((self.decoder,), self.n_init)
+        matching = BestOf(n_init=self.n_init)
+        return matching if has_pilot else CloudEM(matching)
+
+    def _set_model(self, weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> None:
+        """Set what scikit-learn's mixtures have, from covariances (k, d, d) in data units."""
+        self.weights_ = weights / weights.sum()
+        self.means_ = means
+        covariances = covariances + self.reg_covar * np.eye(means.shape[1])
+        if self.covariance_type == "full":
+            self.covariances_ = covariances
+            roots = np.linalg.inv(np.linalg.cholesky(covariances)).transpose(0, 2, 1)
+            self.precisions_cholesky_ = roots
+            self.precisions_ = roots @ roots.transpose(0, 2, 1)
+            return
+        variances = np.einsum("kll->kl", covariances)
+        is_diagonal = self.covariance_type == "diag"
+        self.covariances_ = variances.copy() if is_diagonal else variances.mean(axis=1)
+        self.precisions_ = 1.0 / self.covariances_
+        self.precisions_cholesky_ = np.sqrt(self.precisions_)

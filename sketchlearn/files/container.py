@@ -1,0 +1,394 @@
+"""Files that say what they are and that nobody altered: safetensors with a digest over everything.
+
+Layout: eight bytes with the header's length, little-endian; a JSON header with sorted keys and no
+spaces, padded with spaces to a multiple of eight; the arrays, little-endian, the widest type first
+and by name within a type, which keeps all of them aligned. The header's ``__metadata__`` holds
+strings only, as safetensors has it.
+
+What the arrays and strings mean is a matter of the kind of file and its version: a `FileKind` has a
+reader for each version that it knows. Before anything is read beyond the header, the header is
+checked: its length, what the file says it is, the types, shapes and places of its arrays, and that
+together they are as long as the file. The digest tells accidents, not forgery: whoever writes a
+file can compute its digest too, so readers still check every number. Nothing in a file is ever
+executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, BinaryIO, ClassVar, Generic, TypeVar, final
+
+import numpy as np
+import safetensors.numpy
+
+from sketchlearn.files.strict_json import canonical_json, shallow_json
+
+Content = TypeVar("Content")
+# From a file's arrays and metadata to what it holds; a ValueError where that makes no sense.
+Reader = Callable[[dict[str, np.ndarray], dict[str, str]], Content]
+
+# Little-endian types that files hold, by safetensors' names.
+TYPES = {"F64": "<f8", "I64": "<i8", "F32": "<f4", "I32": "<i4", "U8": "|u1"}
+TYPE_NAMES = {np.dtype(code): name for name, code in TYPES.items()}
+# How every header starts, its keys being sorted.
+HEADER_START = b'{"__metadata__":{"digest":"'
+# The longest header that is read or written: names of 100,000 features fit many times.
+LONGEST_HEADER = 2**24
+# Files beyond this are compared with their digest, a piece at a time, before they are read.
+LARGE_BYTES, PIECE_BYTES = 2**27, 2**20
+# What a reader may raise where a file that fits its digest makes no sense.
+NONSENSE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+@final
+@dataclass(frozen=True)
+class Entry:
+    """An array as a header describes it; `begin` and `end` count from the end of the header."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+@final
+@dataclass(frozen=True)
+class Start:
+    """A file's first bytes, as far as they may be a header with its length, and that length."""
+
+    data: bytes
+    length: int
+
+    @property
+    def format(self) -> str | None:
+        """The format that the header says, or None where there is no such header."""
+        try:
+            return str(shallow_json(self.data[8:])["__metadata__"]["format"])
+        except NONSENSE:
+            return None
+
+
+@final
+@dataclass(frozen=True)
+class Header:
+    """A file's start: its bytes, its strings, and what it says of arrays, as JSON has it."""
+
+    start: bytes
+    metadata: dict[str, str]
+    arrays: dict[str, Any]
+
+
+@final
+class FileKind(Generic[Content]):
+    """A kind of file: its name, the version that is written, readers of all versions, its error.
+
+    Parameters
+    ----------
+    noun : str
+        What messages call it; ``sketchlearn-`` and the noun is the file's ``format``.
+    version : int
+        The version of the format that is written.
+    error : type of ValueError
+        What is raised for bytes that are foreign, truncated, altered, too new, or nonsense.
+
+    Attributes
+    ----------
+    readers : dict of int to callable
+        From arrays and metadata to content, by version; `reads` adds one.
+    """
+
+    own_names: ClassVar[tuple[str, ...]] = ("format", "format_version", "library_version")
+
+    def __init__(self, noun: str, version: int, error: type[ValueError]) -> None:
+        self.noun, self.version, self.error = noun, version, error
+        self.readers: dict[int, Reader[Content]] = {}
+
+    @property
+    def format(self) -> str:
+        """What the header's ``format`` says."""
+        return f"sketchlearn-{self.noun}"
+
+    def reads(self, version: int) -> Callable[[Reader[Content]], Reader[Content]]:
+        """Register the decorated function as the reader of a version of the format.
+
+        It is called with the arrays, by name, and the metadata without the digest, both of a file
+        that is whole. What it raises, if it is a ValueError or the like, becomes the kind's error.
+        """
+
+        def registered(reader: Reader[Content]) -> Reader[Content]:
+            self.readers[version] = reader
+            return reader
+
+        return registered
+
+    def laid_out(
+        self, arrays: dict[str, np.ndarray], metadata: dict[str, str], version: int | None = None
+    ) -> bytes:
+        """Return arrays and metadata as the bytes of a file of this kind; equal ones, equal bytes.
+
+        Raises
+        ------
+        ValueError
+            If the metadata is longer than any header that is read.
+        """
+        said = str(self.version if version is None else version)
+        own = dict(zip(self.own_names, (self.format, said, library_version()), strict=True))
+        return laid_out(arrays, {**metadata, **own})
+
+    def decode(self, data: bytes) -> Content:
+        """Return what a file of these bytes holds.
+
+        Raises
+        ------
+        ValueError
+            Of the kind's own class, if the bytes are foreign, truncated, altered, of an unknown
+            version, or nonsense.
+        """
+        data = bytes(data)
+        header = self._header_of(start_of(io.BytesIO(data)))
+        entries = self._entries_of(header, len(data))
+        return self._content(header, entries, data)
+
+    def load(self, path: str | os.PathLike[str]) -> Content:
+        """Return what a file holds; of a file that cannot be one, no more than its start is read.
+
+        Raises
+        ------
+        ValueError
+            As `decode`.
+        OSError
+            If the file cannot be read.
+        """
+        with open(path, "rb") as file:
+            return self.read(file, start_of(file))
+
+    def read(self, file: BinaryIO, start: Start) -> Content:
+        """Return what an open file holds, a pipe for instance, of which `start_of` was read.
+
+        Raises
+        ------
+        ValueError
+            As `decode`.
+        """
+        header = self._header_of(start)
+        status = os.fstat(file.fileno())
+        size = status.st_size if stat.S_ISREG(status.st_mode) else None
+        entries = self._entries_of(header, size)
+        if size is not None and size > LARGE_BYTES:
+            # A digest that does not match is found before there is an array.
+            pieces = ((entry, _pieces(file, entry.end - entry.begin)) for entry in entries)
+            self._require_digest(header, _digest(_undigested(header.metadata), pieces))
+            file.seek(len(header.start))
+        # One byte more than there should be: a file may have grown, a pipe may go on.
+        n_bytes = entries[-1].end if entries else 0
+        data = header.start + file.read(n_bytes + 1)
+        if size is None or len(data) != size:
+            self._require_size(header, entries, len(data))
+        return self._content(header, entries, data)
+
+    def _content(self, header: Header, entries: list[Entry], data: bytes) -> Content:
+        """Compare with the digest and the one way to write this, and call the version's reader."""
+        view = memoryview(data)[len(header.start) :]
+        pieces = ((entry, (view[entry.begin : entry.end],)) for entry in entries)
+        metadata = _undigested(header.metadata)
+        self._require_digest(header, _digest(metadata, pieces))
+        if _header_text(entries, header.metadata) != header.start[8:]:
+            raise self.error(f"the {self.noun} is not in canonical form: the file was altered")
+        try:
+            arrays = dict(sorted(safetensors.numpy.load(data).items()))
+        except Exception as error:  # The library raises whatever its parser met.
+            raise self.error(f"the {self.noun}'s arrays cannot be read: {error}") from error
+        reader = self.readers[int(metadata["format_version"])]
+        try:
+            return reader(arrays, metadata)
+        except self.error:
+            raise
+        except NONSENSE as error:
+            raise self.error(f"the file does not describe a {self.noun}: {error!r}") from error
+
+    def _header_of(self, begin: Start) -> Header:
+        """Read the header, checked for format and version."""
+        start, length = begin.data, begin.length
+        if len(start) < 8:
+            raise self.error(f"the {self.noun} is truncated: {len(start)} bytes")
+        if length > LONGEST_HEADER:
+            raise self.error(
+                f"not a {self.noun} file: it starts with a header of {length} bytes, the longest "
+                f"has {LONGEST_HEADER}"
+            )
+        if start[8:].startswith(HEADER_START) and length > len(start) - 8:
+            raise self.error(
+                f"the {self.noun} is truncated: a header of {length} bytes in a file of "
+                f"{len(start)}"
+            )
+        try:
+            arrays = shallow_json(start[8:].decode("ascii"))
+            metadata = {str(name): str(text) for name, text in arrays.pop("__metadata__").items()}
+        except NONSENSE as error:
+            raise self.error(
+                f"not a {self.noun} file: it has no readable safetensors header with metadata"
+            ) from error
+        if metadata.get("format") != self.format:
+            raise self.error(
+                f"not a {self.noun} file: its format is {metadata.get('format', '')[:40]!r}, "
+                f"expected {self.format!r}"
+            )
+        if metadata.get("format_version") not in [str(known) for known in self.readers]:
+            known = ", ".join(map(str, sorted(self.readers)))
+            raise self.error(
+                f"the {self.noun} is of format version {metadata.get('format_version', '')[:20]} "
+                f"(written by sketchlearn {metadata.get('library_version', '')[:20]}); this "
+                f"library reads version {known}"
+            )
+        return Header(start, metadata, arrays)
+
+    def _entries_of(self, header: Header, size: int | None) -> list[Entry]:
+        """Check what the header says of arrays, in the order of the file, against its size."""
+        entries: list[Entry] = []
+        try:
+            for name, said in header.arrays.items():
+                if said["dtype"] not in TYPES:
+                    raise self.error(f"{name} is of a type that no {self.noun} has")
+                begin, end = said["data_offsets"]
+                shape = tuple(said["shape"])
+                if not all(type(n) is int and n >= 0 for n in (*shape, begin, end)):
+                    raise ValueError(f"{name} has shape {shape} at {begin} to {end}")
+                entries.append(Entry(name, np.dtype(TYPES[said["dtype"]]), shape, begin, end))
+        except self.error:
+            raise
+        except NONSENSE as error:
+            raise self.error(f"the {self.noun}'s header cannot be read: {error!r}") from error
+        entries.sort(key=lambda entry: (entry.begin, entry.end, -entry.dtype.itemsize, entry.name))
+        at = 0
+        for entry in entries:
+            n_bytes = entry.dtype.itemsize * math.prod(entry.shape)
+            if entry.begin != at or entry.end - at != n_bytes:
+                raise self.error(
+                    f"the {self.noun}'s {entry.name} of shape {entry.shape} cannot lie at bytes "
+                    f"{entry.begin} to {entry.end}: the file was altered"
+                )
+            at = entry.end
+        if size is not None:
+            self._require_size(header, entries, size)
+        return entries
+
+    def _require_size(self, header: Header, entries: list[Entry], size: int) -> None:
+        """Refuse a file that is shorter or longer than its header says."""
+        expected = len(header.start) + (entries[-1].end if entries else 0)
+        if size != expected:
+            raise self.error(
+                f"the {self.noun}'s arrays cannot be read, it is truncated or altered: the header "
+                f"is that of a file of {expected} bytes, not {size}"
+            )
+
+    def _require_digest(self, header: Header, digest: str) -> None:
+        """Refuse contents of another digest."""
+        if digest != header.metadata.get("digest"):
+            raise self.error(
+                f"the {self.noun}'s digest does not match its contents: the file was altered"
+            )
+
+
+def start_of(file: BinaryIO) -> Start:
+    """Read the header with its length, or less of a file that has none."""
+    start = file.read(9)
+    if not start.endswith(b"{"):
+        return Start(start, 0)
+    length = int.from_bytes(start[:8], "little")
+    if 0 < length <= LONGEST_HEADER:
+        start += file.read(length - 1)
+    return Start(start, length)
+
+
+def format_of(path: str | os.PathLike[str]) -> str | None:
+    """Return the format that a file's header says, or None where it has no such header."""
+    with open(path, "rb") as file:
+        return start_of(file).format
+
+
+def laid_out(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
+    """Lay out arrays and metadata, with the digest of both.
+
+    Raises
+    ------
+    ValueError
+        If the metadata is longer than any header that is read.
+    """
+    contents = {name: _little(arrays[name]).tobytes() for name in _in_file_order(arrays)}
+    entries: list[Entry] = []
+    for name, content in contents.items():
+        begin = entries[-1].end if entries else 0
+        array = arrays[name]
+        entries.append(Entry(name, array.dtype, array.shape, begin, begin + len(content)))
+    digest = _digest(metadata, ((entry, (contents[entry.name],)) for entry in entries))
+    text = _header_text(entries, {**metadata, "digest": digest})
+    if len(text) > LONGEST_HEADER:
+        raise ValueError(
+            f"the names and texts of a file may have {LONGEST_HEADER:,} bytes, got {len(text):,}"
+        )
+    return b"".join([len(text).to_bytes(8, "little"), text, *contents.values()])
+
+
+@cache
+def library_version() -> str:
+    """Return the library's version, for whoever reads the file's header."""
+    try:
+        return version("sketchlearn")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _header_text(entries: Iterable[Entry], metadata: dict[str, str]) -> bytes:
+    """Return the header in its one form, padded."""
+    header: dict[str, Any] = {
+        entry.name: {
+            "dtype": TYPE_NAMES[entry.dtype],
+            "shape": list(entry.shape),
+            "data_offsets": [entry.begin, entry.end],
+        }
+        for entry in sorted(entries, key=lambda entry: (-entry.dtype.itemsize, entry.name))
+    }
+    text = canonical_json({**header, "__metadata__": metadata}).encode("ascii")
+    return text + b" " * (-len(text) % 8)
+
+
+def _undigested(metadata: dict[str, str]) -> dict[str, str]:
+    """Return what the digest is taken of."""
+    return {name: text for name, text in metadata.items() if name != "digest"}
+
+
+def _digest(metadata: dict[str, str], arrays: Iterable[tuple[Entry, Iterable[Any]]]) -> str:
+    """BLAKE2b, in hexadecimal, of the metadata and all arrays, in the order of the file."""
+    digest = hashlib.blake2b(digest_size=32)
+    digest.update(canonical_json(metadata).encode())
+    for entry, pieces in arrays:
+        digest.update(f"{entry.name}{entry.shape}".encode())
+        for piece in pieces:
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pieces(file: BinaryIO, n_bytes: int) -> Iterable[bytes]:
+    """Read a number of bytes, some at a time."""
+    while n_bytes > 0 and (piece := file.read(min(n_bytes, PIECE_BYTES))):
+        n_bytes -= len(piece)
+        yield piece
+
+
+def _in_file_order(arrays: dict[str, np.ndarray]) -> list[str]:
+    """Names of the arrays, the widest type first, by name within a width."""
+    return sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
+
+
+def _little(array: np.ndarray) -> np.ndarray:
+    """The array with its bytes little-endian."""
+    return array.astype(array.dtype.newbyteorder("<"))

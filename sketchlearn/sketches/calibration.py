@@ -1,0 +1,75 @@
+"""Weights under which a few kept rows have the sketch of all rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from sketchlearn._kernels.atoms import modulated_waves
+from sketchlearn._threads import on_one_blas_thread
+from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketches.sketch import Sketch
+
+# Frequencies that weigh in, the fewest and the most: more cost time and memory quadratically, and
+# add little. And frequencies times rows, unless they are the fewest.
+FEWEST_FREQUENCIES, MOST_FREQUENCIES = 100, 500
+MOST_WAVES = 10_000 * MOST_FREQUENCIES
+
+
+@on_one_blas_thread
+def calibrated_weights(
+    sketch: Sketch, rows: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    r"""Reweight rows, as little as need be, so that their sketch is the given one.
+
+    With p the rows' shares, B the centred waves of the rows (real over imaginary), each times
+    :math:`\sqrt{p_i}`, and y the difference of the sketches, the new shares are
+
+    .. math:: \max\bigl(0,\; p + \sqrt{p} \circ B^T (B B^T + \lambda I)^{-1} y\bigr),
+        \quad \lambda = \frac{n_p}{n} \frac{\mathrm{tr}(B B^T)}{2 m}
+
+    with effective numbers of rows: a regression estimator in the survey sampler's sense (Deville
+    and Sarndal, "Calibration estimators in survey sampling", JASA 1992, equation 2.2), its ridge
+    the sampling noise of the sketch.
+
+    Parameters
+    ----------
+    sketch : Sketch
+        What the reweighted rows should look like.
+    rows : ndarray of shape (p, n_features)
+        Rows of the same data.
+    weights : ndarray of shape (p,), optional
+        Their positive weights; equal ones by default.
+
+    Returns
+    -------
+    ndarray of shape (p,)
+        Non-negative weights of mean 1.
+    """
+    shares = np.ones(len(rows)) if weights is None else weights
+    shares = shares / shares.sum()
+    m = min(MOST_FREQUENCIES, max(FEWEST_FREQUENCIES, MOST_WAVES // len(rows)))
+    mean = sketch.centered_mean[:m]
+    waves = _waves(sketch.operator, rows, m)
+    own = shares @ waves
+    difference = np.concatenate([mean.real, mean.imag]) - own
+    if difference @ difference <= 1e-9 * len(mean):
+        return shares * len(rows)
+    waves = (waves - own.astype(np.float32)) * np.sqrt(shares).astype(np.float32)[:, None]
+    gram = (waves.T @ waves).astype(np.float64)
+    ratio = 1.0 / (np.sum(shares**2) * sketch.n_effective)
+    gram[np.diag_indices_from(gram)] += max(ratio, 1e-4) * np.trace(gram) / len(gram)
+    change = np.sqrt(shares) * (waves @ cho_solve(cho_factor(gram), difference))
+    shares = np.maximum(0.0, shares + change)
+    return np.asarray(shares * (len(rows) / shares.sum()))
+
+
+def _waves(operator: FrequencyOperator, rows: np.ndarray, m: int) -> np.ndarray:
+    """Cosines, then sines, (p, 2 m) float32, of the rows' centred phases, of m frequencies."""
+    turns = operator.frequencies[:, :m] / (2 * np.pi)
+    phases = (rows - operator.center) @ turns
+    # Whole turns go first: float32 keeps what is left of a large phase.
+    phases -= np.rint(phases)
+    out = np.empty((len(rows), 2 * turns.shape[1]), dtype=np.float32)
+    modulated_waves(phases.astype(np.float32), np.ones((1, turns.shape[1]), np.float32), out)
+    return out

@@ -1,0 +1,377 @@
+"""The sketch: an immutable, exact, mergeable summary of rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from typing import Any, Self, final
+
+import numpy as np
+
+from sketchlearn._validation import check_count
+from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
+from sketchlearn.files.atomic import write_atomically
+from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketches.fixed_point import LARGEST_TOTAL_UNITS, WEIGHT_UNIT
+from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch, encoded
+
+FEATURE_UNIT = 2.0**-21
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Sketch:
+    r"""Sums of the waves of an operator over rows, as integers; an immutable value.
+
+    .. math:: z_j = \frac{1}{\sum_i w_i} \sum_i w_i \, e^{i \omega_j^\top x_i}
+
+    Every row's cosine and sine of its centred phase are rounded once, to a multiple of
+    :math:`2^{-21}`, and added as integers. Sketches with equal fingerprints therefore form an exact
+    commutative group: any order, partition or number of threads gives the same bytes, and
+    ``(a + b) - b == a``. No row is kept. What the sums and the operator tell of the rows all the
+    same is said in the guide "What a file tells".
+
+    Sketches come from `Sketcher.sketch`, `Sketch.load` and arithmetic; ``sum(sketches)`` works.
+
+    Parameters
+    ----------
+    operator : FrequencyOperator
+        What the rows were projected with.
+    feature_sum : ndarray of shape (2, n_frequencies) int64
+        Sums of cosines and of sines of centred phases, units of 2^-21.
+    n_samples : int
+        Rows of positive weight.
+    weight_units, squared_weight_units : int
+        Sum of the weights in units of 2^-20, and of their squares in units of 2^-40.
+    feature_names : tuple of str, optional
+        Names of the features, where the sketcher knew them. They go with a sketch in memory and in
+        a pickle, not into its file, and equal sketches may have others.
+
+    Raises
+    ------
+    ValueError
+        If shapes or counts cannot be those of a sketch.
+    """
+
+    operator: FrequencyOperator
+    feature_sum: np.ndarray
+    n_samples: int
+    weight_units: int
+    squared_weight_units: int
+    feature_names: tuple[str, ...] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        sums = np.array(self.feature_sum, order="C")
+        counts = (self.n_samples, self.weight_units, self.squared_weight_units)
+        if sums.shape != (2, self.operator.n_frequencies) or sums.dtype != np.int64:
+            raise ValueError(
+                f"feature_sum must be int64 of shape (2, {self.operator.n_frequencies}), got "
+                f"{sums.dtype} of shape {sums.shape}"
+            )
+        if self.weight_units >= LARGEST_TOTAL_UNITS:
+            raise ValueError(
+                f"the total weight must stay below 2**40, got 2**{self.weight_units.bit_length()} "
+                "or so, in units of 2**-20"
+            )
+        if not _is_possible(sums, *counts):
+            raise ValueError(
+                "no rows have these sums with n_samples={}, weight_units={}, "
+                "squared_weight_units={}".format(*counts)
+            )
+        names = self.feature_names
+        if names is not None and len(names) != self.operator.n_features:
+            raise ValueError(
+                f"feature_names must be {self.operator.n_features} names, got {len(names)}"
+            )
+        sums.flags.writeable = False
+        object.__setattr__(self, "feature_sum", sums)
+
+    @classmethod
+    def empty(cls, operator: FrequencyOperator) -> Self:
+        """Give the sketch of no rows: the neutral element."""
+        return cls(operator, np.zeros((2, operator.n_frequencies), dtype=np.int64), 0, 0, 0)
+
+    @property
+    def fingerprint(self) -> str:
+        """The operator's fingerprint."""
+        return self.operator.fingerprint
+
+    @property
+    def n_features(self) -> int:
+        """Dimension of the rows."""
+        return self.operator.n_features
+
+    @property
+    def n_frequencies(self) -> int:
+        """Complex entries of the sketch."""
+        return self.operator.n_frequencies
+
+    @property
+    def weight_sum(self) -> float:
+        """Sum of the weights; the number of rows where none were given."""
+        return self.weight_units * WEIGHT_UNIT
+
+    @property
+    def n_effective(self) -> float:
+        """Rows of equal weight that would be as noisy: (sum w)^2 / sum w^2; 0 if empty."""
+        if self.n_samples == 0:
+            return 0.0
+        return self.weight_units**2 / self.squared_weight_units
+
+    @property
+    def centered_mean(self) -> np.ndarray:
+        r"""Mean (n_frequencies,) complex128 of :math:`e^{i \omega_j^\top (x - center)}`.
+
+        Raises
+        ------
+        EmptySketchError
+            If the sketch holds no rows.
+        """
+        self._require_rows("mean")
+        # In lowest terms, so that a common factor of all weights changes no last bit.
+        common = math.gcd(int(np.gcd.reduce(self.feature_sum, axis=None)), self.weight_units)
+        weight_sum = self.weight_units // common * WEIGHT_UNIT
+        cosines, sines = self.feature_sum // common * (FEATURE_UNIT / weight_sum)
+        return cosines + 1j * sines
+
+    @property
+    def mean(self) -> np.ndarray:
+        r"""Mean (n_frequencies,) complex128 of :math:`e^{i \omega_j^\top x}`.
+
+        Raises
+        ------
+        EmptySketchError
+            If the sketch holds no rows.
+        """
+        shift = self.operator.project(self.operator.center[None, :])[0]
+        return self.centered_mean * np.exp(1j * shift)
+
+    @property
+    def standard_error(self) -> float:
+        r"""Expected distance of `mean` to that of the whole population.
+
+        .. math:: \sqrt{\mathrm{E} \lVert \hat z - z \rVert^2} = \sqrt{(m - \lVert z \rVert^2) / n}
+
+        with n the effective number of rows.
+
+        Raises
+        ------
+        EmptySketchError
+            If the sketch holds no rows.
+        """
+        self._require_rows("standard_error")
+        power = float(np.sum(np.abs(self.centered_mean) ** 2))
+        return float(np.sqrt(max(self.operator.n_frequencies - power, 0.0) / self.n_effective))
+
+    def standardised(self) -> Sketch:
+        """The sketch of the rows divided by the operator's `units`: the same sums."""
+        if np.all(self.operator.units == 1.0):
+            return self
+        counts = (self.n_samples, self.weight_units, self.squared_weight_units)
+        standardised, names = self.operator.standardised(), self.feature_names
+        return Sketch(standardised, self.feature_sum, *counts, feature_names=names)
+
+    def reweighted(self, factor: int) -> Sketch:
+        """Give the sketch of the same rows, each `factor` times as heavy; exactly.
+
+        Where weights are integers it is, bit for bit, what sketching the rows with weights that
+        much larger gives. Only integers are exact, so it is the newer rows that become heavier
+        where older ones should fade: see the guide on data that does not fit into memory.
+
+        Parameters
+        ----------
+        factor : int
+            At least 1.
+
+        Raises
+        ------
+        TypeError
+            If it is no integer.
+        ValueError
+            If it is less than 1, or the total weight would reach 2^40.
+        """
+        factor = check_count(factor, "factor")
+        weight_units = self.weight_units * factor
+        if weight_units >= LARGEST_TOTAL_UNITS:
+            raise ValueError(
+                f"the total weight must stay below 2**40, got {self.weight_sum:.6g} times {factor}"
+            )
+        squared_weight_units = self.squared_weight_units * factor**2
+        counts = (self.n_samples, weight_units, squared_weight_units)
+        sums, names = self.feature_sum * factor, self.feature_names
+        return Sketch(self.operator, sums, *counts, feature_names=names)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the sketch's bytes to a file, wholly or not at all.
+
+        A temporary file beside it is written, flushed to the disk and renamed; an older file of
+        that name stays as it was until then, and its permissions remain. One that is read-only is
+        not replaced.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; nothing is left behind.
+        """
+        write_atomically(path, self.to_bytes())
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read a sketch that `save` wrote.
+
+        Raises
+        ------
+        SketchFormatError
+            If the file is foreign, truncated, altered, or of a newer format.
+        OSError
+            If it cannot be read.
+        """
+        return cls._restored(SKETCH_FILE.load(path))
+
+    def to_bytes(self) -> bytes:
+        """Return the sketch as the bytes of a safetensors file.
+
+        Equal sketches give equal bytes where one version of the library writes both: the version
+        is in the header.
+        """
+        counts = (self.n_samples, self.weight_units, self.squared_weight_units)
+        return encoded(self.operator, self.feature_sum, counts)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Give the sketch that `to_bytes` turned into these bytes.
+
+        Raises
+        ------
+        SketchFormatError
+            If the bytes are foreign, truncated, altered, or of a newer format.
+        """
+        return cls._restored(SKETCH_FILE.decode(data))
+
+    @classmethod
+    def _restored(cls, stored: StoredSketch) -> Self:
+        """Give the sketch of what a file held."""
+        operator, feature_sum, counts = stored
+        try:
+            return cls(operator, feature_sum, *counts)
+        except ValueError as error:
+            raise SketchFormatError(f"the file does not describe a sketch: {error}") from error
+
+    def __add__(self, other: Any) -> Sketch:
+        if not isinstance(other, Sketch):
+            return NotImplemented
+        self._require_same_operator(other)
+        return Sketch(
+            self.operator,
+            self.feature_sum + other.feature_sum,
+            self.n_samples + other.n_samples,
+            self.weight_units + other.weight_units,
+            self.squared_weight_units + other.squared_weight_units,
+            feature_names=self._common_names(other),
+        )
+
+    def __radd__(self, other: Any) -> Sketch:
+        # `sum` starts from the integer 0.
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __sub__(self, other: Any) -> Sketch:
+        if not isinstance(other, Sketch):
+            return NotImplemented
+        self._require_same_operator(other)
+        feature_sum = self.feature_sum - other.feature_sum
+        counts = (
+            self.n_samples - other.n_samples,
+            self.weight_units - other.weight_units,
+            self.squared_weight_units - other.squared_weight_units,
+        )
+        if not _is_possible(feature_sum, *counts):
+            raise ValueError(
+                f"cannot take a sketch of {other.n_samples} rows (weight {other.weight_sum:.6g}) "
+                f"from one of {self.n_samples} rows (weight {self.weight_sum:.6g}) that does not "
+                "contain them"
+            )
+        names = self._common_names(other)
+        return Sketch(self.operator, feature_sum, *counts, feature_names=names)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sketch):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self.to_bytes(), self.feature_names)
+
+    def __copy__(self) -> Sketch:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Sketch:
+        return self
+
+    def __repr__(self) -> str:
+        return (
+            f"Sketch(n_samples={self.n_samples}, n_features={self.operator.n_features}, "
+            f"n_frequencies={self.operator.n_frequencies}, sums of "
+            f"{self.feature_sum.nbytes} bytes, operator {self.fingerprint[:12]})"
+        )
+
+    def _identity(self) -> tuple[Any, ...]:
+        """Give what equal sketches share, and no others."""
+        return (
+            self.fingerprint,
+            self.n_samples,
+            self.weight_units,
+            self.squared_weight_units,
+            self.feature_sum.tobytes(),
+        )
+
+    def _common_names(self, other: Sketch) -> tuple[str, ...] | None:
+        """Names of the features of two sketches, or refuse those that differ."""
+        ours, theirs = self.feature_names, other.feature_names
+        if ours is None or theirs is None:
+            return ours or theirs
+        if ours != theirs:
+            raise SketchMismatchError(
+                f"the sketches are of different features: {', '.join(ours)} and {', '.join(theirs)}"
+            )
+        return ours
+
+    def _require_rows(self, name: str) -> None:
+        """Refuse to divide by no rows."""
+        if self.n_samples == 0:
+            raise EmptySketchError(f"the {name} of a sketch without rows is not defined")
+
+    def _require_same_operator(self, other: Sketch) -> None:
+        """Refuse a sketch of another operator, naming what differs."""
+        if self.fingerprint == other.fingerprint:
+            return
+        ours, theirs = self.operator.components(), other.operator.components()
+        names = [
+            name
+            for name in {**ours, **theirs}
+            if not np.array_equal(np.asarray(ours.get(name)), np.asarray(theirs.get(name)))
+        ]
+        raise SketchMismatchError(
+            f"the sketches were taken with different operators: {', '.join(names)} differ "
+            f"({self.operator!r} and {other.operator!r}); sketch both with the same fitted "
+            "Sketcher"
+        )
+
+
+def _unpickled(data: bytes, feature_names: tuple[str, ...] | None) -> Sketch:
+    """Give a sketch of its bytes and of what they do not hold."""
+    return replace(Sketch.from_bytes(data), feature_names=feature_names)
+
+
+def _is_possible(feature_sum: np.ndarray, n: int, units: int, squares: int) -> bool:
+    """Whether any rows could have these sums and counts."""
+    if n == 0:
+        return units == 0 and squares == 0 and not feature_sum.any()
+    if n < 0 or units < n or not squares <= units * units <= n * squares:
+        return False
+    # A feature is at most 1 in magnitude, but for the roundings of the feature and the weight.
+    largest = max(int(feature_sum.max()), -int(feature_sum.min()))
+    return largest <= 2 * units + 8 * n + units // 2**19

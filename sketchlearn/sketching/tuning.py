@@ -1,0 +1,254 @@
+"""What a sketcher settles on after a look at its pilot: centre, scale, box and frequencies."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics.pairwise import euclidean_distances
+
+from sketchlearn._validation import check_count, check_positive
+from sketchlearn.frequencies import DenseFrequencies, RadiusLaw
+from sketchlearn.frequencies.radius import radius_law_named
+
+# Columns up to which all directions are decoded, and directions beside one for each cluster beyond.
+FEW_FEATURES, MORE_DIRECTIONS = 100, 32
+# Frequencies up to which "auto" takes ten for each coordinate of each cluster; of wide rows each
+# costs more.
+MANY_FREQUENCIES, MANY_IF_WIDE = 5000, 3000
+# Gap between neighbouring clusters of wide rows, in radii of a cluster, from which a sketch at the
+# scale of the clusters would show nothing but interference between them.
+FARTHEST_APART = 2.5
+# How far the box goes beyond the pilot's range on each side, in parts of it.
+BOX_MARGIN = 0.1
+# Within-cluster spread, in parts of the whole, below which a pilot is only a few distinct points.
+LEAST_RELATIVE_SPREAD = 1e-3
+# Distance between the quartiles of a Gaussian, in standard deviations.
+QUARTILES_OF_NORMAL = 1.349
+
+
+def chosen_operator(
+    rows: np.ndarray,
+    weights: np.ndarray,
+    n_clusters: int,
+    n_frequencies: int,
+    scale: Any,
+    law: RadiusLaw,
+    seeds: tuple[int, int],
+) -> DenseFrequencies:
+    """Choose centre, scale and box on a pilot's weighted rows, and draw the frequencies.
+
+    Parameters
+    ----------
+    rows, weights : ndarray of shape (p, n_features) and (p,)
+        The pilot.
+    n_clusters, n_frequencies, scale, law
+        As a `Sketcher` was asked for, "auto" among the values of `scale` only.
+    seeds : tuple of two ints
+        For k-means on the pilot, and for the frequencies.
+    """
+    d = rows.shape[1]
+    center = np.average(rows, axis=0, weights=weights)
+    units = np.ones(d)
+    if isinstance(scale, str) and scale == "columns":
+        units = column_units(rows, weights, center, n_clusters, seeds[0])
+    if isinstance(scale, str) and scale in ("auto", "columns"):
+        is_wide = scale == "auto" and n_principal(d, n_clusters) < d
+        scale = cluster_scale(
+            rows / units, weights, center / units, n_clusters, seeds[0],
+            farthest_apart=FARTHEST_APART if is_wide else np.inf,
+        )  # fmt: skip
+    else:
+        scale = check_positive(scale, 'scale, where not "auto" or "columns",')
+    lower, upper = box_of(rows, scale * units)
+    return DenseFrequencies.draw(
+        n_frequencies,
+        scale=scale,
+        bandwidth=(1.0 if d <= 3 else 1.25) * scale,
+        radius_law=law,
+        center=center,
+        lower=lower,
+        upper=upper,
+        covariance=np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0)),
+        pilot=rows,
+        seed=seeds[1],
+        units=units,
+    )
+
+
+def check_choices(n_frequencies: Any, n_clusters: Any, scale: Any, radius_law: Any) -> None:
+    """Refuse what a sketcher was asked for, before a long look at the data.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is of the wrong kind or out of range.
+    """
+    if n_clusters is not None:
+        check_count(n_clusters, "n_clusters")
+    frequency_count(n_frequencies, 1, 1)
+    law_of(radius_law, 1)
+    if not (isinstance(scale, str) and scale in ("auto", "columns")):
+        check_positive(scale, 'scale, where not "auto" or "columns",')
+
+
+def frequency_count(n_frequencies: Any, n_clusters: int, n_features: int) -> int:
+    """Give the number of frequencies that was asked for.
+
+    "auto" is ten for each coordinate that is decoded (`n_principal` for each cluster), fewer where
+    that is many, two at least.
+    """
+    if isinstance(n_frequencies, str) and n_frequencies == "auto":
+        q = n_principal(n_features, n_clusters)
+        size = n_clusters * q
+        many = MANY_FREQUENCIES if q == n_features else MANY_IF_WIDE
+        return max(100, min(10 * size, max(many, 2 * size)))
+    return check_count(n_frequencies, 'n_frequencies, where not "auto",')
+
+
+def n_principal(n_features: int, n_clusters: int) -> int:
+    """Directions in which so many clusters are decoded: all of them, or the widest few.
+
+    k centroids span k - 1 directions, and k-means' are near the widest ones (Ding and He, "K-means
+    clustering via principal component analysis", ICML 2004, theorem 3.1). Others only add
+    parameters that a sketch does not determine: the time grows with them, and so does the noise.
+    """
+    few = n_clusters + MORE_DIRECTIONS
+    return n_features if n_features <= FEW_FEATURES or 2 * few > n_features else few
+
+
+def law_of(radius_law: str | RadiusLaw, n_features: int) -> RadiusLaw:
+    """Give the radius law that was asked for."""
+    if isinstance(radius_law, RadiusLaw):
+        return radius_law
+    return radius_law_named(radius_law, n_features)
+
+
+def box_of(rows: np.ndarray, scale: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Corners of the rows' bounding box, widened by a tenth of its range on each side."""
+    lower, upper = rows.min(axis=0), rows.max(axis=0)
+    margin = BOX_MARGIN * np.maximum(upper - lower, scale)
+    return lower - margin, upper + margin
+
+
+def column_units(
+    rows: np.ndarray, weights: np.ndarray, center: np.ndarray, n_clusters: int, seed: int
+) -> np.ndarray:
+    """A cluster's standard deviation along each column, to powers of four, the least of them one.
+
+    k-means on standardised columns, then on columns in units of what it found within clusters.
+    Constant columns get the least unit, columns of few values no less than the distance from one
+    value to the next: clusters may be of one value each, but that is not how wide they are, and
+    k-means would see nothing but such values. Columns that differ little stay alike: the wider of
+    them is often the one that tells clusters apart.
+    """
+    centered = rows - center
+    shares = weights / weights.sum()
+    spreads = np.sqrt(shares @ centered**2)
+    is_varied = np.ptp(rows, axis=0) > 0.0
+    if not is_varied.any():
+        return np.ones(rows.shape[1])
+    spreads[~is_varied] = spreads[is_varied].min()
+    # Columns that tell clusters of identical values apart keep a share of their whole spread.
+    typical = np.minimum(spreads, typical_spreads(rows, shares, spreads))
+    least = np.maximum(LEAST_RELATIVE_SPREAD * typical, value_distances(rows, shares))
+    units = np.maximum(spreads, least)
+    k = min(n_clusters, len(rows) - 1)
+    for _ in range(2):
+        model = _kmeans(centered / units, weights, max(k, 1), seed)
+        within = centered / units - model.cluster_centers_[model.labels_]
+        units = np.maximum(units * np.sqrt(shares @ within**2), least)
+    units[~is_varied] = units[is_varied].min()
+    return np.asarray(4.0 ** np.rint(np.log2(units / units.min()) / 2.0))
+
+
+def value_distances(rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Median distance from a row's value to the next other one, in columns of few values; else 0.
+
+    A column (of several) has few values where they are half as many as the rows at most.
+    """
+    distances = np.zeros(rows.shape[1])
+    for j, column in enumerate(rows.T):
+        values, which = np.unique(column, return_inverse=True)
+        if 1 < len(values) <= len(rows) / 2:
+            steps = np.r_[np.inf, np.diff(values), np.inf]
+            nearest = np.minimum(steps[:-1], steps[1:])
+            order = np.argsort(nearest)
+            reached = np.cumsum(np.bincount(which, weights=shares)[order])
+            distances[j] = nearest[order[np.searchsorted(reached, reached[-1] / 2.0)]]
+    return distances
+
+
+def cluster_scale(
+    rows: np.ndarray,
+    weights: np.ndarray,
+    center: np.ndarray,
+    n_clusters: int,
+    seed: int,
+    *,
+    farthest_apart: float = np.inf,
+) -> float:
+    r"""Estimate a cluster's standard deviation, one coordinate's, by k-means on the pilot.
+
+    .. math:: s^2 = \frac{\mathrm{SSE}}{n_p d} \cdot \frac{n_p}{n_p - k}
+
+    where SSE is the within-cluster sum of squares, weights scaled to a mean of one. Where that
+    says nothing (no more rows than clusters, or clusters of identical rows) it is the overall
+    spread over :math:`k^{1/d}`, the spread of k cells that share the volume; one, where all rows
+    are equal.
+
+    Where clusters' nearest neighbours are, in the median, more than ``farthest_apart``
+    :math:`s \sqrt d` away, s is taken to be as large as makes that equal: what is far narrower than
+    the gaps need not be resolved, and is not found.
+    """
+    n, d = rows.shape
+    centered = rows - center
+    size = float(np.abs(centered).max())
+    if size == 0.0:
+        return 1.0
+    # To order one, so that neither squares nor k-means' own thresholds see the data's units.
+    centered /= size
+    weights = weights / weights.mean()
+    spread = float(np.sqrt(weights @ np.square(centered).mean(axis=1) / n))
+    k = min(n_clusters, n)
+    fallback = size * spread / k ** (1.0 / d)
+    if n <= k:
+        return fallback
+    model = _kmeans(centered, weights, k, seed)
+    variance = model.inertia_ / (n * d) * n / (n - k)
+    scale = float(np.sqrt(variance))
+    if np.isfinite(farthest_apart) and k > 1:
+        gaps = np.sort(euclidean_distances(model.cluster_centers_), axis=1)[:, 1]
+        scale = max(scale, float(np.median(gaps)) / (farthest_apart * np.sqrt(d)))
+    # A single row far away widens the whole, and says nothing about the others.
+    shares = weights / n
+    spreads = np.full(d, spread)
+    typical = np.minimum(spreads, typical_spreads(centered, shares, spreads)).max()
+    return size * scale if scale > LEAST_RELATIVE_SPREAD * typical else fallback
+
+
+def typical_spreads(rows: np.ndarray, shares: np.ndarray, default: np.ndarray) -> np.ndarray:
+    """Standard deviations (d,) by the columns' quartiles, which far rows do not move.
+
+    Where half of the rows share a value the quartiles say nothing, and the default is returned.
+    """
+    spreads = default.copy()
+    for j, column in enumerate(rows.T):
+        order = np.argsort(column, kind="stable")
+        reached = np.cumsum(shares[order])
+        low, high = np.searchsorted(reached, np.array([0.25, 0.75]) * reached[-1])
+        width = column[order[high]] - column[order[low]]
+        if width > 0.0:
+            spreads[j] = width / QUARTILES_OF_NORMAL
+    return spreads
+
+
+def _kmeans(rows: np.ndarray, weights: np.ndarray, n_clusters: int, seed: int) -> KMeans:
+    """A quick k-means of the pilot."""
+    model = KMeans(n_clusters, n_init=1, max_iter=30, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(rows, sample_weight=weights)

@@ -1,0 +1,223 @@
+"""Arrays as sources, and the checks that everything array-like shares."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from sketchlearn._validation import (
+    require_exact_list,
+    require_exact_objects,
+    require_no_mask,
+    require_real,
+)
+from sketchlearn.exceptions import SourceError
+from sketchlearn.sources.source import IDENTIFYING_ROWS, Chunk, Layout, Part, Sampled, chunk_rows
+
+
+class ArrayPart(Part):
+    """Rows of an array that gives slices of them: in memory, or in a file.
+
+    Subclasses say where the array is.
+    """
+
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array.
+
+        Raises
+        ------
+        SourceError
+            If it is not two-dimensional or not of real numbers.
+        """
+
+    @abstractmethod
+    def slices(self, n_rows: int, start: int) -> Iterator[np.ndarray]:
+        """Yield all rows from the `start`-th on, about `n_rows` at once."""
+
+    def n_rows(self) -> int | None:
+        """Rows."""
+        return self.shape()[0]
+
+    def layout(self, columns: Sequence[str | int] | None) -> Layout:
+        """See `Part.layout`."""
+        return array_layout(self.shape()[1], columns, self.name)
+
+    def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
+        """See `Part.read`."""
+        for rows in self.slices(chunk_rows(self.shape()[1]), start):
+            yield Chunk(selected(rows, layout), None)
+
+
+class MemoryPart(ArrayPart):
+    """An array in memory.
+
+    Parameters
+    ----------
+    rows : array-like of shape (n_samples, n_features)
+        Real numbers.
+    weights : ndarray of shape (n_samples,), optional
+        Weights of the rows.
+    name : str
+        What messages call it.
+    """
+
+    is_file = False
+
+    def __init__(
+        self, rows: Any, weights: np.ndarray | None = None, name: str = "the array"
+    ) -> None:
+        self.name = name
+        self._rows, self._weights = as_rows(rows, self.name), weights
+
+    def shape(self) -> tuple[int, ...]:
+        """See `ArrayPart.shape`."""
+        return self._rows.shape
+
+    def size(self) -> int:
+        """Rows."""
+        return len(self._rows)
+
+    def identity(self) -> str:
+        """Shape, type, and a digest of some rows from all over the array."""
+        digest = hashlib.blake2b(digest_size=16)
+        some = slice(None, None, max(1, len(self._rows) // IDENTIFYING_ROWS))
+        for array in (self._rows, self._weights):
+            digest.update(b"" if array is None else np.ascontiguousarray(array[some]).tobytes())
+        return f"{self.name} {self._rows.shape} {self._rows.dtype} {digest.hexdigest()}"
+
+    def slices(self, n_rows: int, start: int) -> Iterator[np.ndarray]:
+        """See `ArrayPart.slices`."""
+        for at in range(start, len(self._rows), n_rows):
+            yield self._rows[at : at + n_rows]
+
+    def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
+        """See `Part.read`."""
+        for chunk in super().read(layout, start):
+            stop = start + len(chunk.rows)
+            weights = None if self._weights is None else self._weights[start:stop]
+            yield Chunk(chunk.rows, weights)
+            start = stop
+
+    def sample(
+        self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
+    ) -> Iterator[Sampled]:
+        """Yield uniform rows."""
+        n = len(self._rows)
+        indices = np.sort(rng.choice(n, min(n, size), replace=False))
+        weights = None if self._weights is None else self._weights[indices]
+        chunk = Chunk(selected(self._rows[indices], layout), weights)
+        yield Sampled(chunk, rng.random(len(indices)), n / max(1, len(indices)))
+
+
+def array_layout(width: int, columns: Sequence[str | int] | None, name: str) -> Layout:
+    """Look up columns, by index, in an array of that many.
+
+    Raises
+    ------
+    SourceError
+        If there is no such column, or one is not chosen by its index.
+    """
+    if columns is None:
+        return Layout(None, None, width)
+    indices: list[str | int] = []
+    for column in columns:
+        if isinstance(column, bool | str) or not isinstance(column, int | np.integer):
+            raise SourceError(f"columns of {name} have no names, choose by index; got {column!r}")
+        if not 0 <= column < width:
+            raise SourceError(f"{name} has no column {column}: it has {width} columns")
+        indices.append(int(column))
+    if not indices:
+        raise SourceError(f"no column of {name} was chosen")
+    return Layout(tuple(indices), None, len(indices))
+
+
+def selected(rows: np.ndarray, layout: Layout) -> np.ndarray:
+    """Columns that were asked for."""
+    return rows if layout.columns is None else rows[:, np.array(layout.columns, dtype=np.intp)]
+
+
+def as_rows(data: Any, name: str) -> np.ndarray:
+    """Give array-like data as an array of rows of real numbers.
+
+    Raises
+    ------
+    SourceError
+        If it is no such array, or has masked entries.
+    """
+    if issparse(data):
+        raise SourceError(f"{name} is sparse, which is not read; give its toarray()")
+    try:
+        rows = as_array(data)
+    except ValueError as error:
+        raise SourceError(f"{name} is no array of rows: {error}") from error
+    require_rows(rows.shape, rows.dtype, name)
+    try:
+        require_faithful(data, rows, name)
+    except ValueError as error:
+        raise SourceError(str(error)) from None
+    return np.asarray(rows)
+
+
+def as_array(data: Any) -> np.ndarray:
+    """Give array-like data as an array, masked where it is, or one of its rows."""
+    if isinstance(data, list | tuple) and any(map(np.ma.isMaskedArray, data)):
+        return np.ma.stack(data)
+    # Dask's arrays say no more of a mask once they are numpy's.
+    return np.asanyarray(data.compute() if hasattr(data, "compute") else data)
+
+
+def require_faithful(data: Any, array: np.ndarray, name: str) -> None:
+    """Refuse data whose entries are misrepresented in its array, or would be in one of float64.
+
+    Integers in an array of integers are checked where they are read.
+
+    Parameters
+    ----------
+    data : array-like
+        The data.
+    array : ndarray
+        What `as_array` made of it.
+    name : str
+        What messages call it.
+
+    Raises
+    ------
+    TypeError
+        If it holds dates, times, records or text among objects.
+    ValueError
+        If entries are masked, or integers too large.
+    """
+    width = array.shape[-1] if array.ndim > 1 else 1
+
+    def place(i: int) -> str:
+        return f"{name}, in row {i // width}, column {i % width},"
+
+    require_no_mask(array, name)
+    if array.dtype.kind in "MmVTO":
+        require_real(array, name)
+    if array.dtype == object:
+        require_exact_objects(array, place)
+    elif isinstance(data, list | tuple):
+        require_exact_list(data, array, place)
+
+
+def require_rows(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Refuse what is not two-dimensional, has no column, or is not of real numbers.
+
+    Raises
+    ------
+    SourceError
+        If it is refused.
+    """
+    if len(shape) != 2:
+        raise SourceError(f"{name} must be two-dimensional, rows by features, got shape {shape}")
+    if shape[1] == 0:
+        raise SourceError(f"{name} has no columns")
+    if dtype.kind not in "biuf":
+        raise SourceError(f"{name} must hold real numbers, got {dtype}")

@@ -1,0 +1,295 @@
+"""Parquet and Arrow files, and the fragments of pyarrow's data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from sketchlearn.sources.arrow_columns import (
+    arrow_chunks,
+    arrow_layout,
+    filtered,
+    list_width,
+    stored_columns,
+)
+from sketchlearn.sources.arrow_values import arrow_package
+from sketchlearn.sources.partition_keys import keys_schema, partition_keys
+from sketchlearn.sources.sampling import spread_picks
+from sketchlearn.sources.source import Chunk, Layout, Part, Sampled, chunk_rows
+from sketchlearn.sources.stored_file import StoredFile
+
+# A column's bytes that are read ahead of decoding; the default is all of a row group's.
+BUFFER_BYTES = 2**16
+
+
+class FragmentPart(Part):
+    """One fragment of a pyarrow data set: a file, mostly.
+
+    Parameters
+    ----------
+    fragment : pyarrow.dataset.Fragment
+        The fragment.
+    schema : pyarrow.Schema
+        What to read it with.
+    name : str
+        What messages call it where it has no path.
+    weight : str, optional
+        The column of weights.
+    filter : pyarrow.compute.Expression, optional
+        Which rows to read.
+    """
+
+    is_named = True
+    # Columns that only the path says.
+    _unasked: Collection[str] = ()
+
+    def __init__(
+        self,
+        fragment: Any,
+        schema: Any,
+        name: str,
+        weight: str | None,
+        filter: Any,  # noqa: A002
+    ) -> None:
+        path = getattr(fragment, "path", None)
+        self.name, self.is_file = path or name, bool(path)
+        self._opened: tuple[Any, Any] | None = (fragment, schema)
+        self._weight, self._filter = weight, filter
+
+    def size(self) -> int:
+        """Bytes of the file; of what is in memory, rows."""
+        fragment, _ = self._open()
+        info = fragment.filesystem.get_file_info(fragment.path) if self.is_file else None
+        return int(info.size or 0) if info else int(fragment.count_rows())
+
+    def identity(self) -> str:
+        """Path, size and time of change."""
+        fragment, _ = self._open()
+        if not self.is_file:
+            return f"{self.name} of {fragment.count_rows()} rows"
+        info = fragment.filesystem.get_file_info(fragment.path)
+        return f"{info.path}, {info.size} bytes, changed at {info.mtime_ns} ns"
+
+    def layout(self, columns: Sequence[str | int] | None) -> Layout:
+        """See `Part.layout`."""
+
+        def width(column: str) -> int | None:
+            return list_width(self._batches([column], 1, None, None), column, self.name)
+
+        _, schema = self._open()
+        return arrow_layout(schema, columns, self._weight, self.name, width, self._unasked)
+
+    def n_rows(self) -> int | None:
+        """Rows as a Parquet file's footer has them; None where some are filtered out."""
+        fragment, _ = self._open()
+        known = self._filter is None and hasattr(fragment, "row_groups")
+        count = int(fragment.metadata.num_rows) if known else None
+        self._close()
+        return count
+
+    def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
+        """See `Part.read`; row groups before the `start`-th row are not touched."""
+        groups = None
+        if start and self._filter is None and (sizes := self._row_group_sizes()):
+            first = int(np.searchsorted(np.cumsum(sizes), start, side="right"))
+            groups = list(range(first, len(sizes)))
+            start -= sum(sizes[:first])
+        yield from self._chunks(layout, groups, start)
+        self._close()
+
+    def n_places(self) -> int:
+        """Row groups of a Parquet file."""
+        return max(1, len(self._row_group_sizes()))
+
+    def sample(
+        self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
+    ) -> Iterator[Sampled]:
+        """Yield the rows of some row groups, or of the whole file if it has none."""
+        sizes = self._row_group_sizes()
+        if not sizes:
+            yield from super().sample(layout, size, n_reads, rng)
+        for pick in spread_picks(sizes, n_reads, rng):
+            for chunk in self._chunks(layout, [pick.index]):
+                yield Sampled(chunk, rng.random(len(chunk.rows)), pick.factor)
+
+    def _open(self) -> tuple[Any, Any]:
+        """Give the fragment, and the schema to read it with."""
+        assert self._opened is not None
+        return self._opened
+
+    def _close(self) -> None:
+        """Let go of what can be opened again."""
+
+    def _row_group_sizes(self) -> list[int]:
+        """Rows of each row group of a Parquet file; none for other files."""
+        fragment, _ = self._open()
+        return [group.num_rows for group in getattr(fragment, "row_groups", None) or ()]
+
+    def _chunks(self, layout: Layout, groups: list[int] | None, start: int = 0) -> Iterator[Chunk]:
+        """Read chunks, of some row groups or of all."""
+        asked = layout.names or ()
+        columns = stored_columns(
+            self._open()[1], asked if self._weight is None else [*asked, self._weight]
+        )
+        batches = self._batches(columns, chunk_rows(layout.n_features), groups, self._filter)
+        return arrow_chunks(batches, layout, self._weight, self.name, start)
+
+    def _batches(
+        self, columns: list[str], n_rows: int, groups: list[int] | None, expression: Any
+    ) -> Iterator[Any]:
+        """Read record batches of about `n_rows` rows, of some row groups or of all."""
+        fragment, schema = self._open()
+        format_ = _format_of(fragment)
+        needed = columns if expression is None else schema.names
+        as_stored = _has_fields(fragment.physical_schema, schema, needed)
+        if format_ == "arrow" and as_stored:
+            yield from _record_batches(fragment, columns, expression)
+            return
+        if format_ == "parquet" and as_stored and expression is None:
+            yield from _pages(fragment, columns, groups, n_rows)
+            return
+        if groups is not None:
+            fragment = fragment.subset(row_group_ids=groups)
+        yield from fragment.to_batches(
+            schema=schema,
+            columns=columns,
+            filter=expression,
+            batch_size=n_rows,
+            batch_readahead=1,
+            fragment_readahead=1,
+            fragment_scan_options=_frugal_options(fragment),
+        )
+
+
+class FilePart(FragmentPart):
+    """A Parquet or Arrow file.
+
+    Parameters
+    ----------
+    file : StoredFile
+        The file.
+    format : str
+        How pyarrow calls its format.
+    weight, filter
+        As of `FragmentPart`.
+    """
+
+    def __init__(
+        self,
+        file: StoredFile,
+        format: str,  # noqa: A002
+        weight: str | None,
+        filter: Any,  # noqa: A002
+    ) -> None:
+        self.name, self._file, self._format = file.name, file, format
+        self._opened = None
+        self._weight, self._filter = weight, filter
+
+    def size(self) -> int:
+        """Bytes."""
+        return self._file.size()
+
+    def identity(self) -> str:
+        """Path, size and time of change."""
+        return self._file.identity()
+
+    def version(self) -> str:
+        """See `Part.version`."""
+        return self._file.version()
+
+    def _open(self) -> tuple[Any, Any]:
+        """Give the fragment, and the schema to read it with."""
+        if self._opened is None:
+            dataset = _dataset_module()
+            system = self._file.arrow_system()
+            opened = dataset.dataset(self._file.path, format=self._format, filesystem=system)
+            keys = partition_keys(self._file.path)
+            keys = {key: keys[key] for key in keys if key not in opened.schema.names}
+            self._unasked = set(keys)
+            if keys:
+                partitioning = dataset.partitioning(keys_schema(keys), flavor="hive")
+                opened = dataset.dataset(
+                    self._file.path,
+                    format=self._format,
+                    filesystem=system,
+                    partitioning=partitioning,
+                )
+            self._opened = next(iter(opened.get_fragments())), opened.schema
+        return self._opened
+
+    def _close(self) -> None:
+        """Let go of what was opened: the footers of very many files would fill the memory."""
+        self._opened = None
+
+
+def dataset_parts(dataset: Any, weight: str | None, filter: Any) -> list[Part]:  # noqa: A002
+    """Give the parts that a pyarrow data set consists of."""
+    return [
+        FragmentPart(fragment, dataset.schema, f"fragment {i} of the data set", weight, filter)
+        for i, fragment in enumerate(dataset.get_fragments(filter))
+    ]
+
+
+def _format_of(fragment: Any) -> str | None:
+    """What pyarrow would have its file end in; None of what is in memory."""
+    extension: str | None = getattr(getattr(fragment, "format", None), "default_extname", None)
+    return extension
+
+
+def _has_fields(physical: Any, schema: Any, columns: list[str]) -> bool:
+    """Whether a file stores columns as they are to be read."""
+    return all(
+        physical.get_field_index(column) >= 0
+        and physical.field(column).equals(schema.field(column))
+        for column in columns
+    )
+
+
+def _dataset_module() -> Any:
+    """Import pyarrow.dataset, or say how to get it."""
+    arrow_package()
+    from pyarrow import dataset
+
+    return dataset
+
+
+def _pages(
+    fragment: Any, columns: list[str], row_groups: list[int] | None, n_rows: int
+) -> Iterator[Any]:
+    """Read a Parquet file page by page: scanners hold whole row groups, of any size."""
+    from pyarrow.parquet import ParquetFile
+
+    options = {"buffer_size": BUFFER_BYTES, "pre_buffer": False, "page_checksum_verification": True}
+    with fragment.open() as stored, ParquetFile(stored, **options) as file:
+        yield from file.iter_batches(
+            batch_size=n_rows, row_groups=row_groups, columns=columns, use_threads=False
+        )
+
+
+def _record_batches(fragment: Any, columns: list[str], expression: Any) -> Iterator[Any]:
+    """Read an Arrow file batch by batch: scanners read far ahead."""
+    from pyarrow import ipc
+
+    fields = None
+    if expression is None:
+        fields = [fragment.physical_schema.get_field_index(column) for column in columns]
+    options = ipc.IpcReadOptions(included_fields=fields)
+    with fragment.open() as file, ipc.open_file(file, options=options) as reader:
+        batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
+        for batch in filtered(batches, expression):
+            yield batch.select(columns)
+
+
+def _frugal_options(fragment: Any) -> Any:
+    """Scan options that do not load whole files ahead."""
+    dataset = _dataset_module()
+    if _format_of(fragment) != "parquet":
+        return None
+    return dataset.ParquetFragmentScanOptions(
+        use_buffered_stream=True,
+        buffer_size=BUFFER_BYTES,
+        pre_buffer=False,
+        page_checksum_verification=True,
+    )

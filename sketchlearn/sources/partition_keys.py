@@ -1,0 +1,47 @@
+"""Columns that are written in a path, as in ``day=3/part-0.parquet``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import unquote
+
+from sketchlearn.sources.arrow_values import arrow_package
+
+Key = int | float | str | None
+# How Hive writes that there is no value.
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+
+def partition_keys(path: str) -> dict[str, Key]:
+    """Give the values of the columns that the folders of a file are called by."""
+    folders = re.split(r"[/\\]", path)[:-1]
+    pairs = (folder.split("=", 1) for folder in folders if "=" in folder)
+    return {unquote(key): _value(unquote(text)) for key, text in pairs if key}
+
+
+def keys_schema(keys: dict[str, Key]) -> Any:
+    """Give the schema of such columns."""
+    pa = arrow_package()
+    kinds = {int: pa.int64(), float: pa.float64()}
+    return pa.schema([(key, kinds.get(type(keys[key]), pa.string())) for key in keys])
+
+
+def with_keys(batch: Any, keys: dict[str, Key]) -> Any:
+    """Append such columns to a record batch."""
+    pa = arrow_package()
+    schema = keys_schema(keys)
+    columns = [pa.array([keys[field.name]] * len(batch), field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(
+        [*batch.columns, *columns],
+        schema=pa.schema([*batch.schema, *schema], batch.schema.metadata),
+    )
+
+
+def _value(text: str) -> Key:
+    """Value that a folder's name gives."""
+    if text == NO_VALUE:
+        return None
+    if re.fullmatch(r"-?\d{1,18}", text):
+        return int(text)
+    return float(text) if re.fullmatch(r"-?\d+\.\d+", text) else text

@@ -1,0 +1,384 @@
+"""Files that pyarrow reads from their beginning, batch by batch: CSV, JSON lines, Arrow streams."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sketchlearn.exceptions import SourceError
+from sketchlearn.sources.arrow_columns import (
+    arrow_chunks,
+    arrow_layout,
+    filter_columns,
+    filtered,
+    list_width,
+    stored_columns,
+    without_first,
+)
+from sketchlearn.sources.arrow_values import arrow_package
+from sketchlearn.sources.large_integers import (
+    InDoubtError,
+    numbers_of_texts,
+    require_certain,
+    require_exact_lines,
+)
+from sketchlearn.sources.partition_keys import Key, keys_schema, partition_keys, with_keys
+from sketchlearn.sources.source import Chunk, Layout, Part
+from sketchlearn.sources.stored_file import StoredFile
+
+# A block is parsed at once, and must hold a row; if one does not, it grows.
+BLOCK_BYTES = 2**17
+# At least, as each column of a block has its costs.
+BLOCK_BYTES_A_COLUMN = 2**8
+MOST_BLOCK_BYTES = 2**30
+BLOCK_GROWTH = 8
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+DELIMITERS = ",;\t|"
+# Bytes and rows of a CSV file's beginning that tell its delimiter.
+SNIFFED_BYTES = 2**16
+SNIFFED_ROWS = 20
+MOST_COMPRESSION = 100
+TABS = re.compile(r"\.(tsv|tab)(\.\w+)?$")
+# What pyarrow says of a row longer than a block and of a fraction among integers; its quotations.
+NO_ROW = re.compile(r"straddl|block: cannot infer")
+NO_INTEGER = re.compile(r"(conversion error|Failed to convert JSON) to u?int")
+QUOTED = re.compile(r"(: invalid value '|(?<=got )(\d+): |, couldn't parse:).*", re.DOTALL)
+
+
+class RecordFilePart(Part):
+    """A file of records in order.
+
+    Parameters
+    ----------
+    file : StoredFile
+        The file.
+    weight : str, optional
+        The column of weights.
+    filter : pyarrow.compute.Expression, optional
+        Which rows to read.
+    """
+
+    is_named = True
+
+    def __init__(self, file: StoredFile, weight: str | None, filter: Any) -> None:  # noqa: A002
+        self.name, self._file = file.name, file
+        self._weight, self._filter = weight, filter
+        self._keys = partition_keys(file.path)
+
+    @abstractmethod
+    def stored_schema(self) -> Any:
+        """Schema as the file's beginning has it."""
+
+    @abstractmethod
+    def records(self, columns: list[str]) -> Iterator[Any]:
+        """Yield record batches that hold these columns, or more, from the first row on."""
+
+    def size(self) -> int:
+        """Bytes."""
+        return self._file.size()
+
+    def identity(self) -> str:
+        """Path, size and time of change."""
+        return self._file.identity()
+
+    def version(self) -> str:
+        """See `Part.version`."""
+        return self._file.version()
+
+    def layout(self, columns: Sequence[str | int] | None) -> Layout:
+        """See `Part.layout`; what only the path says is read where it is asked for."""
+
+        def width(column: str) -> int | None:
+            return list_width(self._batches([column], None), column, self.name)
+
+        schema, keys = self._schema()
+        return arrow_layout(schema, columns, self._weight, self.name, width, set(keys))
+
+    def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
+        """See `Part.read`."""
+        asked = layout.names or ()
+        asked = asked if self._weight is None else (*asked, self._weight)
+        columns = stored_columns(self._schema()[0], asked)
+        batches = self._batches(columns, self._filter)
+        return arrow_chunks(batches, layout, self._weight, self.name, start)
+
+    def _schema(self) -> tuple[Any, dict[str, Key]]:
+        """Schema with the columns that only the path says, and these."""
+        schema = self.stored_schema()
+        keys = {key: self._keys[key] for key in self._keys if key not in schema.names}
+        return arrow_package().schema([*schema, *keys_schema(keys)], schema.metadata), keys
+
+    def _batches(self, columns: list[str], expression: Any) -> Iterator[Any]:
+        """Read record batches that hold these columns; no other than those to filter by.
+
+        What else there is may be of any type, and of another one further on.
+        """
+        schema, keys = self._schema()
+        others = [] if expression is None else filter_columns(expression, schema)
+        names = list(dict.fromkeys([*columns, *others]))
+        stored = [name for name in names if name not in keys]
+        batches = self.records(stored or schema.names[:1])
+        if any(name in keys for name in names):
+            batches = (with_keys(batch, keys) for batch in batches)
+        for batch in filtered(batches, expression):
+            yield batch.select(columns)
+
+
+class ArrowStreamFilePart(RecordFilePart):
+    """A file in Arrow's stream format, which has no index of its batches."""
+
+    def stored_schema(self) -> Any:
+        """See `RecordFilePart.stored_schema`."""
+        with self._file.open() as file, _ipc().open_stream(file) as reader:
+            return reader.schema
+
+    def records(self, columns: list[str]) -> Iterator[Any]:
+        """See `RecordFilePart.records`."""
+        with self._file.open() as file, _ipc().open_stream(file) as reader:
+            yield from reader
+
+
+class TextPart(RecordFilePart):
+    """A text file of records, whose types are those of its first block until others come.
+
+    Blocks grow where a row does not fit in, and integers become float64 where fractions follow.
+    """
+
+    def __init__(self, file: StoredFile, weight: str | None, filter: Any) -> None:  # noqa: A002
+        super().__init__(file, weight, filter)
+        self.block_bytes, self._is_widened = BLOCK_BYTES, False
+        self._schema_found: Any = None
+        # Columns with large numbers, which are told from integers that float64 does not hold.
+        self.settled: set[str] = set()
+
+    @abstractmethod
+    def settle(self, columns: list[str]) -> None:
+        """See to it that columns hold no integers that are read as fractions, now or later.
+
+        Raises
+        ------
+        SourceError
+            If they do.
+        """
+
+    def numbers(self, batch: Any, first_row: int) -> Any:
+        """Give a batch of `reader` as numbers."""
+        return batch
+
+    @abstractmethod
+    def reader(self, stream: Any, types: Any, columns: list[str] | None) -> Any:
+        """Read a stream of text as record batches, `block_bytes` at once.
+
+        Parameters
+        ----------
+        stream : pyarrow.NativeFile
+            The text.
+        types : pyarrow.Schema, optional
+            What to read it with; None to find that out in the first block.
+        columns : list of str, optional
+            What to read, by default all.
+        """
+
+    def stored_schema(self) -> Any:
+        """See `RecordFilePart.stored_schema`."""
+        while self._schema_found is None:
+            try:
+                with _text_stream(self._file) as text, self.reader(text, None, None) as reader:
+                    self._schema_found = _valued(reader.schema)
+                least = BLOCK_BYTES_A_COLUMN * len(self._schema_found)
+                self.block_bytes = max(self.block_bytes, least)
+            except arrow_package().ArrowInvalid as error:
+                self._relax(error)
+        return self._schema_found
+
+    def records(self, columns: list[str]) -> Iterator[Any]:
+        """See `RecordFilePart.records`."""
+        n_read = 0
+        while True:
+            types = self.stored_schema()
+            types = _widened(types) if self._is_widened else types
+            try:
+                with _text_stream(self._file) as text, self.reader(text, types, columns) as reader:
+                    for batch in without_first(reader, n_read):
+                        numbers = self.numbers(batch, n_read)
+                        require_certain(numbers, self.settled)
+                        n_read += len(batch)
+                        yield numbers
+                return
+            except InDoubtError as doubt:
+                self.settle(doubt.columns)
+                self.settled.update(doubt.columns)
+            except arrow_package().ArrowInvalid as error:
+                self._relax(error)
+
+    def _relax(self, error: Exception) -> None:
+        """Change what an error in parsing says was too narrow, or raise it."""
+        message = str(error)
+        most = MOST_BLOCK_BYTES
+        if "block: cannot infer" in message:
+            # The line of names does not fit in, or the file ends in it.
+            most = min(most, MOST_COMPRESSION * self._file.size())
+        if NO_ROW.search(message) and self.block_bytes < most:
+            self.block_bytes *= BLOCK_GROWTH
+        elif NO_INTEGER.search(message) and not self._is_widened:
+            self._is_widened = True
+        else:
+            # Messages end up in logs and checkpoints, where no cell belongs.
+            raise SourceError(f"cannot read {self.name}: {self._described(message)}") from None
+
+    def _described(self, message: str) -> str:
+        """Say where an error is, without what the cell holds."""
+
+        def named(match: re.Match[str]) -> str:
+            return f"column {self._schema_found.names[int(match[1])]!r}"
+
+        message = QUOTED.sub(lambda match: match[2] or "", message)
+        return (
+            re.sub(r"CSV column #(\d+)", named, message)
+            if self._schema_found is not None
+            else message
+        )
+
+
+class CsvPart(TextPart):
+    """A CSV file, whose first line names the columns; its delimiter is found out."""
+
+    _delimiter = ""
+
+    def stored_schema(self) -> Any:
+        """See `RecordFilePart.stored_schema`."""
+        if not self._delimiter:
+            # Before the file is opened to be read: some file systems have one position a file.
+            with _text_stream(self._file) as stream:
+                start = stream.read(SNIFFED_BYTES).decode("utf-8", errors="replace")
+            is_known = TABS.search(self._file.ending())
+            self._delimiter = "\t" if is_known else delimiter_of(start)
+        return super().stored_schema()
+
+    def layout(self, columns: Sequence[str | int] | None) -> Layout:
+        """See `Part.layout`."""
+        _require_header(self.stored_schema(), self.name)
+        return super().layout(columns)
+
+    def settle(self, columns: list[str]) -> None:
+        """See `TextPart.settle`: they are read as text from here on."""
+
+    def numbers(self, batch: Any, first_row: int) -> Any:
+        """See `TextPart.numbers`."""
+        if self.settled.isdisjoint(batch.schema.names):
+            return batch
+        from pyarrow.csv import ConvertOptions
+
+        nulls = ConvertOptions().null_values
+        return numbers_of_texts(batch, self.settled, nulls, self.name, first_row)
+
+    def reader(self, stream: Any, types: Any, columns: list[str] | None) -> Any:
+        """See `TextPart.reader`."""
+        from pyarrow import csv as arrow_csv
+
+        text = arrow_package().string()
+        for name in self.settled if types is not None else ():
+            types = types.set(types.get_field_index(name), types.field(name).with_type(text))
+        return arrow_csv.open_csv(
+            stream,
+            read_options=arrow_csv.ReadOptions(block_size=self.block_bytes),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=self._delimiter, newlines_in_values=True
+            ),
+            convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=columns),
+        )
+
+
+class JsonLinesPart(TextPart):
+    """A file with a JSON object a line."""
+
+    def settle(self, columns: list[str]) -> None:
+        """See `TextPart.settle`: the whole file is looked through once."""
+        with _text_stream(self._file) as stream, io.BufferedReader(stream) as lines:
+            require_exact_lines(lines, columns, self.name)
+
+    def reader(self, stream: Any, types: Any, columns: list[str] | None) -> Any:
+        """See `TextPart.reader`."""
+        from pyarrow import json
+
+        if types is not None and columns is not None:
+            types = arrow_package().schema([types.field(name) for name in columns])
+        behavior = "infer" if types is None else "ignore"
+        read = json.ReadOptions(block_size=self.block_bytes)
+        parse = json.ParseOptions(explicit_schema=types, unexpected_field_behavior=behavior)
+        if not hasattr(json, "open_json"):
+            # Older versions of pyarrow cannot read it in pieces.
+            return json.read_json(stream, read, parse).to_reader()
+        return json.open_json(stream, read_options=read, parse_options=parse)
+
+
+def delimiter_of(start: str) -> str:
+    r"""Tell the delimiter of a CSV file by its beginning: the one of the most columns in each row.
+
+    Examples
+    --------
+    >>> delimiter_of("a;b\n1,5;2,5\n")
+    ';'
+    """
+    best, most = ",", 1
+    for delimiter in DELIMITERS:
+        rows = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter)
+        widths = [len(row) for row in itertools.islice(rows, SNIFFED_ROWS) if row]
+        # The last row may be cut off.
+        widths = widths[:-1] if len(widths) > 1 else widths
+        if len(set(widths)) == 1 and widths[0] > most:
+            best, most = delimiter, widths[0]
+    return best
+
+
+def _text_stream(file: StoredFile) -> Any:
+    """Open a text file, decompressed as its name tells."""
+    compression = next((c for end, c in COMPRESSIONS.items() if file.ending().endswith(end)), None)
+    return file.arrow_system().open_input_stream(file.path, compression=compression)
+
+
+def _ipc() -> Any:
+    """Import pyarrow.ipc."""
+    arrow_package()
+    from pyarrow import ipc
+
+    return ipc
+
+
+def _valued(schema: Any) -> Any:
+    """Read columns without any value yet as numbers, in which nothing is an error of its own."""
+    pa = arrow_package()
+    for i, field in enumerate(schema):
+        if pa.types.is_null(field.type):
+            schema = schema.set(i, field.with_type(pa.float64()))
+    return schema
+
+
+def _widened(schema: Any) -> Any:
+    """Read integers as float64, in lists too."""
+    pa = arrow_package()
+
+    def wider(kind: Any) -> Any:
+        if pa.types.is_list(kind):
+            return pa.list_(wider(kind.value_type))
+        return pa.float64() if pa.types.is_integer(kind) else kind
+
+    return pa.schema([field.with_type(wider(field.type)) for field in schema], schema.metadata)
+
+
+def _require_header(schema: Any, name: str) -> None:
+    """Refuse a CSV file whose names are numbers: its first row would be lost."""
+    try:
+        names = [float(column) for column in schema.names]
+    except ValueError:
+        return
+    raise SourceError(
+        f"{name} has no line of column names: it starts with {names[:5]}; write names into it, or "
+        "give what pyarrow.csv.open_csv makes of it, by column_names of yours or, if these numbers "
+        "are the names, as it is"
+    )

@@ -1,0 +1,82 @@
+"""Synthetic rows from a sketch, for any estimator to be fitted on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sketchlearn._validation import RandomState, check_count, draw_seed
+from sketchlearn.atoms import SphericalGaussian
+from sketchlearn.decoders.principal import principal_part
+from sketchlearn.decoders.surrogates.kmeans import Particles
+from sketchlearn.sketches.sketch import Sketch
+
+# Frequencies, for each atom and feature, that the first mixture may use up; and its most atoms.
+FREQUENCIES_A_PARAMETER = 10
+MOST_ATOMS = 30
+
+
+def synthesize(
+    sketch: Sketch,
+    n_samples: int = 1000,
+    *,
+    n_atoms: int | None = None,
+    random_state: RandomState = None,
+) -> np.ndarray:
+    """Draw rows whose sketch is the given one: a stand-in for the data, which is not needed.
+
+    A mixture is decoded, a cloud of particles drawn from it, and where the mixture does not explain
+    the sketch the particles are moved until they do. What a sketch cannot resolve, such as detail
+    much finer than its scale, the rows do not show either; and they hold no row of the data.
+
+    Parameters
+    ----------
+    sketch : Sketch
+        At least one row.
+    n_samples : int, default=1000
+        Rows to draw.
+    n_atoms : int, optional
+        Atoms of the mixture that the particles start from. By default one for every 10 d of the
+        sketch's m frequencies, at least 1 and at most 30; of wide rows, d are the directions that
+        are decoded, and off those the rows are Gaussian.
+    random_state : int, RandomState, Generator or None
+        Determines the rows.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features)
+        Rows of equal weight, in random order, float64, in data coordinates.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range.
+    EmptySketchError
+        If the sketch holds no rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher, synthesize
+    >>> X = np.random.default_rng(0).normal([3.0, -1.0], 2.0, size=(5000, 2))
+    >>> sketch = Sketcher(n_clusters=1, random_state=0).fit(X).sketch(X)
+    >>> rows = synthesize(sketch, 2000, random_state=0)
+    >>> bool(np.allclose(rows.mean(axis=0), X.mean(axis=0), atol=0.2))
+    True
+    """
+    if not isinstance(sketch, Sketch):
+        raise TypeError(f"expected a Sketch, got {type(sketch).__name__}")
+    check_count(n_samples, "n_samples")
+    part = principal_part(
+        sketch, MOST_ATOMS if n_atoms is None else check_count(n_atoms, "n_atoms")
+    )
+    if part is not None:
+        sketch = part.sketch
+    family = SphericalGaussian(sketch.operator) if part is None else part.family
+    if n_atoms is None:
+        affordable = family.operator.n_frequencies // (FREQUENCIES_A_PARAMETER * family.n_features)
+        n_atoms = min(max(1, affordable), MOST_ATOMS)
+    rng = np.random.default_rng(draw_seed(random_state))
+    decoder = Particles()
+    mixture = decoder.start.decode(sketch, family, n_atoms, rng)
+    drawn = decoder.cloud(sketch, mixture, rng).draw(n_samples, rng)
+    return drawn if part is None else part.rows(drawn, rng)

@@ -1,0 +1,278 @@
+"""Wide data: what is decoded along a few axes is what the sketch says, and what k-means finds."""
+
+import numpy as np
+import pytest
+from planted import largest_distance, operator_of
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+
+from sketchlearn import CompressiveKMeans, Sketcher, count_clusters, synthesize
+from sketchlearn.atoms import SphericalGaussian
+from sketchlearn.decoders import (
+    BestOf,
+    GivenAtoms,
+    MeanShift,
+    Particles,
+    clusters_of_points,
+    principal_part,
+)
+from sketchlearn.decoders.surrogates.matching import PointMatching
+from sketchlearn.decoders.surrogates.points import blur_covariance
+from sketchlearn.frequencies import DenseFrequencies
+from sketchlearn.sketching import n_principal
+from sketchlearn.sketching.tuning import FARTHEST_APART
+
+D, K = 150, 4
+
+
+def wide_clusters(seed=0, *, d=D, k=K, n=3000, noise=0.4):
+    """Centres and rows around them: orthogonal directions, noise that differs by direction."""
+    rng = np.random.default_rng(seed)
+    axes = np.linalg.qr(rng.standard_normal((d, d)))[0]
+    centers = 3.0 + 6.0 * axes[:k]
+    widths = noise * np.geomspace(2.0, 0.5, d)
+    labels = rng.integers(k, size=n)
+    return centers, centers[labels] + (rng.standard_normal((n, d)) * widths) @ axes, labels
+
+
+@pytest.fixture(scope="module")
+def wide():
+    centers, rows, labels = wide_clusters()
+    sketcher = Sketcher(600, n_clusters=K, random_state=0).fit(rows)
+    return centers, rows, labels, sketcher.sketch(rows)
+
+
+@pytest.fixture(scope="module")
+def part(wide):
+    return principal_part(wide[3], K)
+
+
+def test_the_axes_are_the_widest_of_the_pilot(part, wide):
+    covariance = wide[3].operator.covariance
+    q = part.axes.shape[1]
+    assert q == n_principal(D, K) == K + 32
+    np.testing.assert_allclose(part.axes.T @ part.axes, np.eye(q), atol=1e-12)
+    along = part.axes.T @ covariance @ part.axes
+    np.testing.assert_allclose(np.diag(part.sketch.operator.covariance), np.diag(along), rtol=1e-9)
+    assert np.trace(along) == pytest.approx(np.sort(np.linalg.eigvalsh(covariance))[-q:].sum())
+
+
+def test_nothing_is_left_out_of_the_sums(part, wide):
+    np.testing.assert_array_equal(part.sketch.feature_sum, wide[3].feature_sum)
+    assert part.sketch.n_samples == wide[3].n_samples
+    np.testing.assert_allclose(
+        part.sketch.operator.frequencies, part.axes.T @ part.whole.frequencies, rtol=1e-5, atol=1e-7
+    )
+
+
+def test_atoms_have_the_datas_covariance_off_the_axes(part):
+    """The sketch of an atom, from the characteristic function of the whole Gaussian."""
+    rng = np.random.default_rng(1)
+    q = part.axes.shape[1]
+    coordinates = rng.standard_normal((3, q))
+    shapes = rng.uniform(-1.0, 1.0, size=(3, 1))
+    along = part.axes @ part.axes.T
+    off = np.eye(D) - along
+    omega = part.whole.frequencies
+    expected = []
+    for y, shape in zip(coordinates, shapes[:, 0], strict=True):
+        variance = part.sketch.operator.scale**2 * np.exp(shape)
+        covariance = variance * along + off @ part.whole.covariance @ off
+        wave = np.exp(1j * ((part.axes @ y) @ omega))
+        wave *= np.exp(-0.5 * np.sum(omega * (covariance @ omega), axis=0))
+        expected.append(np.concatenate([wave.real, wave.imag]))
+    found = part.family.sketch(np.hstack([coordinates, shapes]))
+    np.testing.assert_allclose(found, expected, atol=3e-6)
+
+
+def test_points_too(part):
+    """A blurred cloud's sketch has the same factor off the axes."""
+    rng = np.random.default_rng(2)
+    operator = part.sketch.operator
+    blur = blur_covariance(operator)
+    points = rng.standard_normal((300, operator.n_features))
+    bare = PointMatching(part.sketch, blur)
+    whole = PointMatching(part.sketch, blur, part.family.common_log_envelope)
+    factor = np.tile(np.exp(part.family.common_log_envelope), 2)
+    expected = bare.target - factor * (bare.target - bare.residual(bare.scaled(points)))
+    np.testing.assert_allclose(whole.residual(whole.scaled(points)), expected, atol=1e-6)
+
+
+def test_coordinates_and_points_are_inverse(part, wide):
+    coordinates = part.coordinates(wide[1][:20])
+    again = part.coordinates(part.points(coordinates))
+    np.testing.assert_allclose(again, coordinates, atol=1e-10)
+    off = part.points(coordinates) - part.whole.center
+    np.testing.assert_allclose(off - off @ part.axes @ part.axes.T, 0.0, atol=1e-10)
+
+
+def test_a_lifted_mixture_keeps_its_figures_and_its_variance(part, wide):
+    mixture = MeanShift().decode(part.sketch, part.family, K, np.random.default_rng(0))
+    lifted = part.lifted(mixture)
+    np.testing.assert_array_equal(lifted.weights, mixture.weights)
+    assert (lifted.cost, lifted.misfit) == (mixture.cost, mixture.misfit)
+    assert lifted.family.operator is wide[3].operator
+    np.testing.assert_allclose(part.coordinates(lifted.locations), mixture.locations, atol=1e-9)
+    whole = np.trace(part.whole.covariance) - np.trace(part.sketch.operator.covariance)
+    np.testing.assert_allclose(
+        lifted.covariances.sum(axis=1), mixture.covariances.sum(axis=1) + whole, rtol=1e-9
+    )
+    assert mixture.goodness_of_fit < 1.2
+    assert largest_distance(wide[0], lifted.locations) < 1.0
+
+
+@pytest.mark.parametrize("d", [1, 3, 64, 100])
+def test_rows_that_are_not_wide_are_decoded_whole(d):
+    assert n_principal(d, 1) == d
+    sketcher = Sketcher.from_operator(operator_of(d, 50))
+    assert principal_part(sketcher.sketch(np.zeros((2, d))), 1) is None
+
+
+def test_many_clusters_are_decoded_whole_in_few_more_dimensions():
+    assert n_principal(128, 64) == 128
+    assert n_principal(784, 64) == 96
+
+
+def test_a_flat_covariance_has_no_axes():
+    """Made without a pilot: all directions are as wide, and far wider than a cluster."""
+    sketch = Sketcher.from_operator(operator_of(D, 50, reach=20.0)).sketch(np.zeros((2, D)))
+    assert principal_part(sketch, 3) is None
+
+
+def test_a_smaller_scale_asks_for_more_axes(wide):
+    operator = wide[3].operator
+    numbers = []
+    for share in (1.0, 0.6):
+        finer = DenseFrequencies(
+            operator.turns, operator.center, share * operator.scale, operator.lower, operator.upper,
+            operator.covariance,
+        )  # fmt: skip
+        part = principal_part(Sketcher.from_operator(finer).sketch(wide[1]), K)
+        numbers.append(part.axes.shape[1])
+        off = np.trace(finer.covariance) - np.trace(part.sketch.operator.covariance)
+        assert off <= D * finer.scale**2
+    assert numbers[0] < numbers[1] <= D // 2
+
+
+def test_equal_rows_have_no_axes():
+    sketcher = Sketcher(200, n_clusters=1, random_state=0).fit(np.ones((5, D)))
+    sketch = sketcher.sketch(np.ones((5, D)))
+    assert principal_part(sketch, 1) is None
+    model = CompressiveKMeans(1, random_state=0).fit_sketch(sketch)
+    np.testing.assert_allclose(model.cluster_centers_, 1.0, atol=0.1)
+
+
+@pytest.mark.parametrize("keep_pilot", [True, False])
+def test_k_means_finds_wide_clusters(wide, keep_pilot):
+    centers, rows, labels, _ = wide
+    best = KMeans(K, n_init=10, random_state=0).fit(rows)
+    model = CompressiveKMeans(K, keep_pilot=keep_pilot, random_state=0).fit(rows)
+    assert model.cluster_centers_.shape == (K, D)
+    assert adjusted_rand_score(labels, model.labels_) > 0.999
+    assert model.inertia_ <= (1.0001 if keep_pilot else 1.01) * best.inertia_
+    assert largest_distance(centers, model.cluster_centers_) < 1.0
+
+
+def test_it_does_not_matter_how_wide_data_lies(wide):
+    """Turned, moved and in other units, they have the same clusters."""
+    _, rows, labels, _ = wide
+    turn = np.linalg.qr(np.random.default_rng(3).standard_normal((D, D)))[0]
+    sketcher = Sketcher(n_clusters=K, random_state=1).fit(1e3 * (rows @ turn) - 5e4)
+    model = CompressiveKMeans(K, random_state=1)
+    model.fit_sketch(sketcher.sketch(1e3 * (rows @ turn) - 5e4))
+    found = model.predict(1e3 * (rows @ turn) - 5e4)
+    assert adjusted_rand_score(labels, found) > 0.999
+
+
+@pytest.mark.parametrize("noise", [0.2, 0.02, 0.002])
+def test_tight_clusters_far_apart_are_found_too(noise):
+    """Where gaps are many times as wide as clusters, the sketch is taken at a scale of the gaps."""
+    _, rows, labels = wide_clusters(7, k=8, n=2000, noise=noise)
+    sketcher = Sketcher(n_clusters=8, random_state=0).fit(rows)
+    # Two of the centres are 6 sqrt(2) apart.
+    assert sketcher.scale_ >= 0.99 * 6.0 * np.sqrt(2.0 / D) / FARTHEST_APART
+    model = CompressiveKMeans(8, random_state=0).fit_sketch(sketcher.sketch(rows))
+    assert adjusted_rand_score(labels, model.predict(rows)) == 1.0
+
+
+def test_a_scale_that_was_asked_for_stays(wide):
+    assert Sketcher(50, n_clusters=K, scale=0.01, random_state=0).fit(wide[1]).scale_ == 0.01
+
+
+def test_more_columns_than_rows():
+    _, rows, labels = wide_clusters(4, d=600, k=3, n=80)
+    for keep_pilot in (True, False):
+        model = CompressiveKMeans(3, keep_pilot=keep_pilot, random_state=0).fit(rows)
+        assert adjusted_rand_score(labels, model.labels_) > 0.99
+
+
+def test_columns_that_never_vary(wide):
+    rows = np.hstack([wide[1], np.full((len(wide[1]), 50), 7.0)])
+    model = CompressiveKMeans(K, random_state=0).fit(rows)
+    np.testing.assert_allclose(model.cluster_centers_[:, D:], 7.0, atol=1e-9)
+    assert adjusted_rand_score(wide[2], model.labels_) > 0.999
+
+
+def test_they_can_be_counted(wide):
+    count = count_clusters(wide[3], [2, 3, 4, 5, 6], random_state=0)
+    assert (count.n_clusters, count.is_resolved) == (K, True)
+    assert count.mixtures[K].locations.shape == (K, D)
+
+
+def test_rows_like_them_can_be_drawn(wide):
+    rows = synthesize(wide[3], 4000, n_atoms=K, random_state=0)
+    assert rows.shape == (4000, D)
+    real = np.cov(wide[1].T)
+    np.testing.assert_allclose(np.cov(rows.T), real, atol=0.2 * np.abs(real).max())
+    assert np.trace(np.cov(rows.T)) == pytest.approx(np.trace(real), rel=0.05)
+
+
+def test_given_atoms_are_matched_to_the_sketch(part, wide):
+    start = part.coordinates(wide[0])
+    variances = np.full(start.shape, part.sketch.operator.scale**2)
+    rng = np.random.default_rng(0)
+    mixture = GivenAtoms(start, variances).decode(part.sketch, part.family, K, rng)
+    assert mixture.goodness_of_fit < 1.2
+    assert largest_distance(start, mixture.locations) < 1.0
+    # From wrong ones, the figures say that they are wrong, and others find the right ones.
+    wrong = GivenAtoms(np.repeat(start[:1], K, axis=0), variances)
+    assert wrong.decode(part.sketch, part.family, K, rng).seems_incomplete
+    both = BestOf((wrong, MeanShift())).decode(part.sketch, part.family, K, rng)
+    assert both.goodness_of_fit < 1.2
+
+
+def test_another_number_of_given_atoms_is_refused(part):
+    given = GivenAtoms(np.zeros((3, part.family.n_features)), np.ones((3, part.family.n_features)))
+    with pytest.raises(ValueError, match="n_atoms=4 atoms, got 3"):
+        given.decode(part.sketch, part.family, 4, np.random.default_rng(0))
+
+
+def test_clusters_of_points_have_their_moments():
+    rng = np.random.default_rng(5)
+    points = np.repeat([[0.0, 0.0], [9.0, 5.0]], [40, 60], axis=0) + rng.standard_normal((100, 2))
+    weights = rng.uniform(0.5, 2.0, size=100)
+    centroids, variances = clusters_of_points(points, weights, 2, seed=0)
+    order = np.argsort(centroids[:, 0])
+    for i, members in zip(order, (slice(0, 40), slice(40, 100)), strict=True):
+        mean = np.average(points[members], axis=0, weights=weights[members])
+        np.testing.assert_allclose(centroids[i], mean, rtol=1e-9)
+        squares = np.average((points[members] - mean) ** 2, axis=0, weights=weights[members])
+        np.testing.assert_allclose(variances[i], squares, rtol=1e-9)
+
+
+def test_a_cloud_matches_the_whole_sketch_along_the_axes(part, wide):
+    """Particles along the axes serve rows that a mixture does not describe."""
+    rng = np.random.default_rng(6)
+    rows = np.hstack([rng.exponential(2.0, size=(4000, 3)), 0.3 * rng.standard_normal((4000, 147))])
+    sketch = Sketcher(800, n_clusters=5, random_state=0).fit(rows).sketch(rows)
+    part = principal_part(sketch, 5)
+    mixture = Particles().decode(part.sketch, part.family, 5, rng)
+    best = KMeans(5, n_init=5, random_state=0).fit(rows)
+    found = part.lifted(mixture).locations
+    distances = np.square(rows[:, None] - found).sum(axis=2).min(axis=1)
+    assert distances.sum() <= 1.1 * best.inertia_
+
+
+def test_a_family_without_one_has_no_common_envelope():
+    family = SphericalGaussian(operator_of(3, 20))
+    assert np.all(np.asarray(family.common_log_envelope) == 0.0)

@@ -1,0 +1,67 @@
+"""What the page on the file format says of fingerprints, written out from the page alone."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+from test_frequencies import operator
+
+from sketchlearn.estimators.model_files import MODEL_FILE
+from sketchlearn.sketches import format as serialization
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching import Sketcher
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "guide" / "file_format.md").read_text(encoding="utf-8")
+
+
+def test_the_fingerprint_is_as_the_page_says():
+    for double_phases in (False, True):
+        omega = operator(2, 3, double_phases=double_phases)
+        digest = hashlib.blake2b(b"dense frequencies 1", digest_size=16)
+        for name, kind, value in [
+            ("turns", "<f4 (2, 3)", omega.turns),
+            ("center", "<f8 (2,)", omega.center),
+            ("scale", "<f8 (1,)", np.float64(omega.scale)),
+            ("lower", "<f8 (2,)", omega.lower),
+            ("upper", "<f8 (2,)", omega.upper),
+            ("covariance", "<f8 (2, 2)", omega.covariance),
+            ("double_phases", "|b1 (1,)", np.bool_(double_phases)),
+        ]:
+            digest.update(f"{name} {kind}".encode() + value.tobytes())
+        assert digest.hexdigest() == omega.fingerprint
+
+
+def test_the_tables_name_everything_in_a_file():
+    data = Sketcher.from_operator(operator()).sketch(np.zeros((2, 3))).to_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    about_sketches = PAGE.partition("## Models")[0]
+    cells = re.findall(r"^\|[^|]*\|", about_sketches, re.MULTILINE)
+    named = set(re.findall(r"`(\w+)`", "".join(cells)))
+    assert named == set(header.pop("__metadata__")) | set(header)
+    assert length % 8 == 0
+
+
+def test_the_page_names_the_versions_that_are_written():
+    assert f"format version {serialization.SKETCH_FILE.version}" in PAGE
+    assert serialization.SKETCH_FILE.format in PAGE
+    assert f"Version {MODEL_FILE.version} holds" in PAGE
+    assert MODEL_FILE.format in PAGE
+
+
+def test_every_golden_file_is_read_by_the_page_s_reader(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0], names)
+    golden = sorted((ROOT / "tests" / "golden").glob("sketch_v1*.safetensors"))
+    assert golden
+    for path in golden:
+        sketch = Sketch.load(path)
+        if sketch.n_samples == 0:
+            continue
+        metadata, _, mean = names["read_sketch"](path)
+        assert metadata["fingerprint"] == sketch.fingerprint
+        np.testing.assert_allclose(mean, sketch.mean, atol=1e-12)
