@@ -75,3 +75,17 @@ def central_differences(function, x, step):
         behind[i] -= step
         gradient[i] = (function(ahead) - function(behind)) / (2.0 * step)
     return gradient
+
+
+def small_operator(d=3, m=7, **changes):
+    """An operator of random frequencies, some of its components changed."""
+    rng = np.random.default_rng(0)
+    components = {
+        "turns": rng.normal(size=(d, m)),
+        "center": np.arange(float(d)),
+        "scale": 2.0,
+        "lower": -np.ones(d),
+        "upper": np.ones(d),
+        "covariance": np.eye(d),
+    }
+    return DenseFrequencies(**{**components, **changes})

@@ -26,8 +26,9 @@ Group = TypeVar("Group")
 ROOT = Path(__file__).parents[2]
 START = time.monotonic()
 # Of the package, what can change a decode.
-DECIDING = ("_kernels", "atoms", "decoders", "frequencies", "sketching/pilot.py",
-            "sketching/calibration.py", "estimators/kmeans.py")  # fmt: skip
+DECIDING = ("_kernels", "atoms", "decoders", "frequencies", "linear_maps", "optim", "points",
+            "sketching/pilot.py", "sketching/tuning.py", "sketches/calibration.py",
+            "estimators/kmeans.py")  # fmt: skip
 
 
 def library_digest() -> str:

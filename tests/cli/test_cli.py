@@ -8,71 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from command_line import NAMES, done, failed, rows, run, sketch
 
 from sketchlearn import CompressiveKMeans, Sketch, Sketcher, load_model
 from sketchlearn.cli import options
-from sketchlearn.cli.app import app
-
-NAMES = ["price", "weight"]
-
-
-def rows(n=3_000, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(n, 2)) + 10.0 * rng.integers(0, 3, size=(n, 1))
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Three days of Parquet, a sketch of all and a model."""
-    folder = tmp_path_factory.mktemp("made")
-    frame = pd.DataFrame(rows(), columns=NAMES).assign(city=["Oslo", "Rome", "Nice"] * 1_000)
-    for day in range(3):
-        frame[day * 1_000 : (day + 1) * 1_000].to_parquet(folder / f"day-{day}.parquet")
-    here = os.getcwd()
-    os.chdir(folder)
-    done(sketch("-m", "60", "-o", "all.sketch"))
-    done("fit", "kmeans", "all.sketch", "-k", "3", "-o", "all.model")
-    os.chdir(here)
-    return folder
-
-
-@pytest.fixture
-def folder(made, tmp_path, monkeypatch):
-    """A fresh folder with links to what was made."""
-    for path in made.iterdir():
-        (tmp_path / path.name).symlink_to(path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def run(*arguments):
-    arguments = arguments[0] if isinstance(arguments[0], list) else arguments
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def done(*arguments):
-    """Run a command that must go well; give what it printed."""
-    result = run(*arguments)
-    assert result.exit_code == 0, (result.output, result.stderr)
-    assert result.stderr == "", result.stderr
-    return result.stdout
-
-
-def failed(*arguments, code=1):
-    """Run a command that must fail; give its one line."""
-    result = run(*arguments)
-    assert result.exit_code == code, result.output
-    assert "Traceback" not in result.output
-    if code == 1:
-        assert result.stdout == ""
-        assert result.stderr.startswith("sketchlearn: error: ")
-        assert result.stderr.count("\n") == 1
-    return result.stderr
-
-
-def sketch(*arguments, data="day-*.parquet"):
-    return ["sketch", data, "--columns", "price,weight", *arguments]
 
 
 def test_sketch_gives_the_bytes_of_memory(folder):

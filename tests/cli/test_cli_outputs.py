@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_cli import done, failed, folder, made, run, sketch  # noqa: F401
+from command_line import done, failed, run, sketch
 
 from sketchlearn import Sketch, load_model
 
@@ -20,7 +20,7 @@ def contents():
 
 
 @pytest.fixture
-def copies(folder):  # noqa: F811
+def copies(folder):
     """The folder, with copies in place of links."""
     for path in folder.iterdir():
         data = path.read_bytes()
@@ -282,7 +282,7 @@ def test_a_read_only_input_is_still_read(copies):
 
 
 @pytest.mark.parametrize("arguments", [["sketch", "day-0.parquet", "--columns", "none"]])
-def test_a_read_only_output_is_refused_before_the_data_is_read(folder, arguments):  # noqa: F811
+def test_a_read_only_output_is_refused_before_the_data_is_read(folder, arguments):
     Path("x.sketch").write_bytes(Path("all.sketch").read_bytes())
     Path("x.sketch").chmod(0o444)
     # There is no such column, which would be told if the data came first.

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_cli import done, failed, folder, made, rows, run, sketch  # noqa: F401
+from command_line import done, failed, rows, run, sketch
 
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketch, Sketcher, load_model
 from sketchlearn.cli import options
@@ -18,7 +18,7 @@ ODD_NAMES = ["price[eur]", "a[/b]", "\x1b[31mred\x1b[0m\x07", ":smile:", "net, p
 
 
 @pytest.fixture
-def odd(folder):  # noqa: F811
+def odd(folder):
     """A model of columns with odd names, and their data."""
     values = (
         np.random.default_rng(0).normal(size=(300, 6)) + 9.0 * np.arange(3).repeat(100)[:, None]
@@ -45,7 +45,7 @@ def test_errors_and_warnings_steer_no_terminal_either(odd):
     assert printable("a\udc80\x9b") == r"a\udc80\x9b"
 
 
-def test_columns_whose_names_hold_commas_and_quotes(folder):  # noqa: F811
+def test_columns_whose_names_hold_commas_and_quotes(folder):
     frame = pd.DataFrame(rows(), columns=["net, paid", 'the "big" one']).assign(c=1.0)
     frame.to_parquet("odd.parquet")
     names = '"net, paid","the ""big"" one"'
@@ -94,7 +94,7 @@ def test_what_names_no_columns(text):
     ],
 )
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
-def test_filters_on_missing_values(folder, conditions, kept, ending):  # noqa: F811
+def test_filters_on_missing_values(folder, conditions, kept, ending):
     frame = pd.DataFrame(rows(), columns=["price", "weight"]).assign(note="x")
     frame.loc[::7, "price"] = None
     frame.loc[::3, "note"] = None
@@ -111,7 +111,7 @@ def test_filters_on_missing_values(folder, conditions, kept, ending):  # noqa: F
 
 
 @pytest.mark.parametrize("condition", ["price is not nan", "price is finite"])
-def test_filters_on_nan(folder, condition):  # noqa: F811
+def test_filters_on_nan(folder, condition):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -129,7 +129,7 @@ def test_filters_on_nan(folder, condition):  # noqa: F811
     assert Sketch.load("x") == Sketcher.from_operator(operator).sketch(kept)
 
 
-def test_scales(folder):  # noqa: F811
+def test_scales(folder):
     frame = pd.DataFrame(rows() * [1.0, 1000.0], columns=["price", "weight"])
     frame.to_parquet("units.parquet")
     for scale, units in (("columns", [1.0, 1024.0]), ("auto", [1.0, 1.0]), ("2.5", [1.0, 1.0])):
@@ -146,7 +146,7 @@ def test_scales(folder):  # noqa: F811
         )
 
 
-def test_centroids(folder):  # noqa: F811
+def test_centroids(folder):
     model = load_model("all.model")
     told = json.loads(done("centroids", "all.model", "--json"))
     assert told["centroids"] == model.cluster_centers_.tolist()
@@ -158,7 +158,7 @@ def test_centroids(folder):  # noqa: F811
 
 
 @pytest.mark.parametrize("covariance", ["spherical", "diag", "full"])
-def test_centroids_of_a_mixture_come_with_deviations(folder, covariance):  # noqa: F811
+def test_centroids_of_a_mixture_come_with_deviations(folder, covariance):
     done("fit", "gmm", "all.sketch", "-k", "3", "--covariance", covariance, "-o", "m.model")
     told = json.loads(done("centroids", "m.model", "--json"))
     model = load_model("m.model")
@@ -168,7 +168,7 @@ def test_centroids_of_a_mixture_come_with_deviations(folder, covariance):  # noq
     assert "sd 1" in done("centroids", "m.model")
 
 
-def test_count(folder):  # noqa: F811
+def test_count(folder):
     told = json.loads(done("count", "all.sketch", "--most", "5", "--json"))
     assert told["n_clusters"] == 3
     assert told["explains_the_sketch"] is True
@@ -178,7 +178,7 @@ def test_count(folder):  # noqa: F811
     failed("count", "all.sketch", "--most", "0", code=2)
 
 
-def test_what_a_model_does_not_have_is_not_listed(folder):  # noqa: F811
+def test_what_a_model_does_not_have_is_not_listed(folder):
     told = done("info", "all.model")
     assert "decoder" not in told
     assert "=-" not in told
@@ -187,7 +187,7 @@ def test_what_a_model_does_not_have_is_not_listed(folder):  # noqa: F811
     assert "sketcher=Sketcher(" in done("info", "m.model")
 
 
-def test_warnings_name_options(folder):  # noqa: F811
+def test_warnings_name_options(folder):
     pd.DataFrame(rows(100), columns=["price", "weight"]).to_parquet("few.parquet")
     done(sketch("-m", "5", "-o", "few.sketch", data="few.parquet"))
     result = run("fit", "gmm", "few.sketch", "-k", "3", "-o", "few.model")
@@ -224,7 +224,7 @@ def test_json_has_no_infinity(capsys):
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": [1.0, None], "c": {"d": None}}
 
 
-def test_a_source_is_opened_once(folder, monkeypatch):  # noqa: F811
+def test_a_source_is_opened_once(folder, monkeypatch):
     from sketchlearn.cli import sketches
 
     opened = []
@@ -241,7 +241,7 @@ def test_a_source_is_opened_once(folder, monkeypatch):  # noqa: F811
 
 
 @pytest.mark.parametrize("condition", ["price > 1{}", "price in 1,-2{}", "price not in 1{}"])
-def test_integers_beyond_64_bits_are_refused_in_words(folder, condition):  # noqa: F811
+def test_integers_beyond_64_bits_are_refused_in_words(folder, condition):
     option = condition.format("0" * 20)
     said = failed("sketch", "all.parquet", "--filter", option, "-o", "x.sketch")
     assert "integers of up to 64 bits" in said
@@ -249,5 +249,5 @@ def test_integers_beyond_64_bits_are_refused_in_words(folder, condition):  # noq
 
 
 @pytest.mark.parametrize("most", ["1" + "0" * 22, "100000"])
-def test_no_decode_begins_where_a_number_cannot_be_counted(folder, most):  # noqa: F811
+def test_no_decode_begins_where_a_number_cannot_be_counted(folder, most):
     assert "cannot tell" in failed("count", "all.sketch", "--most", most)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
-from test_frequencies import operator
+from planted import small_operator
 
 from sketchlearn.estimators.model_files import MODEL_FILE
 from sketchlearn.sketches import format as serialization
@@ -19,7 +19,7 @@ PAGE = (ROOT / "docs" / "guide" / "file_format.md").read_text(encoding="utf-8")
 
 def test_the_fingerprint_is_as_the_page_says():
     for double_phases in (False, True):
-        omega = operator(2, 3, double_phases=double_phases)
+        omega = small_operator(2, 3, double_phases=double_phases)
         digest = hashlib.blake2b(b"dense frequencies 1", digest_size=16)
         for name, kind, value in [
             ("turns", "<f4 (2, 3)", omega.turns),
@@ -35,7 +35,7 @@ def test_the_fingerprint_is_as_the_page_says():
 
 
 def test_the_tables_name_everything_in_a_file():
-    data = Sketcher.from_operator(operator()).sketch(np.zeros((2, 3))).to_bytes()
+    data = Sketcher.from_operator(small_operator()).sketch(np.zeros((2, 3))).to_bytes()
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     about_sketches = PAGE.partition("## Models")[0]

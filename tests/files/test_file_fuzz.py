@@ -10,14 +10,14 @@ import pytest
 from altered import taken_apart
 from hypothesis import given
 from hypothesis import strategies as st
-from test_frequencies import operator
+from planted import small_operator
 
 from sketchlearn.exceptions import SketchFormatError
 from sketchlearn.files import container
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 
-SMALL = Sketcher.from_operator(operator(1, 1)).sketch(np.arange(5.0)[:, None]).to_bytes()
+SMALL = Sketcher.from_operator(small_operator(1, 1)).sketch(np.arange(5.0)[:, None]).to_bytes()
 
 
 def large():

@@ -10,7 +10,7 @@ import pytest
 from altered import altered, taken_apart
 from hypothesis import given
 from hypothesis import strategies as st
-from test_frequencies import operator
+from planted import small_operator
 
 from sketchlearn import Checkpoint, Sketch, Sketcher, SketchFormatError
 from sketchlearn.files import container
@@ -19,7 +19,7 @@ from sketchlearn.frequencies import DenseFrequencies
 from sketchlearn.sketches import format as serialization
 
 ROWS = np.random.default_rng(0).normal(size=(9, 2))
-SKETCH = Sketcher.from_operator(operator(2, 3)).sketch(ROWS, np.arange(9.0))
+SKETCH = Sketcher.from_operator(small_operator(2, 3)).sketch(ROWS, np.arange(9.0))
 DATA = SKETCH.to_bytes()
 ARRAYS, METADATA = taken_apart(DATA)
 HUGE = "7" * 400
@@ -91,7 +91,7 @@ def test_a_box_that_no_float_spans():
 def test_what_is_no_covariance(covariance):
     refused(altered(DATA, arrays={"covariance": np.array(covariance, dtype=np.float64)}))
     # Nobody can make one either, so that whatever is saved can be loaded.
-    omega = operator(2, 3)
+    omega = small_operator(2, 3)
     with pytest.raises(ValueError, match="covariance must"):
         DenseFrequencies(
             **{**omega.components(), "covariance": np.array(covariance)},
@@ -180,7 +180,9 @@ def checkpoint_bytes(tmp_path_factory):
 
     rows = np.random.default_rng(0).normal(size=(70_000, 2))
     with pytest.raises(KeyboardInterrupt):
-        Sketcher.from_operator(operator(2, 3)).sketch(rows, checkpoint=checkpoint, progress=stop)
+        Sketcher.from_operator(small_operator(2, 3)).sketch(
+            rows, checkpoint=checkpoint, progress=stop
+        )
     assert checkpoint.load().row > 0
     return Path(checkpoint.path).read_bytes()
 

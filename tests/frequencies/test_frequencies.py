@@ -2,6 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
+from planted import small_operator
 from scipy.stats import chi, kstest
 
 from sketchlearn.frequencies import (
@@ -17,19 +18,6 @@ from sketchlearn.frequencies.radius import radius_law_named
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
-
-
-def operator(d=3, m=7, **changes):
-    rng = np.random.default_rng(0)
-    components = {
-        "turns": rng.normal(size=(d, m)),
-        "center": np.arange(float(d)),
-        "scale": 2.0,
-        "lower": -np.ones(d),
-        "upper": np.ones(d),
-        "covariance": np.eye(d),
-    }
-    return DenseFrequencies(**{**components, **changes})
 
 
 def drawn(d=10, m=95, scale=2.0, seed=0, spread=1.0):
@@ -49,7 +37,7 @@ def drawn(d=10, m=95, scale=2.0, seed=0, spread=1.0):
 
 
 def test_frequencies_are_exactly_the_stored_turns():
-    op = operator()
+    op = small_operator()
     assert op.turns.dtype == np.float32
     np.testing.assert_array_equal(op.frequencies, op.turns.astype(float) * 2 * np.pi)
     X = np.random.default_rng(1).normal(size=(5, 3))
@@ -58,7 +46,7 @@ def test_frequencies_are_exactly_the_stored_turns():
 
 def test_arrays_are_read_only_copies():
     center = np.arange(3.0)
-    op = operator(center=center)
+    op = small_operator(center=center)
     center[0] = 99.0
     assert op.center[0] == 0.0
     for name in ("turns", "frequencies", "center", "lower", "upper", "covariance"):
@@ -68,17 +56,17 @@ def test_arrays_are_read_only_copies():
 
 @pytest.mark.parametrize("name", ["turns", "center", "lower", "upper", "covariance"])
 def test_the_fingerprint_depends_on_every_array(name):
-    changed = np.array(getattr(operator(), name))
+    changed = np.array(getattr(small_operator(), name))
     changed.flat[0] = np.nextafter(changed.flat[0], changed.dtype.type(-9))
-    assert operator(**{name: changed}).fingerprint != operator().fingerprint
+    assert small_operator(**{name: changed}).fingerprint != small_operator().fingerprint
 
 
 def test_the_fingerprint_depends_on_every_number_and_nothing_else():
-    assert operator(scale=2.5).fingerprint != operator().fingerprint
-    assert operator(double_phases=True).fingerprint != operator().fingerprint
-    twin = operator(turns=np.asfortranarray(operator().turns))
-    assert twin.fingerprint == operator().fingerprint
-    assert pickle.loads(pickle.dumps(operator())).fingerprint == operator().fingerprint
+    assert small_operator(scale=2.5).fingerprint != small_operator().fingerprint
+    assert small_operator(double_phases=True).fingerprint != small_operator().fingerprint
+    twin = small_operator(turns=np.asfortranarray(small_operator().turns))
+    assert twin.fingerprint == small_operator().fingerprint
+    assert pickle.loads(pickle.dumps(small_operator())).fingerprint == small_operator().fingerprint
 
 
 @pytest.mark.parametrize(
@@ -101,7 +89,7 @@ def test_the_fingerprint_depends_on_every_number_and_nothing_else():
 )
 def test_nonsense_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        operator(**changes)
+        small_operator(**changes)
 
 
 @pytest.mark.parametrize(("d", "m"), [(1, 5), (2, 5), (10, 10), (10, 25), (30, 7)])

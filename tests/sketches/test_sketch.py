@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_frequencies import operator
+from planted import small_operator
 
 from sketchlearn.exceptions import EmptySketchError, SketchMismatchError
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 
-OPERATOR = operator(2, 5)
+OPERATOR = small_operator(2, 5)
 SKETCHER = Sketcher.from_operator(OPERATOR)
 X = np.random.default_rng(0).normal(size=(60, 2))
 
@@ -85,7 +85,7 @@ class TestGroup:
         ],
     )
     def test_strangers_are_refused_by_what_differs(self, changes, named):
-        stranger = Sketch.empty(operator(2, 5, **changes))
+        stranger = Sketch.empty(small_operator(2, 5, **changes))
         for combine in (Sketch.__add__, Sketch.__sub__):
             with pytest.raises(SketchMismatchError, match=named):
                 combine(Sketch.empty(OPERATOR), stranger)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
-from test_frequencies import operator
+from planted import small_operator
 
 from sketchlearn.exceptions import SketchFormatError
 from sketchlearn.files import atomic as _atomic
@@ -20,7 +20,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "sketch_v1.safetensors"
 
 def small_sketch():
     X = np.random.default_rng(0).normal(size=(9, 2))
-    return Sketcher.from_operator(operator(2, 3)).sketch(X, np.arange(9.0))
+    return Sketcher.from_operator(small_operator(2, 3)).sketch(X, np.arange(9.0))
 
 
 def repacked(data, **changes):
@@ -40,13 +40,13 @@ def test_bytes_are_a_round_trip():
     assert b == a
     assert b.to_bytes() == a.to_bytes()
     assert b.operator.fingerprint == a.operator.fingerprint
-    empty = Sketch.empty(operator())
+    empty = Sketch.empty(small_operator())
     assert Sketch.from_bytes(empty.to_bytes()) == empty
 
 
 def test_counts_beyond_64_bits_survive():
     units = 2**59
-    a = Sketch(operator(2, 3), np.zeros((2, 3), dtype=np.int64), 2**20, units, units**2)
+    a = Sketch(small_operator(2, 3), np.zeros((2, 3), dtype=np.int64), 2**20, units, units**2)
     assert Sketch.from_bytes(a.to_bytes()).squared_weight_units == units**2
 
 
