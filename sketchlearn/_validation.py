@@ -84,7 +84,7 @@ LARGEST_INTEGER = 2**53
 
 
 def check_count(value: Any, name: str, least: int = 1) -> int:
-    """Give an integer of at least `least`.
+    """Return an integer of at least `least`.
 
     Raises
     ------
@@ -101,14 +101,14 @@ def check_count(value: Any, name: str, least: int = 1) -> int:
 
 
 def _real(value: Any, name: str) -> float:
-    """Give a float, or a TypeError where it is no real number."""
+    """Return a float, or a TypeError where it is no real number."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number, got {value!r}")
     return float(value)
 
 
 def check_positive(value: Any, name: str) -> float:
-    """Give a positive finite float.
+    """Return a positive finite float.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def check_positive(value: Any, name: str) -> float:
 
 
 def check_nonnegative(value: Any, name: str) -> float:
-    """Give a finite float of at least zero.
+    """Return a finite float of at least zero.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def check_nonnegative(value: Any, name: str) -> float:
 
 
 def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
-    """Give float64 weights (n_samples,), or None where None came.
+    """Return float64 weights (n_samples,), or None where None came.
 
     A single number is every row's weight. Weights of zero leave their rows out.
 

@@ -51,7 +51,7 @@ _WEIGHT_HALF = np.int64(2**19)
 
 
 def _splat(kind, value):
-    """Give a constant of a scalar type, or of a vector type with it in every lane."""
+    """Return a constant of a scalar type, or of a vector type with it in every lane."""
     return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
 
 
@@ -103,7 +103,7 @@ def _pointer(context, builder, signature, args, array, *offsets):
 
 @intrinsic
 def _half_angle(typingctx, y):
-    """Give the patterns of C and S of one phase in turns."""
+    """Return the patterns of C and S of one phase in turns."""
 
     def codegen(context, builder, signature, args):
         return context.make_tuple(builder, signature.return_type, _patterns(builder, args[0]))

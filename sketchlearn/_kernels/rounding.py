@@ -51,7 +51,7 @@ def _real_loss(x, y, rounded_x, rounded_y, drop):
 
 @njit
 def _breakpoints(x, bits):
-    """Give the sorted l in [1, 2) at which the rounding of l x changes, 1 and 2 at the ends."""
+    """Return the sorted l in [1, 2) at which the rounding of l x changes, 1 and 2 at the ends."""
     steps = 1 << (bits - 1)
     breaks = np.empty(2 * x.size * steps + 2)
     breaks[0] = 1.0
@@ -112,7 +112,7 @@ def _fill_rotated(source, re, im, out):
 
 @njit
 def _best_multiplier(x, rounded):
-    """Give <x^, x> / ||x^||^2, its real and imaginary parts, and ||x^||^2."""
+    """Return <x^, x> / ||x^||^2, its real and imaginary parts, and ||x^||^2."""
     re = 0.0
     im = 0.0
     square = 0.0

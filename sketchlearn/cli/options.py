@@ -135,7 +135,7 @@ Seed = Annotated[int, typer.Option("--seed", help="Determines all that is random
 
 
 def chosen_columns(options: list[str] | None, data: list[str]) -> list[str | int] | None:
-    """Give the columns that were asked for; numbers where the data is arrays.
+    """Return the columns that were asked for; numbers where the data is arrays.
 
     Raises
     ------

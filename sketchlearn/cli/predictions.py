@@ -260,7 +260,7 @@ def _is_labels(path: Path, id_names: list[str]) -> bool:
 def _table_writer(
     path: Path, ending: str, copied: _Copied | None, names: list[str]
 ) -> Iterator[Callable[[list[Any]], None]]:
-    """Give what adds rows to a file: a list of its columns."""
+    """Return what adds rows to a file: a list of its columns."""
     try:
         import pyarrow as pa
         import pyarrow.csv

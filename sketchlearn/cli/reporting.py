@@ -116,7 +116,7 @@ def _as_filter(match: re.Match[str]) -> str:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[OnProgress | None]:
-    """Give what shows rows, rows a second and time left; None unless on a terminal."""
+    """Return what shows rows, rows a second and time left; None unless on a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None
@@ -151,7 +151,7 @@ class _RowsPerSecond(ProgressColumn):
     """Rows per second, recently."""
 
     def render(self, task: Task) -> Text:
-        """Give the text of a task."""
+        """Return the text of a task."""
         return Text("" if task.speed is None else f"{task.speed:,.0f} rows/s")
 
 

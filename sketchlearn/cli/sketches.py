@@ -174,7 +174,7 @@ class _Skipped:
 def _operator_at_hand(
     like: Path | None, checkpoint: Path | None, n_frequencies: int | None, jobs: int
 ) -> Sketcher | None:
-    """Give the sketcher of an earlier run's checkpoint, or of another sketch, if there is one."""
+    """Return the sketcher of an earlier run's checkpoint, or of another sketch, if there is one."""
     if checkpoint and checkpoint.exists():
         so_far = named(lambda path: Checkpoint(path).load(), checkpoint)
         operator = so_far.sketch.operator

@@ -29,7 +29,7 @@ class Blocks(NamedTuple):
 
 
 def dask_package() -> Any:
-    """Give the dask package, or say how to get it.
+    """Return the dask package, or say how to get it.
 
     Raises
     ------

@@ -183,7 +183,7 @@ def _in_one_line(error: Exception) -> str:
 
 
 def as_numbers(data: Any, what: str) -> np.ndarray:
-    """Give array-like data as an array of real numbers, none of them masked.
+    """Return array-like data as an array of real numbers, none of them masked.
 
     Raises
     ------
@@ -216,7 +216,7 @@ def as_numbers(data: Any, what: str) -> np.ndarray:
 
 
 def as_weights(weights: Any, n_rows: int) -> np.ndarray:
-    """Give weights (n_rows,) as float64; a single number is the weight of every row.
+    """Return weights (n_rows,) as float64; a single number is the weight of every row.
 
     Raises
     ------
@@ -237,12 +237,12 @@ def as_weights(weights: Any, n_rows: int) -> np.ndarray:
 
 
 def as_column(weights: Any, n_rows: int) -> Any:
-    """Give weights (n_rows,) as an Arrow array; errors as `as_weights`."""
+    """Return weights (n_rows,) as an Arrow array; errors as `as_weights`."""
     return arrow_package().array(as_weights(weights, n_rows))
 
 
 def _as_arrow(values: list[Any], name: str) -> Any:
-    """Give a column of one value a row, or one list of numbers a row."""
+    """Return a column of one value a row, or one list of numbers a row."""
     pa = arrow_package()
     array = np.asarray(values)
     require_exact_list(values, array, lambda i: f"entry {i} of {name!r}")
@@ -262,7 +262,7 @@ def _is_mapping(element: Any) -> bool:
 
 
 def _no_rows(weights: Any = None) -> Rows:
-    """Give nothing, of no features in particular; weights must be as many."""
+    """Return nothing, of no features in particular; weights must be as many."""
     if weights is not None:
         as_weights(weights, 0)
     return Rows(None, iter(()))

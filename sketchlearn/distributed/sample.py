@@ -45,7 +45,7 @@ class Sample:
 
     @classmethod
     def none(cls) -> Sample:
-        """Give the sample of no rows."""
+        """Return the sample of no rows."""
         return cls(np.empty(0), np.empty((0, 0)))
 
     @classmethod

@@ -264,7 +264,7 @@ def _only_filtered_by(
 
 
 def _to_kept(predicate: Any, names: list[str], labels: list[str]) -> Mapped:
-    """Give what leaves out rows for which a filter of pyarrow's is not true, by its own rules."""
+    """Return what leaves out rows for which a filter of pyarrow's is not true, by its own rules."""
     if isinstance(predicate, list):
         from pyarrow.parquet import filters_to_expression
 
@@ -282,7 +282,7 @@ def _to_kept(predicate: Any, names: list[str], labels: list[str]) -> Mapped:
 
 
 def _quoted(dataframe: Any, name: str) -> Any:
-    """Give a column by its name, in which a dot would mean a field of a structure."""
+    """Return a column by its name, in which a dot would mean a field of a structure."""
     return dataframe["`" + name.replace("`", "``") + "`"]
 
 
@@ -294,7 +294,7 @@ def _is_list(kind: Any) -> bool:
 
 
 def _numbers(column: Any, kind: Any, name: str) -> Any:
-    """Give a column as numbers, or arrays of them, that Arrow and float64 hold as they are.
+    """Return a column as numbers, or arrays of them, that Arrow and float64 hold as they are.
 
     Raises
     ------
@@ -323,7 +323,7 @@ def _numbers(column: Any, kind: Any, name: str) -> Any:
 
 
 def _to_sums(operator: FrequencyOperator, chosen: _Selection) -> Mapped:
-    """Give what turns a partition's rows into one row: its number and its sums."""
+    """Return what turns a partition's rows into one row: its number and its sums."""
     chosen = replace(chosen, frame=None)
 
     def sums_of(batches: Iterable[Any]) -> Iterator[Any]:
@@ -357,7 +357,7 @@ def _merged(batches: Iterable[Any]) -> Iterator[Any]:
 
 
 def _collected(dataframe: Any) -> Any:
-    """Give a frame's rows as an Arrow table; errors of ours on the executors as they were.
+    """Return a frame's rows as an Arrow table; errors of ours on the executors as they were.
 
     Raises
     ------

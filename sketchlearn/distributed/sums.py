@@ -81,13 +81,13 @@ class Sums:
         return cls(feature_sum, counts)
 
     def to_bytes(self) -> bytes:
-        """Give counts and sums, little-endian."""
+        """Return counts and sums, little-endian."""
         counts = b"".join(count.to_bytes(COUNT_BYTES, "little") for count in self.counts)
         return counts + self.feature_sum.astype("<i8").tobytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Give the sums that `to_bytes` turned into these bytes."""
+        """Return the sums that `to_bytes` turned into these bytes."""
         a, b, c, d = (
             int.from_bytes(data[i * COUNT_BYTES : (i + 1) * COUNT_BYTES], "little")
             for i in range(N_COUNTS)
@@ -96,7 +96,7 @@ class Sums:
         return cls(feature_sum.astype(np.int64), (a, b, c, d))
 
     def sketch(self, operator: FrequencyOperator) -> Sketch:
-        """Give the sketch that these are the sums of.
+        """Return the sketch that these are the sums of.
 
         Raises
         ------

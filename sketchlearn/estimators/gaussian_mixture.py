@@ -208,7 +208,7 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
         return self.to_sklearn().sample(n_samples)
 
     def to_sklearn(self) -> GaussianMixture:
-        """Give the mixture as a fitted `sklearn.mixture.GaussianMixture`.
+        """Return the mixture as a fitted `sklearn.mixture.GaussianMixture`.
 
         Its ``fit`` starts from this mixture: a few steps of EM on a sample of rows, if there is
         one, polish it. It squares coordinates before it subtracts, so it is exact only where the

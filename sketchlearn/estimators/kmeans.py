@@ -236,7 +236,7 @@ class CompressiveKMeans(
         return -sum(sums)
 
     def to_sklearn(self) -> KMeans:
-        """Give the centroids as a fitted `sklearn.cluster.KMeans`, which predicts alike.
+        """Return the centroids as a fitted `sklearn.cluster.KMeans`, which predicts alike.
 
         Its ``fit`` starts from these centroids: a few steps of Lloyd's algorithm on a sample of
         rows, if there is one, polish them. It squares coordinates before it subtracts, so it is

@@ -109,7 +109,7 @@ class DensityOfRows(TakesRows):
 def joint_log_densities(
     rows: np.ndarray, weights: np.ndarray, means: np.ndarray, precisions_cholesky: np.ndarray
 ) -> np.ndarray:
-    r"""Give :math:`\log \alpha_k + \log N(x_i; \mu_k, \Sigma_k)` of every row and component.
+    r"""Return :math:`\log \alpha_k + \log N(x_i; \mu_k, \Sigma_k)` of every row and component.
 
     The means are subtracted from the rows before anything is squared, in float64, so that an
     origin far away costs no digits. The textbook expansion :math:`x^T P x - 2 x^T P \mu + \mu^T P

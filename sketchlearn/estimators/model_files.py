@@ -258,7 +258,7 @@ class SavedAsFile(BaseEstimator):
 
     @classmethod
     def restored(cls, model: StoredModel) -> Self:
-        """Give the estimator that a file describes; errors as `load`."""
+        """Return the estimator that a file describes; errors as `load`."""
         if model.estimator != cls.__name__:
             raise ModelFormatError(f"the file holds a {model.estimator}, expected a {cls.__name__}")
         operator = model.sketch.operator

@@ -129,7 +129,7 @@ class Butterfly(LinearOperator):
         return packed_size(self.values, self.bits)
 
     def toarray(self) -> np.ndarray:
-        """Give the dense matrix."""
+        """Return the dense matrix."""
         return self.matmat(np.eye(self.shape[1], dtype=self.dtype))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -169,11 +169,11 @@ class Butterfly(LinearOperator):
             raise ModelFormatError(f"the file does not describe a butterfly: {error}") from error
 
     def _matmat(self, V: np.ndarray) -> np.ndarray:
-        """Give B V for V (n_columns, k)."""
+        """Return B V for V (n_columns, k)."""
         return _applied(self._flat, self._table, V, self._order, np.arange(self.shape[0]))
 
     def _rmatmat(self, V: np.ndarray) -> np.ndarray:
-        """Give the adjoint B^H V for V (n_rows, k)."""
+        """Return the adjoint B^H V for V (n_rows, k)."""
         table = self._table[::-1, [0, 2, 1, 3, 4]]
         return _applied(self._flipped, table, V, np.arange(self.shape[0]), self._order)
 
@@ -185,16 +185,16 @@ class Butterfly(LinearOperator):
         )
 
     def _matvec(self, v: np.ndarray) -> np.ndarray:
-        """Give B v."""
+        """Return B v."""
         return self._matmat(v.reshape(-1, 1))
 
     def _rmatvec(self, v: np.ndarray) -> np.ndarray:
-        """Give B^H v."""
+        """Return B^H v."""
         return self._rmatmat(v.reshape(-1, 1))
 
 
 def check_order(permutation: Any, n: int) -> np.ndarray:
-    """Give a permutation of 0, ..., n - 1 as int64.
+    """Return a permutation of 0, ..., n - 1 as int64.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def check_order(permutation: Any, n: int) -> np.ndarray:
 
 
 def check_matrix(A: Any) -> np.ndarray:
-    """Give a finite non-empty matrix of a butterfly's type.
+    """Return a finite non-empty matrix of a butterfly's type.
 
     Raises
     ------

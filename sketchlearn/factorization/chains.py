@@ -51,7 +51,7 @@ class Pattern(NamedTuple):
         return prod(self)
 
     def times(self, other: Pattern) -> Pattern:
-        """Give the pattern of the product with a factor of a pattern that chains with this one."""
+        """Return the pattern of the product with a factor of a pattern that chains with this one."""
         return Pattern(self.a, self.b * self.d // other.d, other.a * other.c // self.a, other.d)
 
     def rank(self, other: Pattern) -> int:
@@ -59,7 +59,7 @@ class Pattern(NamedTuple):
         return self.a * self.c // other.a
 
     def dense(self, values: np.ndarray) -> np.ndarray:
-        """Give the matrix (a b d, a c d) whose entries `values` (a, d, b, c) holds."""
+        """Return the matrix (a b d, a c d) whose entries `values` (a, d, b, c) holds."""
         a, b, c, d = self
         matrix = np.zeros((a, b, d, a, c, d), dtype=values.dtype)
         i, k = np.arange(a)[:, None], np.arange(d)[None, :]
@@ -67,7 +67,7 @@ class Pattern(NamedTuple):
         return matrix.reshape(self.shape)
 
     def entries(self, matrix: np.ndarray) -> np.ndarray:
-        """Give the entries (a, d, b, c) that a matrix has on this support."""
+        """Return the entries (a, d, b, c) that a matrix has on this support."""
         a, b, c, d = self
         i, k = np.arange(a)[:, None], np.arange(d)[None, :]
         return matrix.reshape(a, b, d, a, c, d)[i, :, k, i, :, k]
@@ -109,7 +109,7 @@ def square_dyadic(n: int, rank: int = 1) -> Chain:
 
 
 def check_chain(patterns: Iterable[Sequence[int]], *, rank: int = 1) -> Chain:
-    """Give patterns as a chain, their inner dimensions multiplied by `rank`.
+    """Return patterns as a chain, their inner dimensions multiplied by `rank`.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def check_chain(patterns: Iterable[Sequence[int]], *, rank: int = 1) -> Chain:
 
 
 def product_of(chain: Sequence[Pattern]) -> Pattern:
-    """Give the pattern of the product of all factors of a chain."""
+    """Return the pattern of the product of all factors of a chain."""
     result = chain[0]
     for pattern in chain[1:]:
         result = result.times(pattern)

@@ -153,7 +153,7 @@ def least_relative_error(
 
 
 def chain_for(A: np.ndarray, chain: ChainLike, rank: int) -> Chain:
-    """Give the chain that was asked for, of the matrix's shape."""
+    """Return the chain that was asked for, of the matrix's shape."""
     if isinstance(chain, str):
         if chain != "square-dyadic":
             raise ValueError(

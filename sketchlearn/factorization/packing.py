@@ -62,7 +62,7 @@ def pack(array: np.ndarray, bits: int) -> tuple[np.ndarray, int, int]:
 
 
 def unpack(data: np.ndarray, bits: int, least: int, width: int, n_parts: int) -> np.ndarray:
-    """Give the float64 parts that `pack` packed.
+    """Return the float64 parts that `pack` packed.
 
     Raises
     ------

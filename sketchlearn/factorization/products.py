@@ -55,7 +55,7 @@ def closest_product(
     n_starts: int = 5,
     random_state: int | None = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give X and Y within their supports such that X Y is nearest to A in the Frobenius norm.
+    """Return X and Y within their supports such that X Y is nearest to A in the Frobenius norm.
 
     Where `check_supports` says "closed", the answer is exact: the guide proves that the products
     are the matrices with blocks of bounded rank, each of which is a truncated singular value

@@ -86,7 +86,7 @@ def round_significand(x: np.ndarray, bits: int) -> np.ndarray:
 
 
 def quantise_rank_one(x: np.ndarray, y: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give x^ and y^ of `bits` significand bits for which ``||x y^T - x^ y^^T||`` is least.
+    """Return x^ and y^ of `bits` significand bits for which ``||x y^T - x^ y^^T||`` is least.
 
     For real vectors the pair is optimal: x^ is the rounding of l x for an l in [1, 2), which is
     piecewise constant in l, and every piece is tried; y^ is then the rounding of mu y with
@@ -193,7 +193,7 @@ def quantise(butterfly: Butterfly, bits: int, method: str = "optimal") -> Butter
 
 
 def check_vector(x: Any, name: str) -> np.ndarray:
-    """Give a finite non-empty vector, float64 or complex128.
+    """Return a finite non-empty vector, float64 or complex128.
 
     Raises
     ------

@@ -184,7 +184,7 @@ class FixedSupportRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Give f(x) for each row.
+        """Return f(x) for each row.
 
         Parameters
         ----------

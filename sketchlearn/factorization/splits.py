@@ -72,38 +72,38 @@ def distance(values: np.ndarray, left: Pattern, right: Pattern) -> float:
 
 
 def blocks(values: np.ndarray, left: Pattern, right: Pattern) -> np.ndarray:
-    """Give the blocks (a1, p, q, d2, b1, c2) of a product's entries."""
+    """Return the blocks (a1, p, q, d2, b1, c2) of a product's entries."""
     p, q = right.a // left.a, left.d // right.d
     shape = (left.a, right.d, left.b, q, p, right.c)
     return values.reshape(shape).transpose(0, 4, 3, 1, 2, 5)
 
 
 def columns(values: np.ndarray, left: Pattern, right: Pattern) -> np.ndarray:
-    """Give the columns (a1, p, q, d2, b1, r) of a left factor's entries."""
+    """Return the columns (a1, p, q, d2, b1, r) of a left factor's entries."""
     p, q = right.a // left.a, left.d // right.d
     shape = (left.a, q, right.d, left.b, p, left.rank(right))
     return values.reshape(shape).transpose(0, 4, 1, 2, 3, 5)
 
 
 def rows(values: np.ndarray, left: Pattern, right: Pattern) -> np.ndarray:
-    """Give the rows (a1, p, q, d2, r, c2) of a right factor's entries."""
+    """Return the rows (a1, p, q, d2, r, c2) of a right factor's entries."""
     p, q = right.a // left.a, left.d // right.d
     shape = (left.a, p, right.d, left.rank(right), q, right.c)
     return values.reshape(shape).transpose(0, 1, 4, 2, 3, 5)
 
 
 def from_columns(U: np.ndarray, left: Pattern) -> np.ndarray:
-    """Give a left factor's entries from its columns; undoes `columns`."""
+    """Return a left factor's entries from its columns; undoes `columns`."""
     return U.transpose(0, 2, 3, 4, 1, 5).reshape(left.a, left.d, left.b, left.c)
 
 
 def from_rows(Vh: np.ndarray, right: Pattern) -> np.ndarray:
-    """Give a right factor's entries from its rows; undoes `rows`."""
+    """Return a right factor's entries from its rows; undoes `rows`."""
     return Vh.transpose(0, 1, 3, 4, 2, 5).reshape(right.a, right.d, right.b, right.c)
 
 
 def truncated(M: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give U (..., b, rank), s (..., rank), Vh (..., rank, c) of the best approximations of a rank.
+    """Return U (..., b, rank), s (..., rank), Vh (..., rank, c) of the best approximations of a rank.
 
     What a block's shape leaves of the rank is filled up with zeros.
     """
@@ -161,14 +161,14 @@ def _padded(array: np.ndarray, axis: int, size: int) -> np.ndarray:
 
 
 def joined(values: np.ndarray, others: np.ndarray, left: Pattern, right: Pattern) -> np.ndarray:
-    """Give the entries of the product of two neighbouring factors."""
+    """Return the entries of the product of two neighbouring factors."""
     M = columns(values, left, right) @ rows(others, left, right)
     whole = left.times(right)
     return M.transpose(0, 3, 4, 2, 1, 5).reshape(whole.a, whole.d, whole.b, whole.c)
 
 
 def over_power_of_two(A: np.ndarray) -> tuple[np.ndarray, int]:
-    """Give a copy in double precision over 2^e, and e: its largest part is in [1/2, 1) or zero."""
+    """Return a copy in double precision over 2^e, and e: its largest part is in [1/2, 1) or zero."""
     A = np.array(A, dtype=np.complex128 if A.dtype.kind == "c" else np.float64, order="C")
     # Of a complex number, the modulus may be too large for a float64 where no part is.
     largest = max(float(np.abs(part).max(initial=0.0)) for part in (A.real, A.imag))

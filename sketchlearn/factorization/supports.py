@@ -66,7 +66,7 @@ class SupportVerdict:
     _n_units: int = field(default=0, repr=False)
 
     def sequence(self, t: float) -> tuple[np.ndarray, np.ndarray]:
-        """Give factors within the supports whose product is 1 / t^2 from `target`.
+        """Return factors within the supports whose product is 1 / t^2 from `target`.
 
         The product differs in one entry; the factors' largest entry is t in modulus.
 
@@ -174,7 +174,7 @@ def check_supports(left: np.ndarray, right: np.ndarray) -> SupportVerdict:
 
 
 def check_support_pair(left: Any, right: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Give two supports as booleans.
+    """Return two supports as booleans.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def check_support_pair(left: Any, right: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_support(support: Any, name: str) -> np.ndarray:
-    """Give a support as booleans.
+    """Return a support as booleans.
 
     Raises
     ------

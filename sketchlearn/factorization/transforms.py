@@ -29,7 +29,7 @@ def bit_reversal(n: int) -> np.ndarray:
 
 
 def dft_butterfly(n: int, dtype: type = np.complex128) -> Butterfly:
-    """Give the discrete Fourier transform, ``numpy.fft.fft`` without a norm, as a butterfly.
+    """Return the discrete Fourier transform, ``numpy.fft.fft`` without a norm, as a butterfly.
 
     With n = b m, the transform is (F_b (x) I_m) T (I_b (x) F_m) and a stride permutation (Cooley
     and Tukey 1965), one factor for each prime b of n. For a power of two the chain is
@@ -79,7 +79,7 @@ def dft_butterfly(n: int, dtype: type = np.complex128) -> Butterfly:
 
 
 def hadamard_butterfly(n: int, dtype: type = np.float64) -> Butterfly:
-    """Give Hadamard's matrix of Sylvester's construction, ``scipy.linalg.hadamard``.
+    """Return Hadamard's matrix of Sylvester's construction, ``scipy.linalg.hadamard``.
 
     Parameters
     ----------

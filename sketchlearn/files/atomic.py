@@ -27,7 +27,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
 @contextmanager
 def replaced_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary file beside a file, which takes its place if all goes well.
+    """Return a temporary file beside a file, which takes its place if all goes well.
 
     Links are followed. An older file's permissions, owner and extended attributes are kept, as far
     as the system allows; one that may not be written is not replaced either. The contents are on
@@ -155,7 +155,7 @@ def _prefix(target: Path) -> str:
 
 
 def _keep_attributes(target: Path, before: os.stat_result, descriptor: int) -> None:
-    """Give an open file the owner, extended attributes and permissions of another."""
+    """Return an open file the owner, extended attributes and permissions of another."""
     if sys.platform == "win32":
         return
     now = os.fstat(descriptor)

@@ -183,11 +183,11 @@ class DenseFrequencies(FrequencyOperator):
         return self._fingerprint
 
     def project(self, X: np.ndarray) -> np.ndarray:
-        """Give X @ frequencies, see `FrequencyOperator.project`."""
+        """Return X @ frequencies, see `FrequencyOperator.project`."""
         return np.asarray(X, dtype=np.float64) @ self._frequencies
 
     def standardised(self) -> DenseFrequencies:
-        """Give the operator in its own units; powers of two, so that nothing is rounded."""
+        """Return the operator in its own units; powers of two, so that nothing is rounded."""
         units = self.units
         if np.all(units == 1.0):
             return self
@@ -202,7 +202,7 @@ class DenseFrequencies(FrequencyOperator):
         )
 
     def accumulator(self) -> Accumulator:
-        """Give a fresh accumulator, for one thread."""
+        """Return a fresh accumulator, for one thread."""
         dtype = np.float64 if self._double_phases else np.float32
         return DenseAccumulator(self._turns.astype(dtype), self._center)
 
@@ -291,12 +291,12 @@ def largest_phase(turns: np.ndarray, centered: np.ndarray) -> float:
 
 
 def _rebuilt(components: dict[str, Any]) -> DenseFrequencies:
-    """Give an operator from what pickle kept."""
+    """Return an operator from what pickle kept."""
     return DenseFrequencies(**components)
 
 
 def _frozen(array: Any, dtype: type) -> np.ndarray:
-    """Give a read-only contiguous copy."""
+    """Return a read-only contiguous copy."""
     with np.errstate(over="ignore"):
         copy: np.ndarray = np.array(array, dtype=dtype, order="C")
     copy.flags.writeable = False

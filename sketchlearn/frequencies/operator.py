@@ -63,7 +63,7 @@ class FrequencyOperator(ABC):
 
     @abstractmethod
     def project(self, X: np.ndarray) -> np.ndarray:
-        """Give X @ frequencies, shape (n, n_frequencies), float64 radians; nothing is centred."""
+        """Return X @ frequencies, shape (n, n_frequencies), float64 radians; nothing is centred."""
 
     @property
     def units(self) -> np.ndarray:
@@ -83,7 +83,7 @@ class FrequencyOperator(ABC):
 
     @abstractmethod
     def accumulator(self) -> Accumulator:
-        """Give a fresh accumulator, for one thread."""
+        """Return a fresh accumulator, for one thread."""
 
     @abstractmethod
     def components(self) -> dict[str, np.ndarray | float | bool]:

@@ -94,7 +94,7 @@ LAWS = ("adapted-radius", "folded-gaussian", "gaussian")
 
 
 def radius_law_named(name: str, n_features: int) -> RadiusLaw:
-    """Give the law of one of the names in `LAWS`, in dimension d."""
+    """Return the law of one of the names in `LAWS`, in dimension d."""
     if name == "adapted-radius":
         return AdaptedRadius()
     if name == "folded-gaussian":

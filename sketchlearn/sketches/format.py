@@ -29,7 +29,7 @@ LONGEST_COUNT = 37
 
 
 def encoded(operator: FrequencyOperator, feature_sum: np.ndarray, counts: tuple[int, ...]) -> bytes:
-    """Give a sketch's operator, sums and counts as the bytes of a safetensors file."""
+    """Return a sketch's operator, sums and counts as the bytes of a safetensors file."""
     components = operator.components()
     arrays = {
         name: np.asarray(feature_sum if name == "feature_sum" else components[name])

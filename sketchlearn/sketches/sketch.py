@@ -89,7 +89,7 @@ class Sketch:
 
     @classmethod
     def empty(cls, operator: FrequencyOperator) -> Self:
-        """Give the sketch of no rows: the neutral element."""
+        """Return the sketch of no rows: the neutral element."""
         return cls(operator, np.zeros((2, operator.n_frequencies), dtype=np.int64), 0, 0, 0)
 
     @property
@@ -173,7 +173,7 @@ class Sketch:
         return Sketch(standardised, self.feature_sum, *counts, feature_names=names)
 
     def reweighted(self, factor: int) -> Sketch:
-        """Give the sketch of the same rows, each `factor` times as heavy; exactly.
+        """Return the sketch of the same rows, each `factor` times as heavy; exactly.
 
         Where weights are integers it is, bit for bit, what sketching the rows with weights that
         much larger gives. Only integers are exact, so it is the newer rows that become heavier
@@ -240,7 +240,7 @@ class Sketch:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Give the sketch that `to_bytes` turned into these bytes.
+        """Return the sketch that `to_bytes` turned into these bytes.
 
         Raises
         ------
@@ -251,7 +251,7 @@ class Sketch:
 
     @classmethod
     def _restored(cls, stored: StoredSketch) -> Self:
-        """Give the sketch of what a file held."""
+        """Return the sketch of what a file held."""
         operator, feature_sum, counts = stored
         try:
             return cls(operator, feature_sum, *counts)
@@ -319,7 +319,7 @@ class Sketch:
         )
 
     def _identity(self) -> tuple[Any, ...]:
-        """Give what equal sketches share, and no others."""
+        """Return what equal sketches share, and no others."""
         return (
             self.fingerprint,
             self.n_samples,
@@ -362,7 +362,7 @@ class Sketch:
 
 
 def _unpickled(data: bytes, feature_names: tuple[str, ...] | None) -> Sketch:
-    """Give a sketch of its bytes and of what they do not hold."""
+    """Return a sketch of its bytes and of what they do not hold."""
     return replace(Sketch.from_bytes(data), feature_names=feature_names)
 
 

@@ -152,7 +152,7 @@ class CheckpointWriter:
         self._written_at = clock()
 
     def start(self, empty: Progress) -> Progress:
-        """Give where to go on: what the file says, or the beginning if there is none.
+        """Return where to go on: what the file says, or the beginning if there is none.
 
         Raises
         ------
@@ -247,7 +247,7 @@ class CheckpointWriter:
 
 
 def _with_operator(sketch: Sketch, operator: Any) -> Sketch:
-    """Give the same sketch with an operator that is equal."""
+    """Return the same sketch with an operator that is equal."""
     counts = (sketch.n_samples, sketch.weight_units, sketch.squared_weight_units)
     return Sketch(operator, sketch.feature_sum, *counts)
 
@@ -260,7 +260,7 @@ def _digest(text: str) -> bytes:
 
 
 def _encoded(stored: StoredPass) -> bytes:
-    """Give a checkpoint's bytes."""
+    """Return a checkpoint's bytes."""
     progress = stored.progress
     state = {
         "asked": stored.asked,
@@ -311,7 +311,7 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPa
 def _progress(
     arrays: dict[str, np.ndarray], state: dict[str, Any], counts: list[Any], skipped: Any
 ) -> Progress:
-    """Give what versions have in common."""
+    """Return what versions have in common."""
     finished = Sketch.from_bytes(arrays["finished"].tobytes())
     current = Sketch(finished.operator, arrays["current"], *map(_whole, counts))
     part, row, n_rows = (_whole(state[name]) for name in ("part", "row", "n_rows"))

@@ -130,7 +130,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
 
     @classmethod
     def from_operator(cls, operator: FrequencyOperator, n_jobs: int | None = None) -> Self:
-        """Give a fitted sketcher that uses an operator as it is, for instance another sketch's.
+        """Return a fitted sketcher that uses an operator as it is, for instance another sketch's.
 
         An operator knows no names of columns, so the sketcher takes columns in the order in which
         they come: it must be the order that the operator was chosen with.
@@ -270,7 +270,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         return self.named(sketch)
 
     def transform(self, X: Any) -> np.ndarray:
-        """Give each row's waves, whose mean over rows is the mean of their sketch.
+        """Return each row's waves, whose mean over rows is the mean of their sketch.
 
         Parameters
         ----------

@@ -96,7 +96,7 @@ def check_choices(n_frequencies: Any, n_clusters: Any, scale: Any, radius_law: A
 
 
 def frequency_count(n_frequencies: Any, n_clusters: int, n_features: int) -> int:
-    """Give the number of frequencies that was asked for.
+    """Return the number of frequencies that was asked for.
 
     "auto" is ten for each coordinate that is decoded (`n_principal` for each cluster), fewer where
     that is many, two at least.
@@ -121,7 +121,7 @@ def n_principal(n_features: int, n_clusters: int) -> int:
 
 
 def law_of(radius_law: str | RadiusLaw, n_features: int) -> RadiusLaw:
-    """Give the radius law that was asked for."""
+    """Return the radius law that was asked for."""
     if isinstance(radius_law, RadiusLaw):
         return radius_law
     return radius_law_named(radius_law, n_features)

@@ -143,7 +143,7 @@ def selected(rows: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def as_rows(data: Any, name: str) -> np.ndarray:
-    """Give array-like data as an array of rows of real numbers.
+    """Return array-like data as an array of rows of real numbers.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def as_rows(data: Any, name: str) -> np.ndarray:
 
 
 def as_array(data: Any) -> np.ndarray:
-    """Give array-like data as an array, masked where it is, or one of its rows."""
+    """Return array-like data as an array, masked where it is, or one of its rows."""
     if isinstance(data, list | tuple) and any(map(np.ma.isMaskedArray, data)):
         return np.ma.stack(data)
     # Dask's arrays say no more of a mask once they are numpy's.

@@ -277,7 +277,7 @@ class _Plan:
         self._columns: list[tuple[int, str, list[tuple[int, int]]]] = []
 
     def dtype_of(self, schema: Any) -> type[np.floating[Any]]:
-        """Give float32 where that holds every value of the columns, else float64."""
+        """Return float32 where that holds every value of the columns, else float64."""
         types = arrow_package().types
         self._follow(schema)
         for index, _, _ in self._columns:

@@ -115,7 +115,7 @@ class FragmentPart(Part):
                 yield Sampled(chunk, rng.random(len(chunk.rows)), pick.factor)
 
     def _open(self) -> tuple[Any, Any]:
-        """Give the fragment, and the schema to read it with."""
+        """Return the fragment, and the schema to read it with."""
         assert self._opened is not None
         return self._opened
 
@@ -200,7 +200,7 @@ class FilePart(FragmentPart):
         return self._file.version()
 
     def _open(self) -> tuple[Any, Any]:
-        """Give the fragment, and the schema to read it with."""
+        """Return the fragment, and the schema to read it with."""
         if self._opened is None:
             dataset = _dataset_module()
             system = self._file.arrow_system()
@@ -225,7 +225,7 @@ class FilePart(FragmentPart):
 
 
 def dataset_parts(dataset: Any, weight: str | None, filter: Any) -> list[Part]:  # noqa: A002
-    """Give the parts that a pyarrow data set consists of."""
+    """Return the parts that a pyarrow data set consists of."""
     return [
         FragmentPart(fragment, dataset.schema, f"fragment {i} of the data set", weight, filter)
         for i, fragment in enumerate(dataset.get_fragments(filter))

@@ -13,7 +13,7 @@ Handler = Callable[[str, SourceError], None]
 
 
 def error_handler(on_error: OnError) -> Handler:
-    """Give what is called with a part's name and its error, and returns if it is left out.
+    """Return what is called with a part's name and its error, and returns if it is left out.
 
     Raises
     ------

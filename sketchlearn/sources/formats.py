@@ -25,7 +25,7 @@ FILE_MAGIC = (b"ARROW1", b"FEA1")
 
 
 def _arrow_part(file: StoredFile, weight: str | None, filter: Any) -> Part:  # noqa: A002
-    """Give the part that a file of Arrow's is, in either of its formats."""
+    """Return the part that a file of Arrow's is, in either of its formats."""
     try:
         with file.open() as opened:
             is_stream = not opened.read(6).startswith(FILE_MAGIC)
@@ -65,7 +65,7 @@ def is_known(name: str) -> bool:
 
 
 def file_part(entry: Entry, weight: str | None, filter: Any) -> Part:  # noqa: A002
-    """Give the part that a file is.
+    """Return the part that a file is.
 
     Raises
     ------

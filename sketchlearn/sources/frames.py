@@ -57,7 +57,7 @@ def is_named(frame: Any) -> bool:
 
 
 def stream_of(frame: Any) -> Any:
-    """Give a frame's record batches, without the index that pandas has."""
+    """Return a frame's record batches, without the index that pandas has."""
     pa = arrow_package()
     if is_pandas(frame):
         return _table_of(frame, f"the {type(frame).__name__}").to_reader()
@@ -65,7 +65,7 @@ def stream_of(frame: Any) -> Any:
 
 
 def frame_rows(frame: Any, name: str) -> np.ndarray:
-    """Give the rows of a data frame of pandas whose columns have no names.
+    """Return the rows of a data frame of pandas whose columns have no names.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def frame_rows(frame: Any, name: str) -> np.ndarray:
 
 
 def readable_rows(X: Any, is_new: bool = False) -> Any:
-    """Give rows in memory as scikit-learn's validation takes them, or say why they are none.
+    """Return rows in memory as scikit-learn's validation takes them, or say why they are none.
 
     Lists in columns, embeddings for instance, become a column for each of their numbers. Refused is
     what validation would misread: masked entries, dates and times, integers that float64 does not
@@ -129,7 +129,7 @@ def readable_rows(X: Any, is_new: bool = False) -> Any:
 
 
 def rows_as_fitted(X: Any, names: Sequence[str] | None, is_new: bool = False) -> Any:
-    """Give readable rows with the columns that were fitted; see `columns_as_fitted`.
+    """Return readable rows with the columns that were fitted; see `columns_as_fitted`.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def _require_exact_column(values: np.ndarray, what: str) -> None:
 
 
 def _features(frame: Any, name: str) -> tuple[np.ndarray, list[str]]:
-    """Give a frame's rows, with every number of a list a feature, and the features' names."""
+    """Return a frame's rows, with every number of a list a feature, and the features' names."""
     table = _table_of(frame, name)
     batches = table.to_batches()
     layout = arrow_layout(
@@ -214,7 +214,7 @@ def _features(frame: Any, name: str) -> tuple[np.ndarray, list[str]]:
 
 
 def _table_of(frame: Any, name: str) -> Any:
-    """Give a frame as a table of Arrow's, its columns named by numbers if they have no names."""
+    """Return a frame as a table of Arrow's, its columns named by numbers if they have no names."""
     pa = arrow_package()
     if not is_pandas(frame):
         return stream_of(frame).read_all()

@@ -101,7 +101,7 @@ class ListPart(Part):
         return _chunks(pieces, layout, self._weight, self.name, start)
 
     def _first(self) -> Any:
-        """Give the first piece."""
+        """Return the first piece."""
         return next(_pieces(self._items, self._filter, self.name), None)
 
 
@@ -131,7 +131,7 @@ def _pieces(items: Iterable[Any], expression: Any, name: str) -> Iterator[Any]:
 
 
 def _batches(reader: Any, expression: Any) -> Iterator[Any]:
-    """Give a stream's batches; an empty one where there are no rows, as it has columns still."""
+    """Return a stream's batches; an empty one where there are no rows, as it has columns still."""
     n_batches = 0
     for batch in filtered(reader, expression):
         n_batches += len(batch) > 0

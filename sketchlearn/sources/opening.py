@@ -131,7 +131,7 @@ def open_source(
 
 
 def weight_column(sample_weight: Any) -> str | None:
-    """Give the column of weights that `sample_weight` names of a source.
+    """Return the column of weights that `sample_weight` names of a source.
 
     Raises
     ------
@@ -222,20 +222,20 @@ def _open_file_refused(data: Any, query: Query) -> list[Part]:
 
 
 def _table_parts(data: Any, query: Query) -> list[Part]:
-    """Give the part that a table in memory is."""
+    """Return the part that a table in memory is."""
     if is_pandas(data):
         data = stream_of(data).read_all()
     return [TablePart(data, query.weight, query.expression)]
 
 
 def _stream_parts(data: Any, query: Query) -> list[Part]:
-    """Give the part that an Arrow stream is."""
+    """Return the part that an Arrow stream is."""
     reader = arrow_package().RecordBatchReader.from_stream(data)
     return [ArrowStreamPart(reader, query.weight, query.expression)]
 
 
 def _unnamed_parts(kind: Callable[[Any], Part]) -> Callable[[Any, Query], list[Part]]:
-    """Give what makes the part that an array is, which has no names to filter by."""
+    """Return what makes the part that an array is, which has no names to filter by."""
 
     def parts(data: Any, query: Query) -> list[Part]:
         part = kind(data)
@@ -265,7 +265,7 @@ OPENERS = (
 
 
 def _expression(filter: Any) -> Any:  # noqa: A002
-    """Give a pyarrow expression of a filter."""
+    """Return a pyarrow expression of a filter."""
     if filter is None:
         return None
     arrow_package()

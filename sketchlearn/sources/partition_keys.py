@@ -14,14 +14,14 @@ NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 def partition_keys(path: str) -> dict[str, Key]:
-    """Give the values of the columns that the folders of a file are called by."""
+    """Return the values of the columns that the folders of a file are called by."""
     folders = re.split(r"[/\\]", path)[:-1]
     pairs = (folder.split("=", 1) for folder in folders if "=" in folder)
     return {unquote(key): _value(unquote(text)) for key, text in pairs if key}
 
 
 def keys_schema(keys: dict[str, Key]) -> Any:
-    """Give the schema of such columns."""
+    """Return the schema of such columns."""
     pa = arrow_package()
     kinds = {int: pa.int64(), float: pa.float64()}
     return pa.schema([(key, kinds.get(type(keys[key]), pa.string())) for key in keys])

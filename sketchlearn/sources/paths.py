@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 
 
 def found_files(path: str, is_known: Callable[[str], bool]) -> list[Entry]:
-    """Give the files that a path, a directory or a pattern stands for, in order of their names.
+    """Return the files that a path, a directory or a pattern stands for, in order of their names.
 
     ``path::member`` names an array in each of them.
 

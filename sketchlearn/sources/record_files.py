@@ -167,7 +167,7 @@ class TextPart(RecordFilePart):
         """
 
     def numbers(self, batch: Any, first_row: int) -> Any:
-        """Give a batch of `reader` as numbers."""
+        """Return a batch of `reader` as numbers."""
         return batch
 
     @abstractmethod

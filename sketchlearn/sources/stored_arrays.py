@@ -26,7 +26,7 @@ class StoredPart(ArrayPart):
 
     @abstractmethod
     def _opened(self) -> Any:
-        """Give a context manager of what has a shape, a dtype, chunks, and slices."""
+        """Return a context manager of what has a shape, a dtype, chunks, and slices."""
 
     def shape(self) -> tuple[int, ...]:
         """See `ArrayPart.shape`."""
@@ -217,7 +217,7 @@ def _arrays_in(group: Any, prefix: str = "", above: tuple[Any, ...] = ()) -> dic
 
 
 def _followed(group: Any, name: str) -> Any:
-    """Give a member of a group; None where a link leads nowhere."""
+    """Return a member of a group; None where a link leads nowhere."""
     try:
         return group[name]
     except (KeyError, OSError, RuntimeError):

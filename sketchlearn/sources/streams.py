@@ -60,7 +60,7 @@ class StreamPart(Part):
             yield Sampled(chunk, rng.random(len(chunk.rows)))
 
     def peek(self) -> Any:
-        """Give the first piece, still to be read; None if there is none."""
+        """Return the first piece, still to be read; None if there is none."""
         self._require_unread()
         if not self._held and (piece := next(self._pieces, None)) is not None:
             self._held.append(piece)
