@@ -51,7 +51,7 @@ class Pattern(NamedTuple):
         return prod(self)
 
     def times(self, other: Pattern) -> Pattern:
-        """Return the pattern of the product with a factor of a pattern that chains with this one."""
+        """Return the pattern of the product with a factor whose pattern chains with this one."""
         return Pattern(self.a, self.b * self.d // other.d, other.a * other.c // self.a, other.d)
 
     def rank(self, other: Pattern) -> int:

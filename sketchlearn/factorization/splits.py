@@ -103,7 +103,7 @@ def from_rows(Vh: np.ndarray, right: Pattern) -> np.ndarray:
 
 
 def truncated(M: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return U (..., b, rank), s (..., rank), Vh (..., rank, c) of the best approximations of a rank.
+    """Return U (..., b, rank), s (..., rank), Vh (..., rank, c): best approximations of a rank.
 
     What a block's shape leaves of the rank is filled up with zeros.
     """
@@ -168,7 +168,7 @@ def joined(values: np.ndarray, others: np.ndarray, left: Pattern, right: Pattern
 
 
 def over_power_of_two(A: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return a copy in double precision over 2^e, and e: its largest part is in [1/2, 1) or zero."""
+    """Return a double-precision copy over 2^e, and e: its largest part is in [1/2, 1) or zero."""
     A = np.array(A, dtype=np.complex128 if A.dtype.kind == "c" else np.float64, order="C")
     # Of a complex number, the modulus may be too large for a float64 where no part is.
     largest = max(float(np.abs(part).max(initial=0.0)) for part in (A.real, A.imag))

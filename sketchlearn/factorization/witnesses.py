@@ -144,7 +144,7 @@ def target_of(witness: Witness, shape: tuple[int, ...]) -> np.ndarray:
 def factors_near_target(
     witness: Witness, shape: tuple[int, int, int], t: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return factors (m, r), (r, n), of the m, r, n in `shape`, that are 1 / t^2 from the target."""
+    """Return factors (m, r), (r, n), `shape` being m, r, n, at distance 1 / t^2 of the target."""
     units, rows, columns, covering = witness
     m, n_units, n = shape
     X, Y = np.zeros((m, n_units)), np.zeros((n_units, n))

@@ -122,7 +122,7 @@ def remote_system(url: str) -> tuple[Any, str]:
 
 
 def remote_file(name: str, path: str, system: Any) -> StoredFile:
-    """Return a file of a remote file system, or a copy of it where the server sends whole files only.
+    """Return a file of a remote file system; a copy of it where the server sends whole files only.
 
     Parameters
     ----------
