@@ -12,7 +12,7 @@ from numba import config, njit
 FASTMATH: Final = ("afn", "arcp", "contract", "nsz", "reassoc")
 
 # Features that are summed by themselves before they join a phase: a tile's worth of them stays in
-# the first-level cache. Part of what a sketch's bits are: another value rounds otherwise.
+# the first-level cache. Partition of what a sketch's bits are: another value rounds otherwise.
 FEATURE_CHUNK: Final = 128
 # Rows of a block, whose int32 sums are exact up to 1,023 rows (see `sketching.py`), and
 # frequencies whose phases are kept at a time: these phases stay in the second-level cache.

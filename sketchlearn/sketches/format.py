@@ -9,10 +9,9 @@ import numpy as np
 from sketchlearn.exceptions import SketchFormatError
 from sketchlearn.files.container import FileKind
 from sketchlearn.frequencies import DenseFrequencies, FrequencyOperator
+from sketchlearn.sketches.sums import Sums
 
-# An operator, sums, and counts.
-StoredSketch = tuple[FrequencyOperator, np.ndarray, tuple[int, ...]]
-SKETCH_FILE: FileKind[StoredSketch] = FileKind("sketch", 1, SketchFormatError)
+SKETCH_FILE: FileKind[tuple[FrequencyOperator, Sums]] = FileKind("sketch", 1, SketchFormatError)
 ARRAYS: dict[str, np.dtype[Any]] = {
     "center": np.dtype(np.float64),
     "covariance": np.dtype(np.float64),
@@ -28,18 +27,20 @@ OPERATOR = "dense"
 LONGEST_COUNT = 37
 
 
-def encoded(operator: FrequencyOperator, feature_sum: np.ndarray, counts: tuple[int, ...]) -> bytes:
-    """Return a sketch's operator, sums and counts as the bytes of a safetensors file."""
+def encode_sketch(operator: FrequencyOperator, sums: Sums) -> bytes:
+    """Return a sketch's operator and sums as the bytes of a safetensors file."""
     components = operator.components()
     arrays = {
-        name: np.asarray(feature_sum if name == "feature_sum" else components[name])
+        name: np.asarray(sums.feature_sum if name == "feature_sum" else components[name])
         for name in ARRAYS
     }
-    return SKETCH_FILE.laid_out(arrays, _metadata(operator, counts))
+    return SKETCH_FILE.laid_out(arrays, _metadata(operator, sums))
 
 
 @SKETCH_FILE.reads(1)
-def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSketch:
+def _read_1(
+    arrays: dict[str, np.ndarray], metadata: dict[str, str]
+) -> tuple[FrequencyOperator, Sums]:
     """Return what a file of version 1 holds."""
     _check_arrays(arrays)
     if metadata.get("operator") != OPERATOR:
@@ -52,17 +53,18 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSk
         double_phases=metadata["double_phases"] == "1",
         **{name: arrays[name] for name in ARRAYS if name != "feature_sum"},
     )
-    counts = tuple(_count(metadata[name], name) for name in COUNTS)
+    counts = (_count(metadata[name], name) for name in COUNTS)
+    sums = Sums(arrays["feature_sum"].astype(np.int64), *counts)
     if operator.fingerprint != metadata.get("fingerprint"):
         raise SketchFormatError(
             f"the operator's fingerprint is {operator.fingerprint} where the file says "
             f"{metadata.get('fingerprint', '')[:40]}"
         )
-    expected = _metadata(operator, counts)
+    expected = _metadata(operator, sums)
     said = {name: metadata[name] for name in metadata if name not in SKETCH_FILE.own_names}
     if said != expected:
         raise SketchFormatError("the sketch's metadata is not in canonical form")
-    return operator, arrays["feature_sum"].astype(np.int64), counts
+    return operator, sums
 
 
 def _count(text: str, name: str) -> int:
@@ -72,14 +74,14 @@ def _count(text: str, name: str) -> int:
     return int(text)
 
 
-def _metadata(operator: FrequencyOperator, counts: tuple[int, ...]) -> dict[str, str]:
-    """What a sketch's header says beside what every file's does."""
+def _metadata(operator: FrequencyOperator, sums: Sums) -> dict[str, str]:
+    """Return what a sketch's header says beside what every file's does."""
     return {
         "operator": OPERATOR,
         "scale": operator.scale.hex(),
         "double_phases": str(int(operator.components()["double_phases"])),
         "fingerprint": operator.fingerprint,
-        **dict(zip(COUNTS, map(str, counts), strict=True)),
+        **dict(zip(COUNTS, map(str, sums.counts), strict=True)),
     }
 
 
