@@ -21,7 +21,7 @@ PILOT_ROWS_OF_VALUES = 20_000
 MOST_BYTES = 2**25
 # Rows that are looked at for shared values.
 LOOK = 2000
-# Partition of a cluster's even share of the rows that makes a value of so many rows a shared one.
+# Part of a cluster's even share of the rows that makes a value of so many rows a shared one.
 SHARED = 0.25
 # Rows that a pilot of one is chosen among, at most: reading all of very many would cost a pass.
 CANDIDATES_A_ROW = 20
