@@ -27,8 +27,8 @@ ROOMS = {
     "_progress": set(),
     "_threads": set(),
     "_validation": {"exceptions"},
-    "files": COMMON,
-    "sources": {"files"} | COMMON,
+    "files": {"sources"} | COMMON,
+    "sources": {"exceptions"},
     "optim": {"_kernels"} | COMMON,
     "features": {"_kernels"} | COMMON,
     "frequencies": {"_kernels", "features"} | COMMON,
@@ -39,7 +39,7 @@ ROOMS = {
     "model_selection": BELOW_DECODERS | {"decoders"} | COMMON,
     "synthesis": BELOW_DECODERS | {"decoders"} | COMMON,
     "estimators": BELOW_DECODERS | {"decoders"} | COMMON,
-    "factorization": {"_kernels", "files"} | COMMON,
+    "factorization": {"_kernels", "files", "sources"} | COMMON,
     "distributed": BELOW_SKETCHES | {"sketches", "sketching", "sources"} | COMMON,
     "cli": BELOW_DECODERS
     | {"decoders", "distributed", "estimators", "model_selection", "synthesis", "__init__"}
