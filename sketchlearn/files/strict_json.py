@@ -13,7 +13,7 @@ DEEPEST = 32
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[{\]}]', re.DOTALL)
 
 
-def shallow_json(data: str | bytes) -> Any:
+def parse_shallow_json(data: str | bytes) -> Any:
     """Parse JSON of modest depth, which Python's parser needs: deeper, it may crash the process.
 
     It counts on a limit of recursion that other libraries raise.
@@ -28,7 +28,7 @@ def shallow_json(data: str | bytes) -> Any:
     return json.loads(text)
 
 
-def parsed_json(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """Parse JSON whose numbers are finite and of at most 64 bits.
 
     Raises

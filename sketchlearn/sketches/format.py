@@ -12,7 +12,7 @@ from sketchlearn.frequencies import DenseFrequencies, FrequencyOperator
 
 # An operator, sums, and counts.
 StoredSketch = tuple[FrequencyOperator, np.ndarray, tuple[int, ...]]
-SKETCH_FILE: FileKind[StoredSketch] = FileKind("sketch", 1, SketchFormatError)
+SKETCH_FILE: FileKind[StoredSketch] = FileKind("sketch", 1, SketchFormatError, "Sketch.load")
 ARRAYS: dict[str, np.dtype[Any]] = {
     "center": np.dtype(np.float64),
     "covariance": np.dtype(np.float64),
@@ -35,7 +35,7 @@ def encoded(operator: FrequencyOperator, feature_sum: np.ndarray, counts: tuple[
         name: np.asarray(feature_sum if name == "feature_sum" else components[name])
         for name in ARRAYS
     }
-    return SKETCH_FILE.laid_out(arrays, _metadata(operator, counts))
+    return SKETCH_FILE.lay_out(arrays, _metadata(operator, counts))
 
 
 @SKETCH_FILE.reads(1)

@@ -15,7 +15,7 @@ from sketchlearn._validation import check_positive
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.files.container import FileKind
-from sketchlearn.files.strict_json import canonical_json, parsed_json, shallow_json
+from sketchlearn.files.strict_json import canonical_json, parse_json, parse_shallow_json
 from sketchlearn.sketches.format import COUNTS
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching.pass_state import Progress
@@ -67,7 +67,9 @@ class StoredPass:
     skipped_parts: list[int | None]
 
 
-CHECKPOINT_FILE: FileKind[StoredPass] = FileKind("checkpoint", 2, SketchFormatError)
+CHECKPOINT_FILE: FileKind[StoredPass] = FileKind(
+    "checkpoint", 2, SketchFormatError, "Checkpoint(path).load()"
+)
 
 
 @dataclass(frozen=True)
@@ -277,13 +279,13 @@ def _encoded(stored: StoredPass) -> bytes:
         "current": progress.current.feature_sum,
         "identities": np.frombuffer(b"".join(stored.identities), dtype=np.uint8),
     }
-    return CHECKPOINT_FILE.laid_out(arrays, {"state": canonical_json(state)})
+    return CHECKPOINT_FILE.lay_out(arrays, {"state": canonical_json(state)})
 
 
 @CHECKPOINT_FILE.reads(2)
 def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPass:
     """Return what a file of version 2 holds."""
-    state = parsed_json(metadata["state"])
+    state = parse_json(metadata["state"])
     if {name: type(value) for name, value in state.items()} not in STATE_TYPES:
         raise ValueError(f"no checkpoint has a state of {', '.join(state)}")
     digests = arrays["identities"].tobytes()
@@ -300,7 +302,7 @@ def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPa
 @CHECKPOINT_FILE.reads(1)
 def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPass:
     """Return what a file of version 1 holds: it has texts where the next one has digests."""
-    state = shallow_json(metadata["state"])
+    state = parse_shallow_json(metadata["state"])
     progress = _progress(arrays, state, state["current"], state["skipped"])
     identities = [_digest(text) for text in state["identities"]]
     asked, columns = _digest(state["query"]["asked"]).hex(), _columns(state["query"]["columns"])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.files.strict_json import shallow_json
+from sketchlearn.files.strict_json import parse_shallow_json
 from sketchlearn.sources.arrow_values import (
     arrow_package,
     fixed_width,
@@ -181,7 +181,7 @@ def _stored_index(schema: Any) -> set[str]:
     """Columns that hold an index, as the metadata of pandas say or as they are called."""
     stored = {name for name in schema.names if STORED_INDEX.fullmatch(name)}
     try:
-        index = shallow_json((schema.metadata or {})[b"pandas"])["index_columns"]
+        index = parse_shallow_json((schema.metadata or {})[b"pandas"])["index_columns"]
     except (KeyError, TypeError, ValueError):
         return stored
     # What is not a name describes a range, which is not stored.

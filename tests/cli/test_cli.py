@@ -58,7 +58,7 @@ def test_filters(folder, conditions, kept):
 
 
 def test_values_of_conditions():
-    read = options.conditions(
+    read = options.parse_conditions(
         ["a = 1", "b >= 1.5e3", "c != true", "d < 2026-01-31", "e == '7'", "f == x y", "g in 1,b"]
     )
     assert [type(value).__name__ for _, _, value in read] == (

@@ -12,7 +12,7 @@ from command_line import done, failed, rows, run, sketch
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketch, Sketcher, load_model
 from sketchlearn.cli import options
 from sketchlearn.cli.printing import print_json
-from sketchlearn.cli.reporting import in_options, printable
+from sketchlearn.cli.reporting import escape, reword_options
 
 ODD_NAMES = ["price[eur]", "a[/b]", "\x1b[31mred\x1b[0m\x07", ":smile:", "net, paid", "‮txt"]
 
@@ -42,7 +42,7 @@ def test_errors_and_warnings_steer_no_terminal_either(odd):
     said = failed("predict", "odd.model", "odd.parquet", "--columns", "\x1b[2Jx", "-o", "l.csv")
     assert r"\x1b[2Jx" in said
     assert said.strip().isprintable()
-    assert printable("a\udc80\x9b") == r"a\udc80\x9b"
+    assert escape("a\udc80\x9b") == r"a\udc80\x9b"
 
 
 def test_columns_whose_names_hold_commas_and_quotes(folder):
@@ -72,13 +72,13 @@ def test_columns_whose_names_hold_commas_and_quotes(folder):
     ],
 )
 def test_names_in_an_option(text, names):
-    assert options.names_in([text], "--columns") == names
+    assert options.split_names([text], "--columns") == names
 
 
 @pytest.mark.parametrize("text", ["", ",", "a,", ",a", '"a', '"a"b', "a,,b", '""', " "])
 def test_what_names_no_columns(text):
     with pytest.raises(ValueError, match="--id expects names separated by commas"):
-        options.names_in([text], "--id")
+        options.split_names([text], "--id")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_warnings_name_options(folder):
     ],
 )
 def test_parameters_in_the_words_of_the_command_line(said, shown):
-    assert in_options(said) == shown
+    assert reword_options(said) == shown
 
 
 def test_json_has_no_infinity(capsys):

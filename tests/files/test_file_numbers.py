@@ -14,7 +14,7 @@ from planted import small_operator
 
 from sketchlearn import Checkpoint, Sketch, Sketcher, SketchFormatError
 from sketchlearn.files import container
-from sketchlearn.files.strict_json import parsed_json, shallow_json
+from sketchlearn.files.strict_json import parse_json, parse_shallow_json
 from sketchlearn.frequencies import DenseFrequencies
 from sketchlearn.sketches import format as serialization
 
@@ -238,7 +238,7 @@ def test_checkpoints_that_no_pass_writes(state, checkpoint_bytes, tmp_path):
 def test_states_that_are_none(text, checkpoint_bytes, tmp_path):
     path = tmp_path / "job.checkpoint"
     arrays, metadata = taken_apart(checkpoint_bytes)
-    path.write_bytes(container.laid_out(arrays, {**metadata, "state": text}))
+    path.write_bytes(container.lay_out(arrays, {**metadata, "state": text}))
     with pytest.raises(SketchFormatError):
         Checkpoint(path).load()
 
@@ -248,7 +248,7 @@ def test_brackets_within_brackets_are_refused_whatever_the_limit_of_recursion(op
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(1_000_000)
     try:
-        for parse in (parsed_json, shallow_json):
+        for parse in (parse_json, parse_shallow_json):
             with pytest.raises(ValueError, match="more than 32 deep"):
                 parse(100_000 * opening)
     finally:
@@ -257,7 +257,7 @@ def test_brackets_within_brackets_are_refused_whatever_the_limit_of_recursion(op
 
 def test_brackets_in_strings_are_no_brackets():
     text = json.dumps({"a": ["[" * 100, '\\"{' * 100], "b": [[1], {"c": "]"}]})
-    assert parsed_json(text) == shallow_json(text) == json.loads(text)
+    assert parse_json(text) == parse_shallow_json(text) == json.loads(text)
 
 
 # Loads a file where no more memory can be had than a small one takes.
@@ -324,7 +324,7 @@ def test_a_file_of_a_second_version_is_read_by_its_reader(tmp_path):
 
     arrays = {**ARRAYS, "feature_sum": ARRAYS["feature_sum"].ravel()}
     scale = repr(float.fromhex(METADATA["scale"]))
-    data = container.laid_out(arrays, {**METADATA, "format_version": "2", "scale": scale})
+    data = container.lay_out(arrays, {**METADATA, "format_version": "2", "scale": scale})
     with pytest.raises(
         SketchFormatError, match=r"format version 2 .*; this library reads version 1"
     ):

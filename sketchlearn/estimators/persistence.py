@@ -16,13 +16,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn._validation import thread_count
-from sketchlearn.decoders import Decoder
-from sketchlearn.estimators.sound_values import check_arrays, check_numbers
-from sketchlearn.estimators.stored_objects import PLAIN, from_json, to_json
+from sketchlearn.estimators.stored_parameters import PLAIN, from_json, to_json
+from sketchlearn.estimators.stored_values import check_arrays, check_numbers
 from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.files.atomic import write_atomically
-from sketchlearn.files.container import NONSENSE, FileKind
-from sketchlearn.files.strict_json import canonical_json, parsed_json
+from sketchlearn.files.container import FileKind
+from sketchlearn.files.registry import NONSENSE
+from sketchlearn.files.strict_json import canonical_json, parse_json
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.tuning import check_choices
@@ -33,6 +33,9 @@ OPTIONAL_NUMBERS = {"inertia_", "_weight_exponent"}
 SHAPES = {"spherical": "k", "diag": "kd", "full": "kdd"}
 # Parameters that are flags.
 FLAGS = ("keep_pilot", "compute_labels")
+
+# By the name that a file has: a file can name no other class.
+ESTIMATORS: dict[str, type[PersistentEstimator]] = {}
 
 _rows_are_allowed = contextvars.ContextVar("rows_are_allowed", default=False)
 
@@ -76,7 +79,7 @@ class StoredModel:
             "feature_names": canonical_json(self.feature_names),
         }
         sketch = np.frombuffer(self.sketch.to_bytes(), dtype=np.uint8)
-        return MODEL_FILE.laid_out({**self.arrays, "sketch": sketch}, metadata)
+        return MODEL_FILE.lay_out({**self.arrays, "sketch": sketch}, metadata)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> StoredModel:
@@ -122,7 +125,7 @@ class StoredModel:
         check_arrays(self.arrays)
 
 
-MODEL_FILE: FileKind[StoredModel] = FileKind("model", 2, ModelFormatError)
+MODEL_FILE: FileKind[StoredModel] = FileKind("model", 2, ModelFormatError, "load_model")
 
 
 @MODEL_FILE.reads(2)
@@ -131,7 +134,7 @@ def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
     fields = ("estimator", "parameters", "numbers", "feature_names")
     if {*metadata} != {*fields, *MODEL_FILE.own_names}:
         raise ValueError(f"no model says {', '.join(metadata)}")
-    parameters, numbers, names = (parsed_json(metadata[name]) for name in fields[1:])
+    parameters, numbers, names = (parse_json(metadata[name]) for name in fields[1:])
     sketch = Sketch.from_bytes(arrays["sketch"].tobytes())
     learned = {name: array for name, array in arrays.items() if name != "sketch"}
     model = StoredModel(metadata["estimator"], parameters, numbers, names, learned, sketch)
@@ -146,6 +149,48 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
     if not all(isinstance(value, PLAIN) for value in model.parameters.values()):
         raise ValueError("the parameters are not plain values")
     return model
+
+
+def load_model(path: str | os.PathLike[str]) -> PersistentEstimator:
+    """Read a fitted estimator that its ``save`` wrote, of whichever class the file says.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    PersistentEstimator
+        Fitted, of a class of this library or of a module of your own that was imported.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is foreign, truncated, altered, of a newer format, or of an unknown class.
+    OSError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from sketchlearn import CompressiveKMeans, load_model
+    >>> X = np.random.default_rng(0).normal(size=(500, 2))
+    >>> model = CompressiveKMeans(n_clusters=2, random_state=0).fit(X)
+    >>> with tempfile.NamedTemporaryFile(suffix=".model") as file:
+    ...     model.save(file.name)
+    ...     again = load_model(file.name)
+    >>> bool((again.predict(X) == model.labels_).all())
+    True
+    """
+    model = StoredModel.read(path)
+    if model.estimator not in ESTIMATORS:
+        raise ModelFormatError(
+            f"the file holds a {model.estimator[:80]!r}; this library knows "
+            f"{', '.join(sorted(ESTIMATORS))}. Import the module of a class of your own first"
+        )
+    return ESTIMATORS[model.estimator].restore(model)
 
 
 @contextmanager
@@ -175,8 +220,10 @@ def allow_rows_in_pickles() -> Iterator[None]:
         _rows_are_allowed.reset(token)
 
 
-class SavedAsFile(BaseEstimator):
+class PersistentEstimator(BaseEstimator):
     """`save` and `load` of a fitted estimator.
+
+    A class that says what it stores is known by its name: `load_model` finds it.
 
     Attributes
     ----------
@@ -186,10 +233,31 @@ class SavedAsFile(BaseEstimator):
         there are several, ``covariance_type`` decides.
     _stored_numbers : tuple of str
         Fitted numbers.
+
+    Raises
+    ------
+    TypeError
+        Where a class is defined whose name another one has.
     """
 
     _stored_arrays: ClassVar[dict[str, tuple[str, ...]]]
     _stored_numbers: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "_stored_arrays"):
+            return
+        places = [
+            f"{one.__module__}.{one.__qualname__}"
+            for one in (cls, ESTIMATORS.get(cls.__name__, cls))
+        ]
+        # The same place is the same class, defined again.
+        if places[0] != places[1]:
+            raise TypeError(
+                f"{places[0]} has the name of {places[1]}, and files tell estimators by their "
+                "names: choose another one"
+            )
+        ESTIMATORS[cls.__name__] = cls
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model and its sketch to a file, wholly or not at all.
@@ -213,15 +281,15 @@ class SavedAsFile(BaseEstimator):
         check_is_fitted(self)
         if getattr(self, "_held", []):
             raise ValueError("rows are held back that no file may keep: call partial_fit() first")
-        data = self._stored().to_bytes()
+        data = self._collect().to_bytes()
         try:
             # Whatever is written can be read.
-            type(self).restored(StoredModel.from_bytes(data))
+            type(self).restore(StoredModel.from_bytes(data))
         except ModelFormatError as error:
             raise ValueError(f"what could not be loaded is not saved: {error}") from error
         write_atomically(path, data)
 
-    def _stored(self) -> StoredModel:
+    def _collect(self) -> StoredModel:
         """Collect what a file holds."""
         names = getattr(self, "feature_names_in_", None)
         parameters = self.get_params(deep=False)
@@ -254,10 +322,10 @@ class SavedAsFile(BaseEstimator):
         OSError
             If it cannot be read.
         """
-        return cls.restored(StoredModel.read(path))
+        return cls.restore(StoredModel.read(path))
 
     @classmethod
-    def restored(cls, model: StoredModel) -> Self:
+    def restore(cls, model: StoredModel) -> Self:
         """Return the estimator that a file describes; errors as `load`."""
         if model.estimator != cls.__name__:
             raise ModelFormatError(f"the file holds a {model.estimator}, expected a {cls.__name__}")
@@ -335,16 +403,12 @@ def _check_parameters(estimator: Any) -> None:
     TypeError, ValueError
         If there are any.
     """
-    parameters = estimator.get_params(deep=False)
     estimator._check_parameters()
-    check_choices(parameters["n_frequencies"], None, parameters["scale"], "gaussian")
-    check_random_state(parameters["random_state"])
-    thread_count(parameters["n_jobs"])
+    check_choices(estimator.n_frequencies, None, estimator.scale, "gaussian")
+    check_random_state(estimator.random_state)
+    thread_count(estimator.n_jobs)
     for name in FLAGS:
-        if not isinstance(parameters.get(name, False), bool):
-            raise TypeError(f"{name} must be True or False, got {parameters[name]!r}")
-    if not isinstance(parameters["verbose"], int):
-        raise TypeError(f"verbose must be an integer, got {parameters['verbose']!r}")
-    for name, kind in (("sketcher", Sketcher), ("decoder", Decoder)):
-        if not isinstance(parameters[name], kind | None):
-            raise TypeError(f"{name} must be a {kind.__name__} or None, got {parameters[name]!r}")
+        if not isinstance(flag := getattr(estimator, name, False), bool):
+            raise TypeError(f"{name} must be True or False, got {flag!r}")
+    if not isinstance(estimator.verbose, int):
+        raise TypeError(f"verbose must be an integer, got {estimator.verbose!r}")
