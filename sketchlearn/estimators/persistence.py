@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import copy
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -247,15 +248,11 @@ class PersistentEstimator(BaseEstimator):
         super().__init_subclass__(**kwargs)
         if not hasattr(cls, "_stored_arrays"):
             return
-        places = [
-            f"{one.__module__}.{one.__qualname__}"
-            for one in (cls, ESTIMATORS.get(cls.__name__, cls))
-        ]
-        # The same place is the same class, defined again.
-        if places[0] != places[1]:
+        known = ESTIMATORS.get(cls.__name__, cls)
+        if _locate(known) != _locate(cls):
             raise TypeError(
-                f"{places[0]} has the name of {places[1]}, and files tell estimators by their "
-                "names: choose another one"
+                f"{cls.__module__}.{cls.__qualname__} has the name of {known.__module__}."
+                f"{known.__qualname__}, and files tell estimators by their names: choose another"
             )
         ESTIMATORS[cls.__name__] = cls
 
@@ -393,6 +390,12 @@ class PersistentEstimator(BaseEstimator):
         memo[id(self)] = new
         new.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return new
+
+
+def _locate(kind: type) -> tuple[str, str]:
+    """Return where a class is defined; a module may have two names, such as ``__main__``."""
+    module = sys.modules.get(kind.__module__)
+    return getattr(module, "__file__", None) or kind.__module__, kind.__qualname__
 
 
 def _check_parameters(estimator: Any) -> None:

@@ -432,9 +432,11 @@ def test_each_check_has_its_own_message(path):
 
 def test_sketches_and_models_are_told_apart(model, path, tmp_path):
     model.sketch_.save(tmp_path / "a.sketch")
-    with pytest.raises(ModelFormatError, match="not a model file: its format is 'sketchlearn-ske"):
+    with pytest.raises(
+        ModelFormatError, match=r"not a model file: it is a sketch; use Sketch\.load"
+    ):
         load_model(tmp_path / "a.sketch")
-    with pytest.raises(SketchFormatError, match="not a sketch file: its format is 'sketchlearn-mo"):
+    with pytest.raises(SketchFormatError, match="not a sketch file: it is a model; use load_model"):
         Sketch.load(path)
 
 

@@ -158,16 +158,14 @@ def test_many_writers_of_one_file_leave_one_of_their_files(tmp_path):
     assert os.listdir(tmp_path) == ["a"]
 
 
-def test_the_folder_is_brought_to_the_disk_after_the_name_is_there(tmp_path, monkeypatch):
+def test_the_folder_is_brought_to_the_disk_after_the_name_is_there(tmp_path):
     path = tmp_path / "a"
     synced = []
-    fsync = os.fsync
 
     def noted(descriptor):
         is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
         synced.append(("folder" if is_folder else "file", path.exists()))
-        fsync(descriptor)
+        os.fsync(descriptor)
 
-    monkeypatch.setattr(os, "fsync", noted)
-    write_atomically(path, b"newer")
+    write_atomically(path, b"newer", noted)
     assert synced == [("file", False), ("folder", True)]
