@@ -11,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
-from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
@@ -381,17 +380,19 @@ class CompressiveEstimator(RowEstimator):
         """Return the sketcher in use, or the user's if it is fitted."""
         return self.sketcher_ if hasattr(self, "sketcher_") else self._find_given_sketcher()
 
-    def _fit_sketcher(self, X: Any, sample_weight: np.ndarray | None, keep_pilot: bool) -> Sketcher:
+    def _fit_sketcher(
+        self, X: RowSource | np.ndarray, weights: np.ndarray | None, keep_pilot: bool
+    ) -> Sketcher:
         """Return a sketcher fitted on a source, or on rows that were validated."""
         if self.sketcher is not None:
             sketcher = clone(self.sketcher)
             sketcher.set_params(keep_pilot=keep_pilot and sketcher.keep_pilot)
         else:
             sketcher = self._make_sketcher().set_params(keep_pilot=keep_pilot)
-        # Rows that were validated are not looked through again.
-        is_finite = isinstance(X, np.ndarray) or bool(get_config()["assume_finite"])
-        with config_context(assume_finite=is_finite):
-            sketcher.fit(X, sample_weight=sample_weight)
+        if isinstance(X, RowSource):
+            sketcher.fit(X)
+        else:
+            sketcher.fit_checked(X, weights, draw_seed(sketcher.random_state))
         if hasattr(self, "feature_names_in_"):
             sketcher.feature_names_in_ = self.feature_names_in_
         return sketcher

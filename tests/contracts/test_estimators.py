@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from extensions.estimator import CompressiveMedians
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_array
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, ModelFormatError, load_model
@@ -220,3 +222,21 @@ def test_what_is_not_fitted_says_so(estimator, tmp_path):
 )
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
+
+
+def test_rows_are_validated_once(estimator):
+    """A fit looks whether all rows are sound once; the sketching takes its word."""
+    # More than its pilot, which k-means and the like look through again.
+    many = np.tile(ROWS, (7, 1))
+    checked = []
+
+    def listen(frame, event, _):
+        if event == "call" and frame.f_code is check_array.__code__:
+            checked.append(np.shape(frame.f_locals["array"]))
+
+    sys.setprofile(listen)
+    try:
+        estimator.fit(many)
+    finally:
+        sys.setprofile(None)
+    assert checked.count(many.shape) == 1
