@@ -8,7 +8,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,21 +16,17 @@ if sys.platform != "win32":  # There, a file that is open cannot be removed anyw
     import fcntl
 
 
-def write_atomically(
-    path: str | os.PathLike[str], data: bytes, sync: Callable[[int], None] = os.fsync
-) -> None:
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file wholly or not at all; an OSError leaves what was there as it was.
 
     See `replace_when_done`.
     """
-    with replace_when_done(path, sync) as place, open(place, "wb") as file:
+    with replace_when_done(path) as place, open(place, "wb") as file:
         file.write(data)
 
 
 @contextmanager
-def replace_when_done(
-    path: str | os.PathLike[str], sync: Callable[[int], None] = os.fsync
-) -> Iterator[Path]:
+def replace_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary file beside a file, which takes its place if all goes well.
 
     Links are followed. An older file's permissions, owner and extended attributes are kept, as far
@@ -38,13 +34,6 @@ def replace_when_done(
     the disk before the name is theirs, and the name before this returns. A temporary file that a
     killed process left behind is removed when the same file is written next. A device or a pipe is
     written to as it is: it cannot be replaced.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-    sync : callable
-        Brings an open file, by its descriptor, to the disk.
 
     Raises
     ------
@@ -61,7 +50,7 @@ def replace_when_done(
     temporary, descriptor = _claim(target, 0o666 if before is None else 0o600)
     try:
         yield temporary
-        sync(descriptor)
+        os.fsync(descriptor)
         if before is not None:
             _keep_attributes(target, before, descriptor)
         if sys.platform == "win32":
@@ -75,7 +64,7 @@ def replace_when_done(
     finally:
         if descriptor >= 0:
             os.close(descriptor)
-    _sync_folder(target.parent, sync)
+    _sync_folder(target.parent)
 
 
 def require_replaceable(path: str | os.PathLike[str]) -> None:
@@ -184,11 +173,11 @@ def _keep_attributes(target: Path, before: os.stat_result, descriptor: int) -> N
     os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
 
 
-def _sync_folder(folder: Path, sync: Callable[[int], None]) -> None:
+def _sync_folder(folder: Path) -> None:
     """Bring a folder's names to the disk, where the system can."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
-            sync(descriptor)
+            os.fsync(descriptor)
         finally:
             os.close(descriptor)

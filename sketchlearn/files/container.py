@@ -67,9 +67,10 @@ class Entry:
 @final
 @dataclass(frozen=True)
 class Header:
-    """A file's start: its bytes, its strings, and what it says of arrays, as JSON has it."""
+    """A file's start: its bytes, digest and strings, and what it says of arrays, as JSON has it."""
 
     start: bytes
+    digest: str
     metadata: dict[str, str]
     arrays: dict[str, Any]
 
@@ -143,12 +144,8 @@ class FileKind(Generic[Content]):
             Of the kind's own class, if the bytes are foreign, truncated, altered, of an unknown
             version, or nonsense.
         """
-        data = bytes(data)
-        header = self._parse_header(read_start(io.BytesIO(data)))
-        entries = self._parse_entries(header, len(data))
-        body = data[len(header.start) :]
-        self._require_digest(header, entries, io.BytesIO(body))
-        return self._read_content(header, entries, body)
+        file = io.BytesIO(data)
+        return self._read(file, read_start(file), len(data))
 
     def load(self, path: str | os.PathLike[str]) -> Content:
         """Return what a file holds; of a file that cannot be one, no more than its start is read.
@@ -171,9 +168,13 @@ class FileKind(Generic[Content]):
         ValueError
             As `decode`.
         """
-        header = self._parse_header(start)
         status = os.fstat(file.fileno())
         size = status.st_size if stat.S_ISREG(status.st_mode) else None
+        return self._read(file, start, size)
+
+    def _read(self, file: BinaryIO, start: Start, size: int | None) -> Content:
+        """Read what follows the start of a file, of a size if that is known."""
+        header = self._parse_header(start)
         entries = self._parse_entries(header, size)
         if is_large := size is not None and size > LARGE_BYTES:
             # A digest that does not match is found before there is an array.
@@ -184,23 +185,19 @@ class FileKind(Generic[Content]):
         self._require_size(header, entries, len(header.start) + len(body))
         if not is_large:
             self._require_digest(header, entries, io.BytesIO(body))
-        return self._read_content(header, entries, body)
-
-    def _read_content(self, header: Header, entries: list[Entry], body: bytes) -> Content:
-        """Compare with the one way to write this, and call the version's reader."""
-        if _encode_header(entries, header.metadata) != header.start[8:]:
+        metadata = {**header.metadata, "digest": header.digest}
+        if _encode_header(entries, metadata) != header.start[8:]:
             raise self.error(f"the {self.noun} is not in canonical form: the file was altered")
         view = memoryview(body)
         arrays = {
-            entry.name: np.frombuffer(view[entry.begin : entry.end], entry.dtype)
-            .reshape(entry.shape)
-            .copy()
+            entry.name: np.array(
+                np.frombuffer(view[entry.begin : entry.end], entry.dtype).reshape(entry.shape)
+            )
             for entry in sorted(entries, key=lambda entry: entry.name)
         }
-        metadata = {name: text for name, text in header.metadata.items() if name != "digest"}
         reader = self.readers[int(metadata["format_version"])]
         try:
-            return reader(arrays, metadata)
+            return reader(arrays, header.metadata)
         except self.error:
             raise
         except NONSENSE as error:
@@ -227,16 +224,10 @@ class FileKind(Generic[Content]):
             )
         arrays = dict(begin.header)
         metadata = {str(name): str(text) for name, text in arrays.pop("__metadata__").items()}
-        if metadata.get("format") != self.format:
-            raise self.error(
-                f"not a {self.noun} file: "
-                + (
-                    describe_other_kind(begin.identity)
-                    if begin.identity
-                    else f"its format is {metadata.get('format', '')[:40]!r}, expected "
-                    f"{self.format!r}"
-                )
-            )
+        if (found := metadata.get("format", "")) != self.format:
+            what = f"its format is {found[:40]!r}, expected {self.format!r}"
+            what = describe_other_kind(begin.identity) if begin.identity else what
+            raise self.error(f"not a {self.noun} file: {what}")
         if metadata.get("format_version") not in [str(known) for known in self.readers]:
             known = ", ".join(map(str, sorted(self.readers)))
             raise self.error(
@@ -244,7 +235,7 @@ class FileKind(Generic[Content]):
                 f"(written by sketchlearn {metadata.get('library_version', '')[:20]}); this "
                 f"library reads version {known}"
             )
-        return Header(start, metadata, arrays)
+        return Header(start, metadata.pop("digest", ""), metadata, arrays)
 
     def _parse_entries(self, header: Header, size: int | None) -> list[Entry]:
         """Check what the header says of arrays, in the order of the file, against its size."""
@@ -287,9 +278,8 @@ class FileKind(Generic[Content]):
 
     def _require_digest(self, header: Header, entries: list[Entry], body: BinaryIO) -> None:
         """Refuse contents of another digest than the header's."""
-        metadata = {name: text for name, text in header.metadata.items() if name != "digest"}
         pieces = ((entry, _read_pieces(body, entry.end - entry.begin)) for entry in entries)
-        if _compute_digest(metadata, pieces) != header.metadata.get("digest"):
+        if _compute_digest(header.metadata, pieces) != header.digest:
             raise self.error(
                 f"the {self.noun}'s digest does not match its contents: the file was altered"
             )
