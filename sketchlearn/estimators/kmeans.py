@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -322,7 +322,8 @@ class CompressiveKMeans(
             self._warn_of_missed_clusters(narrow, matched, rng)
         if part is not None:
             matched = part.lifted(matched)
-        return replace(reorder_atoms(matched, self.cluster_centers_), n_iter=mixture.n_iter)
+        self.n_iter_ = mixture.n_iter
+        return reorder_atoms(matched, self.cluster_centers_)
 
     def _warn_of_wide_spread(self, sketch: Sketch, mixture: Mixture) -> None:
         """Warn if the centroids lie farther apart than the pilot's rows, by more than chance."""

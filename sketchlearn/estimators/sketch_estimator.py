@@ -438,11 +438,13 @@ class CompressiveEstimator(RowEstimator):
         """Decode a sketch, with the pilot's rows where the sketcher is the estimator's own."""
         self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         has_pilot = is_own and self.keep_pilot and self.sketcher_.pilot_ is not None
+        self.n_iter_ = 0  # Where nothing sets it, it is the mixture's.
         with progress_line() if self.verbose else nullcontext():
             mixture = self._decode_sketch(sketch, np.random.default_rng(self._seed), has_pilot)
-        self.mixture_, self.cost_, self.n_iter_ = mixture, mixture.cost, mixture.n_iter
+        self.mixture_, self.cost_ = mixture, mixture.cost
+        self.n_iter_ = self.n_iter_ or mixture.n_iter
         fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
-        self._report(f"decoded in {mixture.n_iter} iterations: {fit}")
+        self._report(f"decoded in {self.n_iter_} iterations: {fit}")
 
     def _report(self, line: str) -> None:
         """Print a line if ``verbose`` asks for it."""
