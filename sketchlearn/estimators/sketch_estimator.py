@@ -85,20 +85,16 @@ class CompressiveEstimator(RowEstimator):
     >>> class NearestDirac(CompressiveEstimator):
     ...     _stored_arrays = {"places_": ("kd",), "weights_": ("k",)}
     ...     _stored_numbers = ("cost_", "n_iter_")
-    ...
     ...     def __init__(self, n_clusters=2, *, random_state=None):
     ...         self.n_clusters = n_clusters
     ...         self.random_state = random_state
-    ...
     ...     @property
     ...     def _n_atoms(self):
     ...         return self.n_clusters
-    ...
     ...     def _decode_sketch(self, sketch, rng, has_pilot):
     ...         mixture = CLOMPR().decode(sketch, Dirac(sketch.operator), self.n_clusters, rng)
     ...         self.places_, self.weights_ = mixture.locations, mixture.weights
     ...         return mixture
-    ...
     ...     def _predict_rows(self, rows):
     ...         return np.abs(rows[:, None] - self.places_).sum(axis=2).argmin(axis=1)
     >>> X = np.repeat([[0.0, 0.0], [9.0, 9.0]], 500, axis=0)

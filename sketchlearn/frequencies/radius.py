@@ -15,6 +15,13 @@ class RadiusLaw(ABC):
 
     A frequency is ``radius / (width * scale)`` times a direction on the unit sphere, see
     `DenseFrequencies.draw`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.frequencies import AdaptedRadius
+    >>> AdaptedRadius().sample(3, np.random.default_rng(0)).shape
+    (3,)
     """
 
     @abstractmethod
