@@ -29,7 +29,7 @@ from sketchlearn.decoders import (
     principal_part,
 )
 from sketchlearn.decoders.decoder import HIGH_SPREAD
-from sketchlearn.estimators.row_estimator import require_some, restore_on_error
+from sketchlearn.estimators.row_estimator import require_some
 from sketchlearn.estimators.sample_weights import sum_weighted
 from sketchlearn.estimators.sketch_estimator import CompressiveEstimator, reorder_atoms
 from sketchlearn.sketches.calibration import calibrated_weights
@@ -161,32 +161,6 @@ class CompressiveKMeans(
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @restore_on_error
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Sketch the rows, decode the sketch, and label the rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or a source of rows
-            Finite rows; or files, tables or streams of them, which are read in bounded memory and
-            not labelled. `open_source` says what these can be, and chooses columns and rows.
-        y : ignored
-        sample_weight : array-like of shape (n_samples,), optional
-            Non-negative weights; rows of weight zero are left out. Of a source, the name of the
-            column that holds them.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, X is empty, not finite or not two-dimensional, or has
-            fewer distinct rows than ``n_clusters``; if a weight is negative or all are zero.
-        """
-        rows, sample_weight = self._fit_rows(X, sample_weight)
-        if self.compute_labels and rows is not None:
-            self.labels_, squares = self._find_nearest(rows)
-            self.inertia_ = sum_weighted(squares, sample_weight)
-        return self
-
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
         """Index (n_samples,) of the nearest centroid of each row that was fitted."""
         X = self._require_rereadable(X, sample_weight, "predict")
@@ -294,6 +268,12 @@ class CompressiveKMeans(
         """Refuse parameters of the wrong kind before any work is done."""
         check_count(self.n_clusters, "n_clusters")
         super()._check_parameters()
+
+    def _label_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
+        """Set the labels of rows that were fitted, unless the user does without."""
+        if self.compute_labels:
+            self.labels_, squares = self._find_nearest(rows)
+            self.inertia_ = sum_weighted(squares, sample_weight)
 
     def _predict_rows(self, rows: np.ndarray) -> np.ndarray:
         """Return the index, int32, of the centroid that each row is nearest to."""

@@ -168,7 +168,7 @@ def warn_of_few_distinct(rows: np.ndarray, weights: np.ndarray | None, n_atoms: 
             f"there are {n_distinct} distinct rows of positive weight for {n_atoms} clusters or "
             "components: some are empty or doubled. Ask for no more than there are distinct rows.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
     return is_few
 

@@ -170,21 +170,11 @@ class CompressiveEstimator(RowEstimator):
             If a parameter is out of range, X is empty, not finite or not two-dimensional, or has
             fewer rows than are to be decoded; if a weight is negative or all are zero.
         """
-        self._fit_rows(X, sample_weight)
-        return self
-
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
-        """Fit rows, and return what `predict` says of each; parameters as of `fit`."""
-        X = self._require_rereadable(X, sample_weight, "predict")
-        return self.fit(X, sample_weight=sample_weight).predict(X)
-
-    def _fit_rows(self, X: Any, sample_weight: Any) -> tuple[np.ndarray | None, Any]:
-        """Sketch and decode; return the validated rows and weights of what is in memory."""
         self._check_parameters()
         require_rows(X, "fit")
         if is_source(X):
             self._fit_source(X, sample_weight)
-            return None, None
+            return self
         given = self._find_given_sketcher()
         rows = self._validate(X, reset=True, names_of=given)
         sample_weight = check_sample_weight(sample_weight, len(rows))
@@ -199,7 +189,16 @@ class CompressiveEstimator(RowEstimator):
         # A sketcher that came fitted may have its pilot from other data.
         sketch = count_repetitions(self.sketch_, divided)
         self._learn(sketch, given is None)
-        return rows, sample_weight
+        self._label_rows(rows, sample_weight)
+        return self
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
+        """Fit rows, and return what `predict` says of each; parameters as of `fit`."""
+        X = self._require_rereadable(X, sample_weight, "predict")
+        return self.fit(X, sample_weight=sample_weight).predict(X)
+
+    def _label_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
+        """Set what only another look at fitted rows in memory tells; nothing by default."""
 
     def _fit_source(self, X: Any, sample_weight: Any) -> None:
         """Sketch rows that are not in memory, a chunk at a time, and decode.
