@@ -14,7 +14,7 @@ class RadiusLaw(ABC):
     """A law of positive radii; directions and scale are not its business.
 
     A frequency is ``radius / (width * scale)`` times a direction on the unit sphere, see
-    `DenseFrequencies.draw`.
+    `FrequencyOperator.draw`.
 
     Examples
     --------
@@ -100,14 +100,40 @@ class AdaptedRadius(RadiusLaw):
 LAWS = ("adapted-radius", "folded-gaussian", "gaussian")
 
 
-def radius_law_named(name: str, n_features: int) -> RadiusLaw:
-    """Return the law of one of the names in `LAWS`, in dimension d."""
-    if name == "adapted-radius":
+def resolve_radius_law(radius_law: str | RadiusLaw, n_features: int) -> RadiusLaw:
+    """Return a law itself, or that of one of the names in `LAWS`.
+
+    Parameters
+    ----------
+    radius_law : str or RadiusLaw
+        The law, or its name.
+    n_features : int
+        Dimension that the law of a name is for.
+
+    Returns
+    -------
+    RadiusLaw
+        The law.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+
+    Examples
+    --------
+    >>> from sketchlearn.frequencies import resolve_radius_law
+    >>> resolve_radius_law("gaussian", 3)
+    GaussianRadius(n_features=3)
+    """
+    if isinstance(radius_law, RadiusLaw):
+        return radius_law
+    if radius_law == "adapted-radius":
         return AdaptedRadius()
-    if name == "folded-gaussian":
+    if radius_law == "folded-gaussian":
         return FoldedGaussianRadius()
-    if name == "gaussian":
+    if radius_law == "gaussian":
         return GaussianRadius(n_features)
     raise ValueError(
-        f"radius_law must be a RadiusLaw or one of {', '.join(map(repr, LAWS))}, got {name!r}"
+        f"radius_law must be a RadiusLaw or one of {', '.join(map(repr, LAWS))}, got {radius_law!r}"
     )

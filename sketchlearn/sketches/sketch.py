@@ -11,12 +11,11 @@ import numpy as np
 
 from sketchlearn._validation import check_count
 from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
+from sketchlearn.features import FeatureMap
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.fixed_point import LARGEST_TOTAL_UNITS, WEIGHT_UNIT
 from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch, encoded
-
-FEATURE_UNIT = 2.0**-21
 
 
 @final
@@ -27,10 +26,11 @@ class Sketch:
     .. math:: z_j = \frac{1}{\sum_i w_i} \sum_i w_i \, e^{i \omega_j^\top x_i}
 
     Every row's cosine and sine of its centred phase are rounded once, to a multiple of
-    :math:`2^{-21}`, and added as integers. Sketches with equal fingerprints therefore form an exact
-    commutative group: any order, partition or number of threads gives the same bytes, and
-    ``(a + b) - b == a``. No row is kept. What the sums and the operator tell of the rows all the
-    same is said in the guide "What a file tells".
+    :math:`2^{-21}`, and added as integers; feature maps other than `Waves` have integers of their
+    own. Sketches with equal fingerprints therefore form an exact commutative group: any order,
+    partition or number of threads gives the same bytes, and ``(a + b) - b == a``. No row is kept.
+    What the sums and the operator tell of the rows all the same is said in the guide "What a file
+    tells".
 
     Sketches come from `Sketcher.sketch`, `Sketch.load` and arithmetic; ``sum(sketches)`` works.
 
@@ -39,7 +39,7 @@ class Sketch:
     operator : FrequencyOperator
         What the rows were projected with.
     feature_sum : ndarray of shape (2, n_frequencies) int64
-        Sums of cosines and of sines of centred phases, units of 2^-21.
+        Sums of the operator's features: cosines and sines of centred phases, units of 2^-21.
     n_samples : int
         Rows of positive weight.
     weight_units, squared_weight_units : int
@@ -85,7 +85,7 @@ class Sketch:
                 f"the total weight must stay below 2**40, got 2**{self.weight_units.bit_length()} "
                 "or so, in units of 2**-20"
             )
-        if not _is_possible(sums, *counts):
+        if not _is_possible(self.operator.features, sums, *counts):
             raise ValueError(
                 "no rows have these sums with n_samples={}, weight_units={}, "
                 "squared_weight_units={}".format(*counts)
@@ -143,8 +143,7 @@ class Sketch:
         # In lowest terms, so that a common factor of all weights changes no last bit.
         common = math.gcd(int(np.gcd.reduce(self.feature_sum, axis=None)), self.weight_units)
         weight_sum = self.weight_units // common * WEIGHT_UNIT
-        cosines, sines = self.feature_sum // common * (FEATURE_UNIT / weight_sum)
-        return cosines + 1j * sines
+        return self.operator.features.mean(self.feature_sum // common, weight_sum)
 
     @property
     def mean(self) -> np.ndarray:
@@ -172,8 +171,8 @@ class Sketch:
             If the sketch holds no rows.
         """
         self._require_rows("standard_error")
-        power = float(np.sum(np.abs(self.centered_mean) ** 2))
-        return float(np.sqrt(max(self.operator.n_frequencies - power, 0.0) / self.n_effective))
+        noise = self.operator.features.noise(self.centered_mean)
+        return float(np.sqrt(noise / self.n_effective))
 
     def standardised(self) -> Sketch:
         """The sketch of the rows divided by the operator's `units`: the same sums."""
@@ -296,7 +295,7 @@ class Sketch:
             self.weight_units - other.weight_units,
             self.squared_weight_units - other.squared_weight_units,
         )
-        if not _is_possible(feature_sum, *counts):
+        if not _is_possible(self.operator.features, feature_sum, *counts):
             raise ValueError(
                 f"cannot take a sketch of {other.n_samples} rows (weight {other.weight_sum:.6g}) "
                 f"from one of {self.n_samples} rows (weight {self.weight_sum:.6g}) that does not "
@@ -377,12 +376,13 @@ def _unpickled(data: bytes, feature_names: tuple[str, ...] | None) -> Sketch:
     return replace(Sketch.from_bytes(data), feature_names=feature_names)
 
 
-def _is_possible(feature_sum: np.ndarray, n: int, units: int, squares: int) -> bool:
+def _is_possible(
+    features: FeatureMap, feature_sum: np.ndarray, n: int, units: int, squares: int
+) -> bool:
     """Whether any rows could have these sums and counts."""
     if n == 0:
         return units == 0 and squares == 0 and not feature_sum.any()
     if n < 0 or units < n or not squares <= units * units <= n * squares:
         return False
-    # A feature is at most 1 in magnitude, but for the roundings of the feature and the weight.
     largest = max(int(feature_sum.max()), -int(feature_sum.min()))
-    return largest <= 2 * units + 8 * n + units // 2**19
+    return largest <= features.largest_sum(n, units)

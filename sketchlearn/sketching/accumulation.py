@@ -28,14 +28,14 @@ class BadEntryError(ValueError):
         super().__init__(f"Input X contains {problem} at row {row}, column {column}{remedy}")
 
 
-def half_angle_sums(
+def added_features(
     operator: FrequencyOperator,
     X: np.ndarray,
     units: np.ndarray | None,
     n_threads: int,
     accumulators: list[Accumulator] | None = None,
 ) -> np.ndarray:
-    """Sum C and S over rows, (2, m) int64, units of 2^-22; the same for any thread count.
+    """Sum rows' integer features, (2, m) int64; the same for any thread count.
 
     Accumulators are made as needed and put into the list, for whoever comes back with more rows.
 
@@ -99,7 +99,7 @@ def bad_row(operator: FrequencyOperator, row: np.ndarray, at: int) -> BadEntryEr
         j = int(bad.argmax())
         what = "NaN" if np.isnan(row[j]) else "infinity"
         return BadEntryError(f"{what} (NaN and infinity cannot be sketched)", at, j)
-    reach = np.abs(operator.frequencies).max(axis=1)
+    reach = operator.linear_map.root_mean_squares
     # Halves, lest the difference overflows.
     j = int((np.abs(0.5 * row - 0.5 * operator.center) * (reach / reach.max())).argmax())
     problem = f"a value too large for this operator's frequencies: {row[j]:.3g}"

@@ -25,7 +25,7 @@ from sketchlearn.sketches.fixed_point import (
     weight_units,
 )
 from sketchlearn.sketches.sketch import Sketch
-from sketchlearn.sketching.accumulation import LONGEST_WAIT, BadEntryError, half_angle_sums
+from sketchlearn.sketching.accumulation import LONGEST_WAIT, BadEntryError, added_features
 from sketchlearn.sketching.checkpoint import Checkpoint, CheckpointWriter
 from sketchlearn.sketching.pass_state import Progress
 from sketchlearn.sources.error_handling import Handler
@@ -65,8 +65,8 @@ def sketch_of(
             f"the total weight must stay below 2**40, got {total * WEIGHT_UNIT:.6g}; divide all "
             "weights by a constant"
         )
-    c_sum, s_sum = half_angle_sums(operator, X, units, n_threads, accumulators)
-    return Sketch(operator, np.stack([2 * total - c_sum, s_sum]), n, total, square)
+    added = added_features(operator, X, units, n_threads, accumulators)
+    return Sketch(operator, operator.features.feature_sum(added, total), n, total, square)
 
 
 class _Step(NamedTuple):
