@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, final
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -27,6 +27,9 @@ from sketchlearn.files.strict_json import canonical_json, parse_json
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.tuning import check_choices
+
+if TYPE_CHECKING:
+    from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
 
 # Fitted numbers that a model may lack.
 OPTIONAL_NUMBERS = {"inertia_", "_weight_exponent"}
@@ -152,7 +155,7 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
     return model
 
 
-def load_model(path: str | os.PathLike[str]) -> PersistentEstimator:
+def load_model(path: str | os.PathLike[str]) -> CompressiveEstimator:
     """Read a fitted estimator that its ``save`` wrote, of whichever class the file says.
 
     Parameters
@@ -162,7 +165,7 @@ def load_model(path: str | os.PathLike[str]) -> PersistentEstimator:
 
     Returns
     -------
-    PersistentEstimator
+    CompressiveEstimator
         Fitted, of a class of this library or of a module of your own that was imported.
 
     Raises
@@ -191,7 +194,7 @@ def load_model(path: str | os.PathLike[str]) -> PersistentEstimator:
             f"the file holds a {model.estimator[:80]!r}; this library knows "
             f"{', '.join(sorted(ESTIMATORS))}. Import the module of a class of your own first"
         )
-    return ESTIMATORS[model.estimator].restore(model)
+    return cast("CompressiveEstimator", ESTIMATORS[model.estimator].restore(model))
 
 
 @contextmanager
@@ -261,8 +264,8 @@ class PersistentEstimator(BaseEstimator):
 
         The file is a safetensors file with a digest over everything in it, see the guide to the
         file format. No row travels in it: neither a pilot nor ``labels_``, and ``mixture_`` does
-        not either. A sketcher and this library's decoders are stored with all of their settings. A
-        ``random_state`` that is a generator is left out, with a warning.
+        not either. A sketcher, and decoders that are frozen dataclasses, are stored with all of
+        their settings. A ``random_state`` that is a generator is left out, with a warning.
 
         Raises
         ------
@@ -270,8 +273,8 @@ class PersistentEstimator(BaseEstimator):
             If there is no model yet.
         ValueError
             If `partial_fit` holds rows back that were not decoded yet; if a parameter is an object
-            that no file can hold, such as a decoder of your own; or if a parameter was set to what
-            no estimator takes.
+            that no file can hold, such as a decoder that is no frozen dataclass; or if a parameter
+            was set to what no estimator takes.
         OSError
             If the file cannot be written; nothing is left behind.
         """
