@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -17,7 +18,15 @@ from sketchlearn.sources.arrow_columns import (
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.partition_keys import keys_schema, partition_keys
 from sketchlearn.sources.sampling import sample_systematically
-from sketchlearn.sources.source import Chunk, Layout, Partition, Query, Sampled, chunk_rows
+from sketchlearn.sources.source import (
+    IDENTIFYING_ROWS,
+    Chunk,
+    Layout,
+    Partition,
+    Query,
+    Sampled,
+    chunk_rows,
+)
 from sketchlearn.sources.stored_file import StoredFile
 
 # A column's bytes that are read ahead of decoding; the default is all of a row group's.
@@ -62,10 +71,12 @@ class FragmentPartition(Partition):
         return int(info.size or 0) if info else int(fragment.count_rows())
 
     def identity(self) -> str:
-        """Path, size and time of change."""
+        """Path, size and time of change; of what is in memory, a digest of the first rows."""
         fragment, _ = self._open()
         if not self.is_file:
-            return f"{self.name} of {fragment.count_rows()} rows"
+            first = str(fragment.head(IDENTIFYING_ROWS).to_pydict()).encode()
+            digest = hashlib.blake2b(first, digest_size=16).hexdigest()
+            return f"{self.name} of {fragment.count_rows()} rows, {digest}"
         info = fragment.filesystem.get_file_info(fragment.path)
         return f"{info.path}, {info.size} bytes, changed at {info.mtime_ns} ns"
 
