@@ -11,13 +11,12 @@ import numpy as np
 
 from sketchlearn._validation import check_count
 from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
+from sketchlearn.features import FeatureMap
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.fixed_point import WEIGHT_UNIT
 from sketchlearn.sketches.format import SKETCH_FILE, encode_sketch
 from sketchlearn.sketches.sums import Sums
-
-FEATURE_UNIT = 2.0**-21
 
 
 @final
@@ -28,10 +27,11 @@ class Sketch:
     .. math:: z_j = \frac{1}{\sum_i w_i} \sum_i w_i \, e^{i \omega_j^\top x_i}
 
     Every row's cosine and sine of its centred phase are rounded once, to a multiple of
-    :math:`2^{-21}`, and added as integers. Sketches with equal fingerprints therefore form an exact
-    commutative group: any order, partition or number of threads gives the same bytes, and
-    ``(a + b) - b == a``. No row is kept. What the sums and the operator tell of the rows all the
-    same is said in the guide "What a file tells".
+    :math:`2^{-21}`, and added as integers; feature maps other than `Waves` have integers of their
+    own. Sketches with equal fingerprints therefore form an exact commutative group: any order,
+    partition or number of threads gives the same bytes, and ``(a + b) - b == a``. No row is kept.
+    What the sums and the operator tell of the rows all the same is said in the guide "What a file
+    tells".
 
     Sketches come from `Sketcher.sketch`, `Sketch.load` and arithmetic; ``sum(sketches)`` works.
 
@@ -40,8 +40,8 @@ class Sketch:
     operator : FrequencyOperator
         What the rows were projected with.
     sums : Sums
-        Sums (2, n_frequencies) of cosines and of sines of centred phases, in multiples of 2^-21,
-        and counts of the rows.
+        Sums (2, n_frequencies) of the operator's features, cosines and sines of centred phases in
+        multiples of 2^-21, and counts of the rows.
     feature_names : tuple of str, optional
         Names of the features, where the sketcher knew them. They go with a sketch in memory and in
         a pickle, not into its file, and equal sketches may have others.
@@ -61,7 +61,7 @@ class Sketch:
             raise ValueError(
                 f"feature_sum must be of shape (2, {self.operator.n_frequencies}), got {came}"
             )
-        if not _is_possible(self.sums):
+        if not _is_possible(self.operator.features, self.sums):
             raise ValueError(
                 "no rows have these sums with n_samples={}, weight_units={}, "
                 "squared_weight_units={}".format(*self.sums.counts)
@@ -137,8 +137,7 @@ class Sketch:
         # In lowest terms, so that a common factor of all weights changes no last bit.
         common = math.gcd(int(np.gcd.reduce(self.feature_sum, axis=None)), self.weight_units)
         weight_sum = self.weight_units // common * WEIGHT_UNIT
-        cosines, sines = self.feature_sum // common * (FEATURE_UNIT / weight_sum)
-        return cosines + 1j * sines
+        return self.operator.features.mean(self.feature_sum // common, weight_sum)
 
     @property
     def mean(self) -> np.ndarray:
@@ -166,8 +165,8 @@ class Sketch:
             If the sketch holds no rows.
         """
         self._require_rows("standard_error")
-        power = float(np.sum(np.abs(self.centered_mean) ** 2))
-        return float(np.sqrt(max(self.operator.n_frequencies - power, 0.0) / self.n_effective))
+        noise = self.operator.features.noise(self.centered_mean)
+        return float(np.sqrt(noise / self.n_effective))
 
     def standardised(self) -> Sketch:
         """The sketch of the rows divided by the operator's `units`: the same sums."""
@@ -266,7 +265,7 @@ class Sketch:
             return NotImplemented
         self._require_same_operator(other)
         sums = self.sums - other.sums
-        if not _is_possible(sums):
+        if not _is_possible(self.operator.features, sums):
             raise ValueError(
                 f"cannot take a sketch of {other.n_samples} rows (weight {other.weight_sum:.6g}) "
                 f"from one of {self.n_samples} rows (weight {self.weight_sum:.6g}) that does not "
@@ -336,13 +335,12 @@ def _unpickled(data: bytes, feature_names: tuple[str, ...] | None) -> Sketch:
     return replace(Sketch.from_bytes(data), feature_names=feature_names)
 
 
-def _is_possible(sums: Sums) -> bool:
+def _is_possible(features: FeatureMap, sums: Sums) -> bool:
     """Whether any rows could have these sums and counts."""
     n, units, squares = sums.counts
     if n == 0:
         return units == 0 and squares == 0 and not sums.feature_sum.any()
     if n < 0 or units < n or not squares <= units * units <= n * squares:
         return False
-    # A feature is at most 1 in magnitude, but for the roundings of the feature and the weight.
     largest = max(int(sums.feature_sum.max()), -int(sums.feature_sum.min()))
-    return largest <= 2 * units + 8 * n + units // 2**19
+    return largest <= features.largest_sum(n, units)

@@ -58,15 +58,14 @@ def sum_rows(
             f"the total weight must stay below 2**40, got {total * WEIGHT_UNIT:.6g}; divide all "
             "weights by a constant"
         )
-    half_angles = np.zeros((2, operator.n_frequencies), dtype=np.int64)
+    added = np.zeros((2, operator.n_frequencies), dtype=np.int64)
     for start in range(0, len(rows), accumulator.chunk_size):
         some = slice(start, start + accumulator.chunk_size)
         own = None if weights is None else weights[some]
-        bad = accumulator.add(_native(rows[some]), own, half_angles)
+        bad = accumulator.add(_native(rows[some]), own, added)
         if bad is not None:
             raise bad_row(operator, rows[start + bad], start + bad)
-    squared_sines, products = half_angles
-    return Sums(np.stack([2 * total - squared_sines, products]), n, total, square)
+    return Sums(operator.features.feature_sum(added, total), n, total, square)
 
 
 def _native(rows: np.ndarray) -> np.ndarray:
@@ -84,7 +83,7 @@ def bad_row(operator: FrequencyOperator, row: np.ndarray, at: int) -> BadEntryEr
         j = int(bad.argmax())
         what = "NaN" if np.isnan(row[j]) else "infinity"
         return BadEntryError(f"{what} (NaN and infinity cannot be sketched)", at, j)
-    reach = np.abs(operator.frequencies).max(axis=1)
+    reach = operator.linear_map.root_mean_squares
     # Halves, lest the difference overflows.
     j = int((np.abs(0.5 * row - 0.5 * operator.center) * (reach / reach.max())).argmax())
     problem = f"a value too large for this operator's frequencies: {row[j]:.3g}"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from planted import gaussian_clusters, largest_distance, operator_of
+from planted import dense_operator, gaussian_clusters, largest_distance, operator_of
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -21,7 +21,6 @@ from sketchlearn.decoders.surrogates.points import (
     move,
     start_cloud,
 )
-from sketchlearn.frequencies import DenseFrequencies
 
 N_SEEDS = 3
 
@@ -130,7 +129,7 @@ def test_the_blur_is_no_wider_than_the_data():
     turned, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))
     covariance = turned @ np.diag([1e-6, 4.0, 100.0]) @ turned.T
     square = operator_of(3, 20, scale=2.0).components()
-    blur = blur_covariance(DenseFrequencies(**(square | {"covariance": covariance})))
+    blur = blur_covariance(dense_operator(**(square | {"covariance": covariance})))
     expected = BLUR * turned @ np.diag([1e-6, 4.0, 4.0]) @ turned.T
     np.testing.assert_allclose(blur, expected, atol=1e-9)
 

@@ -10,12 +10,11 @@ import pytest
 from altered import altered, taken_apart
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import small_operator
+from planted import dense_operator, small_operator
 
 from sketchlearn import Checkpoint, Sketch, Sketcher, SketchFormatError
 from sketchlearn.files import container
 from sketchlearn.files.strict_json import parse_strictly
-from sketchlearn.frequencies import DenseFrequencies
 from sketchlearn.sketches import Sums
 from sketchlearn.sketches import format as serialization
 from sketchlearn.sources.shallow_json import parse_shallow
@@ -95,7 +94,7 @@ def test_what_is_no_covariance(covariance):
     # Nobody can make one either, so that whatever is saved can be loaded.
     omega = small_operator(2, 3)
     with pytest.raises(ValueError, match="covariance must"):
-        DenseFrequencies(
+        dense_operator(
             **{**omega.components(), "covariance": np.array(covariance)},
         )
 

@@ -10,12 +10,13 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted import dense_operator
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sketchlearn.features.accumulator import DenseAccumulator
-from sketchlearn.frequencies import DenseFrequencies, FoldedGaussianRadius
+from sketchlearn.features.backends import DenseAccumulator
+from sketchlearn.frequencies import FoldedGaussianRadius
 from sketchlearn.sketches.fixed_point import sum_with_squares
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher, n_principal, pilot_size
@@ -31,7 +32,7 @@ def operator(d, m, largest_phase=10.0, double_phases=False, center=None):
     turns *= largest_phase / (2 * np.pi) / np.abs(rows_for(d) @ turns).max(axis=0)
     center = np.zeros(d) if center is None else center
     box = np.ones(d)
-    return DenseFrequencies(
+    return dense_operator(
         turns, center, 1.0, center - box, center + box, np.eye(d), double_phases=double_phases
     )
 
@@ -215,7 +216,7 @@ class TestAccuracy:
         sketcher = Sketcher.from_operator(op)
         # Sixteenths, which are exact at any of these places.
         X = np.rint(16.0 * rows_for(3, 300)) / 16.0 + origin + offset
-        turns = (X - origin).astype(np.longdouble) @ op.turns.astype(np.longdouble)
+        turns = (X - origin).astype(np.longdouble) @ op.linear_map.turns.astype(np.longdouble)
         parts = (turns - np.rint(turns)).astype(np.float64)
         waves = sketcher.transform(X)
         shift = np.exp(1j * op.project(op.center[None]))

@@ -37,14 +37,12 @@ class PointMatching:
         self, sketch: Sketch, blur: np.ndarray, common_log_envelope: np.ndarray | float = 0.0
     ) -> None:
         operator = sketch.operator
-        frequencies = operator.frequencies
         mean = sketch.centered_mean
         self.operator = operator
         self.target = np.concatenate([mean.real, mean.imag])
-        widths = np.einsum("lj,lj->j", frequencies, blur @ frequencies)
+        widths = operator.linear_map.quadratic_form(blur)
         self.envelope = np.exp(common_log_envelope - 0.5 * widths)
-        self.turns = (frequencies * (operator.scale / (2 * np.pi))).astype(np.float32)
-        self.back = np.ascontiguousarray((frequencies * operator.scale).T, dtype=np.float32)
+        self.map = operator.linear_map.stretched(operator.scale)
         self.buffer = np.empty((BLOCK, operator.n_frequencies), dtype=np.float32)
 
     def scaled(self, points: np.ndarray) -> np.ndarray:
@@ -74,7 +72,7 @@ class PointMatching:
         for start in range(0, len(points), BLOCK):
             phases = self._phases(points[start : start + BLOCK])
             rotate_in_place(phases, pulls)
-            velocities[start : start + BLOCK] = phases @ self.back
+            velocities[start : start + BLOCK] = self.map.adjoint(phases)
         return velocities
 
     def responses(self, points: np.ndarray) -> np.ndarray:
@@ -85,16 +83,18 @@ class PointMatching:
         """
         n_frequencies = len(self.envelope)
         waves = np.empty((len(points), 2 * n_frequencies), dtype=np.float32)
-        modulated_waves(points @ self.turns, self.envelope.astype(np.float32)[None], waves)
+        modulated_waves(
+            self.map.project_turns(points), self.envelope.astype(np.float32)[None], waves
+        )
         turned = np.concatenate([-waves[:, n_frequencies:], waves[:, :n_frequencies]], axis=1)
         result = turned.T @ turned
         blocks = result.reshape(2, n_frequencies, 2, n_frequencies)
-        blocks *= (self.back @ self.back.T / len(points))[None, :, None, :]
+        blocks *= (self.map.gram() / len(points))[None, :, None, :]
         return result
 
     def _phases(self, points: np.ndarray) -> np.ndarray:
         """Phases of a block of points in turns, in the buffer."""
-        return np.matmul(points, self.turns, out=self.buffer[: len(points)])
+        return self.map.project_turns(points, out=self.buffer[: len(points)])
 
 
 def gauss_newton(
@@ -141,7 +141,7 @@ def quasi_newton(
     For sketches too large for a matrix of responses.
     """
     n_points = len(points)
-    slope = float(matching.envelope**2 @ np.sum(matching.back**2, axis=1)) / points.shape[1]
+    slope = float(matching.envelope**2 @ matching.map.squared_norms) / points.shape[1]
     # Variables of about unit curvature.
     unit = n_points / np.sqrt(2.0 * max(slope, 1e-30))
 
