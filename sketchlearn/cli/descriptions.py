@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sketchlearn import Sketch
 from sketchlearn.estimators.model_files import MODEL_FILE, StoredModel
-from sketchlearn.files.container import start_of
+from sketchlearn.files.container import read_start
 from sketchlearn.sketches.format import SKETCH_FILE
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE
 from sketchlearn.sketching.pass_state import Progress
@@ -26,7 +26,7 @@ def described(path: Path) -> dict[str, object]:
     """
     # Opened once, since it may be a pipe.
     with path.open("rb") as file:
-        start = start_of(file)
+        start = read_start(file)
         status = os.fstat(file.fileno())
         n_bytes = status.st_size if stat.S_ISREG(status.st_mode) else None
         if start.format == MODEL_FILE.format:

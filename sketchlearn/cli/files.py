@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sketchlearn import Sketch, load_model
 from sketchlearn.cli.options import ARRAY_ENDINGS, TABLE_ENDINGS, TEXT_ENDINGS
 from sketchlearn.files.atomic import require_replaceable
-from sketchlearn.files.container import format_of
+from sketchlearn.files.container import read_format
 from sketchlearn.sources.source import RowSource
 
 Content = TypeVar("Content")
@@ -52,7 +52,7 @@ def named(read: Callable[[Path], Content], path: Path) -> Content:
 
 def has_format(format_: str) -> Callable[[Path], bool]:
     """Return what tells whether a file is of a format of this library."""
-    return lambda path: format_of(path) == format_
+    return lambda path: read_format(path) == format_
 
 
 def require_writable(

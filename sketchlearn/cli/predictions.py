@@ -26,7 +26,7 @@ from sketchlearn.cli.options import (
     names_in,
 )
 from sketchlearn.cli.reporting import note, progress_bar
-from sketchlearn.files.atomic import replaced_when_done
+from sketchlearn.files.atomic import replace_when_done
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.source import RowSource
 
@@ -94,7 +94,7 @@ def predict(
     if has_probabilities:
         names += [f"{PROBABILITY}{i}" for i in range(len(estimator.weights_))]
     with (
-        replaced_when_done(output) as temporary,
+        replace_when_done(output) as temporary,
         _table_writer(temporary, ending, copied, names) as write,
         progress_bar("labelling") as progress,
     ):

@@ -19,14 +19,14 @@ if sys.platform != "win32":  # There, a file that is open cannot be removed anyw
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file wholly or not at all; an OSError leaves what was there as it was.
 
-    See `replaced_when_done`.
+    See `replace_when_done`.
     """
-    with replaced_when_done(path) as place, open(place, "wb") as file:
+    with replace_when_done(path) as place, open(place, "wb") as file:
         file.write(data)
 
 
 @contextmanager
-def replaced_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replace_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Return a temporary file beside a file, which takes its place if all goes well.
 
     Links are followed. An older file's permissions, owner and extended attributes are kept, as far
@@ -68,7 +68,7 @@ def replaced_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def require_replaceable(path: str | os.PathLike[str]) -> None:
-    """Refuse a place that `replaced_when_done` could not write to, before there is a result.
+    """Refuse a place that `replace_when_done` could not write to, before there is a result.
 
     Raises
     ------

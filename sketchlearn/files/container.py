@@ -131,7 +131,7 @@ class FileKind(Generic[Content]):
 
         return registered
 
-    def laid_out(
+    def encode(
         self, arrays: dict[str, np.ndarray], metadata: dict[str, str], version: int | None = None
     ) -> bytes:
         """Return arrays and metadata as the bytes of a file of this kind; equal ones, equal bytes.
@@ -143,7 +143,7 @@ class FileKind(Generic[Content]):
         """
         said = str(self.version if version is None else version)
         own = dict(zip(self.own_names, (self.format, said, library_version()), strict=True))
-        return laid_out(arrays, {**metadata, **own})
+        return encode_file(arrays, {**metadata, **own})
 
     def decode(self, data: bytes) -> Content:
         """Return what a file of these bytes holds.
@@ -155,7 +155,7 @@ class FileKind(Generic[Content]):
             version, or nonsense.
         """
         data = bytes(data)
-        header = self._header_of(start_of(io.BytesIO(data)))
+        header = self._header_of(read_start(io.BytesIO(data)))
         entries = self._entries_of(header, len(data))
         return self._content(header, entries, data)
 
@@ -170,10 +170,10 @@ class FileKind(Generic[Content]):
             If the file cannot be read.
         """
         with open(path, "rb") as file:
-            return self.read(file, start_of(file))
+            return self.read(file, read_start(file))
 
     def read(self, file: BinaryIO, start: Start) -> Content:
-        """Return what an open file holds, a pipe for instance, of which `start_of` was read.
+        """Return what an open file holds, a pipe for instance, of which `read_start` was read.
 
         Raises
         ------
@@ -299,7 +299,7 @@ class FileKind(Generic[Content]):
             )
 
 
-def start_of(file: BinaryIO) -> Start:
+def read_start(file: BinaryIO) -> Start:
     """Read the header with its length, or less of a file that has none."""
     start = file.read(9)
     if not start.endswith(b"{"):
@@ -310,13 +310,13 @@ def start_of(file: BinaryIO) -> Start:
     return Start(start, length)
 
 
-def format_of(path: str | os.PathLike[str]) -> str | None:
+def read_format(path: str | os.PathLike[str]) -> str | None:
     """Return the format that a file's header says, or None where it has no such header."""
     with open(path, "rb") as file:
-        return start_of(file).format
+        return read_start(file).format
 
 
-def laid_out(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
+def encode_file(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
     """Lay out arrays and metadata, with the digest of both.
 
     Raises

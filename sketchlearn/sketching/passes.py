@@ -23,8 +23,8 @@ from sketchlearn.sketching.accumulation import BadEntryError, sum_rows
 from sketchlearn.sketching.checkpoint import Checkpoint, CheckpointWriter
 from sketchlearn.sketching.pass_state import Progress
 from sketchlearn.sources.arrays import MemoryPartition
-from sketchlearn.sources.error_handling import Handler, error_handler
-from sketchlearn.sources.source import Chunk, RowSource, name_weights, not_finite
+from sketchlearn.sources.error_handling import Handler, make_error_handler
+from sketchlearn.sources.source import Chunk, RowSource, describe_not_finite, name_weights
 
 # Seconds after which an interrupt is noticed.
 LONGEST_WAIT = 0.1
@@ -200,7 +200,7 @@ class Pass:
         row, column = first_row + error.row, error.column
         where = f"column {column if names is None else repr(names[column])}{error.advice}"
         if not error.is_finite:
-            where = not_finite(names, column)
+            where = describe_not_finite(names, column)
         return SourceError(f"{name} contains {error.problem} at row {row}, {where}")
 
     def _require_some(self, sketch: Sketch) -> None:
@@ -246,7 +246,9 @@ def sketch_rows(
     SourceError
         If a row is not finite, or too far from the operator's centre.
     """
-    return Pass(operator, source_of_rows(rows, weights), n_threads, error_handler("raise")).run()
+    return Pass(
+        operator, source_of_rows(rows, weights), n_threads, make_error_handler("raise")
+    ).run()
 
 
 def source_of_rows(rows: np.ndarray, weights: np.ndarray | None) -> RowSource:

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from sketchlearn.sources.arrow_columns import (
-    arrow_chunks,
-    arrow_layout,
-    filtered,
+    chunk_batches,
+    filter_batches,
+    find_stored_columns,
+    lay_out_columns,
     list_width,
-    stored_columns,
 )
 from sketchlearn.sources.optional import import_optional
-from sketchlearn.sources.partition_keys import keys_schema, partition_keys
+from sketchlearn.sources.partition_keys import make_schema, parse_keys
 from sketchlearn.sources.sampling import sample_systematically
 from sketchlearn.sources.source import (
     IDENTIFYING_ROWS,
@@ -25,7 +25,7 @@ from sketchlearn.sources.source import (
     Partition,
     Query,
     Sampled,
-    chunk_rows,
+    count_chunk_rows,
 )
 from sketchlearn.sources.stored_file import StoredFile
 
@@ -87,7 +87,7 @@ class FragmentPartition(Partition):
             return list_width(self._batches([column], 1, None, None), column, self.name)
 
         _, schema = self._open()
-        return arrow_layout(
+        return lay_out_columns(
             schema, columns, self._query.side.values(), self.name, width, self._unasked
         )
 
@@ -140,11 +140,11 @@ class FragmentPartition(Partition):
     def _chunks(self, layout: Layout, groups: list[int] | None, start: int = 0) -> Iterator[Chunk]:
         """Read chunks, of some row groups or of all."""
         asked = (*(layout.names or ()), *self._query.side.values())
-        columns = stored_columns(self._open()[1], asked)
+        columns = find_stored_columns(self._open()[1], asked)
         batches = self._batches(
-            columns, chunk_rows(layout.n_features), groups, self._query.expression
+            columns, count_chunk_rows(layout.n_features), groups, self._query.expression
         )
-        return arrow_chunks(batches, layout, self._query.side, self.name, start)
+        return chunk_batches(batches, layout, self._query.side, self.name, start)
 
     def _batches(
         self, columns: list[str], n_rows: int, groups: list[int] | None, expression: Any
@@ -214,11 +214,11 @@ class FilePartition(FragmentPartition):
             dataset = import_optional("pyarrow.dataset")
             system = self._file.arrow_system()
             opened = dataset.dataset(self._file.path, format=self._format, filesystem=system)
-            keys = partition_keys(self._file.path)
+            keys = parse_keys(self._file.path)
             keys = {key: keys[key] for key in keys if key not in opened.schema.names}
             self._unasked = set(keys)
             if keys:
-                partitioning = dataset.partitioning(keys_schema(keys), flavor="hive")
+                partitioning = dataset.partitioning(make_schema(keys), flavor="hive")
                 opened = dataset.dataset(
                     self._file.path,
                     format=self._format,
@@ -233,7 +233,7 @@ class FilePartition(FragmentPartition):
         self._opened = None
 
 
-def dataset_partitions(dataset: Any, query: Query) -> list[Partition]:
+def split_dataset(dataset: Any, query: Query) -> list[Partition]:
     """Return the partitions that a pyarrow data set consists of."""
     return [
         FragmentPartition(fragment, dataset.schema, f"fragment {i} of the data set", query)
@@ -279,7 +279,7 @@ def _record_batches(fragment: Any, columns: list[str], expression: Any) -> Itera
     options = ipc.IpcReadOptions(included_fields=fields)
     with fragment.open() as file, ipc.open_file(file, options=options) as reader:
         batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-        for batch in filtered(batches, expression):
+        for batch in filter_batches(batches, expression):
             yield batch.select(columns)
 
 

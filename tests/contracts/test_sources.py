@@ -20,11 +20,11 @@ import zarr
 from extensions.source import write_raw
 
 from sketchlearn import CompressiveKMeans, Sketcher, SourceError, open_source
-from sketchlearn.sources import Partition, spread_rows
-from sketchlearn.sources.error_handling import error_handler
+from sketchlearn.sources import Partition, draw_rows
+from sketchlearn.sources.error_handling import make_error_handler
 from sketchlearn.sources.formats import FORMATS
 from sketchlearn.sources.opening import OPENERS
-from sketchlearn.sources.source import chunk_rows
+from sketchlearn.sources.source import count_chunk_rows
 
 # Wide enough that the rows do not fit into one chunk. The first column tells a row from others.
 N, D = 4500, 64
@@ -33,7 +33,7 @@ ROWS[:, 0] = np.arange(N)
 OTHER_ROWS = np.vstack([ROWS[:1] + 1.0, ROWS[1:]])
 NAMES = [f"x{j}" for j in range(D)]
 SKETCHER = Sketcher(5, scale=1.0, random_state=0).fit(ROWS)
-MOST_ROWS = chunk_rows(D)
+MOST_ROWS = count_chunk_rows(D)
 
 
 def table_of(rows):
@@ -208,8 +208,8 @@ def test_weights_lie_beside_the_rows_where_columns_have_names(kind, opened):
 
 @each_kind
 def test_a_sample_is_rows_of_the_source_each_once(kind, opened):
-    drawn, share = spread_rows(
-        opened(kind), 50, 10, np.random.default_rng(0), error_handler("raise")
+    drawn, share = draw_rows(
+        opened(kind), 50, 10, np.random.default_rng(0), make_error_handler("raise")
     )
     which = drawn.rows[:, 0].astype(int)
     assert len(np.unique(which)) == len(drawn) == 50
@@ -220,12 +220,12 @@ def test_a_sample_is_rows_of_the_source_each_once(kind, opened):
 @each_kind
 def test_a_sample_comes_from_all_over_unless_it_is_read_once(kind, opened):
     rng = np.random.default_rng(0)
-    handler = error_handler("raise")
+    handler = make_error_handler("raise")
     if is_stream(opened(kind)):
-        drawn, _ = spread_rows(opened(kind), 50, 10, rng, handler)
+        drawn, _ = draw_rows(opened(kind), 50, 10, rng, handler)
         assert drawn.rows[:, 0].max() < N / 2
         return
-    draws = [spread_rows(opened(kind), 50, 10, rng, handler)[0].rows[:, 0] for _ in range(2)]
+    draws = [draw_rows(opened(kind), 50, 10, rng, handler)[0].rows[:, 0] for _ in range(2)]
     mean, spread = np.mean(draws), N / np.sqrt(12 * np.size(draws))
     assert abs(mean - (N - 1) / 2) < 4 * spread
 
