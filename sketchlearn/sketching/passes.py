@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -47,6 +47,25 @@ class _Step(NamedTuple):
     row: int
     pieces: tuple[tuple[int, Future[Sums]], ...] = ()
     error: SourceError | None = None
+
+
+class _Here:
+    """Runs what is submitted at once: where nothing is gained, no other thread is waited for."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, function: Callable[[Chunk], Sums], chunk: Chunk) -> Future[Sums]:
+        """Return what the function returns, or raises."""
+        future: Future[Sums] = Future()
+        try:
+            future.set_result(function(chunk))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 class Pass:
@@ -99,7 +118,8 @@ class Pass:
             If a row or the weights cannot be sketched.
         """
         steps: deque[_Step] = deque()
-        with ThreadPoolExecutor(self._n_threads) as workers:
+        is_ahead = self._n_threads > 1 or any(each.takes_time for each in self._source.partitions)
+        with ThreadPoolExecutor(self._n_threads) if is_ahead else _Here() as workers:
             try:
                 for step in self._read(workers):
                     steps.append(step)
@@ -115,7 +135,7 @@ class Pass:
         self._require_some(sketch)
         return sketch
 
-    def _read(self, workers: ThreadPoolExecutor) -> Iterator[_Step]:
+    def _read(self, workers: ThreadPoolExecutor | _Here) -> Iterator[_Step]:
         """Read the partitions that are left, and hand their rows to the workers."""
         start = self.progress.row
         for index in range(self.progress.partition, len(self._source.partitions)):

@@ -76,6 +76,7 @@ class MemoryPartition(ArrayPartition):
     """
 
     is_file = False
+    takes_time = False
 
     def __init__(
         self, rows: Any, columns: Mapping[str, np.ndarray] | None = None, name: str = "the array"

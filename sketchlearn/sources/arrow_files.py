@@ -123,6 +123,7 @@ class FragmentPartition(Partition):
         for pick in sample_systematically(sizes, n_reads, rng):
             for chunk in self._chunks(layout, [pick.index]):
                 yield Sampled(chunk, rng.random(len(chunk.rows)), pick.factor)
+        self._close()
 
     def _open(self) -> tuple[Any, Any]:
         """Return the fragment, and the schema to read it with."""
@@ -212,20 +213,24 @@ class FilePartition(FragmentPartition):
         """Return the fragment, and the schema to read it with."""
         if self._opened is None:
             dataset = import_optional("pyarrow.dataset")
-            system = self._file.arrow_system()
-            opened = dataset.dataset(self._file.path, format=self._format, filesystem=system)
+            kinds = {"parquet": dataset.ParquetFileFormat, "ipc": dataset.IpcFileFormat}
+            # Opened once: the fragment reads from this, whatever is asked of it.
+            stored = self._file.arrow_system().open_input_file(self._file.path)
+            fragment = kinds[self._format]().make_fragment(stored)
+            schema = fragment.physical_schema
             keys = parse_keys(self._file.path)
-            keys = {key: keys[key] for key in keys if key not in opened.schema.names}
+            keys = {key: keys[key] for key in keys if key not in schema.names}
             self._unasked = set(keys)
             if keys:
                 partitioning = dataset.partitioning(make_schema(keys), flavor="hive")
                 opened = dataset.dataset(
                     self._file.path,
                     format=self._format,
-                    filesystem=system,
+                    filesystem=self._file.arrow_system(),
                     partitioning=partitioning,
                 )
-            self._opened = next(iter(opened.get_fragments())), opened.schema
+                fragment, schema = next(iter(opened.get_fragments())), opened.schema
+            self._opened = fragment, schema
         return self._opened
 
     def _close(self) -> None:
@@ -263,7 +268,8 @@ def _pages(
     from pyarrow.parquet import ParquetFile
 
     options = {"buffer_size": BUFFER_BYTES, "pre_buffer": False, "page_checksum_verification": True}
-    with fragment.open() as stored, ParquetFile(stored, **options) as file:
+    # Of a file that is open, `open` returns that: it is closed when nobody has it any more.
+    with ParquetFile(fragment.open(), metadata=fragment.metadata, **options) as file:
         yield from file.iter_batches(
             batch_size=n_rows, row_groups=row_groups, columns=columns, use_threads=False
         )
@@ -277,7 +283,7 @@ def _record_batches(fragment: Any, columns: list[str], expression: Any) -> Itera
     if expression is None:
         fields = [fragment.physical_schema.get_field_index(column) for column in columns]
     options = ipc.IpcReadOptions(included_fields=fields)
-    with fragment.open() as file, ipc.open_file(file, options=options) as reader:
+    with ipc.open_file(fragment.open(), options=options) as reader:
         batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
         for batch in filter_batches(batches, expression):
             yield batch.select(columns)

@@ -124,6 +124,7 @@ def _drawn_by(
         partition = source.partitions[each.index]
         try:
             fitting = _fitting(size, source.look_up_layout(partition).n_features)
+            reaches_all = each.n_reads >= partition.n_strata()
             own: _Drawn | None = None
             for chunk, keys, factor in source.sample(partition, fitting, each.n_reads, rng):
                 factor *= each.factor
@@ -132,7 +133,7 @@ def _drawn_by(
                 own = _smallest(
                     own, _checked(source, partition, chunk, keys / factor, limit), fitting
                 )
-            is_all &= each.n_reads >= partition.n_strata()
+            is_all &= reaches_all
         except SourceError as error:
             on_error(partition.name, error)
             continue

@@ -124,6 +124,8 @@ class Partition(ABC):
         of the caller's own code.
     can_be_read_again : bool
         Whether `read` can be called more than once.
+    takes_time : bool
+        Whether reading takes time, so that other rows are better summed meanwhile.
     is_named : bool
         Whether its columns have names, so that `layout` takes the names of features.
     """
@@ -132,6 +134,7 @@ class Partition(ABC):
     is_file: bool = True
     is_named: bool = False
     can_be_read_again: bool = True
+    takes_time: bool = True
 
     @abstractmethod
     def size(self) -> int:

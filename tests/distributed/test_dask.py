@@ -236,7 +236,7 @@ def test_an_unfitted_sketcher_and_no_rows_are_refused(client):
 
 def test_only_the_sums_travel():
     sums = PartitionSums.of_rows(SKETCHER.operator_, Query().of_array(ROWS))
-    assert len(sums.to_bytes()) == 16 * 60 + 64
+    assert len(sums.to_bytes()) == 16 * 60 + 112
     assert type(sums).from_bytes(sums.to_bytes()).sketch(SKETCHER.operator_).to_bytes() == WHOLE
 
 
