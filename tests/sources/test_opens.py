@@ -1,5 +1,7 @@
 """How often a file is opened: reading over a network, each time has its price."""
 
+from typing import ClassVar
+
 import fsspec
 import numpy as np
 import pyarrow as pa
@@ -18,7 +20,7 @@ class CountingFileSystem(LocalFileSystem):
     """Local files, by a protocol of their own; what is opened is noted."""
 
     protocol = "counting"
-    opened: list[str] = []
+    opened: ClassVar[list[str]] = []
 
     def open(self, path, *args, **options):
         self.opened.append(path)
