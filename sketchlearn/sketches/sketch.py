@@ -40,8 +40,8 @@ class Sketch:
     operator : FrequencyOperator
         What the rows were projected with.
     sums : Sums
-        Sums (2, n_frequencies) of the operator's features, cosines and sines of centred phases in
-        multiples of 2^-21, and counts of the rows.
+        Sums (2, n_frequencies) of the operator's features, for waves cosines and sines of centred
+        phases in multiples of 2^-21, and counts of the rows.
     feature_names : tuple of str, optional
         Names of the features, where the sketcher knew them. They go with a sketch in memory and in
         a pickle, not into its file, and equal sketches may have others.
