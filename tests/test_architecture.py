@@ -18,20 +18,22 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # room: the rooms that it may import. Every room but the kernels' and the sources' may use the
 # common modules.
-COMMON = {"exceptions", "_progress", "_threads", "_validation"}
-BELOW_SKETCHES = {"_kernels", "features", "files", "frequencies"}
+COMMON = {"exceptions", "_progress", "_registry", "_threads", "_validation"}
+BELOW_SKETCHES = {"_kernels", "features", "files", "frequencies", "linear_maps"}
 BELOW_DECODERS = BELOW_SKETCHES | {"atoms", "optim", "sketches", "sketching", "sources"}
 ROOMS = {
     "_kernels": set(),
     "exceptions": set(),
     "_progress": set(),
+    "_registry": set(),
     "_threads": set(),
     "_validation": {"exceptions"},
     "files": {"sources"} | COMMON,
     "sources": {"exceptions"},
     "optim": {"_kernels"} | COMMON,
-    "features": {"_kernels"} | COMMON,
-    "frequencies": {"_kernels", "features"} | COMMON,
+    "linear_maps": COMMON,
+    "features": {"_kernels", "linear_maps"} | COMMON,
+    "frequencies": {"features", "linear_maps"} | COMMON,
     "sketches": BELOW_SKETCHES | COMMON,
     "sketching": BELOW_SKETCHES | {"sketches", "sources"} | COMMON,
     "atoms": {"_kernels", "frequencies"} | COMMON,

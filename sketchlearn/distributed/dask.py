@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sketchlearn.distributed.dask_blocks import DASK, Reader, blocks_of
+from sketchlearn.distributed.dask_blocks import DASK, Reader, split_blocks
 from sketchlearn.distributed.rows import naming
 from sketchlearn.distributed.sample import Sample, plan
 from sketchlearn.distributed.sums import PartitionSums
@@ -98,7 +98,9 @@ def sketch(
     check_is_fitted(sketcher, "operator_")
     _check_options(options)
     compute = partial(_computed, collection=collection, options=options)
-    blocks, read, weights = blocks_of(collection, columns, sample_weight, filter, sketcher, compute)
+    blocks, read, weights = split_blocks(
+        collection, columns, sample_weight, filter, sketcher, compute
+    )
     operator = dask.delayed(sketcher.operator_, traverse=False)
     tasks = [
         dask.delayed(_sums)(operator, read, block, weight, i)
@@ -143,7 +145,7 @@ def fit(
     _check_options(options)
     size, seed = plan(sketcher)
     compute = partial(_computed, collection=collection, options=options)
-    blocks, read, weights = blocks_of(collection, columns, sample_weight, filter, None, compute)
+    blocks, read, weights = split_blocks(collection, columns, sample_weight, filter, None, compute)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(blocks))
     seeds = rng.integers(2**63, size=len(blocks))

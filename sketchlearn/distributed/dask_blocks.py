@@ -9,7 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sketchlearn.distributed.features import column_of, columns_in, features_of, require_columns
+from sketchlearn.distributed.features import (
+    choose_features,
+    find_column,
+    find_filtered_columns,
+    require_columns,
+)
 from sketchlearn.distributed.rows import Query, Rows, as_numbers
 from sketchlearn.distributed.sums import require_features
 from sketchlearn.sketching import Sketcher
@@ -31,7 +36,7 @@ class Blocks(NamedTuple):
     weights: list[Any]
 
 
-def blocks_of(
+def split_blocks(
     collection: Any,
     columns: Sequence[str | int] | str | None,
     sample_weight: Any,
@@ -140,15 +145,15 @@ def _frame_query(
     if not is_named and columns is not None:
         columns = [str(column) for column in columns]
     fitted = getattr(sketcher, "feature_names_in_", None)
-    names = features_of(available, columns, fitted, weight)
+    names = choose_features(available, columns, fitted, weight)
     kinds = dict(zip(available, frame.dtypes, strict=True))
-    read = list(dict.fromkeys(column_of(name, available) for name in names))
+    read = list(dict.fromkeys(find_column(name, available) for name in names))
     for name in read if weight is None else [*read, weight]:
         _check_kind(name, kinds[name])
     holds_lists = any(_may_hold_lists(kinds[name]) for name in read)
     if sketcher is not None and not holds_lists:
         require_features(len(names), sketcher.operator_.n_features)
-    needed = columns_in(filter)
+    needed = find_filtered_columns(filter)
     if needed is not None:
         require_columns(available, needed)
         needed = list(dict.fromkeys([*read, *([] if weight is None else [weight]), *needed]))
@@ -180,8 +185,8 @@ def _bag_query(
     if not by_name and (asked or fitted is None):
         return Query(None, filter, weight, None, indices=indices)
     available = [str(name) for name in (asked if by_name or fitted is None else fitted)]
-    names = features_of(available, available if by_name else None, fitted, None)
-    needed = columns_in(filter)
+    names = choose_features(available, available if by_name else None, fitted, None)
+    needed = find_filtered_columns(filter)
     if needed is not None:
         needed = list(dict.fromkeys([*available, *([] if weight is None else [weight]), *needed]))
     return Query(

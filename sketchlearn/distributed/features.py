@@ -12,7 +12,7 @@ from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.optional import import_optional
 
 
-def features_of(
+def choose_features(
     available: Sequence[str],
     columns: Sequence[str | int] | None,
     fitted: Sequence[str] | None,
@@ -49,7 +49,7 @@ def features_of(
             raise TypeError(f"columns must be names, got {columns!r}")
         # Columns of lists are asked for whole, and known by their entries.
         if left_out := [
-            n for n in ([] if fitted is None else fitted) if column_of(n, asked) not in asked
+            n for n in ([] if fitted is None else fitted) if find_column(n, asked) not in asked
         ]:
             raise ValueError(
                 f"columns must have all that the sketcher was fitted on; {_listed(left_out)} are "
@@ -75,23 +75,23 @@ def require_columns(available: Sequence[str], names: Sequence[str]) -> None:
     ValueError
         Naming them.
     """
-    if missing := [name for name in names if column_of(name, available) not in available]:
+    if missing := [name for name in names if find_column(name, available) not in available]:
         raise ValueError(
             f"the columns {_listed(missing)} are missing; the data frame has {_listed(available)}"
         )
     counts = Counter(available)
-    if twice := [name for name in dict.fromkeys(names) if counts[column_of(name, available)] > 1]:
+    if twice := [name for name in dict.fromkeys(names) if counts[find_column(name, available)] > 1]:
         raise ValueError(f"the data frame has more than one column {_listed(twice)}")
 
 
-def column_of(feature: str, available: Sequence[str]) -> str:
+def find_column(feature: str, available: Sequence[str]) -> str:
     """Name the column that holds a feature: itself, or for ``v[0]`` perhaps ``v``."""
     if feature not in available and (match := ENTRY.fullmatch(feature)):
         return match[1] if match[1] in available else feature
     return feature
 
 
-def columns_in(filter: Any) -> list[str] | None:  # noqa: A002
+def find_filtered_columns(filter: Any) -> list[str] | None:  # noqa: A002
     """Name the columns that a filter needs; None if that cannot be told.
 
     Raises

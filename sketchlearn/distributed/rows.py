@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
-from sketchlearn.distributed.features import column_of
+from sketchlearn.distributed.features import find_column
 from sketchlearn.sources.arrays import MemoryPartition
 from sketchlearn.sources.faithful import (
     require_exact_integers,
@@ -154,7 +154,7 @@ class Query:
         names = list(available)
         if self.needed is None:
             return names
-        return list(dict.fromkeys(column_of(name, names) for name in self.needed))
+        return list(dict.fromkeys(find_column(name, names) for name in self.needed))
 
     def _require_columns(self, what: str) -> None:
         """Refuse named elements of a bag unless it is known which of them are features."""

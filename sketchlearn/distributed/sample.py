@@ -88,7 +88,7 @@ class Sample:
             if (other.names, other.rows.shape[1]) != (one.names, one.rows.shape[1]):
                 raise ValueError(f"partitions differ: {_described(one)}, and {_described(other)}")
         keys = np.concatenate([sample.keys for sample in filled])
-        first = np.argsort(keys, kind="stable")[: candidates(size, one.rows.shape[1])]
+        first = np.argsort(keys, kind="stable")[: count_candidates(size, one.rows.shape[1])]
         rows = np.concatenate([sample.rows for sample in filled])[first]
         weights = None
         if one.weights is not None:
@@ -130,7 +130,7 @@ def plan(sketcher: Sketcher) -> tuple[int, int]:
     return pilot_size(sketcher.n_clusters), int(seed)
 
 
-def candidates(size: int, n_features: int) -> int:
+def count_candidates(size: int, n_features: int) -> int:
     """How many rows to choose a pilot of `size` rows among: more, while they are small.
 
     Twenty times as many, as `Sketcher.fit` looks at; fewer if they took more than 32 MB, since

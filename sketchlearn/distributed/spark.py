@@ -21,9 +21,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sketchlearn.distributed.features import column_of, columns_in, features_of, require_columns
+from sketchlearn.distributed.features import (
+    choose_features,
+    find_column,
+    find_filtered_columns,
+    require_columns,
+)
 from sketchlearn.distributed.rows import Query, Rows, naming
-from sketchlearn.distributed.sample import Sample, candidates, plan
+from sketchlearn.distributed.sample import Sample, count_candidates, plan
 from sketchlearn.distributed.sums import PartitionSums, require_features
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch import Sketch
@@ -130,7 +135,7 @@ def fit(
     if chosen.holds_lists:
         first = chosen.rows_in(_collected(chosen.frame.limit(1)).to_batches())
         n_features = max([n_features, *(chunk.rows.shape[1] for chunk in first.chunks)])
-    size = candidates(n_pilot, n_features)
+    size = count_candidates(n_pilot, n_features)
     rows = chosen.frame
     if chosen.query.weight is not None:
         weight = col(chosen.labels[chosen.names.index(chosen.query.weight)])
@@ -223,9 +228,9 @@ def _selected(
     if columns is not None:
         columns = [columns] if isinstance(columns, str) else list(columns)
     available = dataframe.columns
-    names = features_of(available, columns, fitted, weight)
+    names = choose_features(available, columns, fitted, weight)
     kinds = {field.name: field.dataType for field in dataframe.schema.fields}
-    read = list(dict.fromkeys(column_of(name, available) for name in names))
+    read = list(dict.fromkeys(find_column(name, available) for name in names))
     numbers = {name: _numbers(_quoted(dataframe, name), kinds[name], name) for name in read}
     holds_lists = any(_is_list(kinds[name]) for name in read)
     if weight is not None:
@@ -252,7 +257,7 @@ def _only_filtered_by(
     """Name the columns that a filter of pyarrow's may need besides those that are read."""
     from pyspark.sql.types import AtomicType
 
-    needed = columns_in(predicate)
+    needed = find_filtered_columns(predicate)
     if needed is None:
         counts = Counter(available)
         needed = [n for n in available if counts[n] == 1 and isinstance(kinds[n], AtomicType)]

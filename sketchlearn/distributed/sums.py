@@ -56,7 +56,7 @@ class PartitionSums:
             try:
                 sums += sum_rows(operator, accumulator, chunk.rows, weights)
             except BadEntryError as error:
-                where = location(n_rows + error.row, error.column, rows.names)
+                where = describe_place(n_rows + error.row, error.column, rows.names)
                 raise ValueError(f"{error.problem} at {where}{REMEDY}") from error
             n_rows += len(chunk)
         return cls(sums, n_rows)
@@ -112,7 +112,7 @@ REMEDY = (
 )
 
 
-def location(row: int, column: int, names: Sequence[str] | None) -> str:
+def describe_place(row: int, column: int, names: Sequence[str] | None) -> str:
     """Say which row and column of a partition something is in."""
     return f"row {row}, column {column if names is None else repr(names[column])}"
 
@@ -129,5 +129,5 @@ def require_finite(X: np.ndarray, names: Sequence[str] | None, first_row: int) -
     if not is_finite.all():
         row, column = np.argwhere(~is_finite)[0]
         what = "NaN" if np.isnan(X[row, column]) else "infinity"
-        where = location(first_row + int(row), int(column), names)
+        where = describe_place(first_row + int(row), int(column), names)
         raise ValueError(f"{what} (NaN and infinity cannot be sketched) at {where}{REMEDY}")

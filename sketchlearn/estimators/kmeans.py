@@ -35,7 +35,7 @@ from sketchlearn.estimators.sketch_estimator import CompressiveEstimator, reorde
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
-from sketchlearn.sources.source import chunk_rows
+from sketchlearn.sources.source import count_chunk_rows
 
 # What only a second look at the rows tells.
 ABOUT_FITTED_ROWS = {"labels_", "inertia_"}
@@ -346,7 +346,7 @@ class CompressiveKMeans(
 
     def _find_nearest(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Nearest centroid of each row, and the squared distance to it."""
-        step = chunk_rows(rows.shape[1])
+        step = count_chunk_rows(rows.shape[1])
         labels = np.empty(len(rows), dtype=np.int32)
         squares = np.empty(len(rows))
         for start in range(0, len(rows), step):

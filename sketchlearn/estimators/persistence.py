@@ -83,7 +83,7 @@ class StoredModel:
             "feature_names": write_canonically(self.feature_names),
         }
         sketch = np.frombuffer(self.sketch.to_bytes(), dtype=np.uint8)
-        return MODEL_FILE.lay_out({**self.arrays, "sketch": sketch}, metadata)
+        return MODEL_FILE.encode({**self.arrays, "sketch": sketch}, metadata)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> StoredModel:

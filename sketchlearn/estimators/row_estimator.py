@@ -17,9 +17,9 @@ from sketchlearn._validation import count_distinct, draw_seed
 from sketchlearn.estimators.persistence import PersistentEstimator
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
-from sketchlearn.sources.frames import rows_as_fitted
-from sketchlearn.sources.opening import is_source, open_source, weight_column
-from sketchlearn.sources.source import Chunk, RowSource, chunk_rows, name_weights
+from sketchlearn.sources.frames import align_rows
+from sketchlearn.sources.opening import is_source, open_source, require_weight_column
+from sketchlearn.sources.source import Chunk, RowSource, count_chunk_rows, name_weights
 from sketchlearn.sources.weights import check_sample_weight, require_weights
 
 Params = ParamSpec("Params")
@@ -64,7 +64,7 @@ class RowEstimator(PersistentEstimator, ABC):
         """
         fitted = self if names_of is None and not reset else names_of
         names = getattr(fitted, "feature_names_in_", None)
-        X = rows_as_fitted(X, names, is_new=fitted is None)
+        X = align_rows(X, names, is_new=fitted is None)
         rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
         if names_of is not None:
             named = X if hasattr(X, "columns") else rows
@@ -76,7 +76,7 @@ class RowEstimator(PersistentEstimator, ABC):
         self._require_fitted()
         require_rows(X, "this method")
         if is_source(X):
-            source = open_source(X, weight=weight_column(sample_weight))
+            source = open_source(X, weight=require_weight_column(sample_weight))
             self._expect_features(source)
             for chunk in source.chunks():
                 if chunk.weights is not None:
@@ -85,7 +85,7 @@ class RowEstimator(PersistentEstimator, ABC):
             return
         rows = self._validate(X, reset=False)
         weights = check_sample_weight(sample_weight, len(rows))
-        chunk, step = Chunk(rows, name_weights(weights)), chunk_rows(rows.shape[1])
+        chunk, step = Chunk(rows, name_weights(weights)), count_chunk_rows(rows.shape[1])
         for start in range(0, len(rows), step):
             yield chunk[start : start + step]
 
@@ -107,7 +107,7 @@ class RowEstimator(PersistentEstimator, ABC):
         """Rows to be fitted and then given to another method; refuse those that come once."""
         if not is_source(X):
             return X
-        source = open_source(X, weight=weight_column(sample_weight))
+        source = open_source(X, weight=require_weight_column(sample_weight))
         if not source.can_be_read_again:
             raise TypeError(
                 f"fit_{method} reads the rows twice, and this stream can be read once: call fit, "

@@ -7,8 +7,8 @@ import numpy as np
 from sketchlearn.sketches.fixed_point import choose_exponent, require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sums import Sums
-from sketchlearn.sources.error_handling import error_handler
-from sketchlearn.sources.sampling import spread_rows
+from sketchlearn.sources.error_handling import make_error_handler
+from sketchlearn.sources.sampling import draw_rows
 from sketchlearn.sources.source import RowSource
 from sketchlearn.sources.weights import divide_weights
 
@@ -35,7 +35,7 @@ def divide_source_weights(source: RowSource, size: int, seed: int) -> int:
         If it cannot be read.
     """
     rng = np.random.default_rng(seed)
-    drawn, _ = spread_rows(source, size, 1, rng, error_handler("raise"))
+    drawn, _ = draw_rows(source, size, 1, rng, make_error_handler("raise"))
     weights = drawn.weights
     source.weight_exponent = 0 if weights is None else choose_exponent(weights)
     return source.weight_exponent

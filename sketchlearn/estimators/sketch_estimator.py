@@ -43,7 +43,7 @@ from sketchlearn.sketches.fixed_point import require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher, pilot_size
 from sketchlearn.sketching.passes import sketch_rows
-from sketchlearn.sources.opening import is_source, open_source, weight_column
+from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.source import RowSource
 from sketchlearn.sources.weights import check_sample_weight, require_weights
 
@@ -209,7 +209,7 @@ class CompressiveEstimator(RowEstimator):
         ValueError
             If there are fewer distinct rows than atoms, as far as that can be seen.
         """
-        source = open_source(X, weight=weight_column(sample_weight))
+        source = open_source(X, weight=require_weight_column(sample_weight))
         self._reset()
         self._take_features(source, self._find_given_sketcher())
         if sample_weight is not None:
@@ -253,7 +253,7 @@ class CompressiveEstimator(RowEstimator):
         require_rows(X, "partial_fit")
         is_first = not self._has_rows()
         if is_source(X):
-            self._add_source(open_source(X, weight=weight_column(sample_weight)), is_first)
+            self._add_source(open_source(X, weight=require_weight_column(sample_weight)), is_first)
             return self
         names_of = self._find_given_sketcher() if is_first else None
         rows = self._validate(X, reset=is_first, names_of=names_of)

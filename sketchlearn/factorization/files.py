@@ -47,7 +47,7 @@ def write_factors(
         "exponents": exponents,
     }
     metadata = {"butterfly": write_canonically(described)}
-    write_atomically(path, BUTTERFLY_FILE.lay_out(arrays, metadata))
+    write_atomically(path, BUTTERFLY_FILE.encode(arrays, metadata))
 
 
 @BUTTERFLY_FILE.reads(1)

@@ -121,7 +121,7 @@ class FileKind(Generic[Content]):
 
         return register
 
-    def lay_out(
+    def encode(
         self, arrays: dict[str, np.ndarray], metadata: dict[str, str], version: int | None = None
     ) -> bytes:
         """Return arrays and metadata as the bytes of a file of this kind; equal ones, equal bytes.
@@ -133,7 +133,7 @@ class FileKind(Generic[Content]):
         """
         said = str(self.version if version is None else version)
         own = dict(zip(self.own_names, (self.format, said, library_version()), strict=True))
-        return lay_out(arrays, {**metadata, **own})
+        return encode_file(arrays, {**metadata, **own})
 
     def decode(self, data: bytes) -> Content:
         """Return what a file of these bytes holds.
@@ -292,7 +292,7 @@ def _read_pieces(file: BinaryIO, n_bytes: int) -> Iterable[bytes]:
         yield piece
 
 
-def lay_out(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
+def encode_file(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
     """Lay out arrays and metadata, with the digest of both.
 
     Raises

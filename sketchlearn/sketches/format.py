@@ -38,7 +38,7 @@ LONGEST_COUNT = 37
 
 def encode_sketch(operator: FrequencyOperator, sums: Sums) -> bytes:
     """Return a sketch's operator and sums as the bytes of a safetensors file."""
-    return SKETCH_FILE.lay_out(_arrays(operator, sums.feature_sum), _metadata(operator, sums))
+    return SKETCH_FILE.encode(_arrays(operator, sums.feature_sum), _metadata(operator, sums))
 
 
 @SKETCH_FILE.reads(1)

@@ -64,7 +64,7 @@ def sum_rows(
         own = None if weights is None else weights[some]
         bad = accumulator.add(_native(rows[some]), own, added)
         if bad is not None:
-            raise bad_row(operator, rows[start + bad], start + bad)
+            raise describe_bad_row(operator, rows[start + bad], start + bad)
     return Sums(operator.features.feature_sum(added, total), n, total, square)
 
 
@@ -75,7 +75,7 @@ def _native(rows: np.ndarray) -> np.ndarray:
     return rows.astype(np.float64)
 
 
-def bad_row(operator: FrequencyOperator, row: np.ndarray, at: int) -> BadEntryError:
+def describe_bad_row(operator: FrequencyOperator, row: np.ndarray, at: int) -> BadEntryError:
     """Say which entry is not finite, or takes the row too far from the centre."""
     row = row.astype(np.float64)
     bad = ~np.isfinite(row)

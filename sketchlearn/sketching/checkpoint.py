@@ -22,7 +22,7 @@ from sketchlearn.sketching.pass_state import Progress
 from sketchlearn.sources.shallow_json import parse_shallow
 from sketchlearn.sources.source import RowSource
 
-# Of a part's identity, and of what was asked.
+# Of a partition's identity, and of what was asked.
 DIGEST_BYTES = 16
 
 # What a state consists of; there are no columns where an array is read whole.
@@ -39,7 +39,7 @@ STATE_TYPES = [
     }
     for columns in (list, type(None))
 ]
-# Why a part was left out, where the checkpoint does not keep it.
+# Why a partition was left out, where the checkpoint does not keep it.
 LEFT_OUT_EARLIER = "could not be read when the pass came to it"
 
 
@@ -52,20 +52,20 @@ class StoredPass:
     progress : Progress
         How far the pass has come; its `skipped` as far as names and reasons were kept.
     identities : list of bytes
-        Digests of the identities of the parts that were begun.
+        Digests of the identities of the partitions that were begun.
     asked : str
         Digest of what was asked of the source.
     columns : list of str or int, optional
         Columns that are read.
-    skipped_parts : list of int or None
-        Indices of the parts that were left out; None where the file does not say.
+    skipped_partitions : list of int or None
+        Indices of the partitions that were left out; None where the file does not say.
     """
 
     progress: Progress
     identities: list[bytes]
     asked: str
     columns: list[str | int] | None
-    skipped_parts: list[int | None]
+    skipped_partitions: list[int | None]
 
 
 CHECKPOINT_FILE: FileKind[StoredPass] = FileKind(
@@ -169,7 +169,7 @@ class CheckpointWriter:
             self.write(empty)
             return empty
         stored = CHECKPOINT_FILE.load(self._path)
-        progress, parts = stored.progress, self._source.partitions
+        progress, partitions = stored.progress, self._source.partitions
         made_with, fingerprint = progress.operator.fingerprint, empty.operator.fingerprint
         if made_with != fingerprint:
             raise SketchMismatchError(
@@ -180,23 +180,28 @@ class CheckpointWriter:
         if stored.asked != _digest(self._asked()).hex():
             raise self._mismatch("columns, filter or weights", f"now it is {self._asked()}")
         for i, identity in enumerate(stored.identities):
-            now = parts[i].identity() if i < len(parts) else "nothing"
+            now = partitions[i].identity() if i < len(partitions) else "nothing"
             if identity != _digest(now):
                 raise self._mismatch(
                     "data", f"its part {i + 1} is no longer the same: now it is {now}"
                 )
-        if progress.row and (parts[progress.partition].n_rows() or progress.row) < progress.row:
-            raise self._mismatch("data", f"it has more rows of {parts[progress.partition].name}")
+        if (
+            progress.row
+            and (partitions[progress.partition].n_rows() or progress.row) < progress.row
+        ):
+            raise self._mismatch(
+                "data", f"it has more rows of {partitions[progress.partition].name}"
+            )
         self._source.resume(stored.columns)
         self._identities = stored.identities
         return replace(
             progress,
             operator=empty.operator,
-            skipped=tuple(map(self._named, stored.skipped_parts, progress.skipped)),
+            skipped=tuple(map(self._named, stored.skipped_partitions, progress.skipped)),
         )
 
     def begin(self, index: int) -> None:
-        """Note how a part looks before it is read."""
+        """Note how a partition looks before it is read."""
         if index == len(self._identities):
             self._identities.append(_digest(self._source.partitions[index].identity()))
 
@@ -214,7 +219,7 @@ class CheckpointWriter:
             If it cannot be written; an earlier one stays as it was.
         """
         identities = self._identities[: progress.partition + (progress.row > 0)]
-        indices = {part.name: i for i, part in enumerate(self._source.partitions)}
+        indices = {each.name: i for i, each in enumerate(self._source.partitions)}
         stored = StoredPass(
             progress if self._keep_reasons else replace(progress, skipped=()),
             identities,
@@ -234,7 +239,7 @@ class CheckpointWriter:
         return f"columns {self._source.asked}, {self._source.query or 'all rows, unweighted'}"
 
     def _named(self, index: int | None, told: tuple[str, str]) -> tuple[str, str]:
-        """Name a part that was left out, and say why as far as the file does."""
+        """Name a partition that was left out, and say why as far as the file does."""
         if index is None:
             return told
         name = self._source.partitions[index].name
@@ -265,7 +270,7 @@ def _encode(stored: StoredPass) -> bytes:
         "n_rows": progress.n_rows,
         "part": progress.partition,
         "row": progress.row,
-        "skipped": stored.skipped_parts,
+        "skipped": stored.skipped_partitions,
         "reasons": progress.skipped,
     }
     arrays = {
@@ -273,7 +278,7 @@ def _encode(stored: StoredPass) -> bytes:
         "current": progress.current.feature_sum,
         "identities": np.frombuffer(b"".join(stored.identities), dtype=np.uint8),
     }
-    return CHECKPOINT_FILE.lay_out(arrays, {"state": write_canonically(state)})
+    return CHECKPOINT_FILE.encode(arrays, {"state": write_canonically(state)})
 
 
 @CHECKPOINT_FILE.reads(2)
@@ -329,9 +334,9 @@ def _consistent(stored: StoredPass) -> StoredPass:
     if (
         len(stored.identities) != n_begun
         or any(len(identity) != DIGEST_BYTES for identity in stored.identities)
-        or len(stored.skipped_parts) != len(progress.skipped)
+        or len(stored.skipped_partitions) != len(progress.skipped)
         or len(progress.skipped) > progress.partition
-        or any(i is not None and i >= progress.partition for i in stored.skipped_parts)
+        or any(i is not None and i >= progress.partition for i in stored.skipped_partitions)
         or progress.current.n_samples > progress.row
         or max(n_counted, progress.row) > progress.n_rows
     ):
@@ -350,7 +355,7 @@ def _columns(columns: Any) -> list[str | int] | None:
 
 
 def _whole(value: Any) -> int:
-    """Check a number of rows or parts, or a weight in units."""
+    """Check a number of rows or partitions, or a weight in units."""
     if type(value) is not int or value < 0:
         raise ValueError(f"expected a count, got {value!r}")
     return value

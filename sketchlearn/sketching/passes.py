@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from sketchlearn.sketching.accumulation import BadEntryError, sum_rows
 from sketchlearn.sketching.checkpoint import Checkpoint, CheckpointWriter
 from sketchlearn.sketching.pass_state import Progress
 from sketchlearn.sources.arrays import MemoryPartition
-from sketchlearn.sources.error_handling import Handler, error_handler
-from sketchlearn.sources.source import Chunk, RowSource, name_weights, not_finite
+from sketchlearn.sources.error_handling import Handler, make_error_handler
+from sketchlearn.sources.source import Chunk, RowSource, describe_not_finite, name_weights
 
 # Seconds after which an interrupt is noticed.
 LONGEST_WAIT = 0.1
@@ -47,6 +47,25 @@ class _Step(NamedTuple):
     row: int
     pieces: tuple[tuple[int, Future[Sums]], ...] = ()
     error: SourceError | None = None
+
+
+class _Here:
+    """Runs what is submitted at once: where nothing is gained, no other thread is waited for."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, function: Callable[[Chunk], Sums], chunk: Chunk) -> Future[Sums]:
+        """Return what the function returns, or raises."""
+        future: Future[Sums] = Future()
+        try:
+            future.set_result(function(chunk))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 class Pass:
@@ -99,7 +118,8 @@ class Pass:
             If a row or the weights cannot be sketched.
         """
         steps: deque[_Step] = deque()
-        with ThreadPoolExecutor(self._n_threads) as workers:
+        is_ahead = self._n_threads > 1 or any(each.takes_time for each in self._source.partitions)
+        with ThreadPoolExecutor(self._n_threads) if is_ahead else _Here() as workers:
             try:
                 for step in self._read(workers):
                     steps.append(step)
@@ -115,7 +135,7 @@ class Pass:
         self._require_some(sketch)
         return sketch
 
-    def _read(self, workers: ThreadPoolExecutor) -> Iterator[_Step]:
+    def _read(self, workers: ThreadPoolExecutor | _Here) -> Iterator[_Step]:
         """Read the partitions that are left, and hand their rows to the workers."""
         start = self.progress.row
         for index in range(self.progress.partition, len(self._source.partitions)):
@@ -200,7 +220,7 @@ class Pass:
         row, column = first_row + error.row, error.column
         where = f"column {column if names is None else repr(names[column])}{error.advice}"
         if not error.is_finite:
-            where = not_finite(names, column)
+            where = describe_not_finite(names, column)
         return SourceError(f"{name} contains {error.problem} at row {row}, {where}")
 
     def _require_some(self, sketch: Sketch) -> None:
@@ -246,7 +266,9 @@ def sketch_rows(
     SourceError
         If a row is not finite, or too far from the operator's centre.
     """
-    return Pass(operator, source_of_rows(rows, weights), n_threads, error_handler("raise")).run()
+    return Pass(
+        operator, source_of_rows(rows, weights), n_threads, make_error_handler("raise")
+    ).run()
 
 
 def source_of_rows(rows: np.ndarray, weights: np.ndarray | None) -> RowSource:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sketchlearn.sources.error_handling import Handler
-from sketchlearn.sources.sampling import spread_rows
+from sketchlearn.sources.sampling import draw_rows
 from sketchlearn.sources.source import Chunk, RowSource
 
 # Beyond it sums of squares could overflow.
@@ -35,7 +35,7 @@ def pilot_size(n_clusters: int | None = None) -> int:
     return max(SMALLEST_PILOT, PILOT_ROWS_A_CLUSTER * k)
 
 
-def columns_pilot_size(X: np.ndarray, n_clusters: int, rng: np.random.Generator) -> int:
+def count_pilot_rows_for_columns(X: np.ndarray, n_clusters: int, rng: np.random.Generator) -> int:
     """How many rows a pilot has where the columns' spreads are wanted as well.
 
     Twenty for each mean and variance; 20,000 where many rows share a value; no more than 32 MiB,
@@ -196,11 +196,11 @@ def _check_size(rows: np.ndarray) -> None:
         raise ValueError(f"X must not exceed {LARGEST_ENTRY:g} in magnitude, got {largest:g}")
 
 
-def candidates(
+def draw_candidates(
     source: RowSource, n_clusters: int | None, seed: int, on_error: Handler
 ) -> tuple[Chunk, float]:
     """Draw the rows of a source that a pilot is chosen among, and the share of all they are."""
     size = pilot_size(n_clusters)
     # Not one of the two children that the pilot and the frequencies of that seed come from.
     rng = np.random.default_rng(seed).spawn(3)[2]
-    return spread_rows(source, CANDIDATES_A_ROW * size, size, rng, on_error)
+    return draw_rows(source, CANDIDATES_A_ROW * size, size, rng, on_error)

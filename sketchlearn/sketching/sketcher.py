@@ -18,25 +18,25 @@ from sketchlearn.features.accumulator import largest_reach
 from sketchlearn.frequencies import FrequencyOperator, RadiusLaw, resolve_radius_law
 from sketchlearn.sketches.fixed_point import choose_exponent, require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
-from sketchlearn.sketching.accumulation import bad_row
+from sketchlearn.sketching.accumulation import describe_bad_row
 from sketchlearn.sketching.checkpoint import Checkpoint
 from sketchlearn.sketching.passes import OnProgress, sketch_source, source_of_rows
 from sketchlearn.sketching.pilot import (
     DEFAULT_N_CLUSTERS,
-    candidates,
-    columns_pilot_size,
+    count_pilot_rows_for_columns,
+    draw_candidates,
     draw_pilot,
     pilot_size,
 )
 from sketchlearn.sketching.tuning import (
     check_choices,
     check_kinds,
-    chosen_operator,
-    frequency_count,
+    choose_operator,
+    resolve_frequency_count,
 )
-from sketchlearn.sources.error_handling import OnError, error_handler
-from sketchlearn.sources.frames import readable_rows, rows_as_fitted
-from sketchlearn.sources.opening import is_source, open_source, weight_column
+from sketchlearn.sources.error_handling import OnError, make_error_handler
+from sketchlearn.sources.frames import align_rows, make_readable
+from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.weights import check_sample_weight
 
 # Rows that `transform` works on at once.
@@ -202,10 +202,10 @@ class Sketcher(TransformerMixin, BaseEstimator):
             If a parameter is out of range, X is empty, not finite or not two-dimensional, or a
             weight is negative, not finite, or all are zero.
         """
-        handler = error_handler(on_error)
+        handler = make_error_handler(on_error)
         seed = draw_seed(self.random_state)
         if columns is not None or filter is not None or is_source(X):
-            source = open_source(X, columns, filter, weight_column(sample_weight))
+            source = open_source(X, columns, filter, require_weight_column(sample_weight))
             if X is not source and not source.can_be_read_again:
                 raise ValueError(
                     "fit would use up the first rows of a stream that can be read once: give it "
@@ -213,7 +213,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
                 )
             check_choices(self.n_frequencies, self.n_clusters, self.scale, self.radius_law)
             check_kinds(self.linear_map, self.features, self.backend)
-            drawn, share = candidates(source, self.n_clusters, seed, handler)
+            drawn, share = draw_candidates(source, self.n_clusters, seed, handler)
             rows, weights = drawn.rows, drawn.weights
             layout = source.layout
             self.n_features_in_ = layout.n_features
@@ -221,7 +221,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             if layout.names is not None:
                 self.feature_names_in_ = np.array(layout.names, dtype=object)
         else:
-            X = readable_rows(X, is_new=True)
+            X = make_readable(X, is_new=True)
             rows = validate_data(self, X, dtype="numeric", ensure_all_finite=True)
             weights, share = check_sample_weight(sample_weight, len(rows)), 1.0
         return self.fit_checked(rows, weights, seed, share)
@@ -309,10 +309,10 @@ class Sketcher(TransformerMixin, BaseEstimator):
             If the checkpoint is of other data or another operator, or no checkpoint.
         """
         check_is_fitted(self, "operator_")
-        handler = error_handler(on_error)
+        handler = make_error_handler(on_error)
         n_threads = thread_count(self.n_jobs)
         if columns is not None or filter is not None or is_source(X):
-            source = open_source(X, columns, filter, weight_column(sample_weight))
+            source = open_source(X, columns, filter, require_weight_column(sample_weight))
         else:
             X = self._validate(X)
             weights = check_sample_weight(sample_weight, len(X))
@@ -354,7 +354,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             if not waves:
                 raise ValueError("expected at least one row, got a source without rows")
             return np.concatenate(waves)
-        X = rows_as_fitted(X, names)
+        X = align_rows(X, names)
         X = validate_data(self, X, dtype="numeric", ensure_all_finite=True, reset=False)
         return self._waves(X)
 
@@ -371,7 +371,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         d = X.shape[1]
         k = self.n_clusters
         k = DEFAULT_N_CLUSTERS if k is None else check_count(k, "n_clusters")
-        n_frequencies = frequency_count(self.n_frequencies, k, d)
+        n_frequencies = resolve_frequency_count(self.n_frequencies, k, d)
         law = resolve_radius_law(self.radius_law, d)
         # The third child draws candidates of a source.
         pilot_rng, seed_rng, _, look_rng = rng.spawn(4)
@@ -383,13 +383,13 @@ class Sketcher(TransformerMixin, BaseEstimator):
             weights = np.ldexp(weights, -exponent)
         size = pilot_size(k)
         if isinstance(self.scale, str) and self.scale == "columns":
-            size = columns_pilot_size(X, k, look_rng)
+            size = count_pilot_rows_for_columns(X, k, look_rng)
         rows, row_weights, probabilities = draw_pilot(X, weights, size, pilot_rng)
         seeds = kmeans_seed, operator_seed
         kinds = {
             "linear_map": self.linear_map, "features": self.features, "backend": self.backend
         }  # fmt: skip
-        operator = chosen_operator(
+        operator = choose_operator(
             rows, row_weights, k, n_frequencies, self.scale, law, seeds, kinds
         )
         self._adopt(operator)
@@ -412,7 +412,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
                 is_near = np.sqrt(np.mean(np.square(phases), axis=1)) <= reach
             if not is_near.all():
                 i = int(is_near.argmin())
-                raise bad_row(operator, X[start + i], first + start + i)
+                raise describe_bad_row(operator, X[start + i], first + start + i)
             np.multiply(operator.features.waves(phases), rotation, out=out[rows])
         return out
 
@@ -430,7 +430,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
     def _validate(self, X: Any) -> np.ndarray:
         """Rows as a numeric array, not yet checked for NaN: the pass itself does."""
         names = getattr(self, "feature_names_in_", None)
-        X = rows_as_fitted(X, names)
+        X = align_rows(X, names)
         return validate_data(
             self, X, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0, reset=False
         )

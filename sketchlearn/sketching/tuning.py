@@ -22,15 +22,15 @@ MANY_FREQUENCIES, MANY_IF_WIDE = 5000, 3000
 # Gap between neighbouring clusters of wide rows, in radii of a cluster, from which a sketch at the
 # scale of the clusters would show nothing but interference between them.
 FARTHEST_APART = 2.5
-# How far the box goes beyond the pilot's range on each side, in parts of it.
+# How far the box goes beyond the pilot's range on each side, as a fraction of it.
 BOX_MARGIN = 0.1
-# Within-cluster spread, in parts of the whole, below which a pilot is only a few distinct points.
+# Within-cluster spread, as a fraction of the whole, below which a pilot is a few distinct points.
 LEAST_RELATIVE_SPREAD = 1e-3
 # Distance between the quartiles of a Gaussian, in standard deviations.
 QUARTILES_OF_NORMAL = 1.349
 
 
-def chosen_operator(
+def choose_operator(
     rows: np.ndarray,
     weights: np.ndarray,
     n_clusters: int,
@@ -57,16 +57,16 @@ def chosen_operator(
     center = np.average(rows, axis=0, weights=weights)
     units = np.ones(d)
     if isinstance(scale, str) and scale == "columns":
-        units = column_units(rows, weights, center, n_clusters, seeds[0])
+        units = estimate_units(rows, weights, center, n_clusters, seeds[0])
     if isinstance(scale, str) and scale in ("auto", "columns"):
         is_wide = scale == "auto" and n_principal(d, n_clusters) < d
-        scale = cluster_scale(
+        scale = estimate_cluster_scale(
             rows / units, weights, center / units, n_clusters, seeds[0],
             farthest_apart=FARTHEST_APART if is_wide else np.inf,
         )  # fmt: skip
     else:
         scale = check_positive(scale, 'scale, where not "auto" or "columns",')
-    lower, upper = box_of(rows, scale * units)
+    lower, upper = bound_rows(rows, scale * units)
     covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
     return FrequencyOperator.draw(
         n_frequencies,
@@ -90,7 +90,7 @@ def check_choices(n_frequencies: Any, n_clusters: Any, scale: Any, radius_law: A
     """
     if n_clusters is not None:
         check_count(n_clusters, "n_clusters")
-    frequency_count(n_frequencies, 1, 1)
+    resolve_frequency_count(n_frequencies, 1, 1)
     resolve_radius_law(radius_law, 1)
     if not (isinstance(scale, str) and scale in ("auto", "columns")):
         check_positive(scale, 'scale, where not "auto" or "columns",')
@@ -109,7 +109,7 @@ def check_kinds(linear_map: Any, features: Any, backend: Any) -> None:
     check_backend(backend)
 
 
-def frequency_count(n_frequencies: Any, n_clusters: int, n_features: int) -> int:
+def resolve_frequency_count(n_frequencies: Any, n_clusters: int, n_features: int) -> int:
     """Return the number of frequencies that was asked for.
 
     "auto" is ten for each coordinate that is decoded (`n_principal` for each cluster), fewer where
@@ -134,14 +134,14 @@ def n_principal(n_features: int, n_clusters: int) -> int:
     return n_features if n_features <= FEW_FEATURES or 2 * few > n_features else few
 
 
-def box_of(rows: np.ndarray, scale: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def bound_rows(rows: np.ndarray, scale: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Corners of the rows' bounding box, widened by a tenth of its range on each side."""
     lower, upper = rows.min(axis=0), rows.max(axis=0)
     margin = BOX_MARGIN * np.maximum(upper - lower, scale)
     return lower - margin, upper + margin
 
 
-def column_units(
+def estimate_units(
     rows: np.ndarray, weights: np.ndarray, center: np.ndarray, n_clusters: int, seed: int
 ) -> np.ndarray:
     """A cluster's standard deviation along each column, to powers of four, the least of them one.
@@ -160,8 +160,8 @@ def column_units(
         return np.ones(rows.shape[1])
     spreads[~is_varied] = spreads[is_varied].min()
     # Columns that tell clusters of identical values apart keep a share of their whole spread.
-    typical = np.minimum(spreads, typical_spreads(rows, shares, spreads))
-    least = np.maximum(LEAST_RELATIVE_SPREAD * typical, value_distances(rows, shares))
+    typical = np.minimum(spreads, estimate_spreads(rows, shares, spreads))
+    least = np.maximum(LEAST_RELATIVE_SPREAD * typical, measure_value_distances(rows, shares))
     units = np.maximum(spreads, least)
     k = min(n_clusters, len(rows) - 1)
     for _ in range(2):
@@ -172,7 +172,7 @@ def column_units(
     return np.asarray(4.0 ** np.rint(np.log2(units / units.min()) / 2.0))
 
 
-def value_distances(rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def measure_value_distances(rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Median distance from a row's value to the next other one, in columns of few values; else 0.
 
     A column (of several) has few values where they are half as many as the rows at most.
@@ -189,7 +189,7 @@ def value_distances(rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return distances
 
 
-def cluster_scale(
+def estimate_cluster_scale(
     rows: np.ndarray,
     weights: np.ndarray,
     center: np.ndarray,
@@ -235,11 +235,11 @@ def cluster_scale(
     # A single row far away widens the whole, and says nothing about the others.
     shares = weights / n
     spreads = np.full(d, spread)
-    typical = np.minimum(spreads, typical_spreads(centered, shares, spreads)).max()
+    typical = np.minimum(spreads, estimate_spreads(centered, shares, spreads)).max()
     return size * scale if scale > LEAST_RELATIVE_SPREAD * typical else fallback
 
 
-def typical_spreads(rows: np.ndarray, shares: np.ndarray, default: np.ndarray) -> np.ndarray:
+def estimate_spreads(rows: np.ndarray, shares: np.ndarray, default: np.ndarray) -> np.ndarray:
     """Standard deviations (d,) by the columns' quartiles, which far rows do not move.
 
     Where half of the rows share a value the quartiles say nothing, and the default is returned.

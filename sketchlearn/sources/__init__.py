@@ -2,15 +2,15 @@
 
 from sketchlearn.sources.arrays import ArrayPartition, MemoryPartition
 from sketchlearn.sources.formats import register_format
-from sketchlearn.sources.frames import readable_rows, rows_as_fitted
+from sketchlearn.sources.frames import align_rows, make_readable
 from sketchlearn.sources.opening import (
     Opener,
     is_source,
     open_source,
     register_opener,
-    weight_column,
+    require_weight_column,
 )
-from sketchlearn.sources.sampling import spread_rows
+from sketchlearn.sources.sampling import draw_rows
 from sketchlearn.sources.source import Chunk, Layout, Partition, Query, RowSource, Sampled
 from sketchlearn.sources.stored_file import StoredFile
 from sketchlearn.sources.streams import StreamPartition
@@ -27,12 +27,12 @@ __all__ = [
     "Sampled",
     "StoredFile",
     "StreamPartition",
+    "align_rows",
+    "draw_rows",
     "is_source",
+    "make_readable",
     "open_source",
-    "readable_rows",
     "register_format",
     "register_opener",
-    "rows_as_fitted",
-    "spread_rows",
-    "weight_column",
+    "require_weight_column",
 ]

@@ -172,10 +172,10 @@ class NpzPartition(ArrayPartition):
                     with archive.open(name) as file:
                         shape, _, dtype = _header(file)
                     found[name.removesuffix(".npy")] = shape, dtype
-        return only_rows(self._file.name, found)
+        return choose_array(self._file.name, found)
 
 
-def only_rows(path: str, found: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> str:
+def choose_array(path: str, found: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> str:
     """Name the one two-dimensional array of numbers among several, given their shapes and types.
 
     Raises

@@ -24,7 +24,7 @@ from sketchlearn.sources.source import (
     Layout,
     Partition,
     Sampled,
-    chunk_rows,
+    count_chunk_rows,
 )
 
 
@@ -54,11 +54,11 @@ class ArrayPartition(Partition):
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Partition.layout`."""
-        return array_layout(self.shape()[1], columns, self.name)
+        return lay_out_array(self.shape()[1], columns, self.name)
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Partition.read`."""
-        for rows in self.slices(chunk_rows(self.shape()[1]), start):
+        for rows in self.slices(count_chunk_rows(self.shape()[1]), start):
             yield Chunk(selected(rows, layout))
 
 
@@ -76,6 +76,7 @@ class MemoryPartition(ArrayPartition):
     """
 
     is_file = False
+    takes_time = False
 
     def __init__(
         self, rows: Any, columns: Mapping[str, np.ndarray] | None = None, name: str = "the array"
@@ -106,7 +107,7 @@ class MemoryPartition(ArrayPartition):
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Partition.read`; the chunks are views."""
-        n_rows = chunk_rows(self._all.rows.shape[1])
+        n_rows = count_chunk_rows(self._all.rows.shape[1])
         for at in range(start, len(self._all), n_rows):
             chunk = self._all[at : at + n_rows]
             yield replace(chunk, rows=selected(chunk.rows, layout))
@@ -121,7 +122,7 @@ class MemoryPartition(ArrayPartition):
         yield Sampled(chunk, rng.random(len(drawn)), n / max(1, len(drawn)))
 
 
-def array_layout(width: int, columns: Sequence[str | int] | None, name: str) -> Layout:
+def lay_out_array(width: int, columns: Sequence[str | int] | None, name: str) -> Layout:
     """Look up columns, by index, in an array of that many.
 
     Raises

@@ -6,7 +6,12 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sketchlearn.sources.arrow_columns import arrow_chunks, arrow_layout, filtered, list_width
+from sketchlearn.sources.arrow_columns import (
+    chunk_batches,
+    filter_batches,
+    lay_out_columns,
+    list_width,
+)
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.source import IDENTIFYING_ROWS, Chunk, Layout, Partition, Query
 from sketchlearn.sources.streams import StreamPartition
@@ -49,14 +54,14 @@ class TablePartition(Partition):
         def width(column: str) -> int | None:
             return list_width(self._reader(), column, self.name)
 
-        return arrow_layout(
+        return lay_out_columns(
             self._reader().schema, columns, self._query.side.values(), self.name, width
         )
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Partition.read`."""
-        batches = filtered(self._reader(), self._query.expression)
-        return arrow_chunks(batches, layout, self._query.side, self.name, start)
+        batches = filter_batches(self._reader(), self._query.expression)
+        return chunk_batches(batches, layout, self._query.side, self.name, start)
 
     def n_rows(self) -> int | None:
         """Rows, where none are filtered out."""
@@ -81,7 +86,7 @@ class ArrowStreamPartition(StreamPartition):
     is_named = True
 
     def __init__(self, reader: Any, query: Query) -> None:
-        super().__init__("the Arrow stream", filtered(reader, query.expression))
+        super().__init__("the Arrow stream", filter_batches(reader, query.expression))
         self._schema, self._query = reader.schema, query
 
     def identity(self) -> str:
@@ -96,8 +101,8 @@ class ArrowStreamPartition(StreamPartition):
             first = self.peek()
             return None if first is None else list_width([first], column, self.name)
 
-        return arrow_layout(self._schema, columns, self._query.side.values(), self.name, width)
+        return lay_out_columns(self._schema, columns, self._query.side.values(), self.name, width)
 
     def chunks(self, pieces: Iterable[Any], layout: Layout, start: int) -> Iterator[Chunk]:
         """See `StreamPartition.chunks`."""
-        return arrow_chunks(pieces, layout, self._query.side, self.name, start)
+        return chunk_batches(pieces, layout, self._query.side, self.name, start)

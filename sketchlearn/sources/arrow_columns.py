@@ -16,12 +16,12 @@ from sketchlearn.sources.arrow_values import (
     is_list,
     is_number,
     leaf_type,
-    numbers_of,
+    read_numbers,
 )
-from sketchlearn.sources.groups import in_groups
+from sketchlearn.sources.groups import regroup
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.shallow_json import parse_shallow
-from sketchlearn.sources.source import Chunk, Layout, chunk_rows
+from sketchlearn.sources.source import Chunk, Layout, count_chunk_rows
 
 NUMBERS = "numbers, truth values or lists of as many numbers in each row"
 # Where pandas and Dask keep an index without a name.
@@ -34,7 +34,7 @@ ENTRY = re.compile(r"(.*)\[(\d+)\]", re.DOTALL)
 Width = Callable[[str], int | None]
 
 
-def arrow_layout(
+def lay_out_columns(
     schema: Any,
     columns: Sequence[str | int] | None,
     side: Collection[str],
@@ -73,13 +73,13 @@ def arrow_layout(
     if not columns:
         raise SourceError(f"{name} has no column to read")
     found.require([*columns, *side])
-    names = [feature for column in columns for feature in found.features_of(str(column), width)]
+    names = [feature for column in columns for feature in found.choose_features(str(column), width)]
     if twice := [feature for feature, count in Counter(names).items() if count > 1]:
         raise SourceError(f"the columns {', '.join(map(repr, twice))} of {name} were chosen twice")
     return Layout(tuple(columns), tuple(names), len(names))
 
 
-def stored_columns(schema: Any, columns: Sequence[str | int]) -> list[str]:
+def find_stored_columns(schema: Any, columns: Sequence[str | int]) -> list[str]:
     """Columns of a schema that hold those that were asked for, each once."""
     found = _Columns(schema, "")
     return list(dict.fromkeys(found.place(str(column))[0] for column in columns))
@@ -90,11 +90,11 @@ def list_width(batches: Iterable[Any], column: str, name: str) -> int | None:
     for batch in batches:
         if len(batch):
             first = batch.column(batch.schema.get_field_index(column)).slice(0, 1)
-            return numbers_of(first, column, name, 0)[1]
+            return read_numbers(first, column, name, 0)[1]
     return None
 
 
-def arrow_chunks(
+def chunk_batches(
     batches: Iterable[Any], layout: Layout, side: Mapping[str, str], name: str, start: int = 0
 ) -> Iterator[Chunk]:
     """Turn record batches into chunks of rows and side columns, the first `start` rows left out.
@@ -108,8 +108,8 @@ def arrow_chunks(
     """
     n_seen = start
     plan, beside = _Plan(layout.names or (), name), _Plan(list(side.values()), name)
-    remaining = without_first(batches, start)
-    for pieces in in_groups(remaining, chunk_rows(layout.n_features), _batch_rows):
+    remaining = skip_rows(batches, start)
+    for pieces in regroup(remaining, count_chunk_rows(layout.n_features), _batch_rows):
         group = _joined(pieces)
         dtype = np.result_type(*(plan.dtype_of(batch.schema) for batch in group))
         rows = np.empty((layout.n_features, sum(map(len, group))), dtype=dtype)
@@ -123,7 +123,7 @@ def arrow_chunks(
         yield Chunk(rows.T, dict(zip(side, columns, strict=True)))
 
 
-def filtered(batches: Iterable[Any], expression: Any) -> Iterable[Any]:
+def filter_batches(batches: Iterable[Any], expression: Any) -> Iterable[Any]:
     """Keep the rows of record batches for which an expression is true."""
     if expression is None:
         return batches
@@ -149,7 +149,7 @@ def _filtered(batch: Any, expression: Any) -> list[Any]:
     return kept
 
 
-def filter_columns(expression: Any, schema: Any) -> list[str]:
+def find_filter_columns(expression: Any, schema: Any) -> list[str]:
     """Columns of a schema that a filter cannot do without; all where it fails with all."""
 
     def works_with(names: list[str]) -> bool:
@@ -249,7 +249,7 @@ class _Columns:
                     "Encode it as numbers, or choose other columns"
                 )
 
-    def features_of(self, column: str, width: Width) -> list[str]:
+    def choose_features(self, column: str, width: Width) -> list[str]:
         """Name the features that a column makes."""
         if column not in self._counts or not is_list(self.schema.field(column).type):
             return [column]
@@ -290,7 +290,7 @@ class _Plan:
         """Write a batch's features to the rows of `out`, (n_features, n)."""
         self._follow(batch.schema)
         for index, column, rows in self._columns:
-            values, width = numbers_of(batch.column(index), column, self._name, first_row)
+            values, width = read_numbers(batch.column(index), column, self._name, first_row)
             expected = {entry for entry, _ in rows}
             if len(batch) and expected != set(range(width)):
                 raise SourceError(
@@ -314,7 +314,7 @@ class _Plan:
         self._schema = schema
 
 
-def without_first(batches: Iterable[Any], n: int) -> Iterator[Any]:
+def skip_rows(batches: Iterable[Any], n: int) -> Iterator[Any]:
     """Leave out the first n rows."""
     for batch in batches:
         if n < len(batch):

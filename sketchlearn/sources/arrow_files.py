@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from sketchlearn.sources.arrow_columns import (
-    arrow_chunks,
-    arrow_layout,
-    filtered,
+    chunk_batches,
+    filter_batches,
+    find_stored_columns,
+    lay_out_columns,
     list_width,
-    stored_columns,
 )
 from sketchlearn.sources.optional import import_optional
-from sketchlearn.sources.partition_keys import keys_schema, partition_keys
+from sketchlearn.sources.partition_keys import make_schema, parse_keys
 from sketchlearn.sources.sampling import sample_systematically
-from sketchlearn.sources.source import Chunk, Layout, Partition, Query, Sampled, chunk_rows
+from sketchlearn.sources.source import (
+    IDENTIFYING_ROWS,
+    Chunk,
+    Layout,
+    Partition,
+    Query,
+    Sampled,
+    count_chunk_rows,
+)
 from sketchlearn.sources.stored_file import StoredFile
 
 # A column's bytes that are read ahead of decoding; the default is all of a row group's.
@@ -62,10 +71,12 @@ class FragmentPartition(Partition):
         return int(info.size or 0) if info else int(fragment.count_rows())
 
     def identity(self) -> str:
-        """Path, size and time of change."""
+        """Path, size and time of change; of what is in memory, a digest of the first rows."""
         fragment, _ = self._open()
         if not self.is_file:
-            return f"{self.name} of {fragment.count_rows()} rows"
+            first = str(fragment.head(IDENTIFYING_ROWS).to_pydict()).encode()
+            digest = hashlib.blake2b(first, digest_size=16).hexdigest()
+            return f"{self.name} of {fragment.count_rows()} rows, {digest}"
         info = fragment.filesystem.get_file_info(fragment.path)
         return f"{info.path}, {info.size} bytes, changed at {info.mtime_ns} ns"
 
@@ -76,7 +87,7 @@ class FragmentPartition(Partition):
             return list_width(self._batches([column], 1, None, None), column, self.name)
 
         _, schema = self._open()
-        return arrow_layout(
+        return lay_out_columns(
             schema, columns, self._query.side.values(), self.name, width, self._unasked
         )
 
@@ -112,6 +123,7 @@ class FragmentPartition(Partition):
         for pick in sample_systematically(sizes, n_reads, rng):
             for chunk in self._chunks(layout, [pick.index]):
                 yield Sampled(chunk, rng.random(len(chunk.rows)), pick.factor)
+        self._close()
 
     def _open(self) -> tuple[Any, Any]:
         """Return the fragment, and the schema to read it with."""
@@ -129,11 +141,11 @@ class FragmentPartition(Partition):
     def _chunks(self, layout: Layout, groups: list[int] | None, start: int = 0) -> Iterator[Chunk]:
         """Read chunks, of some row groups or of all."""
         asked = (*(layout.names or ()), *self._query.side.values())
-        columns = stored_columns(self._open()[1], asked)
+        columns = find_stored_columns(self._open()[1], asked)
         batches = self._batches(
-            columns, chunk_rows(layout.n_features), groups, self._query.expression
+            columns, count_chunk_rows(layout.n_features), groups, self._query.expression
         )
-        return arrow_chunks(batches, layout, self._query.side, self.name, start)
+        return chunk_batches(batches, layout, self._query.side, self.name, start)
 
     def _batches(
         self, columns: list[str], n_rows: int, groups: list[int] | None, expression: Any
@@ -201,20 +213,24 @@ class FilePartition(FragmentPartition):
         """Return the fragment, and the schema to read it with."""
         if self._opened is None:
             dataset = import_optional("pyarrow.dataset")
-            system = self._file.arrow_system()
-            opened = dataset.dataset(self._file.path, format=self._format, filesystem=system)
-            keys = partition_keys(self._file.path)
-            keys = {key: keys[key] for key in keys if key not in opened.schema.names}
+            kinds = {"parquet": dataset.ParquetFileFormat, "ipc": dataset.IpcFileFormat}
+            # Opened once: the fragment reads from this, whatever is asked of it.
+            stored = self._file.arrow_system().open_input_file(self._file.path)
+            fragment = kinds[self._format]().make_fragment(stored)
+            schema = fragment.physical_schema
+            keys = parse_keys(self._file.path)
+            keys = {key: keys[key] for key in keys if key not in schema.names}
             self._unasked = set(keys)
             if keys:
-                partitioning = dataset.partitioning(keys_schema(keys), flavor="hive")
+                partitioning = dataset.partitioning(make_schema(keys), flavor="hive")
                 opened = dataset.dataset(
                     self._file.path,
                     format=self._format,
-                    filesystem=system,
+                    filesystem=self._file.arrow_system(),
                     partitioning=partitioning,
                 )
-            self._opened = next(iter(opened.get_fragments())), opened.schema
+                fragment, schema = next(iter(opened.get_fragments())), opened.schema
+            self._opened = fragment, schema
         return self._opened
 
     def _close(self) -> None:
@@ -222,7 +238,7 @@ class FilePartition(FragmentPartition):
         self._opened = None
 
 
-def dataset_partitions(dataset: Any, query: Query) -> list[Partition]:
+def split_dataset(dataset: Any, query: Query) -> list[Partition]:
     """Return the partitions that a pyarrow data set consists of."""
     return [
         FragmentPartition(fragment, dataset.schema, f"fragment {i} of the data set", query)
@@ -252,7 +268,8 @@ def _pages(
     from pyarrow.parquet import ParquetFile
 
     options = {"buffer_size": BUFFER_BYTES, "pre_buffer": False, "page_checksum_verification": True}
-    with fragment.open() as stored, ParquetFile(stored, **options) as file:
+    # Of a file that is open, `open` returns that: it is closed when nobody has it any more.
+    with ParquetFile(fragment.open(), metadata=fragment.metadata, **options) as file:
         yield from file.iter_batches(
             batch_size=n_rows, row_groups=row_groups, columns=columns, use_threads=False
         )
@@ -266,9 +283,9 @@ def _record_batches(fragment: Any, columns: list[str], expression: Any) -> Itera
     if expression is None:
         fields = [fragment.physical_schema.get_field_index(column) for column in columns]
     options = ipc.IpcReadOptions(included_fields=fields)
-    with fragment.open() as file, ipc.open_file(file, options=options) as reader:
+    with ipc.open_file(fragment.open(), options=options) as reader:
         batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-        for batch in filtered(batches, expression):
+        for batch in filter_batches(batches, expression):
             yield batch.select(columns)
 
 

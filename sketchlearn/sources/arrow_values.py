@@ -65,7 +65,7 @@ def is_number(kind: Any) -> bool:
     )
 
 
-def numbers_of(column: Any, label: str, name: str, first_row: int) -> tuple[np.ndarray, int]:
+def read_numbers(column: Any, label: str, name: str, first_row: int) -> tuple[np.ndarray, int]:
     """Values of a column, those of lists one after the other, and how many a row has.
 
     Raises

@@ -1,4 +1,4 @@
-"""What to do about a part of a source that cannot be read."""
+"""What to do about a partition of a source that cannot be read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ OnError = Literal["raise", "skip"] | Callable[[str, SourceError], None]
 Handler = Callable[[str, SourceError], None]
 
 
-def error_handler(on_error: OnError) -> Handler:
-    """Return what is called with a part's name and its error, and returns if it is left out.
+def make_error_handler(on_error: OnError) -> Handler:
+    """Return what is called with a partition's name and its error, and returns if it is left out.
 
     Raises
     ------

@@ -13,29 +13,29 @@ from sketchlearn.sources.arrays import as_array, require_faithful
 from sketchlearn.sources.arrow_columns import (
     ENTRY,
     STORED_INDEX,
-    arrow_chunks,
-    arrow_layout,
+    chunk_batches,
+    lay_out_columns,
     list_width,
     warn_of_unnamed,
 )
-from sketchlearn.sources.arrow_values import is_list, is_number, numbers_of
+from sketchlearn.sources.arrow_values import is_list, is_number, read_numbers
 from sketchlearn.sources.faithful import advise_on_missing, require_exact_integers
 from sketchlearn.sources.optional import import_optional
 
 
-def package_of(data: Any) -> str:
+def name_package(data: Any) -> str:
     """Name the package that defines an object's type."""
     return type(data).__module__.split(".")[0]
 
 
 def is_pandas(data: Any) -> bool:
     """Whether this is a data frame of pandas."""
-    return package_of(data) == "pandas" and hasattr(data, "iloc") and data.ndim == 2
+    return name_package(data) == "pandas" and hasattr(data, "iloc") and data.ndim == 2
 
 
 def is_frame(data: Any) -> bool:
     """Whether this is a data frame, or a table, batch or stream of Arrow's."""
-    if package_of(data) == "pandas":
+    if name_package(data) == "pandas":
         return is_pandas(data)
     speaks_arrow = hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")
     return speaks_arrow and (hasattr(data, "columns") or hasattr(data, "schema"))
@@ -57,7 +57,7 @@ def is_named(frame: Any) -> bool:
     return n_texts == len(frame.columns)
 
 
-def stream_of(frame: Any) -> Any:
+def open_stream(frame: Any) -> Any:
     """Return a frame's record batches, without the index that pandas has."""
     pa = import_optional("pyarrow")
     if is_pandas(frame):
@@ -65,7 +65,7 @@ def stream_of(frame: Any) -> Any:
     return pa.RecordBatchReader.from_stream(frame)
 
 
-def frame_rows(frame: Any, name: str) -> np.ndarray:
+def read_frame(frame: Any, name: str) -> np.ndarray:
     """Return the rows of a data frame of pandas whose columns have no names.
 
     Raises
@@ -79,7 +79,7 @@ def frame_rows(frame: Any, name: str) -> np.ndarray:
     return _features(frame, name)[0]
 
 
-def readable_rows(X: Any, is_new: bool = False) -> Any:
+def make_readable(X: Any, is_new: bool = False) -> Any:
     """Return rows in memory as scikit-learn's validation takes them, or say why they are none.
 
     Lists in columns, embeddings for instance, become a column for each of their numbers. Refused is
@@ -108,7 +108,7 @@ def readable_rows(X: Any, is_new: bool = False) -> Any:
     SourceError
         If a column of a frame holds no numbers.
     """
-    if package_of(X) == "dask" and hasattr(X, "columns"):
+    if name_package(X) == "dask" and hasattr(X, "columns"):
         X = X.compute()
     if is_frame(X) and hasattr(X, "columns"):
         return _readable_frame(_new_features(X) if is_new else X)
@@ -129,7 +129,7 @@ def readable_rows(X: Any, is_new: bool = False) -> Any:
     return X
 
 
-def columns_as_fitted(X: Any, names: Any) -> Any:
+def align_columns(X: Any, names: Any) -> Any:
     """Choose a frame's columns by the names that were fitted, in their order.
 
     Columns of other names are left out. What has no named columns, or lacks one, comes back as it
@@ -159,29 +159,29 @@ def columns_as_fitted(X: Any, names: Any) -> Any:
     return X[wanted]
 
 
-def rows_as_fitted(X: Any, names: Sequence[str] | None, is_new: bool = False) -> Any:
-    """Return readable rows with the columns that were fitted; see `columns_as_fitted`.
+def align_rows(X: Any, names: Sequence[str] | None, is_new: bool = False) -> Any:
+    """Return readable rows with the columns that were fitted; see `align_columns`.
 
     Parameters
     ----------
     X, is_new
-        As of `readable_rows`.
+        As of `make_readable`.
     names : sequence of str, optional
         The features that were fitted; None where they had no names.
 
     Returns
     -------
     array-like or data frame
-        As of `readable_rows`.
+        As of `make_readable`.
 
     Raises
     ------
     TypeError, ValueError, SourceError
-        As `readable_rows`; also if the lists in a column are longer than those that were fitted.
+        As `make_readable`; also if the lists in a column are longer than those that were fitted.
     """
     # Columns that are left out need not be numbers; those of lists become several.
-    X = columns_as_fitted(X, names)
-    rows = readable_rows(X, is_new)
+    X = align_columns(X, names)
+    rows = make_readable(X, is_new)
     if names is not None and rows is not X and hasattr(rows, "columns"):
         wanted, lists = set(names), {match[1] for name in names if (match := ENTRY.fullmatch(name))}
         for column in map(str, rows.columns):
@@ -192,7 +192,7 @@ def rows_as_fitted(X: Any, names: Sequence[str] | None, is_new: bool = False) ->
                     f"the lists in column {match[1]!r} have more than the {n} numbers that were "
                     "fitted"
                 )
-    return columns_as_fitted(rows, names)
+    return align_columns(rows, names)
 
 
 def _new_features(X: Any) -> Any:
@@ -213,14 +213,14 @@ def _readable_frame(X: Any) -> Any:
             return X
         rows, names = _features(X, name)
         return type(X)(rows, columns=names if is_named(X) else None, index=X.index)
-    schema = stream_of(X).schema
+    schema = open_stream(X).schema
     if all(is_number(kind) and not is_list(kind) for kind in schema.types):
         large = {kind for kind in schema.types if str(kind) in ("int64", "uint64")}
         first_row = 0
-        for batch in stream_of(X) if large else ():
+        for batch in open_stream(X) if large else ():
             for label, column in zip(schema.names, batch.columns, strict=True):
                 if column.type in large and not column.null_count:
-                    numbers_of(column, label, name, first_row)
+                    read_numbers(column, label, name, first_row)
             first_row += len(batch)
         return X
     rows, names = _features(X, name)
@@ -236,10 +236,10 @@ def _features(frame: Any, name: str) -> tuple[np.ndarray, list[str]]:
     """Return a frame's rows, with every number of a list a feature, and the features' names."""
     table = _table_of(frame, name)
     batches = table.to_batches()
-    layout = arrow_layout(
+    layout = lay_out_columns(
         table.schema, table.schema.names, (), name, lambda c: list_width(batches, c, name)
     )
-    chunks = [chunk.rows for chunk in arrow_chunks(batches, layout, {}, name)]
+    chunks = [chunk.rows for chunk in chunk_batches(batches, layout, {}, name)]
     empty = np.empty((0, layout.n_features))
     return np.concatenate([*chunks] or [empty]), list(layout.names or ())
 
@@ -248,7 +248,7 @@ def _table_of(frame: Any, name: str) -> Any:
     """Return a frame as a table of Arrow's, its columns named by numbers if they have no names."""
     pa = import_optional("pyarrow")
     if not is_pandas(frame):
-        return stream_of(frame).read_all()
+        return open_stream(frame).read_all()
     if not is_named(frame):
         frame = frame.set_axis([str(i) for i in range(frame.shape[1])], axis=1)
     for label, column in frame.items():

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 Piece = TypeVar("Piece")
 
 
-def in_groups(
+def regroup(
     pieces: Iterable[Piece], size: int, rows_of: Callable[[Piece, int, int], Piece]
 ) -> Iterator[list[Piece]]:
     """Cut and gather pieces into lists of exactly `size` rows, but for the last.

@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sources.arrays import array_layout, as_rows, selected
-from sketchlearn.sources.arrow_columns import arrow_chunks, arrow_layout, filtered, list_width
-from sketchlearn.sources.frames import frame_rows, is_frame, is_named, stream_of
-from sketchlearn.sources.groups import in_groups
+from sketchlearn.sources.arrays import as_rows, lay_out_array, selected
+from sketchlearn.sources.arrow_columns import (
+    chunk_batches,
+    filter_batches,
+    lay_out_columns,
+    list_width,
+)
+from sketchlearn.sources.frames import is_frame, is_named, open_stream, read_frame
+from sketchlearn.sources.groups import regroup
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.source import (
     IDENTIFYING_ROWS,
@@ -21,7 +26,7 @@ from sketchlearn.sources.source import (
     Layout,
     Partition,
     Query,
-    chunk_rows,
+    count_chunk_rows,
     require_exact_rows,
 )
 from sketchlearn.sources.streams import StreamPartition
@@ -83,7 +88,7 @@ class ListPartition(Partition):
         return not isinstance(self._first(), np.ndarray | None)
 
     def size(self) -> int:
-        """One: it is the only part."""
+        """One: it is the only partition."""
         return 1
 
     def identity(self) -> str:
@@ -112,7 +117,7 @@ def _pieces(items: Iterable[Any], expression: Any, name: str) -> Iterator[Any]:
         if isinstance(item, str | os.PathLike):
             raise SourceError(f"{what} is a path, {os.fspath(item)!r}: give paths in a list")
         named = is_frame(item) and is_named(item)
-        rows = None if named else frame_rows(item, what) if is_frame(item) else as_rows(item, what)
+        rows = None if named else read_frame(item, what) if is_frame(item) else as_rows(item, what)
         width = None if rows is None else rows.shape[1]
         if first is None:
             first = width, named
@@ -126,13 +131,13 @@ def _pieces(items: Iterable[Any], expression: Any, name: str) -> Iterator[Any]:
             require_exact_rows(rows, what, 0)
             yield rows
         else:
-            yield from _batches(stream_of(item), expression)
+            yield from _batches(open_stream(item), expression)
 
 
 def _batches(reader: Any, expression: Any) -> Iterator[Any]:
     """Return a stream's batches; an empty one where there are no rows, as it has columns still."""
     n_batches = 0
-    for batch in filtered(reader, expression):
+    for batch in filter_batches(reader, expression):
         n_batches += len(batch) > 0
         yield batch
     if n_batches == 0:
@@ -146,8 +151,8 @@ def _layout(first: Any, columns: Sequence[str | int] | None, query: Query, name:
     if isinstance(first, np.ndarray):
         if not query.is_empty:
             raise SourceError(f"{name} has no named columns to filter or weigh rows by")
-        return array_layout(first.shape[1], columns, name)
-    return arrow_layout(
+        return lay_out_array(first.shape[1], columns, name)
+    return lay_out_columns(
         first.schema,
         columns,
         query.side.values(),
@@ -161,9 +166,9 @@ def _chunks(
 ) -> Iterator[Chunk]:
     """Turn pieces into chunks of rows, the first `start` rows left out."""
     if layout.names is not None:
-        yield from arrow_chunks(pieces, layout, side, name, start)
+        yield from chunk_batches(pieces, layout, side, name, start)
         return
-    for group in in_groups(pieces, chunk_rows(layout.n_features), _array_rows):
+    for group in regroup(pieces, count_chunk_rows(layout.n_features), _array_rows):
         rows = group[0] if len(group) == 1 else np.concatenate(group)
         skipped = min(start, len(rows))
         start -= skipped

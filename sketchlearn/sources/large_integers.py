@@ -50,7 +50,7 @@ def require_certain(batch: Any, settled: Collection[str]) -> None:
         raise InDoubtError(in_doubt)
 
 
-def numbers_of_texts(
+def parse_numbers(
     batch: Any, columns: Collection[str], nulls: list[str], name: str, first_row: int
 ) -> Any:
     """Turn columns of text into numbers, as CSV has them.

@@ -13,12 +13,12 @@ import numpy as np
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sources.arrays import MemoryPartition
 from sketchlearn.sources.arrow import ArrowStreamPartition, TablePartition
-from sketchlearn.sources.arrow_files import dataset_partitions
+from sketchlearn.sources.arrow_files import split_dataset
 from sketchlearn.sources.formats import is_known, open_file
-from sketchlearn.sources.frames import is_frame, is_pandas, package_of, stream_of
+from sketchlearn.sources.frames import is_frame, is_pandas, name_package, open_stream
 from sketchlearn.sources.iterables import ListPartition, PiecesPartition
 from sketchlearn.sources.optional import import_optional
-from sketchlearn.sources.paths import found_files, path_of
+from sketchlearn.sources.paths import find_files, require_text_path
 from sketchlearn.sources.source import Partition, Query, RowSource, name_weights
 from sketchlearn.sources.stored_arrays import OpenArrayPartition
 
@@ -122,7 +122,7 @@ def open_source(
     return RowSource(opener.partitions(data, query), columns, ", ".join(described))
 
 
-def weight_column(sample_weight: Any) -> str | None:
+def require_weight_column(sample_weight: Any) -> str | None:
     """Return the column of weights that `sample_weight` names of a source.
 
     Raises
@@ -165,16 +165,16 @@ def _is_open_file(data: Any) -> bool:
 
 
 def _is_dataset(data: Any) -> bool:
-    return package_of(data) == "pyarrow" and hasattr(data, "get_fragments")
+    return name_package(data) == "pyarrow" and hasattr(data, "get_fragments")
 
 
 def _is_lazy(data: Any) -> bool:
-    return package_of(data) == "polars" and hasattr(data, "collect")
+    return name_package(data) == "polars" and hasattr(data, "collect")
 
 
 def _is_frame_in_memory(data: Any) -> bool:
     # Tables of pyarrow can be arrays too, but are read like the files that they come from.
-    return is_frame(data) and hasattr(data, "__array__") and package_of(data) != "pyarrow"
+    return is_frame(data) and hasattr(data, "__array__") and name_package(data) != "pyarrow"
 
 
 def _is_table(data: Any) -> bool:
@@ -182,7 +182,7 @@ def _is_table(data: Any) -> bool:
 
 
 def _is_stored_array(data: Any) -> bool:
-    return package_of(data) in ("zarr", "h5py")
+    return name_package(data) in ("zarr", "h5py")
 
 
 def _is_array(data: Any) -> bool:
@@ -200,7 +200,7 @@ def _is_iterable(data: Any) -> bool:
 def _open_file(data: Any, query: Query) -> list[Partition]:
     """Find the files of paths."""
     entries = [data] if _is_path(data) else data
-    files = [file for entry in entries for file in found_files(path_of(entry), is_known)]
+    files = [file for entry in entries for file in find_files(require_text_path(entry), is_known)]
     return [open_file(file, query) for file in files]
 
 
@@ -216,7 +216,7 @@ def _refuse_open_file(data: Any, query: Query) -> list[Partition]:
 def _open_table(data: Any, query: Query) -> list[Partition]:
     """Return the partition that a table in memory is."""
     if is_pandas(data):
-        data = stream_of(data).read_all()
+        data = open_stream(data).read_all()
     return [TablePartition(data, query)]
 
 
@@ -243,7 +243,7 @@ OPENERS = [
     Opener(_is_path, _open_file),
     Opener(_is_list_of_paths, _open_file),
     Opener(_is_open_file, _refuse_open_file),
-    Opener(_is_dataset, dataset_partitions),
+    Opener(_is_dataset, split_dataset),
     Opener(_is_lazy, lambda data, query: _open_table(data.collect(), query)),
     Opener(_is_frame_in_memory, _open_table, is_chunked=False),
     Opener(_is_table, _open_table),

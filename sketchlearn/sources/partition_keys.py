@@ -13,24 +13,24 @@ Key = int | float | str | None
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
-def partition_keys(path: str) -> dict[str, Key]:
+def parse_keys(path: str) -> dict[str, Key]:
     """Return the values of the columns that the folders of a file are called by."""
     folders = re.split(r"[/\\]", path)[:-1]
     pairs = (folder.split("=", 1) for folder in folders if "=" in folder)
     return {unquote(key): _value(unquote(text)) for key, text in pairs if key}
 
 
-def keys_schema(keys: dict[str, Key]) -> Any:
+def make_schema(keys: dict[str, Key]) -> Any:
     """Return the schema of such columns."""
     pa = import_optional("pyarrow")
     kinds = {int: pa.int64(), float: pa.float64()}
     return pa.schema([(key, kinds.get(type(keys[key]), pa.string())) for key in keys])
 
 
-def with_keys(batch: Any, keys: dict[str, Key]) -> Any:
+def append_keys(batch: Any, keys: dict[str, Key]) -> Any:
     """Append such columns to a record batch."""
     pa = import_optional("pyarrow")
-    schema = keys_schema(keys)
+    schema = make_schema(keys)
     columns = [pa.array([keys[field.name]] * len(batch), field.type) for field in schema]
     return pa.RecordBatch.from_arrays(
         [*batch.columns, *columns],

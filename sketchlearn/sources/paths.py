@@ -28,7 +28,7 @@ class Entry(NamedTuple):
     member: str | None
 
 
-def found_files(path: str, is_known: Callable[[str], bool]) -> list[Entry]:
+def find_files(path: str, is_known: Callable[[str], bool]) -> list[Entry]:
     """Return the files that a path, a directory or a pattern stands for, in order of their names.
 
     ``path::member`` names an array in each of them.
@@ -131,7 +131,7 @@ def _is_shown(path: str) -> bool:
     return not any(name.startswith((".", "_")) for name in path.split("/"))
 
 
-def path_of(data: Any) -> str:
+def require_text_path(data: Any) -> str:
     """Text of a path.
 
     Raises

@@ -12,22 +12,22 @@ from typing import Any
 
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sources.arrow_columns import (
-    arrow_chunks,
-    arrow_layout,
-    filter_columns,
-    filtered,
+    chunk_batches,
+    filter_batches,
+    find_filter_columns,
+    find_stored_columns,
+    lay_out_columns,
     list_width,
-    stored_columns,
-    without_first,
+    skip_rows,
 )
 from sketchlearn.sources.large_integers import (
     InDoubtError,
-    numbers_of_texts,
+    parse_numbers,
     require_certain,
     require_exact_lines,
 )
 from sketchlearn.sources.optional import import_optional
-from sketchlearn.sources.partition_keys import Key, keys_schema, partition_keys, with_keys
+from sketchlearn.sources.partition_keys import Key, append_keys, make_schema, parse_keys
 from sketchlearn.sources.source import Chunk, Layout, Partition, Query
 from sketchlearn.sources.stored_file import StoredFile
 
@@ -66,7 +66,7 @@ class RecordFilePartition(Partition):
     def __init__(self, file: StoredFile, query: Query) -> None:
         self.name, self._file = file.name, file
         self._query = query
-        self._keys = partition_keys(file.path)
+        self._keys = parse_keys(file.path)
 
     @abstractmethod
     def stored_schema(self) -> Any:
@@ -95,21 +95,23 @@ class RecordFilePartition(Partition):
             return list_width(self._batches([column], None), column, self.name)
 
         schema, keys = self._schema()
-        return arrow_layout(schema, columns, self._query.side.values(), self.name, width, set(keys))
+        return lay_out_columns(
+            schema, columns, self._query.side.values(), self.name, width, set(keys)
+        )
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Partition.read`."""
         asked = (*(layout.names or ()), *self._query.side.values())
-        columns = stored_columns(self._schema()[0], asked)
+        columns = find_stored_columns(self._schema()[0], asked)
         batches = self._batches(columns, self._query.expression)
-        return arrow_chunks(batches, layout, self._query.side, self.name, start)
+        return chunk_batches(batches, layout, self._query.side, self.name, start)
 
     def _schema(self) -> tuple[Any, dict[str, Key]]:
         """Schema with the columns that only the path says, and these."""
         schema = self.stored_schema()
         keys = {key: self._keys[key] for key in self._keys if key not in schema.names}
         return import_optional("pyarrow").schema(
-            [*schema, *keys_schema(keys)], schema.metadata
+            [*schema, *make_schema(keys)], schema.metadata
         ), keys
 
     def _batches(self, columns: list[str], expression: Any) -> Iterator[Any]:
@@ -118,13 +120,13 @@ class RecordFilePartition(Partition):
         What else there is may be of any type, and of another one further on.
         """
         schema, keys = self._schema()
-        others = [] if expression is None else filter_columns(expression, schema)
+        others = [] if expression is None else find_filter_columns(expression, schema)
         names = list(dict.fromkeys([*columns, *others]))
         stored = [name for name in names if name not in keys]
         batches = self.records(stored or schema.names[:1])
         if any(name in keys for name in names):
-            batches = (with_keys(batch, keys) for batch in batches)
-        for batch in filtered(batches, expression):
+            batches = (append_keys(batch, keys) for batch in batches)
+        for batch in filter_batches(batches, expression):
             yield batch.select(columns)
 
 
@@ -203,7 +205,7 @@ class TextPartition(RecordFilePartition):
             types = _widened(types) if self._is_widened else types
             try:
                 with _text_stream(self._file) as text, self.reader(text, types, columns) as reader:
-                    for batch in without_first(reader, n_read):
+                    for batch in skip_rows(reader, n_read):
                         numbers = self.numbers(batch, n_read)
                         require_certain(numbers, self.settled)
                         n_read += len(batch)
@@ -256,7 +258,7 @@ class CsvPartition(TextPartition):
             with _text_stream(self._file) as stream:
                 start = stream.read(SNIFFED_BYTES).decode("utf-8", errors="replace")
             is_known = TABS.search(self._file.ending())
-            self._delimiter = "\t" if is_known else delimiter_of(start)
+            self._delimiter = "\t" if is_known else detect_delimiter(start)
         return super().stored_schema()
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
@@ -274,7 +276,7 @@ class CsvPartition(TextPartition):
         from pyarrow.csv import ConvertOptions
 
         nulls = ConvertOptions().null_values
-        return numbers_of_texts(batch, self.settled, nulls, self.name, first_row)
+        return parse_numbers(batch, self.settled, nulls, self.name, first_row)
 
     def reader(self, stream: Any, types: Any, columns: list[str] | None) -> Any:
         """See `TextPartition.reader`."""
@@ -316,12 +318,12 @@ class JsonLinesPartition(TextPartition):
         return json.open_json(stream, read_options=read, parse_options=parse)
 
 
-def delimiter_of(start: str) -> str:
+def detect_delimiter(start: str) -> str:
     r"""Tell the delimiter of a CSV file by its beginning: the one of the most columns in each row.
 
     Examples
     --------
-    >>> delimiter_of("a;b\n1,5;2,5\n")
+    >>> detect_delimiter("a;b\n1,5;2,5\n")
     ';'
     """
     best, most = ",", 1

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sources.source import Chunk, Partition, RowSource, not_finite
+from sketchlearn.sources.source import Chunk, Partition, RowSource, describe_not_finite
 
 # Strata of a source that are read at most: enough to see data that is sorted.
 MOST_READS = 100
@@ -60,7 +60,7 @@ def sample_systematically(
     ]
 
 
-def spread_rows(
+def draw_rows(
     source: RowSource,
     size: int,
     least: int,
@@ -123,7 +123,8 @@ def _drawn_by(
     for each in chosen:
         partition = source.partitions[each.index]
         try:
-            fitting = _fitting(size, source.layout_of(partition).n_features)
+            fitting = _fitting(size, source.look_up_layout(partition).n_features)
+            reaches_all = each.n_reads >= partition.n_strata()
             own: _Drawn | None = None
             for chunk, keys, factor in source.sample(partition, fitting, each.n_reads, rng):
                 factor *= each.factor
@@ -132,7 +133,7 @@ def _drawn_by(
                 own = _smallest(
                     own, _checked(source, partition, chunk, keys / factor, limit), fitting
                 )
-            is_all &= each.n_reads >= partition.n_strata()
+            is_all &= reaches_all
         except SourceError as error:
             on_error(partition.name, error)
             continue
@@ -166,7 +167,7 @@ def _checked(
     drawn = chunk[candidates]
     rows = np.array(drawn.rows, dtype=np.float64, order="C")
     if not (finite := np.isfinite(rows).all(axis=0)).all():
-        where = not_finite(source.layout.names, int(finite.argmin()))
+        where = describe_not_finite(source.layout.names, int(finite.argmin()))
         raise SourceError(f"{partition.name} contains NaN or infinity in {where}")
     if drawn.weights is not None and not np.isfinite(drawn.weights).all():
         raise SourceError(f"the weights of {partition.name} must be finite")

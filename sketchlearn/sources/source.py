@@ -1,4 +1,4 @@
-"""What rows come from: a source is a sequence of parts, each read in order, a chunk at a time."""
+"""What rows come from: a sequence of partitions, each read in order, a chunk at a time."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Sampled(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns of a part are read, and which features they make.
+    """Which columns of a partition are read, and which features they make.
 
     Parameters
     ----------
@@ -124,6 +124,8 @@ class Partition(ABC):
         of the caller's own code.
     can_be_read_again : bool
         Whether `read` can be called more than once.
+    takes_time : bool
+        Whether reading takes time, so that other rows are better summed meanwhile.
     is_named : bool
         Whether its columns have names, so that `layout` takes the names of features.
     """
@@ -132,14 +134,15 @@ class Partition(ABC):
     is_file: bool = True
     is_named: bool = False
     can_be_read_again: bool = True
+    takes_time: bool = True
 
     @abstractmethod
     def size(self) -> int:
-        """How large it is beside the other parts, in bytes, or rows where that is known."""
+        """How large it is beside the other partitions, in bytes, or rows where that is known."""
 
     @abstractmethod
     def identity(self) -> str:
-        """Tell this part from a changed one; must not read it whole."""
+        """Tell this partition from a changed one; must not read it whole."""
 
     def version(self) -> str:
         """Tell whether it has changed while it was read: also what copies of it do not share."""
@@ -172,7 +175,7 @@ class Partition(ABC):
     def sample(
         self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
     ) -> Iterator[Sampled]:
-        """Yield rows from all over the part, each with a random key.
+        """Yield rows from all over the partition, each with a random key.
 
         Parameters
         ----------
@@ -197,51 +200,51 @@ class RowSource:
 
     Parameters
     ----------
-    parts : sequence of Partition
+    partitions : sequence of Partition
         What is read, one after the other.
     columns : sequence of str or int, optional
-        Columns to read; by default all, which must then be the same in all parts.
+        Columns to read; by default all, which must then be the same in all partitions.
     query : str
         What else was asked of the rows: the filter and the weights.
     """
 
     def __init__(
         self,
-        parts: Sequence[Partition],
+        partitions: Sequence[Partition],
         columns: Sequence[str | int] | None = None,
         query: str = "",
     ) -> None:
-        self.partitions = tuple(parts)
+        self.partitions = tuple(partitions)
         self.query = query
         self.asked = "all" if columns is None else ", ".join(map(str, columns))
         self.columns = None if columns is None else tuple(columns)
         self.weight_exponent = 0
         self._first: tuple[str, Layout] | None = None
-        # Of the features, as the first part that has names says.
+        # Of the features, as the first partition that has names says.
         self._names: tuple[str, ...] | None = None
         self._expected: tuple[int, tuple[str, ...] | None] | None = None
 
     @property
     def can_be_read_again(self) -> bool:
         """Whether it can be read more than once."""
-        return all(part.can_be_read_again for part in self.partitions)
+        return all(partition.can_be_read_again for partition in self.partitions)
 
     @property
     def layout(self) -> Layout:
-        """Columns and features, as the first part has them."""
-        return self._first[1] if self._first else self.layout_of(self.partitions[0])
+        """Columns and features, as the first partition has them."""
+        return self._first[1] if self._first else self.look_up_layout(self.partitions[0])
 
     @property
     def settled_columns(self) -> tuple[str | int, ...] | None:
-        """Columns that are read, once a part was opened."""
+        """Columns that are read, once a partition was opened."""
         return self._first[1].columns if self._first else self.columns
 
     def n_rows(self) -> int | None:
         """How many rows there are, if that is known without reading them."""
         try:
-            counts = [part.n_rows() for part in self.partitions]
+            counts = [partition.n_rows() for partition in self.partitions]
         except Exception:
-            # Whatever is wrong with a part is said when it is read.
+            # Whatever is wrong with a partition is said when it is read.
             return None
         known = [count for count in counts if count is not None]
         return sum(known) if len(known) == len(counts) else None
@@ -254,8 +257,8 @@ class RowSource:
         self._expected = n_features, None if names is None else tuple(names)
         self._first = self._names = None
 
-    def read(self, part: Partition, start: int = 0) -> Iterator[Chunk]:
-        """Yield a part's rows from the `start`-th on.
+    def read(self, partition: Partition, start: int = 0) -> Iterator[Chunk]:
+        """Yield a partition's rows from the `start`-th on.
 
         Raises
         ------
@@ -263,18 +266,18 @@ class RowSource:
             If it is a file that cannot be read, does not hold the features of the others, or
             changes meanwhile.
         """
-        with _errors_named(part):
-            before = part.version() if part.is_file else None
+        with _errors_named(partition):
+            before = partition.version() if partition.is_file else None
             at = start
-            for chunk in part.read(self.layout_of(part), start):
-                require_exact_rows(chunk.rows, part.name, at)
+            for chunk in partition.read(self.look_up_layout(partition), start):
+                require_exact_rows(chunk.rows, partition.name, at)
                 at += len(chunk)
                 yield self._divided(chunk)
-            if before is not None and part.version() != before:
-                raise SourceError(f"{part.name} has changed while it was read; read it again")
+            if before is not None and partition.version() != before:
+                raise SourceError(f"{partition.name} has changed while it was read; read it again")
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the rows of all parts in order, a bounded number at once.
+        """Yield the rows of all partitions in order, a bounded number at once.
 
         Yields
         ------
@@ -284,31 +287,31 @@ class RowSource:
         Raises
         ------
         SourceError
-            If a part cannot be read, holds other features, or an entry that is not finite; it
-            names the part, the row and the column.
+            If a partition cannot be read, holds other features, or an entry that is not finite; it
+            names the partition, the row and the column.
         """
-        for part in self.partitions:
+        for partition in self.partitions:
             row = 0
-            for chunk in self.read(part):
+            for chunk in self.read(partition):
                 chunk = replace(chunk, rows=_floats(chunk.rows))
                 finite = np.isfinite(chunk.rows)
                 if not finite.all():
                     i, j = np.argwhere(~finite)[0]
                     names = self.layout.names
                     raise SourceError(
-                        f"{part.name} contains {chunk.rows[i, j]} at row {row + i}, "
-                        f"{not_finite(names, j)}"
+                        f"{partition.name} contains {chunk.rows[i, j]} at row {row + i}, "
+                        f"{describe_not_finite(names, j)}"
                     )
                 row += len(chunk)
                 yield chunk
 
     def sample(
-        self, part: Partition, size: int, n_reads: int, rng: np.random.Generator
+        self, partition: Partition, size: int, n_reads: int, rng: np.random.Generator
     ) -> Iterator[Sampled]:
-        """Yield rows of a part, see `Partition.sample`; errors as `read`."""
-        with _errors_named(part):
-            for sampled in part.sample(self.layout_of(part), size, n_reads, rng):
-                require_exact_rows(sampled.chunk.rows, f"a sample of {part.name}", 0)
+        """Yield rows of a partition, see `Partition.sample`; errors as `read`."""
+        with _errors_named(partition):
+            for sampled in partition.sample(self.look_up_layout(partition), size, n_reads, rng):
+                require_exact_rows(sampled.chunk.rows, f"a sample of {partition.name}", 0)
                 yield sampled._replace(chunk=self._divided(sampled.chunk))
 
     def _divided(self, chunk: Chunk) -> Chunk:
@@ -320,8 +323,8 @@ class RowSource:
         """Read the columns that an earlier pass over this source has settled on."""
         self.columns = None if columns is None else tuple(columns)
 
-    def layout_of(self, part: Partition) -> Layout:
-        """Look up a part's columns; they must make the same features in all parts.
+    def look_up_layout(self, partition: Partition) -> Layout:
+        """Look up a partition's columns; they must make the same features in all partitions.
 
         Columns with names are found by these, in any order and among others; columns without are
         taken as they come.
@@ -329,19 +332,19 @@ class RowSource:
         Raises
         ------
         SourceError
-            If the part cannot be opened, lacks columns, or they are no numbers.
+            If the partition cannot be opened, lacks columns, or they are no numbers.
         """
-        with _errors_named(part):
-            layout = self._named_layout(part)
+        with _errors_named(partition):
+            layout = self._named_layout(partition)
         n_features, _ = self._wanted() or (layout.n_features, None)
         if layout.n_features != n_features:
             other = f"{self._first[0]} has" if self._first else "the sketcher is expecting"
             raise SourceError(
-                f"{part.name} has {layout.n_features} features, but {other} {n_features} features"
-                f"{'' if self._first else ' as input'}"
+                f"{partition.name} has {layout.n_features} features, but {other} {n_features} "
+                f"features{'' if self._first else ' as input'}"
             )
         if self._first is None:
-            self._first = part.name, layout
+            self._first = partition.name, layout
         self._names = self._names or layout.names
         return layout
 
@@ -352,23 +355,23 @@ class RowSource:
         _, expected = self._expected or (0, None)
         return self._first[1].n_features, expected or self._names
 
-    def _named_layout(self, part: Partition) -> Layout:
+    def _named_layout(self, partition: Partition) -> Layout:
         """Look up the columns that were chosen, the wanted features among them by their names."""
         _, names = self._wanted() or (0, None)
-        if names is not None and part.is_named and (self._first or self.columns is None):
-            return part.layout(names)
-        layout = part.layout(self.columns)
+        if names is not None and partition.is_named and (self._first or self.columns is None):
+            return partition.layout(names)
+        layout = partition.layout(self.columns)
         if names is None or layout.names is None or layout.names == names:
             return layout
         if missing := [name for name in names if name not in layout.names]:
             raise SourceError(
-                f"the features of {part.name} are {', '.join(layout.names)}, without "
+                f"the features of {partition.name} are {', '.join(layout.names)}, without "
                 f"{', '.join(missing)}, which the sketcher was fitted on"
             )
-        return part.layout(names)
+        return partition.layout(names)
 
 
-def not_finite(names: Sequence[str] | None, column: int) -> str:
+def describe_not_finite(names: Sequence[str] | None, column: int) -> str:
     """Name a column with an entry that is not finite, and say what to do about it."""
     if names is None:
         return f"column {column}; {advise_on_missing()}"
@@ -398,23 +401,23 @@ def require_exact_rows(rows: np.ndarray, name: str, first_row: int) -> None:
         raise SourceError(str(error)) from None
 
 
-def chunk_rows(n_features: int) -> int:
+def count_chunk_rows(n_features: int) -> int:
     """How many rows of float64 make a chunk."""
     rows = CHUNK_BYTES // (8 * n_features * ROWS_QUANTUM) * ROWS_QUANTUM
     return int(min(max(rows, ROWS_QUANTUM), MOST_CHUNK_ROWS))
 
 
 @contextmanager
-def _errors_named(part: Partition) -> Iterator[None]:
+def _errors_named(partition: Partition) -> Iterator[None]:
     """Name the file in whatever goes wrong with it."""
     try:
         yield
     except (SourceError, ImportError, MemoryError):
         raise
     except Exception as error:
-        if not part.is_file:
+        if not partition.is_file:
             raise
-        raise SourceError(f"cannot read {part.name}: {error}") from error
+        raise SourceError(f"cannot read {partition.name}: {error}") from error
 
 
 def _floats(rows: np.ndarray) -> np.ndarray:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sources.array_files import only_rows
+from sketchlearn.sources.array_files import choose_array
 from sketchlearn.sources.arrays import ArrayPartition, require_rows, selected
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.sampling import sample_systematically
-from sketchlearn.sources.source import IDENTIFYING_ROWS, Chunk, Layout, Sampled, chunk_rows
+from sketchlearn.sources.source import IDENTIFYING_ROWS, Chunk, Layout, Sampled, count_chunk_rows
 from sketchlearn.sources.stored_file import StoredFile
 
 
@@ -48,14 +48,14 @@ class StoredPartition(ArrayPartition):
     def n_strata(self) -> int:
         """Stored chunks, or several of small ones."""
         with self._opened() as array:
-            return -(-array.shape[0] // _stored_rows(array, chunk_rows(array.shape[1])))
+            return -(-array.shape[0] // _stored_rows(array, count_chunk_rows(array.shape[1])))
 
     def sample(
         self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
     ) -> Iterator[Sampled]:
         """Yield the rows of some stored chunks."""
         with self._opened() as array:
-            n, step = array.shape[0], _stored_rows(array, chunk_rows(array.shape[1]))
+            n, step = array.shape[0], _stored_rows(array, count_chunk_rows(array.shape[1]))
             sizes = [min(step, n - at) for at in range(0, n, step)]
             for pick in sample_systematically(sizes, n_reads, rng):
                 rows = np.asarray(array[pick.index * step : (pick.index + 1) * step])
@@ -150,7 +150,7 @@ class OpenArrayPartition(StoredPartition):
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
-        """It is open."""
+        """Yield the array; the caller owns it."""
         yield self._array
 
 
@@ -164,7 +164,7 @@ def _member_of(group: Any, name: str | None, path: str) -> Any:
     """Find an array in a group, by its name or as the only one of rows."""
     if name is None:
         arrays = _arrays_in(group)
-        return arrays[only_rows(path, {n: (a.shape, a.dtype) for n, a in arrays.items()})]
+        return arrays[choose_array(path, {n: (a.shape, a.dtype) for n, a in arrays.items()})]
     member = _followed(group, name) if hasattr(group, "keys") else None
     if hasattr(member, "keys"):
         return _member_of(member, None, f"{path}::{name}")

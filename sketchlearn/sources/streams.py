@@ -38,7 +38,7 @@ class StreamPartition(Partition):
         """Turn pieces into chunks of rows, the first `start` rows left out."""
 
     def size(self) -> int:
-        """One: it is the only part."""
+        """One: it is the only partition."""
         return 1
 
     @final

@@ -9,7 +9,7 @@ from sklearn.mixture import GaussianMixture
 from datasets.mixed import MIXED
 from datasets.synthetic import FIRST_REPORTED_SEED
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher
-from sketchlearn.sketching.tuning import value_distances
+from sketchlearn.sketching.tuning import measure_value_distances
 
 N_FITTED = 4000
 
@@ -131,10 +131,10 @@ def test_distances_between_values():
             np.where(rng.random(500) < 0.7, 0.0, rng.normal(size=500)),
         ]
     )
-    distances = value_distances(rows, np.full(500, 1 / 500))
+    distances = measure_value_distances(rows, np.full(500, 1 / 500))
     np.testing.assert_array_equal(distances[:4], [1.0, 3.0, 0.0, 0.0])
     assert distances[4] < 0.05
     # Rows without weight count for nothing.
     shares = (rows[:, 1] > 0.0) / np.sum(rows[:, 1] > 0.0)
     rows[0, 1] = -10.0
-    assert value_distances(rows, shares)[1] == 3.0
+    assert measure_value_distances(rows, shares)[1] == 3.0

@@ -38,8 +38,8 @@ def read_note_1(arrays, metadata):
 @pytest.fixture(scope="module")
 def notes():
     """A file of each version; the reader of the second comes after the first was written."""
-    first = NOTE.lay_out({}, {"value": "2.5"}, version=1)
-    second = NOTE.lay_out({"values": np.array([2.5, 3.5])}, {})
+    first = NOTE.encode({}, {"value": "2.5"}, version=1)
+    second = NOTE.encode({"values": np.array([2.5, 3.5])}, {})
     with pytest.raises(NoteError, match=r"format version 2 .* reads version 1"):
         NOTE.decode(second)
 
@@ -53,7 +53,7 @@ def notes():
 def test_a_version_is_read_by_its_own_reader(notes):
     assert NOTE.decode(notes[1]) == [2.5]
     assert NOTE.decode(notes[2]) == [2.5, 3.5]
-    third = NOTE.lay_out({}, {}, version=3)
+    third = NOTE.encode({}, {}, version=3)
     with pytest.raises(NoteError, match=r"format version 3 .* reads version 1, 2"):
         NOTE.decode(third)
 

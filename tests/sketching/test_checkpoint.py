@@ -204,7 +204,7 @@ class TestBadFiles:
             ),
             "current": progress.current.feature_sum,
         }
-        old = CHECKPOINT_FILE.lay_out(arrays, {"state": json.dumps(state)}, version=1)
+        old = CHECKPOINT_FILE.encode(arrays, {"state": json.dumps(state)}, version=1)
         checkpoint.path.write_bytes(old)
         assert checkpoint.load() == progress
         assert SKETCHER.sketch(folder, checkpoint=checkpoint) == WHOLE

@@ -7,7 +7,7 @@ from sketchlearn import CompressiveKMeans, Sketcher
 from sketchlearn.decoders import is_unbounded
 from sketchlearn.sketching.pilot import (
     CANDIDATES_A_ROW,
-    columns_pilot_size,
+    count_pilot_rows_for_columns,
     draw_pilot,
     shares_values,
 )
@@ -130,17 +130,17 @@ def test_where_columns_are_told_apart_the_pilot_grows_with_the_parameters():
         assert len(sketcher.fit(X).pilot_) == size
         assert len(sketcher.set_params(scale="auto").fit(X).pilot_) == 5000
     # Up to 32 MiB.
-    assert columns_pilot_size(np.empty((1_000_000, 512)), 10, rng) == 2**25 // (8 * 512)
-    assert columns_pilot_size(np.empty((1_000_000, 2048)), 10, rng) == 5000
+    assert count_pilot_rows_for_columns(np.empty((1_000_000, 512)), 10, rng) == 2**25 // (8 * 512)
+    assert count_pilot_rows_for_columns(np.empty((1_000_000, 2048)), 10, rng) == 5000
 
 
 def test_and_where_many_rows_share_a_value():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((40_000, 3))
     X[:, 1] = rng.random(40_000) < 0.01
-    assert columns_pilot_size(X, 4, rng) == 20_000
+    assert count_pilot_rows_for_columns(X, 4, rng) == 20_000
     X[:, 1] = 1.0
-    assert columns_pilot_size(X, 4, rng) == 5000
+    assert count_pilot_rows_for_columns(X, 4, rng) == 5000
 
 
 def test_shared_values_are_of_several_rows_whether_weighted_or_repeated():

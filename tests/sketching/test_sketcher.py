@@ -20,7 +20,7 @@ from sketchlearn.frequencies import FoldedGaussianRadius
 from sketchlearn.sketches.fixed_point import sum_with_squares
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher, n_principal, pilot_size
-from sketchlearn.sketching.tuning import frequency_count
+from sketchlearn.sketching.tuning import resolve_frequency_count
 
 N = 700
 
@@ -323,9 +323,9 @@ class TestFit:
     @pytest.mark.parametrize("k", [1, 2, 10, 40, 64, 500])
     def test_the_automatic_number_suffices_for_what_is_decoded(self, d, k):
         n_parameters = k * (n_principal(d, k) + 2)
-        assert 2 * frequency_count("auto", k, d) >= 1.3 * n_parameters
+        assert 2 * resolve_frequency_count("auto", k, d) >= 1.3 * n_parameters
         # And costs no more than ten numbers a parameter, or 5,000 frequencies, whichever is more.
-        assert frequency_count("auto", k, d) <= max(5 * n_parameters, 5000)
+        assert resolve_frequency_count("auto", k, d) <= max(5 * n_parameters, 5000)
 
     def test_an_explicit_scale_is_taken_as_it_is(self):
         X = blobs()

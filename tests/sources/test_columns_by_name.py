@@ -13,7 +13,7 @@ import pytest
 
 from sketchlearn import CompressiveKMeans, Sketcher, SourceError, open_source
 from sketchlearn.sources import source
-from sketchlearn.sources.frames import readable_rows
+from sketchlearn.sources.frames import make_readable
 
 N = 3000
 X = np.random.default_rng(0).normal(size=(N, 3))
@@ -258,7 +258,7 @@ class TestLists:
         assert list(fitted.feature_names_in_) == ["a", "v[0]", "v[1]", "v[2]", "v[3]"]
         assert fitted.operator_.fingerprint == self.SKETCHER.operator_.fingerprint
         assert fitted.sketch(frame) == self.SKETCHER.sketch(self.ROWS)
-        assert type(readable_rows(frame)) is type(frame)
+        assert type(make_readable(frame)) is type(frame)
         assert self.SKETCHER.sketch(iter([frame, frame])).n_samples == 2 * N
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from sketchlearn import Sketcher, SourceError, open_source
-from sketchlearn.sources.record_files import BLOCK_BYTES, delimiter_of
+from sketchlearn.sources.record_files import BLOCK_BYTES, detect_delimiter
 
 N = 4000
 X = np.random.default_rng(0).normal(size=(N, 3)).round(6)
@@ -63,7 +63,7 @@ class TestDelimiters:
         ],
     )
     def test_by_the_beginning(self, start, delimiter):
-        assert delimiter_of(start) == delimiter
+        assert detect_delimiter(start) == delimiter
 
     def test_decimal_commas_are_refused_rather_than_misread(self, tmp_path):
         path = tmp_path / "x.csv"
