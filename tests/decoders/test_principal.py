@@ -1,5 +1,7 @@
 """Wide data: what is decoded along a few axes is what the sketch says, and what k-means finds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted import largest_distance, operator_of

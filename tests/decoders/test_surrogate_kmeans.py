@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from planted import gaussian_clusters, largest_distance, operator_of
+from planted import dense_operator, gaussian_clusters, largest_distance, operator_of
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
