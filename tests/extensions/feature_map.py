@@ -5,6 +5,10 @@ import numpy as np
 from sketchlearn.features import FeatureMap
 
 ONE, STEP = 2**20, 2**17
+COSINES = np.cos(2 * np.pi * (np.arange(2**16) + 0.5) / 2**16)
+ROUNDED = np.rint(COSINES * (ONE / STEP)) * (STEP / ONE)
+# What rounded cosines answer with to a cosine, on average over the dither.
+GAIN = 2.0 * np.mean(ROUNDED * COSINES)
 
 
 class CoarseWaves(FeatureMap, kind="coarse-waves"):
@@ -15,8 +19,7 @@ class CoarseWaves(FeatureMap, kind="coarse-waves"):
     """
 
     unit = 1.0 / ONE
-    # That of a wave and of two rounding errors.
-    power = 1.0 + (STEP / ONE) ** 2 / 6
+    power = 2.0 * np.mean(ROUNDED**2) / GAIN**2
 
     def __init__(self, dither):
         self.dither = np.array(dither, float)
@@ -38,4 +41,4 @@ class CoarseWaves(FeatureMap, kind="coarse-waves"):
         return weight_units
 
     def estimate(self, features):
-        return np.exp(-2j * np.pi * self.dither) * super().estimate(features)
+        return np.exp(-2j * np.pi * self.dither) / GAIN * super().estimate(features)
