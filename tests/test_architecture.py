@@ -28,8 +28,8 @@ ROOMS = {
     "_registry": set(),
     "_threads": set(),
     "_validation": {"exceptions"},
-    "files": COMMON,
-    "sources": {"files"} | COMMON,
+    "files": {"sources"} | COMMON,
+    "sources": {"exceptions"},
     "optim": {"_kernels"} | COMMON,
     "linear_maps": {"_kernels"} | COMMON,
     "features": {"_kernels", "linear_maps"} | COMMON,
@@ -41,7 +41,7 @@ ROOMS = {
     "model_selection": BELOW_DECODERS | {"decoders"} | COMMON,
     "synthesis": BELOW_DECODERS | {"decoders"} | COMMON,
     "estimators": BELOW_DECODERS | {"decoders"} | COMMON,
-    "factorization": {"_kernels", "files"} | COMMON,
+    "factorization": {"_kernels", "files", "sources"} | COMMON,
     "distributed": BELOW_SKETCHES | {"sketches", "sketching", "sources"} | COMMON,
     "cli": BELOW_DECODERS
     | {"decoders", "distributed", "estimators", "model_selection", "synthesis", "__init__"}

@@ -48,7 +48,7 @@ class AtomFamily(ABC):
 
     @property
     def common_log_envelope(self) -> np.ndarray | float:
-        """Part (m,) of the log-envelope that belongs to all atoms, whatever their shape."""
+        """Partition (m,) of the log-envelope that belongs to all atoms, whatever their shape."""
         return 0.0
 
     @abstractmethod

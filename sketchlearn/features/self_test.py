@@ -37,7 +37,7 @@ def require_right_sums(dtype: Any, is_weighted: bool) -> None:
     rows = ((37 * np.arange(N_ROWS * N_FEATURES) % 251) - 125.0).reshape(N_ROWS, -1) / 64.0
     turns = ((5 * np.arange(N_FEATURES * N_FREQUENCIES) % 31) - 15.0).reshape(N_FEATURES, -1) / 16.0
     weights = (2**20 + 12_345 * np.arange(N_ROWS) % 2**21) if is_weighted else None
-    folder = pack_tiles.stats.cache_path or "nowhere"
+    folder = pack_tiles.taken.stats.cache_path or "nowhere"
     try:
         compiled = _compiled(rows, turns, weights, dtype)
     except (OSError, EOFError, pickle.PickleError) as error:

@@ -16,10 +16,9 @@ from sketchlearn.features import FeatureMap, Waves
 from sketchlearn.files.container import FileKind
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.linear_maps import DenseMap, LinearMap
+from sketchlearn.sketches.sums import Sums
 
-# An operator, sums, and counts.
-StoredSketch = tuple[FrequencyOperator, np.ndarray, tuple[int, ...]]
-SKETCH_FILE: FileKind[StoredSketch] = FileKind("sketch", 1, SketchFormatError)
+SKETCH_FILE: FileKind[tuple[FrequencyOperator, Sums]] = FileKind("sketch", 1, SketchFormatError)
 ARRAYS: dict[str, np.dtype[Any]] = {
     "center": np.dtype(np.float64),
     "covariance": np.dtype(np.float64),
@@ -35,13 +34,15 @@ DENSE = "dense"
 LONGEST_COUNT = 37
 
 
-def encoded(operator: FrequencyOperator, feature_sum: np.ndarray, counts: tuple[int, ...]) -> bytes:
-    """Return a sketch's operator, sums and counts as the bytes of a safetensors file."""
-    return SKETCH_FILE.laid_out(_arrays(operator, feature_sum), _metadata(operator, counts))
+def encode_sketch(operator: FrequencyOperator, sums: Sums) -> bytes:
+    """Return a sketch's operator and sums as the bytes of a safetensors file."""
+    return SKETCH_FILE.laid_out(_arrays(operator, sums.feature_sum), _metadata(operator, sums))
 
 
 @SKETCH_FILE.reads(1)
-def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSketch:
+def _read_1(
+    arrays: dict[str, np.ndarray], metadata: dict[str, str]
+) -> tuple[FrequencyOperator, Sums]:
     """Return what a file of version 1 holds."""
     is_plain = metadata.get("operator") == DENSE and "features" not in metadata
     linear_map: LinearMap
@@ -62,17 +63,18 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSk
         features,
         double_phases=metadata["double_phases"] == "1",
     )
-    counts = tuple(_count(metadata[name], name) for name in COUNTS)
+    counts = (_count(metadata[name], name) for name in COUNTS)
+    sums = Sums(arrays["feature_sum"].astype(np.int64), *counts)
     if operator.fingerprint != metadata.get("fingerprint"):
         raise SketchFormatError(
             f"the operator's fingerprint is {operator.fingerprint} where the file says "
             f"{metadata.get('fingerprint', '')[:40]}"
         )
-    expected = _metadata(operator, counts)
+    expected = _metadata(operator, sums)
     said = {name: metadata[name] for name in metadata if name not in SKETCH_FILE.own_names}
     if said != expected or {*arrays} != {*_arrays(operator, arrays["feature_sum"])}:
         raise SketchFormatError("the sketch's metadata is not in canonical form")
-    return operator, arrays["feature_sum"].astype(np.int64), counts
+    return operator, sums
 
 
 def _member(kinds: dict[str, Any], metadata: dict[str, str], name: str) -> Any:
@@ -110,15 +112,15 @@ def _arrays(operator: FrequencyOperator, feature_sum: np.ndarray) -> dict[str, n
     return {**arrays, "feature_sum": feature_sum}
 
 
-def _metadata(operator: FrequencyOperator, counts: tuple[int, ...]) -> dict[str, str]:
-    """What a sketch's header says beside what every file's does."""
+def _metadata(operator: FrequencyOperator, sums: Sums) -> dict[str, str]:
+    """Return what a sketch's header says beside what every file's does."""
     return {
         "operator": operator.linear_map.kind,
         **({} if operator.is_plain else {"features": operator.features.kind}),
         "scale": operator.scale.hex(),
         "double_phases": str(int(operator.double_phases)),
         "fingerprint": operator.fingerprint,
-        **dict(zip(COUNTS, map(str, counts), strict=True)),
+        **dict(zip(COUNTS, map(str, sums.counts), strict=True)),
     }
 
 

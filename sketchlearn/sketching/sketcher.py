@@ -12,21 +12,15 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sketchlearn._threads import OneThread
-from sketchlearn._validation import (
-    RandomState,
-    check_count,
-    check_sample_weight,
-    draw_seed,
-    thread_count,
-)
+from sketchlearn._validation import RandomState, check_count, draw_seed, thread_count
 from sketchlearn.features import Waves
 from sketchlearn.features.accumulator import largest_reach
 from sketchlearn.frequencies import FrequencyOperator, RadiusLaw, resolve_radius_law
-from sketchlearn.sketches.fixed_point import fixed_weights, weight_exponent
+from sketchlearn.sketches.fixed_point import choose_exponent, require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching.accumulation import bad_row
 from sketchlearn.sketching.checkpoint import Checkpoint
-from sketchlearn.sketching.passes import OnProgress, sketch_of, sketch_source
+from sketchlearn.sketching.passes import OnProgress, sketch_source, source_of_rows
 from sketchlearn.sketching.pilot import (
     DEFAULT_N_CLUSTERS,
     candidates,
@@ -40,14 +34,15 @@ from sketchlearn.sketching.tuning import (
     chosen_operator,
     frequency_count,
 )
-from sketchlearn.sources.arrays import MemoryPart
 from sketchlearn.sources.error_handling import OnError, error_handler
 from sketchlearn.sources.frames import readable_rows, rows_as_fitted
 from sketchlearn.sources.opening import is_source, open_source, weight_column
-from sketchlearn.sources.source import RowSource
+from sketchlearn.sources.weights import check_sample_weight
 
 # Rows that `transform` works on at once.
 TRANSFORM_ROWS = 1024
+# What is known of the pilot's rows, where they are kept.
+PILOT = ("pilot_", "pilot_weight_", "pilot_inclusion_probability_")
 
 
 class Sketcher(TransformerMixin, BaseEstimator):
@@ -103,9 +98,10 @@ class Sketcher(TransformerMixin, BaseEstimator):
     pilot_ : ndarray of shape (n_pilot, n_features) or None
         The pilot's rows, float64.
     pilot_weight_ : ndarray of shape (n_pilot,) or None
-        What each stands for: its weight over its chance, scaled to the mean weight of a row.
-    pilot_chance_ : ndarray of shape (n_pilot,) or None
-        The chance that each had to be in the pilot.
+        What each stands for: its weight over its inclusion probability, scaled to the mean weight
+        of a row.
+    pilot_inclusion_probability_ : ndarray of shape (n_pilot,) or None
+        How probable it was that each came into the pilot.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -170,7 +166,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
         )
         sketcher.n_features_in_ = operator.n_features
         sketcher._adopt(operator)
-        sketcher.pilot_ = sketcher.pilot_weight_ = sketcher.pilot_chance_ = None
+        for name in PILOT:
+            setattr(sketcher, name, None)
         return sketcher
 
     def fit(
@@ -216,7 +213,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
                 )
             check_choices(self.n_frequencies, self.n_clusters, self.scale, self.radius_law)
             check_kinds(self.linear_map, self.features, self.backend)
-            rows, weights, share = candidates(source, self.n_clusters, seed, handler)
+            drawn, share = candidates(source, self.n_clusters, seed, handler)
+            rows, weights = drawn.rows, drawn.weights
             layout = source.layout
             self.n_features_in_ = layout.n_features
             self.__dict__.pop("feature_names_in_", None)
@@ -294,10 +292,9 @@ class Sketcher(TransformerMixin, BaseEstimator):
         else:
             X = self._validate(X)
             weights = check_sample_weight(sample_weight, len(X))
-            units = None if weights is None else fixed_weights(weights)
-            if not progress and checkpoint is None:
-                return self.named(sketch_of(self.operator_, X, units, n_threads))
-            source = RowSource([MemoryPart(X, weights)])
+            if weights is not None:
+                require_fixed_point(weights)
+            source = source_of_rows(X, weights)
         source.expect(self.operator_.n_features, getattr(self, "feature_names_in_", None))
         sketch = sketch_source(self.operator_, source, n_threads, checkpoint, progress, handler)
         return self.named(sketch)
@@ -358,12 +355,12 @@ class Sketcher(TransformerMixin, BaseEstimator):
         exponent = 0
         if weights is not None:
             # So that no sum of weights overflows, and a common factor changes nothing.
-            exponent = weight_exponent(weights)
+            exponent = choose_exponent(weights)
             weights = np.ldexp(weights, -exponent)
         size = pilot_size(k)
         if isinstance(self.scale, str) and self.scale == "columns":
             size = columns_pilot_size(X, k, look_rng)
-        rows, row_weights, chances = draw_pilot(X, weights, size, pilot_rng)
+        rows, row_weights, probabilities = draw_pilot(X, weights, size, pilot_rng)
         seeds = kmeans_seed, operator_seed
         kinds = {
             "linear_map": self.linear_map, "features": self.features, "backend": self.backend
@@ -374,7 +371,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         self._adopt(operator)
         self.pilot_ = rows if self.keep_pilot else None
         self.pilot_weight_ = np.ldexp(row_weights, exponent) if self.keep_pilot else None
-        self.pilot_chance_ = share * chances if self.keep_pilot else None
+        self.pilot_inclusion_probability_ = share * probabilities if self.keep_pilot else None
 
     def _waves(self, X: np.ndarray, first: int = 0) -> np.ndarray:
         """Waves (n, n_frequencies) of validated rows, which errors count from ``first`` on."""
@@ -418,7 +415,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
         """What a pickle holds: all but the pilot's rows, which must not travel unasked."""
         state = dict(super().__getstate__())
         if "pilot_" in state:
-            state["pilot_"] = state["pilot_weight_"] = state["pilot_chance_"] = None
+            for name in PILOT:
+                state[name] = None
         return state
 
     def __sklearn_tags__(self) -> Any:

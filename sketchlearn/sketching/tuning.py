@@ -6,9 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics.pairwise import euclidean_distances
 
 from sketchlearn._validation import check_count, check_positive
 from sketchlearn.features import FeatureMap
@@ -230,6 +228,8 @@ def cluster_scale(
     variance = model.inertia_ / (n * d) * n / (n - k)
     scale = float(np.sqrt(variance))
     if np.isfinite(farthest_apart) and k > 1:
+        from sklearn.metrics.pairwise import euclidean_distances
+
         gaps = np.sort(euclidean_distances(model.cluster_centers_), axis=1)[:, 1]
         scale = max(scale, float(np.median(gaps)) / (farthest_apart * np.sqrt(d)))
     # A single row far away widens the whole, and says nothing about the others.
@@ -255,8 +255,10 @@ def typical_spreads(rows: np.ndarray, shares: np.ndarray, default: np.ndarray) -
     return spreads
 
 
-def _kmeans(rows: np.ndarray, weights: np.ndarray, n_clusters: int, seed: int) -> KMeans:
-    """A quick k-means of the pilot."""
+def _kmeans(rows: np.ndarray, weights: np.ndarray, n_clusters: int, seed: int) -> Any:
+    """Run a quick k-means of the pilot; imported here, as those who only sketch need none."""
+    from sklearn.cluster import KMeans
+
     model = KMeans(n_clusters, n_init=1, max_iter=30, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

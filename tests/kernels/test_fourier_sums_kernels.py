@@ -267,7 +267,7 @@ def test_kernels_are_compiled_where_no_cache_can_be_written(tmp_path):
     root, nowhere = copied_package(tmp_path), os.devnull
     (root / "sketchlearn" / "_kernels" / "__pycache__").touch()  # A file, so no folder.
     places = {"HOME": nowhere, "XDG_CACHE_HOME": nowhere, "NUMBA_CACHE_DIR": nowhere}
-    program = ADD_ROWS + "print(add_tiles.stats.cache_path)"
+    program = ADD_ROWS + "print(add_tiles.taken.stats.cache_path)"
     assert printed_by(program, root=root, **places).splitlines()[1] == "None"
 
 

@@ -17,8 +17,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sketchlearn.features.backends import DenseAccumulator
 from sketchlearn.frequencies import FoldedGaussianRadius
+from sketchlearn.sketches.fixed_point import sum_with_squares
 from sketchlearn.sketches.sketch import Sketch
-from sketchlearn.sketching import Sketcher, accumulation, n_principal, pilot_size
+from sketchlearn.sketching import Sketcher, n_principal, pilot_size
 from sketchlearn.sketching.tuning import frequency_count
 
 N = 700
@@ -516,7 +517,7 @@ def test_an_interrupt_stops_soon_and_leaves_the_sketcher_usable(n_jobs, monkeypa
 
 def test_total_and_square_of_weights_are_exact():
     units = np.random.default_rng(0).integers(0, 2**40, size=5000, endpoint=True)
-    total, square = accumulation.total_and_square(units)
+    total, square = sum_with_squares(units)
     assert total == sum(int(u) for u in units)
     assert square == sum(int(u) ** 2 for u in units)
 
