@@ -13,6 +13,7 @@ from sketchlearn import CompressiveKMeans, Sketch, Sketcher, compare
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
 from sketchlearn.features import FeatureMap
 from sketchlearn.features.backends import backends
+from sketchlearn.sketches import Sums
 
 M = 12
 each_kind = pytest.mark.parametrize("kind", FEATURE_KINDS)
@@ -142,10 +143,10 @@ def test_sums_beyond_the_bounds_are_no_sketch(linear_map, features, rng):
     sums = sketch.feature_sum.copy()
     for extreme in (largest, -largest):
         sums[0, 0] = extreme
-        Sketch(op, sums, *counts)
+        Sketch(op, Sums(sums, *counts))
         sums[0, 0] = extreme + np.sign(extreme)
         with pytest.raises(ValueError, match="no rows have these sums"):
-            Sketch(op, sums, *counts)
+            Sketch(op, Sums(sums, *counts))
 
 
 @each_pair
