@@ -32,7 +32,7 @@ def altered(data, *, arrays=(), state=(), **metadata):
     own_metadata.update(metadata)
     if state:
         own_metadata["state"] = json.dumps({**json.loads(own_metadata["state"]), **dict(state)})
-    return container.laid_out(
+    return container.lay_out(
         {name: array for name, array in own_arrays.items() if array is not None},
         {name: text for name, text in own_metadata.items() if text is not None},
     )

@@ -26,6 +26,19 @@ class AtomFamily(ABC):
     ----------
     operator : FrequencyOperator
         The frequencies that the sketch was taken with, their centre, scale and box.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> from sketchlearn.atoms import SphericalGaussian
+    >>> X = np.random.default_rng(0).normal(size=(5000, 2))
+    >>> sketch = Sketcher(50, scale=1.0, random_state=0).fit(X).sketch(X)
+    >>> family = SphericalGaussian(sketch.operator)
+    >>> atom = family.sketch(np.zeros((1, 3)))[0]  # At the origin, of variance scale**2.
+    >>> target = np.concatenate([sketch.centered_mean.real, sketch.centered_mean.imag])
+    >>> bool(np.mean((atom - target) ** 2) < 0.001)
+    True
     """
 
     def __init__(self, operator: FrequencyOperator) -> None:

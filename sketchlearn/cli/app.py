@@ -8,7 +8,7 @@ import typer
 
 import sketchlearn
 from sketchlearn.cli import models, predictions, sketches
-from sketchlearn.cli.reporting import reported
+from sketchlearn.cli.reporting import report
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,12 +27,12 @@ for command in (
     sketches.compare,
     models.count,
 ):
-    app.command()(reported(command))
+    app.command()(report(command))
 app.add_typer(fit, name="fit")
-fit.command()(reported(models.kmeans))
-fit.command()(reported(models.gmm))
-app.command()(reported(models.centroids))
-app.command()(reported(predictions.predict))
+fit.command()(report(models.kmeans))
+fit.command()(report(models.gmm))
+app.command()(report(models.centroids))
+app.command()(report(predictions.predict))
 
 
 def _print_version(is_asked: bool) -> None:

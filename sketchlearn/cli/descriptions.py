@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sketchlearn import Sketch
-from sketchlearn.estimators.model_files import MODEL_FILE, StoredModel
-from sketchlearn.files.container import start_of
+from sketchlearn.estimators.persistence import MODEL_FILE, StoredModel
+from sketchlearn.files.container import FileKind
+from sketchlearn.files.registry import read_start
+from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.format import SKETCH_FILE
-from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE
-from sketchlearn.sketching.pass_state import Progress
+from sketchlearn.sketches.sums import Sums
+from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE, StoredPass
 
 
-def described(path: Path) -> dict[str, object]:
+def describe(path: Path) -> dict[str, object]:
     """Say what a sketch's, model's or checkpoint's file holds.
 
     Raises
@@ -26,19 +30,16 @@ def described(path: Path) -> dict[str, object]:
     """
     # Opened once, since it may be a pipe.
     with path.open("rb") as file:
-        start = start_of(file)
+        start = read_start(file)
         status = os.fstat(file.fileno())
         n_bytes = status.st_size if stat.S_ISREG(status.st_mode) else None
-        if start.format == MODEL_FILE.format:
-            kind, values = "model", _of_model(MODEL_FILE.read(file, start))
-        elif start.format == CHECKPOINT_FILE.format:
-            kind, values = "checkpoint", _of_checkpoint(CHECKPOINT_FILE.read(file, start).progress)
-        else:
-            kind, values = "sketch", _sketch(Sketch(*SKETCH_FILE.read(file, start)))
-    return {"kind": kind, "bytes": n_bytes, **values}
+        noun = start.identity.noun if start.identity else ""
+        kind, describe_content = KINDS.get(noun, KINDS[SKETCH_FILE.noun])
+        values = describe_content(kind.read(file, start))
+    return {"kind": kind.noun, "bytes": n_bytes, **values}
 
 
-def _of_model(model: StoredModel) -> dict[str, object]:
+def _describe_model(model: StoredModel) -> dict[str, object]:
     """Describe a model's file."""
     return {
         "estimator": model.estimator,
@@ -46,21 +47,22 @@ def _of_model(model: StoredModel) -> dict[str, object]:
         "fitted": {name: number for name, number in model.numbers.items() if name[0] != "_"},
         "weights": model.arrays["weights_"].tolist(),
         **({"feature_names": model.feature_names} if model.feature_names else {}),
-        **_sketch(model.sketch),
+        **_describe_sketch(model.sketch),
     }
 
 
-def _of_checkpoint(progress: Progress) -> dict[str, object]:
+def _describe_checkpoint(stored: StoredPass) -> dict[str, object]:
     """Describe a checkpoint's file."""
+    progress = stored.progress
     return {
         "rows_read": progress.n_rows,
         "files_finished": progress.partition,
         "left_out": [name for name, _ in progress.skipped],
-        **_sketch(progress.sketch),
+        **_describe_sketch(progress.sketch),
     }
 
 
-def _sketch(sketch: Sketch) -> dict[str, object]:
+def _describe_sketch(sketch: Sketch) -> dict[str, object]:
     """Describe a sketch."""
     operator = sketch.operator
     return {
@@ -76,3 +78,16 @@ def _sketch(sketch: Sketch) -> dict[str, object]:
         "upper": operator.upper.tolist(),
         "fingerprint": sketch.fingerprint,
     }
+
+
+def _describe_stored_sketch(stored: tuple[FrequencyOperator, Sums]) -> dict[str, object]:
+    """Describe a sketch's file."""
+    return _describe_sketch(Sketch(*stored))
+
+
+# By noun; what is none of them is read as a sketch, whose error says so.
+KINDS: dict[str, tuple[FileKind[Any], Callable[[Any], dict[str, object]]]] = {
+    SKETCH_FILE.noun: (SKETCH_FILE, _describe_stored_sketch),
+    MODEL_FILE.noun: (MODEL_FILE, _describe_model),
+    CHECKPOINT_FILE.noun: (CHECKPOINT_FILE, _describe_checkpoint),
+}

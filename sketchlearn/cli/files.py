@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sketchlearn import Sketch, load_model
 from sketchlearn.cli.options import ARRAY_ENDINGS, TABLE_ENDINGS, TEXT_ENDINGS
 from sketchlearn.files.atomic import require_replaceable
-from sketchlearn.files.container import format_of
+from sketchlearn.files.registry import identify_file
 from sketchlearn.sources.source import RowSource
 
 Content = TypeVar("Content")
@@ -20,7 +20,7 @@ Content = TypeVar("Content")
 DATA_ENDINGS = (*TABLE_ENDINGS, *TEXT_ENDINGS, *ARRAY_ENDINGS)
 
 
-def sketch_in(path: Path) -> Sketch:
+def load_sketch(path: Path) -> Sketch:
     """Read a sketch; an error names the file.
 
     Raises
@@ -28,10 +28,10 @@ def sketch_in(path: Path) -> Sketch:
     SketchFormatError, OSError
         As `Sketch.load`.
     """
-    return named(Sketch.load, path)
+    return name_errors(Sketch.load, path)
 
 
-def model_in(path: Path) -> Any:
+def load_estimator(path: Path) -> Any:
     """Read a model; an error names the file.
 
     Raises
@@ -39,10 +39,10 @@ def model_in(path: Path) -> Any:
     ModelFormatError, OSError
         As `load_model`.
     """
-    return named(load_model, path)
+    return name_errors(load_model, path)
 
 
-def named(read: Callable[[Path], Content], path: Path) -> Content:
+def name_errors(read: Callable[[Path], Content], path: Path) -> Content:
     """Read a file; a ValueError names it, as an OSError does by itself."""
     try:
         return read(path)
@@ -50,9 +50,10 @@ def named(read: Callable[[Path], Content], path: Path) -> Content:
         raise type(error)(f"{path}: {error}") from error
 
 
-def has_format(format_: str) -> Callable[[Path], bool]:
-    """Return what tells whether a file is of a format of this library."""
-    return lambda path: format_of(path) == format_
+def is_of_kind(path: Path, noun: str) -> bool:
+    """Whether a file says that it is of a kind of this library's files."""
+    identity = identify_file(path)
+    return identity is not None and identity.noun == noun
 
 
 def require_writable(
@@ -139,10 +140,12 @@ def is_same_file(one: Path, other: Path) -> bool:
 
 def _is_within(output: Path, folder: str) -> bool:
     """Whether a file is, or would be, somewhere in a folder."""
-    return os.path.isdir(folder) and Path(os.path.realpath(folder)) in _resolved(output).parents
+    return (
+        os.path.isdir(folder) and Path(os.path.realpath(folder)) in _resolve_folders(output).parents
+    )
 
 
-def _resolved(output: Path) -> Path:
+def _resolve_folders(output: Path) -> Path:
     """Return a path whose folders are no links; the file itself may be one, or missing."""
     return Path(os.path.realpath(output.parent)) / output.name
 
@@ -150,7 +153,7 @@ def _resolved(output: Path) -> Path:
 def _would_be_read(output: Path, entry: str) -> bool:
     """Whether a directory or a pattern of data stands for a file of this name."""
     if os.path.isdir(entry):
-        inner = _resolved(output).parts[len(Path(os.path.realpath(entry)).parts) :]
+        inner = _resolve_folders(output).parts[len(Path(os.path.realpath(entry)).parts) :]
         is_read = output.name.lower().endswith(DATA_ENDINGS)
         return is_read and _is_within(output, entry) and not any(map(_is_hidden, inner))
     if os.path.exists(entry) or not glob.has_magic(entry):
@@ -159,7 +162,7 @@ def _would_be_read(output: Path, entry: str) -> bool:
     parts = Path(os.path.abspath(entry)).parts
     n_plain = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
     pattern = (*Path(os.path.realpath(Path(*parts[:n_plain]))).parts, *parts[n_plain:])
-    place = _resolved(output)
+    place = _resolve_folders(output)
     folders = [folder for folder in place.parents if _matches(folder.parts, pattern)]
     return _matches(place.parts, pattern) or any(
         _would_be_read(output, str(folder)) for folder in folders

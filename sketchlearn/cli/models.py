@@ -10,12 +10,11 @@ import numpy as np
 import typer
 
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, count_clusters
-from sketchlearn.cli.files import has_format, model_in, require_writable, sketch_in
+from sketchlearn.cli.files import is_of_kind, load_estimator, load_sketch, require_writable
 from sketchlearn.cli.options import AsJson, Force, Output, Seed, SketchFile
 from sketchlearn.cli.printing import print_json, print_rows, print_values
 from sketchlearn.cli.reporting import decode_status, note
-from sketchlearn.cli.signals import told_if_stopped
-from sketchlearn.estimators.model_files import MODEL_FILE
+from sketchlearn.cli.signals import tell_if_stopped
 
 NInit = Annotated[
     int | None,
@@ -91,12 +90,12 @@ def centroids(
       sketchlearn centroids week.model
       sketchlearn centroids week.model --json | jq .centroids
     """
-    estimator = model_in(model)
+    estimator = load_estimator(model)
     is_mixture = isinstance(estimator, CompressiveGaussianMixture)
     places = estimator.means_ if is_mixture else estimator.cluster_centers_
     d = estimator.n_features_in_
     names = list(getattr(estimator, "feature_names_in_", range(d)))
-    deviations = _deviations(estimator) if is_mixture else np.empty((len(places), 0))
+    deviations = _compute_deviations(estimator) if is_mixture else np.empty((len(places), 0))
     if as_json:
         values: dict[str, object] = {
             "feature_names": list(map(str, names)),
@@ -134,9 +133,9 @@ def count(
     \b
       sketchlearn count week.sketch --most 12
     """
-    with told_if_stopped("nothing was counted"), decode_status():
+    with tell_if_stopped("nothing was counted"), decode_status():
         found = count_clusters(
-            sketch_in(sketch),
+            load_sketch(sketch),
             range(1, most + 1),
             covariance_type=covariance.value,
             random_state=seed,
@@ -151,7 +150,7 @@ def count(
     )
 
 
-def _deviations(mixture: CompressiveGaussianMixture) -> np.ndarray:
+def _compute_deviations(mixture: CompressiveGaussianMixture) -> np.ndarray:
     """Return the standard deviations (k, d) of a mixture's components along the features."""
     variances = mixture.covariances_
     if mixture.covariance_type == "full":
@@ -163,8 +162,8 @@ def _deviations(mixture: CompressiveGaussianMixture) -> np.ndarray:
 
 def _fit(model: Any, sketch: Path, output: Path, is_forced: bool) -> None:
     """Fit on a sketch and save."""
-    require_writable(output, [sketch], has_format(MODEL_FILE.format), "a model", is_forced)
-    with told_if_stopped("nothing was written"), decode_status():
-        model.fit_sketch(sketch_in(sketch))
+    require_writable(output, [sketch], lambda path: is_of_kind(path, "model"), "a model", is_forced)
+    with tell_if_stopped("nothing was written"), decode_status():
+        model.fit_sketch(load_sketch(sketch))
     model.save(output)
     note(f"{output}: a {type(model).__name__}, cost {model.cost_:.4g}")

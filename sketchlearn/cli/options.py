@@ -134,7 +134,7 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Threads; -1 for all.")]
 Seed = Annotated[int, typer.Option("--seed", help="Determines all that is random.")]
 
 
-def chosen_columns(options: list[str] | None, data: list[str]) -> list[str | int] | None:
+def choose_columns(options: list[str] | None, data: list[str]) -> list[str | int] | None:
     """Return the columns that were asked for; numbers where the data is arrays.
 
     Raises
@@ -144,7 +144,7 @@ def chosen_columns(options: list[str] | None, data: list[str]) -> list[str | int
     """
     if not options:
         return None
-    names = names_in(options, "--columns")
+    names = split_names(options, "--columns")
     if not data[0].rstrip("/").lower().endswith(ARRAY_ENDINGS):
         return list(names)
     if not all(name.isdecimal() for name in names):
@@ -152,7 +152,7 @@ def chosen_columns(options: list[str] | None, data: list[str]) -> list[str | int
     return [int(name) for name in names]
 
 
-def conditions(options: list[str] | None) -> Any:
+def parse_conditions(options: list[str] | None) -> Any:
     """Return conditions as pyarrow's filters: (column, operator, value), or as an expression.
 
     Raises
@@ -164,9 +164,9 @@ def conditions(options: list[str] | None) -> Any:
     """
     if not options:
         return None
-    presences = [_presence(option) for option in options]
+    presences = [_parse_presence(option) for option in options]
     comparisons = [
-        _condition(option)
+        _parse_condition(option)
         for option, presence in zip(options, presences, strict=True)
         if presence is None
     ]
@@ -189,13 +189,13 @@ def conditions(options: list[str] | None) -> Any:
     return functools.reduce(operator.and_, said)
 
 
-def _presence(text: str) -> tuple[str, bool, str] | None:
+def _parse_presence(text: str) -> tuple[str, bool, str] | None:
     """Read a condition on missing values: the column, whether negated, null, nan or finite."""
     match = PRESENCE.match(text)
-    return match and (_name(match[1]), bool(match[2]), match[3].lower())
+    return match and (_unquote(match[1]), bool(match[2]), match[3].lower())
 
 
-def _condition(text: str) -> tuple[str, str, Any]:
+def _parse_condition(text: str) -> tuple[str, str, Any]:
     """Read one condition."""
     match = CONDITION.match(text)
     if match is None:
@@ -204,13 +204,13 @@ def _condition(text: str) -> tuple[str, str, Any]:
             "column and one of 'is null' 'is not null' 'is nan' 'is not nan' 'is finite', got "
             f"{text!r}"
         )
-    column, comparison, value = _name(match[1]), match[2].strip(), match[3]
+    column, comparison, value = _unquote(match[1]), match[2].strip(), match[3]
     if comparison in ("in", "not in"):
-        return column, comparison, [_value(part.strip()) for part in value.split(",")]
-    return column, "==" if comparison == "=" else comparison, _value(value)
+        return column, comparison, [_parse_value(part.strip()) for part in value.split(",")]
+    return column, "==" if comparison == "=" else comparison, _parse_value(value)
 
 
-def names_in(options: list[str], option_name: str) -> list[str]:
+def split_names(options: list[str], option_name: str) -> list[str]:
     """Split options at commas, but for those in double quotes.
 
     Raises
@@ -218,29 +218,29 @@ def names_in(options: list[str], option_name: str) -> list[str]:
     ValueError
         If a name is empty, or a quote is not closed.
     """
-    return [name for option in options for name in _split(option, option_name)]
+    return [name for option in options for name in _split_option(option, option_name)]
 
 
-def _split(option: str, option_name: str) -> list[str]:
+def _split_option(option: str, option_name: str) -> list[str]:
     """Split one option at commas."""
     names, at, separator = [], 0, ","
     while separator:
         match = NAME.match(option, at)
-        if match is None or not _name(match[1]):
+        if match is None or not _unquote(match[1]):
             raise ValueError(f"{option_name} expects names separated by commas, got {option!r}")
-        names.append(_name(match[1]))
+        names.append(_unquote(match[1]))
         at, separator = match.end(), match[2]
     return names
 
 
-def _name(text: str) -> str:
+def _unquote(text: str) -> str:
     """Take a name out of its double quotes, if it is in any."""
     if len(text) > 1 and text[0] == text[-1] == '"':
         return text[1:-1].replace('""', '"')
     return text.strip()
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     """Read a number, a flag, a quoted or bare text, or a date."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]

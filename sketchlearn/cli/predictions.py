@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from sketchlearn import SourceError
-from sketchlearn.cli.files import model_in, require_writable
+from sketchlearn.cli.files import load_estimator, require_writable
 from sketchlearn.cli.options import (
     TABLE_ENDINGS,
     TEXT_ENDINGS,
@@ -21,12 +21,12 @@ from sketchlearn.cli.options import (
     Data,
     Force,
     Output,
-    chosen_columns,
-    conditions,
-    names_in,
+    choose_columns,
+    parse_conditions,
+    split_names,
 )
 from sketchlearn.cli.reporting import note, progress_bar
-from sketchlearn.files.atomic import replaced_when_done
+from sketchlearn.files.atomic import replace_when_done
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.source import RowSource
 
@@ -69,15 +69,15 @@ def predict(
         raise ValueError(
             f"labels are written to files that end in {', '.join(LABEL_FILES)}, got {output.name}"
         )
-    id_names = names_in(ids, "--id") if ids else []
-    estimator: Any = model_in(model)
+    id_names = split_names(ids, "--id") if ids else []
+    estimator: Any = load_estimator(model)
     if has_probabilities and not hasattr(estimator, "predict_proba"):
         raise ValueError(
             f"a {type(estimator).__name__} has no probabilities: leave --probabilities out, or "
             "learn a mixture with fit gmm"
         )
-    filters = conditions(where)
-    source = open_source(data, chosen_columns(columns, data), filters)
+    filters = parse_conditions(where)
+    source = open_source(data, choose_columns(columns, data), filters)
     require_writable(
         output,
         [model],
@@ -89,17 +89,17 @@ def predict(
     source.expect(estimator.n_features_in_, getattr(estimator, "feature_names_in_", None))
     # The rows come without their names, which were compared.
     estimator.__dict__.pop("feature_names_in_", None)
-    copied = _Copied(source, id_names, filters) if id_names else None
+    copied = _CopiedColumns(source, id_names, filters) if id_names else None
     names = [LABEL]
     if has_probabilities:
         names += [f"{PROBABILITY}{i}" for i in range(len(estimator.weights_))]
     with (
-        replaced_when_done(output) as temporary,
-        _table_writer(temporary, ending, copied, names) as write,
+        replace_when_done(output) as temporary,
+        _open_writer(temporary, ending, copied, names) as write,
         progress_bar("labelling") as progress,
     ):
         n_rows, total = 0, source.n_rows() if progress else None
-        for labels in _predictions(estimator, source, copied, has_probabilities):
+        for labels in _predict_chunks(estimator, source, copied, has_probabilities):
             write(labels)
             n_rows += len(labels[-1])
             if progress:
@@ -107,8 +107,8 @@ def predict(
     note(f"{output}: {n_rows:,} labels")
 
 
-def _predictions(
-    estimator: Any, source: RowSource, copied: _Copied | None, has_probabilities: bool
+def _predict_chunks(
+    estimator: Any, source: RowSource, copied: _CopiedColumns | None, has_probabilities: bool
 ) -> Iterator[list[Any]]:
     """Predict chunk by chunk: columns of an output; errors name the file of the rows."""
     for part in source.partitions:
@@ -126,7 +126,7 @@ def _predictions(
             copied.end()
 
 
-class _Copied:
+class _CopiedColumns:
     """Columns of the data as they are, row by row beside the features.
 
     Parameters
@@ -190,7 +190,7 @@ class _Copied:
         """Return the names and types of the columns of a file."""
         import pyarrow as pa
 
-        known = _dataset(path, self._names).schema
+        known = _open_dataset(path, self._names).schema
         if missing := [name for name in self._names if name not in known.names]:
             raise SourceError(f"{path} has no column {missing[0]!r}; its columns are {known.names}")
         return pa.schema([known.field(name) for name in self._names])
@@ -202,7 +202,7 @@ class _Copied:
         self._fields(path)
         where = self._filters
         where = filters_to_expression(where) if isinstance(where, list) else where
-        batches = _dataset(path, self._names).to_batches(
+        batches = _open_dataset(path, self._names).to_batches(
             columns=self._names, filter=where, batch_readahead=1, fragment_readahead=1
         )
         for batch in batches:
@@ -212,7 +212,7 @@ class _Copied:
                 raise SourceError(f"{path} has other values in --id: {error}") from error
 
 
-def _dataset(path: str, texts: list[str]) -> Any:
+def _open_dataset(path: str, texts: list[str]) -> Any:
     """Open a file as a data set of pyarrow; some columns of a CSV file are read as text."""
     import pyarrow as pa
     import pyarrow.dataset
@@ -225,7 +225,7 @@ def _dataset(path: str, texts: list[str]) -> Any:
         if not name.endswith(JSON_LINES):
             types = {column: pa.string() for column in texts}
             format_ = pyarrow.dataset.CsvFileFormat(
-                csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True),
+                csv.ParseOptions(delimiter=_guess_delimiter(path), newlines_in_values=True),
                 convert_options=csv.ConvertOptions(column_types=types),
             )
     elif name.endswith(TABLE_ENDINGS):
@@ -235,7 +235,7 @@ def _dataset(path: str, texts: list[str]) -> Any:
     return pyarrow.dataset.dataset(path, format=format_)
 
 
-def _delimiter(path: str) -> str:
+def _guess_delimiter(path: str) -> str:
     """Tell what separates the columns of a text file by its line of names."""
     import pyarrow as pa
 
@@ -248,7 +248,7 @@ def _delimiter(path: str) -> str:
 def _is_labels(path: Path, id_names: list[str]) -> bool:
     """Whether a file was written by this command, as far as its columns tell."""
     try:
-        names = _dataset(str(path), []).schema.names
+        names = _open_dataset(str(path), []).schema.names
     except (OSError, ValueError, ImportError):
         return False
     return LABEL in names and all(
@@ -257,8 +257,8 @@ def _is_labels(path: Path, id_names: list[str]) -> bool:
 
 
 @contextmanager
-def _table_writer(
-    path: Path, ending: str, copied: _Copied | None, names: list[str]
+def _open_writer(
+    path: Path, ending: str, copied: _CopiedColumns | None, names: list[str]
 ) -> Iterator[Callable[[list[Any]], None]]:
     """Return what adds rows to a file: a list of its columns."""
     try:

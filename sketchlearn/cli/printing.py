@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sketchlearn.cli.reporting import printable
+from sketchlearn.cli.reporting import escape
 
 # Lines are not broken: what reads them may be a program.
 WIDEST = 2**20
@@ -24,7 +24,7 @@ def print_values(values: dict[str, object], as_json: bool) -> None:
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in values.items():
-        table.add_row(_cell(name.replace("_", " ")), _cell(value))
+        table.add_row(_make_cell(name.replace("_", " ")), _make_cell(value))
     _print(table)
 
 
@@ -32,15 +32,15 @@ def print_rows(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under names, numbers to the right."""
     table = Table(box=None, pad_edge=False, header_style="")
     for name in names:
-        table.add_column(_cell(name), justify="right", no_wrap=True)
+        table.add_column(_make_cell(name), justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(*map(_cell, row))
+        table.add_row(*map(_make_cell, row))
     _print(table)
 
 
 def print_json(values: dict[str, object]) -> None:
     """Print JSON; what is not finite, which JSON has not, as null."""
-    typer.echo(json.dumps(_finite(values), allow_nan=False))
+    typer.echo(json.dumps(_replace_infinite(values), allow_nan=False))
 
 
 def _print(table: Table) -> None:
@@ -48,23 +48,23 @@ def _print(table: Table) -> None:
     Console(soft_wrap=True, highlight=False, emoji=False, width=WIDEST).print(table)
 
 
-def _cell(value: object) -> Text:
+def _make_cell(value: object) -> Text:
     """Return what a table shows: never markup, nor what steers a terminal."""
-    return Text(printable(_text(value)))
+    return Text(escape(_format_value(value)))
 
 
-def _finite(value: object) -> object:
+def _replace_infinite(value: object) -> object:
     """Return a value of JSON's types without NaN and infinity."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
+        return {name: _replace_infinite(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [_replace_infinite(one) for one in value]
     return value
 
 
-def _text(value: object) -> str:
+def _format_value(value: object) -> str:
     """Return a value for people."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "-"}[value]
@@ -74,10 +74,10 @@ def _text(value: object) -> str:
         return f"{value:.6g}"
     if isinstance(value, dict):
         if {"kind", "fields"} <= {*value}:
-            return f"{value['kind']}({_text(value['fields'])})"
+            return f"{value['kind']}({_format_value(value['fields'])})"
         named = {name: one for name, one in value.items() if one is not None}
-        return ", ".join(f"{name}={_text(one)}" for name, one in named.items())
+        return ", ".join(f"{name}={_format_value(one)}" for name, one in named.items())
     if isinstance(value, list):
-        shown = [_text(one) for one in value[:8]]
+        shown = [_format_value(one) for one in value[:8]]
         return ", ".join(shown) + (f", ... ({len(value)})" if len(value) > 8 else "")
     return str(value)

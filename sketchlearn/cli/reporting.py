@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from sketchlearn._progress import on_progress
-from sketchlearn.cli.signals import raised_signals, told_if_stopped
+from sketchlearn.cli.signals import raise_signals, tell_if_stopped
 
 FAILED = 1
 # What the library's messages call parameters, and what the command line has in their place.
@@ -47,10 +47,10 @@ OnProgress = Callable[[int, int | None], None]
 
 def say(text: str) -> None:
     """Write one line to standard error."""
-    typer.echo(f"sketchlearn: {printable(' '.join(text.split()))}", err=True)
+    typer.echo(f"sketchlearn: {escape(' '.join(text.split()))}", err=True)
 
 
-def printable(text: str) -> str:
+def escape(text: str) -> str:
     r"""Return text that a terminal shows as it is: what would steer it comes as ``\x1b`` and so on.
 
     Names of files and columns may hold anything.
@@ -59,9 +59,9 @@ def printable(text: str) -> str:
     return "".join(shown)
 
 
-def in_options(text: str) -> str:
+def reword_options(text: str) -> str:
     """Return a message of the library in the words of the command line: n_init is --n-init."""
-    text = CONDITION.sub(_as_filter, text)
+    text = CONDITION.sub(_reword_filter, text)
     return PARAMETER.sub(lambda m: OPTIONS[m[1]] + (f" {m[2]}" if m[2] else ""), text)
 
 
@@ -71,16 +71,16 @@ def note(text: str) -> None:
         say(text)
 
 
-def reported(command: Callable[..., None]) -> Callable[..., None]:
+def report(command: Callable[..., None]) -> Callable[..., None]:
     """Turn warnings and expected errors into lines, and errors into exit codes."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        with raised_signals(), warnings.catch_warnings():
+        with raise_signals(), warnings.catch_warnings():
             warnings.simplefilter("default", UserWarning)
             warnings.showwarning = _show_warning
             try:
-                with told_if_stopped():
+                with tell_if_stopped():
                     command(*args, **kwargs)
             except KeyboardInterrupt as interrupt:
                 number = getattr(interrupt, "number", signal.SIGINT)
@@ -92,19 +92,19 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(FAILED) from None
             except OSError as error:
-                say(f"error: {_os_message(error)}")
+                say(f"error: {_format_os_error(error)}")
                 raise typer.Exit(FAILED) from None
             except MemoryError:
                 say("error: out of memory")
                 raise typer.Exit(FAILED) from None
             except (ValueError, TypeError, ImportError) as error:
-                say(f"error: {in_options(str(error))}")
+                say(f"error: {reword_options(str(error))}")
                 raise typer.Exit(FAILED) from None
 
     return run
 
 
-def _as_filter(match: re.Match[str]) -> str:
+def _reword_filter(match: re.Match[str]) -> str:
     """Return the option that is a condition of pyarrow."""
     name = ast.literal_eval(match["valid"] or match["finite"])
     if not re.fullmatch(r"\w+", name):
@@ -142,7 +142,7 @@ def decode_status() -> Iterator[None]:
         return
     with (
         console.status("decoding") as status,
-        on_progress(lambda progress: status.update(Text(printable(str(progress))))),
+        on_progress(lambda progress: status.update(Text(escape(str(progress))))),
     ):
         yield
 
@@ -157,10 +157,10 @@ class _RowsPerSecond(ProgressColumn):
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     """Write a warning as one line."""
-    say(f"warning: {in_options(str(message))}")
+    say(f"warning: {reword_options(str(message))}")
 
 
-def _os_message(error: OSError) -> str:
+def _format_os_error(error: OSError) -> str:
     """Say what the system said, and of which file."""
     if error.strerror is None:
         return str(error)

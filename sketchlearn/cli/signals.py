@@ -34,7 +34,7 @@ def leave_on_signals() -> None:
 
 
 @contextmanager
-def raised_signals() -> Iterator[None]:
+def raise_signals() -> Iterator[None]:
     """Within this context, signals that would end the program raise `Stopped`."""
     caught = [number for number in SIGNALS if signal.getsignal(number) is _leave]
     for number in caught:
@@ -47,7 +47,7 @@ def raised_signals() -> Iterator[None]:
 
 
 @contextmanager
-def told_if_stopped(remains: str = "") -> Iterator[None]:
+def tell_if_stopped(remains: str = "") -> Iterator[None]:
     """Within this context, a signal says what remains, and no other error takes its place.
 
     An interrupted lock or library may raise an error of its own from the signal's.

@@ -10,8 +10,8 @@ import typer
 
 from sketchlearn import Checkpoint, Sketch, Sketcher, SketchMismatchError, SourceError
 from sketchlearn import compare as compared
-from sketchlearn.cli.descriptions import described
-from sketchlearn.cli.files import has_format, named, require_writable, sketch_in
+from sketchlearn.cli.descriptions import describe
+from sketchlearn.cli.files import is_of_kind, load_sketch, name_errors, require_writable
 from sketchlearn.cli.options import (
     AsJson,
     Clusters,
@@ -29,13 +29,12 @@ from sketchlearn.cli.options import (
     SketchFile,
     SkipsErrors,
     Weight,
-    chosen_columns,
-    conditions,
+    choose_columns,
+    parse_conditions,
 )
 from sketchlearn.cli.printing import print_values
 from sketchlearn.cli.reporting import note, progress_bar, say
-from sketchlearn.cli.signals import told_if_stopped
-from sketchlearn.sketches.format import SKETCH_FILE
+from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.source import RowSource
 
@@ -70,11 +69,11 @@ def sketch(
         raise ValueError(
             "--like takes the operator of another sketch: leave out -m, --clusters and --scale"
         )
-    source = open_source(data, chosen_columns(columns, data), conditions(where), weight)
+    source = open_source(data, choose_columns(columns, data), parse_conditions(where), weight)
     _require_sketch(output, [like] if like else [], is_forced, (source, data))
     checkpoint = output.with_name(f"{output.name}.checkpoint") if is_kept else None
     on_error: Any = _Skipped() if skips_errors else "raise"
-    sketcher = _operator_at_hand(like, checkpoint, n_frequencies, jobs)
+    sketcher = _find_operator(like, checkpoint, n_frequencies, jobs)
     if sketcher is None:
         note("choosing frequencies on a sample of the rows")
         sketcher = Sketcher(
@@ -85,11 +84,11 @@ def sketch(
             random_state=seed,
             n_jobs=jobs,
         ).fit(source, on_error=on_error)
-    result = _sketched(sketcher, source, checkpoint, on_error)
+    result = _run_pass(sketcher, source, checkpoint, on_error)
     result.save(output)
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
-    note(f"{output}: {_in_words(result)}")
+    note(f"{output}: {_summarise(result)}")
 
 
 def merge(sketches: SketchFiles, output: Output, is_forced: Force = False) -> None:
@@ -129,7 +128,7 @@ def info(
       sketchlearn info week.sketch
       sketchlearn info week.sketch --json | jq .n_samples
     """
-    print_values(named(described, file), as_json)
+    print_values(name_errors(describe, file), as_json)
 
 
 def compare(a: SketchFile, b: SketchFile, as_json: AsJson = False) -> None:
@@ -143,8 +142,8 @@ def compare(a: SketchFile, b: SketchFile, as_json: AsJson = False) -> None:
       sketchlearn sketch june.parquet --like may.sketch -o june.sketch
       sketchlearn compare may.sketch june.sketch
     """
-    first = sketch_in(a)
-    second = _loaded_like(b, first, a)
+    first = load_sketch(a)
+    second = _load_like(b, first, a)
     comparison = compared(first, second)
     print_values(
         {
@@ -171,26 +170,26 @@ class _Skipped:
             say(f"left out: {error}")
 
 
-def _operator_at_hand(
+def _find_operator(
     like: Path | None, checkpoint: Path | None, n_frequencies: int | None, jobs: int
 ) -> Sketcher | None:
     """Return the sketcher of an earlier run's checkpoint, or of another sketch, if there is one."""
     if checkpoint and checkpoint.exists():
-        so_far = named(lambda path: Checkpoint(path).load(), checkpoint)
+        so_far = name_errors(lambda path: Checkpoint(path).load(), checkpoint)
         operator = so_far.sketch.operator
         if n_frequencies not in (None, operator.n_frequencies):
             raise SketchMismatchError(
                 f"the checkpoint {checkpoint} is of {operator.n_frequencies} frequencies, not "
                 f"{n_frequencies}; delete it to start again"
             )
-        if like and sketch_in(like).fingerprint != operator.fingerprint:
+        if like and load_sketch(like).fingerprint != operator.fingerprint:
             raise SketchMismatchError(
                 f"the checkpoint {checkpoint} was made with another operator than {like} has; "
                 "delete it to start again"
             )
         say(f"going on from {checkpoint}, after {so_far.n_rows:,} rows")
         return Sketcher.from_operator(operator, n_jobs=jobs)
-    return Sketcher.from_operator(sketch_in(like).operator, n_jobs=jobs) if like else None
+    return Sketcher.from_operator(load_sketch(like).operator, n_jobs=jobs) if like else None
 
 
 def _require_sketch(
@@ -200,17 +199,18 @@ def _require_sketch(
     data: tuple[RowSource, list[str]] | None = None,
 ) -> None:
     """Refuse a place where no sketch can be written."""
-    is_sketch = has_format(SKETCH_FILE.format)
-    require_writable(output, inputs, is_sketch, "a sketch", is_forced, data)
+    require_writable(
+        output, inputs, lambda path: is_of_kind(path, "sketch"), "a sketch", is_forced, data
+    )
 
 
-def _sketched(
+def _run_pass(
     sketcher: Sketcher, source: RowSource, checkpoint: Path | None, on_error: Any
 ) -> Sketch:
     """Sketch with a bar; an interrupt says what remains."""
     remains = f"the checkpoint {checkpoint} remains; the same command goes on from it"
     with (
-        told_if_stopped(remains if checkpoint else "nothing was written"),
+        tell_if_stopped(remains if checkpoint else "nothing was written"),
         progress_bar("sketching") as progress,
     ):
         return sketcher.sketch(
@@ -220,9 +220,9 @@ def _sketched(
 
 def _combine(paths: list[Path], combined: Callable[[Sketch, Sketch], Sketch]) -> Sketch:
     """Combine sketches one after the other, naming the file that does not fit."""
-    total = sketch_in(paths[0])
+    total = load_sketch(paths[0])
     for path in paths[1:]:
-        other = _loaded_like(path, total, paths[0])
+        other = _load_like(path, total, paths[0])
         try:
             total = combined(total, other)
         except ValueError as error:
@@ -230,7 +230,7 @@ def _combine(paths: list[Path], combined: Callable[[Sketch, Sketch], Sketch]) ->
     return total
 
 
-def _loaded_like(path: Path, other: Sketch, other_path: Path) -> Sketch:
+def _load_like(path: Path, other: Sketch, other_path: Path) -> Sketch:
     """Load a sketch that must have another's operator.
 
     Raises
@@ -238,7 +238,7 @@ def _loaded_like(path: Path, other: Sketch, other_path: Path) -> Sketch:
     SketchMismatchError
         If it has not.
     """
-    sketch = sketch_in(path)
+    sketch = load_sketch(path)
     if sketch.fingerprint != other.fingerprint:
         raise SketchMismatchError(
             f"{path} and {other_path} were made with different operators "
@@ -248,7 +248,7 @@ def _loaded_like(path: Path, other: Sketch, other_path: Path) -> Sketch:
     return sketch
 
 
-def _in_words(sketch: Sketch) -> str:
+def _summarise(sketch: Sketch) -> str:
     """A line about a sketch."""
     return (
         f"{sketch.n_samples:,} rows of {sketch.operator.n_features} features, "

@@ -1,11 +1,12 @@
-"""The scikit-learn surface: validate, sketch, decode, set attributes."""
+"""The scikit-learn surface: validate, sketch, decode, set attributes; and what to build on."""
 
 from sketchlearn.estimators.gaussian_mixture import CompressiveGaussianMixture
 from sketchlearn.estimators.kmeans import CompressiveKMeans
-from sketchlearn.estimators.loading import load_model
-from sketchlearn.estimators.model_files import allow_rows_in_pickles
+from sketchlearn.estimators.persistence import allow_rows_in_pickles, load_model
+from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
 
 __all__ = [
+    "CompressiveEstimator",
     "CompressiveGaussianMixture",
     "CompressiveKMeans",
     "allow_rows_in_pickles",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import numpy as np
 from sklearn.base import DensityMixin
@@ -20,13 +20,12 @@ from sketchlearn.decoders import (
     mixture_of_clusters,
     mixture_of_rows,
 )
-from sketchlearn.estimators.mixture_estimator import DensityOfRows
+from sketchlearn.estimators.mixture_estimator import MixtureEstimator
 from sketchlearn.estimators.sketch_estimator import (
     FREQUENCIES_A_PARAMETER,
     CompressiveEstimator,
-    nearest_order,
+    reorder_atoms,
 )
-from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
@@ -37,7 +36,7 @@ MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
 LEAST_REGULARISATION = 1e-6
 
 
-class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimator):
+class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEstimator):
     r"""Gaussian mixture from a sketch of the data, read once.
 
     The rows become a sketch :math:`z = \frac1n \sum_i \exp(i \Omega^T x_i)` of ``n_frequencies``
@@ -173,34 +172,6 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @all_or_nothing
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Sketch the rows and decode the sketch.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or a source of rows
-            Finite rows; or files, tables or streams of them, which are read in bounded memory.
-            `open_source` says what these can be, and chooses columns and rows.
-        y : ignored
-        sample_weight : array-like of shape (n_samples,), optional
-            Non-negative weights; rows of weight zero are left out. Of a source, the name of the
-            column that holds them.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, X is empty, not finite or not two-dimensional, or has
-            fewer distinct rows than ``n_components``; if a weight is negative or all are zero.
-        """
-        self._fit_rows(X, sample_weight, self.keep_pilot)
-        return self
-
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
-        """Index (n_samples,) of the likeliest component of each row that was fitted."""
-        X = self._readable_twice(X, sample_weight, "predict")
-        return self.fit(X, sample_weight=sample_weight).predict(X)
-
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Rows (n_samples, n_features) drawn from the mixture, and the component of each."""
         self._require_fitted()
@@ -227,7 +198,7 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
             weights_init=self.weights_,
             means_init=self.means_,
             precisions_init=self.precisions_,
-            random_state=self._sklearn_state(),
+            random_state=self._draw_sklearn_state(),
         )
         for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"):
             setattr(model, name, getattr(self, name).copy())
@@ -266,7 +237,7 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
         check_nonnegative(self.reg_covar, "reg_covar")
         super()._check_parameters()
 
-    def _new_sketcher(self) -> Sketcher:
+    def _make_sketcher(self) -> Sketcher:
         """One for this many parameters."""
         has_columns = self.scale == "auto" and self.covariance_type != "spherical"
         return Sketcher(
@@ -288,39 +259,34 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
             FEWEST_FREQUENCIES, min(FREQUENCIES_A_PARAMETER * size, max(MANY_FREQUENCIES, size))
         )
 
-    def _decode(self, sketch: Sketch, on_pilot: bool) -> None:
+    def _decode_sketch(self, sketch: Sketch, rng: np.random.Generator, has_pilot: bool) -> Mixture:
         """Decode a sketch; by EM on the pilot where it is kept and nothing matches the sketch."""
-        self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
-        rng = np.random.default_rng(self._seed)
         scaled = sketch if np.all(self._units == 1.0) else sketch.standardised()
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
-        self._warn_of_few_frequencies(family, on_pilot)
-        pilot = self.sketcher_.pilot_ if on_pilot else None
+        self._warn_of_few_frequencies(family, has_pilot)
+        pilot = self.sketcher_.pilot_ if has_pilot else None
         if pilot is not None and len(pilot) < self.n_components and not self._pilot_is_all:
             pilot = None  # It has each row once, and rare ones escaped it.
         decoder = self._decoder(pilot is not None)
         mixture = decoder.decode(scaled, family, self.n_components, rng)
-        fitted = None if pilot is None else self._likeliest(sketch, pilot, mixture, rng)
+        fitted = None if pilot is None else self._run_em(sketch, pilot, mixture, rng)
         if fitted is None:
             self._warn_of_lost_spread(mixture)
             units, covariances = self._units, family.covariance_matrices(mixture.parameters)
             covariances = covariances * np.outer(units, units)
             fitted = mixture.weights, mixture.locations * units, covariances
         else:
-            mixture = nearest_order(mixture, fitted[1] / self._units)
-        self.mixture_ = mixture
+            mixture = reorder_atoms(mixture, fitted[1] / self._units)
         self._set_model(*fitted)
-        self.cost_, self.n_iter_ = mixture.cost, mixture.n_iter
         self.converged_ = mixture.converged
-        fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
-        self._report(f"decoded in {mixture.n_iter} iterations: {fit}")
+        return mixture
 
     @property
     def _pilot_is_all(self) -> bool:
         """Whether no row escaped the pilot."""
         return bool(np.all(self.sketcher_.pilot_inclusion_probability_ == 1.0))
 
-    def _likeliest(
+    def _run_em(
         self, sketch: Sketch, pilot: np.ndarray, mixture: Mixture, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """What EM finds on the pilot; None where the mixture that was decoded says it all."""

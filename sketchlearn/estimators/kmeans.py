@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -14,13 +15,24 @@ from sklearn.exceptions import ConvergenceWarning
 from sketchlearn._threads import OneThread
 from sketchlearn._validation import RandomState, check_count
 from sketchlearn.atoms import SphericalGaussian
-from sketchlearn.decoders import Decoder, MeanShift, Mixture, principal_part
+from sketchlearn.decoders import (
+    BestOf,
+    Decoder,
+    GivenAtoms,
+    MeanShift,
+    Mixture,
+    Particles,
+    PrincipalPart,
+    cluster_points,
+    clusters_of_points,
+    different_ways,
+    principal_part,
+)
 from sketchlearn.decoders.decoder import HIGH_SPREAD
-from sketchlearn.estimators.centroids import WeightedPilot, decoder_for, settled
-from sketchlearn.estimators.rows import require_some
-from sketchlearn.estimators.sketch_estimator import CompressiveEstimator, nearest_order
-from sketchlearn.estimators.state import all_or_nothing
-from sketchlearn.estimators.weights import weighted_sum
+from sketchlearn.estimators.row_estimator import require_some
+from sketchlearn.estimators.sample_weights import sum_weighted
+from sketchlearn.estimators.sketch_estimator import CompressiveEstimator, reorder_atoms
+from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sources.source import chunk_rows
@@ -149,58 +161,16 @@ class CompressiveKMeans(
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @all_or_nothing
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Sketch the rows, decode the sketch, and label the rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or a source of rows
-            Finite rows; or files, tables or streams of them, which are read in bounded memory and
-            not labelled. `open_source` says what these can be, and chooses columns and rows.
-        y : ignored
-        sample_weight : array-like of shape (n_samples,), optional
-            Non-negative weights; rows of weight zero are left out. Of a source, the name of the
-            column that holds them.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, X is empty, not finite or not two-dimensional, or has
-            fewer distinct rows than ``n_clusters``; if a weight is negative or all are zero.
-        """
-        rows, sample_weight = self._fit_rows(X, sample_weight, self.keep_pilot)
-        if self.compute_labels and rows is not None:
-            self.labels_, squares = self._nearest(rows)
-            self.inertia_ = weighted_sum(squares, sample_weight)
-        return self
-
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
         """Index (n_samples,) of the nearest centroid of each row that was fitted."""
-        X = self._readable_twice(X, sample_weight, "predict")
+        X = self._require_rereadable(X, sample_weight, "predict")
         self.fit(X, sample_weight=sample_weight)
         return self.labels_ if hasattr(self, "labels_") else self.predict(X)
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
         """Distances (n_samples, n_clusters) of the rows that were fitted to the centroids."""
-        X = self._readable_twice(X, sample_weight, "transform")
+        X = self._require_rereadable(X, sample_weight, "transform")
         return self.fit(X, sample_weight=sample_weight).transform(X)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Index of the nearest centroid of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or a source of rows
-            Whatever `fit` takes; a source is read in bounded memory. Where features have names,
-            columns go by name: in any order, others left out.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) int32
-            In the order of the rows.
-        """
-        return self._map_rows(X, lambda rows: self._nearest(rows)[0])
 
     def transform(self, X: Any) -> np.ndarray:
         """Euclidean distances to the centroids.
@@ -229,8 +199,8 @@ class CompressiveKMeans(
             As in `fit`.
         """
         sums = [
-            weighted_sum(self._nearest(chunk.rows)[1], chunk.weights)
-            for chunk in self._chunks_of(X, sample_weight)
+            sum_weighted(self._find_nearest(chunk.rows)[1], chunk.weights)
+            for chunk in self._read_chunks(X, sample_weight)
         ]
         require_some(len(sums))
         return -sum(sums)
@@ -252,7 +222,7 @@ class CompressiveKMeans(
             len(self.cluster_centers_),
             init=self.cluster_centers_.copy(),
             n_init=1,
-            random_state=self._sklearn_state(),
+            random_state=self._draw_sklearn_state(),
         )
         # scikit-learn limits BLAS by itself here, and would lift the limit of another thread's fit.
         with OneThread(), warnings.catch_warnings():
@@ -299,34 +269,32 @@ class CompressiveKMeans(
         check_count(self.n_clusters, "n_clusters")
         super()._check_parameters()
 
-    def _new_sketcher(self) -> Sketcher:
-        """One for this many clusters."""
-        return Sketcher(
-            self.n_frequencies,
-            n_clusters=self.n_clusters,
-            scale=self.scale,
-            random_state=self._seed,
-            n_jobs=self.n_jobs,
-        )
+    def _label_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
+        """Set the labels of rows that were fitted, unless the user does without."""
+        if self.compute_labels:
+            self.labels_, squares = self._find_nearest(rows)
+            self.inertia_ = sum_weighted(squares, sample_weight)
 
-    def _decode(self, sketch: Sketch, on_pilot: bool) -> None:
-        """Decode a sketch; settle the centroids on the pilot if it is kept and of these rows."""
+    def _predict_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Return the index, int32, of the centroid that each row is nearest to."""
+        return self._find_nearest(rows)[0]
+
+    def _decode_sketch(self, sketch: Sketch, rng: np.random.Generator, has_pilot: bool) -> Mixture:
+        """Decode a sketch; refine the centroids on the pilot if there is one."""
         # Those of rows that an earlier fit saw.
         for name in ("labels_", "inertia_"):
             self.__dict__.pop(name, None)
-        self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
-        rng = np.random.default_rng(self._seed)
         part = principal_part(sketch, self.n_clusters)
         narrow = sketch if part is None else part.sketch
         family = SphericalGaussian(narrow.operator) if part is None else part.family
-        self._warn_of_few_frequencies(family, on_pilot)
+        self._warn_of_few_frequencies(family, has_pilot)
         pilot = None
-        if on_pilot:
-            pilot = WeightedPilot.of(self.sketcher_, sketch, part, self.n_clusters)
-        decoder = decoder_for(pilot, self.n_clusters, self.decoder, self.n_init, self._seed)
+        if has_pilot:
+            pilot = WeightedPilot.from_sketcher(self.sketcher_, sketch, part, self.n_clusters)
+        decoder = choose_decoder(pilot, self.n_clusters, self.decoder, self.n_init, self._seed)
         mixture = decoder.decode(narrow, family, self.n_clusters, rng)
         matched = mixture.matched or mixture
-        self.cluster_centers_, self.weights_ = settled(mixture, part, pilot, rng)
+        self.cluster_centers_, self.weights_ = refine_centroids(mixture, part, pilot, rng)
         if pilot is None:
             self._warn_of_lost_spread(mixture)
             self._warn_of_wide_spread(narrow, mixture)
@@ -334,10 +302,8 @@ class CompressiveKMeans(
             self._warn_of_missed_clusters(narrow, matched, rng)
         if part is not None:
             matched = part.lifted(matched)
-        self.mixture_ = nearest_order(matched, self.cluster_centers_)
-        self.cost_, self.n_iter_ = matched.cost, mixture.n_iter
-        fit = f"{matched.message}, goodness of fit {matched.goodness_of_fit:.3g}"
-        self._report(f"decoded in {mixture.n_iter} iterations: {fit}")
+        self.n_iter_ = mixture.n_iter
+        return reorder_atoms(matched, self.cluster_centers_)
 
     def _warn_of_wide_spread(self, sketch: Sketch, mixture: Mixture) -> None:
         """Warn if the centroids lie farther apart than the pilot's rows, by more than chance."""
@@ -351,7 +317,7 @@ class CompressiveKMeans(
                 "the sketch's rows are not like the pilot. Try more n_frequencies or a larger "
                 "n_init, or fit the sketcher on rows like these.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def _warn_of_missed_clusters(
@@ -375,10 +341,10 @@ class CompressiveKMeans(
                 f"n_clusters={self.n_clusters}, or the decode missed some. Try n_clusters up to "
                 f"{n_more}, a larger n_init or more n_frequencies.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
-    def _nearest(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _find_nearest(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Nearest centroid of each row, and the squared distance to it."""
         step = chunk_rows(rows.shape[1])
         labels = np.empty(len(rows), dtype=np.int32)
@@ -388,3 +354,82 @@ class CompressiveKMeans(
             distances = cdist(rows[some], self.cluster_centers_, "sqeuclidean")
             labels[some], squares[some] = distances.argmin(axis=1), distances.min(axis=1)
         return labels, squares
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedPilot:
+    """A pilot's rows (p, d), and along the axes of wide data (p, q); weights and chances (p,)."""
+
+    rows: np.ndarray
+    along: np.ndarray
+    weights: np.ndarray
+    chances: np.ndarray
+
+    @classmethod
+    def from_sketcher(
+        cls, sketcher: Sketcher, sketch: Sketch, part: PrincipalPart | None, n_clusters: int
+    ) -> Self | None:
+        """Weight a sketcher's pilot to have the sketch; None if there is none, or too few rows."""
+        if sketcher.pilot_ is None:
+            return None
+        rows, chances = sketcher.pilot_, np.asarray(sketcher.pilot_inclusion_probability_)
+        weights = np.asarray(sketcher.pilot_weight_)
+        is_all = bool(np.all(chances == 1.0))
+        if len(rows) < n_clusters and not is_all:
+            return None  # It has each row once, and rare ones escaped it.
+        if is_all and np.isclose(weights.sum(), sketch.weight_sum, rtol=1e-9):
+            weights = weights / weights.sum() * len(weights)  # They have the sketch already.
+        else:
+            weights = calibrated_weights(sketch, rows, weights)
+        return cls(rows, rows if part is None else part.coordinates(rows), weights, chances)
+
+    def atoms(self, n_clusters: int, seed: int) -> tuple[GivenAtoms, ...]:
+        """K-means' clusters as atoms to start from, if there are as many rows."""
+        if len(self.rows) < n_clusters:
+            return ()
+        return (GivenAtoms(*clusters_of_points(self.along, self.weights, n_clusters, seed)),)
+
+
+def choose_decoder(
+    pilot: WeightedPilot | None,
+    n_clusters: int,
+    decoder: Decoder | None,
+    n_init: int | Literal["auto"],
+    seed: int,
+) -> Decoder:
+    """What an estimator's ``decoder`` and ``n_init`` ask for.
+
+    K-means on a pilot gives atoms as well. Of wide data, where a search takes long, they come
+    first; else they come second, since what k-means finds in the pilot it will find again, and a
+    search something else.
+    """
+    if decoder is not None:
+        return BestOf((decoder,), n_init)
+    if pilot is None:
+        return Particles(BestOf(n_init=n_init))
+    first, *others = different_ways()
+    given = pilot.atoms(n_clusters, seed)
+    is_wide = pilot.along is not pilot.rows
+    return BestOf((*given, first, *others) if is_wide else (first, *given, *others), n_init)
+
+
+def refine_centroids(
+    mixture: Mixture,
+    part: PrincipalPart | None,
+    pilot: WeightedPilot | None,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centroids (k, d) and shares (k,): a mixture's, or k-means' on the pilot that starts there."""
+    centroids, shares = mixture.locations, mixture.weights
+    if pilot is not None:
+        centroids, shares, _ = cluster_points(
+            pilot.along, pilot.weights, centroids, rng, chances=pilot.chances
+        )
+    if part is not None:
+        centroids = part.points(centroids)
+        if pilot is not None:
+            # Starts were compared along the axes, which costs little; now all columns count.
+            centroids, shares, _ = cluster_points(
+                pilot.rows, pilot.weights, centroids, rng, n_random=0
+            )
+    return centroids, shares

@@ -8,39 +8,23 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp, softmax
 
-from sketchlearn.estimators.rows import TakesRows, require_some
+from sketchlearn.estimators.row_estimator import RowEstimator, require_some
 
 LOG_TWO_PI = float(np.log(2.0 * np.pi))
 
 
-class DensityOfRows(TakesRows):
+class MixtureEstimator(RowEstimator):
     """What a fitted Gaussian mixture says of rows.
 
     Attributes
     ----------
     weights_, means_, precisions_cholesky_
-        As `joint_log_densities` takes them.
+        As `compute_joint_log_densities` takes them.
     """
 
     weights_: np.ndarray
     means_: np.ndarray
     precisions_cholesky_: np.ndarray
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Index of the likeliest component of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or a source of rows
-            Whatever `fit` takes; a source is read in bounded memory. Where features have names,
-            columns go by name: in any order, others left out.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            In the order of the rows.
-        """
-        return self._map_rows(X, lambda rows: self._joint(rows).argmax(axis=1))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each component given each row.
@@ -74,26 +58,32 @@ class DensityOfRows(TakesRows):
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-likelihood of the rows, in nats."""
-        total, n = self._total_likelihood(X)
+        total, n = self._sum_likelihood(X)
         return total / n
 
     def aic(self, X: Any) -> float:
         """Akaike's information criterion on rows; the lower the better."""
-        return 2.0 * self._count_parameters() - 2.0 * self._total_likelihood(X)[0]
+        return 2.0 * self._count_parameters() - 2.0 * self._sum_likelihood(X)[0]
 
     def bic(self, X: Any) -> float:
         """Bayesian information criterion on rows; the lower the better."""
-        total, n = self._total_likelihood(X)
+        total, n = self._sum_likelihood(X)
         return self._count_parameters() * float(np.log(n)) - 2.0 * total
+
+    def _predict_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Return the index of the likeliest component of each row."""
+        return self._joint(rows).argmax(axis=1)
 
     def _joint(self, rows: np.ndarray) -> np.ndarray:
         """Log-density (n, n_components) of each row and component together."""
-        return joint_log_densities(rows, self.weights_, self.means_, self.precisions_cholesky_)
+        return compute_joint_log_densities(
+            rows, self.weights_, self.means_, self.precisions_cholesky_
+        )
 
-    def _total_likelihood(self, X: Any) -> tuple[float, int]:
+    def _sum_likelihood(self, X: Any) -> tuple[float, int]:
         """Log-likelihood of all rows together, and how many they are."""
         total, n = 0.0, 0
-        for chunk in self._chunks_of(X):
+        for chunk in self._read_chunks(X):
             total += float(logsumexp(self._joint(chunk.rows), axis=1).sum())
             n += len(chunk)
         require_some(n)
@@ -106,7 +96,7 @@ class DensityOfRows(TakesRows):
         return k * (1 + d + shape) - 1
 
 
-def joint_log_densities(
+def compute_joint_log_densities(
     rows: np.ndarray, weights: np.ndarray, means: np.ndarray, precisions_cholesky: np.ndarray
 ) -> np.ndarray:
     r"""Return :math:`\log \alpha_k + \log N(x_i; \mu_k, \Sigma_k)` of every row and component.

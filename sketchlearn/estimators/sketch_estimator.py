@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, nullcontext
+from abc import abstractmethod
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
-from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
@@ -20,17 +19,25 @@ from sketchlearn._progress import progress_line
 from sketchlearn._validation import (
     check_count,
     check_row_count,
-    count_distinct,
     draw_seed,
     thread_count,
 )
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders import Decoder, Mixture, n_parameters
 from sketchlearn.decoders.surrogates.em import ROWS_A_PARAMETER
-from sketchlearn.estimators.repetitions import as_repeated_rows, merge_rows
-from sketchlearn.estimators.rows import TakesRows, require_rows
-from sketchlearn.estimators.state import all_or_nothing
-from sketchlearn.estimators.weights import divide_source, divided_weights, in_units_of_fit
+from sketchlearn.estimators.row_estimator import (
+    RowEstimator,
+    require_rows,
+    restore_on_error,
+    warn_of_few_distinct,
+)
+from sketchlearn.estimators.sample_weights import (
+    count_repetitions,
+    divide_by_power,
+    divide_like_fit,
+    divide_source_weights,
+    merge_rows,
+)
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketches.fixed_point import require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
@@ -46,23 +53,67 @@ ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
 FREQUENCIES_A_PARAMETER = 5
 
 
-class CompressiveEstimator(TakesRows, ABC):
-    """Learn from a sketch of the data, read once.
+class CompressiveEstimator(RowEstimator):
+    """Learn from a sketch of the data, read once: what all estimators of this library share.
 
-    A subclass says how many atoms it decodes, which sketcher suits it, and how a sketch becomes its
-    model (`_decode`); the rest is here. Its parameters include ``sketcher``, ``decoder``,
-    ``n_init``, ``random_state``, ``n_jobs`` and ``verbose``.
+    A class of your own says how many atoms it decodes (`_n_atoms`), how a sketch becomes its model
+    (`_decode_sketch`), what that says of rows (`_predict_rows`), and what a file holds of it
+    (``_stored_arrays``, ``_stored_numbers``; see `PersistentEstimator`). `fit` of arrays and
+    sources, `partial_fit`, `fit_sketch`, `predict`, `save` and `load` follow. Its ``__init__``
+    stores its parameters, as scikit-learn asks; those below among them are used here, and are the
+    class's attributes where it takes none of that name.
+
+    Parameters
+    ----------
+    sketcher, n_frequencies, scale, decoder, n_init, keep_pilot, random_state, n_jobs, verbose
+        As of `CompressiveKMeans`.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_atoms,)
+        Share of each atom; set by `_decode_sketch`, like all that the class stores.
+    mixture_, cost_, n_iter_, sketch_, sketcher_, n_features_in_, feature_names_in_
+        As of `CompressiveKMeans`; the mixture is what `_decode_sketch` returned.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.atoms import Dirac
+    >>> from sketchlearn.decoders import CLOMPR
+    >>> from sketchlearn.estimators import CompressiveEstimator
+    >>> class NearestDirac(CompressiveEstimator):
+    ...     _stored_arrays = {"places_": ("kd",), "weights_": ("k",)}
+    ...     _stored_numbers = ("cost_", "n_iter_")
+    ...     def __init__(self, n_clusters=2, *, random_state=None):
+    ...         self.n_clusters = n_clusters
+    ...         self.random_state = random_state
+    ...     @property
+    ...     def _n_atoms(self):
+    ...         return self.n_clusters
+    ...     def _decode_sketch(self, sketch, rng, has_pilot):
+    ...         mixture = CLOMPR().decode(sketch, Dirac(sketch.operator), self.n_clusters, rng)
+    ...         self.places_, self.weights_ = mixture.locations, mixture.weights
+    ...         return mixture
+    ...     def _predict_rows(self, rows):
+    ...         return np.abs(rows[:, None] - self.places_).sum(axis=2).argmin(axis=1)
+    >>> X = np.repeat([[0.0, 0.0], [9.0, 9.0]], 500, axis=0)
+    >>> labels = NearestDirac(random_state=0).fit(X).predict(X)
+    >>> int(np.count_nonzero(np.diff(labels)))
+    1
     """
 
     _held: list[tuple[np.ndarray, np.ndarray]]
     _weight_exponent: int  # `fit` divides weights by two to this power.
 
-    sketcher: Sketcher | None
-    decoder: Decoder | None
-    n_init: Any
-    random_state: Any
-    n_jobs: int | None
-    verbose: int
+    sketcher: Sketcher | None = None
+    n_frequencies: Any = "auto"
+    scale: Any = "auto"
+    decoder: Decoder | None = None
+    n_init: Any = "auto"
+    keep_pilot: bool = True
+    random_state: Any = None
+    n_jobs: int | None = None
+    verbose: int = 0
 
     @property
     @abstractmethod
@@ -70,47 +121,85 @@ class CompressiveEstimator(TakesRows, ABC):
         """Number of mixture components that are decoded."""
 
     @abstractmethod
-    def _new_sketcher(self) -> Sketcher:
-        """What rows are sketched with where the user gave no sketcher."""
+    def _decode_sketch(self, sketch: Sketch, rng: np.random.Generator, has_pilot: bool) -> Mixture:
+        """Set the model's attributes from a sketch.
 
-    @abstractmethod
-    def _decode(self, sketch: Sketch, on_pilot: bool) -> None:
-        """Set the model's attributes from a sketch; with the pilot's rows where they are kept."""
+        Parameters
+        ----------
+        sketch : Sketch
+            Of all rows; it counts rows of integer weights as repeated.
+        rng : numpy.random.Generator
+            Where all that is random comes from.
+        has_pilot : bool
+            Whether `sketcher_` was fitted on these rows and kept some of them in its ``pilot_``.
 
-    def _fit_rows(
-        self, X: Any, sample_weight: Any, keep_pilot: bool
-    ) -> tuple[np.ndarray | None, Any]:
-        """Sketch and decode; give the validated rows and weights of what is in memory.
+        Returns
+        -------
+        Mixture
+            That matches the sketch.
+        """
+
+    def _make_sketcher(self) -> Sketcher:
+        """Return what rows are sketched with where the user gave no sketcher."""
+        return Sketcher(
+            self.n_frequencies,
+            n_clusters=self._n_atoms,
+            scale=self.scale,
+            random_state=self._seed,
+            n_jobs=self.n_jobs,
+        )
+
+    @restore_on_error
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Sketch the rows and decode the sketch.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or a source of rows
+            Finite rows; or files, tables or streams of them, which are read in bounded memory.
+            `open_source` says what these can be, and chooses columns and rows.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            Non-negative weights; rows of weight zero are left out. Of a source, the name of the
+            column that holds them.
 
         Raises
         ------
         ValueError
             If a parameter is out of range, X is empty, not finite or not two-dimensional, or has
-            fewer distinct rows than atoms; if a weight is negative or all are zero.
+            fewer rows than are to be decoded; if a weight is negative or all are zero.
         """
         self._check_parameters()
         require_rows(X, "fit")
         if is_source(X):
-            self._fit_source(X, sample_weight, keep_pilot)
-            return None, None
-        given = self._given_sketcher()
+            self._fit_source(X, sample_weight)
+            return self
+        given = self._find_given_sketcher()
         rows = self._validate(X, reset=True, names_of=given)
         sample_weight = check_sample_weight(sample_weight, len(rows))
         check_row_count(len(rows), self._n_atoms)
-        self._start()
-        divided, self._weight_exponent = divided_weights(sample_weight)
+        self._reset()
+        divided, self._weight_exponent = divide_by_power(sample_weight)
         pilot = rows, divided
-        if self._warn_of_few_distinct(rows, divided):
+        if warn_of_few_distinct(rows, divided, self._n_atoms):
             pilot = merge_rows(rows, divided)
-        self.sketcher_ = given or self._fitted_sketcher(*pilot, keep_pilot)
-        self.sketch_ = self._sketch_of(rows, divided)
+        self.sketcher_ = given or self._fit_sketcher(*pilot, self.keep_pilot)
+        self.sketch_ = self._sketch_rows(rows, divided)
         # A sketcher that came fitted may have its pilot from other data.
-        sketch = as_repeated_rows(self.sketch_, divided)
-        with self._progress():
-            self._decode(sketch, on_pilot=keep_pilot and given is None)
-        return rows, sample_weight
+        sketch = count_repetitions(self.sketch_, divided)
+        self._learn(sketch, given is None)
+        self._label_rows(rows, sample_weight)
+        return self
 
-    def _fit_source(self, X: Any, sample_weight: Any, keep_pilot: bool) -> None:
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
+        """Fit rows, and return what `predict` says of each; parameters as of `fit`."""
+        X = self._require_rereadable(X, sample_weight, "predict")
+        return self.fit(X, sample_weight=sample_weight).predict(X)
+
+    def _label_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
+        """Set what only another look at fitted rows in memory tells; nothing by default."""
+
+    def _fit_source(self, X: Any, sample_weight: Any) -> None:
         """Sketch rows that are not in memory, a chunk at a time, and decode.
 
         Raises
@@ -121,22 +210,23 @@ class CompressiveEstimator(TakesRows, ABC):
             If there are fewer distinct rows than atoms, as far as that can be seen.
         """
         source = open_source(X, weight=weight_column(sample_weight))
-        self._start()
-        self._take_features_of(source, self._given_sketcher())
+        self._reset()
+        self._take_features(source, self._find_given_sketcher())
         if sample_weight is not None:
-            self._weight_exponent = divide_source(source, pilot_size(self._n_atoms), self._seed)
-        self._sketch_source(source, keep_pilot)
+            self._weight_exponent = divide_source_weights(
+                source, pilot_size(self._n_atoms), self._seed
+            )
+        self._sketch_source(source, self.keep_pilot)
         is_own = self.sketcher_ is not self.sketcher
         pilot = self.sketcher_.pilot_ if is_own else None
         # The pilot has each row once.
         is_all = pilot is not None and np.all(self.sketcher_.pilot_inclusion_probability_ == 1.0)
         check_row_count(self.sketch_.n_samples, self._n_atoms)
         if pilot is not None and is_all:
-            self._warn_of_few_distinct(pilot, None)
-        with self._progress():
-            self._decode(self.sketch_, on_pilot=keep_pilot and is_own)
+            warn_of_few_distinct(pilot, None, self._n_atoms)
+        self._learn(self.sketch_, is_own)
 
-    @all_or_nothing
+    @restore_on_error
     def partial_fit(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Self:
         """Add rows to the sketch; without rows, decode what was added so far.
 
@@ -165,10 +255,10 @@ class CompressiveEstimator(TakesRows, ABC):
         if is_source(X):
             self._add_source(open_source(X, weight=weight_column(sample_weight)), is_first)
             return self
-        names_of = self._given_sketcher() if is_first else None
+        names_of = self._find_given_sketcher() if is_first else None
         rows = self._validate(X, reset=is_first, names_of=names_of)
         if is_first:
-            self._start()
+            self._reset()
         self._add_rows(rows, check_sample_weight(sample_weight, len(rows)))
         return self
 
@@ -176,8 +266,8 @@ class CompressiveEstimator(TakesRows, ABC):
         """Add a source's rows, read in bounded memory."""
         source.weight_exponent = 0 if is_first else self._weight_exponent
         if is_first:
-            self._start()
-            self._take_features_of(source, self._given_sketcher())
+            self._reset()
+            self._take_features(source, self._find_given_sketcher())
             n_rows = source.n_rows()
             # Then its pilot comes from all over it, not from its first rows.
             if n_rows is not None and n_rows >= pilot_size(self._n_atoms):
@@ -185,7 +275,7 @@ class CompressiveEstimator(TakesRows, ABC):
                 return
         else:
             self._expect_features(source)
-        if self._ready_sketcher() is not None:
+        if self._find_sketcher() is not None:
             self._sketch_source(source, keep_pilot=False)
             return
         for chunk in source.chunks():
@@ -195,10 +285,10 @@ class CompressiveEstimator(TakesRows, ABC):
 
     def _add_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
         """Add validated rows: to the sketch, or to those held back while there is no sketcher."""
-        sample_weight = in_units_of_fit(sample_weight, len(rows), self._weight_exponent)
-        if (sketcher := self._ready_sketcher()) is not None:
+        sample_weight = divide_like_fit(sample_weight, len(rows), self._weight_exponent)
+        if (sketcher := self._find_sketcher()) is not None:
             self.sketcher_ = sketcher
-            self._add_to_sketch(self._sketch_of(rows, sample_weight))
+            self._add_to_sketch(self._sketch_rows(rows, sample_weight))
             return
         weights = np.ones(len(rows)) if sample_weight is None else sample_weight
         # Now rather than with the held rows, which a bad batch would otherwise spoil.
@@ -213,7 +303,7 @@ class CompressiveEstimator(TakesRows, ABC):
         """Add a sketch to that of the rows so far."""
         self.sketch_ = self.sketch_ + added if hasattr(self, "sketch_") else added
 
-    @all_or_nothing
+    @restore_on_error
     def fit_sketch(self, sketch: Sketch) -> Self:
         """Decode a sketch that was made elsewhere; no row of data is needed.
 
@@ -234,7 +324,7 @@ class CompressiveEstimator(TakesRows, ABC):
             )
         if sketch.n_samples == 0:
             raise EmptySketchError("expected a sketch of at least one row, got one without rows")
-        self._start()
+        self._reset()
         self.n_features_in_ = sketch.operator.n_features
         self.__dict__.pop("feature_names_in_", None)
         self.sketcher_ = Sketcher.from_operator(sketch.operator, n_jobs=self.n_jobs)
@@ -242,8 +332,7 @@ class CompressiveEstimator(TakesRows, ABC):
             self.feature_names_in_ = np.array(sketch.feature_names, dtype=object)
             self.sketcher_.feature_names_in_ = self.feature_names_in_
         self.sketch_ = sketch
-        with self._progress():
-            self._decode(self.sketch_, on_pilot=False)
+        self._learn(sketch, False)
         return self
 
     @property
@@ -257,10 +346,9 @@ class CompressiveEstimator(TakesRows, ABC):
         """Refuse parameters of the wrong kind before any work is done."""
         if self.n_init != "auto":
             check_count(self.n_init, 'n_init, where not "auto",')
-        if self.decoder is not None and not isinstance(self.decoder, Decoder):
-            raise TypeError(f"decoder must be a Decoder, got {type(self.decoder).__name__}")
-        if self.sketcher is not None and not isinstance(self.sketcher, Sketcher):
-            raise TypeError(f"sketcher must be a Sketcher, got {type(self.sketcher).__name__}")
+        for name, kind in (("decoder", Decoder), ("sketcher", Sketcher)):
+            if not isinstance(value := getattr(self, name), kind | None):
+                raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
         for name in ("n_frequencies", "scale"):
             value = getattr(self, name)
             if self.sketcher is not None and not (isinstance(value, str) and value == "auto"):
@@ -269,56 +357,42 @@ class CompressiveEstimator(TakesRows, ABC):
                     'leave it at "auto" here'
                 )
 
-    def _warn_of_few_distinct(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> bool:
-        """Warn of fewer distinct rows than atoms, as scikit-learn's `KMeans` does; say if so."""
-        n_distinct = count_distinct(rows, sample_weight, self._n_atoms)
-        is_few = n_distinct < self._n_atoms
-        if is_few:
-            warnings.warn(
-                f"there are {n_distinct} distinct rows of positive weight for {self._n_atoms} "
-                "clusters or components: some are empty or doubled. Ask for no more than there "
-                "are distinct rows.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-        return is_few
-
-    def _start(self) -> None:
+    def _reset(self) -> None:
         """Forget an earlier fit; draw the one integer that all randomness comes from."""
-        fitted = [name for name in vars(self) if name.endswith("_") and name not in ABOUT_ROWS]
-        for name in fitted:
-            del self.__dict__[name]
+        for name in [*vars(self)]:
+            if name.endswith("_") and name not in ABOUT_ROWS:
+                del self.__dict__[name]
         self._held = []
         self._weight_exponent = 0
         self._seed = draw_seed(self.random_state)
 
-    def _given_sketcher(self) -> Sketcher | None:
-        """The user's sketcher, if it is fitted."""
+    def _find_given_sketcher(self) -> Sketcher | None:
+        """Return the user's sketcher if it is fitted."""
         return self.sketcher if hasattr(self.sketcher, "operator_") else None
 
-    def _ready_sketcher(self) -> Sketcher | None:
-        """The sketcher in use, or the user's if it is fitted."""
-        return self.sketcher_ if hasattr(self, "sketcher_") else self._given_sketcher()
+    def _find_sketcher(self) -> Sketcher | None:
+        """Return the sketcher in use, or the user's if it is fitted."""
+        return self.sketcher_ if hasattr(self, "sketcher_") else self._find_given_sketcher()
 
-    def _fitted_sketcher(
-        self, X: Any, sample_weight: np.ndarray | None, keep_pilot: bool
+    def _fit_sketcher(
+        self, X: RowSource | np.ndarray, weights: np.ndarray | None, keep_pilot: bool
     ) -> Sketcher:
-        """One fitted on a source, or on rows that were validated."""
+        """Return a sketcher fitted on a source, or on rows that were validated."""
         if self.sketcher is not None:
             sketcher = clone(self.sketcher)
             sketcher.set_params(keep_pilot=keep_pilot and sketcher.keep_pilot)
         else:
-            sketcher = self._new_sketcher().set_params(keep_pilot=keep_pilot)
-        # Rows that were validated are not looked through again.
-        is_finite = isinstance(X, np.ndarray) or bool(get_config()["assume_finite"])
-        with config_context(assume_finite=is_finite):
-            sketcher.fit(X, sample_weight=sample_weight)
+            sketcher = self._make_sketcher().set_params(keep_pilot=keep_pilot)
+        if isinstance(X, RowSource):
+            sketcher.fit(X)
+        else:
+            sketcher.fit_checked(X, weights, draw_seed(sketcher.random_state))
         if hasattr(self, "feature_names_in_"):
             sketcher.feature_names_in_ = self.feature_names_in_
         return sketcher
 
-    def _sketch_of(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> Sketch:
-        """The sketch of rows that were validated, with the sketcher in use."""
+    def _sketch_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> Sketch:
+        """Sketch rows that were validated, with the sketcher in use."""
         if sample_weight is not None:
             require_fixed_point(sample_weight)
         n_threads = thread_count(self.sketcher_.n_jobs)
@@ -328,8 +402,8 @@ class CompressiveEstimator(TakesRows, ABC):
 
     def _sketch_source(self, source: RowSource, keep_pilot: bool) -> None:
         """Add a source to the sketch, with the sketcher in use or one fitted on it."""
-        ready = self._ready_sketcher()
-        self.sketcher_ = ready or self._fitted_sketcher(source, None, keep_pilot)
+        ready = self._find_sketcher()
+        self.sketcher_ = ready or self._fit_sketcher(source, None, keep_pilot)
         self._add_to_sketch(self.sketcher_.sketch(source, progress=bool(self.verbose)))
 
     def _has_rows(self) -> bool:
@@ -339,8 +413,8 @@ class CompressiveEstimator(TakesRows, ABC):
     def _sketch_held(self, held: list[tuple[np.ndarray, np.ndarray]]) -> None:
         """Choose the scale on the rows held back, sketch them, and let them go."""
         rows, weights = (np.concatenate(pieces) for pieces in zip(*held, strict=True))
-        self.sketcher_ = self._fitted_sketcher(rows, weights, keep_pilot=False)
-        self.sketch_ = self._sketch_of(rows, weights)
+        self.sketcher_ = self._fit_sketcher(rows, weights, keep_pilot=False)
+        self.sketch_ = self._sketch_rows(rows, weights)
         self._held = []
 
     def _decode_accumulated(self) -> Self:
@@ -350,22 +424,29 @@ class CompressiveEstimator(TakesRows, ABC):
         if self._held:
             rows, weights = (np.concatenate(pieces) for pieces in zip(*self._held, strict=True))
             check_row_count(len(rows), self._n_atoms)
-            self._warn_of_few_distinct(rows, weights)
+            warn_of_few_distinct(rows, weights, self._n_atoms)
             self._sketch_held(self._held)
-        with self._progress():
-            self._decode(self.sketch_, on_pilot=False)
+        self._learn(self.sketch_, False)
         return self
 
-    def _progress(self) -> AbstractContextManager[None]:
-        """Show on a terminal how far the decode is, if ``verbose`` asks for it."""
-        return progress_line() if self.verbose else nullcontext()
+    def _learn(self, sketch: Sketch, is_own: bool) -> None:
+        """Decode a sketch, with the pilot's rows where the sketcher is the estimator's own."""
+        self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
+        has_pilot = is_own and self.keep_pilot and self.sketcher_.pilot_ is not None
+        self.n_iter_ = 0  # Where nothing sets it, it is the mixture's.
+        with progress_line() if self.verbose else nullcontext():
+            mixture = self._decode_sketch(sketch, np.random.default_rng(self._seed), has_pilot)
+        self.mixture_, self.cost_ = mixture, mixture.cost
+        self.n_iter_ = self.n_iter_ or mixture.n_iter
+        fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
+        self._report(f"decoded in {self.n_iter_} iterations: {fit}")
 
     def _report(self, line: str) -> None:
         """Print a line if ``verbose`` asks for it."""
         if self.verbose:
             print(f"[{type(self).__name__}] {line}")
 
-    def _warn_of_few_frequencies(self, family: AtomFamily, on_pilot: bool) -> None:
+    def _warn_of_few_frequencies(self, family: AtomFamily, has_pilot: bool) -> None:
         """Warn if the sketch has fewer numbers than the mixture has parameters.
 
         Where no pilot helps, if it has fewer than two for each: with these a decode succeeds by
@@ -373,7 +454,6 @@ class CompressiveEstimator(TakesRows, ABC):
         """
         wanted = n_parameters(family, self._n_atoms)
         m = family.operator.n_frequencies
-        has_pilot = on_pilot and self.sketcher_.pilot_ is not None
         least = wanted // 2 + 1 if has_pilot else wanted
         needed = "more than one for each" if has_pilot else "two for each where no pilot helps"
         if self._n_atoms <= m < least:
@@ -384,7 +464,7 @@ class CompressiveEstimator(TakesRows, ABC):
                 f"n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least}), "
                 "or ask for fewer clusters or components",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def _warn_of_lost_spread(self, mixture: Mixture) -> None:
@@ -397,7 +477,7 @@ class CompressiveEstimator(TakesRows, ABC):
                 f"their sketch alone, whose noise hides single rows: add rows, {wanted} at least, "
                 "or call fit with all of them, which looks at the rows themselves.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         elif mixture.lacks_spread:
             warnings.warn(
@@ -406,11 +486,11 @@ class CompressiveEstimator(TakesRows, ABC):
                 "pilot. Try more n_frequencies, a larger n_init, more clusters or components, or "
                 "leave the outliers out.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
 
-def nearest_order(mixture: Mixture, locations: np.ndarray) -> Mixture:
+def reorder_atoms(mixture: Mixture, locations: np.ndarray) -> Mixture:
     """Put a mixture's atoms in the order of locations (k, d) that they are nearest to."""
     _, order = linear_sum_assignment(cdist(locations, mixture.locations, "sqeuclidean"))
     return replace(mixture, weights=mixture.weights[order], parameters=mixture.parameters[order])

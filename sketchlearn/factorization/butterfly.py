@@ -15,7 +15,7 @@ from sketchlearn._kernels.butterfly import apply_complex, apply_real
 from sketchlearn._validation import check_count, check_nonnegative
 from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.factorization.chains import Chain, Pattern, check_chain
-from sketchlearn.factorization.files import read_factors, write_factors
+from sketchlearn.factorization.files import BUTTERFLY_FILE, write_factors
 from sketchlearn.factorization.packing import largest_bits, packed_size
 from sketchlearn.sources.faithful import require_no_mask
 
@@ -161,7 +161,7 @@ class Butterfly(LinearOperator):
         OSError
             If it cannot be read.
         """
-        values, chain, permutation, relative_error, bits = read_factors(path)
+        values, chain, permutation, relative_error, bits = BUTTERFLY_FILE.load(path)
         try:
             return cls(
                 values, chain, permutation=permutation, relative_error=relative_error, bits=bits

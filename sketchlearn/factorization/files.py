@@ -1,24 +1,22 @@
-"""Files of factors: safetensors with a digest over everything in them, nothing pickled."""
+"""Files of factors: a kind of file of the library, see `files.container`."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import safetensors.numpy
 
 from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.factorization.chains import Chain, check_chain
 from sketchlearn.factorization.packing import pack, unpack
 from sketchlearn.files.atomic import write_atomically
-from sketchlearn.sources.shallow_json import parse_shallow
+from sketchlearn.files.container import FileKind
+from sketchlearn.files.strict_json import parse_strictly, write_canonically
 
-FORMAT, VERSION = "sketchlearn-butterfly", 1
 Contents = tuple[list[np.ndarray], Chain, np.ndarray | None, float | None, int | None]
+BUTTERFLY_FILE: FileKind[Contents] = FileKind(
+    "butterfly", 1, ModelFormatError, "factorization.Butterfly.load"
+)
 
 
 def write_factors(
@@ -48,42 +46,14 @@ def write_factors(
         "bits": bits,
         "exponents": exponents,
     }
-    text = json.dumps(described, sort_keys=True, allow_nan=False)
-    header = {"format": FORMAT, "version": str(VERSION), "butterfly": text}
-    data = safetensors.numpy.save(arrays, {**header, "digest": _digest(arrays, text)})
-    write_atomically(path, data)
+    metadata = {"butterfly": write_canonically(described)}
+    write_atomically(path, BUTTERFLY_FILE.lay_out(arrays, metadata))
 
 
-def read_factors(path: str | os.PathLike[str]) -> Contents:
-    """Read what `write_factors` wrote.
-
-    Raises
-    ------
-    ModelFormatError
-        If the file is foreign, truncated, altered or too new.
-    """
-    data = Path(path).read_bytes()
-    header = _header(data)
-    if header.get("format") != FORMAT:
-        raise ModelFormatError(f"not a butterfly's file: its format is {header.get('format')!r}")
-    if header.get("version") != str(VERSION):
-        raise ModelFormatError(
-            f"the butterfly's file is of version {header.get('version')}; this library reads "
-            f"version {VERSION}"
-        )
-    try:
-        arrays = safetensors.numpy.load(data)
-        if _digest(arrays, header["butterfly"]) != header["digest"]:
-            raise ModelFormatError("the butterfly's digest does not match: the file was altered")
-        return _contents(arrays, parse_shallow(header["butterfly"]))
-    except ModelFormatError:
-        raise
-    except Exception as error:  # The library raises whatever its parser met.
-        raise ModelFormatError(f"the butterfly's file is truncated or altered: {error}") from error
-
-
-def _contents(arrays: dict[str, np.ndarray], described: dict[str, Any]) -> Contents:
-    """Factors from a file's arrays and description."""
+@BUTTERFLY_FILE.reads(1)
+def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> Contents:
+    """Return what a file of version 1 holds."""
+    described = parse_strictly(metadata["butterfly"])
     chain = check_chain(described["chain"])
     kind, bits = np.dtype(described["dtype"]), described["bits"]
     values = []
@@ -96,24 +66,3 @@ def _contents(arrays: dict[str, np.ndarray], described: dict[str, Any]) -> Conte
         flat = flat.astype(np.zeros(0, dtype=kind).real.dtype)
         values.append(flat.view(kind).reshape(p.a, p.d, p.b, p.c))
     return values, chain, arrays.get("permutation"), described["relative_error"], bits
-
-
-def _header(data: bytes) -> dict[str, str]:
-    """Metadata of a safetensors file."""
-    length = int.from_bytes(data[:8], "little")
-    try:
-        header = parse_shallow(data[8 : 8 + length])["__metadata__"]
-        return {str(name): str(text) for name, text in header.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelFormatError(
-            "not a butterfly's file: it has no readable safetensors header with metadata"
-        ) from error
-
-
-def _digest(arrays: dict[str, np.ndarray], text: str) -> str:
-    """BLAKE2b, in hexadecimal, of the description and all arrays."""
-    digest = hashlib.blake2b(text.encode(), digest_size=32)
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

@@ -33,6 +33,14 @@ class RidgeSolution(NamedTuple):
         The factors.
     relative_error : float
         ``||A - X Y|| / ||A||``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.factorization import ridge_path
+    >>> (solution,) = ridge_path(np.eye(2), np.ones((2, 2)), np.ones((2, 2)), [1e-6])
+    >>> solution.X.shape, solution.relative_error < 1e-3
+    ((2, 2), True)
     """
 
     alpha: float

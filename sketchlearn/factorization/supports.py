@@ -58,6 +58,13 @@ class SupportVerdict:
         For "not closed": a matrix of zeros and ones that is no product, but a limit of products.
     blocks : tuple of Block
         For "closed": who fits what, see `closest_product`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.factorization import check_supports
+    >>> check_supports(np.ones((2, 2)), np.ones((2, 2))).status
+    'closed'
     """
 
     status: Literal["closed", "not closed", "unknown"]

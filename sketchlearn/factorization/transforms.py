@@ -10,7 +10,17 @@ from sketchlearn.factorization.chains import Pattern, square_dyadic
 
 
 def bit_reversal(n: int) -> np.ndarray:
-    """Indices 0, ..., n - 1 with their bits reversed.
+    """Return the indices 0, ..., n - 1 with their bits reversed.
+
+    Parameters
+    ----------
+    n : int
+        A power of two.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        A permutation, its own inverse.
 
     Raises
     ------

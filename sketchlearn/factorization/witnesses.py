@@ -29,6 +29,14 @@ class Witness(NamedTuple):
         columns, the same transposed.
     covering_unit : int or None
         Corner: a unit that reaches that last entry too. Merging: None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.factorization import check_supports
+    >>> lower = np.tril(np.ones((2, 2)))
+    >>> check_supports(lower, lower.T).witness.covering_unit
+    1
     """
 
     units: tuple[int, ...]

@@ -19,15 +19,15 @@ if sys.platform != "win32":  # There, a file that is open cannot be removed anyw
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file wholly or not at all; an OSError leaves what was there as it was.
 
-    See `replaced_when_done`.
+    See `replace_when_done`.
     """
-    with replaced_when_done(path) as place, open(place, "wb") as file:
+    with replace_when_done(path) as place, open(place, "wb") as file:
         file.write(data)
 
 
 @contextmanager
-def replaced_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Return a temporary file beside a file, which takes its place if all goes well.
+def replace_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary file beside a file, which takes its place if all goes well.
 
     Links are followed. An older file's permissions, owner and extended attributes are kept, as far
     as the system allows; one that may not be written is not replaced either. The contents are on
@@ -44,10 +44,10 @@ def replaced_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
     if _is_written_in_place(path, target):
         yield Path(path)
         return
-    before = _replaceable(target)
+    before = _describe_replaceable(target)
     _require_open_folder(target.parent)
     _remove_abandoned(target)
-    temporary, descriptor = _claimed(target, 0o666 if before is None else 0o600)
+    temporary, descriptor = _claim(target, 0o666 if before is None else 0o600)
     try:
         yield temporary
         os.fsync(descriptor)
@@ -68,7 +68,7 @@ def replaced_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def require_replaceable(path: str | os.PathLike[str]) -> None:
-    """Refuse a place that `replaced_when_done` could not write to, before there is a result.
+    """Refuse a place that `replace_when_done` could not write to, before there is a result.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def require_replaceable(path: str | os.PathLike[str]) -> None:
     target = Path(os.path.realpath(path))
     if _is_written_in_place(path, target):
         return
-    _replaceable(target)
+    _describe_replaceable(target)
     _require_open_folder(target.parent)
 
 
@@ -91,7 +91,7 @@ def _is_written_in_place(path: str | os.PathLike[str], target: Path) -> bool:
         return os.path.exists(path)
 
 
-def _replaceable(target: Path) -> os.stat_result | None:
+def _describe_replaceable(target: Path) -> os.stat_result | None:
     """Describe the file that is there, or None; refuse one that is read-only."""
     try:
         status = os.stat(target)
@@ -116,7 +116,9 @@ def _remove_abandoned(target: Path) -> None:
     if sys.platform == "win32":
         return
     with suppress(OSError), os.scandir(target.parent) as entries:
-        for name in [entry.name for entry in entries if entry.name.startswith(_prefix(target))]:
+        for name in [
+            entry.name for entry in entries if entry.name.startswith(_name_prefix(target))
+        ]:
             with suppress(OSError):
                 descriptor = os.open(target.with_name(name), os.O_RDWR | os.O_CLOEXEC)
                 try:
@@ -126,10 +128,10 @@ def _remove_abandoned(target: Path) -> None:
                     os.close(descriptor)
 
 
-def _claimed(target: Path, mode: int) -> tuple[Path, int]:
+def _claim(target: Path, mode: int) -> tuple[Path, int]:
     """Create a temporary file beside a target, and lock it for as long as it is open."""
     while True:
-        temporary = target.with_name(_prefix(target) + secrets.token_hex(8))
+        temporary = target.with_name(_name_prefix(target) + secrets.token_hex(8))
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
         descriptor = os.open(temporary, flags, mode)
         if sys.platform == "win32":
@@ -148,7 +150,7 @@ def _claimed(target: Path, mode: int) -> tuple[Path, int]:
         os.close(descriptor)
 
 
-def _prefix(target: Path) -> str:
+def _name_prefix(target: Path) -> str:
     """How the names of a target's temporary files start; short, whatever the target's name."""
     digest = hashlib.blake2b(os.fsencode(target.name), digest_size=8).hexdigest()
     return f".sketchlearn-{digest}-"

@@ -27,10 +27,17 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, BinaryIO, ClassVar, Generic, TypeVar, final
 
 import numpy as np
-import safetensors.numpy
 
+from sketchlearn.files.registry import (
+    FORMAT_PREFIX,
+    LONGEST_HEADER,
+    NONSENSE,
+    Start,
+    describe_other_kind,
+    read_start,
+    register_kind,
+)
 from sketchlearn.files.strict_json import write_canonically
-from sketchlearn.sources.shallow_json import parse_shallow
 
 Content = TypeVar("Content")
 # From a file's arrays and metadata to what it holds; a ValueError where that makes no sense.
@@ -41,12 +48,8 @@ TYPES = {"F64": "<f8", "I64": "<i8", "F32": "<f4", "I32": "<i4", "U8": "|u1"}
 TYPE_NAMES = {np.dtype(code): name for name, code in TYPES.items()}
 # How every header starts, its keys being sorted.
 HEADER_START = b'{"__metadata__":{"digest":"'
-# The longest header that is read or written: names of 100,000 features fit many times.
-LONGEST_HEADER = 2**24
 # Files beyond this are compared with their digest, a piece at a time, before they are read.
 LARGE_BYTES, PIECE_BYTES = 2**27, 2**20
-# What a reader may raise where a file that fits its digest makes no sense.
-NONSENSE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @final
@@ -63,27 +66,11 @@ class Entry:
 
 @final
 @dataclass(frozen=True)
-class Start:
-    """A file's first bytes, as far as they may be a header with its length, and that length."""
-
-    data: bytes
-    length: int
-
-    @property
-    def format(self) -> str | None:
-        """The format that the header says, or None where there is no such header."""
-        try:
-            return str(parse_shallow(self.data[8:])["__metadata__"]["format"])
-        except NONSENSE:
-            return None
-
-
-@final
-@dataclass(frozen=True)
 class Header:
-    """A file's start: its bytes, its strings, and what it says of arrays, as JSON has it."""
+    """A file's start: its bytes, digest and strings, and what it says of arrays, as JSON has it."""
 
     start: bytes
+    digest: str
     metadata: dict[str, str]
     arrays: dict[str, Any]
 
@@ -100,6 +87,8 @@ class FileKind(Generic[Content]):
         The version of the format that is written.
     error : type of ValueError
         What is raised for bytes that are foreign, truncated, altered, too new, or nonsense.
+    loaded_by : str
+        What a user calls to load such a file, for messages about files of another kind.
 
     Attributes
     ----------
@@ -109,14 +98,15 @@ class FileKind(Generic[Content]):
 
     own_names: ClassVar[tuple[str, ...]] = ("format", "format_version", "library_version")
 
-    def __init__(self, noun: str, version: int, error: type[ValueError]) -> None:
+    def __init__(self, noun: str, version: int, error: type[ValueError], loaded_by: str) -> None:
+        register_kind(noun, loaded_by)
         self.noun, self.version, self.error = noun, version, error
         self.readers: dict[int, Reader[Content]] = {}
 
     @property
     def format(self) -> str:
         """What the header's ``format`` says."""
-        return f"sketchlearn-{self.noun}"
+        return f"{FORMAT_PREFIX}{self.noun}"
 
     def reads(self, version: int) -> Callable[[Reader[Content]], Reader[Content]]:
         """Register the decorated function as the reader of a version of the format.
@@ -125,13 +115,13 @@ class FileKind(Generic[Content]):
         that is whole. What it raises, if it is a ValueError or the like, becomes the kind's error.
         """
 
-        def registered(reader: Reader[Content]) -> Reader[Content]:
+        def register(reader: Reader[Content]) -> Reader[Content]:
             self.readers[version] = reader
             return reader
 
-        return registered
+        return register
 
-    def laid_out(
+    def lay_out(
         self, arrays: dict[str, np.ndarray], metadata: dict[str, str], version: int | None = None
     ) -> bytes:
         """Return arrays and metadata as the bytes of a file of this kind; equal ones, equal bytes.
@@ -143,7 +133,7 @@ class FileKind(Generic[Content]):
         """
         said = str(self.version if version is None else version)
         own = dict(zip(self.own_names, (self.format, said, library_version()), strict=True))
-        return laid_out(arrays, {**metadata, **own})
+        return lay_out(arrays, {**metadata, **own})
 
     def decode(self, data: bytes) -> Content:
         """Return what a file of these bytes holds.
@@ -154,10 +144,8 @@ class FileKind(Generic[Content]):
             Of the kind's own class, if the bytes are foreign, truncated, altered, of an unknown
             version, or nonsense.
         """
-        data = bytes(data)
-        header = self._header_of(start_of(io.BytesIO(data)))
-        entries = self._entries_of(header, len(data))
-        return self._content(header, entries, data)
+        file = io.BytesIO(data)
+        return self._read(file, read_start(file), len(data))
 
     def load(self, path: str | os.PathLike[str]) -> Content:
         """Return what a file holds; of a file that cannot be one, no more than its start is read.
@@ -170,53 +158,52 @@ class FileKind(Generic[Content]):
             If the file cannot be read.
         """
         with open(path, "rb") as file:
-            return self.read(file, start_of(file))
+            return self.read(file, read_start(file))
 
     def read(self, file: BinaryIO, start: Start) -> Content:
-        """Return what an open file holds, a pipe for instance, of which `start_of` was read.
+        """Return what an open file holds, a pipe for instance, of which `read_start` was read.
 
         Raises
         ------
         ValueError
             As `decode`.
         """
-        header = self._header_of(start)
         status = os.fstat(file.fileno())
         size = status.st_size if stat.S_ISREG(status.st_mode) else None
-        entries = self._entries_of(header, size)
-        if size is not None and size > LARGE_BYTES:
+        return self._read(file, start, size)
+
+    def _read(self, file: BinaryIO, start: Start, size: int | None) -> Content:
+        """Read what follows the start of a file, of a size if that is known."""
+        header = self._parse_header(start)
+        entries = self._parse_entries(header, size)
+        if is_large := size is not None and size > LARGE_BYTES:
             # A digest that does not match is found before there is an array.
-            pieces = ((entry, _pieces(file, entry.end - entry.begin)) for entry in entries)
-            self._require_digest(header, _digest(_undigested(header.metadata), pieces))
+            self._require_digest(header, entries, file)
             file.seek(len(header.start))
         # One byte more than there should be: a file may have grown, a pipe may go on.
-        n_bytes = entries[-1].end if entries else 0
-        data = header.start + file.read(n_bytes + 1)
-        if size is None or len(data) != size:
-            self._require_size(header, entries, len(data))
-        return self._content(header, entries, data)
-
-    def _content(self, header: Header, entries: list[Entry], data: bytes) -> Content:
-        """Compare with the digest and the one way to write this, and call the version's reader."""
-        view = memoryview(data)[len(header.start) :]
-        pieces = ((entry, (view[entry.begin : entry.end],)) for entry in entries)
-        metadata = _undigested(header.metadata)
-        self._require_digest(header, _digest(metadata, pieces))
-        if _header_text(entries, header.metadata) != header.start[8:]:
+        body = file.read((entries[-1].end if entries else 0) + 1)
+        self._require_size(header, entries, len(header.start) + len(body))
+        if not is_large:
+            self._require_digest(header, entries, io.BytesIO(body))
+        metadata = {**header.metadata, "digest": header.digest}
+        if _encode_header(entries, metadata) != header.start[8:]:
             raise self.error(f"the {self.noun} is not in canonical form: the file was altered")
-        try:
-            arrays = dict(sorted(safetensors.numpy.load(data).items()))
-        except Exception as error:  # The library raises whatever its parser met.
-            raise self.error(f"the {self.noun}'s arrays cannot be read: {error}") from error
+        view = memoryview(body)
+        arrays = {
+            entry.name: np.array(
+                np.frombuffer(view[entry.begin : entry.end], entry.dtype).reshape(entry.shape)
+            )
+            for entry in sorted(entries, key=lambda entry: entry.name)
+        }
         reader = self.readers[int(metadata["format_version"])]
         try:
-            return reader(arrays, metadata)
+            return reader(arrays, header.metadata)
         except self.error:
             raise
         except NONSENSE as error:
             raise self.error(f"the file does not describe a {self.noun}: {error!r}") from error
 
-    def _header_of(self, begin: Start) -> Header:
+    def _parse_header(self, begin: Start) -> Header:
         """Read the header, checked for format and version."""
         start, length = begin.data, begin.length
         if len(start) < 8:
@@ -231,18 +218,16 @@ class FileKind(Generic[Content]):
                 f"the {self.noun} is truncated: a header of {length} bytes in a file of "
                 f"{len(start)}"
             )
-        try:
-            arrays = parse_shallow(start[8:].decode("ascii"))
-            metadata = {str(name): str(text) for name, text in arrays.pop("__metadata__").items()}
-        except NONSENSE as error:
+        if begin.header is None:
             raise self.error(
                 f"not a {self.noun} file: it has no readable safetensors header with metadata"
-            ) from error
-        if metadata.get("format") != self.format:
-            raise self.error(
-                f"not a {self.noun} file: its format is {metadata.get('format', '')[:40]!r}, "
-                f"expected {self.format!r}"
             )
+        arrays = dict(begin.header)
+        metadata = {str(name): str(text) for name, text in arrays.pop("__metadata__").items()}
+        if (found := metadata.get("format", "")) != self.format:
+            what = f"its format is {found[:40]!r}, expected {self.format!r}"
+            what = describe_other_kind(begin.identity) if begin.identity else what
+            raise self.error(f"not a {self.noun} file: {what}")
         if metadata.get("format_version") not in [str(known) for known in self.readers]:
             known = ", ".join(map(str, sorted(self.readers)))
             raise self.error(
@@ -250,9 +235,9 @@ class FileKind(Generic[Content]):
                 f"(written by sketchlearn {metadata.get('library_version', '')[:20]}); this "
                 f"library reads version {known}"
             )
-        return Header(start, metadata, arrays)
+        return Header(start, metadata.pop("digest", ""), metadata, arrays)
 
-    def _entries_of(self, header: Header, size: int | None) -> list[Entry]:
+    def _parse_entries(self, header: Header, size: int | None) -> list[Entry]:
         """Check what the header says of arrays, in the order of the file, against its size."""
         entries: list[Entry] = []
         try:
@@ -291,32 +276,23 @@ class FileKind(Generic[Content]):
                 f"is that of a file of {expected} bytes, not {size}"
             )
 
-    def _require_digest(self, header: Header, digest: str) -> None:
-        """Refuse contents of another digest."""
-        if digest != header.metadata.get("digest"):
+    def _require_digest(self, header: Header, entries: list[Entry], body: BinaryIO) -> None:
+        """Refuse contents of another digest than the header's."""
+        pieces = ((entry, _read_pieces(body, entry.end - entry.begin)) for entry in entries)
+        if _compute_digest(header.metadata, pieces) != header.digest:
             raise self.error(
                 f"the {self.noun}'s digest does not match its contents: the file was altered"
             )
 
 
-def start_of(file: BinaryIO) -> Start:
-    """Read the header with its length, or less of a file that has none."""
-    start = file.read(9)
-    if not start.endswith(b"{"):
-        return Start(start, 0)
-    length = int.from_bytes(start[:8], "little")
-    if 0 < length <= LONGEST_HEADER:
-        start += file.read(length - 1)
-    return Start(start, length)
+def _read_pieces(file: BinaryIO, n_bytes: int) -> Iterable[bytes]:
+    """Read a number of bytes, some at a time."""
+    while n_bytes > 0 and (piece := file.read(min(n_bytes, PIECE_BYTES))):
+        n_bytes -= len(piece)
+        yield piece
 
 
-def format_of(path: str | os.PathLike[str]) -> str | None:
-    """Return the format that a file's header says, or None where it has no such header."""
-    with open(path, "rb") as file:
-        return start_of(file).format
-
-
-def laid_out(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
+def lay_out(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
     """Lay out arrays and metadata, with the digest of both.
 
     Raises
@@ -324,14 +300,14 @@ def laid_out(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
     ValueError
         If the metadata is longer than any header that is read.
     """
-    contents = {name: _little(arrays[name]).tobytes() for name in _in_file_order(arrays)}
+    contents = {name: _to_little_endian(arrays[name]).tobytes() for name in _order_arrays(arrays)}
     entries: list[Entry] = []
     for name, content in contents.items():
         begin = entries[-1].end if entries else 0
         array = arrays[name]
         entries.append(Entry(name, array.dtype, array.shape, begin, begin + len(content)))
-    digest = _digest(metadata, ((entry, (contents[entry.name],)) for entry in entries))
-    text = _header_text(entries, {**metadata, "digest": digest})
+    digest = _compute_digest(metadata, ((entry, (contents[entry.name],)) for entry in entries))
+    text = _encode_header(entries, {**metadata, "digest": digest})
     if len(text) > LONGEST_HEADER:
         raise ValueError(
             f"the names and texts of a file may have {LONGEST_HEADER:,} bytes, got {len(text):,}"
@@ -348,7 +324,7 @@ def library_version() -> str:
         return "unknown"
 
 
-def _header_text(entries: Iterable[Entry], metadata: dict[str, str]) -> bytes:
+def _encode_header(entries: Iterable[Entry], metadata: dict[str, str]) -> bytes:
     """Return the header in its one form, padded."""
     header: dict[str, Any] = {
         entry.name: {
@@ -362,13 +338,8 @@ def _header_text(entries: Iterable[Entry], metadata: dict[str, str]) -> bytes:
     return text + b" " * (-len(text) % 8)
 
 
-def _undigested(metadata: dict[str, str]) -> dict[str, str]:
-    """Return what the digest is taken of."""
-    return {name: text for name, text in metadata.items() if name != "digest"}
-
-
-def _digest(metadata: dict[str, str], arrays: Iterable[tuple[Entry, Iterable[Any]]]) -> str:
-    """BLAKE2b, in hexadecimal, of the metadata and all arrays, in the order of the file."""
+def _compute_digest(metadata: dict[str, str], arrays: Iterable[tuple[Entry, Iterable[Any]]]) -> str:
+    """Return BLAKE2b, in hexadecimal, of the metadata and all arrays, in the order of the file."""
     digest = hashlib.blake2b(digest_size=32)
     digest.update(write_canonically(metadata).encode())
     for entry, pieces in arrays:
@@ -378,18 +349,11 @@ def _digest(metadata: dict[str, str], arrays: Iterable[tuple[Entry, Iterable[Any
     return digest.hexdigest()
 
 
-def _pieces(file: BinaryIO, n_bytes: int) -> Iterable[bytes]:
-    """Read a number of bytes, some at a time."""
-    while n_bytes > 0 and (piece := file.read(min(n_bytes, PIECE_BYTES))):
-        n_bytes -= len(piece)
-        yield piece
-
-
-def _in_file_order(arrays: dict[str, np.ndarray]) -> list[str]:
+def _order_arrays(arrays: dict[str, np.ndarray]) -> list[str]:
     """Names of the arrays, the widest type first, by name within a width."""
     return sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
 
 
-def _little(array: np.ndarray) -> np.ndarray:
+def _to_little_endian(array: np.ndarray) -> np.ndarray:
     """The array with its bytes little-endian."""
     return array.astype(array.dtype.newbyteorder("<"))

@@ -35,6 +35,15 @@ class Domain:
     ------
     ValueError
         If a shape does not fit, a number is not finite, scale is not positive, or the box is empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.frequencies import Domain
+    >>> zeros, ones = np.zeros(2), np.ones(2)
+    >>> domain = Domain(center=zeros, scale=1.0, lower=-ones, upper=ones, covariance=np.eye(2))
+    >>> domain.lower
+    array([-1., -1.])
     """
 
     center: np.ndarray

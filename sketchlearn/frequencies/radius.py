@@ -15,6 +15,13 @@ class RadiusLaw(ABC):
 
     A frequency is ``radius / (width * scale)`` times a direction on the unit sphere, see
     `FrequencyOperator.draw`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.frequencies import AdaptedRadius
+    >>> AdaptedRadius().sample(3, np.random.default_rng(0)).shape
+    (3,)
     """
 
     @abstractmethod
@@ -94,12 +101,30 @@ LAWS = ("adapted-radius", "folded-gaussian", "gaussian")
 
 
 def resolve_radius_law(radius_law: str | RadiusLaw, n_features: int) -> RadiusLaw:
-    """Return a law itself, or that of one of the names in `LAWS`, in dimension d.
+    """Return a law itself, or that of one of the names in `LAWS`.
+
+    Parameters
+    ----------
+    radius_law : str or RadiusLaw
+        The law, or its name.
+    n_features : int
+        Dimension that the law of a name is for.
+
+    Returns
+    -------
+    RadiusLaw
+        The law.
 
     Raises
     ------
     ValueError
         If it is neither.
+
+    Examples
+    --------
+    >>> from sketchlearn.frequencies import resolve_radius_law
+    >>> resolve_radius_law("gaussian", 3)
+    GaussianRadius(n_features=3)
     """
     if isinstance(radius_law, RadiusLaw):
         return radius_law

@@ -43,6 +43,18 @@ def calibrated_weights(
     -------
     ndarray of shape (p,)
         Non-negative weights of mean 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> from sketchlearn.sketches import calibrated_weights
+    >>> X = np.random.default_rng(0).normal(size=(5000, 2))
+    >>> sketch = Sketcher(50, random_state=0).fit(X).sketch(X)
+    >>> some = X[X[:, 0] > -0.5][:500]
+    >>> weights = calibrated_weights(sketch, some)
+    >>> bool(abs(np.average(some[:, 0], weights=weights)) < abs(some[:, 0].mean()))
+    True
     """
     shares = np.ones(len(rows)) if weights is None else weights
     shares = shares / shares.sum()

@@ -26,6 +26,16 @@ class Comparison:
         frequencies drawn from a kernel's spectrum, the maximum mean discrepancy of that kernel.
     standard_error : float
         What it would be, as a root mean square, if both were drawn from one population.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher, compare
+    >>> X = np.random.default_rng(0).normal(size=(2000, 2))
+    >>> sketcher = Sketcher(50, random_state=0).fit(X)
+    >>> comparison = compare(sketcher.sketch(X[:1000]), sketcher.sketch(X[1000:] + 1.0))
+    >>> comparison.distance > 3.0 * comparison.standard_error
+    True
     """
 
     distance: float

@@ -18,7 +18,9 @@ from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.linear_maps import DenseMap, LinearMap
 from sketchlearn.sketches.sums import Sums
 
-SKETCH_FILE: FileKind[tuple[FrequencyOperator, Sums]] = FileKind("sketch", 1, SketchFormatError)
+SKETCH_FILE: FileKind[tuple[FrequencyOperator, Sums]] = FileKind(
+    "sketch", 1, SketchFormatError, "Sketch.load"
+)
 ARRAYS: dict[str, np.dtype[Any]] = {
     "center": np.dtype(np.float64),
     "covariance": np.dtype(np.float64),
@@ -36,7 +38,7 @@ LONGEST_COUNT = 37
 
 def encode_sketch(operator: FrequencyOperator, sums: Sums) -> bytes:
     """Return a sketch's operator and sums as the bytes of a safetensors file."""
-    return SKETCH_FILE.laid_out(_arrays(operator, sums.feature_sum), _metadata(operator, sums))
+    return SKETCH_FILE.lay_out(_arrays(operator, sums.feature_sum), _metadata(operator, sums))
 
 
 @SKETCH_FILE.reads(1)

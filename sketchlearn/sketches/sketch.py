@@ -50,6 +50,17 @@ class Sketch:
     ------
     ValueError
         If shapes or counts cannot be those of a sketch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketch, Sketcher
+    >>> X = np.random.default_rng(0).normal(size=(1000, 2))
+    >>> sketch = Sketcher(50, random_state=0).fit(X).sketch(X)
+    >>> sketch.n_samples, sketch.mean.shape
+    (1000, (50,))
+    >>> Sketch.from_bytes(sketch.to_bytes()) == sketch
+    True
     """
 
     operator: FrequencyOperator

@@ -68,7 +68,9 @@ class StoredPass:
     skipped_parts: list[int | None]
 
 
-CHECKPOINT_FILE: FileKind[StoredPass] = FileKind("checkpoint", 2, SketchFormatError)
+CHECKPOINT_FILE: FileKind[StoredPass] = FileKind(
+    "checkpoint", 2, SketchFormatError, "Checkpoint(path).load()"
+)
 
 
 @dataclass(frozen=True)
@@ -271,7 +273,7 @@ def _encode(stored: StoredPass) -> bytes:
         "current": progress.current.feature_sum,
         "identities": np.frombuffer(b"".join(stored.identities), dtype=np.uint8),
     }
-    return CHECKPOINT_FILE.laid_out(arrays, {"state": write_canonically(state)})
+    return CHECKPOINT_FILE.lay_out(arrays, {"state": write_canonically(state)})
 
 
 @CHECKPOINT_FILE.reads(2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from planted import small_operator
 
-from sketchlearn.estimators.model_files import MODEL_FILE
+from sketchlearn.estimators.persistence import MODEL_FILE
 from sketchlearn.sketches import format as serialization
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sketchlearn.files.atomic import replaced_when_done, write_atomically
+from sketchlearn.files.atomic import replace_when_done, write_atomically
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +38,7 @@ def test_contents_are_never_more_readable_than_the_file_that_they_replace(tmp_pa
     path = tmp_path / "a"
     path.write_bytes(b"older")
     path.chmod(0o600)
-    with replaced_when_done(path) as temporary:
+    with replace_when_done(path) as temporary:
         assert stat.S_IMODE(temporary.stat().st_mode) == 0o600
         temporary.write_bytes(b"newer")
 
@@ -109,8 +109,8 @@ def test_the_longest_names_can_be_written(tmp_path, name):
 
 KILLED = """
 import os, signal, sys
-from sketchlearn.files.atomic import replaced_when_done
-with replaced_when_done(sys.argv[1]) as temporary:
+from sketchlearn.files.atomic import replace_when_done
+with replace_when_done(sys.argv[1]) as temporary:
     temporary.write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -132,7 +132,7 @@ def test_what_a_killed_process_left_is_removed_when_the_file_is_written_next(tmp
 
 def test_a_temporary_file_in_use_is_left_alone(tmp_path):
     path = tmp_path / "a"
-    with replaced_when_done(path) as temporary:
+    with replace_when_done(path) as temporary:
         temporary.write_bytes(b"slow")
         write_atomically(path, b"fast")
         assert path.read_bytes() == b"fast"
@@ -168,6 +168,7 @@ def test_the_folder_is_brought_to_the_disk_after_the_name_is_there(tmp_path, mon
         synced.append(("folder" if is_folder else "file", path.exists()))
         fsync(descriptor)
 
+    # The system's, not the package's: what it is asked for, and when.
     monkeypatch.setattr(os, "fsync", noted)
     write_atomically(path, b"newer")
     assert synced == [("file", False), ("folder", True)]

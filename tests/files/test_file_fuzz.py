@@ -97,7 +97,7 @@ def test_a_crafted_file_is_refused_or_is_a_sketch(said, left_out, counts, sums, 
     arrays = {**ARRAYS, "feature_sum": np.array(sums, dtype=np.int64)[:, None]}
     if center is not None:
         arrays["center"] = np.array([center])
-    data = container.laid_out(arrays, metadata)
+    data = container.lay_out(arrays, metadata)
     try:
         sketch = Sketch.from_bytes(data)
     except SketchFormatError:
@@ -110,7 +110,7 @@ def test_a_crafted_file_is_refused_or_is_a_sketch(said, left_out, counts, sums, 
 
 def test_the_least_integer_has_no_magnitude_of_its_own():
     arrays = {**ARRAYS, "feature_sum": np.array([[-(2**63)], [0]])}
-    assert is_refused(container.laid_out(arrays, METADATA))
+    assert is_refused(container.lay_out(arrays, METADATA))
 
 
 @given(st.binary(max_size=400), st.integers(0, 2**64 - 1))
@@ -150,8 +150,8 @@ def test_nothing_in_a_file_is_executed(tmp_path):
     corpus = {
         "pickle": pickle.dumps(Run()),
         "inside": SMALL[:-40] + pickle.dumps(Run()),
-        "name": container.laid_out({**ARRAYS, "__import__('os')": np.zeros(2)}, METADATA),
-        "value": container.laid_out(ARRAYS, {**METADATA, "scale": "__import__('os').abort()"}),
+        "name": container.lay_out({**ARRAYS, "__import__('os')": np.zeros(2)}, METADATA),
+        "value": container.lay_out(ARRAYS, {**METADATA, "scale": "__import__('os').abort()"}),
         "good": SMALL,
     }
     np.save(tmp_path / "objects.npy", np.array([Run()], dtype=object))

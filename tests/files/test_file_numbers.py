@@ -239,7 +239,7 @@ def test_checkpoints_that_no_pass_writes(state, checkpoint_bytes, tmp_path):
 def test_states_that_are_none(text, checkpoint_bytes, tmp_path):
     path = tmp_path / "job.checkpoint"
     arrays, metadata = taken_apart(checkpoint_bytes)
-    path.write_bytes(container.laid_out(arrays, {**metadata, "state": text}))
+    path.write_bytes(container.lay_out(arrays, {**metadata, "state": text}))
     with pytest.raises(SketchFormatError):
         Checkpoint(path).load()
 
@@ -325,7 +325,7 @@ def test_a_file_of_a_second_version_is_read_by_its_reader(tmp_path):
 
     arrays = {**ARRAYS, "feature_sum": ARRAYS["feature_sum"].ravel()}
     scale = repr(float.fromhex(METADATA["scale"]))
-    data = container.laid_out(arrays, {**METADATA, "format_version": "2", "scale": scale})
+    data = container.lay_out(arrays, {**METADATA, "format_version": "2", "scale": scale})
     with pytest.raises(
         SketchFormatError, match=r"format version 2 .*; this library reads version 1"
     ):

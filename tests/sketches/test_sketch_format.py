@@ -32,7 +32,7 @@ def repacked(data, **changes):
     arrays.update(changes.pop("arrays", {}))
     metadata = {**metadata, **changes}
     metadata.pop("digest")
-    return container.laid_out(arrays, metadata)
+    return container.lay_out(arrays, metadata)
 
 
 def test_bytes_are_a_round_trip():
@@ -142,7 +142,7 @@ def test_missing_extra_and_mistyped_arrays():
         (lacking, "lacks the arrays lower"),
     ]:
         with pytest.raises(SketchFormatError, match=message):
-            Sketch.from_bytes(container.laid_out(other, metadata))
+            Sketch.from_bytes(container.lay_out(other, metadata))
     half = safetensors.numpy.save({"a": np.ones(3, dtype=np.float16)}, metadata)
     with pytest.raises(SketchFormatError, match="a is of a type that no sketch has"):
         Sketch.from_bytes(half)

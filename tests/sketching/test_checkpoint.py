@@ -204,7 +204,7 @@ class TestBadFiles:
             ),
             "current": progress.current.feature_sum,
         }
-        old = CHECKPOINT_FILE.laid_out(arrays, {"state": json.dumps(state)}, version=1)
+        old = CHECKPOINT_FILE.lay_out(arrays, {"state": json.dumps(state)}, version=1)
         checkpoint.path.write_bytes(old)
         assert checkpoint.load() == progress
         assert SKETCHER.sketch(folder, checkpoint=checkpoint) == WHOLE
@@ -305,7 +305,7 @@ class TestRefused:
     def test_a_sketch_and_other_files(self, files):
         folder, checkpoint = files
         for content, message in (
-            (WHOLE.to_bytes(), "not a checkpoint file: its format is 'sketchlearn-sketch'"),
+            (WHOLE.to_bytes(), "not a checkpoint file: it is a sketch; use Sketch.load"),
             (b"", "the checkpoint is truncated: 0 bytes"),
             (b"a,b\n1.5,2.5\n", "not a checkpoint file"),
         ):

@@ -1,16 +1,20 @@
-"""How rows reach an estimator: validated once, by name, in memory or from a source."""
+"""Estimators of rows: validated once, by name, in memory or from a source; or left as they were."""
 
 from __future__ import annotations
 
+import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sketchlearn._validation import draw_seed
-from sketchlearn.estimators.model_files import SavedAsFile
+from sketchlearn._validation import count_distinct, draw_seed
+from sketchlearn.estimators.persistence import PersistentEstimator
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sources.frames import rows_as_fitted
@@ -18,8 +22,12 @@ from sketchlearn.sources.opening import is_source, open_source, weight_column
 from sketchlearn.sources.source import Chunk, RowSource, chunk_rows, name_weights
 from sketchlearn.sources.weights import check_sample_weight, require_weights
 
+Params = ParamSpec("Params")
+Self = TypeVar("Self")
+Result = TypeVar("Result")
 
-class TakesRows(SavedAsFile):
+
+class RowEstimator(PersistentEstimator, ABC):
     """What `fit`, `predict` and their like do with rows before they look at them.
 
     Features go by name wherever both sides have names: columns in another order are reordered,
@@ -27,6 +35,26 @@ class TakesRows(SavedAsFile):
     """
 
     random_state: Any
+
+    @abstractmethod
+    def _predict_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Return what the model says of validated rows (n, n_features), one value a row."""
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the index of each row's cluster or component.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or a source of rows
+            Whatever `fit` takes; a source is read in bounded memory. Where features have names,
+            columns go by name: in any order, others left out.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            In the order of the rows.
+        """
+        return self._map_rows(X, self._predict_rows)
 
     def _validate(self, X: Any, reset: bool, names_of: BaseEstimator | None = None) -> np.ndarray:
         """Rows as a float32 or float64 array, its features checked against earlier ones.
@@ -43,7 +71,7 @@ class TakesRows(SavedAsFile):
             validate_data(names_of, named, reset=False, skip_check_array=True)
         return rows
 
-    def _chunks_of(self, X: Any, sample_weight: Any = None) -> Iterator[Chunk]:
+    def _read_chunks(self, X: Any, sample_weight: Any = None) -> Iterator[Chunk]:
         """Yield the rows that a fitted model is asked about, some at once, and their weights."""
         self._require_fitted()
         require_rows(X, "this method")
@@ -63,7 +91,7 @@ class TakesRows(SavedAsFile):
 
     def _map_rows(self, X: Any, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """What a function of rows gives for those in memory or of a source, one after the other."""
-        pieces = [function(chunk.rows) for chunk in self._chunks_of(X)]
+        pieces = [function(chunk.rows) for chunk in self._read_chunks(X)]
         require_some(len(pieces))
         return np.concatenate(pieces)
 
@@ -75,7 +103,7 @@ class TakesRows(SavedAsFile):
             "without rows to decode what partial_fit has accumulated.",
         )
 
-    def _readable_twice(self, X: Any, sample_weight: Any, method: str) -> Any:
+    def _require_rereadable(self, X: Any, sample_weight: Any, method: str) -> Any:
         """Rows to be fitted and then given to another method; refuse those that come once."""
         if not is_source(X):
             return X
@@ -87,12 +115,12 @@ class TakesRows(SavedAsFile):
             )
         return source
 
-    def _sklearn_state(self) -> Any:
+    def _draw_sklearn_state(self) -> Any:
         """`random_state` as scikit-learn takes it, which knows no Generator of numpy's."""
         state = self.random_state
         return draw_seed(state) if isinstance(state, np.random.Generator) else state
 
-    def _take_features_of(self, source: RowSource, sketcher: Sketcher | None) -> None:
+    def _take_features(self, source: RowSource, sketcher: Sketcher | None) -> None:
         """Learn the features of a source; those that a fitted sketcher expects of it."""
         if sketcher is not None:
             names = getattr(sketcher, "feature_names_in_", None)
@@ -130,3 +158,37 @@ def require_some(n: int) -> None:
     """
     if n == 0:
         raise ValueError("expected at least one row, got a source without rows")
+
+
+def warn_of_few_distinct(rows: np.ndarray, weights: np.ndarray | None, n_atoms: int) -> bool:
+    """Warn of fewer distinct rows than atoms, as scikit-learn's `KMeans` does; say if so."""
+    n_distinct = count_distinct(rows, weights, n_atoms)
+    if is_few := n_distinct < n_atoms:
+        warnings.warn(
+            f"there are {n_distinct} distinct rows of positive weight for {n_atoms} clusters or "
+            "components: some are empty or doubled. Ask for no more than there are distinct rows.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    return is_few
+
+
+def restore_on_error(
+    method: Callable[Concatenate[Self, Params], Result],
+) -> Callable[Concatenate[Self, Params], Result]:
+    """Undo what a method set if it raises, so that an earlier fit outlives a failed one.
+
+    The attributes are put back, not copies of them: a method must replace what it changes.
+    """
+
+    @wraps(method)
+    def restoring(self: Self, *args: Params.args, **kwargs: Params.kwargs) -> Result:
+        before = dict(self.__dict__)
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    return restoring

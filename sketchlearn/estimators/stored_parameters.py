@@ -1,7 +1,7 @@
 """Parameters of estimators as JSON, objects among them: a kind by name, and its fields.
 
-A file can name the kinds of this library and no other class: decoders and laws of radii, which are
-frozen dataclasses, and the `Sketcher`.
+A file can name the `Sketcher`, decoders and laws of radii that are frozen dataclasses, and no other
+class; those of your own count once their module is imported.
 """
 
 from __future__ import annotations
@@ -9,34 +9,17 @@ from __future__ import annotations
 import dataclasses
 import types
 import warnings
+from collections import Counter
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from sketchlearn import decoders, frequencies
 from sketchlearn.decoders import Decoder
 from sketchlearn.frequencies import FrequencyOperator, RadiusLaw
 from sketchlearn.sketching import Sketcher
 
 # What JSON has, and a constructor takes.
 PLAIN = (bool, int, float, str, type(None))
-
-
-def _kinds() -> dict[str, type]:
-    """Collect the frozen dataclasses of the library's public folders that parameters may be."""
-    public = [
-        getattr(module, name) for module in (decoders, frequencies) for name in module.__all__
-    ]
-    return {
-        kind.__name__: kind
-        for kind in public
-        if isinstance(kind, type)
-        and issubclass(kind, Decoder | RadiusLaw)
-        and dataclasses.is_dataclass(kind)
-    }
-
-
-KINDS = _kinds()
 
 
 def to_json(value: Any, name: str, operator: FrequencyOperator) -> Any:
@@ -78,13 +61,18 @@ def to_json(value: Any, name: str, operator: FrequencyOperator) -> Any:
                 f"{name} was fitted again after the model was: its operator is no longer the one "
                 f"of the model's sketch; set_params({name}=None) leaves it out of the file"
             )
-        return {"kind": "Sketcher", "fields": _fields(parameters, operator), "is_fitted": is_fitted}
-    if type(value) in KINDS.values():
+        return {
+            "kind": "Sketcher",
+            "fields": _encode_fields(parameters, operator),
+            "is_fitted": is_fitted,
+        }
+    kinds = find_kinds()
+    if kinds.get(type(value).__name__) is type(value):
         own = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
-        return {"kind": type(value).__name__, "fields": _fields(own, operator)}
+        return {"kind": type(value).__name__, "fields": _encode_fields(own, operator)}
     raise ValueError(
         f"{name} is a {type(value).__name__}, which no model file can hold: a file names none but "
-        f"{', '.join(sorted({*KINDS, 'Sketcher'}))}. Leave it out before you save, by set_params, "
+        f"{', '.join(sorted({*kinds, 'Sketcher'}))}. Leave it out before you save, by set_params, "
         "and set it again after loading; or pickle the estimator"
     )
 
@@ -106,23 +94,39 @@ def from_json(value: Any, operator: FrequencyOperator) -> Any:
     kind, fields = value.get("kind"), value["fields"]
     own = {name: from_json(one, operator) for name, one in fields.items()}
     if kind == "Sketcher" and {*value} == {"kind", "fields", "is_fitted"}:
-        return _sketcher(own, value["is_fitted"], operator)
-    if kind not in KINDS or {*value} != {"kind", "fields"}:
+        return _make_sketcher(own, value["is_fitted"], operator)
+    found = find_kinds().get(str(kind))
+    if found is None or {*value} != {"kind", "fields"}:
         raise ValueError(f"no parameter is of kind {str(kind)[:80]}")
-    hints = get_type_hints(KINDS[kind])
-    known = {f.name for f in dataclasses.fields(KINDS[kind]) if f.init}
+    hints = get_type_hints(found)
+    known = {f.name for f in dataclasses.fields(found) if f.init}
     for name, one in own.items():
         if name not in known or not _is_of(one, hints[name]):
             raise ValueError(f"no {kind} has {name}={str(one)[:80]}")
-    return KINDS[kind](**own)
+    return found(**own)
 
 
-def _fields(values: dict[str, Any], operator: FrequencyOperator) -> dict[str, Any]:
+def find_kinds() -> dict[str, Any]:
+    """Return the kinds of objects that files name: frozen dataclasses, by a name that is unique."""
+    classes: list[Any] = [*Decoder.__subclasses__(), *RadiusLaw.__subclasses__()]
+    for kind in classes:
+        classes += [one for one in kind.__subclasses__() if one not in classes]
+    # A class that inherits the fields of a dataclass may have others that nobody declared.
+    frozen = [
+        kind for kind in classes if getattr(vars(kind).get("__dataclass_params__"), "frozen", False)
+    ]
+    n_of_name = Counter(kind.__name__ for kind in frozen)
+    return {kind.__name__: kind for kind in frozen if n_of_name[kind.__name__] == 1}
+
+
+def _encode_fields(values: dict[str, Any], operator: FrequencyOperator) -> dict[str, Any]:
     """Return fields of an object as JSON's types."""
     return {name: to_json(value, name, operator) for name, value in values.items()}
 
 
-def _sketcher(parameters: dict[str, Any], is_fitted: bool, operator: FrequencyOperator) -> Sketcher:
+def _make_sketcher(
+    parameters: dict[str, Any], is_fitted: bool, operator: FrequencyOperator
+) -> Sketcher:
     """Make a sketcher of these parameters, fitted if it was: its operator is the sketch's."""
     unknown = {*parameters} - {*Sketcher().get_params(deep=False)}
     if unknown or not isinstance(is_fitted, bool):

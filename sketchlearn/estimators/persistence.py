@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextvars
 import copy
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, final
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -16,16 +17,19 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn._validation import thread_count
-from sketchlearn.decoders import Decoder
-from sketchlearn.estimators.sound_values import check_arrays, check_numbers
-from sketchlearn.estimators.stored_objects import PLAIN, from_json, to_json
+from sketchlearn.estimators.stored_parameters import PLAIN, from_json, to_json
+from sketchlearn.estimators.stored_values import check_arrays, check_numbers
 from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.files.atomic import write_atomically
-from sketchlearn.files.container import NONSENSE, FileKind
+from sketchlearn.files.container import FileKind
+from sketchlearn.files.registry import NONSENSE
 from sketchlearn.files.strict_json import parse_strictly, write_canonically
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.tuning import check_choices
+
+if TYPE_CHECKING:
+    from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
 
 # Fitted numbers that a model may lack.
 OPTIONAL_NUMBERS = {"inertia_", "_weight_exponent"}
@@ -33,6 +37,9 @@ OPTIONAL_NUMBERS = {"inertia_", "_weight_exponent"}
 SHAPES = {"spherical": "k", "diag": "kd", "full": "kdd"}
 # Parameters that are flags.
 FLAGS = ("keep_pilot", "compute_labels")
+
+# By the name that a file has: a file can name no other class.
+ESTIMATORS: dict[str, type[PersistentEstimator]] = {}
 
 _rows_are_allowed = contextvars.ContextVar("rows_are_allowed", default=False)
 
@@ -76,7 +83,7 @@ class StoredModel:
             "feature_names": write_canonically(self.feature_names),
         }
         sketch = np.frombuffer(self.sketch.to_bytes(), dtype=np.uint8)
-        return MODEL_FILE.laid_out({**self.arrays, "sketch": sketch}, metadata)
+        return MODEL_FILE.lay_out({**self.arrays, "sketch": sketch}, metadata)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> StoredModel:
@@ -122,7 +129,7 @@ class StoredModel:
         check_arrays(self.arrays)
 
 
-MODEL_FILE: FileKind[StoredModel] = FileKind("model", 2, ModelFormatError)
+MODEL_FILE: FileKind[StoredModel] = FileKind("model", 2, ModelFormatError, "load_model")
 
 
 @MODEL_FILE.reads(2)
@@ -146,6 +153,48 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
     if not all(isinstance(value, PLAIN) for value in model.parameters.values()):
         raise ValueError("the parameters are not plain values")
     return model
+
+
+def load_model(path: str | os.PathLike[str]) -> CompressiveEstimator:
+    """Read a fitted estimator that its ``save`` wrote, of whichever class the file says.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    CompressiveEstimator
+        Fitted, of a class of this library or of a module of your own that was imported.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is foreign, truncated, altered, of a newer format, or of an unknown class.
+    OSError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from sketchlearn import CompressiveKMeans, load_model
+    >>> X = np.random.default_rng(0).normal(size=(500, 2))
+    >>> model = CompressiveKMeans(n_clusters=2, random_state=0).fit(X)
+    >>> with tempfile.NamedTemporaryFile(suffix=".model") as file:
+    ...     model.save(file.name)
+    ...     again = load_model(file.name)
+    >>> bool((again.predict(X) == model.labels_).all())
+    True
+    """
+    model = StoredModel.read(path)
+    if model.estimator not in ESTIMATORS:
+        raise ModelFormatError(
+            f"the file holds a {model.estimator[:80]!r}; this library knows "
+            f"{', '.join(sorted(ESTIMATORS))}. Import the module of a class of your own first"
+        )
+    return cast("CompressiveEstimator", ESTIMATORS[model.estimator].restore(model))
 
 
 @contextmanager
@@ -175,8 +224,10 @@ def allow_rows_in_pickles() -> Iterator[None]:
         _rows_are_allowed.reset(token)
 
 
-class SavedAsFile(BaseEstimator):
+class PersistentEstimator(BaseEstimator):
     """`save` and `load` of a fitted estimator.
+
+    A class that says what it stores is known by its name: `load_model` finds it.
 
     Attributes
     ----------
@@ -186,18 +237,35 @@ class SavedAsFile(BaseEstimator):
         there are several, ``covariance_type`` decides.
     _stored_numbers : tuple of str
         Fitted numbers.
+
+    Raises
+    ------
+    TypeError
+        Where a class is defined whose name another one has.
     """
 
     _stored_arrays: ClassVar[dict[str, tuple[str, ...]]]
     _stored_numbers: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "_stored_arrays"):
+            return
+        known = ESTIMATORS.get(cls.__name__, cls)
+        if _locate(known) != _locate(cls):
+            raise TypeError(
+                f"{cls.__module__}.{cls.__qualname__} has the name of {known.__module__}."
+                f"{known.__qualname__}, and files tell estimators by their names: choose another"
+            )
+        ESTIMATORS[cls.__name__] = cls
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model and its sketch to a file, wholly or not at all.
 
         The file is a safetensors file with a digest over everything in it, see the guide to the
         file format. No row travels in it: neither a pilot nor ``labels_``, and ``mixture_`` does
-        not either. A sketcher and this library's decoders are stored with all of their settings. A
-        ``random_state`` that is a generator is left out, with a warning.
+        not either. A sketcher, and decoders that are frozen dataclasses, are stored with all of
+        their settings. A ``random_state`` that is a generator is left out, with a warning.
 
         Raises
         ------
@@ -205,23 +273,23 @@ class SavedAsFile(BaseEstimator):
             If there is no model yet.
         ValueError
             If `partial_fit` holds rows back that were not decoded yet; if a parameter is an object
-            that no file can hold, such as a decoder of your own; or if a parameter was set to what
-            no estimator takes.
+            that no file can hold, such as a decoder that is no frozen dataclass; or if a parameter
+            was set to what no estimator takes.
         OSError
             If the file cannot be written; nothing is left behind.
         """
         check_is_fitted(self)
         if getattr(self, "_held", []):
             raise ValueError("rows are held back that no file may keep: call partial_fit() first")
-        data = self._stored().to_bytes()
+        data = self._collect().to_bytes()
         try:
             # Whatever is written can be read.
-            type(self).restored(StoredModel.from_bytes(data))
+            type(self).restore(StoredModel.from_bytes(data))
         except ModelFormatError as error:
             raise ValueError(f"what could not be loaded is not saved: {error}") from error
         write_atomically(path, data)
 
-    def _stored(self) -> StoredModel:
+    def _collect(self) -> StoredModel:
         """Collect what a file holds."""
         names = getattr(self, "feature_names_in_", None)
         parameters = self.get_params(deep=False)
@@ -254,10 +322,10 @@ class SavedAsFile(BaseEstimator):
         OSError
             If it cannot be read.
         """
-        return cls.restored(StoredModel.read(path))
+        return cls.restore(StoredModel.read(path))
 
     @classmethod
-    def restored(cls, model: StoredModel) -> Self:
+    def restore(cls, model: StoredModel) -> Self:
         """Return the estimator that a file describes; errors as `load`."""
         if model.estimator != cls.__name__:
             raise ModelFormatError(f"the file holds a {model.estimator}, expected a {cls.__name__}")
@@ -327,6 +395,12 @@ class SavedAsFile(BaseEstimator):
         return new
 
 
+def _locate(kind: type) -> tuple[str, str]:
+    """Return where a class is defined; a module may have two names, such as ``__main__``."""
+    module = sys.modules.get(kind.__module__)
+    return getattr(module, "__file__", None) or kind.__module__, kind.__qualname__
+
+
 def _check_parameters(estimator: Any) -> None:
     """Refuse parameters that `fit` would refuse, as an estimator of this library does.
 
@@ -335,16 +409,12 @@ def _check_parameters(estimator: Any) -> None:
     TypeError, ValueError
         If there are any.
     """
-    parameters = estimator.get_params(deep=False)
     estimator._check_parameters()
-    check_choices(parameters["n_frequencies"], None, parameters["scale"], "gaussian")
-    check_random_state(parameters["random_state"])
-    thread_count(parameters["n_jobs"])
+    check_choices(estimator.n_frequencies, None, estimator.scale, "gaussian")
+    check_random_state(estimator.random_state)
+    thread_count(estimator.n_jobs)
     for name in FLAGS:
-        if not isinstance(parameters.get(name, False), bool):
-            raise TypeError(f"{name} must be True or False, got {parameters[name]!r}")
-    if not isinstance(parameters["verbose"], int):
-        raise TypeError(f"verbose must be an integer, got {parameters['verbose']!r}")
-    for name, kind in (("sketcher", Sketcher), ("decoder", Decoder)):
-        if not isinstance(parameters[name], kind | None):
-            raise TypeError(f"{name} must be a {kind.__name__} or None, got {parameters[name]!r}")
+        if not isinstance(flag := getattr(estimator, name, False), bool):
+            raise TypeError(f"{name} must be True or False, got {flag!r}")
+    if not isinstance(estimator.verbose, int):
+        raise TypeError(f"verbose must be an integer, got {estimator.verbose!r}")
