@@ -53,6 +53,13 @@ ROOMS = {
 }
 
 MAX_LINES = 500
+# Who may look at Omega as a matrix: the maps themselves, and what shows it to users.
+SEE_A_MATRIX = {
+    "sketchlearn.linear_maps.linear_map",
+    "sketchlearn.linear_maps.dense",
+    "sketchlearn.frequencies.operator",
+    "sketchlearn.sketching.sketcher",
+}
 VAGUE_NAMES = {"utils", "util", "helper", "helpers", "manager", "managers", "misc", "common"}
 SEEDED_RANDOM = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "RandomState"}
 OPTIONAL = {
@@ -225,6 +232,16 @@ def test_everything_public_has_a_docstring(module):
 
     assert ast.get_docstring(tree_of(module)) or module.stem == "__init__"
     assert list(undocumented(tree_of(module), name_of(module))) == []
+
+
+@each_module
+def test_nothing_needs_the_frequencies_as_a_matrix(module):
+    if name_of(module) in SEE_A_MATRIX:
+        return
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Attribute):
+            place = f"{name_of(module)}:{node.lineno}"
+            assert node.attr not in ("frequencies", "frequencies_"), f"{place} reads the matrix"
 
 
 def test_no_decoder_takes_data():

@@ -10,7 +10,7 @@ from typing import Any, Self, final
 import numpy as np
 
 from sketchlearn.features.accumulator import Accumulator, single_phase_limit
-from sketchlearn.features.backends import accumulator_of
+from sketchlearn.features.backends import accumulator_of, check_backend
 from sketchlearn.features.feature_map import FeatureMap
 from sketchlearn.features.fourier import Waves
 from sketchlearn.frequencies.domain import Domain
@@ -68,6 +68,7 @@ class FrequencyOperator:
                 f"center must have shape ({d},), as the frequencies, got {self.center.shape}"
             )
         self.features.check_count(self.n_frequencies)
+        check_backend(self.backend)
         object.__setattr__(self, "double_phases", bool(self.double_phases))
 
     @classmethod

@@ -44,14 +44,7 @@ def accumulator_of(
     double_phases: bool,
     backend: str,
 ) -> Accumulator:
-    """Return a fresh accumulator, for one thread: the backend's own for these maps, or numpy's.
-
-    Raises
-    ------
-    ValueError
-        If there is no such backend.
-    """
-    check_backend(backend)
+    """Return a fresh accumulator, for one thread: the backend's own for these maps, or numpy's."""
     maker = ACCUMULATORS.get((features.kind, linear_map.kind, backend), GenericAccumulator)
     return maker(linear_map, features, center, double_phases)
 
