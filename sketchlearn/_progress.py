@@ -209,6 +209,11 @@ def tell(**known: Any) -> None:
         listening(**known)
 
 
+def tell_cost(cost: float) -> None:
+    """Say what the cost is now: what a minimiser may call after each iteration."""
+    tell(cost=cost)
+
+
 def begin(stage: str) -> None:
     """Say that a new stage begins, of whose atoms and cost nothing is known yet."""
     tell(stage=stage, n_atoms=0, cost=NAN)

@@ -18,23 +18,27 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # room: the rooms that it may import. Every room but the kernels' and the sources' may use the
 # common modules.
-COMMON = {"exceptions", "_progress", "_threads", "_validation"}
+COMMON = {"exceptions", "_progress", "_registry", "_threads", "_validation"}
 BELOW_SKETCHES = {"_kernels", "features", "files", "frequencies"}
-BELOW_DECODERS = BELOW_SKETCHES | {"atoms", "optim", "sketches", "sketching", "sources"}
+BELOW_DECODERS = BELOW_SKETCHES | {
+    *("atoms", "optim", "points", "sketches", "sketching", "sources")
+}
 ROOMS = {
     "_kernels": set(),
     "exceptions": set(),
     "_progress": set(),
+    "_registry": set(),
     "_threads": set(),
     "_validation": {"exceptions"},
     "files": COMMON,
     "sources": {"files"} | COMMON,
-    "optim": {"_kernels"} | COMMON,
+    "optim": {"_kernels"},
     "features": {"_kernels"} | COMMON,
     "frequencies": {"_kernels", "features"} | COMMON,
     "sketches": BELOW_SKETCHES | COMMON,
     "sketching": BELOW_SKETCHES | {"sketches", "sources"} | COMMON,
     "atoms": {"_kernels", "frequencies"} | COMMON,
+    "points": {"atoms"} | COMMON,
     "decoders": BELOW_DECODERS | COMMON,
     "model_selection": BELOW_DECODERS | {"decoders"} | COMMON,
     "synthesis": BELOW_DECODERS | {"decoders"} | COMMON,

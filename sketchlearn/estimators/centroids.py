@@ -12,12 +12,11 @@ from sketchlearn.decoders import (
     Decoder,
     GivenAtoms,
     Mixture,
-    Particles,
-    PrincipalPart,
-    cluster_points,
-    clusters_of_points,
-    different_ways,
+    SurrogateKMeans,
 )
+from sketchlearn.decoders.best_of import default_decoders
+from sketchlearn.decoders.principal import PrincipalPart
+from sketchlearn.points import cluster_points, find_clusters
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
@@ -48,13 +47,13 @@ class WeightedPilot:
             weights = weights / weights.sum() * len(weights)  # They have the sketch already.
         else:
             weights = calibrated_weights(sketch, rows, weights)
-        return cls(rows, rows if part is None else part.coordinates(rows), weights, chances)
+        return cls(rows, rows if part is None else part.to_coordinates(rows), weights, chances)
 
     def atoms(self, n_clusters: int, seed: int) -> tuple[GivenAtoms, ...]:
         """K-means' clusters as atoms to start from, if there are as many rows."""
         if len(self.rows) < n_clusters:
             return ()
-        return (GivenAtoms(*clusters_of_points(self.along, self.weights, n_clusters, seed)),)
+        return (GivenAtoms(*find_clusters(self.along, self.weights, n_clusters, seed)),)
 
 
 def decoder_for(
@@ -73,8 +72,8 @@ def decoder_for(
     if decoder is not None:
         return BestOf((decoder,), n_init)
     if pilot is None:
-        return Particles(BestOf(n_init=n_init))
-    first, *others = different_ways()
+        return SurrogateKMeans(BestOf(n_init=n_init))
+    first, *others = default_decoders()
     given = pilot.atoms(n_clusters, seed)
     is_wide = pilot.along is not pilot.rows
     return BestOf((*given, first, *others) if is_wide else (first, *given, *others), n_init)
@@ -90,10 +89,10 @@ def settled(
     centroids, shares = mixture.locations, mixture.weights
     if pilot is not None:
         centroids, shares, _ = cluster_points(
-            pilot.along, pilot.weights, centroids, rng, chances=pilot.chances
+            pilot.along, pilot.weights, centroids, rng, inclusion_probabilities=pilot.chances
         )
     if part is not None:
-        centroids = part.points(centroids)
+        centroids = part.to_points(centroids)
         if pilot is not None:
             # Starts were compared along the axes, which costs little; now all columns count.
             centroids, shares, _ = cluster_points(

@@ -14,8 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sketchlearn._threads import OneThread
 from sketchlearn._validation import RandomState, check_count
 from sketchlearn.atoms import SphericalGaussian
-from sketchlearn.decoders import Decoder, MeanShift, Mixture, principal_part
-from sketchlearn.decoders.decoder import HIGH_SPREAD
+from sketchlearn.decoders import Decoder, MeanShift, Mixture
+from sketchlearn.decoders.principal import find_principal_part
 from sketchlearn.estimators.centroids import WeightedPilot, decoder_for, settled
 from sketchlearn.estimators.rows import require_some
 from sketchlearn.estimators.sketch_estimator import CompressiveEstimator, nearest_order
@@ -31,8 +31,8 @@ ABOUT_FITTED_ROWS = {"labels_", "inertia_"}
 # and they were missing if this share of it, or less, is still left. On real data that is no mixture
 # it is .5 to .9; where one cluster of six or three of ten are missing, 0 to .26.
 MORE_CLUSTERS, STILL_UNEXPLAINED = 0.25, 0.3
-# Standard errors of a variance that a spread may exceed the pilot's by, beyond `HIGH_SPREAD`.
-SIGNIFICANT = 3.0
+# Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
+BY_CHANCE = 3.0
 
 
 class CompressiveKMeans(
@@ -58,7 +58,7 @@ class CompressiveKMeans(
         Standard deviation of a cluster, in the data's units; see `Sketcher`.
     decoder : Decoder, optional
         From a sketch to a mixture. By default `BestOf` several ways if the pilot's rows are at
-        hand to settle the centroids on, else `Particles`.
+        hand to settle the centroids on, else `SurrogateKMeans`.
     n_init : int or "auto", default="auto"
         Number of decodes, of which the one of smallest cost is kept. "auto" is one, up to two more
         while an atom seems to be missing, and up to five more while whole clusters are: six at
@@ -316,7 +316,7 @@ class CompressiveKMeans(
             self.__dict__.pop(name, None)
         self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         rng = np.random.default_rng(self._seed)
-        part = principal_part(sketch, self.n_clusters)
+        part = find_principal_part(sketch, self.n_clusters)
         narrow = sketch if part is None else part.sketch
         family = SphericalGaussian(narrow.operator) if part is None else part.family
         self._warn_of_few_frequencies(family, on_pilot)
@@ -330,10 +330,12 @@ class CompressiveKMeans(
         if pilot is None:
             self._warn_of_lost_spread(mixture)
             self._warn_of_wide_spread(narrow, mixture)
-        if pilot is not None or not (mixture.lacks_spread or mixture.exceeds_spread):
+        if pilot is not None or not (
+            mixture.quality.lacks_spread or mixture.quality.exceeds_spread
+        ):
             self._warn_of_missed_clusters(narrow, matched, rng)
         if part is not None:
-            matched = part.lifted(matched)
+            matched = part.lift(matched)
         self.mixture_ = nearest_order(matched, self.cluster_centers_)
         self.cost_, self.n_iter_ = matched.cost, mixture.n_iter
         fit = f"{matched.message}, goodness of fit {matched.goodness_of_fit:.3g}"
@@ -341,9 +343,11 @@ class CompressiveKMeans(
 
     def _warn_of_wide_spread(self, sketch: Sketch, mixture: Mixture) -> None:
         """Warn if the centroids lie farther apart than the pilot's rows, by more than chance."""
-        by_chance = SIGNIFICANT * (2.0 / sketch.n_effective) ** 0.5
-        if mixture.exceeds_spread and (
-            mixture.misses_clusters or mixture.spread_ratio > HIGH_SPREAD + by_chance
+        by_chance = BY_CHANCE * (2.0 / sketch.n_effective) ** 0.5
+        quality = mixture.quality
+        if quality.exceeds_spread and (
+            quality.misses_clusters
+            or quality.spread_ratio > quality.thresholds.high_spread + by_chance
         ):
             warnings.warn(
                 f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
@@ -362,7 +366,7 @@ class CompressiveKMeans(
         Much that is left unexplained may as well be clusters of odd shapes. Those that are missing
         are explained by a few atoms more.
         """
-        if not mixture.leaves_clusters:
+        if not mixture.quality.leaves_clusters:
             return
         n_more = self.n_clusters + max(1, round(MORE_CLUSTERS * self.n_clusters))
         if n_more > sketch.operator.n_frequencies:

@@ -14,7 +14,7 @@ from sklearn.mixture import GaussianMixture
 from datasets.tables import digits_pca10
 from sketchlearn import CompressiveGaussianMixture, EmptySketchError, Sketch, Sketcher
 from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian
-from sketchlearn.decoders import CloudEM, MeanShift, is_identified, mixture_of_rows
+from sketchlearn.decoders import MeanShift, SurrogateEM
 
 TYPES = ["spherical", "diag", "full"]
 
@@ -266,8 +266,8 @@ def test_what_few_rows_say_identifies_no_mixture():
     mixture = MeanShift().decode(sketcher.sketch(X), family, 2, np.random.default_rng(0))
     # Five rows for each of eleven parameters.
     for n_rows, is_told in ((54, False), (56, True)):
-        few = sketcher.sketch(X[:: len(X) // n_rows][:n_rows])
-        assert is_identified(replace(mixture, goodness_of_fit=0.1), few) == is_told
+        quality = replace(mixture.quality, n_rows=n_rows, cost=0.1 * mixture.quality.expected_cost)
+        assert replace(mixture, quality=quality).is_identified == is_told
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -283,7 +283,7 @@ def test_point_masses_are_no_mixture_for_em():
     rows, *_ = planted("diag", n=2000)
     sketch = Sketcher(100, n_clusters=4, random_state=0).fit(rows).sketch(rows)
     with pytest.raises(TypeError, match="Gaussian family, got Dirac"):
-        CloudEM().decode(sketch, Dirac(sketch.operator), 4, np.random.default_rng(0))
+        SurrogateEM().decode(sketch, Dirac(sketch.operator), 4, np.random.default_rng(0))
 
 
 def test_wide_rows_keep_the_pilot_which_grows_with_the_parameters():

@@ -23,7 +23,15 @@ from sketchlearn import (
     SketchFormatError,
     load_model,
 )
-from sketchlearn.decoders import CLOMPR, BestOf, CloudEM, Decoder, MeanShift, Particles, Splitting
+from sketchlearn.decoders import (
+    CLOMPR,
+    BestOf,
+    Decoder,
+    MeanShift,
+    Splitting,
+    SurrogateEM,
+    SurrogateKMeans,
+)
 from sketchlearn.estimators import allow_rows_in_pickles
 from sketchlearn.estimators.model_files import MODEL_FILE, StoredModel
 from sketchlearn.frequencies import AdaptedRadius, GaussianRadius, RadiusLaw
@@ -129,8 +137,8 @@ def test_numpy_s_numbers_are_kept_and_a_generator_is_left_out_with_a_word(tmp_pa
 
 @dataclass(frozen=True)
 class OwnDecoder(Decoder):
-    def decode(self, sketch, family, n_atoms, rng):
-        return CLOMPR().decode(sketch, family, n_atoms, rng)
+    def _decode(self, problem, rng):
+        return CLOMPR().solve(problem, rng)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +148,8 @@ class OwnDecoder(Decoder):
         MeanShift(starts="box", shapes="fixed"),
         Splitting(n_adjustments=30),
         BestOf((CLOMPR(), MeanShift(n_ascents=8)), n_init=2),
-        Particles(BestOf(n_init=1), n_moves=3),
-        CloudEM(BestOf((Splitting(),), 1), n_moves=2),
+        SurrogateKMeans(BestOf(n_init=1), n_moves=3),
+        SurrogateEM(BestOf((Splitting(),), 1), n_moves=2),
     ],
     ids=lambda decoder: type(decoder).__name__,
 )
@@ -237,7 +245,7 @@ def test_a_pickle_holds_no_pilot(model):
     assert not any(value.tobytes() in data for value in ROWS[:, 0])
 
 
-NESTED = '{"kind":"Particles","fields":{"start":' * 3000 + "null" + "}}" * 3000
+NESTED = '{"kind":"SurrogateKMeans","fields":{"start":' * 3000 + "null" + "}}" * 3000
 NUMBERS = {"_seed": 1, "cost_": 0.1, "inertia_": 1.0, "n_iter_": 3}
 PARAMETERS = {"n_clusters": 3, "n_init": "auto"}
 
@@ -289,7 +297,7 @@ PARAMETERS = {"n_clusters": 3, "n_init": "auto"}
                 ("decoder", {"kind": "CLOMPR", "fields": {"shell": True}}),
                 ("decoder", {"kind": "MeanShift", "fields": {"starts": "nowhere"}}),
                 ("decoder", {"kind": "BestOf", "fields": {"decoders": [1]}}),
-                ("decoder", {"kind": "Particles", "fields": {"start": None}}),
+                ("decoder", {"kind": "SurrogateKMeans", "fields": {"start": None}}),
                 ("decoder", {"kind": "AdaptedRadius", "fields": {}}),
                 ("sketcher", {"kind": "CLOMPR", "fields": {}}),
                 ("sketcher", {"kind": "Sketcher", "fields": {"x": 1}, "is_fitted": False}),
