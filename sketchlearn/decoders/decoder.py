@@ -7,7 +7,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
-from sketchlearn._progress import tell
+from sketchlearn._progress import note
 from sketchlearn._registry import Registered
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import AtomFamily
@@ -87,7 +87,7 @@ class Decoder(Registered, ABC):
         Products here are small, and threads of BLAS that wait for each other are slow on a busy
         machine; with one, the result does not depend on their number either.
         """
-        tell(n_wanted=problem.n_atoms, noise=problem.noise)
+        note(n_wanted=problem.n_atoms, noise=problem.noise)
         return self._decode(problem, rng)
 
     @abstractmethod

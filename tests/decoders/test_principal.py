@@ -240,7 +240,7 @@ def test_given_atoms_are_matched_to_the_sketch(part, wide):
     assert largest_distance(start, mixture.locations) < 1.0
     # From wrong ones, the figures say that they are wrong, and others find the right ones.
     wrong = GivenAtoms(np.repeat(start[:1], K, axis=0), variances)
-    assert wrong.decode(part.sketch, part.family, K, rng).seems_incomplete
+    assert wrong.decode(part.sketch, part.family, K, rng).quality.seems_incomplete
     both = BestOf((wrong, MeanShift())).decode(part.sketch, part.family, K, rng)
     assert both.goodness_of_fit < 1.2
 
