@@ -68,8 +68,22 @@ class Problem:
     n_rows: float
 
     @classmethod
-    def of(cls, sketch: Sketch, family: AtomFamily, n_atoms: int) -> Self:
+    def of(
+        cls, sketch: Sketch, family: AtomFamily, n_atoms: int, *, n_rows: float | None = None
+    ) -> Self:
         """Return the problem of decoding a sketch, once it is known that it can be decoded.
+
+        Parameters
+        ----------
+        sketch : Sketch
+            At least one row.
+        family : AtomFamily
+            Built on the sketch's operator.
+        n_atoms : int
+            At least 1, at most the number of frequencies.
+        n_rows : float, optional
+            How many rows it counts as; by default their effective number, which no common factor
+            of the weights changes. Weights that are repetitions count as so many rows.
 
         Raises
         ------
@@ -89,8 +103,11 @@ class Problem:
             raise ValueError(f"n_atoms must be at least 1, got {n_atoms}")
         check_enough_frequencies(sketch, n_atoms)
         noise, mean = sketch.standard_error**2, sketch.centered_mean
+        if n_rows is not None and n_rows != sketch.n_effective:
+            noise *= sketch.n_effective / n_rows
+        n_rows = sketch.n_effective if n_rows is None else n_rows
         target = np.concatenate([mean.real, mean.imag])
-        return cls(family, n_atoms, target, noise, sketch.n_effective)
+        return cls(family, n_atoms, target, noise, n_rows)
 
     @property
     def power(self) -> float:

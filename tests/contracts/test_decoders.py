@@ -109,6 +109,22 @@ def test_rows_count_alike_however_heavy_all_of_them_are(decoder, factor):
     assert one.quality.n_rows == other.quality.n_rows == 300
 
 
+def test_the_number_of_rows_belongs_to_the_problem(decoder):
+    weights = np.arange(1.0, 4.0)[np.arange(len(ROWS)) % 3]
+    sketcher = Sketcher.from_operator(SKETCH.operator)
+    weighted = sketcher.sketch(ROWS, sample_weight=weights)
+    problem = Problem.of(weighted, FAMILY, K, n_rows=weights.sum())
+    repeated = Problem.of(sketcher.sketch(np.repeat(ROWS, weights.astype(int), axis=0)), FAMILY, K)
+    assert problem.n_rows == repeated.n_rows == 6000
+    assert problem.noise == pytest.approx(repeated.noise, rel=1e-12)
+    assert Problem.of(weighted, FAMILY, K).n_rows == weighted.n_effective < 6000
+    rngs = np.random.default_rng(0), np.random.default_rng(0)
+    one, other = (
+        decoder.solve(each, rng) for each, rng in zip((problem, repeated), rngs, strict=True)
+    )
+    np.testing.assert_allclose(one.locations, other.locations, atol=1e-3)
+
+
 def test_moved_rows_have_moved_atoms(decoder, mixture):
     shift = np.array([512.0, -2048.0])
     operator = Sketcher(90, n_clusters=K, scale=1.0, random_state=0).fit(ROWS + shift)

@@ -1,6 +1,5 @@
 """From a sketch to a mixture: exact recovery, and what each stage of a decoder promises."""
 
-import inspect
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from planted import (
     separated_points,
 )
 
-from sketchlearn import EmptySketchError, Sketch, Sketcher, SketchMismatchError
+from sketchlearn import Sketcher
 from sketchlearn.atoms import Dirac, SphericalGaussian
 from sketchlearn.decoders import (
     CLOMPR,
@@ -25,7 +24,6 @@ from sketchlearn.decoders import (
     Mixture,
     Problem,
     Splitting,
-    SurrogateEM,
     SurrogateKMeans,
     adjust,
     solve_weights,
@@ -157,79 +155,6 @@ def test_clusters_of_unequal_width_need_free_shapes():
     assert free.cost < shared.cost < fixed.cost
 
 
-# What every decoder promises.
-
-
-@pytest.mark.parametrize("decoder", DECODERS, ids=named)
-def test_a_mixture_is_one(decoder, clusters):
-    _, sketch = clusters
-    mixture = decoded(decoder, sketch, 5)
-    assert isinstance(mixture, Mixture)
-    assert mixture.weights.shape == (5,)
-    assert mixture.parameters.shape == (5, 5)
-    assert mixture.locations.shape == mixture.covariances.shape == (5, 4)
-    assert mixture.weights.sum() == pytest.approx(1.0)
-    assert np.all(np.diff(mixture.weights) <= 0)
-    assert np.all(mixture.weights >= 0)
-    assert mixture.n_iter > 0
-    assert mixture.message
-
-
-@pytest.mark.parametrize("decoder", DECODERS, ids=named)
-def test_one_seed_gives_one_mixture(decoder, clusters):
-    _, sketch = clusters
-    first, again = decoded(decoder, sketch, 5, seed=7), decoded(decoder, sketch, 5, seed=7)
-    np.testing.assert_array_equal(first.parameters, again.parameters)
-    np.testing.assert_array_equal(first.weights, again.weights)
-    assert (first.cost, first.n_iter) == (again.cost, again.n_iter)
-
-
-@pytest.mark.parametrize("decoder", DECODERS, ids=named)
-def test_a_sketch_that_travelled_decodes_to_the_same_mixture(decoder, clusters):
-    _, sketch = clusters
-    first = decoded(decoder, sketch, 5)
-    there = decoded(decoder, Sketch.from_bytes(sketch.to_bytes()), 5)
-    np.testing.assert_array_equal(first.parameters, there.parameters)
-
-
-@pytest.mark.parametrize("kind", [CLOMPR, MeanShift, Splitting, BestOf, SurrogateKMeans])
-def test_no_decoder_takes_data(kind):
-    assert issubclass(kind, Decoder)
-    parameters = list(inspect.signature(kind.decode).parameters)
-    assert parameters == ["self", "sketch", "family", "n_atoms", "rng"]
-
-
-@pytest.mark.parametrize("decoder", DECODERS, ids=named)
-def test_a_decoder_does_not_change(decoder):
-    with pytest.raises(AttributeError, match="cannot assign"):
-        decoder.starts = "box"
-
-
-@pytest.mark.parametrize("decoder", DECODERS, ids=named)
-class TestWhatCannotBeDecoded:
-    def test_an_operator_of_another_sketch(self, decoder, clusters):
-        _, sketch = clusters
-        stranger = SphericalGaussian(operator_of(4, sketch.operator.n_frequencies))
-        with pytest.raises(SketchMismatchError, match=r"own operator; got [0-9a-f]{12} for"):
-            decoder.decode(sketch, stranger, 5, np.random.default_rng(0))
-
-    @pytest.mark.parametrize("n_atoms", [0, -1])
-    def test_no_atoms(self, decoder, clusters, n_atoms):
-        with pytest.raises(ValueError, match=f"n_atoms must be at least 1, got {n_atoms}"):
-            decoded(decoder, clusters[1], n_atoms)
-
-    def test_more_atoms_than_frequencies(self, decoder):
-        _, rows = gaussian_clusters(k=2, d=2, n=100)
-        sketch = Sketcher(5, random_state=0).fit(rows).sketch(rows)
-        with pytest.raises(ValueError, match=r"5 frequencies cannot tell 6 atoms apart.* least 60"):
-            decoded(decoder, sketch, 6)
-
-    def test_nothing(self, decoder, clusters):
-        empty = Sketch.empty(clusters[1].operator)
-        with pytest.raises(EmptySketchError, match="without rows"):
-            decoded(decoder, empty, 2)
-
-
 # How well it went.
 
 
@@ -276,20 +201,6 @@ def test_the_cost_is_what_the_best_weights_leave(clusters):
         noise = sketch.standard_error**2 * (1 - 23 / 400)
         assert mixture.goodness_of_fit == pytest.approx(mixture.cost / noise)
         assert mixture.misfit == pytest.approx((mixture.cost - noise) / problem.power)
-
-
-@pytest.mark.parametrize("decoder", [SurrogateKMeans(), BestOf(), SurrogateEM()])
-@pytest.mark.parametrize("factor", [3, 1024])
-def test_rows_count_alike_however_heavy_all_of_them_are(clusters, decoder, factor):
-    _, sketch = clusters
-    mixture, heavier = (
-        decoder.decode(each, SphericalGaussian(each.operator), 3, np.random.default_rng(0))
-        for each in (sketch, sketch.reweighted(factor))
-    )
-    np.testing.assert_array_equal(mixture.parameters, heavier.parameters)
-    np.testing.assert_array_equal(mixture.weights, heavier.weights)
-    assert mixture.cost == heavier.cost
-    assert mixture.goodness_of_fit == heavier.goodness_of_fit
 
 
 def test_nothing_can_be_said_of_a_fit_where_no_number_is_to_spare():
