@@ -28,8 +28,16 @@ demo-speakers: $(VENV)/.installed-demo ## verify speakers, background from a ske
 test: $(VENV)/.installed-test ## run the tests and the doctests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: test-quick
+test-quick: $(VENV)/.installed-test ## run the tests that take a moment: a minute in all
+	$(BIN)/python -m pytest tests -m "not slow and not quality" $(PYTEST_ARGS)
+
+.PHONY: coverage
+coverage: $(VENV)/.installed-dev ## run what `test` runs, and measure which branches it takes
+	$(BIN)/python -m pytest --cov $(PYTEST_ARGS)
+
 .PHONY: check
-check: lint types test ## run every gate: ruff, mypy, architecture, tests, doctests
+check: lint types coverage ## run every gate: ruff, mypy, architecture, tests, doctests, coverage
 
 .PHONY: lint
 lint: $(VENV)/.installed-dev ## ruff: rules and format
@@ -58,7 +66,8 @@ test-oldest: ## run the tests on the oldest dependencies that pyproject.toml all
 
 .PHONY: clean
 clean: ## remove environments, caches and figures
-	rm -rf $(VENV) $(OLDEST_VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST_VENV) build dist
+	rm -rf .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip is fetched by the interpreter's own pip where Python comes without ensurepip.

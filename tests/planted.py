@@ -4,7 +4,14 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from sketchlearn import Sketcher
-from sketchlearn.frequencies import AdaptedRadius, DenseFrequencies
+from sketchlearn.frequencies import AdaptedRadius, Domain, FrequencyOperator
+from sketchlearn.linear_maps import DenseMap
+
+
+def dense_operator(turns, center, scale, lower, upper, covariance, *, double_phases=False):
+    """An operator of a matrix of frequencies in turns, from its components."""
+    domain = Domain(center, scale, lower, upper, covariance)
+    return FrequencyOperator(DenseMap(turns), domain, double_phases=double_phases)
 
 
 def operator_of(d=3, m=101, *, scale=1.0, reach=5.0, center=0.0, seed=0):
@@ -12,15 +19,12 @@ def operator_of(d=3, m=101, *, scale=1.0, reach=5.0, center=0.0, seed=0):
     rng = np.random.default_rng(seed)
     middle = np.full(d, center) + scale * rng.standard_normal(d)
     corner = np.full(d, reach * scale)
-    return DenseFrequencies.draw(
+    covariance = (reach * scale / 2.0) ** 2 * np.eye(d)
+    return FrequencyOperator.draw(
         m,
-        scale=scale,
+        Domain(middle, scale, middle - corner, middle + corner, covariance),
         bandwidth=scale,
         radius_law=AdaptedRadius(),
-        center=middle,
-        lower=middle - corner,
-        upper=middle + corner,
-        covariance=(reach * scale / 2.0) ** 2 * np.eye(d),
         pilot=np.vstack([middle - corner, middle + corner]),
         seed=seed,
     )
@@ -88,4 +92,4 @@ def small_operator(d=3, m=7, **changes):
         "upper": np.ones(d),
         "covariance": np.eye(d),
     }
-    return DenseFrequencies(**{**components, **changes})
+    return dense_operator(**{**components, **changes})

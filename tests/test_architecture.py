@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # room: the rooms that it may import. Every room but the kernels' and the sources' may use the
 # common modules.
 COMMON = {"exceptions", "_progress", "_registry", "_threads", "_validation"}
-BELOW_SKETCHES = {"_kernels", "features", "files", "frequencies"}
+BELOW_SKETCHES = {"_kernels", "features", "files", "frequencies", "linear_maps"}
 BELOW_DECODERS = BELOW_SKETCHES | {
     *("atoms", "optim", "points", "sketches", "sketching", "sources")
 }
@@ -30,11 +30,12 @@ ROOMS = {
     "_registry": set(),
     "_threads": set(),
     "_validation": {"exceptions"},
-    "files": COMMON,
-    "sources": {"files"} | COMMON,
+    "files": {"sources"} | COMMON,
+    "sources": {"exceptions"},
     "optim": {"_kernels"},
-    "features": {"_kernels"} | COMMON,
-    "frequencies": {"_kernels", "features"} | COMMON,
+    "linear_maps": {"_kernels"} | COMMON,
+    "features": {"_kernels", "linear_maps"} | COMMON,
+    "frequencies": {"_kernels", "features", "linear_maps"} | COMMON,
     "sketches": BELOW_SKETCHES | COMMON,
     "sketching": BELOW_SKETCHES | {"sketches", "sources"} | COMMON,
     "atoms": {"_kernels", "frequencies"} | COMMON,
@@ -43,7 +44,7 @@ ROOMS = {
     "model_selection": BELOW_DECODERS | {"decoders"} | COMMON,
     "synthesis": BELOW_DECODERS | {"decoders"} | COMMON,
     "estimators": BELOW_DECODERS | {"decoders"} | COMMON,
-    "factorization": {"_kernels", "files"} | COMMON,
+    "factorization": {"_kernels", "files", "sources"} | COMMON,
     "distributed": BELOW_SKETCHES | {"sketches", "sketching", "sources"} | COMMON,
     "cli": BELOW_DECODERS
     | {"decoders", "distributed", "estimators", "model_selection", "synthesis", "__init__"}

@@ -3,7 +3,8 @@ import os
 import numpy as np
 import pytest
 
-from sketchlearn._validation import check_count, check_positive, check_sample_weight, thread_count
+from sketchlearn._validation import check_count, check_positive, thread_count
+from sketchlearn.sources.weights import check_sample_weight
 
 
 def test_counts():

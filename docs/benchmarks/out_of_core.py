@@ -138,7 +138,7 @@ def throughput(n: int, folder: Path, rounds: int) -> str:
 
     def read() -> None:
         source = open_source(path)
-        for _ in source.read(source.parts[0]):
+        for _ in source.read(source.partitions[0]):
             pass
 
     lines = []

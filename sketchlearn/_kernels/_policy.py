@@ -1,12 +1,13 @@
 """The one place where the kernels' compilation flags and block sizes are chosen."""
 
 import hashlib
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, final
 
 from llvmlite.binding import get_host_cpu_features
-from numba import config, njit
 
 # Everything but "nnan" and "ninf": with those, `np.isnan` inside a kernel lies.
 FASTMATH: Final = ("afn", "arcp", "contract", "nsz", "reassoc")
@@ -73,17 +74,75 @@ def _digest() -> int:
 POLICY: Final = _digest()
 
 
-def kernel(*, fastmath: bool = False) -> Callable[[Callable[..., None]], Any]:
+# Held while a module's functions are replaced by what numba makes of them.
+_lock = threading.Lock()
+
+
+@final
+class Deferred:
+    """A function that numba takes over, with all of its module, when one of them is first called.
+
+    Numba is slow to import, and most of what imports a kernel never calls it. In the module itself
+    the names then are those of numba's objects, which it finds when it compiles one that calls
+    another.
+    """
+
+    def __init__(self, function: Callable[..., Any], take_over: Callable[..., Any]) -> None:
+        self.__doc__, self._module = function.__doc__, function.__module__
+        self._function, self._take_over = function, take_over
+        self._taken: Any = None
+
+    def __call__(self, *args: Any) -> Any:
+        """Call the function, compiled."""
+        return (self._taken or self.taken)(*args)
+
+    @property
+    def taken(self) -> Any:
+        """What numba makes of it."""
+        if self._taken is None:
+            with _lock:
+                names = vars(sys.modules[self._module])
+                for name, value in list(names.items()):
+                    if isinstance(value, Deferred) and value._module == self._module:
+                        names[name] = value._taken = value._take_over(value._function)
+        return self._taken
+
+
+def kernel(*, fastmath: bool = False) -> Callable[[Callable[..., None]], Deferred]:
     """Return a decorator that compiles a kernel, with a cache on disk where one can be written."""
     options = {"nogil": True, "fastmath": set(FASTMATH) if fastmath else False}
 
     def compiled(function: Callable[..., None]) -> Any:
+        from numba import njit
+
         try:
             return njit(cache=True, **options)(function)
         except RuntimeError:  # No folder for a cache is writable.
             return njit(**options)(function)
 
-    return compiled
+    return lambda function: Deferred(function, compiled)
+
+
+def helper(*, inline: bool = False) -> Callable[[Callable[..., Any]], Deferred]:
+    """Return a decorator that compiles a function into the kernels that call it."""
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        from numba import njit
+
+        return njit(inline="always" if inline else "never")(function)
+
+    return lambda function: Deferred(function, compiled)
+
+
+def intrinsic(function: Callable[..., Any]) -> Deferred:
+    """Have a function emit code into the kernels that call it, as numba's `intrinsic` does."""
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        from numba.extending import intrinsic
+
+        return intrinsic(function)
+
+    return Deferred(function, compiled)
 
 
 def require_compiler() -> None:
@@ -94,6 +153,8 @@ def require_compiler() -> None:
     RuntimeError
         If NUMBA_DISABLE_JIT is set.
     """
+    from numba import config
+
     if config.DISABLE_JIT:
         raise RuntimeError(
             "sketching needs numba's compiler, which NUMBA_DISABLE_JIT switches off: unset it"

@@ -6,16 +6,15 @@ under 1e-6, 1e-7 on average, far below what a sketch can resolve.
 """
 
 import numpy as np
-from numba import njit
 
-from sketchlearn._kernels._policy import COSINE, POLICY, SINE, kernel
+from sketchlearn._kernels._policy import COSINE, POLICY, SINE, helper, kernel
 
 _S0, _S1, _S2, _S3, _S4 = (np.float32(c) for c in SINE)
 _C0, _C1, _C2, _C3, _C4 = (np.float32(c) for c in COSINE)
 _ONE, _TWO = np.float32(1.0), np.float32(2.0)
 
 
-@njit(inline="always")
+@helper(inline=True)
 def _cosine_sine(y):
     """Cosine and sine of a phase in turns."""
     r = y - np.rint(y)

@@ -20,12 +20,8 @@ block in another order than others (its sgemm for CPUs without AVX-512 does).
 Rows of zeros contribute exactly nothing, which is what blocks are padded with.
 """
 
-import numba
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from sketchlearn._kernels._policy import (
     COSINE,
@@ -36,6 +32,8 @@ from sketchlearn._kernels._policy import (
     TILE_FREQUENCIES,
     TILE_VECTORS,
     VECTOR_BYTES,
+    helper,
+    intrinsic,
     kernel,
 )
 
@@ -57,6 +55,8 @@ def _splat(kind, value):
 
 def _call(builder, name, *args):
     """Emit a call of one of LLVM's overloaded intrinsics, for scalars or vectors."""
+    from numba.core import cgutils
+
     kind = element = args[0].type
     suffix = ""
     if isinstance(kind, ir.VectorType):
@@ -108,6 +108,8 @@ def _half_angle(typingctx, y):
     def codegen(context, builder, signature, args):
         return context.make_tuple(builder, signature.return_type, _patterns(builder, args[0]))
 
+    from numba import types
+
     return types.UniTuple(types.int32, 2)(y), codegen
 
 
@@ -145,6 +147,8 @@ def _sum_half_angles(typingctx, p, p_at, n):
         builder.position_at_end(done)
         totals = [_call(builder, "vector.reduce.add", total) for total in new]
         return context.make_tuple(builder, signature.return_type, totals)
+
+    from numba import types
 
     return types.UniTuple(types.int32, 2)(p, types.int64, types.int64), codegen
 
@@ -256,11 +260,13 @@ def _project_tile(typingctx, x, x_at, w, w_at, n, p, p_at, stride, is_first):
             builder.store(builder.fadd(earlier, new[q, v]), out, align=size)
         return context.get_dummy_value()
 
+    from numba import types
+
     index = types.int64
     return types.void(x, index, w, index, index, p, index, index, index), codegen
 
 
-@numba.njit(inline="always")
+@helper(inline=True)
 def _project_group(group, turns, start, stop, phases):
     """Fill phases (panel, b) for the groups of frequencies from start to stop."""
     n_tiles, d, tile_rows = group.shape

@@ -5,12 +5,11 @@ to nearest, ties away from zero, no limit of the exponent.
 """
 
 import numpy as np
-from numba import njit
 
-from sketchlearn._kernels._policy import POLICY, kernel
+from sketchlearn._kernels._policy import POLICY, helper, kernel
 
 
-@njit
+@helper()
 def _rounded(array, drop):
     """Round a contiguous float64 array in place to 53 - `drop` bits."""
     if drop == 0:
@@ -22,7 +21,7 @@ def _rounded(array, drop):
         words[i] = (words[i] + half) & mask
 
 
-@njit
+@helper()
 def _real_loss(x, y, rounded_x, rounded_y, drop):
     """Round `rounded_x` in place, fill `rounded_y` with what suits it; give multiplier and loss.
 
@@ -49,7 +48,7 @@ def _real_loss(x, y, rounded_x, rounded_y, drop):
     return multiplier, square * other - 2.0 * product * cross
 
 
-@njit
+@helper()
 def _breakpoints(x, bits):
     """Return the sorted l in [1, 2) at which the rounding of l x changes, 1 and 2 at the ends."""
     steps = 1 << (bits - 1)
@@ -102,7 +101,7 @@ def quantise_real(X, Y, bits, X_out, Y_out, multipliers, policy=POLICY):
                 Y_out[unit] = trial_y
 
 
-@njit
+@helper()
 def _fill_rotated(source, re, im, out):
     """Fill `out` (n, 2) with (re + i im) times the complex numbers of `source` (n, 2)."""
     for i in range(source.shape[0]):
@@ -110,7 +109,7 @@ def _fill_rotated(source, re, im, out):
         out[i, 1] = re * source[i, 1] + im * source[i, 0]
 
 
-@njit
+@helper()
 def _best_multiplier(x, rounded):
     """Return <x^, x> / ||x^||^2, its real and imaginary parts, and ||x^||^2."""
     re = 0.0
@@ -125,7 +124,7 @@ def _best_multiplier(x, rounded):
     return re / square, im / square, square
 
 
-@njit
+@helper()
 def _complex_loss(x, y, rounded_x, rounded_y, drop):
     """As `_real_loss`, of complex numbers (n, 2); give the multiplier's parts and the loss."""
     _rounded(rounded_x.reshape(-1), drop)

@@ -12,7 +12,6 @@ from sketchlearn.atoms.gaussian import (
     CovarianceType,
     GaussianFamily,
 )
-from sketchlearn.frequencies import FrequencyOperator
 
 
 @final
@@ -23,11 +22,6 @@ class DiagonalGaussian(GaussianFamily):
     :math:`v_l = s^2 e^{\eta_l}`, s the operator's scale (Keriven, Bourrier, Gribonval and Perez,
     "Sketching for large-scale learning of mixture models", 2018, equation 5.5).
     """
-
-    def __init__(self, operator: FrequencyOperator) -> None:
-        super().__init__(operator)
-        # Half the variances' coefficients, in units of the squared scale.
-        self._halves = np.float32(0.5) * (self._frequencies * np.float32(operator.scale)) ** 2
 
     @property
     def covariance_type(self) -> CovarianceType:
@@ -52,15 +46,18 @@ class DiagonalGaussian(GaussianFamily):
         """``-sum_l v_l omega_lj^2 / 2``; one row where all shapes are equal."""
         if np.all(shapes == shapes[0]):
             shapes = shapes[:1]
-        return -(np.exp(shapes).astype(np.float32) @ self._halves.T)
+        halves = np.float32(0.5) * np.exp(shapes).astype(np.float32)
+        return -self._map.project_powers(halves, 2, self.operator.scale)
 
     def log_envelope_pullback(self, shapes: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
         """``-v_l sum_j cotangent_kj omega_lj^2 / 2``."""
-        return -np.exp(shapes) * (cotangent @ self._halves)
+        squares = self._map.adjoint_powers(cotangent, 2, self.operator.scale)
+        return -0.5 * np.exp(shapes) * squares
 
     def log_envelope_curvature(self, shapes: np.ndarray, power: np.ndarray) -> np.ndarray:
         """``v_l^2 sum_j power_kj omega_lj^4 / 4``."""
-        return np.exp(2.0 * shapes) * (power @ self._halves**2)
+        fourths = self._map.adjoint_powers(power, 4, self.operator.scale)
+        return 0.25 * np.exp(2.0 * shapes) * fourths
 
     def shapes_of(self, variances: np.ndarray) -> np.ndarray:
         """Logs of the variances over the squared scale, (k, d)."""

@@ -10,8 +10,6 @@ from sketchlearn._kernels.atoms import correlate, modulated_waves
 from sketchlearn._registry import Registered
 from sketchlearn.frequencies import FrequencyOperator
 
-TWO_PI = 2.0 * np.pi
-
 
 class AtomFamily(Registered, ABC):
     r"""Distributions ``P_theta`` around a location, of positive characteristic function.
@@ -33,9 +31,8 @@ class AtomFamily(Registered, ABC):
 
     def __init__(self, operator: FrequencyOperator) -> None:
         self.operator = operator
-        self._turns = np.ascontiguousarray(operator.frequencies / TWO_PI, dtype=np.float32)
-        self._frequencies = np.ascontiguousarray(operator.frequencies.T, dtype=np.float32)
-        self._squared_norms = np.sum(operator.frequencies**2, axis=0).astype(np.float32)
+        self._map = operator.linear_map
+        self._squared_norms = self._map.squared_norms.astype(np.float32)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.operator!r})"
@@ -56,7 +53,7 @@ class AtomFamily(Registered, ABC):
 
     @property
     def common_log_envelope(self) -> np.ndarray | float:
-        """Part (m,) of the log-envelope that belongs to all atoms, whatever their shape."""
+        """Partition (m,) of the log-envelope that belongs to all atoms, whatever their shape."""
         return 0.0
 
     @abstractmethod
@@ -125,7 +122,7 @@ class AtomFamily(Registered, ABC):
         """``envelope * exp(i omega^T (mu - c))`` stacked real, for a given float32 envelope."""
         centred = (locations - self.operator.center).astype(np.float32)
         out = np.empty((len(locations), 2 * self.operator.n_frequencies), dtype=np.float32)
-        modulated_waves(centred @ self._turns, envelope, out)
+        modulated_waves(self._map.project_turns(centred), envelope, out)
         return out
 
     def pullback(
@@ -135,7 +132,7 @@ class AtomFamily(Registered, ABC):
         in_phase, quadrature = self._correlate(atoms, residual)
         _, shapes = self.split(parameters)
         return np.hstack(
-            [-(quadrature @ self._frequencies), self.log_envelope_pullback(shapes, in_phase)]
+            [-self._map.adjoint(quadrature), self.log_envelope_pullback(shapes, in_phase)]
         )
 
     def curvature(self, parameters: np.ndarray, atoms: np.ndarray) -> np.ndarray:

@@ -36,8 +36,10 @@ class FullGaussian(GaussianFamily):
 
     def __init__(self, operator: FrequencyOperator) -> None:
         super().__init__(operator)
-        # Frequencies (m, d) in units of one over the scale.
-        self._scaled = self._frequencies * np.float32(operator.scale)
+        # Frequencies (m, d) in units of one over the scale. What a shape of d (d + 1) / 2 numbers
+        # needs has m d numbers an atom in any case.
+        frequencies = self._map.project(np.eye(self.n_features))
+        self._scaled = np.ascontiguousarray(frequencies.T, np.float32) * np.float32(operator.scale)
         self._floor = np.float32(0.5 * LEAST_VARIANCE) * np.sum(self._scaled**2, axis=1)
         self._below = np.tril_indices(operator.n_features, -1)
 

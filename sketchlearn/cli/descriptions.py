@@ -34,8 +34,7 @@ def described(path: Path) -> dict[str, object]:
         elif start.format == CHECKPOINT_FILE.format:
             kind, values = "checkpoint", _of_checkpoint(CHECKPOINT_FILE.read(file, start).progress)
         else:
-            operator, sums, counts = SKETCH_FILE.read(file, start)
-            kind, values = "sketch", _sketch(Sketch(operator, sums, *counts))
+            kind, values = "sketch", _sketch(Sketch(*SKETCH_FILE.read(file, start)))
     return {"kind": kind, "bytes": n_bytes, **values}
 
 
@@ -55,7 +54,7 @@ def _of_checkpoint(progress: Progress) -> dict[str, object]:
     """Describe a checkpoint's file."""
     return {
         "rows_read": progress.n_rows,
-        "files_finished": progress.part,
+        "files_finished": progress.partition,
         "left_out": [name for name, _ in progress.skipped],
         **_sketch(progress.sketch),
     }

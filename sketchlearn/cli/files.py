@@ -113,7 +113,7 @@ def _require_unread(output: Path, source: RowSource, data: list[str]) -> None:
     ValueError
         If it is.
     """
-    for part in source.parts:
+    for part in source.partitions:
         # The file, and where an array within it was chosen, the file without the array's name.
         name = part.name.removeprefix("file://")
         for path in {name, name.partition("::")[0]}:

@@ -111,7 +111,7 @@ def _predictions(
     estimator: Any, source: RowSource, copied: _Copied | None, has_probabilities: bool
 ) -> Iterator[list[Any]]:
     """Predict chunk by chunk: columns of an output; errors name the file of the rows."""
-    for part in source.parts:
+    for part in source.partitions:
         if copied:
             copied.begin(part.name)
         for chunk in source.read(part):
@@ -146,7 +146,7 @@ class _Copied:
         self._part = ""
         self._left: Any = None
         self._batches: Iterator[Any] = iter(())
-        self.schema = self._fields(source.parts[0].name)
+        self.schema = self._fields(source.partitions[0].name)
 
     def begin(self, part: str) -> None:
         """Begin with the rows of another file."""

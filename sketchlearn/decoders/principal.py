@@ -10,7 +10,8 @@ from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.surrogates.points import draw_gaussian
-from sketchlearn.frequencies import DenseFrequencies, FrequencyOperator
+from sketchlearn.frequencies import Domain, FrequencyOperator
+from sketchlearn.linear_maps import DenseMap
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import n_principal
 
@@ -101,18 +102,12 @@ def find_principal_part(sketch: Sketch, n_atoms: int) -> PrincipalPart | None:
     kept, off = axes[:, :q], values[q:]
     # What clusters have of their variance along the axes: no less than off them.
     variance = np.clip((within - rest[q]) / q, off.mean(), values[:q].mean())
-    frequencies = operator.frequencies
-    along = kept.T @ frequencies
-    blur = np.sum(np.square(np.sqrt(off)[:, None] * (axes[:, q:].T @ frequencies)), axis=0)
+    across = operator.project(axes[:, q:].T)
+    blur = np.sum(np.square(np.sqrt(off)[:, None] * across), axis=0)
     corner = np.maximum(operator.upper - operator.center, operator.center - operator.lower)
     reach = np.minimum(np.abs(kept).T @ corner, FARTHEST * np.sqrt(values[:q]))
-    narrow = DenseFrequencies(
-        along / (2.0 * np.pi),
-        np.zeros(q),
-        float(np.sqrt(variance)),
-        -reach,
-        reach,
-        np.diag(values[:q]),
-    )
+    domain = Domain(np.zeros(q), float(np.sqrt(variance)), -reach, reach, np.diag(values[:q]))
+    along = DenseMap.along(operator.linear_map, kept)
+    narrow = FrequencyOperator(along, domain, operator.features)
     part = replace(sketch, operator=narrow)
     return PrincipalPart(part, SphericalGaussian(narrow, -0.5 * blur), kept, operator)

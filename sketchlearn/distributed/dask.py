@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sketchlearn.distributed.dask_blocks import Reader, blocks_of, dask_package
+from sketchlearn.distributed.dask_blocks import DASK, Reader, blocks_of
 from sketchlearn.distributed.rows import naming
 from sketchlearn.distributed.sample import Sample, plan
-from sketchlearn.distributed.sums import Sums
+from sketchlearn.distributed.sums import PartitionSums
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
+from sketchlearn.sources.optional import import_optional
 
 # How many results one task of the tree merges.
 FAN_IN = 8
@@ -93,7 +94,7 @@ def sketch(
     >>> sketched.sketch(sketcher, rows) == sketcher.sketch(rows.compute())
     True
     """
-    dask = dask_package()
+    dask = import_optional(*DASK)
     check_is_fitted(sketcher, "operator_")
     _check_options(options)
     compute = partial(_computed, collection=collection, options=options)
@@ -105,7 +106,7 @@ def sketch(
     ]
     if not tasks:
         return sketcher.named(Sketch.empty(sketcher.operator_))
-    (total,) = compute([_tree(tasks, Sums.total)])
+    (total,) = compute([_tree(tasks, PartitionSums.total)])
     return sketcher.named(total.sketch(sketcher.operator_))
 
 
@@ -138,7 +139,7 @@ def fit(
     ImportError, TypeError, ValueError
         As `sketch`; and as `Sketcher.fit`, for instance if there is no row.
     """
-    dask = dask_package()
+    dask = import_optional(*DASK)
     _check_options(options)
     size, seed = plan(sketcher)
     compute = partial(_computed, collection=collection, options=options)
@@ -167,7 +168,7 @@ def _check_options(options: dict[str, Any]) -> None:
     TypeError
         If one is unknown, or without effect on the scheduler that is used.
     """
-    get = dask_package().base.get_scheduler(scheduler=options.get("scheduler"))
+    get = import_optional(*DASK).base.get_scheduler(scheduler=options.get("scheduler"))
     has_client = type(getattr(get, "__self__", None)).__module__.startswith("distributed.")
     other = LOCAL_OPTIONS if has_client else CLIENT_OPTIONS
     for word in options:
@@ -189,7 +190,7 @@ def _computed(tasks: Sequence[Any], collection: Any, options: dict[str, Any]) ->
     ValueError
         If a partition of a data frame lacks a column that the frame has.
     """
-    dask = dask_package()
+    dask = import_optional(*DASK)
     try:
         return tuple(dask.compute(*tasks, **options))
     except KeyError as error:
@@ -202,17 +203,19 @@ def _computed(tasks: Sequence[Any], collection: Any, options: dict[str, Any]) ->
 
 def _tree(tasks: list[Any], merge: Callable[[list[Any]], Any]) -> Any:
     """Merge delayed results, `FAN_IN` at a time, until one is left."""
-    dask = dask_package()
+    dask = import_optional(*DASK)
     while len(tasks) > 1:
         groups = [tasks[i : i + FAN_IN] for i in range(0, len(tasks), FAN_IN)]
         tasks = [dask.delayed(merge)(group) for group in groups]
     return tasks[0]
 
 
-def _sums(operator: FrequencyOperator, read: Reader, block: Any, weights: Any, number: int) -> Sums:
+def _sums(
+    operator: FrequencyOperator, read: Reader, block: Any, weights: Any, number: int
+) -> PartitionSums:
     """Sketch one block, where it is."""
     with naming(f"block {number} of the collection"):
-        return Sums.of_rows(operator, read(block, weights))
+        return PartitionSums.of_rows(operator, read(block, weights))
 
 
 def _sample(read: Reader, block: Any, weights: Any, number: int, size: int, seed: int) -> Sample:

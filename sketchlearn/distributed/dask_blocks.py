@@ -13,7 +13,10 @@ from sketchlearn.distributed.features import column_of, columns_in, features_of,
 from sketchlearn.distributed.rows import Query, Rows, as_numbers
 from sketchlearn.distributed.sums import require_features
 from sketchlearn.sketching import Sketcher
+from sketchlearn.sources.optional import import_optional
 
+# Modules of Dask that are used, Dask itself first.
+DASK = ("dask", "dask.array", "dask.bag", "dask.dataframe")
 # From a computed block, and its weights if they are no column, to rows.
 Reader = Callable[[Any, Any], Rows]
 # Computes delayed results.
@@ -26,24 +29,6 @@ class Blocks(NamedTuple):
     blocks: list[Any]
     read: Reader
     weights: list[Any]
-
-
-def dask_package() -> Any:
-    """Return the dask package, or say how to get it.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed.
-    """
-    try:
-        import dask
-        import dask.array
-        import dask.bag
-        import dask.dataframe
-    except ImportError as error:
-        raise ImportError("Dask collections need Dask: install sketchlearn[dask]") from error
-    return dask
 
 
 def blocks_of(
@@ -71,7 +56,7 @@ def blocks_of(
         If it is no collection of rows, the columns are not there or not numeric, or the weights
         are not one a row.
     """
-    dask = dask_package()
+    dask = import_optional(*DASK)
     if columns is not None:
         columns = [columns] if isinstance(columns, str) else list(columns)
     by_name = isinstance(sample_weight, str)
@@ -242,7 +227,7 @@ def _weight_blocks(
     TypeError, ValueError
         If they are no numbers, or not one a row.
     """
-    dask = dask_package()
+    dask = import_optional(*DASK)
     if weights is None:
         return [None] * len(blocks)
     if isinstance(weights, Real):

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sketchlearn.sources.arrow_columns import ENTRY, STORED_INDEX, UNNAMED
-from sketchlearn.sources.arrow_values import arrow_package
 from sketchlearn.sources.opening import open_source
+from sketchlearn.sources.optional import import_optional
 
 
 def features_of(
@@ -103,7 +103,7 @@ def columns_in(filter: Any) -> list[str] | None:  # noqa: A002
     """
     if filter is None:
         return []
-    open_source(arrow_package().table({}), filter=filter)
+    open_source(import_optional("pyarrow").table({}), filter=filter)
     if not isinstance(filter, list):
         return None
     groups = [filter] if isinstance(filter[0], tuple) else filter

@@ -11,17 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
-from sketchlearn._validation import (
+from sketchlearn.distributed.features import column_of
+from sketchlearn.sources.arrays import MemoryPartition
+from sketchlearn.sources.faithful import (
     require_exact_integers,
     require_exact_list,
     require_exact_objects,
     require_real,
 )
-from sketchlearn.distributed.features import column_of
-from sketchlearn.sources.arrays import MemoryPart
-from sketchlearn.sources.arrow_values import arrow_package
 from sketchlearn.sources.opening import open_source
-from sketchlearn.sources.source import Chunk, RowSource
+from sketchlearn.sources.optional import import_optional
+from sketchlearn.sources.source import Chunk, RowSource, name_weights
 
 # What weights that are no column are called among the columns of a partition.
 WEIGHTS = "sample_weight"
@@ -74,7 +74,7 @@ class Query:
             table = table.append_column(weight, as_column(weights, len(table)))
         source = _called_partition(open_source(table, self.columns, self.filter, weight))
         names = source.layout.names if self.is_named else None
-        return Rows(names, source.read(source.parts[0]))
+        return Rows(names, source.read(source.partitions[0]))
 
     def of_frame(self, frame: Any, weights: Any = None) -> Rows:
         """Read a pandas data frame; one without rows may lack columns."""
@@ -88,7 +88,7 @@ class Query:
         frame = frame.set_axis(list(map(str, frame.columns)), axis=1)
         needed = self._columns_needed(frame.columns)
         frame = frame[[name for name in frame.columns if name in needed]]
-        table = arrow_package().Table.from_pandas(frame, preserve_index=False)
+        table = import_optional("pyarrow").Table.from_pandas(frame, preserve_index=False)
         return self.of_table(table, weights)
 
     def of_array(self, array: Any, weights: Any = None) -> Rows:
@@ -96,8 +96,10 @@ class Query:
         rows = as_numbers(array, "the rows")
         if weights is not None:
             weights = as_weights(weights, len(rows))
-        source = _called_partition(RowSource([MemoryPart(rows, weights)], self.indices))
-        return Rows(None, source.read(source.parts[0]))
+        source = _called_partition(
+            RowSource([MemoryPartition(rows, name_weights(weights))], self.indices)
+        )
+        return Rows(None, source.read(source.partitions[0]))
 
     def of_elements(self, elements: Iterable[Any], weights: Any = None) -> Rows:
         """Read elements of a bag: rows, arrays or data frames of rows, or mappings."""
@@ -143,7 +145,7 @@ class Query:
         for name in names:
             if any(name not in element for element in elements):
                 raise ValueError(f"an element of the bag has no {name!r}")
-        return arrow_package().table(
+        return import_optional("pyarrow").table(
             [_as_arrow([element[name] for element in elements], name) for name in names], names
         )
 
@@ -238,12 +240,12 @@ def as_weights(weights: Any, n_rows: int) -> np.ndarray:
 
 def as_column(weights: Any, n_rows: int) -> Any:
     """Return weights (n_rows,) as an Arrow array; errors as `as_weights`."""
-    return arrow_package().array(as_weights(weights, n_rows))
+    return import_optional("pyarrow").array(as_weights(weights, n_rows))
 
 
 def _as_arrow(values: list[Any], name: str) -> Any:
     """Return a column of one value a row, or one list of numbers a row."""
-    pa = arrow_package()
+    pa = import_optional("pyarrow")
     array = np.asarray(values)
     require_exact_list(values, array, lambda i: f"entry {i} of {name!r}")
     if array.dtype.kind not in "biuf":
@@ -303,6 +305,6 @@ def _joined(batches: Iterator[Rows]) -> Rows:
 
 def _called_partition(source: RowSource) -> RowSource:
     """Have messages call the only part of a source a partition, whatever it is."""
-    (part,) = source.parts
-    part.name = "the partition"
+    (partition,) = source.partitions
+    partition.name = "the partition"
     return source

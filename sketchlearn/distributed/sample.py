@@ -10,10 +10,11 @@ import numpy as np
 
 from sketchlearn._validation import draw_seed
 from sketchlearn.distributed.rows import Rows
-from sketchlearn.distributed.sums import require_finite, require_weights
+from sketchlearn.distributed.sums import require_finite
 from sketchlearn.sketching import Sketcher, pilot_size
 from sketchlearn.sketching.pilot import CANDIDATES_A_ROW
 from sketchlearn.sketching.tuning import check_choices
+from sketchlearn.sources.weights import require_weights
 
 SAMPLE_BYTES = 2**25
 
@@ -58,14 +59,15 @@ class Sample:
             If a row is not finite, or a weight is out of range.
         """
         sample, n_read = cls.none(), 0
-        for X, weights in rows.chunks:
-            if weights is not None:
-                require_weights(weights)
-            require_finite(X, rows.names, n_read)
-            n_read += len(X)
-            if weights is not None:
-                X, weights = X[weights > 0], weights[weights > 0]
-            drawn = cls(rng.random(len(X)), X, weights, rows.names, len(X))
+        for chunk in rows.chunks:
+            if chunk.weights is not None:
+                require_weights(chunk.weights)
+            require_finite(chunk.rows, rows.names, n_read)
+            n_read += len(chunk)
+            if chunk.weights is not None:
+                chunk = chunk[chunk.weights > 0]
+            keys = rng.random(len(chunk))
+            drawn = cls(keys, chunk.rows, chunk.weights, rows.names, len(chunk))
             sample = cls.smallest([sample, drawn], size)
         return sample
 
@@ -102,9 +104,9 @@ class Sample:
         sketcher.fit(self.rows, sample_weight=self.weights)
         if self.names is not None:
             sketcher.feature_names_in_ = np.array(self.names, dtype=object)
-        if sketcher.pilot_chance_ is not None and self.n_rows:
+        if sketcher.pilot_inclusion_probability_ is not None and self.n_rows:
             share *= len(self.rows) / self.n_rows
-            sketcher.pilot_chance_ = share * sketcher.pilot_chance_
+            sketcher.pilot_inclusion_probability_ = share * sketcher.pilot_inclusion_probability_
         return sketcher
 
 

@@ -24,10 +24,11 @@ from sklearn.utils.validation import check_is_fitted
 from sketchlearn.distributed.features import column_of, columns_in, features_of, require_columns
 from sketchlearn.distributed.rows import Query, Rows, naming
 from sketchlearn.distributed.sample import Sample, candidates, plan
-from sketchlearn.distributed.sums import Sums, require_features
+from sketchlearn.distributed.sums import PartitionSums, require_features
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
+from sketchlearn.sources.optional import import_optional
 
 # Tasks that add the partitions' sums; their results are added here.
 N_MERGES = 8
@@ -89,8 +90,8 @@ def sketch(
         require_features(len(chosen.query.columns or ()), operator.n_features)
     sums = chosen.frame.mapInArrow(_to_sums(operator, chosen), "partition long, sums binary")
     merged = sums.repartition(N_MERGES, "partition").mapInArrow(_merged, "sums binary")
-    parts = [Sums.from_bytes(data) for data in _collected(merged)["sums"].to_pylist()]
-    total = Sums.total(parts).sketch(operator) if parts else Sketch.empty(operator)
+    parts = [PartitionSums.from_bytes(data) for data in _collected(merged)["sums"].to_pylist()]
+    total = PartitionSums.total(parts).sketch(operator) if parts else Sketch.empty(operator)
     return sketcher.named(total)
 
 
@@ -196,23 +197,19 @@ def _selected(
     ImportError, TypeError, ValueError
         See `sketch`.
     """
-    try:
-        from pyspark.sql import Column, DataFrame
-        from pyspark.sql.functions import lit
-    except ImportError as error:
-        raise ImportError("Spark data frames need pyspark: install sketchlearn[spark]") from error
-    if not isinstance(dataframe, DataFrame):
+    sql = import_optional("pyspark.sql", "pyspark.sql.functions")
+    if not isinstance(dataframe, sql.DataFrame):
         raise TypeError(
             "expected a Spark data frame, got "
             f"{type(dataframe).__module__}.{type(dataframe).__qualname__}"
         )
     predicate = filter
-    if isinstance(filter, str | Column):
+    if isinstance(filter, str | sql.Column):
         dataframe, predicate = dataframe.where(filter), None
     if isinstance(sample_weight, Real):
-        sample_weight = lit(float(sample_weight))
+        sample_weight = sql.functions.lit(float(sample_weight))
     weight = sample_weight
-    if isinstance(sample_weight, Column):
+    if isinstance(sample_weight, sql.Column):
         weight = "sample_weight"
         while weight in dataframe.columns:
             weight += "_"
@@ -330,7 +327,7 @@ def _to_sums(operator: FrequencyOperator, chosen: _Selection) -> Mapped:
         import pyarrow
 
         with _naming_partition() as number:
-            sums = Sums.of_rows(operator, chosen.rows_in(batches))
+            sums = PartitionSums.of_rows(operator, chosen.rows_in(batches))
         yield pyarrow.record_batch({"partition": [number], "sums": [sums.to_bytes()]})
 
     return sums_of
@@ -350,9 +347,11 @@ def _merged(batches: Iterable[Any]) -> Iterator[Any]:
     """Add the sums that came to one task, if any."""
     import pyarrow
 
-    parts = (Sums.from_bytes(data.as_py()) for batch in batches for data in batch.column("sums"))
+    parts = (
+        PartitionSums.from_bytes(data.as_py()) for batch in batches for data in batch.column("sums")
+    )
     for first in parts:
-        total = Sums.total(itertools.chain([first], parts))
+        total = PartitionSums.total(itertools.chain([first], parts))
         yield pyarrow.record_batch({"sums": [total.to_bytes()]})
 
 

@@ -4,46 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Self, final
 
 import numpy as np
 
-from sketchlearn._validation import check_sample_weight
 from sketchlearn.distributed.rows import Rows
-from sketchlearn.features.accumulator import Accumulator
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.sketches.fixed_point import WEIGHT_UNIT, require_mean_weight, weight_units
+from sketchlearn.sketches.fixed_point import fix_weights, require_mean_weight
 from sketchlearn.sketches.sketch import Sketch
-from sketchlearn.sketching.accumulation import BadEntryError
-from sketchlearn.sketching.passes import sketch_of
-
-# Bytes of each count: weights beyond the largest total have no meaning, their squares fit too.
-COUNT_BYTES = 16
-N_COUNTS = 4
+from sketchlearn.sketches.sums import COUNT_BYTES, Sums
+from sketchlearn.sketching.accumulation import BadEntryError, sum_rows
+from sketchlearn.sources.weights import require_weights
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """Sums and counts of some rows under an operator that is known from elsewhere.
+@dataclass(frozen=True)
+class PartitionSums:
+    """Sums of some rows under an operator that is known from elsewhere, and how many were read.
 
-    They take 16 m + 64 bytes, where a `Sketch` carries 4 d m bytes of operator besides.
+    They take 16 m bytes and a few more, where a `Sketch` carries 4 d m bytes of operator besides.
 
     Parameters
     ----------
-    feature_sum : ndarray of shape (2, n_frequencies) int64
-        As in `Sketch`.
-    counts : tuple of four ints
-        n_samples, weight_units and squared_weight_units, as in `Sketch`; and rows, those of weight
-        zero too.
+    sums : Sums
+        Of the rows.
+    n_rows : int
+        How many were read, those of weight zero too.
     """
 
-    feature_sum: np.ndarray
-    counts: tuple[int, int, int, int]
+    sums: Sums
+    n_rows: int
 
     @classmethod
     def of_rows(cls, operator: FrequencyOperator, rows: Rows) -> Self:
-        """Sketch rows, one chunk after the other.
+        """Add rows, one chunk after the other, in this thread.
 
         Raises
         ------
@@ -51,49 +46,35 @@ class Sums:
             If an entry is not finite, a weight is out of range, or there are more or fewer
             features.
         """
-        sketch, n_rows = Sketch.empty(operator), 0
-        accumulators: list[Accumulator] = []
-        for X, weights in rows.chunks:
-            require_features(X.shape[1], operator.n_features)
-            units = fixed_units(weights)
-            if units is not None and not units.any():
-                # Nothing to add; what is wrong must not depend on where the rows are cut.
-                require_finite(X, rows.names, n_rows)
+        sums, n_rows = Sums.empty((2, operator.n_frequencies)), 0
+        accumulator = operator.accumulator()
+        for chunk in rows.chunks:
+            require_features(chunk.rows.shape[1], operator.n_features)
+            if (weights := chunk.weights) is not None:
+                require_weights(weights)
+                weights = fix_weights(weights)
             try:
-                sketch += sketch_of(operator, X, units, 1, accumulators)
+                sums += sum_rows(operator, accumulator, chunk.rows, weights)
             except BadEntryError as error:
                 where = location(n_rows + error.row, error.column, rows.names)
                 raise ValueError(f"{error.problem} at {where}{REMEDY}") from error
-            n_rows += len(X)
-        counts = (sketch.n_samples, sketch.weight_units, sketch.squared_weight_units, n_rows)
-        return cls(sketch.feature_sum, counts)
+            n_rows += len(chunk)
+        return cls(sums, n_rows)
 
     @classmethod
     def total(cls, parts: Iterable[Self]) -> Self:
         """Add at least one; integers, so in any order."""
-        parts = iter(parts)
-        first = next(parts)
-        feature_sum, counts = first.feature_sum.copy(), first.counts
-        for part in parts:
-            feature_sum += part.feature_sum
-            a, b, c, d = (x + y for x, y in zip(counts, part.counts, strict=True))
-            counts = (a, b, c, d)
-        return cls(feature_sum, counts)
+        return reduce(lambda a, b: cls(a.sums + b.sums, a.n_rows + b.n_rows), parts)
 
     def to_bytes(self) -> bytes:
-        """Return counts and sums, little-endian."""
-        counts = b"".join(count.to_bytes(COUNT_BYTES, "little") for count in self.counts)
-        return counts + self.feature_sum.astype("<i8").tobytes()
+        """Return the number of rows and the sums, little-endian."""
+        return self.n_rows.to_bytes(COUNT_BYTES, "little") + self.sums.to_bytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Return the sums that `to_bytes` turned into these bytes."""
-        a, b, c, d = (
-            int.from_bytes(data[i * COUNT_BYTES : (i + 1) * COUNT_BYTES], "little")
-            for i in range(N_COUNTS)
-        )
-        feature_sum = np.frombuffer(data[N_COUNTS * COUNT_BYTES :], dtype="<i8").reshape(2, -1)
-        return cls(feature_sum.astype(np.int64), (a, b, c, d))
+        n_rows = int.from_bytes(data[:COUNT_BYTES], "little")
+        return cls(Sums.from_bytes(data[COUNT_BYTES:]), n_rows)
 
     def sketch(self, operator: FrequencyOperator) -> Sketch:
         """Return the sketch that these are the sums of.
@@ -101,43 +82,14 @@ class Sums:
         Raises
         ------
         ValueError
-            If the total weight is 2^40 or more, all weights are zero, or their mean is so small
-            that rounding would hurt.
+            If all weights are zero, or their mean is so small that rounding would hurt.
         """
-        *counts, n_rows = self.counts
-        sketch = Sketch(operator, self.feature_sum, *counts)
-        if n_rows and not sketch.n_samples:
+        sketch = Sketch(operator, self.sums)
+        if self.n_rows and not sketch.n_samples:
             raise ValueError("sample_weight must have a positive entry, got only zeros")
         if sketch.n_samples:
-            require_mean_weight(sketch.weight_units * WEIGHT_UNIT / sketch.n_samples)
+            require_mean_weight(sketch.weight_sum / sketch.n_samples)
         return sketch
-
-
-def fixed_units(weights: np.ndarray | None) -> np.ndarray | None:
-    """Round the weights of some of many rows to fixed point; all of these may be zero.
-
-    Raises
-    ------
-    ValueError
-        If one is negative, not finite or too large.
-    """
-    if weights is None:
-        return None
-    require_weights(weights)
-    return weight_units(weights)
-
-
-def require_weights(weights: np.ndarray) -> None:
-    """Refuse weights of some of many rows that are negative or not finite.
-
-    Raises
-    ------
-    ValueError
-        Saying which.
-    """
-    # Of some rows all may be zero.
-    if weights.any():
-        check_sample_weight(weights, len(weights))
 
 
 def require_features(came: int, expected: int) -> None:

@@ -38,7 +38,7 @@ class WeightedPilot:
         """Weight a sketcher's pilot to have the sketch; None if there is none, or too few rows."""
         if sketcher.pilot_ is None:
             return None
-        rows, chances = sketcher.pilot_, np.asarray(sketcher.pilot_chance_)
+        rows, chances = sketcher.pilot_, np.asarray(sketcher.pilot_inclusion_probability_)
         weights = np.asarray(sketcher.pilot_weight_)
         is_all = bool(np.all(chances == 1.0))
         if len(rows) < n_clusters and not is_all:

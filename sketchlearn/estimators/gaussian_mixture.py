@@ -313,7 +313,7 @@ class CompressiveGaussianMixture(DensityOfRows, DensityMixin, CompressiveEstimat
     @property
     def _pilot_is_all(self) -> bool:
         """Whether no row escaped the pilot."""
-        return bool(np.all(self.sketcher_.pilot_chance_ == 1.0))
+        return bool(np.all(self.sketcher_.pilot_inclusion_probability_ == 1.0))
 
     def _likeliest(
         self,

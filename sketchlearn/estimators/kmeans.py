@@ -229,8 +229,8 @@ class CompressiveKMeans(
             As in `fit`.
         """
         sums = [
-            weighted_sum(self._nearest(rows)[1], weights)
-            for rows, weights in self._chunks_of(X, sample_weight)
+            weighted_sum(self._nearest(chunk.rows)[1], chunk.weights)
+            for chunk in self._chunks_of(X, sample_weight)
         ]
         require_some(len(sums))
         return -sum(sums)

@@ -93,9 +93,9 @@ class DensityOfRows(TakesRows):
     def _total_likelihood(self, X: Any) -> tuple[float, int]:
         """Log-likelihood of all rows together, and how many they are."""
         total, n = 0.0, 0
-        for rows, _ in self._chunks_of(X):
-            total += float(logsumexp(self._joint(rows), axis=1).sum())
-            n += len(rows)
+        for chunk in self._chunks_of(X):
+            total += float(logsumexp(self._joint(chunk.rows), axis=1).sum())
+            n += len(chunk)
         require_some(n)
         return total, n
 

@@ -22,7 +22,7 @@ from sketchlearn.estimators.stored_objects import PLAIN, from_json, to_json
 from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.files.container import NONSENSE, FileKind
-from sketchlearn.files.strict_json import canonical_json, parsed_json
+from sketchlearn.files.strict_json import parse_strictly, write_canonically
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.tuning import check_choices
@@ -71,9 +71,9 @@ class StoredModel:
         """
         metadata = {
             "estimator": self.estimator,
-            "parameters": canonical_json(self.parameters),
-            "numbers": canonical_json(self.numbers),
-            "feature_names": canonical_json(self.feature_names),
+            "parameters": write_canonically(self.parameters),
+            "numbers": write_canonically(self.numbers),
+            "feature_names": write_canonically(self.feature_names),
         }
         sketch = np.frombuffer(self.sketch.to_bytes(), dtype=np.uint8)
         return MODEL_FILE.laid_out({**self.arrays, "sketch": sketch}, metadata)
@@ -131,7 +131,7 @@ def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
     fields = ("estimator", "parameters", "numbers", "feature_names")
     if {*metadata} != {*fields, *MODEL_FILE.own_names}:
         raise ValueError(f"no model says {', '.join(metadata)}")
-    parameters, numbers, names = (parsed_json(metadata[name]) for name in fields[1:])
+    parameters, numbers, names = (parse_strictly(metadata[name]) for name in fields[1:])
     sketch = Sketch.from_bytes(arrays["sketch"].tobytes())
     learned = {name: array for name, array in arrays.items() if name != "sketch"}
     model = StoredModel(metadata["estimator"], parameters, numbers, names, learned, sketch)

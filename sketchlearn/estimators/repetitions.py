@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sums import Sums
 
 # Weights up to which float64 has all integers.
 LARGEST_INTEGER = 2.0**53
@@ -29,7 +30,7 @@ def as_repeated_rows(sketch: Sketch, sample_weight: np.ndarray | None) -> Sketch
     if rest:
         return sketch  # They were rounded.
     counts = (n_rows, sketch.weight_units, n_rows * unit**2)
-    return Sketch(sketch.operator, sketch.feature_sum, *counts)
+    return Sketch(sketch.operator, Sums(sketch.feature_sum, *counts))
 
 
 def merge_rows(

@@ -9,13 +9,14 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sketchlearn._validation import check_sample_weight, draw_seed, require_weights
+from sketchlearn._validation import draw_seed
 from sketchlearn.estimators.model_files import SavedAsFile
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sources.frames import rows_as_fitted
 from sketchlearn.sources.opening import is_source, open_source, weight_column
-from sketchlearn.sources.source import Chunk, RowSource, chunk_rows
+from sketchlearn.sources.source import Chunk, RowSource, chunk_rows, name_weights
+from sketchlearn.sources.weights import check_sample_weight, require_weights
 
 
 class TakesRows(SavedAsFile):
@@ -56,10 +57,9 @@ class TakesRows(SavedAsFile):
             return
         rows = self._validate(X, reset=False)
         weights = check_sample_weight(sample_weight, len(rows))
-        step = chunk_rows(rows.shape[1])
+        chunk, step = Chunk(rows, name_weights(weights)), chunk_rows(rows.shape[1])
         for start in range(0, len(rows), step):
-            some = slice(start, start + step)
-            yield Chunk(rows[some], None if weights is None else weights[some])
+            yield chunk[start : start + step]
 
     def _map_rows(self, X: Any, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """What a function of rows gives for those in memory or of a source, one after the other."""

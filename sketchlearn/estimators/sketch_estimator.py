@@ -20,10 +20,8 @@ from sketchlearn._progress import progress_line
 from sketchlearn._validation import (
     check_count,
     check_row_count,
-    check_sample_weight,
     count_distinct,
     draw_seed,
-    require_weights,
     thread_count,
 )
 from sketchlearn.atoms import AtomFamily
@@ -33,12 +31,13 @@ from sketchlearn.estimators.rows import TakesRows, require_rows
 from sketchlearn.estimators.state import all_or_nothing
 from sketchlearn.estimators.weights import divide_source, divided_weights, in_units_of_fit
 from sketchlearn.exceptions import EmptySketchError
-from sketchlearn.sketches.fixed_point import fixed_weights
+from sketchlearn.sketches.fixed_point import require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher, pilot_size
-from sketchlearn.sketching.passes import sketch_of
+from sketchlearn.sketching.passes import sketch_rows
 from sketchlearn.sources.opening import is_source, open_source, weight_column
 from sketchlearn.sources.source import RowSource
+from sketchlearn.sources.weights import check_sample_weight, require_weights
 
 # What describes the rows, not the model.
 ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
@@ -129,7 +128,7 @@ class CompressiveEstimator(TakesRows, ABC):
         is_own = self.sketcher_ is not self.sketcher
         pilot = self.sketcher_.pilot_ if is_own else None
         # The pilot has each row once.
-        is_all = pilot is not None and np.all(self.sketcher_.pilot_chance_ == 1.0)
+        is_all = pilot is not None and np.all(self.sketcher_.pilot_inclusion_probability_ == 1.0)
         check_row_count(self.sketch_.n_samples, self._n_atoms)
         if pilot is not None and is_all:
             self._warn_of_few_distinct(pilot, None)
@@ -188,10 +187,10 @@ class CompressiveEstimator(TakesRows, ABC):
         if self._ready_sketcher() is not None:
             self._sketch_source(source, keep_pilot=False)
             return
-        for rows, weights in source.chunks():
-            if weights is not None:
-                require_weights(weights)
-            self._add_rows(rows, weights)
+        for chunk in source.chunks():
+            if chunk.weights is not None:
+                require_weights(chunk.weights)
+            self._add_rows(chunk.rows, chunk.weights)
 
     def _add_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
         """Add validated rows: to the sketch, or to those held back while there is no sketcher."""
@@ -202,7 +201,7 @@ class CompressiveEstimator(TakesRows, ABC):
             return
         weights = np.ones(len(rows)) if sample_weight is None else sample_weight
         # Now rather than with the held rows, which a bad batch would otherwise spoil.
-        fixed_weights(weights)
+        require_fixed_point(weights)
         held = [*self._held, (np.array(rows), np.array(weights))]
         if sum(len(batch) for batch, _ in held) >= pilot_size(self._n_atoms):
             self._sketch_held(held)
@@ -319,9 +318,10 @@ class CompressiveEstimator(TakesRows, ABC):
 
     def _sketch_of(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> Sketch:
         """The sketch of rows that were validated, with the sketcher in use."""
-        units = None if sample_weight is None else fixed_weights(sample_weight)
+        if sample_weight is not None:
+            require_fixed_point(sample_weight)
         n_threads = thread_count(self.sketcher_.n_jobs)
-        sketch = sketch_of(self.sketcher_.operator_, rows, units, n_threads)
+        sketch = sketch_rows(self.sketcher_.operator_, rows, sample_weight, n_threads)
         names = getattr(self, "feature_names_in_", None)
         return sketch if names is None else replace(sketch, feature_names=tuple(map(str, names)))
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from sketchlearn._validation import divide_weights
-from sketchlearn.sketches.fixed_point import fixed_weights, weight_exponent
+from sketchlearn.sketches.fixed_point import choose_exponent, require_fixed_point
 from sketchlearn.sources.error_handling import error_handler
 from sketchlearn.sources.sampling import spread_rows
 from sketchlearn.sources.source import RowSource
+from sketchlearn.sources.weights import divide_weights
 
 
 def divided_weights(sample_weight: np.ndarray | None) -> tuple[np.ndarray | None, int]:
     """Divide weights by two to the power that suits them; return the quotients and the power."""
     if sample_weight is None:
         return None, 0
-    exponent = weight_exponent(sample_weight)
+    exponent = choose_exponent(sample_weight)
     return divide_weights(sample_weight, len(sample_weight), exponent), exponent
 
 
@@ -30,8 +30,9 @@ def divide_source(source: RowSource, size: int, seed: int) -> int:
         If it cannot be read.
     """
     rng = np.random.default_rng(seed)
-    _, weights, _ = spread_rows(source, size, 1, rng, error_handler("raise"))
-    source.weight_exponent = 0 if weights is None else weight_exponent(weights)
+    drawn, _ = spread_rows(source, size, 1, rng, error_handler("raise"))
+    weights = drawn.weights
+    source.weight_exponent = 0 if weights is None else choose_exponent(weights)
     return source.weight_exponent
 
 
@@ -49,7 +50,7 @@ def in_units_of_fit(
     if exponent == 0 or divided is None:
         return divided
     try:
-        fixed_weights(divided)
+        require_fixed_point(divided)
     except ValueError as error:
         raise ValueError(
             f"{error}. Here weights are in units of 2**{exponent}, as those of the fit are that "

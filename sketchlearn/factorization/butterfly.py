@@ -12,11 +12,12 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 from sketchlearn._kernels.butterfly import apply_complex, apply_real
-from sketchlearn._validation import check_count, check_nonnegative, require_no_mask
+from sketchlearn._validation import check_count, check_nonnegative
 from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.factorization.chains import Chain, Pattern, check_chain
 from sketchlearn.factorization.files import read_factors, write_factors
 from sketchlearn.factorization.packing import largest_bits, packed_size
+from sketchlearn.sources.faithful import require_no_mask
 
 # Types that factors and results can have.
 PRECISIONS = ("float32", "float64", "complex64", "complex128")

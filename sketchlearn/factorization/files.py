@@ -15,7 +15,7 @@ from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.factorization.chains import Chain, check_chain
 from sketchlearn.factorization.packing import pack, unpack
 from sketchlearn.files.atomic import write_atomically
-from sketchlearn.files.strict_json import shallow_json
+from sketchlearn.sources.shallow_json import parse_shallow
 
 FORMAT, VERSION = "sketchlearn-butterfly", 1
 Contents = tuple[list[np.ndarray], Chain, np.ndarray | None, float | None, int | None]
@@ -75,7 +75,7 @@ def read_factors(path: str | os.PathLike[str]) -> Contents:
         arrays = safetensors.numpy.load(data)
         if _digest(arrays, header["butterfly"]) != header["digest"]:
             raise ModelFormatError("the butterfly's digest does not match: the file was altered")
-        return _contents(arrays, shallow_json(header["butterfly"]))
+        return _contents(arrays, parse_shallow(header["butterfly"]))
     except ModelFormatError:
         raise
     except Exception as error:  # The library raises whatever its parser met.
@@ -102,7 +102,7 @@ def _header(data: bytes) -> dict[str, str]:
     """Metadata of a safetensors file."""
     length = int.from_bytes(data[:8], "little")
     try:
-        header = shallow_json(data[8 : 8 + length])["__metadata__"]
+        header = parse_shallow(data[8 : 8 + length])["__metadata__"]
         return {str(name): str(text) for name, text in header.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFormatError(

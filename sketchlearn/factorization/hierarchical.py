@@ -16,7 +16,7 @@ from sketchlearn.factorization.butterfly import Butterfly, check_matrix, check_o
 from sketchlearn.factorization.chains import Chain, check_chain, product_of, square_dyadic
 from sketchlearn.factorization.orders import search_order
 from sketchlearn.factorization.splits import (
-    Part,
+    Partition,
     centred_on,
     distance,
     over_power_of_two,
@@ -201,7 +201,7 @@ def _factorised(
         return Butterfly(zeros, chain, permutation=permutation, relative_error=0.0)
     # No square over- or underflows once the largest entry is about 1.
     target, exponent = over_power_of_two(A if permutation is None else A[:, permutation])
-    parts = [Part(chain, product_of(chain).entries(target))]
+    parts = [Partition(chain, product_of(chain).entries(target))]
     place = 0
     while place < len(parts):
         part = parts[place]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sketchlearn._kernels.rounding import quantise_complex, quantise_real
-from sketchlearn._validation import check_count, require_no_mask
+from sketchlearn._validation import check_count
 from sketchlearn.factorization.butterfly import Butterfly
 from sketchlearn.factorization.chains import Chain, product_of
 from sketchlearn.factorization.splits import (
@@ -27,6 +27,7 @@ from sketchlearn.factorization.splits import (
     rows,
     scaled,
 )
+from sketchlearn.sources.faithful import require_no_mask
 
 METHODS = ("optimal", "left-to-right", "pairwise", "round")
 # An exhaustive search takes a time of m 2^bits; a significand of float32 has 24, of float64 53.

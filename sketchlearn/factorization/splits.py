@@ -19,7 +19,7 @@ ROUNDINGS = 8
 CHUNK = 2**15
 
 
-class Part(NamedTuple):
+class Partition(NamedTuple):
     """Some neighbouring factors' product: their chain and its entries (a, d, b, c)."""
 
     chain: Chain
@@ -31,7 +31,7 @@ class Part(NamedTuple):
         return product_of(self.chain)
 
 
-def split(part: Part, cut: int, evenly: bool) -> list[Part]:
+def split(part: Partition, cut: int, evenly: bool) -> list[Partition]:
     """Split the first `cut` factors off, with the least error in the Frobenius norm.
 
     The right part's blocks have orthonormal rows; with `evenly`, both parts get the square roots
@@ -45,10 +45,10 @@ def split(part: Part, cut: int, evenly: bool) -> list[Part]:
         U, Vh = U * root[..., None, :], root[..., None] * Vh
     else:
         U = U * s[..., None, :]
-    return [Part(chains[0], from_columns(U, left)), Part(chains[1], from_rows(Vh, right))]
+    return [Partition(chains[0], from_columns(U, left)), Partition(chains[1], from_rows(Vh, right))]
 
 
-def centred_on(parts: list[Part], place: int) -> list[Part]:
+def centred_on(parts: list[Partition], place: int) -> list[Partition]:
     """Make all parts before `place` orthonormal, so that errors of that part are the product's.
 
     The parts after it are so since they were split off.
@@ -60,8 +60,8 @@ def centred_on(parts: list[Part], place: int) -> list[Part]:
         rank = left.rank(right)
         Q, R = _padded(Q, -1, rank), _padded(R, -2, rank)
         V = R @ rows(parts[j + 1].values, left, right)
-        parts[j] = Part(parts[j].chain, from_columns(Q, left))
-        parts[j + 1] = Part(parts[j + 1].chain, from_rows(V, right))
+        parts[j] = Partition(parts[j].chain, from_columns(Q, left))
+        parts[j + 1] = Partition(parts[j + 1].chain, from_rows(V, right))
     return parts
 
 

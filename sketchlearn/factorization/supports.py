@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, final
 
 import numpy as np
 
-from sketchlearn._validation import check_positive, require_no_mask
+from sketchlearn._validation import check_positive
 from sketchlearn.factorization.witnesses import (
     Witness,
     factors_near_target,
@@ -23,6 +23,7 @@ from sketchlearn.factorization.witnesses import (
     reached_alone,
     target_of,
 )
+from sketchlearn.sources.faithful import require_no_mask
 
 
 class Block(NamedTuple):

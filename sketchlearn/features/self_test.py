@@ -12,17 +12,15 @@ import numpy as np
 
 from sketchlearn._kernels._policy import (
     BLOCK,
-    COSINE,
-    SINE,
     TILE_FREQUENCIES,
     TILE_VECTORS,
     VECTOR_BYTES,
 )
 from sketchlearn._kernels.fourier_sums import add_tiles, add_weighted_tiles, pack_tiles
+from sketchlearn.features.fourier import Waves
 
 N_FEATURES, N_FREQUENCIES = 3, TILE_FREQUENCIES + 1
 N_ROWS = BLOCK - 3
-MAGIC = np.float32(1.5 * 2.0**23)
 
 
 @cache
@@ -39,7 +37,7 @@ def require_right_sums(dtype: Any, is_weighted: bool) -> None:
     rows = ((37 * np.arange(N_ROWS * N_FEATURES) % 251) - 125.0).reshape(N_ROWS, -1) / 64.0
     turns = ((5 * np.arange(N_FEATURES * N_FREQUENCIES) % 31) - 15.0).reshape(N_FEATURES, -1) / 16.0
     weights = (2**20 + 12_345 * np.arange(N_ROWS) % 2**21) if is_weighted else None
-    folder = pack_tiles.stats.cache_path or "nowhere"
+    folder = pack_tiles.taken.stats.cache_path or "nowhere"
     try:
         compiled = _compiled(rows, turns, weights, dtype)
     except (OSError, EOFError, pickle.PickleError) as error:
@@ -78,34 +76,7 @@ def _compiled(
 
 def _plain(phases: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     """Sums of C and S of phases (N_ROWS, N_FREQUENCIES) in turns, by numpy."""
-    r = (phases - np.rint(phases)).astype(np.float32)
-    u = r * r
-    h, g = r * _horner(SINE, u), _horner(COSINE, u)
-    features = np.stack([_fused(h, x, MAGIC) - MAGIC for x in (h, g)]).astype(np.int64)
+    features = Waves().integer_features(phases)
     if weights is not None:
-        features = (features * weights[:, None] + 2**19) >> 20
-    return np.asarray(features.sum(axis=1))
-
-
-def _horner(coefficients: tuple[float, ...], u: np.ndarray) -> np.ndarray:
-    """A polynomial, scaled by 2^11, one rounding a step."""
-    terms = [np.float32(c * 2.0**11) for c in coefficients]
-    value = np.full_like(u, terms[-1])
-    for term in terms[-2::-1]:
-        value = _fused(value, u, term)
-    return value
-
-
-def _fused(a: np.ndarray, b: np.ndarray, c: np.float32) -> np.ndarray:
-    """Product of a and b, plus c, in float32, rounded once.
-
-    Products of two float32 are exact in float64. Their sum with c is rounded there to an odd last
-    bit if it is not exact, so that rounding it again to float32 is as if it were the first time.
-    """
-    product, term = a.astype(np.float64) * b, np.float64(c)
-    total = product + term
-    part = total - product
-    error = (product - (total - part)) + (term - part)
-    is_even = total.view(np.int64) % 2 == 0
-    odd = np.nextafter(total, np.copysign(np.inf, error))
-    return np.where((error != 0.0) & is_even, odd, total).astype(np.float32)
+        features = (features * weights[:, None, None] + 2**19) >> 20
+    return np.asarray(features.sum(axis=0))

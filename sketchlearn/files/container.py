@@ -29,7 +29,8 @@ from typing import Any, BinaryIO, ClassVar, Generic, TypeVar, final
 import numpy as np
 import safetensors.numpy
 
-from sketchlearn.files.strict_json import canonical_json, shallow_json
+from sketchlearn.files.strict_json import write_canonically
+from sketchlearn.sources.shallow_json import parse_shallow
 
 Content = TypeVar("Content")
 # From a file's arrays and metadata to what it holds; a ValueError where that makes no sense.
@@ -72,7 +73,7 @@ class Start:
     def format(self) -> str | None:
         """The format that the header says, or None where there is no such header."""
         try:
-            return str(shallow_json(self.data[8:])["__metadata__"]["format"])
+            return str(parse_shallow(self.data[8:])["__metadata__"]["format"])
         except NONSENSE:
             return None
 
@@ -231,7 +232,7 @@ class FileKind(Generic[Content]):
                 f"{len(start)}"
             )
         try:
-            arrays = shallow_json(start[8:].decode("ascii"))
+            arrays = parse_shallow(start[8:].decode("ascii"))
             metadata = {str(name): str(text) for name, text in arrays.pop("__metadata__").items()}
         except NONSENSE as error:
             raise self.error(
@@ -357,7 +358,7 @@ def _header_text(entries: Iterable[Entry], metadata: dict[str, str]) -> bytes:
         }
         for entry in sorted(entries, key=lambda entry: (-entry.dtype.itemsize, entry.name))
     }
-    text = canonical_json({**header, "__metadata__": metadata}).encode("ascii")
+    text = write_canonically({**header, "__metadata__": metadata}).encode("ascii")
     return text + b" " * (-len(text) % 8)
 
 
@@ -369,7 +370,7 @@ def _undigested(metadata: dict[str, str]) -> dict[str, str]:
 def _digest(metadata: dict[str, str], arrays: Iterable[tuple[Entry, Iterable[Any]]]) -> str:
     """BLAKE2b, in hexadecimal, of the metadata and all arrays, in the order of the file."""
     digest = hashlib.blake2b(digest_size=32)
-    digest.update(canonical_json(metadata).encode())
+    digest.update(write_canonically(metadata).encode())
     for entry, pieces in arrays:
         digest.update(f"{entry.name}{entry.shape}".encode())
         for piece in pieces:

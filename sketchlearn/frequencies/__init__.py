@@ -1,19 +1,21 @@
 """The operator Omega: how it is drawn, scaled, applied and identified."""
 
-from sketchlearn.frequencies.dense import DenseFrequencies
+from sketchlearn.frequencies.domain import Domain
 from sketchlearn.frequencies.operator import FrequencyOperator
 from sketchlearn.frequencies.radius import (
     AdaptedRadius,
     FoldedGaussianRadius,
     GaussianRadius,
     RadiusLaw,
+    resolve_radius_law,
 )
 
 __all__ = [
     "AdaptedRadius",
-    "DenseFrequencies",
+    "Domain",
     "FoldedGaussianRadius",
     "FrequencyOperator",
     "GaussianRadius",
     "RadiusLaw",
+    "resolve_radius_law",
 ]

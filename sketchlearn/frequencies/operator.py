@@ -1,71 +1,174 @@
-"""The contract of a frequency operator: the linear map whose waves a sketch averages."""
+"""The operator that rows are sketched with: a linear map, where the rows lie, and a feature map."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import hashlib
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any, Self, final
 
 import numpy as np
 
-from sketchlearn.features.accumulator import Accumulator
+from sketchlearn.features.accumulator import Accumulator, single_phase_limit
+from sketchlearn.features.backends import accumulator_of
+from sketchlearn.features.feature_map import FeatureMap
+from sketchlearn.features.fourier import Waves
+from sketchlearn.frequencies.domain import Domain
+from sketchlearn.frequencies.radius import RadiusLaw
+from sketchlearn.linear_maps import LinearMap
+from sketchlearn.linear_maps.linear_map import TWO_PI
+
+# Pilot rows farthest from the centre whose phases decide on the precision.
+N_FARTHEST = 256
+
+Component = np.ndarray | float | bool | str
 
 
-class FrequencyOperator(ABC):
-    """An immutable, picklable linear map x -> Omega^T x, and where to centre and search.
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class FrequencyOperator:
+    r"""What a sketch's numbers mean: immutable, picklable, identified by its fingerprint.
 
-    Two operators are the same if and only if their fingerprints are equal: sketches taken with the
-    same operator can be added. All arrays are read-only.
+    A row x has the phases :math:`\Omega^T (x - c)`, :math:`\Omega` the linear map and c the
+    domain's centre; the feature map makes integers of them, which sketches add. Two operators are
+    the same if and only if their fingerprints are equal: sketches taken with the same operator can
+    be added. All arrays are read-only.
+
+    Parameters
+    ----------
+    linear_map : LinearMap
+        The frequencies.
+    domain : Domain
+        Centre, scale, search box and covariance of the rows.
+    features : FeatureMap
+        What a phase becomes; `Waves`, its cosine and sine, by default.
+    double_phases : bool, default=False
+        Whether the phases of all rows are computed in float64, up to twice as slow. Those of rows
+        far from the centre are in any case, so that this is a matter of speed where such rows are
+        rare.
+    backend : str, default="numba"
+        What adds rows up. No part of the operator's identity, nor of files.
+
+    Raises
+    ------
+    ValueError
+        If the parts do not fit together.
     """
 
+    linear_map: LinearMap
+    domain: Domain
+    features: FeatureMap = field(default_factory=Waves)
+    double_phases: bool = field(default=False, kw_only=True)
+    backend: str = field(default="numba", kw_only=True)
+
+    def __post_init__(self) -> None:
+        d = self.linear_map.n_features
+        if self.domain.n_features != d:
+            raise ValueError(
+                f"center must have shape ({d},), as the frequencies, got {self.center.shape}"
+            )
+        self.features.check_count(self.n_frequencies)
+        object.__setattr__(self, "double_phases", bool(self.double_phases))
+
+    @classmethod
+    def draw(
+        cls,
+        n_frequencies: int,
+        domain: Domain,
+        *,
+        bandwidth: float,
+        radius_law: RadiusLaw,
+        pilot: np.ndarray,
+        seed: int,
+        units: np.ndarray | float = 1.0,
+        linear_map: str = "dense",
+        features: str = "waves",
+        backend: str = "numba",
+    ) -> Self:
+        r"""Draw an operator: :math:`\omega = (R / \text{bandwidth})\, \varphi / \text{units}`.
+
+        R follows `radius_law`; the directions :math:`\varphi` are the linear map's matter.
+
+        Parameters
+        ----------
+        n_frequencies : int
+            m, at least 1.
+        domain : Domain
+            Where the rows lie.
+        bandwidth : float
+            What divides the radii, in data units.
+        radius_law : RadiusLaw
+            The law of R.
+        pilot : ndarray of shape (p, n_features)
+            Rows whose largest phase decides whether phases need float64.
+        seed : int
+            Everything random follows from it.
+        units : ndarray of shape (n_features,), optional
+            Powers of two, the least of them one, that columns are divided by: what scale and
+            bandwidth are measured in.
+        linear_map, features : str
+            Kinds of the maps to draw.
+        backend : str
+            As in the constructor.
+        """
+        rngs = np.random.default_rng(seed).spawn(3)
+        radii = radius_law.sample(n_frequencies, rngs[0]) / (TWO_PI * bandwidth)
+        drawn = LinearMap.of_kind(linear_map).draw(radii, domain.n_features, rngs[1])
+        if np.any(units != 1.0):
+            drawn = drawn.stretched(1.0 / np.asarray(units))
+        is_double = largest_phase(drawn, pilot - domain.center) > single_phase_limit(
+            domain.n_features
+        )
+        made = FeatureMap.of_kind(features).draw(n_frequencies, rngs[2])
+        return cls(drawn, domain, made, double_phases=is_double, backend=backend)
+
     @property
-    @abstractmethod
     def n_features(self) -> int:
         """Dimension d of a row."""
+        return self.linear_map.n_features
 
     @property
-    @abstractmethod
     def n_frequencies(self) -> int:
         """Number m of frequencies, that is of complex entries of a sketch."""
+        return self.linear_map.n_frequencies
 
     @property
-    @abstractmethod
     def frequencies(self) -> np.ndarray:
-        """Omega, shape (n_features, n_frequencies), float64, radians per unit of the data."""
+        """Omega, (n_features, n_frequencies) float64 radians per unit: for a look at it."""
+        return self.linear_map.frequencies
 
     @property
-    @abstractmethod
     def center(self) -> np.ndarray:
         """Point (n_features,) float64 that rows are taken from before they are projected."""
+        return self.domain.center
 
     @property
-    @abstractmethod
     def scale(self) -> float:
         """Standard deviation of a cluster that the frequencies were drawn for, data units."""
+        return self.domain.scale
 
     @property
-    @abstractmethod
     def lower(self) -> np.ndarray:
         """Lower corner (n_features,) float64 of the box that decoders search, data coordinates."""
+        return self.domain.lower
 
     @property
-    @abstractmethod
     def upper(self) -> np.ndarray:
         """Upper corner (n_features,) float64 of the box that decoders search, data coordinates."""
+        return self.domain.upper
 
     @property
-    @abstractmethod
     def covariance(self) -> np.ndarray:
         """Covariance (n_features, n_features) float64 of the pilot, where decoders start."""
+        return self.domain.covariance
 
-    @property
-    @abstractmethod
+    @cached_property
     def fingerprint(self) -> str:
-        """BLAKE2b digest, in hexadecimal, of everything that the operator consists of."""
+        """BLAKE2b digest of everything that the operator consists of, 32 hexadecimal digits."""
+        header = b"dense frequencies 1" if self.is_plain else b"frequencies 1"
+        return _digest(header, self.components())
 
-    @abstractmethod
-    def project(self, X: np.ndarray) -> np.ndarray:
-        """Return X @ frequencies, shape (n, n_frequencies), float64 radians; nothing is centred."""
-
-    @property
+    @cached_property
     def units(self) -> np.ndarray:
         """Powers of two (n_features,): rows divided by them have isotropic frequencies.
 
@@ -73,18 +176,89 @@ class FrequencyOperator(ABC):
         least is one. They are read off the frequencies: the root mean squares of Omega's rows are
         inverse to them, but for the accidents of the draw, which are far below a factor of two.
         """
-        reach = np.sqrt(np.mean(self.frequencies**2, axis=1))
+        reach = self.linear_map.root_mean_squares
         ratios = reach.max() / np.where(reach > 0, reach, reach.max())
-        return np.asarray(np.exp2(np.rint(np.log2(ratios))))
+        units = np.exp2(np.rint(np.log2(ratios)))
+        units.flags.writeable = False
+        return units
 
-    @abstractmethod
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a matrix whose waves are averaged, as all operators of old were."""
+        return self.linear_map.kind == "dense" and self.features.kind == "waves"
+
+    def project(self, X: np.ndarray) -> np.ndarray:
+        """Return X @ frequencies, shape (n, n_frequencies), float64 radians; nothing is centred."""
+        return self.linear_map.project(X)
+
     def standardised(self) -> FrequencyOperator:
-        """The same waves, in coordinates divided by `units`: an isotropic operator."""
+        """The same waves, in coordinates divided by `units`: an isotropic operator.
 
-    @abstractmethod
+        Units are powers of two, so that nothing is rounded.
+        """
+        units = self.units
+        if np.all(units == 1.0):
+            return self
+        stretched = self.linear_map.stretched(units)
+        return replace(self, linear_map=stretched, domain=self.domain.in_units(units))
+
     def accumulator(self) -> Accumulator:
         """Return a fresh accumulator, for one thread."""
+        return accumulator_of(
+            self.linear_map, self.features, self.center, self.double_phases, self.backend
+        )
 
-    @abstractmethod
-    def components(self) -> dict[str, np.ndarray | float | bool]:
+    def components(self) -> dict[str, Component]:
         """Everything that the operator consists of, by name: what the fingerprint covers."""
+        parts: dict[str, Component] = dict(self.linear_map.state())
+        if not self.is_plain:
+            states = {"map": self.linear_map.state(), "features": self.features.state()}
+            parts = {"linear_map": self.linear_map.kind, "features": self.features.kind}
+            parts |= {
+                f"{part}.{name}": array
+                for part, state in states.items()
+                for name, array in state.items()
+            }
+        return parts | {
+            "center": self.center,
+            "scale": self.scale,
+            "lower": self.lower,
+            "upper": self.upper,
+            "covariance": self.covariance,
+            "double_phases": self.double_phases,
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, ({one.name: getattr(self, one.name) for one in fields(self)},)
+
+    def __repr__(self) -> str:
+        kinds = "" if self.is_plain else f"{self.linear_map.kind}, {self.features.kind}, "
+        return (
+            f"FrequencyOperator({kinds}n_features={self.n_features}, "
+            f"n_frequencies={self.n_frequencies}, scale={self.scale:.6g}, "
+            f"fingerprint={self.fingerprint[:12]})"
+        )
+
+
+def _rebuilt(parts: dict[str, Any]) -> FrequencyOperator:
+    """Return an operator from what pickle kept."""
+    return FrequencyOperator(**parts)
+
+
+def largest_phase(linear_map: LinearMap, centered: np.ndarray) -> float:
+    """Largest |phase| in radians among the rows farthest from the centre."""
+    if len(centered) > N_FARTHEST:
+        norms = np.abs(centered).max(axis=1)
+        centered = centered[np.argpartition(norms, -N_FARTHEST)[-N_FARTHEST:]]
+    return float(np.abs(linear_map.project(centered)).max(initial=0.0))
+
+
+def _digest(header: bytes, components: dict[str, Any]) -> str:
+    """BLAKE2b of named arrays, numbers and words, byte order and layout fixed."""
+    digest = hashlib.blake2b(header, digest_size=16)
+    for name, value in components.items():
+        array = np.asarray(value)
+        little = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<")))
+        digest.update(f"{name} {little.dtype.str} {little.shape}".encode())
+        digest.update(little.tobytes())
+    return digest.hexdigest()

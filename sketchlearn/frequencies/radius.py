@@ -14,7 +14,7 @@ class RadiusLaw(ABC):
     """A law of positive radii; directions and scale are not its business.
 
     A frequency is ``radius / (width * scale)`` times a direction on the unit sphere, see
-    `DenseFrequencies.draw`.
+    `FrequencyOperator.draw`.
     """
 
     @abstractmethod
@@ -93,14 +93,22 @@ class AdaptedRadius(RadiusLaw):
 LAWS = ("adapted-radius", "folded-gaussian", "gaussian")
 
 
-def radius_law_named(name: str, n_features: int) -> RadiusLaw:
-    """Return the law of one of the names in `LAWS`, in dimension d."""
-    if name == "adapted-radius":
+def resolve_radius_law(radius_law: str | RadiusLaw, n_features: int) -> RadiusLaw:
+    """Return a law itself, or that of one of the names in `LAWS`, in dimension d.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    if isinstance(radius_law, RadiusLaw):
+        return radius_law
+    if radius_law == "adapted-radius":
         return AdaptedRadius()
-    if name == "folded-gaussian":
+    if radius_law == "folded-gaussian":
         return FoldedGaussianRadius()
-    if name == "gaussian":
+    if radius_law == "gaussian":
         return GaussianRadius(n_features)
     raise ValueError(
-        f"radius_law must be a RadiusLaw or one of {', '.join(map(repr, LAWS))}, got {name!r}"
+        f"radius_law must be a RadiusLaw or one of {', '.join(map(repr, LAWS))}, got {radius_law!r}"
     )

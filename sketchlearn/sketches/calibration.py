@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from sketchlearn._kernels.atoms import modulated_waves
 from sketchlearn._threads import on_one_blas_thread
-from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch import Sketch
 
 # Frequencies that weigh in, the fewest and the most: more cost time and memory quadratically, and
@@ -50,7 +48,9 @@ def calibrated_weights(
     shares = shares / shares.sum()
     m = min(MOST_FREQUENCIES, max(FEWEST_FREQUENCIES, MOST_WAVES // len(rows)))
     mean = sketch.centered_mean[:m]
-    waves = _waves(sketch.operator, rows, m)
+    operator = sketch.operator
+    turns = operator.linear_map.take(slice(m)).project_turns(rows - operator.center)
+    waves = operator.features.take(slice(m)).stacked_waves(turns)
     own = shares @ waves
     difference = np.concatenate([mean.real, mean.imag]) - own
     if difference @ difference <= 1e-9 * len(mean):
@@ -62,14 +62,3 @@ def calibrated_weights(
     change = np.sqrt(shares) * (waves @ cho_solve(cho_factor(gram), difference))
     shares = np.maximum(0.0, shares + change)
     return np.asarray(shares * (len(rows) / shares.sum()))
-
-
-def _waves(operator: FrequencyOperator, rows: np.ndarray, m: int) -> np.ndarray:
-    """Cosines, then sines, (p, 2 m) float32, of the rows' centred phases, of m frequencies."""
-    turns = operator.frequencies[:, :m] / (2 * np.pi)
-    phases = (rows - operator.center) @ turns
-    # Whole turns go first: float32 keeps what is left of a large phase.
-    phases -= np.rint(phases)
-    out = np.empty((len(rows), 2 * turns.shape[1]), dtype=np.float32)
-    modulated_waves(phases.astype(np.float32), np.ones((1, turns.shape[1]), np.float32), out)
-    return out

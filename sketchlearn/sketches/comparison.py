@@ -99,6 +99,5 @@ def compare(a: Sketch, b: Sketch) -> Comparison:
             raise TypeError(f"compare expected two sketches, got {type(one).__name__}")
     both = a + b
     distance = float(np.linalg.norm(a.centered_mean - b.centered_mean))
-    power = float(np.sum(np.abs(both.centered_mean) ** 2))
-    variance = max(a.operator.n_frequencies - power, 0.0)
+    variance = a.operator.features.noise(both.centered_mean)
     return Comparison(distance, math.sqrt(variance * (1 / a.n_effective + 1 / b.n_effective)))

@@ -11,18 +11,24 @@ LEAST_MEAN_WEIGHT = 2.0**-10
 LARGEST_TOTAL_UNITS = 2**60
 
 
-def fixed_weights(weights: np.ndarray) -> np.ndarray:
-    """Round weights once, to int64 multiples of 2^-20.
+def require_fixed_point(weights: np.ndarray) -> None:
+    """Refuse weights that fixed point does not suit, before any row is summed.
 
     Raises
     ------
     ValueError
-        If a weight is above 2^20, or the mean positive weight so small that rounding would hurt.
+        If a weight is above 2^20, the mean positive weight so small that rounding would hurt, or
+        the total 2^40 or more.
     """
     positive = weights[weights > 0]
     if positive.size:
         require_mean_weight(float(positive.mean()))
-    return weight_units(weights)
+    _require_largest(weights)
+    if (total := float(positive.sum())) >= LARGEST_TOTAL_UNITS * WEIGHT_UNIT:
+        raise ValueError(
+            f"the total weight must stay below 2**40, got {total:.6g}; divide all weights by a "
+            "constant"
+        )
 
 
 def require_mean_weight(mean: float) -> None:
@@ -40,7 +46,7 @@ def require_mean_weight(mean: float) -> None:
         )
 
 
-def weight_units(weights: np.ndarray) -> np.ndarray:
+def fix_weights(weights: np.ndarray) -> np.ndarray:
     """Round some of many weights, to int64 multiples of 2^-20.
 
     Raises
@@ -48,14 +54,19 @@ def weight_units(weights: np.ndarray) -> np.ndarray:
     ValueError
         If a weight is above 2^20.
     """
+    _require_largest(weights)
+    return np.rint(weights / WEIGHT_UNIT).astype(np.int64)
+
+
+def _require_largest(weights: np.ndarray) -> None:
+    """Refuse weights above 2^20."""
     if weights.max(initial=0.0) > LARGEST_WEIGHT:
         raise ValueError(
             f"sample_weight must not exceed 2**20, got {weights.max()}; divide all by a constant"
         )
-    return np.rint(weights / WEIGHT_UNIT).astype(np.int64)
 
 
-def weight_exponent(weights: np.ndarray) -> int:
+def choose_exponent(weights: np.ndarray) -> int:
     """Return the power of two that weights are to be divided by, so that fixed point suits them.
 
     It grows by one where all weights double: what comes of the divided weights does not depend on
@@ -82,11 +93,11 @@ def weight_exponent(weights: np.ndarray) -> int:
     return max(mean, above - 20)
 
 
-def total_and_square(units: np.ndarray) -> tuple[int, int]:
-    """Exact sums of fixed-point weights and of their squares, as Python integers."""
+def sum_with_squares(weights: np.ndarray) -> tuple[int, int]:
+    """Add fixed-point weights, and their squares, exactly: as Python integers."""
     total = square = 0
-    for start in range(0, len(units), 2**20):
-        part = units[start : start + 2**20]
+    for start in range(0, len(weights), 2**20):
+        part = weights[start : start + 2**20]
         high, low = part >> 20, part & (2**20 - 1)
         total += int(part.sum())
         square += (int(high @ high) << 40) + (int(high @ low) << 21) + int(low @ low)

@@ -1,4 +1,9 @@
-"""A sketch's bytes: which arrays and counts its file holds, and what makes them a sketch."""
+"""A sketch's bytes: which arrays and counts its file holds, and what makes them a sketch.
+
+An operator that is a dense matrix whose waves are averaged has its matrix in the array `turns`. Of
+others the header names the kinds of both maps, and their states' arrays come after ``map.`` and
+``features.``.
+"""
 
 from __future__ import annotations
 
@@ -7,62 +12,90 @@ from typing import Any
 import numpy as np
 
 from sketchlearn.exceptions import SketchFormatError
+from sketchlearn.features import FeatureMap, Waves
 from sketchlearn.files.container import FileKind
-from sketchlearn.frequencies import DenseFrequencies, FrequencyOperator
+from sketchlearn.frequencies import Domain, FrequencyOperator
+from sketchlearn.linear_maps import DenseMap, LinearMap
+from sketchlearn.sketches.sums import Sums
 
-# An operator, sums, and counts.
-StoredSketch = tuple[FrequencyOperator, np.ndarray, tuple[int, ...]]
-SKETCH_FILE: FileKind[StoredSketch] = FileKind("sketch", 1, SketchFormatError)
+SKETCH_FILE: FileKind[tuple[FrequencyOperator, Sums]] = FileKind("sketch", 1, SketchFormatError)
 ARRAYS: dict[str, np.dtype[Any]] = {
     "center": np.dtype(np.float64),
     "covariance": np.dtype(np.float64),
     "feature_sum": np.dtype(np.int64),
     "lower": np.dtype(np.float64),
-    "turns": np.dtype(np.float32),
     "upper": np.dtype(np.float64),
 }
+DOMAIN = ("center", "lower", "upper", "covariance")
 COUNTS = ("n_samples", "weight_units", "squared_weight_units")
-# The one kind of operator that there is.
-OPERATOR = "dense"
+# The kind of operator whose header names no features: waves.
+DENSE = "dense"
 # Digits of 2^120, beyond which no count goes.
 LONGEST_COUNT = 37
 
 
-def encoded(operator: FrequencyOperator, feature_sum: np.ndarray, counts: tuple[int, ...]) -> bytes:
-    """Return a sketch's operator, sums and counts as the bytes of a safetensors file."""
-    components = operator.components()
-    arrays = {
-        name: np.asarray(feature_sum if name == "feature_sum" else components[name])
-        for name in ARRAYS
-    }
-    return SKETCH_FILE.laid_out(arrays, _metadata(operator, counts))
+def encode_sketch(operator: FrequencyOperator, sums: Sums) -> bytes:
+    """Return a sketch's operator and sums as the bytes of a safetensors file."""
+    return SKETCH_FILE.laid_out(_arrays(operator, sums.feature_sum), _metadata(operator, sums))
 
 
 @SKETCH_FILE.reads(1)
-def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSketch:
+def _read_1(
+    arrays: dict[str, np.ndarray], metadata: dict[str, str]
+) -> tuple[FrequencyOperator, Sums]:
     """Return what a file of version 1 holds."""
-    _check_arrays(arrays)
-    if metadata.get("operator") != OPERATOR:
-        raise SketchFormatError(
-            f"the sketch's operator is of kind {metadata.get('operator', '')[:40]!r}, which this "
-            f"library does not know; it knows {OPERATOR!r}"
-        )
-    operator = DenseFrequencies(
-        scale=float.fromhex(metadata["scale"]),
+    is_plain = metadata.get("operator") == DENSE and "features" not in metadata
+    linear_map: LinearMap
+    if is_plain:
+        _check_arrays(arrays, {**ARRAYS, "turns": np.dtype(np.float32)})
+        linear_map, features = DenseMap(arrays["turns"]), Waves()
+    else:
+        map_kind = _member(LinearMap.kinds, metadata, "operator")
+        features_kind = _member(FeatureMap.kinds, metadata, "features")
+        own = {name: array for name, array in arrays.items() if "." not in name}
+        _check_arrays(own, ARRAYS)
+        linear_map = map_kind.from_state(_state(arrays, "map."))
+        features = features_kind.from_state(_state(arrays, "features."))
+    _check_shapes(arrays, linear_map)
+    operator = FrequencyOperator(
+        linear_map,
+        Domain(scale=float.fromhex(metadata["scale"]), **{name: arrays[name] for name in DOMAIN}),
+        features,
         double_phases=metadata["double_phases"] == "1",
-        **{name: arrays[name] for name in ARRAYS if name != "feature_sum"},
     )
-    counts = tuple(_count(metadata[name], name) for name in COUNTS)
+    counts = (_count(metadata[name], name) for name in COUNTS)
+    sums = Sums(arrays["feature_sum"].astype(np.int64), *counts)
     if operator.fingerprint != metadata.get("fingerprint"):
         raise SketchFormatError(
             f"the operator's fingerprint is {operator.fingerprint} where the file says "
             f"{metadata.get('fingerprint', '')[:40]}"
         )
-    expected = _metadata(operator, counts)
+    expected = _metadata(operator, sums)
     said = {name: metadata[name] for name in metadata if name not in SKETCH_FILE.own_names}
-    if said != expected:
+    if said != expected or {*arrays} != {*_arrays(operator, arrays["feature_sum"])}:
         raise SketchFormatError("the sketch's metadata is not in canonical form")
-    return operator, arrays["feature_sum"].astype(np.int64), counts
+    return operator, sums
+
+
+def _member(kinds: dict[str, Any], metadata: dict[str, str], name: str) -> Any:
+    """Return the class of the kind that the header has under a name."""
+    kind = metadata.get(name, "")
+    if kind not in kinds:
+        raise SketchFormatError(
+            f"the sketch's {name} is of kind {kind[:40]!r}, which this library does not know; it "
+            f"knows {', '.join(map(repr, sorted(kinds)))}. A kind of your own must be imported "
+            "before a file of it is read"
+        )
+    return kinds[kind]
+
+
+def _state(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Return the arrays whose names start with a prefix, without it."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
 
 
 def _count(text: str, name: str) -> int:
@@ -72,32 +105,44 @@ def _count(text: str, name: str) -> int:
     return int(text)
 
 
-def _metadata(operator: FrequencyOperator, counts: tuple[int, ...]) -> dict[str, str]:
-    """What a sketch's header says beside what every file's does."""
+def _arrays(operator: FrequencyOperator, feature_sum: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the arrays of a sketch's file."""
+    components = operator.components().items()
+    arrays = {name: value for name, value in components if isinstance(value, np.ndarray)}
+    return {**arrays, "feature_sum": feature_sum}
+
+
+def _metadata(operator: FrequencyOperator, sums: Sums) -> dict[str, str]:
+    """Return what a sketch's header says beside what every file's does."""
     return {
-        "operator": OPERATOR,
+        "operator": operator.linear_map.kind,
+        **({} if operator.is_plain else {"features": operator.features.kind}),
         "scale": operator.scale.hex(),
-        "double_phases": str(int(operator.components()["double_phases"])),
+        "double_phases": str(int(operator.double_phases)),
         "fingerprint": operator.fingerprint,
-        **dict(zip(COUNTS, map(str, counts), strict=True)),
+        **dict(zip(COUNTS, map(str, sums.counts), strict=True)),
     }
 
 
-def _check_arrays(arrays: dict[str, np.ndarray]) -> None:
-    """Refuse arrays other than a sketch's, by presence, type and shape."""
-    if missing := [name for name in ARRAYS if name not in arrays]:
+def _check_arrays(arrays: dict[str, np.ndarray], expected: dict[str, np.dtype[Any]]) -> None:
+    """Refuse arrays other than a sketch's, by presence and type."""
+    if missing := [name for name in sorted(expected) if name not in arrays]:
         raise SketchFormatError(f"the sketch lacks the arrays {', '.join(missing)}")
-    if extra := [name for name in arrays if name not in ARRAYS]:
+    if extra := [name for name in arrays if name not in expected]:
         raise SketchFormatError(f"no sketch has the arrays {', '.join(extra)}")
-    for name, dtype in ARRAYS.items():
+    for name, dtype in expected.items():
         if arrays[name].dtype != dtype:
             raise SketchFormatError(f"{name} must be {dtype}, got {arrays[name].dtype}")
-    d, m = arrays["turns"].shape if arrays["turns"].ndim == 2 else (-1, -1)
+
+
+def _check_shapes(arrays: dict[str, np.ndarray], linear_map: LinearMap) -> None:
+    """Refuse arrays that do not fit the frequencies."""
+    d, m = linear_map.n_features, linear_map.n_frequencies
     expected = {"center": (d,), "lower": (d,), "upper": (d,), "covariance": (d, d)}
     expected["feature_sum"] = (2, m)
     for name, shape in expected.items():
         if arrays[name].shape != shape:
             raise SketchFormatError(
-                f"{name} must have shape {shape} beside turns of shape {arrays['turns'].shape}, "
+                f"{name} must have shape {shape} beside frequencies of shape ({d}, {m}), "
                 f"got {arrays[name].shape}"
             )

@@ -11,12 +11,12 @@ import numpy as np
 
 from sketchlearn._validation import check_count
 from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
+from sketchlearn.features import FeatureMap
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.sketches.fixed_point import LARGEST_TOTAL_UNITS, WEIGHT_UNIT
-from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch, encoded
-
-FEATURE_UNIT = 2.0**-21
+from sketchlearn.sketches.fixed_point import WEIGHT_UNIT
+from sketchlearn.sketches.format import SKETCH_FILE, encode_sketch
+from sketchlearn.sketches.sums import Sums
 
 
 @final
@@ -27,10 +27,11 @@ class Sketch:
     .. math:: z_j = \frac{1}{\sum_i w_i} \sum_i w_i \, e^{i \omega_j^\top x_i}
 
     Every row's cosine and sine of its centred phase are rounded once, to a multiple of
-    :math:`2^{-21}`, and added as integers. Sketches with equal fingerprints therefore form an exact
-    commutative group: any order, partition or number of threads gives the same bytes, and
-    ``(a + b) - b == a``. No row is kept. What the sums and the operator tell of the rows all the
-    same is said in the guide "What a file tells".
+    :math:`2^{-21}`, and added as integers; feature maps other than `Waves` have integers of their
+    own. Sketches with equal fingerprints therefore form an exact commutative group: any order,
+    partition or number of threads gives the same bytes, and ``(a + b) - b == a``. No row is kept.
+    What the sums and the operator tell of the rows all the same is said in the guide "What a file
+    tells".
 
     Sketches come from `Sketcher.sketch`, `Sketch.load` and arithmetic; ``sum(sketches)`` works.
 
@@ -38,12 +39,9 @@ class Sketch:
     ----------
     operator : FrequencyOperator
         What the rows were projected with.
-    feature_sum : ndarray of shape (2, n_frequencies) int64
-        Sums of cosines and of sines of centred phases, units of 2^-21.
-    n_samples : int
-        Rows of positive weight.
-    weight_units, squared_weight_units : int
-        Sum of the weights in units of 2^-20, and of their squares in units of 2^-40.
+    sums : Sums
+        Sums (2, n_frequencies) of the operator's features, for waves cosines and sines of centred
+        phases in multiples of 2^-21, and counts of the rows.
     feature_names : tuple of str, optional
         Names of the features, where the sketcher knew them. They go with a sketch in memory and in
         a pickle, not into its file, and equal sketches may have others.
@@ -55,42 +53,49 @@ class Sketch:
     """
 
     operator: FrequencyOperator
-    feature_sum: np.ndarray
-    n_samples: int
-    weight_units: int
-    squared_weight_units: int
+    sums: Sums
     feature_names: tuple[str, ...] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        sums = np.array(self.feature_sum, order="C")
-        counts = (self.n_samples, self.weight_units, self.squared_weight_units)
-        if sums.shape != (2, self.operator.n_frequencies) or sums.dtype != np.int64:
+        if (came := self.feature_sum.shape) != (2, self.operator.n_frequencies):
             raise ValueError(
-                f"feature_sum must be int64 of shape (2, {self.operator.n_frequencies}), got "
-                f"{sums.dtype} of shape {sums.shape}"
+                f"feature_sum must be of shape (2, {self.operator.n_frequencies}), got {came}"
             )
-        if self.weight_units >= LARGEST_TOTAL_UNITS:
-            raise ValueError(
-                f"the total weight must stay below 2**40, got 2**{self.weight_units.bit_length()} "
-                "or so, in units of 2**-20"
-            )
-        if not _is_possible(sums, *counts):
+        if not _is_possible(self.operator.features, self.sums):
             raise ValueError(
                 "no rows have these sums with n_samples={}, weight_units={}, "
-                "squared_weight_units={}".format(*counts)
+                "squared_weight_units={}".format(*self.sums.counts)
             )
         names = self.feature_names
         if names is not None and len(names) != self.operator.n_features:
             raise ValueError(
                 f"feature_names must be {self.operator.n_features} names, got {len(names)}"
             )
-        sums.flags.writeable = False
-        object.__setattr__(self, "feature_sum", sums)
 
     @classmethod
     def empty(cls, operator: FrequencyOperator) -> Self:
         """Return the sketch of no rows: the neutral element."""
-        return cls(operator, np.zeros((2, operator.n_frequencies), dtype=np.int64), 0, 0, 0)
+        return cls(operator, Sums.empty((2, operator.n_frequencies)))
+
+    @property
+    def feature_sum(self) -> np.ndarray:
+        """Sums (2, n_frequencies) int64 of cosines and of sines of centred phases."""
+        return self.sums.feature_sum
+
+    @property
+    def n_samples(self) -> int:
+        """Rows of positive weight."""
+        return self.sums.n_samples
+
+    @property
+    def weight_units(self) -> int:
+        """Sum of the weights in units of 2^-20."""
+        return self.sums.weight_units
+
+    @property
+    def squared_weight_units(self) -> int:
+        """Sum of the squared weights in units of 2^-40."""
+        return self.sums.squared_weight_units
 
     @property
     def fingerprint(self) -> str:
@@ -110,7 +115,7 @@ class Sketch:
     @property
     def weight_sum(self) -> float:
         """Sum of the weights; the number of rows where none were given."""
-        return self.weight_units * WEIGHT_UNIT
+        return self.sums.weight_sum
 
     @property
     def n_effective(self) -> float:
@@ -132,8 +137,7 @@ class Sketch:
         # In lowest terms, so that a common factor of all weights changes no last bit.
         common = math.gcd(int(np.gcd.reduce(self.feature_sum, axis=None)), self.weight_units)
         weight_sum = self.weight_units // common * WEIGHT_UNIT
-        cosines, sines = self.feature_sum // common * (FEATURE_UNIT / weight_sum)
-        return cosines + 1j * sines
+        return self.operator.features.mean(self.feature_sum // common, weight_sum)
 
     @property
     def mean(self) -> np.ndarray:
@@ -161,16 +165,14 @@ class Sketch:
             If the sketch holds no rows.
         """
         self._require_rows("standard_error")
-        power = float(np.sum(np.abs(self.centered_mean) ** 2))
-        return float(np.sqrt(max(self.operator.n_frequencies - power, 0.0) / self.n_effective))
+        noise = self.operator.features.noise(self.centered_mean)
+        return float(np.sqrt(noise / self.n_effective))
 
     def standardised(self) -> Sketch:
         """The sketch of the rows divided by the operator's `units`: the same sums."""
         if np.all(self.operator.units == 1.0):
             return self
-        counts = (self.n_samples, self.weight_units, self.squared_weight_units)
-        standardised, names = self.operator.standardised(), self.feature_names
-        return Sketch(standardised, self.feature_sum, *counts, feature_names=names)
+        return replace(self, operator=self.operator.standardised())
 
     def reweighted(self, factor: int) -> Sketch:
         """Return the sketch of the same rows, each `factor` times as heavy; exactly.
@@ -191,16 +193,7 @@ class Sketch:
         ValueError
             If it is less than 1, or the total weight would reach 2^40.
         """
-        factor = check_count(factor, "factor")
-        weight_units = self.weight_units * factor
-        if weight_units >= LARGEST_TOTAL_UNITS:
-            raise ValueError(
-                f"the total weight must stay below 2**40, got {self.weight_sum:.6g} times {factor}"
-            )
-        squared_weight_units = self.squared_weight_units * factor**2
-        counts = (self.n_samples, weight_units, squared_weight_units)
-        sums, names = self.feature_sum * factor, self.feature_names
-        return Sketch(self.operator, sums, *counts, feature_names=names)
+        return replace(self, sums=self.sums.scaled(check_count(factor, "factor")))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the sketch's bytes to a file, wholly or not at all.
@@ -227,7 +220,7 @@ class Sketch:
         OSError
             If it cannot be read.
         """
-        return cls._restored(SKETCH_FILE.load(path))
+        return cls._restored(*SKETCH_FILE.load(path))
 
     def to_bytes(self) -> bytes:
         """Return the sketch as the bytes of a safetensors file.
@@ -235,8 +228,7 @@ class Sketch:
         Equal sketches give equal bytes where one version of the library writes both: the version
         is in the header.
         """
-        counts = (self.n_samples, self.weight_units, self.squared_weight_units)
-        return encoded(self.operator, self.feature_sum, counts)
+        return encode_sketch(self.operator, self.sums)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -247,14 +239,13 @@ class Sketch:
         SketchFormatError
             If the bytes are foreign, truncated, altered, or of a newer format.
         """
-        return cls._restored(SKETCH_FILE.decode(data))
+        return cls._restored(*SKETCH_FILE.decode(data))
 
     @classmethod
-    def _restored(cls, stored: StoredSketch) -> Self:
+    def _restored(cls, operator: FrequencyOperator, sums: Sums) -> Self:
         """Return the sketch of what a file held."""
-        operator, feature_sum, counts = stored
         try:
-            return cls(operator, feature_sum, *counts)
+            return cls(operator, sums)
         except ValueError as error:
             raise SketchFormatError(f"the file does not describe a sketch: {error}") from error
 
@@ -262,14 +253,8 @@ class Sketch:
         if not isinstance(other, Sketch):
             return NotImplemented
         self._require_same_operator(other)
-        return Sketch(
-            self.operator,
-            self.feature_sum + other.feature_sum,
-            self.n_samples + other.n_samples,
-            self.weight_units + other.weight_units,
-            self.squared_weight_units + other.squared_weight_units,
-            feature_names=self._common_names(other),
-        )
+        names = self._common_names(other)
+        return Sketch(self.operator, self.sums + other.sums, feature_names=names)
 
     def __radd__(self, other: Any) -> Sketch:
         # `sum` starts from the integer 0.
@@ -279,28 +264,22 @@ class Sketch:
         if not isinstance(other, Sketch):
             return NotImplemented
         self._require_same_operator(other)
-        feature_sum = self.feature_sum - other.feature_sum
-        counts = (
-            self.n_samples - other.n_samples,
-            self.weight_units - other.weight_units,
-            self.squared_weight_units - other.squared_weight_units,
-        )
-        if not _is_possible(feature_sum, *counts):
+        sums = self.sums - other.sums
+        if not _is_possible(self.operator.features, sums):
             raise ValueError(
                 f"cannot take a sketch of {other.n_samples} rows (weight {other.weight_sum:.6g}) "
                 f"from one of {self.n_samples} rows (weight {self.weight_sum:.6g}) that does not "
                 "contain them"
             )
-        names = self._common_names(other)
-        return Sketch(self.operator, feature_sum, *counts, feature_names=names)
+        return Sketch(self.operator, sums, feature_names=self._common_names(other))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sketch):
             return NotImplemented
-        return self._identity() == other._identity()
+        return self.fingerprint == other.fingerprint and self.sums == other.sums
 
     def __hash__(self) -> int:
-        return hash(self._identity())
+        return hash((self.fingerprint, self.sums))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (self.to_bytes(), self.feature_names)
@@ -316,16 +295,6 @@ class Sketch:
             f"Sketch(n_samples={self.n_samples}, n_features={self.operator.n_features}, "
             f"n_frequencies={self.operator.n_frequencies}, sums of "
             f"{self.feature_sum.nbytes} bytes, operator {self.fingerprint[:12]})"
-        )
-
-    def _identity(self) -> tuple[Any, ...]:
-        """Return what equal sketches share, and no others."""
-        return (
-            self.fingerprint,
-            self.n_samples,
-            self.weight_units,
-            self.squared_weight_units,
-            self.feature_sum.tobytes(),
         )
 
     def _common_names(self, other: Sketch) -> tuple[str, ...] | None:
@@ -366,12 +335,12 @@ def _unpickled(data: bytes, feature_names: tuple[str, ...] | None) -> Sketch:
     return replace(Sketch.from_bytes(data), feature_names=feature_names)
 
 
-def _is_possible(feature_sum: np.ndarray, n: int, units: int, squares: int) -> bool:
+def _is_possible(features: FeatureMap, sums: Sums) -> bool:
     """Whether any rows could have these sums and counts."""
+    n, units, squares = sums.counts
     if n == 0:
-        return units == 0 and squares == 0 and not feature_sum.any()
+        return units == 0 and squares == 0 and not sums.feature_sum.any()
     if n < 0 or units < n or not squares <= units * units <= n * squares:
         return False
-    # A feature is at most 1 in magnitude, but for the roundings of the feature and the weight.
-    largest = max(int(feature_sum.max()), -int(feature_sum.min()))
-    return largest <= 2 * units + 8 * n + units // 2**19
+    largest = max(int(sums.feature_sum.max()), -int(sums.feature_sum.min()))
+    return largest <= features.largest_sum(n, units)

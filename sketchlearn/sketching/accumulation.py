@@ -1,19 +1,14 @@
-"""Rows to integer sums: chunks, threads and fixed-point weights."""
+"""Rows to integer sums, and what is wrong with a row that cannot be added."""
 
 from __future__ import annotations
 
-import itertools
-import threading
-from concurrent.futures import ThreadPoolExecutor, wait
-
 import numpy as np
 
-from sketchlearn._validation import missing_remedy
 from sketchlearn.features.accumulator import Accumulator
 from sketchlearn.frequencies import FrequencyOperator
-
-# Seconds after which an interrupt is noticed.
-LONGEST_WAIT = 0.1
+from sketchlearn.sketches.fixed_point import LARGEST_TOTAL_UNITS, WEIGHT_UNIT, sum_with_squares
+from sketchlearn.sketches.sums import Sums
+from sketchlearn.sources.faithful import advise_on_missing
 
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -24,68 +19,57 @@ class BadEntryError(ValueError):
     def __init__(self, problem: str, row: int, column: int, advice: str = "") -> None:
         self.problem, self.row, self.column, self.advice = problem, row, column, advice
         self.is_finite = not problem.startswith(("NaN", "infinity"))
-        remedy = advice if self.is_finite else f"; {missing_remedy()}"
+        remedy = advice if self.is_finite else f"; {advise_on_missing()}"
         super().__init__(f"Input X contains {problem} at row {row}, column {column}{remedy}")
 
 
-def half_angle_sums(
+def sum_rows(
     operator: FrequencyOperator,
-    X: np.ndarray,
-    units: np.ndarray | None,
-    n_threads: int,
-    accumulators: list[Accumulator] | None = None,
-) -> np.ndarray:
-    """Sum C and S over rows, (2, m) int64, units of 2^-22; the same for any thread count.
+    accumulator: Accumulator,
+    rows: np.ndarray,
+    weights: np.ndarray | None,
+) -> Sums:
+    """Add the features of rows, in this thread.
 
-    Accumulators are made as needed and put into the list, for whoever comes back with more rows.
+    Parameters
+    ----------
+    operator : FrequencyOperator
+        What the rows are projected with.
+    accumulator : Accumulator
+        One of the operator's; this thread's own.
+    rows : ndarray of shape (n, n_features)
+        Of any real type and layout, read where they lie.
+    weights : ndarray of shape (n,) int64, optional
+        Fixed-point weights, multiples of 2^-20.
 
     Raises
     ------
     BadEntryError
-        If a row is not finite, or too far from the centre; nothing is counted then.
+        If a row is not finite, or too far from the centre.
+    ValueError
+        If the total weight is 2^40 or more.
     """
-    accumulators = [] if accumulators is None else accumulators
-    if not accumulators:
-        accumulators.append(operator.accumulator())
-    first = accumulators[0]
-    starts = range(0, len(X), first.chunk_size)
-    n_threads = max(1, min(n_threads, len(starts)))
-    chunks = itertools.count()
-    stop = threading.Event()
-
-    def work(accumulator: Accumulator) -> np.ndarray:
-        sums = np.zeros((2, operator.n_frequencies), dtype=np.int64)
-        try:
-            # `next` on a shared count is atomic: every chunk goes to whichever thread is free.
-            while not stop.is_set() and (i := next(chunks)) < len(starts):
-                rows = slice(starts[i], starts[i] + accumulator.chunk_size)
-                weights = None if units is None else units[rows]
-                bad = accumulator.add(_native(X[rows]), weights, sums)
-                if bad is not None:
-                    raise bad_row(operator, X[starts[i] + bad], starts[i] + bad)
-        except BaseException:
-            stop.set()
-            raise
-        return sums
-
-    if n_threads == 1:
-        return work(first)
-    while len(accumulators) < n_threads:
-        accumulators.append(operator.accumulator())
-    with ThreadPoolExecutor(n_threads) as pool:
-        try:
-            parts = [pool.submit(work, accumulator) for accumulator in accumulators[:n_threads]]
-            # In short waits, since not every system wakes a waiting thread for an interrupt.
-            while wait(parts, timeout=LONGEST_WAIT).not_done:
-                pass
-            return np.sum([part.result() for part in parts], axis=0)
-        finally:
-            # An interrupt reaches this waiting thread only: the workers then end their chunk.
-            stop.set()
+    n, total, square = len(rows), len(rows) << 20, len(rows) << 40
+    if weights is not None:
+        n = int(np.count_nonzero(weights))
+        total, square = sum_with_squares(weights)
+    if total >= LARGEST_TOTAL_UNITS:
+        raise ValueError(
+            f"the total weight must stay below 2**40, got {total * WEIGHT_UNIT:.6g}; divide all "
+            "weights by a constant"
+        )
+    added = np.zeros((2, operator.n_frequencies), dtype=np.int64)
+    for start in range(0, len(rows), accumulator.chunk_size):
+        some = slice(start, start + accumulator.chunk_size)
+        own = None if weights is None else weights[some]
+        bad = accumulator.add(_native(rows[some]), own, added)
+        if bad is not None:
+            raise bad_row(operator, rows[start + bad], start + bad)
+    return Sums(operator.features.feature_sum(added, total), n, total, square)
 
 
 def _native(rows: np.ndarray) -> np.ndarray:
-    """Rows in a type that the kernels read; a copy of one chunk at most."""
+    """Return rows in a type that the kernels read; a copy of one accumulator's at most."""
     if rows.dtype in _NATIVE and rows.dtype.isnative:
         return rows
     return rows.astype(np.float64)
@@ -99,7 +83,7 @@ def bad_row(operator: FrequencyOperator, row: np.ndarray, at: int) -> BadEntryEr
         j = int(bad.argmax())
         what = "NaN" if np.isnan(row[j]) else "infinity"
         return BadEntryError(f"{what} (NaN and infinity cannot be sketched)", at, j)
-    reach = np.abs(operator.frequencies).max(axis=1)
+    reach = operator.linear_map.root_mean_squares
     # Halves, lest the difference overflows.
     j = int((np.abs(0.5 * row - 0.5 * operator.center) * (reach / reach.max())).argmax())
     problem = f"a value too large for this operator's frequencies: {row[j]:.3g}"

@@ -15,10 +15,11 @@ from sketchlearn._validation import check_positive
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.files.container import FileKind
-from sketchlearn.files.strict_json import canonical_json, parsed_json, shallow_json
-from sketchlearn.sketches.format import COUNTS
+from sketchlearn.files.strict_json import parse_strictly, write_canonically
 from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sums import Sums
 from sketchlearn.sketching.pass_state import Progress
+from sketchlearn.sources.shallow_json import parse_shallow
 from sketchlearn.sources.source import RowSource
 
 # Of a part's identity, and of what was asked.
@@ -166,11 +167,12 @@ class CheckpointWriter:
             self.write(empty)
             return empty
         stored = CHECKPOINT_FILE.load(self._path)
-        progress, parts = stored.progress, self._source.parts
-        if progress.finished.fingerprint != empty.finished.fingerprint:
+        progress, parts = stored.progress, self._source.partitions
+        made_with, fingerprint = progress.operator.fingerprint, empty.operator.fingerprint
+        if made_with != fingerprint:
             raise SketchMismatchError(
                 f"the checkpoint {self._path} was made with another operator "
-                f"({progress.finished.fingerprint[:12]}, not {empty.finished.fingerprint[:12]}): "
+                f"({made_with[:12]}, not {fingerprint[:12]}): "
                 "use Sketcher.from_operator(Checkpoint(path).load().sketch.operator), or delete it"
             )
         if stored.asked != _digest(self._asked()).hex():
@@ -181,23 +183,20 @@ class CheckpointWriter:
                 raise self._mismatch(
                     "data", f"its part {i + 1} is no longer the same: now it is {now}"
                 )
-        if progress.row and (parts[progress.part].n_rows() or progress.row) < progress.row:
-            raise self._mismatch("data", f"it has more rows of {parts[progress.part].name}")
+        if progress.row and (parts[progress.partition].n_rows() or progress.row) < progress.row:
+            raise self._mismatch("data", f"it has more rows of {parts[progress.partition].name}")
         self._source.resume(stored.columns)
         self._identities = stored.identities
-        # Its own operator, so that sums of one object are added.
-        operator = empty.finished.operator
         return replace(
             progress,
-            finished=_with_operator(progress.finished, operator),
-            current=_with_operator(progress.current, operator),
+            operator=empty.operator,
             skipped=tuple(map(self._named, stored.skipped_parts, progress.skipped)),
         )
 
     def begin(self, index: int) -> None:
         """Note how a part looks before it is read."""
         if index == len(self._identities):
-            self._identities.append(_digest(self._source.parts[index].identity()))
+            self._identities.append(_digest(self._source.partitions[index].identity()))
 
     def update(self, progress: Progress) -> None:
         """Write the file, if it is time."""
@@ -212,8 +211,8 @@ class CheckpointWriter:
         OSError
             If it cannot be written; an earlier one stays as it was.
         """
-        identities = self._identities[: progress.part + (progress.row > 0)]
-        indices = {part.name: i for i, part in enumerate(self._source.parts)}
+        identities = self._identities[: progress.partition + (progress.row > 0)]
+        indices = {part.name: i for i, part in enumerate(self._source.partitions)}
         stored = StoredPass(
             progress if self._keep_reasons else replace(progress, skipped=()),
             identities,
@@ -222,7 +221,7 @@ class CheckpointWriter:
             [indices.get(name) for name, _ in progress.skipped],
         )
         try:
-            write_atomically(self._path, _encoded(stored))
+            write_atomically(self._path, _encode(stored))
         except OSError as error:
             message = f"the checkpoint cannot be written: {error.strerror}"
             raise OSError(error.errno, message, self._path) from error
@@ -236,7 +235,7 @@ class CheckpointWriter:
         """Name a part that was left out, and say why as far as the file does."""
         if index is None:
             return told
-        name = self._source.parts[index].name
+        name = self._source.partitions[index].name
         return name, f"{name} {LEFT_OUT_EARLIER}" if told[1] == LEFT_OUT_EARLIER else told[1]
 
     def _mismatch(self, what: str, now: str) -> SketchMismatchError:
@@ -246,12 +245,6 @@ class CheckpointWriter:
         )
 
 
-def _with_operator(sketch: Sketch, operator: Any) -> Sketch:
-    """Return the same sketch with an operator that is equal."""
-    counts = (sketch.n_samples, sketch.weight_units, sketch.squared_weight_units)
-    return Sketch(operator, sketch.feature_sum, *counts)
-
-
 def _digest(text: str) -> bytes:
     """Digest what is only ever compared."""
     return hashlib.blake2b(
@@ -259,31 +252,32 @@ def _digest(text: str) -> bytes:
     ).digest()
 
 
-def _encoded(stored: StoredPass) -> bytes:
+def _encode(stored: StoredPass) -> bytes:
     """Return a checkpoint's bytes."""
     progress = stored.progress
+    finished = Sketch(progress.operator, progress.finished)
     state = {
         "asked": stored.asked,
         "columns": stored.columns,
-        "current": [str(getattr(progress.current, name)) for name in COUNTS],
+        "current": [str(count) for count in progress.current.counts],
         "n_rows": progress.n_rows,
-        "part": progress.part,
+        "part": progress.partition,
         "row": progress.row,
         "skipped": stored.skipped_parts,
         "reasons": progress.skipped,
     }
     arrays = {
-        "finished": np.frombuffer(progress.finished.to_bytes(), dtype=np.uint8),
+        "finished": np.frombuffer(finished.to_bytes(), dtype=np.uint8),
         "current": progress.current.feature_sum,
         "identities": np.frombuffer(b"".join(stored.identities), dtype=np.uint8),
     }
-    return CHECKPOINT_FILE.laid_out(arrays, {"state": canonical_json(state)})
+    return CHECKPOINT_FILE.laid_out(arrays, {"state": write_canonically(state)})
 
 
 @CHECKPOINT_FILE.reads(2)
 def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPass:
     """Return what a file of version 2 holds."""
-    state = parsed_json(metadata["state"])
+    state = parse_strictly(metadata["state"])
     if {name: type(value) for name, value in state.items()} not in STATE_TYPES:
         raise ValueError(f"no checkpoint has a state of {', '.join(state)}")
     digests = arrays["identities"].tobytes()
@@ -300,7 +294,7 @@ def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPa
 @CHECKPOINT_FILE.reads(1)
 def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPass:
     """Return what a file of version 1 holds: it has texts where the next one has digests."""
-    state = shallow_json(metadata["state"])
+    state = parse_shallow(metadata["state"])
     progress = _progress(arrays, state, state["current"], state["skipped"])
     identities = [_digest(text) for text in state["identities"]]
     asked, columns = _digest(state["query"]["asked"]).hex(), _columns(state["query"]["columns"])
@@ -313,10 +307,10 @@ def _progress(
 ) -> Progress:
     """Return what versions have in common."""
     finished = Sketch.from_bytes(arrays["finished"].tobytes())
-    current = Sketch(finished.operator, arrays["current"], *map(_whole, counts))
+    current = Sketch(finished.operator, Sums(arrays["current"], *map(_whole, counts)))
     part, row, n_rows = (_whole(state[name]) for name in ("part", "row", "n_rows"))
     told = tuple((str(name), str(why)) for name, why in skipped)
-    return Progress(finished, current, part, row, n_rows, told)
+    return Progress(finished.operator, finished.sums, current.sums, part, row, n_rows, told)
 
 
 def _consistent(stored: StoredPass) -> StoredPass:
@@ -328,14 +322,14 @@ def _consistent(stored: StoredPass) -> StoredPass:
         If it is that.
     """
     progress = stored.progress
-    n_begun = progress.part + (progress.row > 0)
+    n_begun = progress.partition + (progress.row > 0)
     n_counted = progress.finished.n_samples + progress.current.n_samples
     if (
         len(stored.identities) != n_begun
         or any(len(identity) != DIGEST_BYTES for identity in stored.identities)
         or len(stored.skipped_parts) != len(progress.skipped)
-        or len(progress.skipped) > progress.part
-        or any(i is not None and i >= progress.part for i in stored.skipped_parts)
+        or len(progress.skipped) > progress.partition
+        or any(i is not None and i >= progress.partition for i in stored.skipped_parts)
         or progress.current.n_samples > progress.row
         or max(n_counted, progress.row) > progress.n_rows
     ):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sums import Sums
 
 
 @dataclass(frozen=True)
@@ -13,23 +15,26 @@ class Progress:
 
     Parameters
     ----------
-    finished : Sketch
-        Of the parts before the current one, those skipped left out.
-    current : Sketch
-        Of the rows so far of the current part.
-    part : int
-        Index of the current part.
+    operator : FrequencyOperator
+        What rows are projected with.
+    finished : Sums
+        Of the partitions before the current one, those skipped left out.
+    current : Sums
+        Of the rows so far of the current partition.
+    partition : int
+        Index of the current partition.
     row : int
         How many of its rows are in `current`.
     n_rows : int
         How many rows were read in all.
     skipped : tuple of (str, str)
-        Names of the parts that could not be read, and why.
+        Names of the partitions that could not be read, and why.
     """
 
-    finished: Sketch
-    current: Sketch
-    part: int = 0
+    operator: FrequencyOperator = field(compare=False)
+    finished: Sums
+    current: Sums
+    partition: int = 0
     row: int = 0
     n_rows: int = 0
     skipped: tuple[tuple[str, str], ...] = ()
@@ -37,4 +42,4 @@ class Progress:
     @property
     def sketch(self) -> Sketch:
         """The sketch of all rows so far."""
-        return self.finished + self.current
+        return Sketch(self.operator, self.finished + self.current)

@@ -1,4 +1,4 @@
-"""One pass over a source: reading and summing at the same time, part by part."""
+"""One pass over a source: reading and summing at the same time, partition by partition."""
 
 from __future__ import annotations
 
@@ -15,66 +15,37 @@ import numpy as np
 
 from sketchlearn._progress import ProgressLine
 from sketchlearn.exceptions import SourceError
-from sketchlearn.features.accumulator import Accumulator
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.sketches.fixed_point import (
-    LARGEST_TOTAL_UNITS,
-    WEIGHT_UNIT,
-    require_mean_weight,
-    total_and_square,
-    weight_units,
-)
+from sketchlearn.sketches.fixed_point import WEIGHT_UNIT, fix_weights, require_mean_weight
 from sketchlearn.sketches.sketch import Sketch
-from sketchlearn.sketching.accumulation import LONGEST_WAIT, BadEntryError, half_angle_sums
+from sketchlearn.sketches.sums import Sums
+from sketchlearn.sketching.accumulation import BadEntryError, sum_rows
 from sketchlearn.sketching.checkpoint import Checkpoint, CheckpointWriter
 from sketchlearn.sketching.pass_state import Progress
-from sketchlearn.sources.error_handling import Handler
-from sketchlearn.sources.source import Chunk, RowSource, not_finite
+from sketchlearn.sources.arrays import MemoryPartition
+from sketchlearn.sources.error_handling import Handler, error_handler
+from sketchlearn.sources.source import Chunk, RowSource, name_weights, not_finite
 
+# Seconds after which an interrupt is noticed.
+LONGEST_WAIT = 0.1
 # Chunks, beyond one a thread, that wait to be summed while the next one is read.
 DEPTH = 2
+# Pieces for each thread that a chunk is cut into, where there are several threads, so that all end
+# at about the same time; and the rows that a piece is a multiple of, a block of the kernels'.
+PIECES_A_THREAD, PIECE_ROWS = 2, 256
 
 OnProgress = Callable[[int, int | None], None]
 
 
-def sketch_of(
-    operator: FrequencyOperator,
-    X: np.ndarray,
-    units: np.ndarray | None,
-    n_threads: int,
-    accumulators: list[Accumulator] | None = None,
-) -> Sketch:
-    """Sketch rows of an array, with fixed-point weights or none.
-
-    Raises
-    ------
-    BadEntryError
-        If an entry is not finite, or too large for the operator.
-    ValueError
-        If the total weight is 2^40 or more.
-    """
-    if units is None:
-        n, total, square = len(X), len(X) << 20, len(X) << 40
-    else:
-        n = int(np.count_nonzero(units))
-        total, square = total_and_square(units)
-    if n == 0:
-        return Sketch.empty(operator)
-    if total >= LARGEST_TOTAL_UNITS:
-        raise ValueError(
-            f"the total weight must stay below 2**40, got {total * WEIGHT_UNIT:.6g}; divide all "
-            "weights by a constant"
-        )
-    c_sum, s_sum = half_angle_sums(operator, X, units, n_threads, accumulators)
-    return Sketch(operator, np.stack([2 * total - c_sum, s_sum]), n, total, square)
-
-
 class _Step(NamedTuple):
-    """What the reader came by in a part: rows being summed, an error, or, with neither, its end."""
+    """What the reader came by in a partition: rows being summed, an error, or its end with neither.
 
-    part: int
+    The rows are in pieces, each with how many rows come before it in the chunk.
+    """
+
+    partition: int
     row: int
-    result: Future[Sketch] | None = None
+    pieces: tuple[tuple[int, Future[Sums]], ...] = ()
     error: SourceError | None = None
 
 
@@ -93,12 +64,12 @@ class Pass:
     n_threads : int
         Threads that sum chunks.
     on_error : callable
-        Called with the name and the error of a part that cannot be read; if it returns, the part
-        is left out whole.
-    on_progress : callable
+        Called with the name and the error of a partition that cannot be read; if it returns, the
+        partition is left out whole.
+    on_progress : callable, optional
         Called with a `Progress` whenever some rows were added.
-    on_part : callable, optional
-        Called with the index of a part before it is read.
+    on_partition : callable, optional
+        Called with the index of a partition before it is read.
     """
 
     def __init__(
@@ -107,22 +78,23 @@ class Pass:
         source: RowSource,
         n_threads: int,
         on_error: Callable[[str, SourceError], None],
-        on_progress: Callable[[Progress], None],
-        on_part: Callable[[int], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_partition: Callable[[int], None] | None = None,
     ) -> None:
         self._operator, self._source, self._n_threads = operator, source, n_threads
-        self._on_error, self._on_progress, self._on_part = on_error, on_progress, on_part
+        self._on_error, self._on_progress = on_error, on_progress
+        self._on_partition = on_partition
         self._own = threading.local()
-        empty = Sketch.empty(operator)
-        self.progress = Progress(empty, empty)
+        self._empty = Sums.empty((2, operator.n_frequencies))
+        self.progress = Progress(operator, self._empty, self._empty)
 
     def run(self) -> Sketch:
-        """Read what is left, and give the sketch of all.
+        """Read what is left, and return the sketch of all.
 
         Raises
         ------
         SourceError
-            If no part could be read.
+            If no partition could be read.
         ValueError
             If a row or the weights cannot be sketched.
         """
@@ -137,24 +109,27 @@ class Pass:
                     self._settle(steps.popleft())
             finally:
                 for step in steps:
-                    if step.result is not None:
-                        step.result.cancel()
-        self._require_some()
-        return self.progress.sketch
+                    for _, result in step.pieces:
+                        result.cancel()
+        sketch = self.progress.sketch
+        self._require_some(sketch)
+        return sketch
 
     def _read(self, workers: ThreadPoolExecutor) -> Iterator[_Step]:
-        """Read the parts that are left, and hand their rows to the workers."""
+        """Read the partitions that are left, and hand their rows to the workers."""
         start = self.progress.row
-        for index in range(self.progress.part, len(self._source.parts)):
+        for index in range(self.progress.partition, len(self._source.partitions)):
             row = start
-            if self._on_part:
-                self._on_part(index)
+            if self._on_partition:
+                self._on_partition(index)
             try:
-                for chunk in self._source.read(self._source.parts[index], start):
-                    row += len(chunk.rows)
-                    result = workers.submit(self._summed, chunk)
-                    yield _Step(index, row, result=result)
-                    if self.progress.part > index:  # Given up meanwhile.
+                for chunk in self._source.read(self._source.partitions[index], start):
+                    row += len(chunk)
+                    pieces = [
+                        (at, workers.submit(self._sum, piece)) for at, piece in self._cut(chunk)
+                    ]
+                    yield _Step(index, row, tuple(pieces))
+                    if self.progress.partition > index:  # Given up meanwhile.
                         break
                 else:
                     yield _Step(index, row)
@@ -162,58 +137,76 @@ class Pass:
                 yield _Step(index, row, error=error)
             start = 0
 
-    def _summed(self, chunk: Chunk) -> Sketch:
-        """Sketch a chunk, in a worker's thread with an accumulator of its own."""
-        units = None if chunk.weights is None else _chunk_units(chunk.weights)
-        accumulators: list[Accumulator] = self._own.__dict__.setdefault("accumulators", [])
-        return sketch_of(self._operator, chunk.rows, units, 1, accumulators)
+    def _cut(self, chunk: Chunk) -> list[tuple[int, Chunk]]:
+        """Cut a chunk into pieces for several threads, each with how many rows come before it."""
+        n_pieces = PIECES_A_THREAD * self._n_threads if self._n_threads > 1 else 1
+        n_rows = -(-len(chunk) // (n_pieces * PIECE_ROWS)) * PIECE_ROWS
+        if n_rows >= len(chunk):
+            return [(0, chunk)]
+        return [(at, chunk[at : at + n_rows]) for at in range(0, len(chunk), n_rows)]
+
+    def _sum(self, chunk: Chunk) -> Sums:
+        """Add a chunk's rows, in a worker's thread with an accumulator of its own."""
+        weights = None if chunk.weights is None else _fixed(chunk.weights)
+        if not hasattr(self._own, "accumulator"):
+            self._own.accumulator = self._operator.accumulator()
+        return sum_rows(self._operator, self._own.accumulator, chunk.rows, weights)
 
     def _settle(self, step: _Step) -> None:
-        """Add what a step brought; steps of a part that was given up bring nothing."""
+        """Add what a step brought; steps of a partition that was given up bring nothing."""
         before = self.progress
-        if step.part < before.part:
+        if step.partition < before.partition:
             return
-        error = step.error
-        if step.result is not None:
-            # In short waits, since not every system wakes a waiting thread for an interrupt.
-            while wait([step.result], timeout=LONGEST_WAIT).not_done:
-                pass
+        current, error = before.current, step.error
+        # In short waits, since not every system wakes a waiting thread for an interrupt.
+        while wait([result for _, result in step.pieces], timeout=LONGEST_WAIT).not_done:
+            pass
+        for at, result in step.pieces:
             try:
-                current = before.current + step.result.result()
+                current += result.result()
             except ValueError as bad:
-                error = self._located(bad, before)
-            else:
-                n_rows = before.n_rows + step.row - before.row
-                self.progress = replace(before, current=current, row=step.row, n_rows=n_rows)
+                error = self._located(bad, before.row + at)
+                break
+        if error is not None:
+            name = self._source.partitions[step.partition].name
+            self._on_error(name, error)
+            skipped = (*before.skipped, (name, str(error)))
+            self._begin(step.partition + 1, before.finished, skipped)
+        elif step.pieces:
+            n_rows = before.n_rows + step.row - before.row
+            self.progress = replace(before, current=current, row=step.row, n_rows=n_rows)
+            if self._on_progress:
                 self._on_progress(self.progress)
-                return
-        empty = Sketch.empty(self._operator)
-        if error is None:
-            self.progress = replace(
-                before, finished=before.sketch, current=empty, part=step.part + 1, row=0
-            )
-            return
-        name = self._source.parts[step.part].name
-        self._on_error(name, error)
-        skipped = (*before.skipped, (name, str(error)))
-        self.progress = replace(before, current=empty, part=step.part + 1, row=0, skipped=skipped)
+        else:
+            self._begin(step.partition + 1, before.finished + current, before.skipped)
 
-    def _located(self, error: ValueError, progress: Progress) -> SourceError:
-        """Say in which part, row and column an entry is that cannot be sketched."""
-        name = self._source.parts[progress.part].name
+    def _begin(self, partition: int, finished: Sums, skipped: tuple[tuple[str, str], ...]) -> None:
+        """Go to the beginning of a partition."""
+        self.progress = replace(
+            self.progress,
+            finished=finished,
+            current=self._empty,
+            partition=partition,
+            row=0,
+            skipped=skipped,
+        )
+
+    def _located(self, error: ValueError, first_row: int) -> SourceError:
+        """Say in which partition, row and column an entry is that cannot be sketched."""
+        name = self._source.partitions[self.progress.partition].name
         if not isinstance(error, BadEntryError):
             return SourceError(f"{name}: {error}")
         names = self._source.layout.names
-        row, column = progress.row + error.row, error.column
+        row, column = first_row + error.row, error.column
         where = f"column {column if names is None else repr(names[column])}{error.advice}"
         if not error.is_finite:
             where = not_finite(names, column)
         return SourceError(f"{name} contains {error.problem} at row {row}, {where}")
 
-    def _require_some(self) -> None:
-        """Refuse to give a sketch of parts none of which could be read, or of bad weights."""
-        progress, sketch = self.progress, self.progress.sketch
-        if progress.skipped and len(progress.skipped) == len(self._source.parts):
+    def _require_some(self, sketch: Sketch) -> None:
+        """Refuse the sketch of partitions none of which could be read, or of bad weights."""
+        progress = self.progress
+        if progress.skipped and len(progress.skipped) == len(self._source.partitions):
             raise SourceError(
                 f"none of {len(progress.skipped)} parts could be read: {progress.skipped[0][1]}"
             )
@@ -223,13 +216,42 @@ class Pass:
             require_mean_weight(sketch.weight_units * WEIGHT_UNIT / sketch.n_samples)
 
 
-def _chunk_units(weights: np.ndarray) -> np.ndarray:
+def _fixed(weights: np.ndarray) -> np.ndarray:
     """Check weights and round them to fixed point."""
     if not np.isfinite(weights).all():
         raise ValueError("weights must be finite, got NaN or infinity")
     if weights.min(initial=0.0) < 0:
         raise ValueError(f"weights must not be negative, got {weights.min()}")
-    return weight_units(weights)
+    return fix_weights(weights)
+
+
+def sketch_rows(
+    operator: FrequencyOperator, rows: np.ndarray, weights: np.ndarray | None, n_threads: int
+) -> Sketch:
+    """Sketch rows in memory that were checked before: here they are read once, where they lie.
+
+    Parameters
+    ----------
+    operator : FrequencyOperator
+        What the rows are projected with.
+    rows : ndarray of shape (n, n_features)
+        Of any real type and layout, as many features as the operator has.
+    weights : ndarray of shape (n,) float64, optional
+        Not negative, and as `require_fixed_point` has them.
+    n_threads : int
+        Threads that add rows; the result does not depend on it.
+
+    Raises
+    ------
+    SourceError
+        If a row is not finite, or too far from the operator's centre.
+    """
+    return Pass(operator, source_of_rows(rows, weights), n_threads, error_handler("raise")).run()
+
+
+def source_of_rows(rows: np.ndarray, weights: np.ndarray | None) -> RowSource:
+    """Return rows in memory as a source, which messages call as scikit-learn does."""
+    return RowSource([MemoryPartition(rows, name_weights(weights), "Input X")])
 
 
 def sketch_source(
@@ -254,8 +276,8 @@ def sketch_source(
         if report:
             report(progress.n_rows, total)
 
-    on_part = writer.begin if writer else None
-    rows = Pass(operator, source, n_threads, on_error, on_progress, on_part)
+    on_partition = writer.begin if writer else None
+    rows = Pass(operator, source, n_threads, on_error, on_progress, on_partition)
     try:
         if writer:
             rows.progress = writer.start(rows.progress)

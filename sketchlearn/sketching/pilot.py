@@ -6,7 +6,7 @@ import numpy as np
 
 from sketchlearn.sources.error_handling import Handler
 from sketchlearn.sources.sampling import spread_rows
-from sketchlearn.sources.source import RowSource
+from sketchlearn.sources.source import Chunk, RowSource
 
 # Beyond it sums of squares could overflow.
 LARGEST_ENTRY = 1e150
@@ -84,13 +84,13 @@ def draw_pilot(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     r"""Draw a pilot, among the rows of positive weight: all of them, or ``size``.
 
-    Half the chance of a row is its weight's, half its squared distance's from the mean, as in a
-    lightweight coreset:
+    Half the inclusion probability of a row is its weight's, half its squared distance's from the
+    mean, as in a lightweight coreset:
 
     .. math:: q_i \propto \tfrac12 \frac{w_i}{\sum w}
         + \tfrac12 \frac{w_i \|x_i - \mu\|^2}{\sum_l w_l \|x_l - \mu\|^2}
 
-    and its weight is divided by its chance. So rare rows far from all others, which k-means' sum
+    and its weight is divided by it. So rare rows far from all others, which k-means' sum
     hangs on, are not left to luck. Of many rows, twenty times as many as are drawn are candidates.
     Equal rows are merged and all are put in a fixed order, so that what is learned from them
     depends neither on the order of the data nor on whether a row has weight two or comes twice.
@@ -101,8 +101,8 @@ def draw_pilot(
         Distinct rows, float64.
     weights : ndarray of shape (p,)
         What each stands for, scaled to the mean weight of all rows.
-    chances : ndarray of shape (p,)
-        The chance that each had to be drawn, in (0, 1].
+    probabilities : ndarray of shape (p,)
+        The inclusion probability of each, in (0, 1].
 
     Raises
     ------
@@ -120,54 +120,56 @@ def draw_pilot(
         share = most / len(eligible)
         eligible = eligible[np.sort(rng.choice(len(eligible), most, replace=False))]
     row_weights = np.ones(len(eligible)) if weights is None else weights[eligible]
-    chances = np.ones(len(eligible))
+    probabilities = np.ones(len(eligible))
     if len(eligible) > size:
-        chances = _chances(X, eligible, row_weights, size)
-        drawn = _systematic(chances, rng)
+        probabilities = _inclusion_probabilities(X, eligible, row_weights, size)
+        drawn = _systematic(probabilities, rng)
         mean = row_weights.mean()
         eligible = eligible[drawn]
-        chances = share * chances[drawn]
-        row_weights = row_weights[drawn] / chances
+        probabilities = share * probabilities[drawn]
+        row_weights = row_weights[drawn] / probabilities
         row_weights *= mean / row_weights.mean()
     # Adding zero turns -0.0 into 0.0, which has other bytes.
     rows = np.array(X[eligible], dtype=np.float64, order="C") + 0.0
     _check_size(rows)
-    return _merged(rows, row_weights, chances)
+    return _merged(rows, row_weights, probabilities)
 
 
 def _merged(
-    rows: np.ndarray, weights: np.ndarray, chances: np.ndarray
+    rows: np.ndarray, weights: np.ndarray, probabilities: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct rows in a fixed order, their summed weights and average chances."""
+    """Return distinct rows in a fixed order, their summed weights and average probabilities."""
     whole_rows = rows.view(np.dtype((np.void, rows.strides[0]))).ravel()
     _, first, inverse = np.unique(whole_rows, return_index=True, return_inverse=True)
     totals = np.bincount(inverse, weights=weights)
-    averages = np.bincount(inverse, weights=weights * chances) / totals
+    averages = np.bincount(inverse, weights=weights * probabilities) / totals
     rows = rows[first]
     # Bytes sort otherwise when the data's units change; this sum does not.
     order = np.argsort((rows * np.cos(np.arange(rows.shape[1]))).sum(axis=1), kind="stable")
     return rows[order], totals[order], averages[order]
 
 
-def _chances(X: np.ndarray, candidates: np.ndarray, weights: np.ndarray, size: int) -> np.ndarray:
-    """Chances of the candidates, at most 1, that sum to ``size``."""
+def _inclusion_probabilities(
+    X: np.ndarray, candidates: np.ndarray, weights: np.ndarray, size: int
+) -> np.ndarray:
+    """Return inclusion probabilities of the candidates, at most 1, that sum to ``size``."""
     squares = _squared_distances(X, candidates, weights)
     importance = weights / weights.sum()
     # No BLAS in what decides which rows are drawn: it rounds sums by its number of threads.
     if (total := float(np.sum(weights * squares))) > 0:
         importance = 0.5 * importance + 0.5 * weights * (squares / total)
-    chances = size * importance
-    while (chances > 1.0).any():
-        is_sure = chances >= 1.0
+    probabilities = size * importance
+    while (probabilities > 1.0).any():
+        is_sure = probabilities >= 1.0
         rest = np.where(is_sure, 0.0, importance)
-        chances = np.where(is_sure, 1.0, (size - is_sure.sum()) * (rest / rest.sum()))
-    return chances
+        probabilities = np.where(is_sure, 1.0, (size - is_sure.sum()) * (rest / rest.sum()))
+    return probabilities
 
 
-def _systematic(chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Indices drawn without replacement, each with its chance, in a fixed number."""
-    order = rng.permutation(len(chances))
-    reached = np.cumsum(chances[order])
+def _systematic(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw indices without replacement, each with its probability, in a fixed number."""
+    order = rng.permutation(len(probabilities))
+    reached = np.cumsum(probabilities[order])
     ticks = rng.random() + np.arange(np.rint(reached[-1]))
     return np.sort(order[np.minimum(np.searchsorted(reached, ticks, "right"), len(order) - 1)])
 
@@ -196,7 +198,7 @@ def _check_size(rows: np.ndarray) -> None:
 
 def candidates(
     source: RowSource, n_clusters: int | None, seed: int, on_error: Handler
-) -> tuple[np.ndarray, np.ndarray | None, float]:
+) -> tuple[Chunk, float]:
     """Draw the rows of a source that a pilot is chosen among, and the share of all they are."""
     size = pilot_size(n_clusters)
     # Not one of the two children that the pilot and the frequencies of that seed come from.

@@ -12,20 +12,15 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sketchlearn._threads import OneThread
-from sketchlearn._validation import (
-    RandomState,
-    check_count,
-    check_sample_weight,
-    draw_seed,
-    thread_count,
-)
+from sketchlearn._validation import RandomState, check_count, draw_seed, thread_count
+from sketchlearn.features import Waves
 from sketchlearn.features.accumulator import largest_reach
-from sketchlearn.frequencies import FrequencyOperator, RadiusLaw
-from sketchlearn.sketches.fixed_point import fixed_weights, weight_exponent
+from sketchlearn.frequencies import FrequencyOperator, RadiusLaw, resolve_radius_law
+from sketchlearn.sketches.fixed_point import choose_exponent, require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching.accumulation import bad_row
 from sketchlearn.sketching.checkpoint import Checkpoint
-from sketchlearn.sketching.passes import OnProgress, sketch_of, sketch_source
+from sketchlearn.sketching.passes import OnProgress, sketch_source, source_of_rows
 from sketchlearn.sketching.pilot import (
     DEFAULT_N_CLUSTERS,
     candidates,
@@ -33,15 +28,21 @@ from sketchlearn.sketching.pilot import (
     draw_pilot,
     pilot_size,
 )
-from sketchlearn.sketching.tuning import check_choices, chosen_operator, frequency_count, law_of
-from sketchlearn.sources.arrays import MemoryPart
+from sketchlearn.sketching.tuning import (
+    check_choices,
+    check_kinds,
+    chosen_operator,
+    frequency_count,
+)
 from sketchlearn.sources.error_handling import OnError, error_handler
 from sketchlearn.sources.frames import readable_rows, rows_as_fitted
 from sketchlearn.sources.opening import is_source, open_source, weight_column
-from sketchlearn.sources.source import RowSource
+from sketchlearn.sources.weights import check_sample_weight
 
 # Rows that `transform` works on at once.
 TRANSFORM_ROWS = 1024
+# What is known of the pilot's rows, where they are kept.
+PILOT = ("pilot_", "pilot_weight_", "pilot_inclusion_probability_")
 
 
 class Sketcher(TransformerMixin, BaseEstimator):
@@ -69,6 +70,13 @@ class Sketcher(TransformerMixin, BaseEstimator):
         many rows share a value, as flags and counts do, but no more than 32 MiB.
     radius_law : {"adapted-radius", "folded-gaussian", "gaussian"} or RadiusLaw
         Law of the frequencies' radii.
+    linear_map : str, default="dense"
+        Kind of linear map that phases come from: a `LinearMap`'s, "dense" for a plain matrix.
+    features : str, default="waves"
+        Kind of what is averaged of the phases: a `FeatureMap`'s, "waves" for cosines and sines.
+    backend : {"numba", "numpy"}, default="numba"
+        What adds rows up. Where a backend knows no way of its own with the two maps, numpy does
+        it. Two backends' sums of the same rows may differ by the last unit of each row.
     keep_pilot : bool, default=True
         Whether the pilot's rows are kept in `pilot_`. They never go into a sketch, its file,
         or a pickle of the sketcher.
@@ -90,9 +98,10 @@ class Sketcher(TransformerMixin, BaseEstimator):
     pilot_ : ndarray of shape (n_pilot, n_features) or None
         The pilot's rows, float64.
     pilot_weight_ : ndarray of shape (n_pilot,) or None
-        What each stands for: its weight over its chance, scaled to the mean weight of a row.
-    pilot_chance_ : ndarray of shape (n_pilot,) or None
-        The chance that each had to be in the pilot.
+        What each stands for: its weight over its inclusion probability, scaled to the mean weight
+        of a row.
+    pilot_inclusion_probability_ : ndarray of shape (n_pilot,) or None
+        How probable it was that each came into the pilot.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -116,6 +125,9 @@ class Sketcher(TransformerMixin, BaseEstimator):
         n_clusters: int | None = None,
         scale: float | Literal["auto", "columns"] = "auto",
         radius_law: str | RadiusLaw = "adapted-radius",
+        linear_map: str = "dense",
+        features: str = "waves",
+        backend: str = "numba",
         keep_pilot: bool = True,
         random_state: RandomState = None,
         n_jobs: int | None = None,
@@ -124,9 +136,18 @@ class Sketcher(TransformerMixin, BaseEstimator):
         self.n_clusters = n_clusters
         self.scale = scale
         self.radius_law = radius_law
+        self.linear_map = linear_map
+        self.features = features
+        self.backend = backend
         self.keep_pilot = keep_pilot
         self.random_state = random_state
         self.n_jobs = n_jobs
+
+    @property
+    def frequencies_(self) -> np.ndarray:
+        """Omega, as a matrix, in radians per unit of the data."""
+        check_is_fitted(self, "operator_")
+        return self.operator_.frequencies
 
     @classmethod
     def from_operator(cls, operator: FrequencyOperator, n_jobs: int | None = None) -> Self:
@@ -135,10 +156,18 @@ class Sketcher(TransformerMixin, BaseEstimator):
         An operator knows no names of columns, so the sketcher takes columns in the order in which
         they come: it must be the order that the operator was chosen with.
         """
-        sketcher = cls(operator.n_frequencies, scale=operator.scale, n_jobs=n_jobs)
+        sketcher = cls(
+            operator.n_frequencies,
+            scale=operator.scale,
+            linear_map=operator.linear_map.kind,
+            features=operator.features.kind,
+            backend=operator.backend,
+            n_jobs=n_jobs,
+        )
         sketcher.n_features_in_ = operator.n_features
         sketcher._adopt(operator)
-        sketcher.pilot_ = sketcher.pilot_weight_ = sketcher.pilot_chance_ = None
+        for name in PILOT:
+            setattr(sketcher, name, None)
         return sketcher
 
     def fit(
@@ -183,7 +212,9 @@ class Sketcher(TransformerMixin, BaseEstimator):
                     "to open_source, and what that returns to fit and to sketch"
                 )
             check_choices(self.n_frequencies, self.n_clusters, self.scale, self.radius_law)
-            rows, weights, share = candidates(source, self.n_clusters, seed, handler)
+            check_kinds(self.linear_map, self.features, self.backend)
+            drawn, share = candidates(source, self.n_clusters, seed, handler)
+            rows, weights = drawn.rows, drawn.weights
             layout = source.layout
             self.n_features_in_ = layout.n_features
             self.__dict__.pop("feature_names_in_", None)
@@ -261,10 +292,9 @@ class Sketcher(TransformerMixin, BaseEstimator):
         else:
             X = self._validate(X)
             weights = check_sample_weight(sample_weight, len(X))
-            units = None if weights is None else fixed_weights(weights)
-            if not progress and checkpoint is None:
-                return self.named(sketch_of(self.operator_, X, units, n_threads))
-            source = RowSource([MemoryPart(X, weights)])
+            if weights is not None:
+                require_fixed_point(weights)
+            source = source_of_rows(X, weights)
         source.expect(self.operator_.n_features, getattr(self, "feature_names_in_", None))
         sketch = sketch_source(self.operator_, source, n_threads, checkpoint, progress, handler)
         return self.named(sketch)
@@ -280,7 +310,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_frequencies) complex128
-            exp(i X @ frequencies_), computed in float64.
+            exp(i X @ frequencies_), computed in float64; of other `features` than waves what these
+            estimate it by.
 
         Raises
         ------
@@ -316,33 +347,38 @@ class Sketcher(TransformerMixin, BaseEstimator):
         d = X.shape[1]
         k = self.n_clusters
         k = DEFAULT_N_CLUSTERS if k is None else check_count(k, "n_clusters")
-        n_frequencies, law = frequency_count(self.n_frequencies, k, d), law_of(self.radius_law, d)
+        n_frequencies = frequency_count(self.n_frequencies, k, d)
+        law = resolve_radius_law(self.radius_law, d)
         # The third child draws candidates of a source.
         pilot_rng, seed_rng, _, look_rng = rng.spawn(4)
         kmeans_seed, operator_seed = (int(s) for s in seed_rng.integers(2**31 - 1, size=2))
         exponent = 0
         if weights is not None:
             # So that no sum of weights overflows, and a common factor changes nothing.
-            exponent = weight_exponent(weights)
+            exponent = choose_exponent(weights)
             weights = np.ldexp(weights, -exponent)
         size = pilot_size(k)
         if isinstance(self.scale, str) and self.scale == "columns":
             size = columns_pilot_size(X, k, look_rng)
-        rows, row_weights, chances = draw_pilot(X, weights, size, pilot_rng)
+        rows, row_weights, probabilities = draw_pilot(X, weights, size, pilot_rng)
         seeds = kmeans_seed, operator_seed
-        operator = chosen_operator(rows, row_weights, k, n_frequencies, self.scale, law, seeds)
+        kinds = {
+            "linear_map": self.linear_map, "features": self.features, "backend": self.backend
+        }  # fmt: skip
+        operator = chosen_operator(
+            rows, row_weights, k, n_frequencies, self.scale, law, seeds, kinds
+        )
         self._adopt(operator)
         self.pilot_ = rows if self.keep_pilot else None
         self.pilot_weight_ = np.ldexp(row_weights, exponent) if self.keep_pilot else None
-        self.pilot_chance_ = share * chances if self.keep_pilot else None
+        self.pilot_inclusion_probability_ = share * probabilities if self.keep_pilot else None
 
     def _waves(self, X: np.ndarray, first: int = 0) -> np.ndarray:
         """Waves (n, n_frequencies) of validated rows, which errors count from ``first`` on."""
         operator = self.operator_
         out = np.empty((len(X), operator.n_frequencies), dtype=np.complex128)
         # Centred first, as in a sketch: rows close together far from the origin keep their digits.
-        shift = operator.project(operator.center[None, :])
-        rotation = np.cos(shift) + 1j * np.sin(shift)
+        rotation = Waves().waves(operator.project(operator.center[None, :]))
         reach = largest_reach(operator.n_features, np.float64)
         for start in range(0, len(X), TRANSFORM_ROWS):
             rows = slice(start, start + TRANSFORM_ROWS)
@@ -353,9 +389,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             if not is_near.all():
                 i = int(is_near.argmin())
                 raise bad_row(operator, X[start + i], first + start + i)
-            out[rows].real = np.cos(phases)
-            out[rows].imag = np.sin(phases)
-            out[rows] *= rotation
+            np.multiply(operator.features.waves(phases), rotation, out=out[rows])
         return out
 
     def _adopt(self, operator: FrequencyOperator) -> None:
@@ -363,7 +397,6 @@ class Sketcher(TransformerMixin, BaseEstimator):
         self.operator_ = operator
         self.scale_ = operator.scale
         self.center_ = operator.center
-        self.frequencies_ = operator.frequencies
 
     def named(self, sketch: Sketch) -> Sketch:
         """A sketch with the names of the features, if they have any."""
@@ -382,7 +415,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
         """What a pickle holds: all but the pilot's rows, which must not travel unasked."""
         state = dict(super().__getstate__())
         if "pilot_" in state:
-            state["pilot_"] = state["pilot_weight_"] = state["pilot_chance_"] = None
+            for name in PILOT:
+                state[name] = None
         return state
 
     def __sklearn_tags__(self) -> Any:

@@ -6,13 +6,13 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics.pairwise import euclidean_distances
 
 from sketchlearn._validation import check_count, check_positive
-from sketchlearn.frequencies import DenseFrequencies, RadiusLaw
-from sketchlearn.frequencies.radius import radius_law_named
+from sketchlearn.features import FeatureMap
+from sketchlearn.features.backends import check_backend
+from sketchlearn.frequencies import Domain, FrequencyOperator, RadiusLaw, resolve_radius_law
+from sketchlearn.linear_maps import LinearMap
 
 # Columns up to which all directions are decoded, and directions beside one for each cluster beyond.
 FEW_FEATURES, MORE_DIRECTIONS = 100, 32
@@ -38,7 +38,8 @@ def chosen_operator(
     scale: Any,
     law: RadiusLaw,
     seeds: tuple[int, int],
-) -> DenseFrequencies:
+    kinds: dict[str, str],
+) -> FrequencyOperator:
     """Choose centre, scale and box on a pilot's weighted rows, and draw the frequencies.
 
     Parameters
@@ -49,6 +50,8 @@ def chosen_operator(
         As a `Sketcher` was asked for, "auto" among the values of `scale` only.
     seeds : tuple of two ints
         For k-means on the pilot, and for the frequencies.
+    kinds : dict of str to str
+        Kinds of linear map, features and backend, as `FrequencyOperator.draw` has them.
     """
     d = rows.shape[1]
     center = np.average(rows, axis=0, weights=weights)
@@ -64,18 +67,16 @@ def chosen_operator(
     else:
         scale = check_positive(scale, 'scale, where not "auto" or "columns",')
     lower, upper = box_of(rows, scale * units)
-    return DenseFrequencies.draw(
+    covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
+    return FrequencyOperator.draw(
         n_frequencies,
-        scale=scale,
+        Domain(center, scale, lower, upper, covariance),
         bandwidth=(1.0 if d <= 3 else 1.25) * scale,
         radius_law=law,
-        center=center,
-        lower=lower,
-        upper=upper,
-        covariance=np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0)),
         pilot=rows,
         seed=seeds[1],
         units=units,
+        **kinds,
     )
 
 
@@ -90,9 +91,22 @@ def check_choices(n_frequencies: Any, n_clusters: Any, scale: Any, radius_law: A
     if n_clusters is not None:
         check_count(n_clusters, "n_clusters")
     frequency_count(n_frequencies, 1, 1)
-    law_of(radius_law, 1)
+    resolve_radius_law(radius_law, 1)
     if not (isinstance(scale, str) and scale in ("auto", "columns")):
         check_positive(scale, 'scale, where not "auto" or "columns",')
+
+
+def check_kinds(linear_map: Any, features: Any, backend: Any) -> None:
+    """Refuse kinds that there are not, before a long look at the data.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is no string, or none of the known.
+    """
+    LinearMap.of_kind(linear_map)
+    FeatureMap.of_kind(features)
+    check_backend(backend)
 
 
 def frequency_count(n_frequencies: Any, n_clusters: int, n_features: int) -> int:
@@ -118,13 +132,6 @@ def n_principal(n_features: int, n_clusters: int) -> int:
     """
     few = n_clusters + MORE_DIRECTIONS
     return n_features if n_features <= FEW_FEATURES or 2 * few > n_features else few
-
-
-def law_of(radius_law: str | RadiusLaw, n_features: int) -> RadiusLaw:
-    """Return the radius law that was asked for."""
-    if isinstance(radius_law, RadiusLaw):
-        return radius_law
-    return radius_law_named(radius_law, n_features)
 
 
 def box_of(rows: np.ndarray, scale: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -221,6 +228,8 @@ def cluster_scale(
     variance = model.inertia_ / (n * d) * n / (n - k)
     scale = float(np.sqrt(variance))
     if np.isfinite(farthest_apart) and k > 1:
+        from sklearn.metrics.pairwise import euclidean_distances
+
         gaps = np.sort(euclidean_distances(model.cluster_centers_), axis=1)[:, 1]
         scale = max(scale, float(np.median(gaps)) / (farthest_apart * np.sqrt(d)))
     # A single row far away widens the whole, and says nothing about the others.
@@ -246,8 +255,10 @@ def typical_spreads(rows: np.ndarray, shares: np.ndarray, default: np.ndarray) -
     return spreads
 
 
-def _kmeans(rows: np.ndarray, weights: np.ndarray, n_clusters: int, seed: int) -> KMeans:
-    """A quick k-means of the pilot."""
+def _kmeans(rows: np.ndarray, weights: np.ndarray, n_clusters: int, seed: int) -> Any:
+    """Run a quick k-means of the pilot; imported here, as those who only sketch need none."""
+    from sklearn.cluster import KMeans
+
     model = KMeans(n_clusters, n_init=1, max_iter=30, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sources.arrays import ArrayPart, require_rows, selected
+from sketchlearn.sources.arrays import ArrayPartition, require_rows, selected
 from sketchlearn.sources.source import Chunk, Layout, Sampled
 from sketchlearn.sources.stored_file import StoredFile
 
 
-class NpyPart(ArrayPart):
+class NpyPartition(ArrayPartition):
     """A .npy file, of which a chunk is read at a time.
 
     Local files are mapped into memory for no longer than a chunk: maps count as resident.
@@ -50,18 +50,18 @@ class NpyPart(ArrayPart):
         return self._file.identity()
 
     def version(self) -> str:
-        """See `Part.version`."""
+        """See `Partition.version`."""
         return self._file.version()
 
     def shape(self) -> tuple[int, ...]:
-        """See `ArrayPart.shape`."""
+        """See `ArrayPartition.shape`."""
         with self._file.open() as file:
             shape, _, dtype = _header(file)
         require_rows(shape, dtype, self.name)
         return shape
 
     def slices(self, n_rows: int, start: int) -> Iterator[np.ndarray]:
-        """See `ArrayPart.slices`."""
+        """See `ArrayPartition.slices`."""
         n = self.shape()[0]
         for at in range(start, n, n_rows):
             yield self._rows(at, min(n, at + n_rows))
@@ -77,7 +77,7 @@ class NpyPart(ArrayPart):
         length = -(-size // n_runs)
         starts = ((np.arange(n_runs) + rng.random()) * (n / n_runs)).astype(int)
         rows = np.concatenate([self._rows(start, min(n, start + length)) for start in starts])
-        yield Sampled(Chunk(selected(rows, layout), None), rng.random(len(rows)), n / len(rows))
+        yield Sampled(Chunk(selected(rows, layout)), rng.random(len(rows)), n / len(rows))
 
     def _rows(self, start: int, stop: int) -> np.ndarray:
         """Read some rows; never unpickle anything."""
@@ -95,7 +95,7 @@ class NpyPart(ArrayPart):
         return np.frombuffer(data, dtype=dtype).reshape(stop - start, shape[1])
 
 
-class NpzPart(ArrayPart):
+class NpzPartition(ArrayPartition):
     """An array in an .npz archive, decompressed as it is read.
 
     One that was saved in Fortran's order has its rows everywhere, and is loaded whole.
@@ -121,17 +121,17 @@ class NpzPart(ArrayPart):
         return f"{self._file.identity()}, {self._member}"
 
     def version(self) -> str:
-        """See `Part.version`."""
+        """See `Partition.version`."""
         return self._file.version()
 
     def shape(self) -> tuple[int, ...]:
-        """See `ArrayPart.shape`."""
+        """See `ArrayPartition.shape`."""
         with self._opened() as (_, shape, _, dtype):
             require_rows(shape, dtype, self.name)
             return shape
 
     def slices(self, n_rows: int, start: int) -> Iterator[np.ndarray]:
-        """See `ArrayPart.slices`."""
+        """See `ArrayPartition.slices`."""
         with self._opened() as (file, shape, is_fortran, dtype):
             if is_fortran:
                 data = file.read()

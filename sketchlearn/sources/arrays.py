@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
-from sketchlearn._validation import (
+from sketchlearn.exceptions import SourceError
+from sketchlearn.sources.faithful import (
     require_exact_list,
     require_exact_objects,
     require_no_mask,
     require_real,
 )
-from sketchlearn.exceptions import SourceError
-from sketchlearn.sources.source import IDENTIFYING_ROWS, Chunk, Layout, Part, Sampled, chunk_rows
+from sketchlearn.sources.source import (
+    IDENTIFYING_ROWS,
+    Chunk,
+    Layout,
+    Partition,
+    Sampled,
+    chunk_rows,
+)
 
 
-class ArrayPart(Part):
+class ArrayPartition(Partition):
     """Rows of an array that gives slices of them: in memory, or in a file.
 
     Subclasses say where the array is.
@@ -45,24 +53,24 @@ class ArrayPart(Part):
         return self.shape()[0]
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
-        """See `Part.layout`."""
+        """See `Partition.layout`."""
         return array_layout(self.shape()[1], columns, self.name)
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
-        """See `Part.read`."""
+        """See `Partition.read`."""
         for rows in self.slices(chunk_rows(self.shape()[1]), start):
-            yield Chunk(selected(rows, layout), None)
+            yield Chunk(selected(rows, layout))
 
 
-class MemoryPart(ArrayPart):
+class MemoryPartition(ArrayPartition):
     """An array in memory.
 
     Parameters
     ----------
     rows : array-like of shape (n_samples, n_features)
         Real numbers.
-    weights : ndarray of shape (n_samples,), optional
-        Weights of the rows.
+    columns : dict of str to ndarray of shape (n_samples,), optional
+        What lies beside the rows, as in `Chunk`.
     name : str
         What messages call it.
     """
@@ -70,49 +78,47 @@ class MemoryPart(ArrayPart):
     is_file = False
 
     def __init__(
-        self, rows: Any, weights: np.ndarray | None = None, name: str = "the array"
+        self, rows: Any, columns: Mapping[str, np.ndarray] | None = None, name: str = "the array"
     ) -> None:
         self.name = name
-        self._rows, self._weights = as_rows(rows, self.name), weights
+        self._all = Chunk(as_rows(rows, name), columns or {})
 
     def shape(self) -> tuple[int, ...]:
-        """See `ArrayPart.shape`."""
-        return self._rows.shape
+        """See `ArrayPartition.shape`."""
+        return self._all.rows.shape
 
     def size(self) -> int:
         """Rows."""
-        return len(self._rows)
+        return len(self._all)
 
     def identity(self) -> str:
         """Shape, type, and a digest of some rows from all over the array."""
         digest = hashlib.blake2b(digest_size=16)
-        some = slice(None, None, max(1, len(self._rows) // IDENTIFYING_ROWS))
-        for array in (self._rows, self._weights):
-            digest.update(b"" if array is None else np.ascontiguousarray(array[some]).tobytes())
-        return f"{self.name} {self._rows.shape} {self._rows.dtype} {digest.hexdigest()}"
+        some = self._all[:: max(1, len(self._all) // IDENTIFYING_ROWS)]
+        for array in (some.rows, *some.columns.values()):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return f"the array {self.shape()} {some.rows.dtype} {digest.hexdigest()}"
 
     def slices(self, n_rows: int, start: int) -> Iterator[np.ndarray]:
-        """See `ArrayPart.slices`."""
-        for at in range(start, len(self._rows), n_rows):
-            yield self._rows[at : at + n_rows]
+        """See `ArrayPartition.slices`."""
+        for at in range(start, len(self._all), n_rows):
+            yield self._all.rows[at : at + n_rows]
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
-        """See `Part.read`."""
-        for chunk in super().read(layout, start):
-            stop = start + len(chunk.rows)
-            weights = None if self._weights is None else self._weights[start:stop]
-            yield Chunk(chunk.rows, weights)
-            start = stop
+        """See `Partition.read`; the chunks are views."""
+        n_rows = chunk_rows(self._all.rows.shape[1])
+        for at in range(start, len(self._all), n_rows):
+            chunk = self._all[at : at + n_rows]
+            yield replace(chunk, rows=selected(chunk.rows, layout))
 
     def sample(
         self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
     ) -> Iterator[Sampled]:
         """Yield uniform rows."""
-        n = len(self._rows)
-        indices = np.sort(rng.choice(n, min(n, size), replace=False))
-        weights = None if self._weights is None else self._weights[indices]
-        chunk = Chunk(selected(self._rows[indices], layout), weights)
-        yield Sampled(chunk, rng.random(len(indices)), n / max(1, len(indices)))
+        n = len(self._all)
+        drawn = self._all[np.sort(rng.choice(n, min(n, size), replace=False))]
+        chunk = replace(drawn, rows=selected(drawn.rows, layout))
+        yield Sampled(chunk, rng.random(len(drawn)), n / max(1, len(drawn)))
 
 
 def array_layout(width: int, columns: Sequence[str | int] | None, name: str) -> Layout:

@@ -7,30 +7,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sketchlearn.sources.arrow_columns import arrow_chunks, arrow_layout, filtered, list_width
-from sketchlearn.sources.arrow_values import arrow_package
-from sketchlearn.sources.source import IDENTIFYING_ROWS, Chunk, Layout, Part
-from sketchlearn.sources.streams import StreamPart
+from sketchlearn.sources.optional import import_optional
+from sketchlearn.sources.source import IDENTIFYING_ROWS, Chunk, Layout, Partition, Query
+from sketchlearn.sources.streams import StreamPartition
 
 
-class TablePart(Part):
+class TablePartition(Partition):
     """A table in memory: of pyarrow, or whatever gives an Arrow stream as often as it is asked.
 
     Parameters
     ----------
     data : object with ``__arrow_c_stream__`` and a length
         For instance a table of pyarrow, a data frame, or a relation of duckdb.
-    weight : str, optional
-        The column of weights.
-    filter : pyarrow.compute.Expression, optional
-        Which rows to read.
+    query : Query
+        Side columns, and which rows to read.
     """
 
     is_file = False
     is_named = True
 
-    def __init__(self, data: Any, weight: str | None, filter: Any) -> None:  # noqa: A002
+    def __init__(self, data: Any, query: Query) -> None:
         self.name = f"the {type(data).__name__}"
-        self._data, self._weight, self._filter = data, weight, filter
+        self._data, self._query = data, query
 
     def size(self) -> int:
         """Rows."""
@@ -46,45 +44,45 @@ class TablePart(Part):
         return f"{self.name} of {len(self._data)} rows, {digest.hexdigest()}"
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
-        """See `Part.layout`."""
+        """See `Partition.layout`."""
 
         def width(column: str) -> int | None:
             return list_width(self._reader(), column, self.name)
 
-        return arrow_layout(self._reader().schema, columns, self._weight, self.name, width)
+        return arrow_layout(
+            self._reader().schema, columns, self._query.side.values(), self.name, width
+        )
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
-        """See `Part.read`."""
-        batches = filtered(self._reader(), self._filter)
-        return arrow_chunks(batches, layout, self._weight, self.name, start)
+        """See `Partition.read`."""
+        batches = filtered(self._reader(), self._query.expression)
+        return arrow_chunks(batches, layout, self._query.side, self.name, start)
 
     def n_rows(self) -> int | None:
         """Rows, where none are filtered out."""
-        return len(self._data) if self._filter is None else None
+        return len(self._data) if self._query.expression is None else None
 
     def _reader(self) -> Any:
         """Start a new stream of record batches."""
-        return arrow_package().RecordBatchReader.from_stream(self._data)
+        return import_optional("pyarrow").RecordBatchReader.from_stream(self._data)
 
 
-class ArrowStreamPart(StreamPart):
+class ArrowStreamPartition(StreamPartition):
     """An Arrow stream, which can be read once.
 
     Parameters
     ----------
     reader : pyarrow.RecordBatchReader
         The stream.
-    weight : str, optional
-        The column of weights.
-    filter : pyarrow.compute.Expression, optional
-        Which rows to read.
+    query : Query
+        Side columns, and which rows to read.
     """
 
     is_named = True
 
-    def __init__(self, reader: Any, weight: str | None, filter: Any) -> None:  # noqa: A002
-        super().__init__("the Arrow stream", filtered(reader, filter))
-        self._schema, self._weight = reader.schema, weight
+    def __init__(self, reader: Any, query: Query) -> None:
+        super().__init__("the Arrow stream", filtered(reader, query.expression))
+        self._schema, self._query = reader.schema, query
 
     def identity(self) -> str:
         """Digest of the schema: nothing else of a stream can be told beforehand."""
@@ -92,14 +90,14 @@ class ArrowStreamPart(StreamPart):
         return f"{self.name}, {digest.hexdigest()}"
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
-        """See `Part.layout`."""
+        """See `Partition.layout`."""
 
         def width(column: str) -> int | None:
             first = self.peek()
             return None if first is None else list_width([first], column, self.name)
 
-        return arrow_layout(self._schema, columns, self._weight, self.name, width)
+        return arrow_layout(self._schema, columns, self._query.side.values(), self.name, width)
 
     def chunks(self, pieces: Iterable[Any], layout: Layout, start: int) -> Iterator[Chunk]:
-        """See `StreamPart.chunks`."""
-        return arrow_chunks(pieces, layout, self._weight, self.name, start)
+        """See `StreamPartition.chunks`."""
+        return arrow_chunks(pieces, layout, self._query.side, self.name, start)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.files.strict_json import shallow_json
 from sketchlearn.sources.arrow_values import (
-    arrow_package,
     fixed_width,
     is_list,
     is_number,
@@ -21,6 +19,8 @@ from sketchlearn.sources.arrow_values import (
     numbers_of,
 )
 from sketchlearn.sources.groups import in_groups
+from sketchlearn.sources.optional import import_optional
+from sketchlearn.sources.shallow_json import parse_shallow
 from sketchlearn.sources.source import Chunk, Layout, chunk_rows
 
 NUMBERS = "numbers, truth values or lists of as many numbers in each row"
@@ -37,12 +37,12 @@ Width = Callable[[str], int | None]
 def arrow_layout(
     schema: Any,
     columns: Sequence[str | int] | None,
-    weight: str | None,
+    side: Collection[str],
     name: str,
     width: Width,
     unasked: Collection[str] = (),
 ) -> Layout:
-    """Look up columns in an Arrow schema; all but the weights and a stored index if None.
+    """Look up columns in an Arrow schema; all but side columns and a stored index if None.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def arrow_layout(
     columns : sequence of str, optional
         Names of columns, or of features: ``v[0]`` is the first of those that the lists in a column
         ``v`` make.
-    weight : str, optional
-        The column of weights.
+    side : collection of str
+        Columns that lie beside the rows.
     name : str
         What messages call the data.
     width : callable
@@ -67,12 +67,12 @@ def arrow_layout(
     """
     found = _Columns(schema, name)
     if columns is None:
-        left = _stored_index(schema).union(unasked, [] if weight is None else [weight])
+        left = _stored_index(schema).union(unasked, side)
         columns = [column for column in schema.names if column not in left]
         warn_of_unnamed(columns, name)
     if not columns:
         raise SourceError(f"{name} has no column to read")
-    found.require(columns if weight is None else [*columns, weight])
+    found.require([*columns, *side])
     names = [feature for column in columns for feature in found.features_of(str(column), width)]
     if twice := [feature for feature, count in Counter(names).items() if count > 1]:
         raise SourceError(f"the columns {', '.join(map(repr, twice))} of {name} were chosen twice")
@@ -95,9 +95,9 @@ def list_width(batches: Iterable[Any], column: str, name: str) -> int | None:
 
 
 def arrow_chunks(
-    batches: Iterable[Any], layout: Layout, weight: str | None, name: str, start: int = 0
+    batches: Iterable[Any], layout: Layout, side: Mapping[str, str], name: str, start: int = 0
 ) -> Iterator[Chunk]:
-    """Turn record batches into chunks of rows, the first `start` rows left out.
+    """Turn record batches into chunks of rows and side columns, the first `start` rows left out.
 
     Columns are found by their names in each batch.
 
@@ -107,20 +107,20 @@ def arrow_chunks(
         If a column is missing, a value is, or a list is of another length.
     """
     n_seen = start
-    plan, side = _Plan(layout.names or (), name), _Plan([] if weight is None else [weight], name)
+    plan, beside = _Plan(layout.names or (), name), _Plan(list(side.values()), name)
     remaining = without_first(batches, start)
     for pieces in in_groups(remaining, chunk_rows(layout.n_features), _batch_rows):
         group = _joined(pieces)
         dtype = np.result_type(*(plan.dtype_of(batch.schema) for batch in group))
         rows = np.empty((layout.n_features, sum(map(len, group))), dtype=dtype)
-        weights = np.empty((1, rows.shape[1]))
+        columns = np.empty((len(side), rows.shape[1]))
         stop = 0
         for batch in group:
             at, stop = stop, stop + len(batch)
             plan.fill(rows[:, at:stop], batch, n_seen)
-            side.fill(weights[:, at:stop], batch, n_seen)
+            beside.fill(columns[:, at:stop], batch, n_seen)
             n_seen += len(batch)
-        yield Chunk(rows.T, None if weight is None else weights[0])
+        yield Chunk(rows.T, dict(zip(side, columns, strict=True)))
 
 
 def filtered(batches: Iterable[Any], expression: Any) -> Iterable[Any]:
@@ -138,7 +138,7 @@ def _filtered(batch: Any, expression: Any) -> list[Any]:
     SourceError
         If it is of columns that are not there, or of other types.
     """
-    pa = arrow_package()
+    pa = import_optional("pyarrow")
     try:
         kept: list[Any] = pa.Table.from_batches([batch]).filter(expression).to_batches()
     except pa.ArrowException as error:
@@ -155,8 +155,8 @@ def filter_columns(expression: Any, schema: Any) -> list[str]:
     def works_with(names: list[str]) -> bool:
         fields = [schema.field(name) for name in names]
         try:
-            arrow_package().schema(fields).empty_table().filter(expression)
-        except arrow_package().ArrowException:
+            import_optional("pyarrow").schema(fields).empty_table().filter(expression)
+        except import_optional("pyarrow").ArrowException:
             return False
         return True
 
@@ -181,7 +181,7 @@ def _stored_index(schema: Any) -> set[str]:
     """Columns that hold an index, as the metadata of pandas say or as they are called."""
     stored = {name for name in schema.names if STORED_INDEX.fullmatch(name)}
     try:
-        index = shallow_json((schema.metadata or {})[b"pandas"])["index_columns"]
+        index = parse_shallow((schema.metadata or {})[b"pandas"])["index_columns"]
     except (KeyError, TypeError, ValueError):
         return stored
     # What is not a name describes a range, which is not stored.
@@ -278,7 +278,7 @@ class _Plan:
 
     def dtype_of(self, schema: Any) -> type[np.floating[Any]]:
         """Return float32 where that holds every value of the columns, else float64."""
-        types = arrow_package().types
+        types = import_optional("pyarrow").types
         self._follow(schema)
         for index, _, _ in self._columns:
             kind = leaf_type(schema.field(index).type)
@@ -327,7 +327,9 @@ def _joined(group: list[Any]) -> list[Any]:
     schema = group[0].schema
     if len(group) == 1 or not all(batch.schema.equals(schema) for batch in group[1:]):
         return group
-    joined: list[Any] = arrow_package().Table.from_batches(group).combine_chunks().to_batches()
+    joined: list[Any] = (
+        import_optional("pyarrow").Table.from_batches(group).combine_chunks().to_batches()
+    )
     return joined
 
 

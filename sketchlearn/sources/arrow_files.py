@@ -14,17 +14,17 @@ from sketchlearn.sources.arrow_columns import (
     list_width,
     stored_columns,
 )
-from sketchlearn.sources.arrow_values import arrow_package
+from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.partition_keys import keys_schema, partition_keys
-from sketchlearn.sources.sampling import spread_picks
-from sketchlearn.sources.source import Chunk, Layout, Part, Sampled, chunk_rows
+from sketchlearn.sources.sampling import sample_systematically
+from sketchlearn.sources.source import Chunk, Layout, Partition, Query, Sampled, chunk_rows
 from sketchlearn.sources.stored_file import StoredFile
 
 # A column's bytes that are read ahead of decoding; the default is all of a row group's.
 BUFFER_BYTES = 2**16
 
 
-class FragmentPart(Part):
+class FragmentPartition(Partition):
     """One fragment of a pyarrow data set: a file, mostly.
 
     Parameters
@@ -35,10 +35,8 @@ class FragmentPart(Part):
         What to read it with.
     name : str
         What messages call it where it has no path.
-    weight : str, optional
-        The column of weights.
-    filter : pyarrow.compute.Expression, optional
-        Which rows to read.
+    query : Query
+        Side columns, and which rows to read.
     """
 
     is_named = True
@@ -50,13 +48,12 @@ class FragmentPart(Part):
         fragment: Any,
         schema: Any,
         name: str,
-        weight: str | None,
-        filter: Any,  # noqa: A002
+        query: Query,
     ) -> None:
         path = getattr(fragment, "path", None)
         self.name, self.is_file = path or name, bool(path)
         self._opened: tuple[Any, Any] | None = (fragment, schema)
-        self._weight, self._filter = weight, filter
+        self._query = query
 
     def size(self) -> int:
         """Bytes of the file; of what is in memory, rows."""
@@ -73,33 +70,35 @@ class FragmentPart(Part):
         return f"{info.path}, {info.size} bytes, changed at {info.mtime_ns} ns"
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
-        """See `Part.layout`."""
+        """See `Partition.layout`."""
 
         def width(column: str) -> int | None:
             return list_width(self._batches([column], 1, None, None), column, self.name)
 
         _, schema = self._open()
-        return arrow_layout(schema, columns, self._weight, self.name, width, self._unasked)
+        return arrow_layout(
+            schema, columns, self._query.side.values(), self.name, width, self._unasked
+        )
 
     def n_rows(self) -> int | None:
         """Rows as a Parquet file's footer has them; None where some are filtered out."""
         fragment, _ = self._open()
-        known = self._filter is None and hasattr(fragment, "row_groups")
+        known = self._query.expression is None and hasattr(fragment, "row_groups")
         count = int(fragment.metadata.num_rows) if known else None
         self._close()
         return count
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
-        """See `Part.read`; row groups before the `start`-th row are not touched."""
+        """See `Partition.read`; row groups before the `start`-th row are not touched."""
         groups = None
-        if start and self._filter is None and (sizes := self._row_group_sizes()):
+        if start and self._query.expression is None and (sizes := self._row_group_sizes()):
             first = int(np.searchsorted(np.cumsum(sizes), start, side="right"))
             groups = list(range(first, len(sizes)))
             start -= sum(sizes[:first])
         yield from self._chunks(layout, groups, start)
         self._close()
 
-    def n_places(self) -> int:
+    def n_strata(self) -> int:
         """Row groups of a Parquet file."""
         return max(1, len(self._row_group_sizes()))
 
@@ -110,7 +109,7 @@ class FragmentPart(Part):
         sizes = self._row_group_sizes()
         if not sizes:
             yield from super().sample(layout, size, n_reads, rng)
-        for pick in spread_picks(sizes, n_reads, rng):
+        for pick in sample_systematically(sizes, n_reads, rng):
             for chunk in self._chunks(layout, [pick.index]):
                 yield Sampled(chunk, rng.random(len(chunk.rows)), pick.factor)
 
@@ -129,12 +128,12 @@ class FragmentPart(Part):
 
     def _chunks(self, layout: Layout, groups: list[int] | None, start: int = 0) -> Iterator[Chunk]:
         """Read chunks, of some row groups or of all."""
-        asked = layout.names or ()
-        columns = stored_columns(
-            self._open()[1], asked if self._weight is None else [*asked, self._weight]
+        asked = (*(layout.names or ()), *self._query.side.values())
+        columns = stored_columns(self._open()[1], asked)
+        batches = self._batches(
+            columns, chunk_rows(layout.n_features), groups, self._query.expression
         )
-        batches = self._batches(columns, chunk_rows(layout.n_features), groups, self._filter)
-        return arrow_chunks(batches, layout, self._weight, self.name, start)
+        return arrow_chunks(batches, layout, self._query.side, self.name, start)
 
     def _batches(
         self, columns: list[str], n_rows: int, groups: list[int] | None, expression: Any
@@ -163,7 +162,7 @@ class FragmentPart(Part):
         )
 
 
-class FilePart(FragmentPart):
+class FilePartition(FragmentPartition):
     """A Parquet or Arrow file.
 
     Parameters
@@ -172,20 +171,19 @@ class FilePart(FragmentPart):
         The file.
     format : str
         How pyarrow calls its format.
-    weight, filter
-        As of `FragmentPart`.
+    query
+        As of `FragmentPartition`.
     """
 
     def __init__(
         self,
         file: StoredFile,
         format: str,  # noqa: A002
-        weight: str | None,
-        filter: Any,  # noqa: A002
+        query: Query,
     ) -> None:
         self.name, self._file, self._format = file.name, file, format
         self._opened = None
-        self._weight, self._filter = weight, filter
+        self._query = query
 
     def size(self) -> int:
         """Bytes."""
@@ -196,13 +194,13 @@ class FilePart(FragmentPart):
         return self._file.identity()
 
     def version(self) -> str:
-        """See `Part.version`."""
+        """See `Partition.version`."""
         return self._file.version()
 
     def _open(self) -> tuple[Any, Any]:
         """Return the fragment, and the schema to read it with."""
         if self._opened is None:
-            dataset = _dataset_module()
+            dataset = import_optional("pyarrow.dataset")
             system = self._file.arrow_system()
             opened = dataset.dataset(self._file.path, format=self._format, filesystem=system)
             keys = partition_keys(self._file.path)
@@ -224,11 +222,11 @@ class FilePart(FragmentPart):
         self._opened = None
 
 
-def dataset_parts(dataset: Any, weight: str | None, filter: Any) -> list[Part]:  # noqa: A002
-    """Return the parts that a pyarrow data set consists of."""
+def dataset_partitions(dataset: Any, query: Query) -> list[Partition]:
+    """Return the partitions that a pyarrow data set consists of."""
     return [
-        FragmentPart(fragment, dataset.schema, f"fragment {i} of the data set", weight, filter)
-        for i, fragment in enumerate(dataset.get_fragments(filter))
+        FragmentPartition(fragment, dataset.schema, f"fragment {i} of the data set", query)
+        for i, fragment in enumerate(dataset.get_fragments(query.expression))
     ]
 
 
@@ -245,14 +243,6 @@ def _has_fields(physical: Any, schema: Any, columns: list[str]) -> bool:
         and physical.field(column).equals(schema.field(column))
         for column in columns
     )
-
-
-def _dataset_module() -> Any:
-    """Import pyarrow.dataset, or say how to get it."""
-    arrow_package()
-    from pyarrow import dataset
-
-    return dataset
 
 
 def _pages(
@@ -284,7 +274,7 @@ def _record_batches(fragment: Any, columns: list[str], expression: Any) -> Itera
 
 def _frugal_options(fragment: Any) -> Any:
     """Scan options that do not load whole files ahead."""
-    dataset = _dataset_module()
+    dataset = import_optional("pyarrow.dataset")
     if _format_of(fragment) != "parquet":
         return None
     return dataset.ParquetFragmentScanOptions(

@@ -6,35 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from sketchlearn._validation import missing_remedy, require_exact_integers
 from sketchlearn.exceptions import SourceError
+from sketchlearn.sources.faithful import advise_on_missing, require_exact_integers
+from sketchlearn.sources.optional import import_optional
 
 # Arrow's truth values of a byte each.
 BOOL8 = "arrow.bool8"
 
 
-def arrow_package() -> Any:
-    """Import pyarrow, or say how to get it.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed.
-    """
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise ImportError(
-            "pyarrow is needed for tables, Parquet, Arrow and CSV: install sketchlearn[arrow]"
-        ) from error
-    return pyarrow
-
-
 def plain_type(kind: Any) -> Any:
     """Type that an extension, a dictionary or a run-end encoding stores."""
-    types = arrow_package().types
+    types = import_optional("pyarrow").types
     while True:
-        if isinstance(kind, arrow_package().BaseExtensionType):
+        if isinstance(kind, import_optional("pyarrow").BaseExtensionType):
             # Tensors are lists; a number with a meaning of its own, a period for instance, is none.
             if not (hasattr(kind.storage_type, "value_type") or kind.extension_name == BOOL8):
                 return kind
@@ -60,7 +44,7 @@ def leaf_type(kind: Any) -> Any:
 
 def fixed_width(kind: Any) -> int | None:
     """How many numbers the lists of a type hold, if it says so."""
-    is_fixed = arrow_package().types.is_fixed_size_list
+    is_fixed = import_optional("pyarrow").types.is_fixed_size_list
     kind, size = plain_type(kind), 1
     while hasattr(kind, "value_type"):
         if not is_fixed(kind):
@@ -72,7 +56,7 @@ def fixed_width(kind: Any) -> int | None:
 
 def is_number(kind: Any) -> bool:
     """Whether values of an Arrow type are real numbers."""
-    types = arrow_package().types
+    types = import_optional("pyarrow").types
     return bool(
         types.is_integer(kind)
         or types.is_floating(kind)
@@ -89,14 +73,14 @@ def numbers_of(column: Any, label: str, name: str, first_row: int) -> tuple[np.n
     SourceError
         If a value is missing, an integer too large, or lists are of different lengths.
     """
-    pa = arrow_package()
+    pa = import_optional("pyarrow")
     what, field = f"column {label!r} of {name}", f"pyarrow.compute.field({label!r})"
     try:
         flat, width = _leaves_of(column)
     except _GapError as gap:
         raise SourceError(
             f"{what} has no value (null) in row {first_row + gap.row}; "
-            + missing_remedy(None if is_list(column.type) else f"{field}.is_valid()")
+            + advise_on_missing(None if is_list(column.type) else f"{field}.is_valid()")
         ) from None
     except _OtherLengthError as other:
         raise SourceError(
@@ -163,7 +147,7 @@ def _leaves_of(column: Any) -> tuple[Any, int]:
 
 def _decoded(column: Any) -> Any:
     """Values of an extension, a dictionary or a run-end encoding."""
-    pa = arrow_package()
+    pa = import_optional("pyarrow")
     while True:
         if isinstance(column, pa.ExtensionArray):
             column = column.storage

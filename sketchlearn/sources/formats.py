@@ -1,22 +1,22 @@
-"""Which part a file is, by what its name ends in."""
+"""The table of formats: which partition a file is, by what its name ends in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sources.array_files import NpyPart, NpzPart
-from sketchlearn.sources.arrow_files import FilePart
+from sketchlearn.sources.array_files import NpyPartition, NpzPartition
+from sketchlearn.sources.arrow_files import FilePartition
 from sketchlearn.sources.paths import Entry
 from sketchlearn.sources.record_files import (
     COMPRESSIONS,
-    ArrowStreamFilePart,
-    CsvPart,
-    JsonLinesPart,
+    ArrowStreamFilePartition,
+    CsvPartition,
+    JsonLinesPartition,
 )
-from sketchlearn.sources.source import Part
-from sketchlearn.sources.stored_arrays import Hdf5Part, ZarrPart
+from sketchlearn.sources.source import Partition, Query
+from sketchlearn.sources.stored_arrays import Hdf5Partition, ZarrPartition
 from sketchlearn.sources.stored_file import StoredFile
 
 # What a file in Arrow's file format, rather than its stream format, starts with; and the format
@@ -24,48 +24,77 @@ from sketchlearn.sources.stored_file import StoredFile
 FILE_MAGIC = (b"ARROW1", b"FEA1")
 
 
-def _arrow_part(file: StoredFile, weight: str | None, filter: Any) -> Part:  # noqa: A002
-    """Return the part that a file of Arrow's is, in either of its formats."""
+class Format(NamedTuple):
+    """A format of files.
+
+    Parameters
+    ----------
+    partition : callable
+        ``partition(file, query)`` makes the partition that a `StoredFile` is; of a format whose
+        columns have no names, ``partition(file, member)``, with the name of an array in the file,
+        None where none was chosen.
+    is_named : bool
+        Whether its columns have names, to filter rows by and to find side columns.
+    """
+
+    partition: Callable[[StoredFile, Any], Partition]
+    is_named: bool
+
+
+# By what a file's name ends in.
+FORMATS: dict[str, Format] = {}
+
+
+def register_format(
+    endings: Iterable[str], partition: Callable[[StoredFile, Any], Partition], *, is_named: bool
+) -> None:
+    """Have files whose names end so read as these partitions; see `Format`.
+
+    Raises
+    ------
+    ValueError
+        If an ending does not begin with a dot.
+    """
+    for ending in endings:
+        if not ending.startswith("."):
+            raise ValueError(f"an ending must begin with a dot, got {ending!r}")
+        FORMATS[ending.lower()] = Format(partition, is_named)
+
+
+def _open_arrow(file: StoredFile, query: Query) -> Partition:
+    """Return the partition that a file of Arrow's is, in either of its formats."""
     try:
         with file.open() as opened:
             is_stream = not opened.read(6).startswith(FILE_MAGIC)
     except OSError:
         is_stream = False
-    if is_stream:
-        return ArrowStreamFilePart(file, weight, filter)
-    return FilePart(file, "ipc", weight, filter)
+    return ArrowStreamFilePartition(file, query) if is_stream else FilePartition(file, "ipc", query)
 
 
-def _texts(ending: str) -> list[str]:
-    """Endings of text files, compressed or not."""
-    return [ending, *(ending + compression for compression in COMPRESSIONS)]
+def _texts(*endings: str) -> list[str]:
+    """Return endings of text files, compressed or not."""
+    return [ending + compression for ending in endings for compression in ("", *COMPRESSIONS)]
 
 
-# What has columns with names.
-TABLES: dict[str, Callable[[StoredFile, str | None, Any], Part]] = {
-    **dict.fromkeys((".parquet", ".pq"), lambda file, *query: FilePart(file, "parquet", *query)),
-    **dict.fromkeys((".arrow", ".arrows", ".feather", ".ipc"), _arrow_part),
-    **dict.fromkeys([*_texts(".csv"), *_texts(".tsv"), *_texts(".tab")], CsvPart),
-    **dict.fromkeys([*_texts(".jsonl"), *_texts(".ndjson")], JsonLinesPart),
-}
-# What holds arrays without names for their columns.
-ARRAYS: dict[str, Callable[[StoredFile, str | None], Part]] = {
-    ".npy": NpyPart,
-    ".npz": NpzPart,
-    ".h5": Hdf5Part,
-    ".hdf5": Hdf5Part,
-    ".zarr": ZarrPart,
-}
-ENDINGS = (*TABLES, *ARRAYS)
+register_format(
+    (".parquet", ".pq"), lambda file, query: FilePartition(file, "parquet", query), is_named=True
+)
+register_format((".arrow", ".arrows", ".feather", ".ipc"), _open_arrow, is_named=True)
+register_format(_texts(".csv", ".tsv", ".tab"), CsvPartition, is_named=True)
+register_format(_texts(".jsonl", ".ndjson"), JsonLinesPartition, is_named=True)
+register_format((".npy",), NpyPartition, is_named=False)
+register_format((".npz",), NpzPartition, is_named=False)
+register_format((".h5", ".hdf5"), Hdf5Partition, is_named=False)
+register_format((".zarr",), ZarrPartition, is_named=False)
 
 
 def is_known(name: str) -> bool:
     """Whether the name of a file tells its format."""
-    return _ending(StoredFile(name, name)) is not None
+    return _format_of(StoredFile(name, name)) is not None
 
 
-def file_part(entry: Entry, weight: str | None, filter: Any) -> Part:  # noqa: A002
-    """Return the part that a file is.
+def open_file(entry: Entry, query: Query) -> Partition:
+    """Return the partition that a file is.
 
     Raises
     ------
@@ -74,21 +103,21 @@ def file_part(entry: Entry, weight: str | None, filter: Any) -> Part:  # noqa: A
         by, or no arrays to choose one from.
     """
     file, member = entry
-    ending = _ending(file)
-    if ending is None:
+    format_ = _format_of(file)
+    if format_ is None:
         raise SourceError(
             f"cannot tell the format of {file.name}; expected a name that ends in "
-            f"{', '.join(ENDINGS)}"
+            f"{', '.join(FORMATS)}"
         )
-    if ending in TABLES:
-        if member:
-            raise SourceError(f"{file.name} has columns, no arrays to choose {member!r} from")
-        return TABLES[ending](file, weight, filter)
-    if filter is not None or weight is not None:
+    if format_.is_named and member:
+        raise SourceError(f"{file.name} has columns, no arrays to choose {member!r} from")
+    if format_.is_named:
+        return format_.partition(file, query)
+    if not query.is_empty:
         raise SourceError(f"{file.name} has no named columns to filter or weigh rows by")
-    return ARRAYS[ending](file, member)
+    return format_.partition(file, member)
 
 
-def _ending(file: StoredFile) -> str | None:
-    """What a file's name ends in, if that tells its format."""
-    return next((end for end in ENDINGS if file.ending().endswith(end)), None)
+def _format_of(file: StoredFile) -> Format | None:
+    """Return the format that a file's name tells by its end."""
+    return next((FORMATS[end] for end in FORMATS if file.ending().endswith(end)), None)

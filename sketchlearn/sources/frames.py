@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from sketchlearn._validation import columns_as_fitted, missing_remedy, require_exact_integers
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sources.arrays import as_array, require_faithful
 from sketchlearn.sources.arrow_columns import (
@@ -19,7 +18,9 @@ from sketchlearn.sources.arrow_columns import (
     list_width,
     warn_of_unnamed,
 )
-from sketchlearn.sources.arrow_values import arrow_package, is_list, is_number, numbers_of
+from sketchlearn.sources.arrow_values import is_list, is_number, numbers_of
+from sketchlearn.sources.faithful import advise_on_missing, require_exact_integers
+from sketchlearn.sources.optional import import_optional
 
 
 def package_of(data: Any) -> str:
@@ -58,7 +59,7 @@ def is_named(frame: Any) -> bool:
 
 def stream_of(frame: Any) -> Any:
     """Return a frame's record batches, without the index that pandas has."""
-    pa = arrow_package()
+    pa = import_optional("pyarrow")
     if is_pandas(frame):
         return _table_of(frame, f"the {type(frame).__name__}").to_reader()
     return pa.RecordBatchReader.from_stream(frame)
@@ -126,6 +127,36 @@ def readable_rows(X: Any, is_new: bool = False) -> Any:
         )
         return X if isinstance(X, np.ndarray | list | tuple) else array
     return X
+
+
+def columns_as_fitted(X: Any, names: Any) -> Any:
+    """Choose a frame's columns by the names that were fitted, in their order.
+
+    Columns of other names are left out. What has no named columns, or lacks one, comes back as it
+    is: scikit-learn's validation refuses the latter, and says which are missing.
+
+    Parameters
+    ----------
+    X : object
+        What rows came as; a data frame has ``columns`` and gives some of them when indexed.
+    names : sequence of str, optional
+        The features that were fitted; None where they had no names.
+
+    Raises
+    ------
+    ValueError
+        If a name that was fitted is that of more than one column.
+    """
+    columns = getattr(X, "columns", None)
+    if names is None or columns is None:
+        return X
+    present, wanted = list(columns), list(names)
+    if present == wanted or not set(wanted) <= set(present):
+        return X
+    doubled = sorted({name for name in wanted if present.count(name) > 1})
+    if doubled:
+        raise ValueError(f"X has more than one column called {', '.join(map(repr, doubled))}")
+    return X[wanted]
 
 
 def rows_as_fitted(X: Any, names: Sequence[str] | None, is_new: bool = False) -> Any:
@@ -206,16 +237,16 @@ def _features(frame: Any, name: str) -> tuple[np.ndarray, list[str]]:
     table = _table_of(frame, name)
     batches = table.to_batches()
     layout = arrow_layout(
-        table.schema, table.schema.names, None, name, lambda c: list_width(batches, c, name)
+        table.schema, table.schema.names, (), name, lambda c: list_width(batches, c, name)
     )
-    chunks = [chunk.rows for chunk in arrow_chunks(batches, layout, None, name)]
+    chunks = [chunk.rows for chunk in arrow_chunks(batches, layout, {}, name)]
     empty = np.empty((0, layout.n_features))
     return np.concatenate([*chunks] or [empty]), list(layout.names or ())
 
 
 def _table_of(frame: Any, name: str) -> Any:
     """Return a frame as a table of Arrow's, its columns named by numbers if they have no names."""
-    pa = arrow_package()
+    pa = import_optional("pyarrow")
     if not is_pandas(frame):
         return stream_of(frame).read_all()
     if not is_named(frame):
@@ -224,7 +255,7 @@ def _table_of(frame: Any, name: str) -> Any:
         if column.dtype == object and any(map(np.ma.is_masked, column)):
             raise SourceError(
                 f"column {label!r} of {name} has masked entries, which stand for no value; "
-                + missing_remedy()
+                + advise_on_missing()
             )
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,22 @@ import numpy as np
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sources.arrays import array_layout, as_rows, selected
 from sketchlearn.sources.arrow_columns import arrow_chunks, arrow_layout, filtered, list_width
-from sketchlearn.sources.arrow_values import arrow_package
 from sketchlearn.sources.frames import frame_rows, is_frame, is_named, stream_of
 from sketchlearn.sources.groups import in_groups
+from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.source import (
     IDENTIFYING_ROWS,
     Chunk,
     Layout,
-    Part,
+    Partition,
+    Query,
     chunk_rows,
     require_exact_rows,
 )
-from sketchlearn.sources.streams import StreamPart
+from sketchlearn.sources.streams import StreamPartition
 
 
-class PiecesPart(StreamPart):
+class PiecesPartition(StreamPartition):
     """An iterable, read once, whose items are arrays or have columns with names.
 
     Columns with names are found by these in every item; others are taken as they come.
@@ -35,15 +36,13 @@ class PiecesPart(StreamPart):
     ----------
     items : iterable
         Two-dimensional arrays, data frames, tables or record batches.
-    weight : str, optional
-        The column of weights.
-    filter : pyarrow.compute.Expression, optional
-        Which rows to read.
+    query : Query
+        Side columns, and which rows to read.
     """
 
-    def __init__(self, items: Iterable[Any], weight: str | None, filter: Any) -> None:  # noqa: A002
-        super().__init__("the stream", _pieces(items, filter, "the stream"))
-        self._weight, self._filter = weight, filter
+    def __init__(self, items: Iterable[Any], query: Query) -> None:
+        super().__init__("the stream", _pieces(items, query.expression, "the stream"))
+        self._query = query
 
     @property
     def is_named(self) -> bool:  # type: ignore[override]
@@ -55,28 +54,28 @@ class PiecesPart(StreamPart):
         return f"{self.name} {_digest(self.peek())}"
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
-        """See `Part.layout`."""
-        return _layout(self.peek(), columns, self._weight, self._filter, self.name)
+        """See `Partition.layout`."""
+        return _layout(self.peek(), columns, self._query, self.name)
 
     def chunks(self, pieces: Iterable[Any], layout: Layout, start: int) -> Iterator[Chunk]:
-        """See `StreamPart.chunks`."""
-        return _chunks(pieces, layout, self._weight, self.name, start)
+        """See `StreamPartition.chunks`."""
+        return _chunks(pieces, layout, self._query.side, self.name, start)
 
 
-class ListPart(Part):
+class ListPartition(Partition):
     """A list of such items, which can be read again.
 
     Parameters
     ----------
-    items, weight, filter
-        As of `PiecesPart`.
+    items, query
+        As of `PiecesPartition`.
     """
 
     is_file = False
 
-    def __init__(self, items: Sequence[Any], weight: str | None, filter: Any) -> None:  # noqa: A002
+    def __init__(self, items: Sequence[Any], query: Query) -> None:
         self.name = "the list"
-        self._items, self._weight, self._filter = items, weight, filter
+        self._items, self._query = items, query
 
     @property
     def is_named(self) -> bool:  # type: ignore[override]
@@ -92,17 +91,17 @@ class ListPart(Part):
         return f"{self.name} of {len(self._items)}, {_digest(self._first())}"
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
-        """See `Part.layout`."""
-        return _layout(self._first(), columns, self._weight, self._filter, self.name)
+        """See `Partition.layout`."""
+        return _layout(self._first(), columns, self._query, self.name)
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
-        """See `Part.read`."""
-        pieces = _pieces(self._items, self._filter, self.name)
-        return _chunks(pieces, layout, self._weight, self.name, start)
+        """See `Partition.read`."""
+        pieces = _pieces(self._items, self._query.expression, self.name)
+        return _chunks(pieces, layout, self._query.side, self.name, start)
 
     def _first(self) -> Any:
         """Return the first piece."""
-        return next(_pieces(self._items, self._filter, self.name), None)
+        return next(_pieces(self._items, self._query.expression, self.name), None)
 
 
 def _pieces(items: Iterable[Any], expression: Any, name: str) -> Iterator[Any]:
@@ -137,37 +136,39 @@ def _batches(reader: Any, expression: Any) -> Iterator[Any]:
         n_batches += len(batch) > 0
         yield batch
     if n_batches == 0:
-        yield arrow_package().RecordBatch.from_pylist([], reader.schema)
+        yield import_optional("pyarrow").RecordBatch.from_pylist([], reader.schema)
 
 
-def _layout(
-    first: Any, columns: Sequence[str | int] | None, weight: str | None, expression: Any, name: str
-) -> Layout:
+def _layout(first: Any, columns: Sequence[str | int] | None, query: Query, name: str) -> Layout:
     """Look up columns in the first piece."""
     if first is None:
         raise SourceError(f"{name} is empty, so it has no columns")
     if isinstance(first, np.ndarray):
-        if expression is not None or weight is not None:
+        if not query.is_empty:
             raise SourceError(f"{name} has no named columns to filter or weigh rows by")
         return array_layout(first.shape[1], columns, name)
     return arrow_layout(
-        first.schema, columns, weight, name, lambda column: list_width([first], column, name)
+        first.schema,
+        columns,
+        query.side.values(),
+        name,
+        lambda column: list_width([first], column, name),
     )
 
 
 def _chunks(
-    pieces: Iterable[Any], layout: Layout, weight: str | None, name: str, start: int
+    pieces: Iterable[Any], layout: Layout, side: Mapping[str, str], name: str, start: int
 ) -> Iterator[Chunk]:
     """Turn pieces into chunks of rows, the first `start` rows left out."""
     if layout.names is not None:
-        yield from arrow_chunks(pieces, layout, weight, name, start)
+        yield from arrow_chunks(pieces, layout, side, name, start)
         return
     for group in in_groups(pieces, chunk_rows(layout.n_features), _array_rows):
         rows = group[0] if len(group) == 1 else np.concatenate(group)
         skipped = min(start, len(rows))
         start -= skipped
         if skipped < len(rows):
-            yield Chunk(selected(rows[skipped:], layout), None)
+            yield Chunk(selected(rows[skipped:], layout))
 
 
 def _digest(first: Any) -> str:

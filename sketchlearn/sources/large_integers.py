@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from sketchlearn._validation import LARGEST_INTEGER, require_exact_objects
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sources.arrow_values import arrow_package, is_list
+from sketchlearn.sources.arrow_values import is_list
+from sketchlearn.sources.faithful import LARGEST_INTEGER, require_exact_objects
+from sketchlearn.sources.optional import import_optional
 
 DIGITS = re.compile(r"\s*[+-]?\d+\s*")
 # An integer of 16 digits or more in a line of JSON.
@@ -34,7 +35,7 @@ def require_certain(batch: Any, settled: Collection[str]) -> None:
     InDoubtError
         If there are such columns.
     """
-    pa = arrow_package()
+    pa = import_optional("pyarrow")
     in_doubt = []
     for field, column in zip(batch.schema, batch.columns, strict=True):
         flat = column
@@ -72,7 +73,7 @@ def numbers_of_texts(
     SourceError
         If an integer is too large; it names the row and the column.
     """
-    pa = arrow_package()
+    pa = import_optional("pyarrow")
     import pyarrow.compute as pc
 
     arrays = list(batch.columns)

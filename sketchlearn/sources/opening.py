@@ -11,23 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sources.arrays import MemoryPart
-from sketchlearn.sources.arrow import ArrowStreamPart, TablePart
-from sketchlearn.sources.arrow_files import dataset_parts
-from sketchlearn.sources.arrow_values import arrow_package
-from sketchlearn.sources.formats import file_part, is_known
+from sketchlearn.sources.arrays import MemoryPartition
+from sketchlearn.sources.arrow import ArrowStreamPartition, TablePartition
+from sketchlearn.sources.arrow_files import dataset_partitions
+from sketchlearn.sources.formats import is_known, open_file
 from sketchlearn.sources.frames import is_frame, is_pandas, package_of, stream_of
-from sketchlearn.sources.iterables import ListPart, PiecesPart
+from sketchlearn.sources.iterables import ListPartition, PiecesPartition
+from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.paths import found_files, path_of
-from sketchlearn.sources.source import Part, RowSource
-from sketchlearn.sources.stored_arrays import OpenArrayPart
-
-
-class Query(NamedTuple):
-    """What is asked of rows with named columns: their weights, and which of them to read."""
-
-    weight: str | None
-    expression: Any
+from sketchlearn.sources.source import Partition, Query, RowSource, name_weights
+from sketchlearn.sources.stored_arrays import OpenArrayPartition
 
 
 class Opener(NamedTuple):
@@ -37,14 +30,14 @@ class Opener(NamedTuple):
     ----------
     knows : callable
         Whether data is of this kind.
-    parts : callable
-        Gives the parts that data of this kind consists of.
+    partitions : callable
+        ``partitions(data, query)`` returns the partitions that it consists of.
     is_chunked : bool
         Whether it is read a chunk at a time, rather than as an array in memory.
     """
 
     knows: Callable[[Any], bool]
-    parts: Callable[[Any, Query], list[Part]]
+    partitions: Callable[[Any, Query], list[Partition]]
     is_chunked: bool = True
 
 
@@ -57,7 +50,7 @@ def is_source(data: Any) -> bool:
     """
     if isinstance(data, RowSource):
         return True
-    opener = _opener_of(data)
+    opener = _find_opener(data)
     return opener is not None and opener.is_chunked
 
 
@@ -115,19 +108,18 @@ def open_source(
         return data
     if isinstance(columns, str):
         columns = [columns]
-    query = Query(weight, _expression(filter))
-    opener = _opener_of(data)
+    query = Query(name_weights(weight), _expression(filter))
+    opener = _find_opener(data)
     if opener is None:
         raise TypeError(
             "expected rows: an array, a path, a table or stream of Arrow, or an iterable of "
             f"arrays; got {type(data).__name__}"
         )
-    parts = opener.parts(data, query)
     described = [
         *([] if filter is None else [f"rows where {_described(query.expression)}"]),
         *([] if weight is None else [f"weighted by {weight}"]),
     ]
-    return RowSource(parts, columns, ", ".join(described))
+    return RowSource(opener.partitions(data, query), columns, ", ".join(described))
 
 
 def weight_column(sample_weight: Any) -> str | None:
@@ -146,7 +138,7 @@ def weight_column(sample_weight: Any) -> str | None:
     )
 
 
-def _opener_of(data: Any) -> Opener | None:
+def _find_opener(data: Any) -> Opener | None:
     """Find the opener that knows some data."""
     return next((opener for opener in OPENERS if opener.knows(data)), None)
 
@@ -205,14 +197,14 @@ def _is_iterable(data: Any) -> bool:
     )
 
 
-def _file_parts(data: Any, query: Query) -> list[Part]:
+def _open_file(data: Any, query: Query) -> list[Partition]:
     """Find the files of paths."""
     entries = [data] if _is_path(data) else data
     files = [file for entry in entries for file in found_files(path_of(entry), is_known)]
-    return [file_part(file, query.weight, query.expression) for file in files]
+    return [open_file(file, query) for file in files]
 
 
-def _open_file_refused(data: Any, query: Query) -> list[Part]:
+def _refuse_open_file(data: Any, query: Query) -> list[Partition]:
     """Refuse an open file: it would be read as an iterable of lines."""
     raise TypeError(
         f"open files are not read, got {type(data).__name__}: give the path, or the batches of a "
@@ -221,54 +213,70 @@ def _open_file_refused(data: Any, query: Query) -> list[Part]:
     )
 
 
-def _table_parts(data: Any, query: Query) -> list[Part]:
-    """Return the part that a table in memory is."""
+def _open_table(data: Any, query: Query) -> list[Partition]:
+    """Return the partition that a table in memory is."""
     if is_pandas(data):
         data = stream_of(data).read_all()
-    return [TablePart(data, query.weight, query.expression)]
+    return [TablePartition(data, query)]
 
 
-def _stream_parts(data: Any, query: Query) -> list[Part]:
-    """Return the part that an Arrow stream is."""
-    reader = arrow_package().RecordBatchReader.from_stream(data)
-    return [ArrowStreamPart(reader, query.weight, query.expression)]
+def _open_stream(data: Any, query: Query) -> list[Partition]:
+    """Return the partition that an Arrow stream is."""
+    reader = import_optional("pyarrow").RecordBatchReader.from_stream(data)
+    return [ArrowStreamPartition(reader, query)]
 
 
-def _unnamed_parts(kind: Callable[[Any], Part]) -> Callable[[Any, Query], list[Part]]:
-    """Return what makes the part that an array is, which has no names to filter by."""
+def _open_unnamed(kind: Callable[[Any], Partition]) -> Callable[[Any, Query], list[Partition]]:
+    """Return what makes the partition that an array is, which has no names to filter by."""
 
-    def parts(data: Any, query: Query) -> list[Part]:
-        part = kind(data)
-        if query.expression is not None or query.weight is not None:
-            raise SourceError(f"{part.name} has no named columns to filter or weigh rows by")
-        return [part]
+    def opened(data: Any, query: Query) -> list[Partition]:
+        partition = kind(data)
+        if not query.is_empty:
+            raise SourceError(f"{partition.name} has no named columns to filter or weigh rows by")
+        return [partition]
 
-    return parts
+    return opened
 
 
 # In the order in which they are asked.
-OPENERS = (
-    Opener(_is_path, _file_parts),
-    Opener(_is_list_of_paths, _file_parts),
-    Opener(_is_open_file, _open_file_refused),
-    Opener(_is_dataset, lambda data, query: dataset_parts(data, *query)),
-    Opener(_is_lazy, lambda data, query: _table_parts(data.collect(), query)),
-    Opener(_is_frame_in_memory, _table_parts, is_chunked=False),
-    Opener(_is_table, _table_parts),
-    Opener(is_frame, _stream_parts),
-    Opener(_is_stored_array, _unnamed_parts(OpenArrayPart)),
-    Opener(_is_list_of_streams, lambda data, query: [PiecesPart(data, *query)]),
-    Opener(_is_list_of_tables, lambda data, query: [ListPart(data, *query)]),
-    Opener(_is_array, _unnamed_parts(MemoryPart), is_chunked=False),
-    Opener(_is_iterable, lambda data, query: [PiecesPart(data, *query)]),
-)
+OPENERS = [
+    Opener(_is_path, _open_file),
+    Opener(_is_list_of_paths, _open_file),
+    Opener(_is_open_file, _refuse_open_file),
+    Opener(_is_dataset, dataset_partitions),
+    Opener(_is_lazy, lambda data, query: _open_table(data.collect(), query)),
+    Opener(_is_frame_in_memory, _open_table, is_chunked=False),
+    Opener(_is_table, _open_table),
+    Opener(is_frame, _open_stream),
+    Opener(_is_stored_array, _open_unnamed(OpenArrayPartition)),
+    Opener(_is_list_of_streams, lambda data, query: [PiecesPartition(data, query)]),
+    Opener(_is_list_of_tables, lambda data, query: [ListPartition(data, query)]),
+    Opener(_is_array, _open_unnamed(MemoryPartition), is_chunked=False),
+    Opener(_is_iterable, lambda data, query: [PiecesPartition(data, query)]),
+]
+
+
+def register_opener(opener: Opener) -> None:
+    """Have a kind of data opened this way; it is asked before those that are known.
+
+    Examples
+    --------
+    >>> from sketchlearn.sources import MemoryPartition, Opener, open_source, register_opener
+    >>> register_opener(Opener(
+    ...     lambda data: isinstance(data, slice),
+    ...     lambda data, query: [MemoryPartition([[float(data.start)], [float(data.stop)]])],
+    ... ))
+    >>> [chunk.rows.tolist() for chunk in open_source(slice(3, 5)).chunks()]
+    [[[3.0], [5.0]]]
+    """
+    OPENERS.insert(0, opener)
 
 
 def _expression(filter: Any) -> Any:  # noqa: A002
     """Return a pyarrow expression of a filter."""
     if filter is None:
         return None
-    arrow_package()
+    import_optional("pyarrow")
     from pyarrow.compute import Expression
     from pyarrow.parquet import filters_to_expression
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from sketchlearn.sources.arrow_values import arrow_package
+from sketchlearn.sources.optional import import_optional
 
 Key = int | float | str | None
 # How Hive writes that there is no value.
@@ -22,14 +22,14 @@ def partition_keys(path: str) -> dict[str, Key]:
 
 def keys_schema(keys: dict[str, Key]) -> Any:
     """Return the schema of such columns."""
-    pa = arrow_package()
+    pa = import_optional("pyarrow")
     kinds = {int: pa.int64(), float: pa.float64()}
     return pa.schema([(key, kinds.get(type(keys[key]), pa.string())) for key in keys])
 
 
 def with_keys(batch: Any, keys: dict[str, Key]) -> Any:
     """Append such columns to a record batch."""
-    pa = arrow_package()
+    pa = import_optional("pyarrow")
     schema = keys_schema(keys)
     columns = [pa.array([keys[field.name]] * len(batch), field.type) for field in schema]
     return pa.RecordBatch.from_arrays(

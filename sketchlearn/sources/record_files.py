@@ -20,15 +20,15 @@ from sketchlearn.sources.arrow_columns import (
     stored_columns,
     without_first,
 )
-from sketchlearn.sources.arrow_values import arrow_package
 from sketchlearn.sources.large_integers import (
     InDoubtError,
     numbers_of_texts,
     require_certain,
     require_exact_lines,
 )
+from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.partition_keys import Key, keys_schema, partition_keys, with_keys
-from sketchlearn.sources.source import Chunk, Layout, Part
+from sketchlearn.sources.source import Chunk, Layout, Partition, Query
 from sketchlearn.sources.stored_file import StoredFile
 
 # A block is parsed at once, and must hold a row; if one does not, it grows.
@@ -50,24 +50,22 @@ NO_INTEGER = re.compile(r"(conversion error|Failed to convert JSON) to u?int")
 QUOTED = re.compile(r"(: invalid value '|(?<=got )(\d+): |, couldn't parse:).*", re.DOTALL)
 
 
-class RecordFilePart(Part):
+class RecordFilePartition(Partition):
     """A file of records in order.
 
     Parameters
     ----------
     file : StoredFile
         The file.
-    weight : str, optional
-        The column of weights.
-    filter : pyarrow.compute.Expression, optional
-        Which rows to read.
+    query : Query
+        Side columns, and which rows to read.
     """
 
     is_named = True
 
-    def __init__(self, file: StoredFile, weight: str | None, filter: Any) -> None:  # noqa: A002
+    def __init__(self, file: StoredFile, query: Query) -> None:
         self.name, self._file = file.name, file
-        self._weight, self._filter = weight, filter
+        self._query = query
         self._keys = partition_keys(file.path)
 
     @abstractmethod
@@ -87,31 +85,32 @@ class RecordFilePart(Part):
         return self._file.identity()
 
     def version(self) -> str:
-        """See `Part.version`."""
+        """See `Partition.version`."""
         return self._file.version()
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
-        """See `Part.layout`; what only the path says is read where it is asked for."""
+        """See `Partition.layout`; what only the path says is read where it is asked for."""
 
         def width(column: str) -> int | None:
             return list_width(self._batches([column], None), column, self.name)
 
         schema, keys = self._schema()
-        return arrow_layout(schema, columns, self._weight, self.name, width, set(keys))
+        return arrow_layout(schema, columns, self._query.side.values(), self.name, width, set(keys))
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
-        """See `Part.read`."""
-        asked = layout.names or ()
-        asked = asked if self._weight is None else (*asked, self._weight)
+        """See `Partition.read`."""
+        asked = (*(layout.names or ()), *self._query.side.values())
         columns = stored_columns(self._schema()[0], asked)
-        batches = self._batches(columns, self._filter)
-        return arrow_chunks(batches, layout, self._weight, self.name, start)
+        batches = self._batches(columns, self._query.expression)
+        return arrow_chunks(batches, layout, self._query.side, self.name, start)
 
     def _schema(self) -> tuple[Any, dict[str, Key]]:
         """Schema with the columns that only the path says, and these."""
         schema = self.stored_schema()
         keys = {key: self._keys[key] for key in self._keys if key not in schema.names}
-        return arrow_package().schema([*schema, *keys_schema(keys)], schema.metadata), keys
+        return import_optional("pyarrow").schema(
+            [*schema, *keys_schema(keys)], schema.metadata
+        ), keys
 
     def _batches(self, columns: list[str], expression: Any) -> Iterator[Any]:
         """Read record batches that hold these columns; no other than those to filter by.
@@ -129,28 +128,28 @@ class RecordFilePart(Part):
             yield batch.select(columns)
 
 
-class ArrowStreamFilePart(RecordFilePart):
+class ArrowStreamFilePartition(RecordFilePartition):
     """A file in Arrow's stream format, which has no index of its batches."""
 
     def stored_schema(self) -> Any:
-        """See `RecordFilePart.stored_schema`."""
-        with self._file.open() as file, _ipc().open_stream(file) as reader:
+        """See `RecordFilePartition.stored_schema`."""
+        with self._file.open() as file, import_optional("pyarrow.ipc").open_stream(file) as reader:
             return reader.schema
 
     def records(self, columns: list[str]) -> Iterator[Any]:
-        """See `RecordFilePart.records`."""
-        with self._file.open() as file, _ipc().open_stream(file) as reader:
+        """See `RecordFilePartition.records`."""
+        with self._file.open() as file, import_optional("pyarrow.ipc").open_stream(file) as reader:
             yield from reader
 
 
-class TextPart(RecordFilePart):
+class TextPartition(RecordFilePartition):
     """A text file of records, whose types are those of its first block until others come.
 
     Blocks grow where a row does not fit in, and integers become float64 where fractions follow.
     """
 
-    def __init__(self, file: StoredFile, weight: str | None, filter: Any) -> None:  # noqa: A002
-        super().__init__(file, weight, filter)
+    def __init__(self, file: StoredFile, query: Query) -> None:
+        super().__init__(file, query)
         self.block_bytes, self._is_widened = BLOCK_BYTES, False
         self._schema_found: Any = None
         # Columns with large numbers, which are told from integers that float64 does not hold.
@@ -185,19 +184,19 @@ class TextPart(RecordFilePart):
         """
 
     def stored_schema(self) -> Any:
-        """See `RecordFilePart.stored_schema`."""
+        """See `RecordFilePartition.stored_schema`."""
         while self._schema_found is None:
             try:
                 with _text_stream(self._file) as text, self.reader(text, None, None) as reader:
                     self._schema_found = _valued(reader.schema)
                 least = BLOCK_BYTES_A_COLUMN * len(self._schema_found)
                 self.block_bytes = max(self.block_bytes, least)
-            except arrow_package().ArrowInvalid as error:
+            except import_optional("pyarrow").ArrowInvalid as error:
                 self._relax(error)
         return self._schema_found
 
     def records(self, columns: list[str]) -> Iterator[Any]:
-        """See `RecordFilePart.records`."""
+        """See `RecordFilePartition.records`."""
         n_read = 0
         while True:
             types = self.stored_schema()
@@ -213,7 +212,7 @@ class TextPart(RecordFilePart):
             except InDoubtError as doubt:
                 self.settle(doubt.columns)
                 self.settled.update(doubt.columns)
-            except arrow_package().ArrowInvalid as error:
+            except import_optional("pyarrow").ArrowInvalid as error:
                 self._relax(error)
 
     def _relax(self, error: Exception) -> None:
@@ -245,13 +244,13 @@ class TextPart(RecordFilePart):
         )
 
 
-class CsvPart(TextPart):
+class CsvPartition(TextPartition):
     """A CSV file, whose first line names the columns; its delimiter is found out."""
 
     _delimiter = ""
 
     def stored_schema(self) -> Any:
-        """See `RecordFilePart.stored_schema`."""
+        """See `RecordFilePartition.stored_schema`."""
         if not self._delimiter:
             # Before the file is opened to be read: some file systems have one position a file.
             with _text_stream(self._file) as stream:
@@ -261,15 +260,15 @@ class CsvPart(TextPart):
         return super().stored_schema()
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
-        """See `Part.layout`."""
+        """See `Partition.layout`."""
         _require_header(self.stored_schema(), self.name)
         return super().layout(columns)
 
     def settle(self, columns: list[str]) -> None:
-        """See `TextPart.settle`: they are read as text from here on."""
+        """See `TextPartition.settle`: they are read as text from here on."""
 
     def numbers(self, batch: Any, first_row: int) -> Any:
-        """See `TextPart.numbers`."""
+        """See `TextPartition.numbers`."""
         if self.settled.isdisjoint(batch.schema.names):
             return batch
         from pyarrow.csv import ConvertOptions
@@ -278,10 +277,10 @@ class CsvPart(TextPart):
         return numbers_of_texts(batch, self.settled, nulls, self.name, first_row)
 
     def reader(self, stream: Any, types: Any, columns: list[str] | None) -> Any:
-        """See `TextPart.reader`."""
+        """See `TextPartition.reader`."""
         from pyarrow import csv as arrow_csv
 
-        text = arrow_package().string()
+        text = import_optional("pyarrow").string()
         for name in self.settled if types is not None else ():
             types = types.set(types.get_field_index(name), types.field(name).with_type(text))
         return arrow_csv.open_csv(
@@ -294,20 +293,20 @@ class CsvPart(TextPart):
         )
 
 
-class JsonLinesPart(TextPart):
+class JsonLinesPartition(TextPartition):
     """A file with a JSON object a line."""
 
     def settle(self, columns: list[str]) -> None:
-        """See `TextPart.settle`: the whole file is looked through once."""
+        """See `TextPartition.settle`: the whole file is looked through once."""
         with _text_stream(self._file) as stream, io.BufferedReader(stream) as lines:
             require_exact_lines(lines, columns, self.name)
 
     def reader(self, stream: Any, types: Any, columns: list[str] | None) -> Any:
-        """See `TextPart.reader`."""
+        """See `TextPartition.reader`."""
         from pyarrow import json
 
         if types is not None and columns is not None:
-            types = arrow_package().schema([types.field(name) for name in columns])
+            types = import_optional("pyarrow").schema([types.field(name) for name in columns])
         behavior = "infer" if types is None else "ignore"
         read = json.ReadOptions(block_size=self.block_bytes)
         parse = json.ParseOptions(explicit_schema=types, unexpected_field_behavior=behavior)
@@ -342,17 +341,9 @@ def _text_stream(file: StoredFile) -> Any:
     return file.arrow_system().open_input_stream(file.path, compression=compression)
 
 
-def _ipc() -> Any:
-    """Import pyarrow.ipc."""
-    arrow_package()
-    from pyarrow import ipc
-
-    return ipc
-
-
 def _valued(schema: Any) -> Any:
     """Read columns without any value yet as numbers, in which nothing is an error of its own."""
-    pa = arrow_package()
+    pa = import_optional("pyarrow")
     for i, field in enumerate(schema):
         if pa.types.is_null(field.type):
             schema = schema.set(i, field.with_type(pa.float64()))
@@ -361,7 +352,7 @@ def _valued(schema: Any) -> Any:
 
 def _widened(schema: Any) -> Any:
     """Read integers as float64, in lists too."""
-    pa = arrow_package()
+    pa = import_optional("pyarrow")
 
     def wider(kind: Any) -> Any:
         if pa.types.is_list(kind):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import NamedTuple, final
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from sketchlearn._validation import divide_weights, missing_remedy, require_exact_integers
 from sketchlearn.exceptions import SourceError
+from sketchlearn.sources.faithful import advise_on_missing, require_exact_integers
+from sketchlearn.sources.weights import divide_weights
 
 # What one chunk may take: small beside the program itself, large beside the cost of a call.
 CHUNK_BYTES = 2**21
@@ -20,20 +21,70 @@ ROWS_QUANTUM = 512
 MOST_CHUNK_ROWS = 2**16
 # First rows that tell one stream or table from another.
 IDENTIFYING_ROWS = 1000
+# What the side column of weights is called.
+WEIGHTS = "weights"
 
 
-class Chunk(NamedTuple):
-    """Some rows (n, n_features), of any real type, and their weights (n,) if there are any."""
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some rows, and what lies beside them.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, n_features)
+        Of any real type.
+    columns : dict of str to ndarray of shape (n,)
+        Side columns, which are no features, by what they are for: ``"weights"``, float64, where
+        rows are weighted.
+    """
 
     rows: np.ndarray
-    weights: np.ndarray | None
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Weights (n,) of the rows, if there are any."""
+        return self.columns.get(WEIGHTS)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, which: Any) -> Chunk:
+        """Return some of the rows, by a slice, a mask or indices, with what lies beside them."""
+        return Chunk(self.rows[which], {name: self.columns[name][which] for name in self.columns})
+
+
+def name_weights(weights: Any) -> dict[str, Any]:
+    """Return weights, or the column that holds them, as side columns; none where there are none."""
+    return {} if weights is None else {WEIGHTS: weights}
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked of rows with named columns, besides features.
+
+    Parameters
+    ----------
+    side : dict of str to str
+        The columns that lie beside the rows of a chunk, by what they are for.
+    expression : pyarrow.compute.Expression, optional
+        Which rows to read; all by default.
+    """
+
+    side: Mapping[str, str] = field(default_factory=dict)
+    expression: Any = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is asked."""
+        return not self.side and self.expression is None
 
 
 class Sampled(NamedTuple):
     """Rows with keys, uniform on (0, 1), the smallest of which are to be drawn.
 
-    Where only some places of a part are read, the rows of a place are to be drawn `factor` times
-    more likely than those of another, so that all rows of the part are equally likely.
+    Where only some strata of a partition are read, the rows of a stratum are to be drawn `factor`
+    times more likely than those of another, so that all rows are equally likely.
     """
 
     chunk: Chunk
@@ -61,7 +112,7 @@ class Layout:
     n_features: int
 
 
-class Part(ABC):
+class Partition(ABC):
     """A file, or whatever else is read in order: rows with one set of columns.
 
     Attributes
@@ -114,8 +165,8 @@ class Part(ABC):
         """How many rows `read` yields, if that is known without reading."""
         return None
 
-    def n_places(self) -> int:
-        """How many reads `sample` needs to reach every row."""
+    def n_strata(self) -> int:
+        """Count the strata, each of one read, that `sample` needs to reach every row."""
         return 1
 
     def sample(
@@ -130,12 +181,12 @@ class Part(ABC):
         size : int
             How many rows of smallest key must be among those yielded, if there are as many.
         n_reads : int
-            How many places of the part may be read at most.
+            How many strata may be read at most.
         rng : numpy.random.Generator
             Where the keys come from.
         """
         for chunk in self.read(layout):
-            yield Sampled(chunk, rng.random(len(chunk.rows)))
+            yield Sampled(chunk, rng.random(len(chunk)))
 
 
 @final
@@ -146,7 +197,7 @@ class RowSource:
 
     Parameters
     ----------
-    parts : sequence of Part
+    parts : sequence of Partition
         What is read, one after the other.
     columns : sequence of str or int, optional
         Columns to read; by default all, which must then be the same in all parts.
@@ -155,9 +206,12 @@ class RowSource:
     """
 
     def __init__(
-        self, parts: Sequence[Part], columns: Sequence[str | int] | None = None, query: str = ""
+        self,
+        parts: Sequence[Partition],
+        columns: Sequence[str | int] | None = None,
+        query: str = "",
     ) -> None:
-        self.parts = tuple(parts)
+        self.partitions = tuple(parts)
         self.query = query
         self.asked = "all" if columns is None else ", ".join(map(str, columns))
         self.columns = None if columns is None else tuple(columns)
@@ -170,12 +224,12 @@ class RowSource:
     @property
     def can_be_read_again(self) -> bool:
         """Whether it can be read more than once."""
-        return all(part.can_be_read_again for part in self.parts)
+        return all(part.can_be_read_again for part in self.partitions)
 
     @property
     def layout(self) -> Layout:
         """Columns and features, as the first part has them."""
-        return self._first[1] if self._first else self.layout_of(self.parts[0])
+        return self._first[1] if self._first else self.layout_of(self.partitions[0])
 
     @property
     def settled_columns(self) -> tuple[str | int, ...] | None:
@@ -185,7 +239,7 @@ class RowSource:
     def n_rows(self) -> int | None:
         """How many rows there are, if that is known without reading them."""
         try:
-            counts = [part.n_rows() for part in self.parts]
+            counts = [part.n_rows() for part in self.partitions]
         except Exception:
             # Whatever is wrong with a part is said when it is read.
             return None
@@ -200,7 +254,7 @@ class RowSource:
         self._expected = n_features, None if names is None else tuple(names)
         self._first = self._names = None
 
-    def read(self, part: Part, start: int = 0) -> Iterator[Chunk]:
+    def read(self, part: Partition, start: int = 0) -> Iterator[Chunk]:
         """Yield a part's rows from the `start`-th on.
 
         Raises
@@ -214,7 +268,7 @@ class RowSource:
             at = start
             for chunk in part.read(self.layout_of(part), start):
                 require_exact_rows(chunk.rows, part.name, at)
-                at += len(chunk.rows)
+                at += len(chunk)
                 yield self._divided(chunk)
             if before is not None and part.version() != before:
                 raise SourceError(f"{part.name} has changed while it was read; read it again")
@@ -225,8 +279,7 @@ class RowSource:
         Yields
         ------
         Chunk
-            Finite rows (n, n_features), float32 where the source holds float32 and float64
-            otherwise, and their weights (n,), or None.
+            Finite rows, float32 where the source holds float32 and float64 otherwise.
 
         Raises
         ------
@@ -234,10 +287,10 @@ class RowSource:
             If a part cannot be read, holds other features, or an entry that is not finite; it
             names the part, the row and the column.
         """
-        for part in self.parts:
+        for part in self.partitions:
             row = 0
-            for rows, weights in self.read(part):
-                chunk = Chunk(_floats(rows), weights)
+            for chunk in self.read(part):
+                chunk = replace(chunk, rows=_floats(chunk.rows))
                 finite = np.isfinite(chunk.rows)
                 if not finite.all():
                     i, j = np.argwhere(~finite)[0]
@@ -246,13 +299,13 @@ class RowSource:
                         f"{part.name} contains {chunk.rows[i, j]} at row {row + i}, "
                         f"{not_finite(names, j)}"
                     )
-                row += len(rows)
+                row += len(chunk)
                 yield chunk
 
     def sample(
-        self, part: Part, size: int, n_reads: int, rng: np.random.Generator
+        self, part: Partition, size: int, n_reads: int, rng: np.random.Generator
     ) -> Iterator[Sampled]:
-        """Yield rows of a part, see `Part.sample`; errors as `read`."""
+        """Yield rows of a part, see `Partition.sample`; errors as `read`."""
         with _errors_named(part):
             for sampled in part.sample(self.layout_of(part), size, n_reads, rng):
                 require_exact_rows(sampled.chunk.rows, f"a sample of {part.name}", 0)
@@ -260,14 +313,14 @@ class RowSource:
 
     def _divided(self, chunk: Chunk) -> Chunk:
         """Divide a chunk's weights by two to the power `weight_exponent`."""
-        rows, weights = chunk
-        return Chunk(rows, divide_weights(weights, len(rows), self.weight_exponent))
+        weights = divide_weights(chunk.weights, len(chunk), self.weight_exponent)
+        return replace(chunk, columns={**chunk.columns, **name_weights(weights)})
 
     def resume(self, columns: Sequence[str | int] | None) -> None:
         """Read the columns that an earlier pass over this source has settled on."""
         self.columns = None if columns is None else tuple(columns)
 
-    def layout_of(self, part: Part) -> Layout:
+    def layout_of(self, part: Partition) -> Layout:
         """Look up a part's columns; they must make the same features in all parts.
 
         Columns with names are found by these, in any order and among others; columns without are
@@ -299,7 +352,7 @@ class RowSource:
         _, expected = self._expected or (0, None)
         return self._first[1].n_features, expected or self._names
 
-    def _named_layout(self, part: Part) -> Layout:
+    def _named_layout(self, part: Partition) -> Layout:
         """Look up the columns that were chosen, the wanted features among them by their names."""
         _, names = self._wanted() or (0, None)
         if names is not None and part.is_named and (self._first or self.columns is None):
@@ -318,12 +371,12 @@ class RowSource:
 def not_finite(names: Sequence[str] | None, column: int) -> str:
     """Name a column with an entry that is not finite, and say what to do about it."""
     if names is None:
-        return f"column {column}; {missing_remedy()}"
+        return f"column {column}; {advise_on_missing()}"
     if names[column].endswith("]"):
         # Entries of lists are not filtered by.
-        return f"column {names[column]!r}; {missing_remedy()}"
+        return f"column {names[column]!r}; {advise_on_missing()}"
     is_finite = f"pyarrow.compute.is_finite(pyarrow.compute.field({names[column]!r}))"
-    return f"column {names[column]!r}; {missing_remedy(is_finite)}"
+    return f"column {names[column]!r}; {advise_on_missing(is_finite)}"
 
 
 def require_exact_rows(rows: np.ndarray, name: str, first_row: int) -> None:
@@ -352,7 +405,7 @@ def chunk_rows(n_features: int) -> int:
 
 
 @contextmanager
-def _errors_named(part: Part) -> Iterator[None]:
+def _errors_named(part: Partition) -> Iterator[None]:
     """Name the file in whatever goes wrong with it."""
     try:
         yield

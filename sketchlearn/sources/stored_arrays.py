@@ -12,13 +12,14 @@ import numpy as np
 
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sources.array_files import only_rows
-from sketchlearn.sources.arrays import ArrayPart, require_rows, selected
-from sketchlearn.sources.sampling import spread_picks
+from sketchlearn.sources.arrays import ArrayPartition, require_rows, selected
+from sketchlearn.sources.optional import import_optional
+from sketchlearn.sources.sampling import sample_systematically
 from sketchlearn.sources.source import IDENTIFYING_ROWS, Chunk, Layout, Sampled, chunk_rows
 from sketchlearn.sources.stored_file import StoredFile
 
 
-class StoredPart(ArrayPart):
+class StoredPartition(ArrayPartition):
     """An array stored in chunks, which are read whole: they are compressed.
 
     Subclasses open it.
@@ -29,13 +30,13 @@ class StoredPart(ArrayPart):
         """Return a context manager of what has a shape, a dtype, chunks, and slices."""
 
     def shape(self) -> tuple[int, ...]:
-        """See `ArrayPart.shape`."""
+        """See `ArrayPartition.shape`."""
         with self._opened() as array:
             require_rows(array.shape, array.dtype, self.name)
             return tuple(array.shape)
 
     def slices(self, n_rows: int, start: int) -> Iterator[np.ndarray]:
-        """See `ArrayPart.slices`."""
+        """See `ArrayPartition.slices`."""
         with self._opened() as array:
             n, at, step = array.shape[0], start, _stored_rows(array, n_rows)
             while at < n:
@@ -44,7 +45,7 @@ class StoredPart(ArrayPart):
                 yield from (rows[i : i + n_rows] for i in range(0, len(rows), n_rows))
                 at = stop
 
-    def n_places(self) -> int:
+    def n_strata(self) -> int:
         """Stored chunks, or several of small ones."""
         with self._opened() as array:
             return -(-array.shape[0] // _stored_rows(array, chunk_rows(array.shape[1])))
@@ -56,13 +57,13 @@ class StoredPart(ArrayPart):
         with self._opened() as array:
             n, step = array.shape[0], _stored_rows(array, chunk_rows(array.shape[1]))
             sizes = [min(step, n - at) for at in range(0, n, step)]
-            for pick in spread_picks(sizes, n_reads, rng):
+            for pick in sample_systematically(sizes, n_reads, rng):
                 rows = np.asarray(array[pick.index * step : (pick.index + 1) * step])
-                chunk = Chunk(selected(rows, layout), None)
+                chunk = Chunk(selected(rows, layout))
                 yield Sampled(chunk, rng.random(len(rows)), pick.factor)
 
 
-class StoredFilePart(StoredPart):
+class StoredFilePartition(StoredPartition):
     """An array in a file of HDF5, or a folder of Zarr.
 
     Parameters
@@ -87,17 +88,17 @@ class StoredFilePart(StoredPart):
         return f"{self._file.identity()}, {self._member or 'its only array'}"
 
     def version(self) -> str:
-        """See `Part.version`."""
+        """See `Partition.version`."""
         return self._file.version()
 
 
-class Hdf5Part(StoredFilePart):
+class Hdf5Partition(StoredFilePartition):
     """A data set in an HDF5 file."""
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         """Open the file and find the data set."""
-        h5py = hdf5()
+        h5py = import_optional("h5py")
         with ExitStack() as stack:
             # By its path where there is one: the library then notices a file that is cut off.
             stored: Any = self._file.path
@@ -107,21 +108,21 @@ class Hdf5Part(StoredFilePart):
             yield _member_of(file, self._member, self._file.name)
 
 
-class ZarrPart(StoredFilePart):
+class ZarrPartition(StoredFilePartition):
     """A Zarr array, or one in a Zarr group."""
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         """Open the folder and find the array."""
         stored = self._file.path if self._file.system is None else self._file.name
-        opened = zarr_package().open(stored, mode="r")
+        opened = import_optional("zarr").open(stored, mode="r")
         if hasattr(opened, "shape") and self._member is None:
             yield opened
         else:
             yield _member_of(opened, self._member, self._file.name)
 
 
-class OpenArrayPart(StoredPart):
+class OpenArrayPartition(StoredPartition):
     """An array of h5py or zarr that the caller has opened.
 
     Parameters
@@ -151,36 +152,6 @@ class OpenArrayPart(StoredPart):
     def _opened(self) -> Iterator[Any]:
         """It is open."""
         yield self._array
-
-
-def hdf5() -> Any:
-    """Import h5py, or say how to get it.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed.
-    """
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError("h5py is needed for HDF5: install sketchlearn[hdf5]") from error
-    return h5py
-
-
-def zarr_package() -> Any:
-    """Import zarr, or say how to get it.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed.
-    """
-    try:
-        import zarr
-    except ImportError as error:
-        raise ImportError("zarr is needed for Zarr arrays: install sketchlearn[zarr]") from error
-    return zarr
 
 
 def _stored_rows(array: Any, n_rows: int) -> int:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
+from sketchlearn.sources.optional import import_optional
+
 # What remote file systems say of a file that tells it from a changed one.
 CHANGES = ("mtime", "LastModified", "last_modified", "Last-Modified", "ETag", "etag", "created")
 
@@ -67,8 +69,7 @@ class StoredFile:
 
     def arrow_system(self) -> Any:
         """The file system as pyarrow has it."""
-        from pyarrow import fs
-
+        fs = import_optional("pyarrow.fs")
         if self.system is None:
             return fs.LocalFileSystem()
         return fs.PyFileSystem(fs.FSSpecHandler(self.system))
@@ -110,10 +111,7 @@ def remote_system(url: str) -> tuple[Any, str]:
     ValueError, OSError
         If there is no such kind, or it cannot be reached.
     """
-    try:
-        import fsspec
-    except ImportError as error:
-        raise ImportError(f"fsspec is needed to read {url}: install sketchlearn[remote]") from error
+    fsspec = import_optional("fsspec")
     try:
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:

@@ -10,10 +10,10 @@ from typing import Any, final
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sources.source import Chunk, Layout, Part, Sampled
+from sketchlearn.sources.source import Chunk, Layout, Partition, Sampled
 
 
-class StreamPart(Part):
+class StreamPartition(Partition):
     """Pieces that come once; those that `sample` looked at are held back for `read`.
 
     Parameters
@@ -43,7 +43,7 @@ class StreamPart(Part):
 
     @final
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
-        """See `Part.read`; a second time is an error."""
+        """See `Partition.read`; a second time is an error."""
         self._require_unread()
         self._is_spent = True
         return self.chunks(self._all_pieces(), layout, start)

@@ -1,5 +1,7 @@
 """What every family of atoms promises, the library's and a user's own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted import central_differences, gaussian_clusters, largest_distance, operator_of
@@ -57,15 +59,11 @@ def test_a_sketch_is_a_wave_under_an_envelope(family):
     np.testing.assert_allclose(np.broadcast_to(one, (3, M))[2], np.log(envelope[0]), rtol=1e-5)
 
 
-def moved_inwards(operator, factor):
-    """The operator of frequencies that are so much shorter."""
-    components = operator.components()
-    return type(operator)(**(components | {"turns": factor * components["turns"]}))
-
-
 def test_covariances_are_the_envelopes_curvature_at_zero(family):
     """log E exp(i w x) = -w^T S w / 2 + O(w^4), of any distribution of covariance S."""
-    near = type(family)(moved_inwards(family.operator, 1e-3))
+    operator = family.operator
+    shorter = replace(operator, linear_map=operator.linear_map.stretched(1e-3))
+    near = type(family)(shorter)
     parameters = draw_parameters(near)
     matrices = near.covariance_matrices(parameters)
     omega = near.operator.frequencies

@@ -20,7 +20,6 @@ from sketchlearn.decoders import (
 from sketchlearn.decoders.principal import find_principal_part
 from sketchlearn.decoders.surrogates.matching import PointMatching
 from sketchlearn.decoders.surrogates.points import choose_bandwidth
-from sketchlearn.frequencies import DenseFrequencies
 from sketchlearn.points import find_clusters
 from sketchlearn.sketching import n_principal
 from sketchlearn.sketching.tuning import FARTHEST_APART
@@ -147,10 +146,7 @@ def test_a_smaller_scale_asks_for_more_axes(wide):
     operator = wide[3].operator
     numbers = []
     for share in (1.0, 0.6):
-        finer = DenseFrequencies(
-            operator.turns, operator.center, share * operator.scale, operator.lower, operator.upper,
-            operator.covariance,
-        )  # fmt: skip
+        finer = replace(operator, domain=replace(operator.domain, scale=share * operator.scale))
         part = find_principal_part(Sketcher.from_operator(finer).sketch(wide[1]), K)
         numbers.append(part.axes.shape[1])
         off = np.trace(finer.covariance) - np.trace(part.sketch.operator.covariance)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from planted import gaussian_clusters, operator_of
+from planted import dense_operator, gaussian_clusters, operator_of
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -20,7 +20,6 @@ from sketchlearn.decoders.surrogates.points import (
     draw_pilot_points,
     match_points,
 )
-from sketchlearn.frequencies import DenseFrequencies
 
 N_SEEDS = 3
 
@@ -133,7 +132,7 @@ def test_a_kernel_is_no_wider_than_the_data():
     turned, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))
     covariance = turned @ np.diag([1e-6, 4.0, 100.0]) @ turned.T
     square = operator_of(3, 20, scale=2.0).components()
-    bandwidth = choose_bandwidth(DenseFrequencies(**(square | {"covariance": covariance})))
+    bandwidth = choose_bandwidth(dense_operator(**(square | {"covariance": covariance})))
     expected = KERNEL_VARIANCE * turned @ np.diag([1e-6, 4.0, 4.0]) @ turned.T
     np.testing.assert_allclose(bandwidth, expected, atol=1e-9)
 

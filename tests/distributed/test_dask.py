@@ -12,7 +12,7 @@ from sketchlearn import Sketcher
 from sketchlearn.distributed import dask as sketched
 from sketchlearn.distributed.rows import Query, Rows
 from sketchlearn.distributed.sample import Sample, candidates
-from sketchlearn.distributed.sums import Sums
+from sketchlearn.distributed.sums import PartitionSums
 from sketchlearn.sources.source import Chunk
 
 dask = pytest.importorskip("dask")
@@ -235,13 +235,13 @@ def test_an_unfitted_sketcher_and_no_rows_are_refused(client):
 
 
 def test_only_the_sums_travel():
-    sums = Sums.of_rows(SKETCHER.operator_, Query().of_array(ROWS))
+    sums = PartitionSums.of_rows(SKETCHER.operator_, Query().of_array(ROWS))
     assert len(sums.to_bytes()) == 16 * 60 + 64
     assert type(sums).from_bytes(sums.to_bytes()).sketch(SKETCHER.operator_).to_bytes() == WHOLE
 
 
 def test_a_sample_keeps_the_smallest_keys_and_stays_bounded():
-    chunks = [Chunk(rows, None) for rows in np.arange(900_000.0).reshape(9, -1, 1)]
+    chunks = [Chunk(rows) for rows in np.arange(900_000.0).reshape(9, -1, 1)]
     drawn = Sample.of_rows(Rows(None, iter(chunks)), 2, np.random.default_rng(0))
     assert drawn.n_rows == 900_000
     assert len(drawn.rows) == candidates(2, 1) == 40

@@ -161,7 +161,7 @@ class TestWeights:
         )
         expected = Sketcher(30, random_state=0).fit(ROWS, sample_weight=WEIGHTS)
         assert got.operator_.fingerprint == expected.operator_.fingerprint
-        assert (got.pilot_chance_ == 1.0).all()
+        assert (got.pilot_inclusion_probability_ == 1.0).all()
 
     @pytest.mark.parametrize("factor", [1e-9, 2.0**30, 1e12])
     def test_a_common_factor_is_no_matter_to_fit(self, factor):
@@ -529,13 +529,13 @@ class TestPilot:
         rows = da.random.default_rng(0).normal(size=(400_000, 2), chunks=(2_000, 2))
         fitted = sketched.fit(Sketcher(10, random_state=0), rows)
         # 5,000 draws with chances that differ by a factor of ten or so.
-        assert (1 / fitted.pilot_chance_).sum() == pytest.approx(400_000, rel=0.1)
+        assert (1 / fitted.pilot_inclusion_probability_).sum() == pytest.approx(400_000, rel=0.1)
         half = rows[rows[:, 0] > 0]
         fitted = sketched.fit(Sketcher(10, random_state=0), half)
-        assert (1 / fitted.pilot_chance_).sum() == pytest.approx(200_000, rel=0.1)
+        assert (1 / fitted.pilot_inclusion_probability_).sum() == pytest.approx(200_000, rel=0.1)
 
     def test_rows_of_weight_zero_do_not_count(self):
         rows = da.random.default_rng(0).normal(size=(300_000, 1), chunks=(30_000, 1))
         weights = (da.arange(300_000, chunks=30_000) % 3 == 0) * 1.0
         fitted = sketched.fit(Sketcher(10, random_state=0), rows, sample_weight=weights)
-        assert (1 / fitted.pilot_chance_).sum() == pytest.approx(100_000, rel=0.1)
+        assert (1 / fitted.pilot_inclusion_probability_).sum() == pytest.approx(100_000, rel=0.1)

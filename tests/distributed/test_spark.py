@@ -180,7 +180,7 @@ def test_fit_with_weights_and_a_filter(weighed):
     )
     expected = Sketcher(60, random_state=0).fit(ROWS[POSITIVE], sample_weight=WEIGHTS[POSITIVE])
     assert fitted.operator_.fingerprint == expected.operator_.fingerprint
-    assert (fitted.pilot_chance_ == 1.0).all()
+    assert (fitted.pilot_inclusion_probability_ == 1.0).all()
 
 
 def test_the_names_of_a_sketcher_are_found_in_any_order(weighed):
@@ -222,7 +222,7 @@ def test_a_chance_counts_all_rows(spark):
     frame = spark.range(0, 300_000, 1, 4).selectExpr("id / 300000 as x", "id % 2 as w")
     fitted = sketched.fit(Sketcher(10, random_state=0), frame, sample_weight="w")
     assert list(fitted.feature_names_in_) == ["x"]
-    assert (1 / fitted.pilot_chance_).sum() == pytest.approx(150_000, rel=0.1)
+    assert (1 / fitted.pilot_inclusion_probability_).sum() == pytest.approx(150_000, rel=0.1)
 
 
 @pytest.mark.parametrize(

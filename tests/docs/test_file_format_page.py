@@ -22,7 +22,7 @@ def test_the_fingerprint_is_as_the_page_says():
         omega = small_operator(2, 3, double_phases=double_phases)
         digest = hashlib.blake2b(b"dense frequencies 1", digest_size=16)
         for name, kind, value in [
-            ("turns", "<f4 (2, 3)", omega.turns),
+            ("turns", "<f4 (2, 3)", omega.linear_map.turns),
             ("center", "<f8 (2,)", omega.center),
             ("scale", "<f8 (1,)", np.float64(omega.scale)),
             ("lower", "<f8 (2,)", omega.lower),

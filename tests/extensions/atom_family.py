@@ -14,7 +14,7 @@ class SphericalLaplace(AtomFamily):
 
     def __init__(self, operator):
         super().__init__(operator)
-        self.half_squares = 0.5 * operator.scale**2 * np.sum(operator.frequencies**2, axis=0)
+        self.half_squares = 0.5 * operator.scale**2 * operator.linear_map.squared_norms
 
     @property
     def n_shape(self):

@@ -10,13 +10,14 @@ import pytest
 from altered import altered, taken_apart
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import small_operator
+from planted import dense_operator, small_operator
 
 from sketchlearn import Checkpoint, Sketch, Sketcher, SketchFormatError
 from sketchlearn.files import container
-from sketchlearn.files.strict_json import parsed_json, shallow_json
-from sketchlearn.frequencies import DenseFrequencies
+from sketchlearn.files.strict_json import parse_strictly
+from sketchlearn.sketches import Sums
 from sketchlearn.sketches import format as serialization
+from sketchlearn.sources.shallow_json import parse_shallow
 
 ROWS = np.random.default_rng(0).normal(size=(9, 2))
 SKETCH = Sketcher.from_operator(small_operator(2, 3)).sketch(ROWS, np.arange(9.0))
@@ -93,7 +94,7 @@ def test_what_is_no_covariance(covariance):
     # Nobody can make one either, so that whatever is saved can be loaded.
     omega = small_operator(2, 3)
     with pytest.raises(ValueError, match="covariance must"):
-        DenseFrequencies(
+        dense_operator(
             **{**omega.components(), "covariance": np.array(covariance)},
         )
 
@@ -107,7 +108,7 @@ def test_sums_of_squares_that_no_weights_have():
 def test_a_weight_beyond_floats_is_said_in_words():
     for count in (2**60, 10**400):
         with pytest.raises(ValueError, match=r"total weight must stay below 2\*\*40"):
-            Sketch(SKETCH.operator, SKETCH.feature_sum, 9, count, count)
+            Sketch(SKETCH.operator, Sums(SKETCH.feature_sum, 9, count, count))
 
 
 @pytest.mark.parametrize(
@@ -248,7 +249,7 @@ def test_brackets_within_brackets_are_refused_whatever_the_limit_of_recursion(op
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(1_000_000)
     try:
-        for parse in (parsed_json, shallow_json):
+        for parse in (parse_strictly, parse_shallow):
             with pytest.raises(ValueError, match="more than 32 deep"):
                 parse(100_000 * opening)
     finally:
@@ -257,7 +258,7 @@ def test_brackets_within_brackets_are_refused_whatever_the_limit_of_recursion(op
 
 def test_brackets_in_strings_are_no_brackets():
     text = json.dumps({"a": ["[" * 100, '\\"{' * 100], "b": [[1], {"c": "]"}]})
-    assert parsed_json(text) == shallow_json(text) == json.loads(text)
+    assert parse_strictly(text) == parse_shallow(text) == json.loads(text)
 
 
 # Loads a file where no more memory can be had than a small one takes.

@@ -7,12 +7,15 @@ from scipy.stats import chi, kstest
 
 from sketchlearn.frequencies import (
     AdaptedRadius,
-    DenseFrequencies,
+    Domain,
     FoldedGaussianRadius,
+    FrequencyOperator,
     GaussianRadius,
+    resolve_radius_law,
 )
-from sketchlearn.frequencies.dense import largest_phase, orthogonal_directions
-from sketchlearn.frequencies.radius import radius_law_named
+from sketchlearn.frequencies.operator import largest_phase
+from sketchlearn.linear_maps import DenseMap
+from sketchlearn.linear_maps.directions import orthogonal_directions
 
 
 @pytest.fixture
@@ -22,15 +25,11 @@ def rng():
 
 def drawn(d=10, m=95, scale=2.0, seed=0, spread=1.0):
     pilot = np.random.default_rng(1).normal(size=(50, d)) * spread
-    return DenseFrequencies.draw(
+    return FrequencyOperator.draw(
         m,
-        scale=scale,
+        Domain(np.zeros(d), scale, -np.ones(d), np.ones(d), np.eye(d)),
         bandwidth=1.25 * scale,
         radius_law=AdaptedRadius(),
-        center=np.zeros(d),
-        lower=-np.ones(d),
-        upper=np.ones(d),
-        covariance=np.eye(d),
         pilot=pilot,
         seed=seed,
     )
@@ -38,8 +37,8 @@ def drawn(d=10, m=95, scale=2.0, seed=0, spread=1.0):
 
 def test_frequencies_are_exactly_the_stored_turns():
     op = small_operator()
-    assert op.turns.dtype == np.float32
-    np.testing.assert_array_equal(op.frequencies, op.turns.astype(float) * 2 * np.pi)
+    assert op.linear_map.turns.dtype == np.float32
+    np.testing.assert_array_equal(op.frequencies, op.linear_map.turns.astype(float) * 2 * np.pi)
     X = np.random.default_rng(1).normal(size=(5, 3))
     np.testing.assert_allclose(op.project(X), X @ op.frequencies)
 
@@ -49,14 +48,16 @@ def test_arrays_are_read_only_copies():
     op = small_operator(center=center)
     center[0] = 99.0
     assert op.center[0] == 0.0
-    for name in ("turns", "frequencies", "center", "lower", "upper", "covariance"):
-        with pytest.raises(ValueError, match="read-only"):
-            getattr(op, name)[0] = 1.0
+    for one in (op, pickle.loads(pickle.dumps(op))):
+        arrays = [one.frequencies, one.linear_map.turns, one.center, one.lower, one.covariance]
+        for array in [*arrays, one.upper, one.units]:
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 1.0
 
 
 @pytest.mark.parametrize("name", ["turns", "center", "lower", "upper", "covariance"])
 def test_the_fingerprint_depends_on_every_array(name):
-    changed = np.array(getattr(small_operator(), name))
+    changed = np.array(small_operator().components()[name])
     changed.flat[0] = np.nextafter(changed.flat[0], changed.dtype.type(-9))
     assert small_operator(**{name: changed}).fingerprint != small_operator().fingerprint
 
@@ -64,7 +65,7 @@ def test_the_fingerprint_depends_on_every_array(name):
 def test_the_fingerprint_depends_on_every_number_and_nothing_else():
     assert small_operator(scale=2.5).fingerprint != small_operator().fingerprint
     assert small_operator(double_phases=True).fingerprint != small_operator().fingerprint
-    twin = small_operator(turns=np.asfortranarray(small_operator().turns))
+    twin = small_operator(turns=np.asfortranarray(small_operator().linear_map.turns))
     assert twin.fingerprint == small_operator().fingerprint
     assert pickle.loads(pickle.dumps(small_operator())).fingerprint == small_operator().fingerprint
 
@@ -131,17 +132,17 @@ def test_radii_follow_their_laws(rng):
 
 
 def test_laws_have_names():
-    assert radius_law_named("gaussian", 3) == GaussianRadius(3)
-    assert radius_law_named("folded-gaussian", 3) == FoldedGaussianRadius()
-    assert radius_law_named("adapted-radius", 3) == AdaptedRadius()
+    assert resolve_radius_law("gaussian", 3) == GaussianRadius(3)
+    assert resolve_radius_law("folded-gaussian", 3) == FoldedGaussianRadius()
+    assert resolve_radius_law("adapted-radius", 3) == AdaptedRadius()
     with pytest.raises(ValueError, match="radius_law must be a RadiusLaw or one of"):
-        radius_law_named("cauchy", 3)
+        resolve_radius_law("cauchy", 3)
 
 
 def test_a_draw_is_its_seeds_and_scales_inversely_with_the_scale():
     assert drawn(seed=3).fingerprint == drawn(seed=3).fingerprint
     assert drawn(seed=3).fingerprint != drawn(seed=4).fingerprint
-    np.testing.assert_array_equal(drawn(scale=4.0).turns, drawn(scale=2.0).turns / 2)
+    np.testing.assert_array_equal(drawn(scale=4.0).frequencies, drawn(scale=2.0).frequencies / 2)
 
 
 def test_phases_beyond_float32_are_computed_in_float64():
@@ -154,4 +155,4 @@ def test_the_largest_phase_is_found_among_many_rows(rng):
     rows = rng.normal(size=(2000, 2))
     rows[1234] *= 50
     expected = 2 * np.pi * np.abs(rows @ turns.astype(float)).max()
-    assert largest_phase(turns, rows) == pytest.approx(expected)
+    assert largest_phase(DenseMap(turns), rows) == pytest.approx(expected)

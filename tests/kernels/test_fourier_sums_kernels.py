@@ -7,13 +7,14 @@ from pathlib import Path
 import naive
 import numpy as np
 import pytest
+from planted import operator_of
 
 from sketchlearn._kernels import _policy
 from sketchlearn._kernels.fourier_sums import add_tiles, add_weighted_tiles, pack_tiles
-from sketchlearn.features import self_test
-from sketchlearn.features.accumulator import DenseAccumulator, root_mean_squares
+from sketchlearn.features import fourier
+from sketchlearn.features.backends import DenseAccumulator
 from sketchlearn.features.self_test import require_right_sums
-from sketchlearn.frequencies import AdaptedRadius, DenseFrequencies
+from sketchlearn.linear_maps.linear_map import root_mean_squares
 
 ROOT = Path(_policy.__file__).parents[2]
 SHAPES = [(1, 1), (1, 7), (2, 50), (3, 192), (10, 193), (17, 400), (130, 60), (300, 13)]
@@ -131,19 +132,8 @@ def test_tiles_are_added_as_the_naive_twins_add_them(dtype, rng):
 
 
 def single_operator(d, m, rng):
-    turns = DenseFrequencies.draw(
-        m,
-        scale=1.0,
-        bandwidth=1.25,
-        radius_law=AdaptedRadius(),
-        center=rng.normal(size=d),
-        lower=-np.ones(d),
-        upper=np.ones(d),
-        covariance=np.eye(d),
-        pilot=np.zeros((1, d)),
-        seed=1,
-    )
-    return turns.turns, turns.center
+    operator = operator_of(d, m, seed=1)
+    return operator.linear_map.turns, rng.normal(size=d)
 
 
 @pytest.mark.parametrize(("d", "m"), [(1, 60), (2, 60), (16, 40), (17, 40), (150, 10)])
@@ -198,7 +188,7 @@ def test_code_that_adds_up_wrongly_is_refused(monkeypatch, is_weighted):
     require_right_sums(np.float32, is_weighted)
     require_right_sums.cache_clear()
     # The twin's constant, in place of the compiled code's.
-    monkeypatch.setattr(self_test, "SINE", (*_policy.SINE[:-1], 0.0773))
+    monkeypatch.setattr(fourier, "SINE", (*_policy.SINE[:-1], 0.0773))
     with pytest.raises(RuntimeError, match=r"compiled kernels add up wrongly.*NUMBA_CACHE_DIR"):
         require_right_sums(np.float32, is_weighted)
 
@@ -213,7 +203,7 @@ def test_block_sizes_fit_together():
 ADD_ROWS = """
 import numpy as np
 from sketchlearn._kernels.fourier_sums import add_tiles
-from sketchlearn.features.accumulator import DenseAccumulator
+from sketchlearn.features.backends import DenseAccumulator
 rng = np.random.default_rng(0)
 turns = 0.1 * rng.normal(size=(20, 30)).astype(np.float32)
 accumulator = DenseAccumulator(turns, np.zeros(20))
@@ -277,7 +267,7 @@ def test_kernels_are_compiled_where_no_cache_can_be_written(tmp_path):
     root, nowhere = copied_package(tmp_path), os.devnull
     (root / "sketchlearn" / "_kernels" / "__pycache__").touch()  # A file, so no folder.
     places = {"HOME": nowhere, "XDG_CACHE_HOME": nowhere, "NUMBA_CACHE_DIR": nowhere}
-    program = ADD_ROWS + "print(add_tiles.stats.cache_path)"
+    program = ADD_ROWS + "print(add_tiles.taken.stats.cache_path)"
     assert printed_by(program, root=root, **places).splitlines()[1] == "None"
 
 

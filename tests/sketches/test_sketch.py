@@ -9,7 +9,7 @@ from planted import small_operator
 
 from sketchlearn.exceptions import EmptySketchError, SketchMismatchError
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches import Sketch, Sums
 from sketchlearn.sketching import Sketcher
 
 OPERATOR = small_operator(2, 5)
@@ -158,8 +158,8 @@ class TestValue:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ((np.zeros((2, 4), dtype=np.int64), 0, 0, 0), r"int64 of shape \(2, 5\)"),
-            ((np.zeros((2, 5)), 0, 0, 0), r"int64 of shape \(2, 5\)"),
+            ((np.zeros((2, 4), dtype=np.int64), 0, 0, 0), r"of shape \(2, 5\)"),
+            ((np.zeros((2, 5)), 0, 0, 0), "must be int64"),
             ((np.ones((2, 5), dtype=np.int64), 0, 0, 0), "no rows have these sums"),
             ((np.zeros((2, 5), dtype=np.int64), -1, 0, 0), "no rows have these sums"),
             ((np.zeros((2, 5), dtype=np.int64), 2, 10, 3), "no rows have these sums"),
@@ -169,7 +169,7 @@ class TestValue:
     )
     def test_impossible_contents_are_refused(self, arguments, message):
         with pytest.raises(ValueError, match=message):
-            Sketch(OPERATOR, *arguments)
+            Sketch(OPERATOR, Sums(*arguments))
 
 
 def test_it_says_its_sizes():

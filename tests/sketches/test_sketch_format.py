@@ -13,6 +13,7 @@ from sketchlearn.files import atomic as _atomic
 from sketchlearn.files import container
 from sketchlearn.sketches import format as serialization
 from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sums import Sums
 from sketchlearn.sketching import Sketcher
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "sketch_v1.safetensors"
@@ -46,7 +47,7 @@ def test_bytes_are_a_round_trip():
 
 def test_counts_beyond_64_bits_survive():
     units = 2**59
-    a = Sketch(small_operator(2, 3), np.zeros((2, 3), dtype=np.int64), 2**20, units, units**2)
+    a = Sketch(small_operator(2, 3), Sums(np.zeros((2, 3), dtype=np.int64), 2**20, units, units**2))
     assert Sketch.from_bytes(a.to_bytes()).squared_weight_units == units**2
 
 

@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher
-from sketchlearn.sketches.fixed_point import weight_exponent
-from sketchlearn.sketches.sketch import Sketch
-from sketchlearn.sketching.passes import sketch_of
+from sketchlearn.sketches.fixed_point import choose_exponent
 
 N = 900
 RNG = np.random.default_rng(0)
@@ -93,7 +91,7 @@ def test_rows_that_partial_fit_adds_to_a_fit_count_in_its_units(tmp_path):
         before = again.sketch_
         again.partial_fit(X, sample_weight=weights)
         assert again.sketch_.weight_units == 2 * before.weight_units
-        exponent = weight_exponent(weights)
+        exponent = choose_exponent(weights)
         again.partial_fit(X[:1], sample_weight=[2.0**exponent])
         assert again.sketch_.weight_units == 2 * before.weight_units + 2**20
         sketch = again.sketch_
@@ -129,11 +127,12 @@ def test_where_units_must_stay_an_error_says_what_helps(name, message):
 
 def test_a_total_of_2_to_the_40_is_refused_before_anything_is_summed():
     operator = Sketcher(5, random_state=0).fit(X).operator_
-    units = np.full(2**20, 2**40)
+    weights = np.full(2**20, 2.0**20)
     rows = np.broadcast_to(X[:1], (2**20, 3))
     with pytest.raises(ValueError, match=r"total weight must stay below 2\*\*40, got 1.09951e\+12"):
-        sketch_of(operator, rows, units, 1)
-    assert isinstance(sketch_of(operator, rows[:99], units[:99], 1), Sketch)
+        Sketcher.from_operator(operator).sketch(rows, weights)
+    few = Sketcher.from_operator(operator).sketch(rows[:99], weights[:99])
+    assert few.weight_sum == 99 * 2.0**20
 
 
 finite = st.floats(2.0**-200, 2.0**200)
@@ -142,8 +141,8 @@ finite = st.floats(2.0**-200, 2.0**200)
 @given(st.lists(finite, min_size=1, max_size=9), st.integers(-300, 300))
 def test_the_exponent_goes_with_the_factor(weights, power):
     weights = np.array(weights)
-    exponent = weight_exponent(weights)
-    assert weight_exponent(np.ldexp(weights, power)) == exponent + power
+    exponent = choose_exponent(weights)
+    assert choose_exponent(np.ldexp(weights, power)) == exponent + power
     divided = np.ldexp(weights, -exponent)
     assert divided.max() <= 2.0**20
     assert divided.mean() >= 1.0
@@ -152,11 +151,11 @@ def test_the_exponent_goes_with_the_factor(weights, power):
 @given(st.lists(st.integers(0, 2**20 - 1), min_size=1, max_size=9).filter(any))
 def test_integers_of_which_one_is_odd_stay(counts):
     weights = np.array([*counts, 1], dtype=float)
-    assert weight_exponent(weights) == 0
+    assert choose_exponent(weights) == 0
 
 
 def test_weights_of_zero_have_no_exponent():
-    assert weight_exponent(np.zeros(3)) == 0
+    assert choose_exponent(np.zeros(3)) == 0
 
 
 @each_model

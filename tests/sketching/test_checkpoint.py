@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
 
-from sketchlearn import Checkpoint, Sketcher, SourceError
+from sketchlearn import Checkpoint, Sketch, Sketcher, SourceError
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE, CheckpointWriter
 from sketchlearn.sources import source
-from sketchlearn.sources.arrow import TablePart
+from sketchlearn.sources.arrow import TablePartition
 from sketchlearn.sources.opening import open_source
-from sketchlearn.sources.source import RowSource
+from sketchlearn.sources.source import Query, RowSource
 
 N = 6000
 X = np.random.default_rng(0).normal(size=(N, 2))
@@ -147,7 +147,7 @@ sketcher.sketch({str(folder)!r}, checkpoint=checkpoint, progress=progress)
         sketcher = Sketcher.from_operator(SKETCHER.operator_)
         with pytest.raises(KeyboardInterrupt):
             sketcher.sketch(folder, checkpoint=checkpoint, progress=interrupt_after(5))
-        assert checkpoint.load().part > 0
+        assert checkpoint.load().partition > 0
         assert sketcher.sketch(folder, checkpoint=checkpoint) == WHOLE
 
 
@@ -171,10 +171,10 @@ class TestBadFiles:
     @pytest.mark.parametrize("keep_reasons", [False, True])
     def test_no_cell_path_or_constant_is_kept_unless_asked(self, keep_reasons, files, tmp_path):
         checkpoint = Checkpoint(files[1].path, seconds=ALWAYS, keep_reasons=keep_reasons)
-        filter_ = pa.compute.field("a") < 4711
+        query = Query(expression=pa.compute.field("a") < 4711)
         for _ in range(2):
             # The second time the file says what was left out, and the source what it is called.
-            parts = [BadPart(TABLE, None, filter_), TablePart(TABLE, None, filter_)]
+            parts = [BadPartition(TABLE, query), TablePartition(TABLE, query)]
             source_ = RowSource(parts, query="rows where (a < 4711), weighted by salary")
             with pytest.warns(UserWarning, match=r"left out: .*private/a\.csv"):
                 assert SKETCHER.sketch(source_, checkpoint=checkpoint, on_error="skip") == WHOLE
@@ -188,18 +188,20 @@ class TestBadFiles:
         with pytest.raises(KeyboardInterrupt):
             SKETCHER.sketch(folder, checkpoint=checkpoint, progress=interrupt_after(5))
         progress = checkpoint.load()
-        parts = open_source(folder).parts
+        parts = open_source(folder).partitions
         state = {
             "current": [progress.current.n_samples << shift for shift in (0, 20, 40)],
-            "part": progress.part,
+            "part": progress.partition,
             "row": progress.row,
             "n_rows": progress.n_rows,
             "skipped": [],
-            "identities": [part.identity() for part in parts[: progress.part + 1]],
+            "identities": [part.identity() for part in parts[: progress.partition + 1]],
             "query": {"asked": "columns all, all rows, unweighted", "columns": ["a", "b"]},
         }
         arrays = {
-            "finished": np.frombuffer(progress.finished.to_bytes(), dtype=np.uint8),
+            "finished": np.frombuffer(
+                Sketch(progress.operator, progress.finished).to_bytes(), dtype=np.uint8
+            ),
             "current": progress.current.feature_sum,
         }
         old = CHECKPOINT_FILE.laid_out(arrays, {"state": json.dumps(state)}, version=1)
@@ -229,7 +231,7 @@ class TestBadFiles:
         assert sketch == SKETCHER.sketch(X_named(np.concatenate([X[:1500], X[3000:]])))
 
 
-class BadPart(TablePart):
+class BadPartition(TablePartition):
     """A part that tells what a cell holds when it cannot be read."""
 
     def __init__(self, *arguments):

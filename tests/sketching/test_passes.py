@@ -11,7 +11,6 @@ import pytest
 
 from sketchlearn import CompressiveKMeans, Sketcher, open_source
 from sketchlearn._progress import ProgressLine
-from sketchlearn.sketching import passes
 from sketchlearn.sources import source
 
 X = np.random.default_rng(0).normal(size=(6000, 2))
@@ -21,6 +20,20 @@ SKETCHER = Sketcher(20, random_state=0).fit(X)
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch):
     monkeypatch.setattr(source, "MOST_CHUNK_ROWS", 512)
+
+
+class SlowOperator:
+    """An operator whose accumulators wait until they are told to go on."""
+
+    def __init__(self, operator, go_on):
+        self._operator, self._go_on = operator, go_on
+
+    def __getattr__(self, name):
+        return getattr(self._operator, name)
+
+    def accumulator(self):
+        self._go_on.wait(30)
+        return self._operator.accumulator()
 
 
 class TestInterrupt:
@@ -43,15 +56,9 @@ class TestInterrupt:
         assert set(threading.enumerate()) == threads
         assert sketcher.sketch(iter([X])) == SKETCHER.sketch(X)
 
-    def test_while_the_sums_are_behind(self, monkeypatch):
+    def test_while_the_sums_are_behind(self):
         go_on = threading.Event()
-
-        def slow(*arguments):
-            go_on.wait(30)
-            return sketch_of(*arguments)
-
-        sketch_of = passes.sketch_of
-        monkeypatch.setattr(passes, "sketch_of", slow)
+        sketcher = Sketcher.from_operator(SlowOperator(SKETCHER.operator_, go_on))
         timers = [
             threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)),
             threading.Timer(0.4, go_on.set),
@@ -59,7 +66,7 @@ class TestInterrupt:
         for timer in timers:
             timer.start()
         with pytest.raises(KeyboardInterrupt):
-            SKETCHER.sketch(X[:512] for _ in range(1000))
+            sketcher.sketch(X[:512] for _ in range(1000))
         for timer in timers:
             timer.join()
 

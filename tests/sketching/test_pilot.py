@@ -101,9 +101,13 @@ def test_what_must_not_travel_stays():
     import pickle
 
     sketcher = Sketcher(30, random_state=0).fit(with_outliers(6000))
-    assert len(sketcher.pilot_) == len(sketcher.pilot_weight_) == len(sketcher.pilot_chance_)
+    assert (
+        len(sketcher.pilot_)
+        == len(sketcher.pilot_weight_)
+        == len(sketcher.pilot_inclusion_probability_)
+    )
     there = pickle.loads(pickle.dumps(sketcher))
-    assert there.pilot_ is there.pilot_weight_ is there.pilot_chance_ is None
+    assert there.pilot_ is there.pilot_weight_ is there.pilot_inclusion_probability_ is None
 
 
 @pytest.mark.parametrize("seed", range(3))

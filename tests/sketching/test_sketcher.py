@@ -10,14 +10,16 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted import dense_operator
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sketchlearn.features.accumulator import DenseAccumulator
-from sketchlearn.frequencies import DenseFrequencies, FoldedGaussianRadius
+from sketchlearn.features.backends import DenseAccumulator
+from sketchlearn.frequencies import FoldedGaussianRadius
+from sketchlearn.sketches.fixed_point import sum_with_squares
 from sketchlearn.sketches.sketch import Sketch
-from sketchlearn.sketching import Sketcher, accumulation, n_principal, pilot_size
+from sketchlearn.sketching import Sketcher, n_principal, pilot_size
 from sketchlearn.sketching.tuning import frequency_count
 
 N = 700
@@ -30,7 +32,7 @@ def operator(d, m, largest_phase=10.0, double_phases=False, center=None):
     turns *= largest_phase / (2 * np.pi) / np.abs(rows_for(d) @ turns).max(axis=0)
     center = np.zeros(d) if center is None else center
     box = np.ones(d)
-    return DenseFrequencies(
+    return dense_operator(
         turns, center, 1.0, center - box, center + box, np.eye(d), double_phases=double_phases
     )
 
@@ -214,7 +216,7 @@ class TestAccuracy:
         sketcher = Sketcher.from_operator(op)
         # Sixteenths, which are exact at any of these places.
         X = np.rint(16.0 * rows_for(3, 300)) / 16.0 + origin + offset
-        turns = (X - origin).astype(np.longdouble) @ op.turns.astype(np.longdouble)
+        turns = (X - origin).astype(np.longdouble) @ op.linear_map.turns.astype(np.longdouble)
         parts = (turns - np.rint(turns)).astype(np.float64)
         waves = sketcher.transform(X)
         shift = np.exp(1j * op.project(op.center[None]))
@@ -515,7 +517,7 @@ def test_an_interrupt_stops_soon_and_leaves_the_sketcher_usable(n_jobs, monkeypa
 
 def test_total_and_square_of_weights_are_exact():
     units = np.random.default_rng(0).integers(0, 2**40, size=5000, endpoint=True)
-    total, square = accumulation.total_and_square(units)
+    total, square = sum_with_squares(units)
     assert total == sum(int(u) for u in units)
     assert square == sum(int(u) ** 2 for u in units)
 

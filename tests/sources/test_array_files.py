@@ -106,7 +106,7 @@ def test_reading_on_in_the_middle(kind, tmp_path):
     else:
         (np.save if kind == "npy" else np.savez_compressed)(path, X)
     opened = open_source(path)
-    rest = [chunk.rows for chunk in opened.read(opened.parts[0], 777)]
+    rest = [chunk.rows for chunk in opened.read(opened.partitions[0], 777)]
     np.testing.assert_array_equal(np.concatenate(rest), X[777:])
 
 

@@ -25,9 +25,9 @@ from fsspec.implementations.arrow import ArrowFSWrapper
 
 from sketchlearn import Sketcher, SourceError, open_source
 from sketchlearn.sources import source
-from sketchlearn.sources.formats import file_part
+from sketchlearn.sources.formats import open_file
 from sketchlearn.sources.paths import Entry
-from sketchlearn.sources.source import RowSource
+from sketchlearn.sources.source import Query, RowSource
 from sketchlearn.sources.stored_file import StoredFile
 
 N = 3000
@@ -100,7 +100,7 @@ class TestLocal:
         assert SKETCHER.sketch(f"{tmp_path}/{folder}/*") == WHOLE
         assert SKETCHER.sketch(f"{tmp_path}/{folder}/**/*.parquet") == WHOLE
         assert SKETCHER.sketch(tmp_path / folder) == WHOLE
-        parts = open_source(f"{tmp_path}/{folder}/[01].parquet").parts
+        parts = open_source(f"{tmp_path}/{folder}/[01].parquet").partitions
         assert [part.name[-9:] for part in parts] == ["0.parquet", "1.parquet"]
 
     @pytest.mark.parametrize("name", ["a::b", "::", "[x]::[y]"])
@@ -326,7 +326,7 @@ class TestRemote:
         assert SKETCHER.sketch(url) == WHOLE
         fitted = Sketcher(20, random_state=0).fit(url)
         assert fitted.operator_.fingerprint == SKETCHER.operator_.fingerprint
-        assert open_source(url).parts[0].size() > 0
+        assert open_source(url).partitions[0].size() > 0
 
     def test_folders_patterns_and_members(self, memory):
         for i, ending in enumerate(["parquet", "csv", "npy"]):
@@ -386,7 +386,7 @@ class TestRemote:
             write(file, ending)
         system = ArrowFSWrapper(pa.fs.LocalFileSystem())
         file = StoredFile(f"s3://bucket/x.{ending}", path, system)
-        assert SKETCHER.sketch(RowSource([file_part(Entry(file, None), None, None)])) == WHOLE
+        assert SKETCHER.sketch(RowSource([open_file(Entry(file, None), Query())])) == WHOLE
 
     def test_zarr(self, memory):
         zarr.save("memory://data/x.zarr", X)

@@ -241,13 +241,13 @@ class TestPilot:
         assert len(pilot) == 5000
         few = Sketcher(20, random_state=0).fit(path, filter=[("a", "<", 700)])
         assert len(few.pilot_) == 700
-        assert (few.pilot_chance_ == 1).all()
+        assert (few.pilot_inclusion_probability_ == 1).all()
 
     def test_chances_are_of_all_rows(self, tmp_path):
         path = tmp_path / "x.parquet"
         pq.write_table(pa.table({"a": np.arange(200_000.0)}), path, row_group_size=10_000)
         fitted = Sketcher(20, random_state=0).fit(path)
-        assert 1 / fitted.pilot_chance_.mean() == pytest.approx(40, rel=0.3)
+        assert 1 / fitted.pilot_inclusion_probability_.mean() == pytest.approx(40, rel=0.3)
 
     def test_a_stream_holds_back_what_fit_looked_at(self):
         for stream in ((X[i : i + 50] for i in range(0, N, 50)), TABLE.to_reader()):
@@ -466,9 +466,9 @@ class TestChunks:
         write(tmp_path / "0.parquet", TABLE.slice(0, 2000))
         write(tmp_path / "1.feather", TABLE.slice(2000))
         chunks = list(open_source(tmp_path, weight="a", columns=["b", "c"]).chunks())
-        assert max(len(rows) for rows, _ in chunks) <= 512
-        np.testing.assert_array_equal(np.concatenate([rows for rows, _ in chunks]), X[:, 1:])
-        np.testing.assert_array_equal(np.concatenate([w for _, w in chunks]), X[:, 0])
+        assert max(map(len, chunks)) <= 512
+        np.testing.assert_array_equal(np.concatenate([chunk.rows for chunk in chunks]), X[:, 1:])
+        np.testing.assert_array_equal(np.concatenate([chunk.weights for chunk in chunks]), X[:, 0])
 
     @pytest.mark.parametrize(("dtype", "expected"), [("f2", "f4"), (">f4", "f4"), ("?", "f8")])
     def test_types(self, dtype, expected):

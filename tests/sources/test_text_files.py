@@ -166,7 +166,7 @@ class TestTypes:
         FRAME.assign(w=2.0).to_csv(path, sep="\t", index=False)
         assert SKETCHER.sketch(path, "w") == SKETCHER.sketch(FRAME, np.full(N, 2.0))
         source = open_source(path, columns=["a", "b", "c"])
-        rest = np.concatenate([c.rows for c in source.read(source.parts[0], 777)])
+        rest = np.concatenate([c.rows for c in source.read(source.partitions[0], 777)])
         np.testing.assert_array_equal(rest, X[777:])
 
 

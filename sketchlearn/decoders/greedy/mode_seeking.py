@@ -8,6 +8,7 @@ import numpy as np
 
 from sketchlearn._kernels.atoms import correlate, modulated_waves
 from sketchlearn.atoms import AtomFamily
+from sketchlearn.linear_maps import LinearMap
 
 Starts = Literal["gaussian", "box"]
 
@@ -95,14 +96,12 @@ class _Search:
         operator = family.operator
         self.operator = operator
         self.d = family.n_features
-        squared = np.sum(operator.frequencies**2, axis=0)
+        squared = operator.linear_map.squared_norms
         # By length, so that those that a wide kernel responds to come first.
         order = np.argsort(squared, kind="stable")
         self.squared = squared[order]
         self.log_envelope = family.log_envelope(shape[None])[0][order].astype(np.float64)
-        frequencies = operator.frequencies[:, order]
-        self.turns = (frequencies / (2 * np.pi)).astype(np.float32)
-        self.frequencies = np.ascontiguousarray(frequencies.T, dtype=np.float32)
+        self.map = operator.linear_map.take(order)
         self.residual = residual.astype(np.float32).reshape(2, -1)[:, order]
 
     def widths(self) -> np.ndarray:
@@ -114,7 +113,7 @@ class _Search:
 
     def correlations(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``b`` at the points (n,), and the atoms there (n, 2 m)."""
-        waves = self._waves(points, np.exp(self.log_envelope))
+        waves = self._waves(points, np.exp(self.log_envelope), self.map)
         return waves @ self.residual.ravel(), waves
 
     def shifted(self, points: np.ndarray, width: float) -> np.ndarray:
@@ -124,21 +123,21 @@ class _Search:
         envelope = np.exp(self.log_envelope[:n] - widening[:n])
         tau2 = float(envelope @ self.squared[:n]) / (self.d * float(envelope.sum()))
         residual = self.residual[:, :n].ravel()
-        waves = self._waves(points, envelope)
+        shortest = self.map.take(slice(n))
+        waves = self._waves(points, envelope, shortest)
         correlations = (waves @ residual).astype(np.float64)
         floor = WEAKEST * max(float(np.max(correlations)), 1e-12)
         in_phase, quadrature = np.empty((2, len(points), n), np.float32)
         correlate(waves, residual, in_phase, quadrature)
-        gradient = -(quadrature @ self.frequencies[:n])
+        gradient = -shortest.adjoint(quadrature)
         steps = gradient / (tau2 * np.maximum(correlations, floor)[:, None])
         lengths = np.linalg.norm(steps, axis=1, keepdims=True)
         steps *= np.minimum(1.0, 1.0 / np.maximum(np.sqrt(tau2) * lengths, 1e-300))
         return np.clip(points + steps, self.operator.lower, self.operator.upper)
 
-    def _waves(self, points: np.ndarray, envelope: np.ndarray) -> np.ndarray:
+    def _waves(self, points: np.ndarray, envelope: np.ndarray, shortest: LinearMap) -> np.ndarray:
         """Atoms at the points, of the envelope (n,) of the n shortest frequencies."""
         centred = (points - self.operator.center).astype(np.float32)
         out = np.empty((len(points), 2 * len(envelope)), dtype=np.float32)
-        turns = centred @ self.turns[:, : len(envelope)]
-        modulated_waves(turns, envelope.astype(np.float32)[None], out)
+        modulated_waves(shortest.project_turns(centred), envelope.astype(np.float32)[None], out)
         return out

@@ -35,13 +35,11 @@ class PointMatching:
 
     def __init__(self, problem: Problem, bandwidth: np.ndarray) -> None:
         operator = problem.family.operator
-        frequencies = operator.frequencies
         self.operator = operator
         self.target = problem.target
-        widths = np.einsum("lj,lj->j", frequencies, bandwidth @ frequencies)
+        widths = operator.linear_map.quadratic_form(bandwidth)
         self.envelope = np.exp(problem.family.common_log_envelope - 0.5 * widths)
-        self.turns = (frequencies * (operator.scale / (2 * np.pi))).astype(np.float32)
-        self.back = np.ascontiguousarray((frequencies * operator.scale).T, dtype=np.float32)
+        self.map = operator.linear_map.stretched(operator.scale)
         self.buffer = np.empty((POINTS_AT_ONCE, operator.n_frequencies), dtype=np.float32)
 
     def to_units(self, points: np.ndarray) -> np.ndarray:
@@ -72,7 +70,7 @@ class PointMatching:
         for start in range(0, len(points), POINTS_AT_ONCE):
             phases = self._phases(points[start : start + POINTS_AT_ONCE])
             rotate_in_place(phases, signed)
-            moves[start : start + POINTS_AT_ONCE] = phases @ self.back
+            moves[start : start + POINTS_AT_ONCE] = self.map.adjoint(phases)
         return moves
 
     def compute_gauss_newton_matrix(self, points: np.ndarray) -> np.ndarray:
@@ -83,16 +81,18 @@ class PointMatching:
         """
         n_frequencies = len(self.envelope)
         waves = np.empty((len(points), 2 * n_frequencies), dtype=np.float32)
-        modulated_waves(points @ self.turns, self.envelope.astype(np.float32)[None], waves)
+        modulated_waves(
+            self.map.project_turns(points), self.envelope.astype(np.float32)[None], waves
+        )
         turned = np.concatenate([-waves[:, n_frequencies:], waves[:, :n_frequencies]], axis=1)
         result = turned.T @ turned
         blocks = result.reshape(2, n_frequencies, 2, n_frequencies)
-        blocks *= (self.back @ self.back.T / len(points))[None, :, None, :]
+        blocks *= (self.map.gram() / len(points))[None, :, None, :]
         return result
 
     def _phases(self, points: np.ndarray) -> np.ndarray:
         """Compute the phases of a block of points in turns, in the buffer."""
-        return np.matmul(points, self.turns, out=self.buffer[: len(points)])
+        return self.map.project_turns(points, out=self.buffer[: len(points)])
 
 
 def gauss_newton(
@@ -139,7 +139,7 @@ def quasi_newton(
     For sketches too large for a Gauss-Newton matrix.
     """
     n_points = len(points)
-    slope = float(matching.envelope**2 @ np.sum(matching.back**2, axis=1)) / points.shape[1]
+    slope = float(matching.envelope**2 @ matching.map.squared_norms) / points.shape[1]
     # Variables of about unit curvature.
     unit = n_points / np.sqrt(2.0 * max(slope, 1e-30))
 

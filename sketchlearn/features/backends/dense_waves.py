@@ -1,0 +1,125 @@
+"""Sums of waves of a dense matrix's phases, by compiled kernels."""
+
+from __future__ import annotations
+
+from typing import Any, cast, final
+
+import numpy as np
+
+from sketchlearn._kernels._policy import (
+    BLOCK,
+    PANEL,
+    TILE_FREQUENCIES,
+    TILE_VECTORS,
+    VECTOR_BYTES,
+    require_compiler,
+)
+from sketchlearn._kernels.fourier_sums import add_tiles, add_weighted_tiles, pack_tiles
+from sketchlearn.features.accumulator import Accumulator, largest_reach
+from sketchlearn.features.feature_map import FeatureMap
+from sketchlearn.features.self_test import require_right_sums
+from sketchlearn.linear_maps import DenseMap, LinearMap
+from sketchlearn.linear_maps.linear_map import root_mean_squares
+
+# Blocks that one call takes: enough to hide what the call itself costs, as long as their packed
+# rows stay in the second-level cache.
+MOST_BLOCKS = 8
+PACKED_BYTES = 2**19
+
+
+def dense_waves(
+    linear_map: LinearMap, features: FeatureMap, center: np.ndarray, double_phases: bool
+) -> Accumulator:
+    """Return an accumulator of a dense map's waves."""
+    dtype = np.float64 if double_phases else np.float32
+    return DenseAccumulator(cast(DenseMap, linear_map).turns.astype(dtype), center)
+
+
+@final
+class DenseAccumulator(Accumulator):
+    r"""Centre rows into tiles, project a panel of frequencies at a time, sum their features.
+
+    A row's phases are computed in the type of `turns`, but in float64 where their root mean square
+    over the frequencies,
+
+    .. math:: \Bigl(\sum_j x_j^2 \, \tfrac1m \sum_q \omega_{jq}^2\Bigr)^{1/2}
+
+    with x the centred row, exceeds 30 radians (15 above 16 features), where float32 would round
+    them too coarsely. The same rule, with a limit 2^29 times as large, says where float64 does:
+    such a row is refused. Either way a row's waves are off by less than 2e-5 in root mean square,
+    and by less than 1e-4 each; closer to the centre in proportion less, down to 3e-7.
+
+    Parameters
+    ----------
+    turns : ndarray of shape (n_features, n_frequencies)
+        Frequencies over 2 pi, in the type, float32 or float64, that phases are computed in.
+    center : ndarray of shape (n_features,)
+        Taken from every row, in float64.
+
+    Raises
+    ------
+    RuntimeError
+        If numba's compiler is switched off.
+    """
+
+    def __init__(self, turns: np.ndarray, center: np.ndarray) -> None:
+        require_compiler()
+        d, m = turns.shape
+        dtype: Any = turns.dtype.type
+        self._dtype = dtype
+        n_groups = -(-m // TILE_FREQUENCIES)
+        padded = np.zeros((n_groups * TILE_FREQUENCIES, d), dtype)
+        padded[:m] = turns.T
+        grouped = padded.reshape(n_groups, TILE_FREQUENCIES, d)
+        tile_rows = TILE_VECTORS * VECTOR_BYTES // turns.itemsize
+        self._turns = np.ascontiguousarray(grouped.transpose(0, 2, 1))
+        self._plain_turns = turns
+        self._center = center
+        self._slopes = root_mean_squares(turns).astype(dtype) * dtype(2.0 * np.pi)
+        self._limit = dtype(largest_reach(d, dtype) ** 2)
+        n_blocks = max(1, min(MOST_BLOCKS, PACKED_BYTES // (BLOCK * d * turns.itemsize)))
+        self.chunk_size = n_blocks * BLOCK
+        self._blocks = np.empty((n_blocks, BLOCK // tile_rows, d, tile_rows), dtype)
+        self._phases = np.empty((PANEL, BLOCK), dtype)
+        self._weights = np.empty((n_blocks, BLOCK), dtype=np.int64)
+        self._is_far = np.empty(self.chunk_size, dtype=np.bool_)
+        self._for_far_rows: DenseAccumulator | None = None
+
+    def add(self, rows: np.ndarray, weights: np.ndarray | None, sums: np.ndarray) -> int | None:
+        """Add rows, see `Accumulator.add`."""
+        require_right_sums(self._dtype, weights is not None)
+        n_blocks = -(-len(rows) // BLOCK)
+        blocks = self._blocks[:n_blocks]
+        tiles = blocks.reshape(-1, *blocks.shape[2:])
+        if pack_tiles(rows, self._center, self._slopes, self._limit, tiles, self._is_far):
+            far = np.flatnonzero(self._is_far[: len(rows)])
+            if self._dtype is np.float64:
+                return int(far[0])
+            bad = self._add_far(rows[far], None if weights is None else weights[far], sums)
+            if bad is not None:
+                return int(far[bad])
+        if weights is None:
+            add_tiles(blocks, self._turns, self._phases, sums)
+        else:
+            padded = self._weights.reshape(-1)
+            padded[: len(rows)] = weights
+            padded[len(rows) :] = 0
+            add_weighted_tiles(blocks, self._weights[:n_blocks], self._turns, self._phases, sums)
+        return None
+
+    def _add_far(
+        self, rows: np.ndarray, weights: np.ndarray | None, sums: np.ndarray
+    ) -> int | None:
+        """Add the rows whose phases float32 is too coarse for, or none of them."""
+        if self._for_far_rows is None:
+            turns = self._plain_turns.astype(np.float64)
+            self._for_far_rows = DenseAccumulator(turns, self._center)
+        far_sums = np.zeros_like(sums)
+        for start in range(0, len(rows), self._for_far_rows.chunk_size):
+            few = slice(start, start + self._for_far_rows.chunk_size)
+            some = None if weights is None else weights[few]
+            bad = self._for_far_rows.add(rows[few], some, far_sums)
+            if bad is not None:
+                return start + bad
+        sums += far_sums
+        return None

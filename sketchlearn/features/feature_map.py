@@ -1,0 +1,152 @@
+"""The contract of a feature map: what a phase becomes, and what sums of that tell."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from sketchlearn._registry import of_kind, register
+
+TWO_PI = 2.0 * np.pi
+
+
+class FeatureMap(ABC):
+    r"""An immutable, picklable map from phases to integers, which sketches add up.
+
+    A row's phase t of a frequency becomes two integers. From their mean over rows comes an
+    *estimate* of the mean of :math:`e^{it}`, the rows' characteristic function at the frequency:
+    whatever the features are, decoders compare that with an atom's. Where a feature answers to
+    :math:`e^{it}` with a gain other than 1, the estimate has it divided out. A new feature map
+    derives from this class and names its kind,
+
+    >>> class MyFeatures(FeatureMap, kind="my-features"): ...  # doctest: +SKIP
+
+    under which `Sketcher` and files of sketches find it. It defines `unit`, `integer_features` and
+    `largest_sum`; `estimate` and `power` if the integers are not cosines and sines; `state`, and
+    `draw`, if it has parameters.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the kind, of small letters, digits and hyphens.
+    kinds : dict of str to type
+        All kinds, by name.
+    unit : float
+        What sums are multiples of.
+    power : float
+        Mean square of one row's estimate at one frequency.
+    """
+
+    kind: ClassVar[str]
+    kinds: ClassVar[dict[str, type[FeatureMap]]] = {}
+    unit: ClassVar[float]
+    power: ClassVar[float] = 1.0
+
+    def __init_subclass__(cls, *, kind: str | None = None, **others: Any) -> None:
+        super().__init_subclass__(**others)
+        if kind is not None:
+            register(FeatureMap.kinds, kind, cls)
+            cls.kind = kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_state, (self.state(),)
+
+    @classmethod
+    def of_kind(cls, kind: str) -> type[FeatureMap]:
+        """Return the class of a kind; a ValueError names those that there are."""
+        return of_kind(cls.kinds, kind, "features")
+
+    @classmethod
+    def draw(cls, n_frequencies: int, rng: np.random.Generator) -> Self:
+        """Draw the parameters, if there are any, for so many frequencies."""
+        return cls()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all parameters, arrays of float64, float32, int64, int32 or uint8, (m, ...)."""
+        return {}
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> Self:
+        """Return the map of a state; the arrays are the constructor's arguments by default.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If there is none.
+        """
+        return cls(**state)
+
+    def check_count(self, n_frequencies: int) -> None:
+        """Refuse a number of frequencies other than that of the parameters.
+
+        Raises
+        ------
+        ValueError
+            If it is another.
+        """
+        for name, array in self.state().items():
+            if len(array) != n_frequencies:
+                raise ValueError(
+                    f"{name} of the features must be {n_frequencies}, one a frequency, got "
+                    f"{len(array)}"
+                )
+
+    def take(self, index: slice | np.ndarray) -> FeatureMap:
+        """Return the map for some of the frequencies."""
+        return self.from_state({name: array[index] for name, array in self.state().items()})
+
+    @abstractmethod
+    def integer_features(self, turns: np.ndarray) -> np.ndarray:
+        """Return what rows add to sums, (n, 2, m) int64, of phases in turns (n, m) float64.
+
+        Each row's depends on its phases alone, bit for bit, and not on the machine if it can be
+        helped: additions, products and roundings are the same everywhere, cosines are not.
+        """
+
+    def feature_sum(self, added: np.ndarray, weight_units: int) -> np.ndarray:
+        """Return a sketch's sums (2, m) int64 of what all its rows have added.
+
+        Parameters
+        ----------
+        added : ndarray of shape (2, m) int64
+            Sums of `integer_features`, each times its row's weight.
+        weight_units : int
+            Sum of the weights, in units of 2^-20.
+        """
+        return added
+
+    @abstractmethod
+    def largest_sum(self, n: int, weight_units: int) -> int:
+        """Return the largest magnitude of a sum of n rows, to the last unit.
+
+        A weighted feature is rounded once more, to a unit, and a weight to 2^-20.
+        """
+
+    def estimate(self, features: np.ndarray) -> np.ndarray:
+        r"""Return estimates (..., m) complex of :math:`e^{it}` of mean features (..., 2, m)."""
+        return np.asarray(features[..., 0, :] + 1j * features[..., 1, :])
+
+    def mean(self, sums: np.ndarray, weight_sum: float) -> np.ndarray:
+        """Return the estimate (m,) complex of a sketch's sums (2, m) and sum of weights."""
+        return self.estimate(sums * (self.unit / weight_sum))
+
+    def noise(self, mean: np.ndarray) -> float:
+        r"""Return the squared distance of one row's estimate to the population's, on average.
+
+        It is :math:`m p - \|z\|^2` with p the `power` and z the mean (m,); that of a mean over n
+        rows is the n-th part.
+        """
+        return max(self.power * len(mean) - float(np.sum(np.abs(mean) ** 2)), 0.0)
+
+    def waves(self, phases: np.ndarray) -> np.ndarray:
+        """Return each row's estimate, (n, m) complex128, of phases (n, m) in radians."""
+        one = 2**20
+        features = [self.feature_sum(row, one) for row in self.integer_features(phases / TWO_PI)]
+        return self.estimate(np.reshape(features, (len(phases), 2, -1)) * self.unit)
+
+    def stacked_waves(self, turns: np.ndarray) -> np.ndarray:
+        """Return real parts, then imaginary ones, (n, 2 m) float32, of phases (n, m) in turns."""
+        waves = self.waves(turns * TWO_PI)
+        return np.hstack([waves.real, waves.imag]).astype(np.float32)

@@ -1,0 +1,184 @@
+"""Integer sums and counts of rows: what a sketch is, but for the operator it was taken with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self, final
+
+import numpy as np
+
+from sketchlearn.sketches.fixed_point import LARGEST_TOTAL_UNITS, WEIGHT_UNIT
+
+# Of each count and each length; squares of the largest total weight fit.
+COUNT_BYTES = 16
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Sums of features over rows as integers, and counts of the rows; an immutable value.
+
+    Those of one shape form a commutative group, exactly: any order or partition of the rows gives
+    the same, and ``(a + b) - b == a``. What would not fit is refused, never wrapped.
+
+    Parameters
+    ----------
+    feature_sum : ndarray of int64
+        Sums of the rows' features, each times its weight.
+    n_samples : int
+        Rows of positive weight.
+    weight_units, squared_weight_units : int
+        Sum of the weights in units of 2^-20, and of their squares in units of 2^-40.
+
+    Raises
+    ------
+    ValueError
+        If the sums are no int64, or a count is beyond that of a total weight of 2^40.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.sketches import Sums
+    >>> a = Sums(np.array([[3, -1]]), 1, 2**20, 2**40)
+    >>> a + a == a.scaled(2)
+    False
+    >>> (a + a).n_samples, a.scaled(2).n_samples
+    (2, 1)
+    >>> a - a == Sums.empty((1, 2))
+    True
+    """
+
+    feature_sum: np.ndarray
+    n_samples: int
+    weight_units: int
+    squared_weight_units: int
+
+    def __post_init__(self) -> None:
+        sums = np.array(self.feature_sum, order="C")
+        if sums.dtype != np.int64:
+            raise ValueError(f"feature_sum must be int64, got {sums.dtype}")
+        if abs(self.weight_units) >= LARGEST_TOTAL_UNITS:
+            raise ValueError(
+                f"the total weight must stay below 2**40, got 2**{self.weight_units.bit_length()} "
+                "or so, in units of 2**-20"
+            )
+        if abs(self.n_samples) >= LARGEST_TOTAL_UNITS:
+            raise ValueError(f"n_samples must stay below 2**60, got {self.n_samples:.3g}")
+        if abs(self.squared_weight_units) > LARGEST_TOTAL_UNITS**2:
+            raise ValueError("squared_weight_units must be the sum of squares of weight_units")
+        sums.flags.writeable = False
+        object.__setattr__(self, "feature_sum", sums)
+
+    @classmethod
+    def empty(cls, shape: tuple[int, ...]) -> Self:
+        """Return the sums of no rows, of a shape: the neutral element."""
+        return cls(np.zeros(shape, dtype=np.int64), 0, 0, 0)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """`n_samples`, `weight_units` and `squared_weight_units`."""
+        return self.n_samples, self.weight_units, self.squared_weight_units
+
+    @property
+    def weight_sum(self) -> float:
+        """Sum of the weights."""
+        return self.weight_units * WEIGHT_UNIT
+
+    def scaled(self, factor: int) -> Self:
+        """Return the sums of the same rows, each `factor` times as heavy.
+
+        Raises
+        ------
+        ValueError
+            If the total weight would reach 2^40, or a sum 2^63.
+        """
+        if abs(self.weight_units * factor) >= LARGEST_TOTAL_UNITS:
+            raise ValueError(
+                f"the total weight must stay below 2**40, got {self.weight_sum:.6g} times {factor}"
+            )
+        largest = max((abs(int(sum_)) for sum_ in self._extremes()), default=0)
+        if largest * abs(factor) >= 2**63:
+            raise ValueError(f"feature_sum must stay below 2**63, got {largest} times {factor}")
+        n, units, squares = self.counts
+        return type(self)(self.feature_sum * factor, n, units * factor, squares * factor**2)
+
+    def __add__(self, other: Self) -> Self:
+        if not isinstance(other, Sums):
+            return NotImplemented
+        self._require_same_shape(other)
+        a, b = self.feature_sum, other.feature_sum
+        total = a + b
+        # Overflow: both have one sign, and their sum the other.
+        self._require_no_overflow((a ^ total) & (b ^ total))
+        return type(self)(total, *(x + y for x, y in zip(self.counts, other.counts, strict=True)))
+
+    def __sub__(self, other: Self) -> Self:
+        if not isinstance(other, Sums):
+            return NotImplemented
+        self._require_same_shape(other)
+        a, b = self.feature_sum, other.feature_sum
+        rest = a - b
+        self._require_no_overflow((a ^ b) & (a ^ rest))
+        return type(self)(rest, *(x - y for x, y in zip(self.counts, other.counts, strict=True)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sums):
+            return NotImplemented
+        is_alike = self.counts == other.counts
+        return is_alike and np.array_equal(self.feature_sum, other.feature_sum)
+
+    def __hash__(self) -> int:
+        return hash((self.counts, self.feature_sum.shape, self.feature_sum.tobytes()))
+
+    def to_bytes(self) -> bytes:
+        """Return counts, shape and sums, all little-endian; equal sums, equal bytes."""
+        lengths = (self.feature_sum.ndim, *self.feature_sum.shape)
+        head = [
+            number.to_bytes(COUNT_BYTES, "little", signed=True)
+            for number in (*self.counts, *lengths)
+        ]
+        return b"".join(head) + self.feature_sum.astype("<i8").tobytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Return the sums that `to_bytes` turned into these bytes.
+
+        Raises
+        ------
+        ValueError
+            If they are cut off, longer, or no sums.
+        """
+
+        def numbers(first: int, n: int) -> list[int]:
+            pieces = (
+                data[i * COUNT_BYTES : (i + 1) * COUNT_BYTES] for i in range(first, first + n)
+            )
+            return [int.from_bytes(piece, "little", signed=True) for piece in pieces]
+
+        counts, (n_dims,) = numbers(0, 3), numbers(3, 1)
+        if not 0 <= n_dims <= len(data) // COUNT_BYTES - 4:
+            raise ValueError(f"no sums have {len(data)} bytes and {n_dims} dimensions")
+        shape, start = numbers(4, n_dims), (4 + n_dims) * COUNT_BYTES
+        if min(shape, default=0) < 0 or len(data) - start != 8 * math.prod(shape):
+            raise ValueError(f"no sums of shape {tuple(shape)} have {len(data) - start} bytes")
+        sums = np.frombuffer(data, dtype="<i8", offset=start).reshape(shape)
+        return cls(sums.astype(np.int64), *counts)
+
+    def _extremes(self) -> list[np.integer]:
+        """Return the least and the greatest sum, if there is one."""
+        return [self.feature_sum.min(), self.feature_sum.max()] if self.feature_sum.size else []
+
+    def _require_same_shape(self, other: Self) -> None:
+        """Refuse sums of another shape, which numpy might stretch."""
+        if self.feature_sum.shape != other.feature_sum.shape:
+            raise ValueError(
+                f"sums of shape {self.feature_sum.shape} and {other.feature_sum.shape} cannot be "
+                "combined"
+            )
+
+    @staticmethod
+    def _require_no_overflow(signs: np.ndarray) -> None:
+        """Refuse a result where these are negative."""
+        if (signs < 0).any():
+            raise ValueError("feature_sum must stay below 2**63 in size")
