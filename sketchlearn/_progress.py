@@ -146,9 +146,13 @@ class _Listening:
         self._last = -float("inf")
         self._now = DecodeProgress()
 
+    def note(self, **known: Any) -> None:
+        """Take in what is known."""
+        self._now = replace(self._now, **known)
+
     def __call__(self, **known: Any) -> None:
         """Take in what is known, and pass it on unless that was done a moment ago."""
-        self._now = replace(self._now, **known)
+        self.note(**known)
         seconds = self._clock() - self._start
         if seconds - self._last >= self._interval:
             self._last = seconds
@@ -207,6 +211,17 @@ def tell(**known: Any) -> None:
     """Say what is known of a decode, by the names of `DecodeProgress`, if anybody listens."""
     if (listening := _listening.get()) is not None:
         listening(**known)
+
+
+def note(**known: Any) -> None:
+    """Say what whoever listens will hear with the next that is told."""
+    if (listening := _listening.get()) is not None:
+        listening.note(**known)
+
+
+def tell_cost(cost: float) -> None:
+    """Say what the cost is now: what a minimiser may call after each iteration."""
+    tell(cost=cost)
 
 
 def begin(stage: str) -> None:

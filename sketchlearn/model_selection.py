@@ -13,15 +13,10 @@ from sketchlearn._progress import progress_line, tell
 from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
 from sketchlearn.decoders.best_of import BestOf
-from sketchlearn.decoders.decoder import (
-    NOISE,
-    Decoder,
-    Mixture,
-    check_enough_frequencies,
-    n_parameters,
-)
-from sketchlearn.decoders.principal import PrincipalPart, principal_part
-from sketchlearn.decoders.surrogates.em import ROWS_A_PARAMETER
+from sketchlearn.decoders.decoder import Decoder
+from sketchlearn.decoders.mixture import Mixture
+from sketchlearn.decoders.principal import PrincipalPart, find_principal_part
+from sketchlearn.decoders.problem import check_enough_frequencies
 from sketchlearn.sketches.sketch import Sketch
 
 
@@ -65,11 +60,10 @@ def count_clusters(
 ) -> ClusterCount:
     r"""Decode one sketch for several k, and choose the smallest that explains it.
 
-    A mixture explains the sketch when its goodness of fit is at most 1.5; few rows are explained,
-    up to their large noise, by anything, so there must be five (of equal weight) for each
-    parameter. Where none does, the
-    clusters are not what the atoms are; then the k is chosen at which the logarithm of the cost
-    bends most,
+    A mixture explains the sketch when its goodness of fit (large is bad) is at most 1.5; few rows
+    are explained, up to their large noise, by anything, so there must be five (of equal weight) for
+    each parameter. Where none does, the clusters are not what the atoms are; then the k is chosen
+    at which the logarithm of the cost bends most,
     :math:`\log c_{k-1} - 2 \log c_k + \log c_{k+1}` (candidates in order), the usual elbow.
 
     Parameters
@@ -127,7 +121,7 @@ def count_clusters(
         )
     part = None
     if covariance_type == "spherical":
-        part = principal_part(sketch, max(numbers))
+        part = find_principal_part(sketch, max(numbers))
     else:
         sketch = sketch.standardised()
     if part is not None:
@@ -142,21 +136,20 @@ def count_clusters(
             mixtures[k] = decoder.decode(sketch, family, k, child)
         tell(task="")
     for k in numbers:
-        has_rows = sketch.n_effective >= ROWS_A_PARAMETER * n_parameters(family, k)
-        if has_rows and mixtures[k].goodness_of_fit <= NOISE:
-            return ClusterCount(k, True, _lifted(mixtures, part))
-    return ClusterCount(_elbow(mixtures), False, _lifted(mixtures, part))
+        if mixtures[k].quality.has_enough_rows and mixtures[k].quality.is_noise:
+            return ClusterCount(k, True, _lift(mixtures, part))
+    return ClusterCount(_find_elbow(mixtures), False, _lift(mixtures, part))
 
 
-def _lifted(mixtures: dict[int, Mixture], part: PrincipalPart | None) -> dict[int, Mixture]:
-    """The mixtures in data coordinates."""
+def _lift(mixtures: dict[int, Mixture], part: PrincipalPart | None) -> dict[int, Mixture]:
+    """Return the mixtures in data coordinates."""
     if part is None:
         return mixtures
-    return {k: part.lifted(mixture) for k, mixture in mixtures.items()}
+    return {k: part.lift(mixture) for k, mixture in mixtures.items()}
 
 
-def _elbow(mixtures: dict[int, Mixture]) -> int:
-    """The number at which the logarithm of the cost bends most."""
+def _find_elbow(mixtures: dict[int, Mixture]) -> int:
+    """Return the number at which the logarithm of the cost bends most."""
     numbers = list(mixtures)
     if len(numbers) < 3:
         return min(numbers, key=lambda k: mixtures[k].cost)

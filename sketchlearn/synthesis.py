@@ -6,12 +6,12 @@ import numpy as np
 
 from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.atoms import SphericalGaussian
-from sketchlearn.decoders.principal import principal_part
-from sketchlearn.decoders.surrogates.kmeans import Particles
+from sketchlearn.decoders import Problem, SurrogateKMeans
+from sketchlearn.decoders.principal import find_principal_part
 from sketchlearn.sketches.sketch import Sketch
 
 # Frequencies, for each atom and feature, that the first mixture may use up; and its most atoms.
-FREQUENCIES_A_PARAMETER = 10
+FREQUENCIES_A_COORDINATE = 10
 MOST_ATOMS = 30
 
 
@@ -24,8 +24,8 @@ def synthesize(
 ) -> np.ndarray:
     """Draw rows whose sketch is the given one: a stand-in for the data, which is not needed.
 
-    A mixture is decoded, a cloud of particles drawn from it, and where the mixture does not explain
-    the sketch the particles are moved until they do. What a sketch cannot resolve, such as detail
+    A mixture is decoded, surrogate points drawn from it, and where the mixture does not explain the
+    sketch the points are moved until they do. What a sketch cannot resolve, such as detail
     much finer than its scale, the rows do not show either; and they hold no row of the data.
 
     Parameters
@@ -35,7 +35,7 @@ def synthesize(
     n_samples : int, default=1000
         Rows to draw.
     n_atoms : int, optional
-        Atoms of the mixture that the particles start from. By default one for every 10 d of the
+        Atoms of the mixture that the points start from. By default one for every 10 d of the
         sketch's m frequencies, at least 1 and at most 30; of wide rows, d are the directions that
         are decoded, and off those the rows are Gaussian.
     random_state : int, RandomState, Generator or None
@@ -66,17 +66,17 @@ def synthesize(
     if not isinstance(sketch, Sketch):
         raise TypeError(f"expected a Sketch, got {type(sketch).__name__}")
     check_count(n_samples, "n_samples")
-    part = principal_part(
+    part = find_principal_part(
         sketch, MOST_ATOMS if n_atoms is None else check_count(n_atoms, "n_atoms")
     )
     if part is not None:
         sketch = part.sketch
     family = SphericalGaussian(sketch.operator) if part is None else part.family
     if n_atoms is None:
-        affordable = family.operator.n_frequencies // (FREQUENCIES_A_PARAMETER * family.n_features)
+        affordable = family.operator.n_frequencies // (FREQUENCIES_A_COORDINATE * family.n_features)
         n_atoms = min(max(1, affordable), MOST_ATOMS)
     rng = np.random.default_rng(draw_seed(random_state))
-    decoder = Particles()
-    mixture = decoder.start.decode(sketch, family, n_atoms, rng)
-    drawn = decoder.cloud(sketch, mixture, rng).draw(n_samples, rng)
-    return drawn if part is None else part.rows(drawn, rng)
+    decoder, problem = SurrogateKMeans(), Problem.of(sketch, family, n_atoms)
+    mixture = decoder.start.solve(problem, rng)
+    drawn = decoder.match(problem, mixture, rng).draw(n_samples, rng)
+    return drawn if part is None else part.draw_rows(drawn, rng)

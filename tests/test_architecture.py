@@ -20,7 +20,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # common modules.
 COMMON = {"exceptions", "_progress", "_registry", "_threads", "_validation"}
 BELOW_SKETCHES = {"_kernels", "features", "files", "frequencies", "linear_maps"}
-BELOW_DECODERS = BELOW_SKETCHES | {"atoms", "optim", "sketches", "sketching", "sources"}
+BELOW_DECODERS = BELOW_SKETCHES | {
+    *("atoms", "optim", "points", "sketches", "sketching", "sources")
+}
 ROOMS = {
     "_kernels": set(),
     "exceptions": set(),
@@ -30,13 +32,14 @@ ROOMS = {
     "_validation": {"exceptions"},
     "files": {"sources"} | COMMON,
     "sources": {"exceptions"},
-    "optim": {"_kernels"} | COMMON,
+    "optim": {"_kernels"},
     "linear_maps": COMMON,
     "features": {"_kernels", "linear_maps"} | COMMON,
     "frequencies": {"features", "linear_maps"} | COMMON,
     "sketches": BELOW_SKETCHES | COMMON,
     "sketching": BELOW_SKETCHES | {"sketches", "sources"} | COMMON,
     "atoms": {"_kernels", "frequencies"} | COMMON,
+    "points": {"atoms"} | COMMON,
     "decoders": BELOW_DECODERS | COMMON,
     "model_selection": BELOW_DECODERS | {"decoders"} | COMMON,
     "synthesis": BELOW_DECODERS | {"decoders"} | COMMON,

@@ -37,8 +37,8 @@ columns, m of complex frequencies; a sketch takes 16 m bytes.
 Made by `python -m docs.benchmarks.decoders`; the sets are those of `datasets/suite.py`, and seeds,
 from 1000 on, draw rows, frequencies and subsamples. Constants were tuned on seeds below 100, yet
 all the sets, or ones like them, were looked at meanwhile, and earlier runs of this table led to
-changes: how particles start, when the pilot overrules the sketch, how the pilot is drawn, how small
-clusters are sought, and what stands for far outliers. Only seeds are unseen.
+changes: how surrogate points start, when the pilot overrules the sketch, how the pilot is drawn,
+how small clusters are sought, and what stands for far outliers. Only seeds are unseen.
 {mnist}
 
 - *sketch alone*: a `Sketcher(keep_pilot=False)` sketches, the sketch goes to a file and back, and

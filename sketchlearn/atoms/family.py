@@ -7,10 +7,11 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from sketchlearn._kernels.atoms import correlate, modulated_waves
+from sketchlearn._registry import Registered
 from sketchlearn.frequencies import FrequencyOperator
 
 
-class AtomFamily(ABC):
+class AtomFamily(Registered, ABC):
     r"""Distributions ``P_theta`` around a location, of positive characteristic function.
 
     The sketch of an atom of location :math:`\mu` and shape :math:`\eta` is
@@ -58,6 +59,10 @@ class AtomFamily(ABC):
     @abstractmethod
     def n_shape(self) -> int:
         """Number of shape parameters of an atom, after its location."""
+
+    def n_parameters(self, n_atoms: int) -> int:
+        """Return the free numbers of a mixture: weights that sum to 1, locations and shapes."""
+        return n_atoms * (1 + self.n_features + self.n_shape) - 1
 
     @property
     def common_log_envelope(self) -> np.ndarray | float:

@@ -1,39 +1,34 @@
 """From a sketch to a mixture, without the data."""
 
-from sketchlearn._progress import DecodeProgress, on_progress, progress_line
-from sketchlearn.decoders.best_of import BestOf, different_ways
-from sketchlearn.decoders.decoder import Decoder, Mixture, n_parameters
+from sketchlearn._progress import DecodeProgress, on_progress
+from sketchlearn.decoders.best_of import BestOf
+from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.given_atoms import GivenAtoms
 from sketchlearn.decoders.greedy.clompr import CLOMPR
 from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.greedy.splitting import Splitting
-from sketchlearn.decoders.point_clustering import cluster_points, clusters_of_points
-from sketchlearn.decoders.principal import PrincipalPart, principal_part
-from sketchlearn.decoders.row_mixture import is_unbounded, mixture_of_clusters, mixture_of_rows
-from sketchlearn.decoders.surrogates.em import CloudEM, is_identified
-from sketchlearn.decoders.surrogates.kmeans import Particles
+from sketchlearn.decoders.mixture import Mixture
+from sketchlearn.decoders.problem import Fit, Problem
+from sketchlearn.decoders.quality import FitQuality
+from sketchlearn.decoders.refinement import adjust, solve_weights
+from sketchlearn.decoders.surrogates.em import SurrogateEM
+from sketchlearn.decoders.surrogates.kmeans import SurrogateKMeans
 
 __all__ = [
     "CLOMPR",
     "BestOf",
-    "CloudEM",
     "DecodeProgress",
     "Decoder",
+    "Fit",
+    "FitQuality",
     "GivenAtoms",
     "MeanShift",
     "Mixture",
-    "Particles",
-    "PrincipalPart",
+    "Problem",
     "Splitting",
-    "cluster_points",
-    "clusters_of_points",
-    "different_ways",
-    "is_identified",
-    "is_unbounded",
-    "mixture_of_clusters",
-    "mixture_of_rows",
-    "n_parameters",
+    "SurrogateEM",
+    "SurrogateKMeans",
+    "adjust",
     "on_progress",
-    "principal_part",
-    "progress_line",
+    "solve_weights",
 ]

@@ -8,18 +8,18 @@ from typing import Literal, final
 import numpy as np
 
 from sketchlearn._progress import begin
-from sketchlearn.atoms import AtomFamily
-from sketchlearn.decoders.decoder import Decoder, Mixture
+from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.greedy.splitting import Splitting
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.decoders.mixture import Mixture
+from sketchlearn.decoders.problem import Problem
 
 # While an atom seems to be missing; while clusters certainly are.
 MOST_DECODES, MOST_DECODES_IF_BAD = 3, 6
 
 
-def different_ways() -> tuple[Decoder, ...]:
-    """Decoders that miss different clusters: what one cannot find, another starts from."""
+def default_decoders() -> tuple[Decoder, ...]:
+    """Return decoders that miss different clusters: what one cannot find, another starts from."""
     return MeanShift(), Splitting(), MeanShift(starts="box")
 
 
@@ -31,26 +31,24 @@ class BestOf(Decoder):
     Parameters
     ----------
     decoders : tuple of Decoder, default=(MeanShift(), Splitting(), MeanShift(starts="box"))
-        Take turns.
+        Tried in order, cyclically.
     n_init : int or "auto", default="auto"
         Number of decodes. "auto" is one, and up to two more while an atom seems to be missing, five
         while clusters are.
     """
 
-    decoders: tuple[Decoder, ...] = field(default_factory=different_ways)
+    decoders: tuple[Decoder, ...] = field(default_factory=default_decoders)
     n_init: int | Literal["auto"] = "auto"
 
-    def decode(
-        self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
-    ) -> Mixture:
-        """Recover ``n_atoms`` atoms; see `Decoder.decode`."""
+    def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
+        """Decode until nothing seems to be missing, or often enough."""
         best: Mixture | None = None
         n_decodes = MOST_DECODES_IF_BAD if self.n_init == "auto" else self.n_init
         for i in range(n_decodes):
             (child,) = rng.spawn(1)
             decoder = self.decoders[i % len(self.decoders)]
             begin(f"{type(decoder).__name__}, decode {i + 1}")
-            mixture = decoder.decode(sketch, family, n_atoms, child)
+            mixture = decoder.solve(problem, child)
             if best is None or mixture.cost < best.cost:
                 best = mixture
             if self.n_init == "auto" and _is_enough(best, i + 1):
@@ -61,6 +59,6 @@ class BestOf(Decoder):
 
 def _is_enough(best: Mixture, n_decodes: int) -> bool:
     """Whether so many decodes will do."""
-    if best.misses_clusters:
+    if best.quality.misses_clusters:
         return False
-    return not best.seems_incomplete or n_decodes >= MOST_DECODES
+    return not best.quality.seems_incomplete or n_decodes >= MOST_DECODES

@@ -7,12 +7,11 @@ from typing import final
 
 import numpy as np
 
-from sketchlearn._threads import on_one_blas_thread
-from sketchlearn.atoms import AtomFamily
-from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
+from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.greedy.mean_shift import SHAPE_PRECISION
-from sketchlearn.decoders.refinement import adjust, reweighted
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.decoders.mixture import Mixture
+from sketchlearn.decoders.problem import Problem
+from sketchlearn.decoders.refinement import adjust, solve_weights
 
 
 @final
@@ -35,25 +34,16 @@ class GivenAtoms(Decoder):
     variances: np.ndarray
     max_iter: int = 300
 
-    @on_one_blas_thread
-    def decode(
-        self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
-    ) -> Mixture:
-        """Adjust the ``n_atoms`` atoms; see `Decoder.decode`.
-
-        Raises
-        ------
-        ValueError
-            Also if another number of atoms is asked for than was given.
-        """
-        target = check_decodable(sketch, family, n_atoms)
+    def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
+        """Adjust the given atoms; ValueError if another number is asked for than was given."""
+        family, n_atoms = problem.family, problem.n_atoms
         if len(self.locations) != n_atoms:
             raise ValueError(
                 f"expected the locations of n_atoms={n_atoms} atoms, got {len(self.locations)}"
             )
         lower, upper = family.operator.lower, family.operator.upper
         locations = np.clip(self.locations, lower, upper)
-        start = reweighted(target, family, family.from_moments(locations, self.variances))
-        prior = SHAPE_PRECISION * sketch.standard_error**2 / len(target)
-        fit = adjust(target, family, start, shapes="free", max_iter=self.max_iter, prior=prior)
-        return mixture_of(sketch, family, fit)
+        start = solve_weights(problem, family.from_moments(locations, self.variances))
+        prior = SHAPE_PRECISION * problem.noise / len(problem.target)
+        fit = adjust(problem, start, shapes="free", max_iter=self.max_iter, prior=prior)
+        return problem.make_mixture(fit)

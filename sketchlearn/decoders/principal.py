@@ -8,8 +8,8 @@ import numpy as np
 
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import SphericalGaussian
-from sketchlearn.decoders.decoder import Mixture
-from sketchlearn.decoders.surrogates.points import gaussian
+from sketchlearn.decoders.mixture import Mixture
+from sketchlearn.decoders.surrogates.points import draw_gaussian
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.linear_maps import DenseMap
 from sketchlearn.sketches.sketch import Sketch
@@ -48,23 +48,23 @@ class PrincipalPart:
     whole: FrequencyOperator
 
     @on_one_blas_thread
-    def coordinates(self, rows: np.ndarray) -> np.ndarray:
-        """Rows (n, d) along the axes, (n, q)."""
+    def to_coordinates(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows (n, d) along the axes, (n, q)."""
         return np.asarray((rows - self.whole.center) @ self.axes)
 
     @on_one_blas_thread
-    def points(self, coordinates: np.ndarray) -> np.ndarray:
-        """Points (n, d) of coordinates (n, q), at the pilot's mean off the axes."""
+    def to_points(self, coordinates: np.ndarray) -> np.ndarray:
+        """Return points (n, d) of coordinates (n, q), at the pilot's mean off the axes."""
         return np.asarray(self.whole.center + coordinates @ self.axes.T)
 
-    def rows(self, coordinates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Rows (n, d) of coordinates (n, q), Gaussian off the axes, as atoms are."""
+    def draw_rows(self, coordinates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw rows (n, d) of coordinates (n, q), Gaussian off the axes, as atoms are."""
         kept = self.axes @ self.sketch.operator.covariance @ self.axes.T
-        off = gaussian(self.whole.covariance - kept, len(coordinates), rng)
-        return self.points(coordinates) + off
+        off = draw_gaussian(self.whole.covariance - kept, len(coordinates), rng)
+        return self.to_points(coordinates) + off
 
-    def lifted(self, mixture: Mixture) -> Mixture:
-        """The mixture in data coordinates, each atom's variance averaged over all directions.
+    def lift(self, mixture: Mixture) -> Mixture:
+        """Return a mixture in data coordinates, each atom's variance averaged over all directions.
 
         Its figures stay those of the mixture along the axes, whose atoms are no wider off them than
         the data is.
@@ -74,13 +74,13 @@ class PrincipalPart:
         off_axes = np.trace(self.whole.covariance) - np.trace(self.sketch.operator.covariance)
         mean = (mixture.covariances.sum(axis=1) + max(float(off_axes), 0.0)) / d
         variances = np.repeat(mean[:, None], d, axis=1)
-        parameters = family.from_moments(self.points(mixture.locations), variances)
+        parameters = family.from_moments(self.to_points(mixture.locations), variances)
         return replace(mixture, parameters=parameters, family=family)
 
 
 @on_one_blas_thread
-def principal_part(sketch: Sketch, n_atoms: int) -> PrincipalPart | None:
-    """The sketch along the pilot's widest axes; None where all directions are to be decoded.
+def find_principal_part(sketch: Sketch, n_atoms: int) -> PrincipalPart | None:
+    """Return the sketch along the pilot's widest axes; None where all directions are to be decoded.
 
     There are `n_principal` axes, and more where the rest would be wider than clusters of the
     operator's scale are; of rows that are not wide, or if half of all directions would not do,

@@ -9,30 +9,23 @@ from sklearn.base import DensityMixin
 from sklearn.mixture import GaussianMixture
 
 from sketchlearn._validation import RandomState, check_count, check_nonnegative
-from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
-from sketchlearn.decoders import (
-    BestOf,
-    CloudEM,
-    Decoder,
-    Mixture,
-    is_identified,
-    is_unbounded,
-    mixture_of_clusters,
-    mixture_of_rows,
-)
+from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
+from sketchlearn.decoders import BestOf, Decoder, Mixture, SurrogateEM
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
 from sketchlearn.estimators.sketch_estimator import (
     FREQUENCIES_A_PARAMETER,
     CompressiveEstimator,
     reorder_atoms,
 )
+from sketchlearn.estimators.unbounded import is_unbounded
+from sketchlearn.points import Moments, fit_mixture_from_clusters, fit_mixture_to_rows
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 
 # Frequencies above which "auto" takes one for each parameter; and the fewest.
 MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
-# What EM adds to variances where `reg_covar` is zero, in parts of the squared scale.
+# What EM adds to variances where `reg_covar` is zero, as a fraction of the squared scale.
 LEAST_REGULARISATION = 1e-6
 
 
@@ -62,7 +55,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         Standard deviation of a component in the data's units; see `Sketcher`. "auto" is "columns",
         which tells columns of different units apart, except for spherical covariances.
     decoder : Decoder, optional
-        From a sketch to a mixture. By default `CloudEM`, or where the pilot's rows are at hand
+        From a sketch to a mixture. By default `SurrogateEM`, or where the pilot's rows are at hand
         `BestOf` several ways and EM on those rows.
     n_init : int or "auto", default="auto"
         Number of decodes, of which the one of smallest cost is kept. "auto" is one, up to two more
@@ -269,14 +262,16 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
             pilot = None  # It has each row once, and rare ones escaped it.
         decoder = self._decoder(pilot is not None)
         mixture = decoder.decode(scaled, family, self.n_components, rng)
-        fitted = None if pilot is None else self._run_em(sketch, pilot, mixture, rng)
+        fitted = None
+        if pilot is not None:
+            fitted = self._run_em(sketch, pilot, family, mixture, rng)
         if fitted is None:
             self._warn_of_lost_spread(mixture)
             units, covariances = self._units, family.covariance_matrices(mixture.parameters)
             covariances = covariances * np.outer(units, units)
-            fitted = mixture.weights, mixture.locations * units, covariances
+            fitted = Moments(mixture.weights, mixture.locations * units, covariances)
         else:
-            mixture = reorder_atoms(mixture, fitted[1] / self._units)
+            mixture = reorder_atoms(mixture, fitted.means / self._units)
         self._set_model(*fitted)
         self.converged_ = mixture.converged
         return mixture
@@ -287,29 +282,36 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         return bool(np.all(self.sketcher_.pilot_inclusion_probability_ == 1.0))
 
     def _run_em(
-        self, sketch: Sketch, pilot: np.ndarray, mixture: Mixture, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        self,
+        sketch: Sketch,
+        pilot: np.ndarray,
+        family: GaussianFamily,
+        mixture: Mixture,
+        rng: np.random.Generator,
+    ) -> Moments | None:
         """What EM finds on the pilot; None where the mixture that was decoded says it all."""
         weights = np.asarray(self.sketcher_.pilot_weight_)
         kind, k = self.covariance_type, self.n_components
         is_by_value = len(pilot) < k or is_unbounded(pilot, weights, sketch.n_effective, k, kind)
         shares = calibrated_weights(sketch, pilot, weights)
         if not is_by_value:
-            is_trusted = not self._pilot_is_all and is_identified(mixture, sketch)
-            return mixture_of_rows(
-                pilot, shares, self._units, mixture, self.reg_covar, rng, is_trusted=is_trusted
+            is_trusted = not self._pilot_is_all and mixture.is_identified
+            start, added = mixture.moments, self.reg_covar
+            return fit_mixture_to_rows(
+                pilot, shares, self._units, family, start, added, rng, is_trusted=is_trusted
             )
         added = self.reg_covar or LEAST_REGULARISATION * sketch.operator.scale**2
-        fitted = mixture_of_clusters(pilot, shares, kind, k, added, rng)
+        fitted = fit_mixture_from_clusters(pilot, shares, kind, k, added, rng)
         # It is added again when the model is set.
-        return *fitted[:2], fitted[2] - self.reg_covar * np.eye(pilot.shape[1])
+        without = fitted.covariances - self.reg_covar * np.eye(pilot.shape[1])
+        return fitted._replace(covariances=without)
 
     def _decoder(self, has_pilot: bool) -> Decoder:
         """What `decoder` and `n_init` ask for."""
         if self.decoder is not None:
             return BestOf((self.decoder,), self.n_init)
         matching = BestOf(n_init=self.n_init)
-        return matching if has_pilot else CloudEM(matching)
+        return matching if has_pilot else SurrogateEM(matching)
 
     def _set_model(self, weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> None:
         """Set what scikit-learn's mixtures have, from covariances (k, d, d) in data units."""

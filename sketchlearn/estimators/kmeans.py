@@ -21,17 +21,14 @@ from sketchlearn.decoders import (
     GivenAtoms,
     MeanShift,
     Mixture,
-    Particles,
-    PrincipalPart,
-    cluster_points,
-    clusters_of_points,
-    different_ways,
-    principal_part,
+    SurrogateKMeans,
 )
-from sketchlearn.decoders.decoder import HIGH_SPREAD
+from sketchlearn.decoders.best_of import default_decoders
+from sketchlearn.decoders.principal import PrincipalPart, find_principal_part
 from sketchlearn.estimators.row_estimator import require_some
 from sketchlearn.estimators.sample_weights import sum_weighted
 from sketchlearn.estimators.sketch_estimator import CompressiveEstimator, reorder_atoms
+from sketchlearn.points import cluster_points, find_clusters
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
@@ -43,8 +40,8 @@ ABOUT_FITTED_ROWS = {"labels_", "inertia_"}
 # and they were missing if this share of it, or less, is still left. On real data that is no mixture
 # it is .5 to .9; where one cluster of six or three of ten are missing, 0 to .26.
 MORE_CLUSTERS, STILL_UNEXPLAINED = 0.25, 0.3
-# Standard errors of a variance that a spread may exceed the pilot's by, beyond `HIGH_SPREAD`.
-SIGNIFICANT = 3.0
+# Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
+BY_CHANCE = 3.0
 
 
 class CompressiveKMeans(
@@ -70,7 +67,7 @@ class CompressiveKMeans(
         Standard deviation of a cluster, in the data's units; see `Sketcher`.
     decoder : Decoder, optional
         From a sketch to a mixture. By default `BestOf` several ways if the pilot's rows are at
-        hand to settle the centroids on, else `Particles`.
+        hand to settle the centroids on, else `SurrogateKMeans`.
     n_init : int or "auto", default="auto"
         Number of decodes, of which the one of smallest cost is kept. "auto" is one, up to two more
         while an atom seems to be missing, and up to five more while whole clusters are: six at
@@ -284,7 +281,7 @@ class CompressiveKMeans(
         # Those of rows that an earlier fit saw.
         for name in ("labels_", "inertia_"):
             self.__dict__.pop(name, None)
-        part = principal_part(sketch, self.n_clusters)
+        part = find_principal_part(sketch, self.n_clusters)
         narrow = sketch if part is None else part.sketch
         family = SphericalGaussian(narrow.operator) if part is None else part.family
         self._warn_of_few_frequencies(family, has_pilot)
@@ -298,18 +295,22 @@ class CompressiveKMeans(
         if pilot is None:
             self._warn_of_lost_spread(mixture)
             self._warn_of_wide_spread(narrow, mixture)
-        if pilot is not None or not (mixture.lacks_spread or mixture.exceeds_spread):
+        if pilot is not None or not (
+            mixture.quality.lacks_spread or mixture.quality.exceeds_spread
+        ):
             self._warn_of_missed_clusters(narrow, matched, rng)
         if part is not None:
-            matched = part.lifted(matched)
+            matched = part.lift(matched)
         self.n_iter_ = mixture.n_iter
         return reorder_atoms(matched, self.cluster_centers_)
 
     def _warn_of_wide_spread(self, sketch: Sketch, mixture: Mixture) -> None:
         """Warn if the centroids lie farther apart than the pilot's rows, by more than chance."""
-        by_chance = SIGNIFICANT * (2.0 / sketch.n_effective) ** 0.5
-        if mixture.exceeds_spread and (
-            mixture.misses_clusters or mixture.spread_ratio > HIGH_SPREAD + by_chance
+        by_chance = BY_CHANCE * (2.0 / sketch.n_effective) ** 0.5
+        quality = mixture.quality
+        if quality.exceeds_spread and (
+            quality.misses_clusters
+            or quality.spread_ratio > quality.thresholds.high_spread + by_chance
         ):
             warnings.warn(
                 f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
@@ -328,7 +329,7 @@ class CompressiveKMeans(
         Much that is left unexplained may as well be clusters of odd shapes. Those that are missing
         are explained by a few atoms more.
         """
-        if not mixture.leaves_clusters:
+        if not mixture.quality.leaves_clusters:
             return
         n_more = self.n_clusters + max(1, round(MORE_CLUSTERS * self.n_clusters))
         if n_more > sketch.operator.n_frequencies:
@@ -381,13 +382,13 @@ class WeightedPilot:
             weights = weights / weights.sum() * len(weights)  # They have the sketch already.
         else:
             weights = calibrated_weights(sketch, rows, weights)
-        return cls(rows, rows if part is None else part.coordinates(rows), weights, chances)
+        return cls(rows, rows if part is None else part.to_coordinates(rows), weights, chances)
 
     def atoms(self, n_clusters: int, seed: int) -> tuple[GivenAtoms, ...]:
         """K-means' clusters as atoms to start from, if there are as many rows."""
         if len(self.rows) < n_clusters:
             return ()
-        return (GivenAtoms(*clusters_of_points(self.along, self.weights, n_clusters, seed)),)
+        return (GivenAtoms(*find_clusters(self.along, self.weights, n_clusters, seed)),)
 
 
 def choose_decoder(
@@ -406,8 +407,8 @@ def choose_decoder(
     if decoder is not None:
         return BestOf((decoder,), n_init)
     if pilot is None:
-        return Particles(BestOf(n_init=n_init))
-    first, *others = different_ways()
+        return SurrogateKMeans(BestOf(n_init=n_init))
+    first, *others = default_decoders()
     given = pilot.atoms(n_clusters, seed)
     is_wide = pilot.along is not pilot.rows
     return BestOf((*given, first, *others) if is_wide else (first, *given, *others), n_init)
@@ -423,10 +424,10 @@ def refine_centroids(
     centroids, shares = mixture.locations, mixture.weights
     if pilot is not None:
         centroids, shares, _ = cluster_points(
-            pilot.along, pilot.weights, centroids, rng, chances=pilot.chances
+            pilot.along, pilot.weights, centroids, rng, inclusion_probabilities=pilot.chances
         )
     if part is not None:
-        centroids = part.points(centroids)
+        centroids = part.to_points(centroids)
         if pilot is not None:
             # Starts were compared along the axes, which costs little; now all columns count.
             centroids, shares, _ = cluster_points(

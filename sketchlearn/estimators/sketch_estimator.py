@@ -23,8 +23,7 @@ from sketchlearn._validation import (
     thread_count,
 )
 from sketchlearn.atoms import AtomFamily
-from sketchlearn.decoders import Decoder, Mixture, n_parameters
-from sketchlearn.decoders.surrogates.em import ROWS_A_PARAMETER
+from sketchlearn.decoders import Decoder, Mixture
 from sketchlearn.estimators.row_estimator import (
     RowEstimator,
     require_rows,
@@ -452,7 +451,7 @@ class CompressiveEstimator(RowEstimator):
         Where no pilot helps, if it has fewer than two for each: with these a decode succeeds by
         luck.
         """
-        wanted = n_parameters(family, self._n_atoms)
+        wanted = family.n_parameters(self._n_atoms)
         m = family.operator.n_frequencies
         least = wanted // 2 + 1 if has_pilot else wanted
         needed = "more than one for each" if has_pilot else "two for each where no pilot helps"
@@ -469,9 +468,9 @@ class CompressiveEstimator(RowEstimator):
 
     def _warn_of_lost_spread(self, mixture: Mixture) -> None:
         """Warn if something far from all atoms was probably missed."""
-        n_rows = self.sketch_.n_effective
-        wanted = ROWS_A_PARAMETER * n_parameters(mixture.family, self._n_atoms)
-        if mixture.lacks_spread and n_rows < wanted:
+        n_rows, quality = self.sketch_.n_effective, mixture.quality
+        wanted = round(quality.thresholds.rows_per_parameter * quality.n_parameters)
+        if quality.lacks_spread and n_rows < wanted:
             warnings.warn(
                 f"{n_rows:.6g} rows are too few to find {self._n_atoms} clusters or components by "
                 f"their sketch alone, whose noise hides single rows: add rows, {wanted} at least, "
@@ -479,7 +478,7 @@ class CompressiveEstimator(RowEstimator):
                 ConvergenceWarning,
                 stacklevel=6,
             )
-        elif mixture.lacks_spread:
+        elif quality.lacks_spread:
             warnings.warn(
                 f"only {mixture.spread_ratio:.0%} of the pilot's variance was decoded: a far "
                 "cluster or far outliers escaped the sketch, or its rows are less spread than the "

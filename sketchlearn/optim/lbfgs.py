@@ -8,13 +8,46 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sketchlearn._kernels.lbfgs import lbfgs_direction
-from sketchlearn._progress import tell
 
-MEMORY = 10
-SUFFICIENT_DECREASE = 1e-4
-LONGEST_BACKTRACK = 12
-
+# Value and gradient at a point.
 Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class LBFGSSettings:
+    """How a minimisation goes; values are the textbook's (Nocedal and Wright 2006, chapters 3, 7).
+
+    Attributes
+    ----------
+    memory : int
+        Pairs of steps and gradient changes that are kept.
+    least_curvature : float
+        Product of a pair, as a fraction of the squared change, below which it is not kept.
+    sufficient_decrease : float
+        Share of the decrease that the slope promises, which a step must bring.
+    most_trials : int
+        Step lengths that are tried, each from ``shortest_share`` to ``longest_share`` of the one
+        before.
+    shortest_share, longest_share : float
+        See there.
+    window : int
+        Steps over which the decrease of the cost is measured.
+    """
+
+    memory: int = 10
+    least_curvature: float = 1e-10
+    sufficient_decrease: float = 1e-4
+    most_trials: int = 12
+    shortest_share: float = 0.1
+    longest_share: float = 0.5
+    window: int = 10
+
+
+SETTINGS = LBFGSSettings()
+
+
+def ignore(cost: float) -> None:
+    """Do nothing after an iteration."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +65,7 @@ class Pairs:
     """Ring buffer of the last steps and gradient changes."""
 
     n: int
+    settings: LBFGSSettings = SETTINGS
     steps: np.ndarray = field(init=False)
     changes: np.ndarray = field(init=False)
     curvatures: np.ndarray = field(init=False)
@@ -39,23 +73,24 @@ class Pairs:
     newest: int = -1
 
     def __post_init__(self) -> None:
-        self.steps = np.empty((MEMORY, self.n))
-        self.changes = np.empty((MEMORY, self.n))
-        self.curvatures = np.empty(MEMORY)
+        memory = self.settings.memory
+        self.steps = np.empty((memory, self.n))
+        self.changes = np.empty((memory, self.n))
+        self.curvatures = np.empty(memory)
 
     def push(self, step: np.ndarray, change: np.ndarray) -> None:
         """Keep the pair if its curvature is positive."""
         curvature = float(step @ change)
-        if curvature <= 1e-10 * float(change @ change):
+        if curvature <= self.settings.least_curvature * float(change @ change):
             return
-        self.newest = (self.newest + 1) % MEMORY
+        self.newest = (self.newest + 1) % len(self.steps)
         self.steps[self.newest] = step
         self.changes[self.newest] = change
         self.curvatures[self.newest] = curvature
-        self.n_stored = min(self.n_stored + 1, MEMORY)
+        self.n_stored = min(self.n_stored + 1, len(self.steps))
 
     def direction(self, gradient: np.ndarray) -> np.ndarray:
-        """``-H gradient`` for the current inverse Hessian estimate."""
+        """Return ``-H gradient`` for the current inverse Hessian estimate."""
         out = np.empty(self.n)
         lbfgs_direction(
             gradient, self.steps, self.changes, self.curvatures, self.n_stored, self.newest, out
@@ -72,24 +107,52 @@ def minimise(
     max_iter: int,
     tolerance: float,
     first_step: float = 1.0,
+    on_iteration: Callable[[float], None] = ignore,
+    settings: LBFGSSettings = SETTINGS,
 ) -> Minimum:
     """Minimise ``objective`` (value and gradient) in the box, from ``start``.
 
     The gradient's components that push out of the box are left out of the quasi-Newton direction,
     and the step is projected back (Nocedal and Wright 2006, section 16.7). Variables should be
-    scaled to unit curvature. Stops when ten steps lower the cost by less than ``tolerance`` of it.
+    scaled to unit curvature.
 
     Parameters
     ----------
-    first_step : float
+    objective : callable
+        Takes a point (n,), gives the cost and its gradient (n,).
+    start, lower, upper : ndarray of shape (n,)
+        Where to begin, and the box; its walls may be infinite.
+    max_iter : int
+        Most iterations.
+    tolerance : float
+        Decrease of the cost over ``settings.window`` steps, as a fraction of it, that ends it.
+    first_step : float, default=1.0
         Largest change of any variable in the first step, before curvature is known.
+    on_iteration : callable, optional
+        Called with the cost at the start of each iteration; what it raises ends the minimisation.
+    settings : LBFGSSettings, optional
+        The rest.
+
+    Returns
+    -------
+    Minimum
+        The last point, which is the best, and how it came to be.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.optim.lbfgs import minimise
+    >>> far = np.full(2, np.inf)
+    >>> end = minimise(lambda x: (x @ x, 2 * x), np.ones(2), -far, far, max_iter=9, tolerance=1e-6)
+    >>> end.x
+    array([0., 0.])
     """
     x = np.clip(start, lower, upper)
     cost, gradient = objective(x)
-    pairs = Pairs(x.size)
+    pairs = Pairs(x.size, settings)
     past = [cost]
     for n_iter in range(1, max_iter + 1):
-        tell(cost=cost)
+        on_iteration(cost)
         held = ((x <= lower) & (gradient > 0)) | ((x >= upper) & (gradient < 0))
         free_gradient = np.where(held, 0.0, gradient)
         direction = np.where(held, 0.0, pairs.direction(free_gradient))
@@ -98,7 +161,7 @@ def minimise(
             pairs.n_stored = 0
         if pairs.n_stored == 0:
             direction *= min(1.0, first_step / max(np.max(np.abs(direction)), 1e-300))
-        step = _search(objective, x, cost, gradient, direction, lower, upper)
+        step = _search(objective, x, cost, gradient, direction, lower, upper, settings)
         if step is None:
             if pairs.n_stored == 0:
                 return Minimum(x, cost, n_iter, True)
@@ -108,7 +171,7 @@ def minimise(
         pairs.push(new_x - x, new_gradient - gradient)
         x, cost, gradient = new_x, new_cost, new_gradient
         past.append(cost)
-        if len(past) > 10 and past[-11] - cost <= tolerance * cost:
+        if len(past) > settings.window and past[-settings.window - 1] - cost <= tolerance * cost:
             return Minimum(x, cost, n_iter, True)
     return Minimum(x, cost, max_iter, False)
 
@@ -121,16 +184,17 @@ def _search(
     direction: np.ndarray,
     lower: np.ndarray,
     upper: np.ndarray,
+    settings: LBFGSSettings,
 ) -> tuple[np.ndarray, float, np.ndarray] | None:
     """Backtrack along the projected direction until the cost falls enough; None if it never."""
     length = 1.0
-    for _ in range(LONGEST_BACKTRACK):
+    for _ in range(settings.most_trials):
         new_x = np.clip(x + length * direction, lower, upper)
         slope = float(gradient @ (new_x - x))
         new_cost, new_gradient = objective(new_x)
-        if new_cost <= cost + SUFFICIENT_DECREASE * slope and slope < 0:
+        if new_cost <= cost + settings.sufficient_decrease * slope and slope < 0:
             return new_x, new_cost, new_gradient
         curvature = new_cost - cost - slope
         shrink = -0.5 * slope / curvature if curvature > 0 else 0.5
-        length *= min(max(shrink, 0.1), 0.5)
+        length *= min(max(shrink, settings.shortest_share), settings.longest_share)
     return None

@@ -44,10 +44,10 @@ class TestWhatIsTold:
         reports = heard(lambda: once.decode(SKETCH, family, K, np.random.default_rng(0)))
         assert {report.stage for report in reports} == {f"{type(decoder).__name__}, decode 1"}
         n_atoms = [report.n_atoms for report in reports]
-        assert n_atoms[:2] == [0, 0]
-        assert 0 < n_atoms[2] < max(n_atoms)
+        assert n_atoms[0] == 0
+        assert 0 < n_atoms[1] < max(n_atoms)
         assert n_atoms[-1] == K
-        assert {report.n_wanted for report in reports[1:]} == {K}
+        assert {report.n_wanted for report in reports} == {K}
         assert reports[-1].noise == pytest.approx(SKETCH.standard_error**2)
         costs = [report.cost for report in reports if report.cost >= 0]
         assert costs[-1] < costs[0]

@@ -14,12 +14,13 @@ from sketchlearn.decoders import (
     BestOf,
     GivenAtoms,
     MeanShift,
-    Particles,
-    clusters_of_points,
-    principal_part,
+    Problem,
+    SurrogateKMeans,
 )
+from sketchlearn.decoders.principal import find_principal_part
 from sketchlearn.decoders.surrogates.matching import PointMatching
-from sketchlearn.decoders.surrogates.points import blur_covariance
+from sketchlearn.decoders.surrogates.points import choose_bandwidth
+from sketchlearn.points import find_clusters
 from sketchlearn.sketching import n_principal
 from sketchlearn.sketching.tuning import FARTHEST_APART
 
@@ -45,7 +46,7 @@ def wide():
 
 @pytest.fixture(scope="module")
 def part(wide):
-    return principal_part(wide[3], K)
+    return find_principal_part(wide[3], K)
 
 
 def test_the_axes_are_the_widest_of_the_pilot(part, wide):
@@ -87,33 +88,34 @@ def test_atoms_have_the_datas_covariance_off_the_axes(part):
 
 
 def test_points_too(part):
-    """A blurred cloud's sketch has the same factor off the axes."""
+    """The sketch of surrogate points has the same factor off the axes."""
     rng = np.random.default_rng(2)
     operator = part.sketch.operator
-    blur = blur_covariance(operator)
+    bandwidth = choose_bandwidth(operator)
     points = rng.standard_normal((300, operator.n_features))
-    bare = PointMatching(part.sketch, blur)
-    whole = PointMatching(part.sketch, blur, part.family.common_log_envelope)
+    problem = Problem.of(part.sketch, part.family, 1)
+    bare = PointMatching(replace(problem, family=SphericalGaussian(operator)), bandwidth)
+    whole = PointMatching(problem, bandwidth)
     factor = np.tile(np.exp(part.family.common_log_envelope), 2)
-    expected = bare.target - factor * (bare.target - bare.residual(bare.scaled(points)))
-    np.testing.assert_allclose(whole.residual(whole.scaled(points)), expected, atol=1e-6)
+    expected = bare.target - factor * (bare.target - bare.compute_residual(bare.to_units(points)))
+    np.testing.assert_allclose(whole.compute_residual(whole.to_units(points)), expected, atol=1e-6)
 
 
 def test_coordinates_and_points_are_inverse(part, wide):
-    coordinates = part.coordinates(wide[1][:20])
-    again = part.coordinates(part.points(coordinates))
+    coordinates = part.to_coordinates(wide[1][:20])
+    again = part.to_coordinates(part.to_points(coordinates))
     np.testing.assert_allclose(again, coordinates, atol=1e-10)
-    off = part.points(coordinates) - part.whole.center
+    off = part.to_points(coordinates) - part.whole.center
     np.testing.assert_allclose(off - off @ part.axes @ part.axes.T, 0.0, atol=1e-10)
 
 
 def test_a_lifted_mixture_keeps_its_figures_and_its_variance(part, wide):
     mixture = MeanShift().decode(part.sketch, part.family, K, np.random.default_rng(0))
-    lifted = part.lifted(mixture)
+    lifted = part.lift(mixture)
     np.testing.assert_array_equal(lifted.weights, mixture.weights)
     assert (lifted.cost, lifted.misfit) == (mixture.cost, mixture.misfit)
     assert lifted.family.operator is wide[3].operator
-    np.testing.assert_allclose(part.coordinates(lifted.locations), mixture.locations, atol=1e-9)
+    np.testing.assert_allclose(part.to_coordinates(lifted.locations), mixture.locations, atol=1e-9)
     whole = np.trace(part.whole.covariance) - np.trace(part.sketch.operator.covariance)
     np.testing.assert_allclose(
         lifted.covariances.sum(axis=1), mixture.covariances.sum(axis=1) + whole, rtol=1e-9
@@ -126,7 +128,7 @@ def test_a_lifted_mixture_keeps_its_figures_and_its_variance(part, wide):
 def test_rows_that_are_not_wide_are_decoded_whole(d):
     assert n_principal(d, 1) == d
     sketcher = Sketcher.from_operator(operator_of(d, 50))
-    assert principal_part(sketcher.sketch(np.zeros((2, d))), 1) is None
+    assert find_principal_part(sketcher.sketch(np.zeros((2, d))), 1) is None
 
 
 def test_many_clusters_are_decoded_whole_in_few_more_dimensions():
@@ -137,7 +139,7 @@ def test_many_clusters_are_decoded_whole_in_few_more_dimensions():
 def test_a_flat_covariance_has_no_axes():
     """Made without a pilot: all directions are as wide, and far wider than a cluster."""
     sketch = Sketcher.from_operator(operator_of(D, 50, reach=20.0)).sketch(np.zeros((2, D)))
-    assert principal_part(sketch, 3) is None
+    assert find_principal_part(sketch, 3) is None
 
 
 def test_a_smaller_scale_asks_for_more_axes(wide):
@@ -145,7 +147,7 @@ def test_a_smaller_scale_asks_for_more_axes(wide):
     numbers = []
     for share in (1.0, 0.6):
         finer = replace(operator, domain=replace(operator.domain, scale=share * operator.scale))
-        part = principal_part(Sketcher.from_operator(finer).sketch(wide[1]), K)
+        part = find_principal_part(Sketcher.from_operator(finer).sketch(wide[1]), K)
         numbers.append(part.axes.shape[1])
         off = np.trace(finer.covariance) - np.trace(part.sketch.operator.covariance)
         assert off <= D * finer.scale**2
@@ -155,7 +157,7 @@ def test_a_smaller_scale_asks_for_more_axes(wide):
 def test_equal_rows_have_no_axes():
     sketcher = Sketcher(200, n_clusters=1, random_state=0).fit(np.ones((5, D)))
     sketch = sketcher.sketch(np.ones((5, D)))
-    assert principal_part(sketch, 1) is None
+    assert find_principal_part(sketch, 1) is None
     model = CompressiveKMeans(1, random_state=0).fit_sketch(sketch)
     np.testing.assert_allclose(model.cluster_centers_, 1.0, atol=0.1)
 
@@ -226,7 +228,7 @@ def test_rows_like_them_can_be_drawn(wide):
 
 
 def test_given_atoms_are_matched_to_the_sketch(part, wide):
-    start = part.coordinates(wide[0])
+    start = part.to_coordinates(wide[0])
     variances = np.full(start.shape, part.sketch.operator.scale**2)
     rng = np.random.default_rng(0)
     mixture = GivenAtoms(start, variances).decode(part.sketch, part.family, K, rng)
@@ -234,7 +236,7 @@ def test_given_atoms_are_matched_to_the_sketch(part, wide):
     assert largest_distance(start, mixture.locations) < 1.0
     # From wrong ones, the figures say that they are wrong, and others find the right ones.
     wrong = GivenAtoms(np.repeat(start[:1], K, axis=0), variances)
-    assert wrong.decode(part.sketch, part.family, K, rng).seems_incomplete
+    assert wrong.decode(part.sketch, part.family, K, rng).quality.seems_incomplete
     both = BestOf((wrong, MeanShift())).decode(part.sketch, part.family, K, rng)
     assert both.goodness_of_fit < 1.2
 
@@ -249,7 +251,7 @@ def test_clusters_of_points_have_their_moments():
     rng = np.random.default_rng(5)
     points = np.repeat([[0.0, 0.0], [9.0, 5.0]], [40, 60], axis=0) + rng.standard_normal((100, 2))
     weights = rng.uniform(0.5, 2.0, size=100)
-    centroids, variances = clusters_of_points(points, weights, 2, seed=0)
+    centroids, variances = find_clusters(points, weights, 2, seed=0)
     order = np.argsort(centroids[:, 0])
     for i, members in zip(order, (slice(0, 40), slice(40, 100)), strict=True):
         mean = np.average(points[members], axis=0, weights=weights[members])
@@ -259,14 +261,14 @@ def test_clusters_of_points_have_their_moments():
 
 
 def test_a_cloud_matches_the_whole_sketch_along_the_axes(part, wide):
-    """Particles along the axes serve rows that a mixture does not describe."""
+    """Surrogate points along the axes serve rows that a mixture does not describe."""
     rng = np.random.default_rng(6)
     rows = np.hstack([rng.exponential(2.0, size=(4000, 3)), 0.3 * rng.standard_normal((4000, 147))])
     sketch = Sketcher(800, n_clusters=5, random_state=0).fit(rows).sketch(rows)
-    part = principal_part(sketch, 5)
-    mixture = Particles().decode(part.sketch, part.family, 5, rng)
+    part = find_principal_part(sketch, 5)
+    mixture = SurrogateKMeans().decode(part.sketch, part.family, 5, rng)
     best = KMeans(5, n_init=5, random_state=0).fit(rows)
-    found = part.lifted(mixture).locations
+    found = part.lift(mixture).locations
     distances = np.square(rows[:, None] - found).sum(axis=2).min(axis=1)
     assert distances.sum() <= 1.1 * best.inertia_
 

@@ -8,16 +8,12 @@ from planted import central_differences, operator_of
 from scipy.optimize import nnls
 
 from sketchlearn.atoms import Dirac, SphericalGaussian
-from sketchlearn.decoders import refinement
+from sketchlearn.decoders import Fit, Problem, adjust, solve_weights
 from sketchlearn.decoders.refinement import (
-    Fit,
-    adjust,
-    gram_matrix,
-    nonnegative_weights,
-    residual_of,
-    reweighted,
+    JointObjective,
+    compute_gram_matrix,
+    solve_nonnegative,
 )
-from sketchlearn.optim.lbfgs import Minimum
 
 SHAPES = ["fixed", "shared", "free"]
 
@@ -27,22 +23,27 @@ def family():
     return SphericalGaussian(operator_of(3, 200, reach=6.0))
 
 
+def problem_of(family, weights, parameters):
+    target = weights @ family.sketch(parameters).astype(np.float64)
+    return Problem(family, len(weights), target, noise=1.0, n_rows=1.0)
+
+
 @pytest.fixture
 def planted(family):
-    """Parameters and weights, and the sketch of their mixture."""
+    """Parameters and weights, and the problem of finding them from their sketch."""
     parameters = family.at(
         family.operator.center
         + np.array([[-4.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, -4.0], [4.0, 0.0, 4.0]])
     )
     parameters[:, -1] = [0.0, 0.5, -0.5, 0.2]
     weights = np.array([0.1, 0.2, 0.3, 0.4])
-    return parameters, weights, weights @ family.sketch(parameters).astype(np.float64)
+    return parameters, weights, problem_of(family, weights, parameters)
 
 
-def disturbed(family, target, parameters, size=0.4):
+def disturbed(problem, parameters, size=0.4):
     """The best weights for parameters that are off by about ``size``."""
     noise = size * np.random.default_rng(5).standard_normal(parameters.shape)
-    return reweighted(target, family, np.clip(parameters + noise, *family.bounds()))
+    return solve_weights(problem, np.clip(parameters + noise, *problem.family.bounds()))
 
 
 def test_weights_equal_scipys_nnls(family):
@@ -53,7 +54,7 @@ def test_weights_equal_scipys_nnls(family):
         atoms = family.sketch(rng.uniform(*family.bounds(), size=(6, 4)))
         target = rng.standard_normal(6) @ atoms + 0.3 * rng.standard_normal(atoms.shape[1])
         expected, _ = nnls(atoms.T.astype(np.float64), target)
-        weights = nonnegative_weights(target, atoms)
+        weights = solve_nonnegative(target, atoms)
         assert np.all(weights >= 0)
         np.testing.assert_allclose(weights, expected, atol=1e-4)
         n_zero += np.count_nonzero(weights == 0)
@@ -62,85 +63,72 @@ def test_weights_equal_scipys_nnls(family):
 
 def test_equal_atoms_share_their_weight(family):
     atoms = np.repeat(family.sketch(family.at(family.operator.center[None])), 3, axis=0)
-    weights = nonnegative_weights(0.6 * atoms[0].astype(np.float64), atoms)
+    weights = solve_nonnegative(0.6 * atoms[0].astype(np.float64), atoms)
     assert weights.sum() == pytest.approx(0.6, rel=1e-4)
 
 
 def test_the_gram_matrix_is_that_of_the_atoms_and_positive(family):
     parameters = np.repeat(family.at(family.operator.center[None]), 2, axis=0)
     atoms = family.sketch(parameters)
-    gram = gram_matrix(atoms)
+    gram = compute_gram_matrix(atoms)
     np.testing.assert_allclose(gram, atoms @ atoms.T, rtol=3e-6)
     assert np.linalg.eigvalsh(gram)[0] > 0
 
 
 def test_the_residual_is_what_the_atoms_leave(family, planted):
-    parameters, weights, target = planted
+    parameters, weights, problem = planted
     atoms = family.sketch(parameters)
-    residual = residual_of(target, weights[:3], atoms[:3])
+    residual = problem.compute_residual(weights[:3], atoms[:3])
     assert residual.dtype == np.float64
     np.testing.assert_allclose(residual, weights[3] * atoms[3], atol=1e-6)
 
 
 def test_reweighting_finds_the_planted_weights(family, planted):
-    parameters, weights, target = planted
-    fit = reweighted(target, family, parameters)
+    parameters, weights, problem = planted
+    fit = solve_weights(problem, parameters)
     np.testing.assert_allclose(fit.weights, weights, atol=1e-5)
-    residual = target - fit.weights @ family.sketch(parameters)
+    residual = problem.target - fit.weights @ family.sketch(parameters)
     assert fit.cost == pytest.approx(residual @ residual, abs=1e-9)
 
 
 @pytest.mark.parametrize("shapes", SHAPES)
 @pytest.mark.parametrize("kind", [Dirac, SphericalGaussian], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("prior", [0.0, 0.5])
-def test_the_objectives_gradient(kind, shapes, prior, planted, monkeypatch):
+def test_the_objectives_gradient(kind, shapes, prior, planted):
     family = kind(operator_of(3, 200, reach=6.0))
-    target = planted[2]
-    start = family.at(planted[0][:, :3])
-    seen = []
-
-    def differentiated(objective, x, lower, upper, **options):
-        cost, gradient = objective(x)
-        # A step that float32 atoms resolve, in variables that are of order one.
-        seen.append((gradient, central_differences(lambda x: objective(x)[0], x, 3e-3)))
-        return Minimum(x, cost, 0, True)
-
-    monkeypatch.setattr(refinement, "minimise", differentiated)
-    before = disturbed(family, target, start)
-    adjust(target, family, before, shapes=shapes, max_iter=1, prior=prior)
-    [(gradient, expected)] = seen
+    problem = replace(planted[2], family=family)
+    before = disturbed(problem, family.at(planted[0][:, :3]))
+    objective = JointObjective(problem, before, shapes, prior)
+    gradient = objective(objective.start)[1]
+    # A step that float32 atoms resolve, in variables that are of order one.
+    expected = central_differences(lambda x: objective(x)[0], objective.start, 3e-3)
     n_shapes = {"fixed": 0, "shared": family.n_shape, "free": 4 * family.n_shape}[shapes]
     assert gradient.shape == (4 + 4 * 3 + n_shapes,)
     np.testing.assert_allclose(gradient, expected, atol=2e-3 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("shapes", SHAPES)
-def test_the_variables_are_scaled_to_about_unit_curvature(family, planted, monkeypatch, shapes):
-    parameters, _, target = planted
+def test_the_variables_are_scaled_to_about_unit_curvature(planted, shapes):
+    parameters, _, problem = planted
+    objective = JointObjective(problem, solve_weights(problem, parameters), shapes)
+    x, h = objective.start, 1e-3
     curvatures = []
-
-    def curved(objective, x, lower, upper, **options):
-        h = 1e-3
-        for i in range(x.size):
-            ahead, behind = x + h * np.eye(x.size)[i], x - h * np.eye(x.size)[i]
-            curvatures.append((objective(ahead)[1][i] - objective(behind)[1][i]) / (2 * h))
-        return Minimum(x, objective(x)[0], 0, True)
-
-    monkeypatch.setattr(refinement, "minimise", curved)
-    adjust(target, family, reweighted(target, family, parameters), shapes=shapes, max_iter=1)
+    for i in range(x.size):
+        ahead, behind = x + h * np.eye(x.size)[i], x - h * np.eye(x.size)[i]
+        curvatures.append((objective(ahead)[1][i] - objective(behind)[1][i]) / (2 * h))
     assert np.min(curvatures) > 0.5
     assert np.max(curvatures) < 2.0
 
 
 @pytest.mark.parametrize("shapes", SHAPES)
 def test_adjusting_lowers_the_cost_and_moves_only_what_it_may(family, planted, shapes):
-    parameters, _, target = planted
-    before = disturbed(family, target, parameters)
-    after = adjust(target, family, before, shapes=shapes, max_iter=200)
+    parameters, _, problem = planted
+    before = disturbed(problem, parameters)
+    after = adjust(problem, before, shapes=shapes, max_iter=200)
     assert after.cost < 0.5 * before.cost
     assert after.n_iter > before.n_iter
     # The cost is that of what came back.
-    residual = residual_of(target, after.weights, family.sketch(after.parameters))
+    residual = problem.compute_residual(after.weights, family.sketch(after.parameters))
     assert after.cost == pytest.approx(residual @ residual, rel=1e-3, abs=1e-9)
     moved = after.parameters[:, 3]
     if shapes == "fixed":
@@ -150,24 +138,23 @@ def test_adjusting_lowers_the_cost_and_moves_only_what_it_may(family, planted, s
 
 
 def test_a_prior_keeps_shapes_together_and_is_no_part_of_the_cost(family, planted):
-    parameters, _, target = planted
-    start = reweighted(target, family, parameters)
+    parameters, _, problem = planted
+    start = solve_weights(problem, parameters)
     free, held = (
-        adjust(target, family, start, shapes="free", max_iter=200, prior=prior)
-        for prior in (0.0, 100.0)
+        adjust(problem, start, shapes="free", max_iter=200, prior=prior) for prior in (0.0, 100.0)
     )
     assert np.ptp(free.parameters[:, 3]) > 0.5
     assert np.ptp(held.parameters[:, 3]) < 0.1
-    residual = residual_of(target, held.weights, family.sketch(held.parameters))
+    residual = problem.compute_residual(held.weights, family.sketch(held.parameters))
     assert held.cost == pytest.approx(residual @ residual, rel=1e-3)
 
 
 def test_freeing_shapes_never_costs(family, planted):
-    parameters, _, target = planted
-    fit = disturbed(family, target, family.at(parameters[:, :3]))
+    parameters, _, problem = planted
+    fit = disturbed(problem, family.at(parameters[:, :3]))
     costs = []
     for shapes in SHAPES:
-        fit = adjust(target, family, fit, shapes=shapes, max_iter=300)
+        fit = adjust(problem, fit, shapes=shapes, max_iter=300)
         costs.append(fit.cost)
     assert costs[0] > costs[1] > costs[2]
     np.testing.assert_allclose(fit.parameters, parameters, atol=1e-3)
@@ -182,10 +169,10 @@ def test_adjusting_stays_within_the_bounds(shapes):
     # What is sought lies outside the box, is wider than any atom may be, and has a negative share.
     outside = np.array([[3.0, 0.0, 0.0, 0.0], [0.0, -3.0, 0.0, 5.0], [0.0, 0.0, 1.0, 0.0]])
     outside[:, :3] += inner.center
-    target = np.array([0.7, 0.7, -0.4]) @ family.sketch(outside)
+    problem = problem_of(family, np.array([0.7, 0.7, -0.4]), outside)
     start = np.clip(outside, least, greatest)
     fit = Fit(np.full(3, 1 / 3), start, np.inf)
-    after = adjust(target, family, fit, shapes=shapes, max_iter=200)
+    after = adjust(problem, fit, shapes=shapes, max_iter=200)
     assert np.all(after.weights >= 0)
     # The scaling of the variables costs a rounding.
     slack = 1e-12 * np.maximum(1.0, np.abs(least) + np.abs(greatest))
@@ -195,9 +182,9 @@ def test_adjusting_stays_within_the_bounds(shapes):
 
 
 def test_an_adjustment_that_is_cut_short_says_so(family, planted):
-    parameters, _, target = planted
-    before = replace(disturbed(family, target, parameters), n_iter=11)
-    after = adjust(target, family, before, shapes="free", max_iter=2)
+    parameters, _, problem = planted
+    before = replace(disturbed(problem, parameters), n_iter=11)
+    after = adjust(problem, before, shapes="free", max_iter=2)
     assert not after.converged
     assert after.n_iter == 13
 
@@ -209,5 +196,5 @@ def test_nearly_equal_atoms_have_weights():
         locations = family.operator.center + spread * rng.standard_normal((30, 5))
         atoms = family.sketch(family.at(locations))
         target = atoms.astype(np.float64).mean(axis=0)
-        weights = nonnegative_weights(target, atoms)
+        weights = solve_nonnegative(target, atoms)
         assert weights.sum() == pytest.approx(1.0, abs=1e-3)

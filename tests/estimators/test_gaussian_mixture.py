@@ -14,7 +14,8 @@ from sklearn.mixture import GaussianMixture
 from datasets.tables import digits_pca10
 from sketchlearn import CompressiveGaussianMixture, EmptySketchError, Sketch, Sketcher
 from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian
-from sketchlearn.decoders import CloudEM, MeanShift, is_identified, mixture_of_rows
+from sketchlearn.decoders import MeanShift, SurrogateEM
+from sketchlearn.points import fit_mixture_to_rows
 
 TYPES = ["spherical", "diag", "full"]
 
@@ -266,8 +267,8 @@ def test_what_few_rows_say_identifies_no_mixture():
     mixture = MeanShift().decode(sketcher.sketch(X), family, 2, np.random.default_rng(0))
     # Five rows for each of eleven parameters.
     for n_rows, is_told in ((54, False), (56, True)):
-        few = sketcher.sketch(X[:: len(X) // n_rows][:n_rows])
-        assert is_identified(replace(mixture, goodness_of_fit=0.1), few) == is_told
+        quality = replace(mixture.quality, n_rows=n_rows, cost=0.1 * mixture.quality.expected_cost)
+        assert replace(mixture, quality=quality).is_identified == is_told
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -283,7 +284,7 @@ def test_point_masses_are_no_mixture_for_em():
     rows, *_ = planted("diag", n=2000)
     sketch = Sketcher(100, n_clusters=4, random_state=0).fit(rows).sketch(rows)
     with pytest.raises(TypeError, match="Gaussian family, got Dirac"):
-        CloudEM().decode(sketch, Dirac(sketch.operator), 4, np.random.default_rng(0))
+        SurrogateEM().decode(sketch, Dirac(sketch.operator), 4, np.random.default_rng(0))
 
 
 def test_wide_rows_keep_the_pilot_which_grows_with_the_parameters():
@@ -302,7 +303,7 @@ def test_wide_rows_keep_the_pilot_which_grows_with_the_parameters():
 def test_a_trusted_match_stays_unless_em_gains_more_than_its_parameters_do_by_chance():
     rows, *_ = planted("diag", k=3, d=2, n=30_000)
     model = CompressiveGaussianMixture(3, random_state=0).fit(rows)
-    assert is_identified(model.mixture_, model.sketch_)
+    assert model.mixture_.is_identified
     np.testing.assert_array_equal(model.means_, model.mixture_.locations)
     # A match that is off in one mean is no longer trusted.
     rng = np.random.default_rng(0)
@@ -311,9 +312,12 @@ def test_a_trusted_match_stays_unless_em_gains_more_than_its_parameters_do_by_ch
     off = replace(model.mixture_, parameters=parameters)
     few, ones = rows[:4000], np.ones(4000)
     for mixture, is_kept in ((model.mixture_, True), (off, False)):
-        found = mixture_of_rows(few, ones, np.ones(2), mixture, 1e-6, rng, is_trusted=True)
+        family, start = mixture.family, mixture.moments
+        found = fit_mixture_to_rows(
+            few, ones, np.ones(2), family, start, 1e-6, rng, is_trusted=True
+        )
         assert (found is None) == is_kept
-    assert largest_distance(model.means_, found[1]) < 0.15
+    assert largest_distance(model.means_, found.means) < 0.15
 
 
 def test_words_about_parameters_name_what_came():

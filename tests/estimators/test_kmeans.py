@@ -360,7 +360,7 @@ def test_flat_clusters_are_not_taken_for_missing_ones():
     X += 0.05 * rng.standard_normal(X.shape)
     model = CompressiveKMeans(4, random_state=0).fit(X)
     best = KMeans(4, n_init=10, random_state=0).fit(X).inertia_
-    assert model.mixture_.misses_clusters
+    assert model.mixture_.quality.misses_clusters
     assert model.inertia_ < 1.03 * best
 
 

@@ -23,7 +23,15 @@ from sketchlearn import (
     SketchFormatError,
     load_model,
 )
-from sketchlearn.decoders import CLOMPR, BestOf, CloudEM, Decoder, MeanShift, Particles, Splitting
+from sketchlearn.decoders import (
+    CLOMPR,
+    BestOf,
+    Decoder,
+    MeanShift,
+    Splitting,
+    SurrogateEM,
+    SurrogateKMeans,
+)
 from sketchlearn.estimators import allow_rows_in_pickles
 from sketchlearn.estimators.persistence import MODEL_FILE, StoredModel
 from sketchlearn.frequencies import AdaptedRadius, GaussianRadius, RadiusLaw
@@ -137,15 +145,8 @@ class OwnDecoder(Decoder):
     n_starts: int = 20
     inner: Decoder | None = None
 
-    def decode(self, sketch, family, n_atoms, rng):
-        return CLOMPR(n_starts=self.n_starts).decode(sketch, family, n_atoms, rng)
-
-
-class LooseDecoder(OwnDecoder):
-    """What no file holds: it has a state that nobody declared."""
-
-    def __init__(self):
-        object.__setattr__(self, "own", object())
+    def _decode(self, problem, rng):
+        return CLOMPR(n_starts=self.n_starts).solve(problem, rng)
 
 
 @pytest.mark.parametrize(
@@ -155,9 +156,9 @@ class LooseDecoder(OwnDecoder):
         MeanShift(starts="box", shapes="fixed"),
         Splitting(n_adjustments=30),
         BestOf((CLOMPR(), MeanShift(n_ascents=8)), n_init=2),
-        Particles(BestOf(n_init=1), n_moves=3),
+        SurrogateKMeans(BestOf(n_init=1), n_moves=3),
+        SurrogateEM(BestOf((Splitting(),), 1), n_moves=2),
         OwnDecoder(n_starts=30, inner=OwnDecoder()),
-        CloudEM(BestOf((Splitting(),), 1), n_moves=2),
     ],
     ids=lambda decoder: type(decoder).__name__,
 )
@@ -189,8 +190,6 @@ def test_a_sketcher_comes_back_fitted_or_not(tmp_path, law, is_fitted):
 
 def test_what_no_file_can_hold_is_refused_and_what_to_do_is_said(tmp_path):
     for parameters, message in [
-        ({"decoder": LooseDecoder()}, "decoder is a LooseDecoder, which no model file can hold"),
-        ({"decoder": BestOf((CLOMPR(), LooseDecoder()))}, "an entry of decoders is a Loose"),
         ({"sketcher": Sketcher(40, radius_law=OwnLaw())}, "radius_law is a OwnLaw"),
     ]:
         model = fitted(**{"compute_labels": False, **parameters})
@@ -253,7 +252,7 @@ def test_a_pickle_holds_no_pilot(model):
     assert not any(value.tobytes() in data for value in ROWS[:, 0])
 
 
-NESTED = '{"kind":"Particles","fields":{"start":' * 3000 + "null" + "}}" * 3000
+NESTED = '{"kind":"SurrogateKMeans","fields":{"start":' * 3000 + "null" + "}}" * 3000
 NUMBERS = {"_seed": 1, "cost_": 0.1, "inertia_": 1.0, "n_iter_": 3}
 PARAMETERS = {"n_clusters": 3, "n_init": "auto"}
 
@@ -305,7 +304,7 @@ PARAMETERS = {"n_clusters": 3, "n_init": "auto"}
                 ("decoder", {"kind": "CLOMPR", "fields": {"shell": True}}),
                 ("decoder", {"kind": "MeanShift", "fields": {"starts": "nowhere"}}),
                 ("decoder", {"kind": "BestOf", "fields": {"decoders": [1]}}),
-                ("decoder", {"kind": "Particles", "fields": {"start": None}}),
+                ("decoder", {"kind": "SurrogateKMeans", "fields": {"start": None}}),
                 ("decoder", {"kind": "AdaptedRadius", "fields": {}}),
                 ("sketcher", {"kind": "CLOMPR", "fields": {}}),
                 ("sketcher", {"kind": "Sketcher", "fields": {"x": 1}, "is_fitted": False}),

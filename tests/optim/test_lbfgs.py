@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 from sketchlearn._kernels.lbfgs import lbfgs_direction
-from sketchlearn.optim.lbfgs import MEMORY, minimise
+from sketchlearn.optim.lbfgs import LBFGSSettings, minimise
 
 UNBOUNDED = np.full(2, np.inf)
 
@@ -184,9 +184,28 @@ def test_the_first_step_is_no_longer_than_asked():
 
 def test_more_steps_than_the_memory_holds():
     rng = np.random.default_rng(1)
-    n = 6 * MEMORY
+    memory = LBFGSSettings().memory
+    n = 6 * memory
     objective = quadratic(np.diag(np.geomspace(1.0, 1e4, n)), rng.standard_normal(n))
     unbounded = np.full(n, np.inf)
     end = minimise(objective, np.zeros(n), -unbounded, unbounded, max_iter=2000, tolerance=1e-12)
-    assert end.n_iter > 2 * MEMORY
+    assert end.n_iter > 2 * memory
     assert end.cost < 1e-10
+
+
+def test_every_iteration_tells_the_cost_before_it():
+    told, start = [], np.array([-1.2, 1.0])
+    options = {"max_iter": 20, "tolerance": 0.0}
+    end = minimise(rosenbrock, start, -UNBOUNDED, UNBOUNDED, on_iteration=told.append, **options)
+    assert len(told) == end.n_iter == 20
+    assert told[0] == rosenbrock(start)[0]
+    assert sorted(told, reverse=True) == told
+    assert told[-1] >= end.cost
+
+
+def test_one_pair_is_memory_enough_for_a_circle():
+    settings = LBFGSSettings(memory=1, window=3)
+    options = {"max_iter": 50, "tolerance": 1e-12, "settings": settings}
+    end = minimise(quadratic(np.eye(2), np.ones(2)), np.zeros(2), -UNBOUNDED, UNBOUNDED, **options)
+    np.testing.assert_allclose(end.x, 1.0, atol=1e-9)
+    assert end.converged

@@ -7,18 +7,12 @@ from typing import final
 
 import numpy as np
 
-from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import AtomFamily
-from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
-from sketchlearn.decoders.greedy.mode_seeking import Starts, modes, starting_points
-from sketchlearn.decoders.refinement import (
-    Fit,
-    adjust,
-    nonnegative_weights,
-    residual_of,
-    reweighted,
-)
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.decoders.decoder import Decoder
+from sketchlearn.decoders.greedy.mode_seeking import Starts, draw_starts, find_modes
+from sketchlearn.decoders.mixture import Mixture
+from sketchlearn.decoders.problem import Fit, Problem
+from sketchlearn.decoders.refinement import adjust, solve_nonnegative, solve_weights
 
 
 @final
@@ -61,69 +55,50 @@ class CLOMPR(Decoder):
     n_final_adjustments: int = 300
     tolerance: float = 1e-6
 
-    # Products here are small, and threads of BLAS that wait for each other are slow on a busy
-    # machine; with one, the result does not depend on their number either.
-    @on_one_blas_thread
-    def decode(
-        self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
-    ) -> Mixture:
-        """Recover ``n_atoms`` atoms; see `Decoder.decode`."""
-        target = check_decodable(sketch, family, n_atoms)
-        fit = Fit(np.empty(0), np.empty((0, len(family.bounds()[0]))), float(target @ target))
-        for _ in range(2 * n_atoms):
-            location = self.select(target, family, fit, rng)
-            parameters = self.expand(family, fit, location)
-            parameters = self.threshold(target, family, parameters, n_atoms)
-            fit = self.reweight(target, family, parameters, fit.n_iter)
-            fit = self.adjust(target, family, fit)
+    def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
+        """Go through the rounds, then fit the shape."""
+        fit = problem.start_empty()
+        for _ in range(2 * problem.n_atoms):
+            location = self.select(problem, fit, rng)
+            parameters = self.expand(problem.family, fit, location)
+            parameters = self.threshold(problem, parameters)
+            fit = solve_weights(problem, parameters, n_iter=fit.n_iter)
+            fit = self.adjust(problem, fit)
         fit = adjust(
-            target,
-            family,
+            problem,
             fit,
             shapes="shared",
             max_iter=self.n_final_adjustments,
             tolerance=self.tolerance,
         )
-        return mixture_of(sketch, family, fit)
+        return problem.make_mixture(fit)
 
-    def select(
-        self, target: np.ndarray, family: AtomFamily, fit: Fit, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Location (d,) of the atom best correlated with what the current atoms leave."""
-        residual = target
+    def select(self, problem: Problem, fit: Fit, rng: np.random.Generator) -> np.ndarray:
+        """Return the location (d,) of the atom best correlated with what the current ones leave."""
+        family, residual = problem.family, problem.target
         if len(fit.weights):
-            residual = residual_of(target, fit.weights, family.sketch(fit.parameters))
-        points = starting_points(family, self.starts, self.n_starts, rng)
-        return modes(family, family.default_shape(), residual, points, self.n_ascents)[0]
+            residual = problem.compute_residual(fit.weights, family.sketch(fit.parameters))
+        points = draw_starts(family, self.starts, self.n_starts, rng)
+        return find_modes(family, family.default_shape(), residual, points, self.n_ascents)[0]
 
     def expand(self, family: AtomFamily, fit: Fit, location: np.ndarray) -> np.ndarray:
-        """The parameters with the new atom appended."""
+        """Return the parameters with the new atom appended."""
         return np.vstack([fit.parameters, family.at(location[None])])
 
-    def threshold(
-        self, target: np.ndarray, family: AtomFamily, parameters: np.ndarray, n_atoms: int
-    ) -> np.ndarray:
-        """Keep the ``n_atoms`` atoms of largest weight on normalised sketches."""
-        if len(parameters) <= n_atoms:
+    def threshold(self, problem: Problem, parameters: np.ndarray) -> np.ndarray:
+        """Keep as many atoms as are asked for, those of largest weight on normalised sketches."""
+        if len(parameters) <= problem.n_atoms:
             return parameters
-        atoms = family.sketch(parameters)
+        atoms = problem.family.sketch(parameters)
         norms = np.linalg.norm(atoms, axis=1, keepdims=True)
-        weights = nonnegative_weights(target, atoms / norms)
-        kept = np.argsort(-weights, kind="stable")[:n_atoms]
+        weights = solve_nonnegative(problem.target, atoms / norms)
+        kept = np.argsort(-weights, kind="stable")[: problem.n_atoms]
         return parameters[np.sort(kept)]
 
-    def reweight(
-        self, target: np.ndarray, family: AtomFamily, parameters: np.ndarray, n_iter: int
-    ) -> Fit:
-        """Non-negative least squares for the weights alone."""
-        fit = reweighted(target, family, parameters)
-        return Fit(fit.weights, fit.parameters, fit.cost, n_iter)
-
-    def adjust(self, target: np.ndarray, family: AtomFamily, fit: Fit) -> Fit:
+    def adjust(self, problem: Problem, fit: Fit) -> Fit:
         """Move weights and locations jointly, shapes fixed."""
         return adjust(
-            target,
-            family,
+            problem,
             fit,
             shapes="fixed",
             max_iter=self.n_adjustments,

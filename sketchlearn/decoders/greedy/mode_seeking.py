@@ -14,22 +14,22 @@ Starts = Literal["gaussian", "box"]
 
 # Steps of a climb; while the kernel narrows, and after.
 N_STEPS, N_NARROWING, N_NARROW = 20, 40, 5
-# Greatest width of the kernel at the start, in parts of its width at the end.
+# Greatest width of the kernel at the start, as a multiple of its width at the end.
 WIDEST = 4.0
 # A start where the correlation is weak may not move by more than one kernel width anyway.
 WEAKEST = 1e-3
 # Negative log-envelope from which a frequency adds nothing to a widened kernel.
 NEGLIGIBLE = 7.0
-# Cosine of the angle between atoms from which they are one mode.
-SAME_MODE = 0.3
-# Correlation of a mode that is taken along with the best one, in parts of the best one's.
-LEAST_SHARE = 0.7
+# Coherence of atoms, the cosine of their angle, from which they are one mode.
+SAME_MODE_COHERENCE = 0.3
+# Correlation of a mode that is taken along with the best one, as a fraction of the best one's.
+LEAST_CORRELATION = 0.7
 
 
-def starting_points(
+def draw_starts(
     family: AtomFamily, starts: Starts, n_points: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Points (n_points, d) of the operator's box, uniform or Gaussian as the pilot was."""
+    """Draw points (n_points, d) of the operator's box, uniform or Gaussian as the pilot was."""
     operator = family.operator
     if starts == "box":
         return rng.uniform(operator.lower, operator.upper, size=(n_points, family.n_features))
@@ -40,7 +40,7 @@ def starting_points(
     return np.clip(points, operator.lower, operator.upper)
 
 
-def modes(
+def find_modes(
     family: AtomFamily,
     shape: np.ndarray,
     residual: np.ndarray,
@@ -50,7 +50,7 @@ def modes(
     n_wide: int = 0,
     most: int = 1,
 ) -> np.ndarray:
-    r"""Locations (n, d), n up to ``most``, where :math:`b(c) = \langle a(c), r \rangle` is largest.
+    r"""Return up to ``most`` locations (n, d) where :math:`b(c) = \langle a(c), r \rangle` peaks.
 
     All starts are compared with one matrix product, and the best ``n_ascents`` of them climb
     together by mean shift, :math:`c \leftarrow c + \nabla b / (\tau^2 b)`, with
@@ -78,9 +78,11 @@ def modes(
     correlations, waves = search.correlations(points)
     chosen: list[int] = []
     for i in np.argsort(-correlations, kind="stable"):
-        if chosen and correlations[i] < LEAST_SHARE * correlations[chosen[0]]:
+        if chosen and correlations[i] < LEAST_CORRELATION * correlations[chosen[0]]:
             break
-        if not chosen or np.max(waves[chosen] @ waves[i]) < SAME_MODE * (waves[i] @ waves[i]):
+        if not chosen or np.max(waves[chosen] @ waves[i]) < SAME_MODE_COHERENCE * (
+            waves[i] @ waves[i]
+        ):
             chosen.append(int(i))
         if len(chosen) == most:
             break

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
-from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import AtomFamily
-from sketchlearn.decoders.decoder import Decoder, Mixture, check_decodable, mixture_of
-from sketchlearn.decoders.greedy.pruning import without_least
-from sketchlearn.decoders.refinement import Fit, adjust, reweighted
-from sketchlearn.decoders.surrogates.points import gaussian
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.decoders.decoder import Decoder
+from sketchlearn.decoders.greedy.pruning import drop_least_important
+from sketchlearn.decoders.mixture import Mixture
+from sketchlearn.decoders.problem import Fit, Problem
+from sketchlearn.decoders.refinement import adjust, solve_weights
+from sketchlearn.decoders.surrogates.points import draw_gaussian
 
 
 @final
@@ -44,42 +44,35 @@ class Splitting(Decoder):
     n_adjustments: int = 60
     n_final_adjustments: int = 300
 
-    @on_one_blas_thread
-    def decode(
-        self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
-    ) -> Mixture:
-        """Recover ``n_atoms`` atoms; see `Decoder.decode`."""
-        target = check_decodable(sketch, family, n_atoms)
-        operator = family.operator
+    def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
+        """Split until there are enough, and prune."""
+        family, operator = problem.family, problem.family.operator
         spread = np.broadcast_to(np.diag(operator.covariance), (1, family.n_features))
-        fit = reweighted(target, family, family.from_moments(operator.center[None], spread))
-        while len(fit.weights) < n_atoms:
-            fit = self.split(target, family, fit, rng)
-            fit = adjust(target, family, fit, shapes="free", max_iter=self.n_adjustments)
-        while len(fit.weights) > n_atoms:
-            fit = without_least(target, family, fit)
-        fit = adjust(target, family, fit, shapes="free", max_iter=self.n_final_adjustments)
-        return mixture_of(sketch, family, fit)
+        fit = solve_weights(problem, family.from_moments(operator.center[None], spread))
+        while len(fit.weights) < problem.n_atoms:
+            fit = self.split(problem, fit, rng)
+            fit = adjust(problem, fit, shapes="free", max_iter=self.n_adjustments)
+        while len(fit.weights) > problem.n_atoms:
+            fit = drop_least_important(problem, fit)
+        fit = adjust(problem, fit, shapes="free", max_iter=self.n_final_adjustments)
+        return problem.make_mixture(fit)
 
-    def split(
-        self, target: np.ndarray, family: AtomFamily, fit: Fit, rng: np.random.Generator
-    ) -> Fit:
-        """Every atom replaced by two, their weights solved for."""
+    def split(self, problem: Problem, fit: Fit, rng: np.random.Generator) -> Fit:
+        """Replace every atom by two, and solve for their weights."""
+        family = problem.family
         variances = family.covariances(fit.parameters)
         locations, shapes = family.split(fit.parameters)
-        steps = np.sqrt(variances) * self._directions(family, variances, rng)
+        steps = np.sqrt(variances) * self._draw_directions(family, variances, rng)
         lower, upper = family.operator.lower, family.operator.upper
         pairs = [np.clip(locations + sign * steps, lower, upper) for sign in (1.0, -1.0)]
-        halves = reweighted(
-            target, family, np.vstack([np.hstack([pair, shapes]) for pair in pairs])
-        )
-        return replace(halves, n_iter=fit.n_iter)
+        halves = np.vstack([np.hstack([pair, shapes]) for pair in pairs])
+        return solve_weights(problem, halves, n_iter=fit.n_iter)
 
-    def _directions(
+    def _draw_directions(
         self, family: AtomFamily, variances: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """Unit directions (k, d): each atom's widest axis, or a random one of the data's."""
-        random = gaussian(family.operator.covariance, len(variances), rng)
+        """Return unit directions (k, d): each atom's widest axis, or a random one of the data's."""
+        random = draw_gaussian(family.operator.covariance, len(variances), rng)
         random /= np.maximum(np.linalg.norm(random, axis=1, keepdims=True), 1e-300)
         widest = np.eye(family.n_features)[np.argmax(variances, axis=1)]
         stands_out = np.ptp(variances, axis=1) > 1e-6 * variances.max(axis=1)

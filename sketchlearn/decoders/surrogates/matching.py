@@ -1,4 +1,4 @@
-"""Moving points until their sketch is the data's: what is left of it, what pulls, how far to go."""
+"""Moving points until their sketch is the data's: the residual, the moves, and how far to go."""
 
 from __future__ import annotations
 
@@ -6,77 +6,75 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
 from sketchlearn._kernels.atoms import add_waves, modulated_waves, rotate_in_place
-from sketchlearn._progress import tell
+from sketchlearn._progress import tell_cost
+from sketchlearn.decoders.problem import Problem
 from sketchlearn.optim.lbfgs import Pairs, minimise
-from sketchlearn.sketches.sketch import Sketch
 
 # Points whose phases are kept at a time.
-BLOCK = 256
-# Points that tell how the sketch's numbers respond to pulls. With a third of them twice as much is
-# left of the residual after 20 iterations.
-N_PROBES = 1000
-# Added to every response, in parts of their mean.
+POINTS_AT_ONCE = 256
+# Points that the Gauss-Newton matrix is estimated on. With a third of them twice as much is left of
+# the residual after 20 iterations.
+N_SUBSAMPLE = 1000
+# Added to the diagonal of that matrix, as a fraction of its mean.
 DAMPING = 1e-2
-# Longest move, root mean square over the points and in parts of the scale; shortest share of a
+# Longest move, root mean square over the points and in units of the scale; shortest share of a
 # move that is tried, and how often a move is shortened.
 LONGEST_MOVE, SHORTEST_SHARE, LONGEST_SHARE, MOST_TRIALS = 1.0, 0.1, 0.6, 6
-# Largest first move of a point by quasi-Newton iterations, in parts of the scale.
+# Largest first move of a point by quasi-Newton iterations, in units of the scale.
 FIRST_MOVE = 0.2
 
 
 class PointMatching:
-    r"""How far a blurred cloud's sketch is from the data's, and what moves it.
+    r"""How far the sketch of surrogate points is from the data's, and what moves them.
 
-    It is :math:`E_j \frac1n \sum_i e^{i \omega_j^T x_i}`, E the waves of the blur, times the
-    exponential of the log-envelope that all atoms of the sketch have in common.
+    It is :math:`E_j \frac1n \sum_i e^{i \omega_j^T x_i}`, E the waves of the kernel that each point
+    stands for, times the exponential of the log-envelope that all atoms have in common.
     Points (n, d) are float32, centred and in units of the operator's scale; sketches are stacked
     real, (2 m,).
     """
 
-    def __init__(
-        self, sketch: Sketch, blur: np.ndarray, common_log_envelope: np.ndarray | float = 0.0
-    ) -> None:
-        operator = sketch.operator
-        mean = sketch.centered_mean
+    def __init__(self, problem: Problem, bandwidth: np.ndarray) -> None:
+        operator = problem.family.operator
         self.operator = operator
-        self.target = np.concatenate([mean.real, mean.imag])
-        widths = operator.linear_map.quadratic_form(blur)
-        self.envelope = np.exp(common_log_envelope - 0.5 * widths)
+        self.target = problem.target
+        widths = operator.linear_map.quadratic_form(bandwidth)
+        self.envelope = np.exp(problem.family.common_log_envelope - 0.5 * widths)
         self.map = operator.linear_map.stretched(operator.scale)
-        self.buffer = np.empty((BLOCK, operator.n_frequencies), dtype=np.float32)
+        self.buffer = np.empty((POINTS_AT_ONCE, operator.n_frequencies), dtype=np.float32)
 
-    def scaled(self, points: np.ndarray) -> np.ndarray:
-        """Points in data coordinates, centred, in units of the scale."""
+    def to_units(self, points: np.ndarray) -> np.ndarray:
+        """Return points of data coordinates centred, in units of the scale, float32."""
         return ((points - self.operator.center) / self.operator.scale).astype(np.float32)
 
-    def unscaled(self, points: np.ndarray) -> np.ndarray:
-        """Points in data coordinates, float64."""
+    def from_units(self, points: np.ndarray) -> np.ndarray:
+        """Return points in data coordinates, float64."""
         return points.astype(np.float64) * self.operator.scale + self.operator.center
 
-    def residual(self, points: np.ndarray) -> np.ndarray:
-        """What the points' sketch lacks of the data's."""
+    def compute_residual(self, points: np.ndarray) -> np.ndarray:
+        """Return what the points' sketch lacks of the data's."""
         sums = np.zeros(len(self.target))
-        for start in range(0, len(points), BLOCK):
+        for start in range(0, len(points), POINTS_AT_ONCE):
             partial = np.zeros(len(self.target), dtype=np.float32)
-            add_waves(self._phases(points[start : start + BLOCK]), partial)
+            add_waves(self._phases(points[start : start + POINTS_AT_ONCE]), partial)
             sums += partial
         return self.target - np.tile(self.envelope, 2) * sums / len(points)
 
-    def pulled(self, points: np.ndarray, pulls: np.ndarray) -> np.ndarray:
-        r"""Velocity of each point that raises its sketch's numbers by ``pulls`` (2 m,).
+    def compute_moves(self, points: np.ndarray, duals: np.ndarray) -> np.ndarray:
+        r"""Return the move (n, d) of each point that dual variables (2 m,) stand for.
 
-        That is :math:`\sum_j p_j \nabla_x s_j(x)` for the numbers :math:`s_j` of one blurred point.
+        That is :math:`J(x)^T p = \sum_j p_j \nabla_x s_j(x)` for the numbers :math:`s_j` of the
+        sketch of one point.
         """
-        pulls = (-np.tile(self.envelope, 2) * pulls).astype(np.float32)
-        velocities = np.empty_like(points)
-        for start in range(0, len(points), BLOCK):
-            phases = self._phases(points[start : start + BLOCK])
-            rotate_in_place(phases, pulls)
-            velocities[start : start + BLOCK] = self.map.adjoint(phases)
-        return velocities
+        signed = (-np.tile(self.envelope, 2) * duals).astype(np.float32)
+        moves = np.empty_like(points)
+        for start in range(0, len(points), POINTS_AT_ONCE):
+            phases = self._phases(points[start : start + POINTS_AT_ONCE])
+            rotate_in_place(phases, signed)
+            moves[start : start + POINTS_AT_ONCE] = self.map.adjoint(phases)
+        return moves
 
-    def responses(self, points: np.ndarray) -> np.ndarray:
-        r"""How the mean sketch responds to pulls, (2 m, 2 m): the mean of :math:`J(x) J(x)^T`.
+    def compute_gauss_newton_matrix(self, points: np.ndarray) -> np.ndarray:
+        r"""Return the mean (2 m, 2 m) of :math:`J(x) J(x)^T`: what dual variables change.
 
         J (2 m, d) is one point's gradient: frequencies times quarter-turned waves. The product over
         d is the same for all points, so that of the waves remains.
@@ -93,7 +91,7 @@ class PointMatching:
         return result
 
     def _phases(self, points: np.ndarray) -> np.ndarray:
-        """Phases of a block of points in turns, in the buffer."""
+        """Compute the phases of a block of points in turns, in the buffer."""
         return self.map.project_turns(points, out=self.buffer[: len(points)])
 
 
@@ -103,28 +101,28 @@ def gauss_newton(
     r"""Move points by the least that makes up for the residual, again and again.
 
     Of all moves that raise the mean sketch by r to first order, the smallest is
-    :math:`J(x_i)^T G^{-1} r` with G the responses: two m numbers decide, however many points there
-    are. G, damped, is that of the start, and of where it got to when no move helps any more; secant
-    pairs correct it in between (L-BFGS among the whitened residuals).
+    :math:`J(x_i)^T G^{-1} r` with G the Gauss-Newton matrix: 2 m dual variables decide, however
+    many points there are. G, damped, is that of the start, and of where it got to when no move
+    helps any more; secant pairs correct it in between (L-BFGS among the whitened residuals).
 
     Returns
     -------
     points, cost, n_iter
         The last points, their squared residual, and iterations made.
     """
-    residual = matching.residual(points)
-    root, pairs, n_iter = _root(matching, points), Pairs(residual.size), 0
+    residual = matching.compute_residual(points)
+    root, pairs, n_iter = _factorise(matching, points), Pairs(residual.size), 0
     while n_iter < max_iter:
         n_iter += 1
-        tell(cost=float(residual @ residual))
+        tell_cost(float(residual @ residual))
         white = solve_triangular(root, residual.astype(np.float32), lower=True)
         direction = -pairs.direction(white.astype(np.float64))
-        pulls = solve_triangular(root, direction.astype(np.float32), lower=True, trans="T")
-        step = _search(matching, points, residual, matching.pulled(points, pulls))
+        duals = solve_triangular(root, direction.astype(np.float32), lower=True, trans="T")
+        step = _search(matching, points, residual, matching.compute_moves(points, duals))
         if step is None:
             if pairs.n_stored == 0:
                 break
-            root, pairs = _root(matching, points), Pairs(residual.size)
+            root, pairs = _factorise(matching, points), Pairs(residual.size)
             continue
         points, share, after = step
         made_up = solve_triangular(root, (residual - after).astype(np.float32), lower=True)
@@ -138,7 +136,7 @@ def quasi_newton(
 ) -> tuple[np.ndarray, float, int]:
     """Minimise the squared residual over all positions by L-BFGS; returns as `gauss_newton`.
 
-    For sketches too large for a matrix of responses.
+    For sketches too large for a Gauss-Newton matrix.
     """
     n_points = len(points)
     slope = float(matching.envelope**2 @ matching.map.squared_norms) / points.shape[1]
@@ -147,8 +145,8 @@ def quasi_newton(
 
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
         at = (x.reshape(points.shape) * unit).astype(np.float32)
-        residual = matching.residual(at)
-        gradient = matching.pulled(at, (-2.0 * unit / n_points) * residual)
+        residual = matching.compute_residual(at)
+        gradient = matching.compute_moves(at, (-2.0 * unit / n_points) * residual)
         return float(residual @ residual), gradient.ravel().astype(np.float64)
 
     unbounded = np.full(points.size, np.inf)
@@ -160,17 +158,18 @@ def quasi_newton(
         max_iter=max_iter,
         tolerance=0.0,
         first_step=FIRST_MOVE / unit,
+        on_iteration=tell_cost,
     )
     return end.x.reshape(points.shape) * unit, end.cost, end.n_iter
 
 
-def _root(matching: PointMatching, points: np.ndarray) -> np.ndarray:
-    """Lower Cholesky factor of the responses, damped, of some of the points."""
-    probes = np.linspace(0, len(points) - 1, min(N_PROBES, len(points))).astype(int)
-    responses = matching.responses(points[probes])
-    mean = float(np.trace(responses)) / len(responses)
-    responses[np.diag_indices_from(responses)] += max(DAMPING * mean, 1e-30)
-    return np.asarray(cholesky(responses, lower=True, overwrite_a=True, check_finite=False))
+def _factorise(matching: PointMatching, points: np.ndarray) -> np.ndarray:
+    """Return the lower Cholesky factor of the damped Gauss-Newton matrix of some of the points."""
+    subsample = np.linspace(0, len(points) - 1, min(N_SUBSAMPLE, len(points))).astype(int)
+    matrix = matching.compute_gauss_newton_matrix(points[subsample])
+    mean = float(np.trace(matrix)) / len(matrix)
+    matrix[np.diag_indices_from(matrix)] += max(DAMPING * mean, 1e-30)
+    return np.asarray(cholesky(matrix, lower=True, overwrite_a=True, check_finite=False))
 
 
 def _search(
@@ -181,7 +180,7 @@ def _search(
     share = min(1.0, LONGEST_MOVE / max(longest, 1e-30))
     for _ in range(MOST_TRIALS):
         tried = points + np.float32(share) * move
-        after = matching.residual(tried)
+        after = matching.compute_residual(tried)
         if after @ after < residual @ residual:
             return tried, share, after
         # Where the residual would be least, were it linear in the share.

@@ -1,4 +1,4 @@
-"""Moving synthetic points until their sketch is the data's."""
+"""Surrogate points, moved until their sketch is the data's."""
 
 from __future__ import annotations
 
@@ -9,74 +9,101 @@ import numpy as np
 
 from sketchlearn._progress import begin
 from sketchlearn._threads import on_one_blas_thread
-from sketchlearn.decoders.decoder import Mixture
+from sketchlearn.decoders.mixture import Mixture
+from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.surrogates.matching import PointMatching, gauss_newton, quasi_newton
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.sketches.sketch import Sketch
 
-# A particle's variance, in parts of the operator's squared scale.
-BLUR = 0.3
+# Variance of the kernel that a point stands for, as a fraction of the operator's squared scale.
+KERNEL_VARIANCE = 0.3
 # Numbers in a sketch up to which moves are solved for, by a matrix of that size; beyond, more and
 # cheaper moves are made for each.
 MOST_NUMBERS, QUASI_MOVES = 4000, 5
+# Fewest points, and points for each atom.
+LEAST_POINTS, POINTS_AN_ATOM = 3000, 100
 
 
 @dataclass(frozen=True, eq=False)
-class Cloud:
-    """Equally weighted particles (n, d), each a Gaussian of covariance ``blur`` (d, d)."""
+class SurrogatePoints:
+    """Equally weighted points (n, d), each standing for a Gaussian kernel.
+
+    Attributes
+    ----------
+    points : ndarray of shape (n, d)
+        In data coordinates.
+    bandwidth : ndarray of shape (d, d)
+        Covariance of the kernel.
+    cost : float
+        Squared distance between their sketch and the data's.
+    n_iter : int
+        Iterations that moved them.
+    """
 
     points: np.ndarray
-    blur: np.ndarray
+    bandwidth: np.ndarray
     cost: float
     n_iter: int
 
     def draw(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-        """Points (n_samples, d): all particles equally often up to one, each with its blur."""
+        """Draw rows (n_samples, d): all points equally often up to one, each by its kernel."""
         times = -(-n_samples // len(self.points))
         chosen = np.concatenate([rng.permutation(len(self.points)) for _ in range(times)])
-        return self.points[chosen[:n_samples]] + gaussian(self.blur, n_samples, rng)
+        return self.points[chosen[:n_samples]] + draw_gaussian(self.bandwidth, n_samples, rng)
 
 
 @on_one_blas_thread
-def move(
-    sketch: Sketch,
+def match_points(
+    problem: Problem,
     start: np.ndarray,
-    blur: np.ndarray,
+    bandwidth: np.ndarray,
     max_iter: int,
-    common_log_envelope: np.ndarray | float = 0.0,
-) -> Cloud:
-    r"""Move points from ``start`` (n, d) until the sketch of their blurred cloud is the data's.
+    *,
+    most_numbers: int = MOST_NUMBERS,
+) -> SurrogatePoints:
+    r"""Move points from ``start`` (n, d) until their sketch is the data's.
 
     Minimises :math:`\sum_j |z_j - E_j \frac1n \sum_i e^{i \omega_j^T x_i}|^2` over all positions,
-    with :math:`E_j = \exp(\gamma_j - \omega_j^T B \omega_j / 2)` for the blur B and
-    :math:`\gamma` the log-envelope that an `AtomFamily` has in common. It goes on below the noise
-    floor: stopping there leaves the points where the start put them.
+    with :math:`E_j = \exp(\gamma_j - \omega_j^T B \omega_j / 2)` for the bandwidth B and
+    :math:`\gamma` the log-envelope that the family's atoms have in common. It goes on below the
+    noise floor: stopping there leaves the points where the start put them.
+
+    Sketches of up to ``most_numbers`` numbers are matched by `gauss_newton`, larger ones by more
+    iterations of `quasi_newton`.
     """
     begin(f"moving {len(start):,} points")
-    matching = PointMatching(sketch, blur, common_log_envelope)
-    points = matching.scaled(start)
-    if len(matching.target) <= MOST_NUMBERS:
+    matching = PointMatching(problem, bandwidth)
+    points = matching.to_units(start)
+    if len(matching.target) <= most_numbers:
         points, cost, n_iter = gauss_newton(matching, points, max_iter)
     else:
         points, cost, n_iter = quasi_newton(matching, points, QUASI_MOVES * max_iter)
-    return Cloud(matching.unscaled(points), blur, cost, n_iter)
+    return SurrogatePoints(matching.from_units(points), bandwidth, cost, n_iter)
 
 
-def blur_covariance(operator: FrequencyOperator) -> np.ndarray:
-    """Covariance (d, d) of a particle: isotropic, but no wider than the data in any direction."""
+def count_points(n_atoms: int) -> int:
+    """Return how many surrogate points a mixture of so many atoms is worth."""
+    return max(LEAST_POINTS, POINTS_AN_ATOM * n_atoms)
+
+
+def choose_bandwidth(operator: FrequencyOperator) -> np.ndarray:
+    """Return a kernel's covariance (d, d): isotropic, but nowhere wider than the data."""
     variances, axes = np.linalg.eigh(operator.covariance)
-    return BLUR * (axes * np.clip(variances, 0.0, operator.scale**2)) @ axes.T
+    return KERNEL_VARIANCE * (axes * np.clip(variances, 0.0, operator.scale**2)) @ axes.T
 
 
-def start_cloud(
-    mixture: Mixture, blur: np.ndarray, n_points: int, widening: float, rng: np.random.Generator
+def draw_mixture_points(
+    mixture: Mixture,
+    bandwidth: np.ndarray,
+    n_points: int,
+    widening: float,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """Points (n_points, d) of the mixture, its atoms' widths times ``widening``, less the blur."""
+    """Draw points (n_points, d) of a mixture, atoms ``widening`` as wide, less the bandwidth."""
     operator = mixture.family.operator
     # Systematic sampling: every atom gets its share of points up to one.
     quantiles = (np.arange(n_points) + rng.random()) / n_points
     atom = np.searchsorted(np.cumsum(mixture.weights)[:-1], quantiles)
-    covariances = widening**2 * mixture.family.covariance_matrices(mixture.parameters) - blur
+    covariances = widening**2 * mixture.family.covariance_matrices(mixture.parameters) - bandwidth
     values, axes = np.linalg.eigh(covariances)
     factors = axes * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     normal = rng.standard_normal((n_points, operator.n_features))
@@ -89,15 +116,15 @@ def start_cloud(
     return points
 
 
-def gaussian_cloud(
-    operator: FrequencyOperator, blur: np.ndarray, n_points: int, rng: np.random.Generator
+def draw_pilot_points(
+    operator: FrequencyOperator, bandwidth: np.ndarray, n_points: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Points (n_points, d) of a Gaussian with the pilot's mean and covariance, less the blur."""
-    return operator.center + gaussian(operator.covariance - blur, n_points, rng)
+    """Draw points (n_points, d) of a Gaussian with the pilot's moments, less the bandwidth."""
+    return operator.center + draw_gaussian(operator.covariance - bandwidth, n_points, rng)
 
 
-def gaussian(covariance: np.ndarray, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Centred Gaussian points (n_samples, d) of the covariance's positive part."""
+def draw_gaussian(covariance: np.ndarray, n_samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw centred Gaussian points (n_samples, d) of the covariance's positive part."""
     variances, axes = np.linalg.eigh(covariance)
     normal = rng.standard_normal((n_samples, len(variances)))
     return np.asarray((normal * np.sqrt(np.maximum(variances, 0.0))) @ axes.T)

@@ -12,7 +12,7 @@ from sketchlearn._progress import begin
 from sketchlearn._threads import OneThread
 
 # Standard errors by which another start has to win.
-SIGNIFICANT = 2.0
+SIGNIFICANT_GAIN = 2.0
 
 
 def cluster_points(
@@ -22,21 +22,22 @@ def cluster_points(
     rng: np.random.Generator,
     *,
     n_random: int = 8,
-    chances: np.ndarray | float = 1.0,
+    inclusion_probabilities: np.ndarray | float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centroids (k, d), shares (k,) and labels of the best k-means, the heaviest cluster first.
+    """Return centroids (k, d), shares (k,) and labels of the best k-means, the heaviest first.
 
     k-means runs from ``start`` and from ``n_random`` random starts, if any. Points that are a
-    sample, drawn with ``chances`` (n,) below 1, may prefer another start by accident, one far row
-    for instance; then its gain must exceed two standard errors of the gain. Where there are fewer
-    points than centroids, each has one, and those that are left over double the heaviest.
+    sample, drawn with ``inclusion_probabilities`` (n,) below 1, may prefer another start by
+    accident, one far row for instance; then its gain must exceed two standard errors of the gain.
+    Where there are fewer points than centroids, each has one, and those that are left over double
+    the heaviest.
     """
     begin(f"k-means on {len(points):,} points")
     seed = int(rng.integers(2**31 - 1))
     k = len(start)
     if len(points) < k:
-        return _one_each(points, weights, k)
-    scaled, centre, size = _scaled(points)
+        return _give_each_one(points, weights, k)
+    scaled, centre, size = _scale_down(points)
     led = KMeans(k, init=(start - centre) / size, n_init=1, random_state=seed)
     free = KMeans(k, n_init=n_random, random_state=seed)
     # One thread: with more, the sums depend on which thread comes first.
@@ -47,7 +48,8 @@ def cluster_points(
             free.fit(scaled, sample_weight=weights)
             gains = weights * (np.square(led.transform(scaled).min(axis=1)))
             gains -= weights * (np.square(free.transform(scaled).min(axis=1)))
-            if gains.sum() > SIGNIFICANT * standard_error(gains, chances):
+            error = estimate_standard_error(gains, inclusion_probabilities)
+            if gains.sum() > SIGNIFICANT_GAIN * error:
                 best = free
     shares = np.bincount(best.labels_, weights=weights, minlength=k) / weights.sum()
     order = np.argsort(-shares, kind="stable")
@@ -55,10 +57,10 @@ def cluster_points(
     return best.cluster_centers_[order] * size + centre, shares[order], labels
 
 
-def _one_each(
+def _give_each_one(
     points: np.ndarray, weights: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A centroid for every point, and copies of the heaviest without a share."""
+    """Return a centroid for every point, and copies of the heaviest without a share."""
     order = np.argsort(-weights, kind="stable")
     surplus = np.zeros(k - len(points), dtype=np.intp)
     centroids = points[order][np.r_[np.arange(len(points)), surplus]]
@@ -66,11 +68,11 @@ def _one_each(
     return centroids, shares, np.argsort(order)
 
 
-def clusters_of_points(
+def find_clusters(
     points: np.ndarray, weights: np.ndarray, n_clusters: int, seed: int, *, n_random: int = 3
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids (k, d) and variances (k, d) of the clusters that k-means finds by itself."""
-    scaled, centre, size = _scaled(points)
+    """Return centroids (k, d) and variances (k, d) of the clusters that k-means finds alone."""
+    scaled, centre, size = _scale_down(points)
     model = KMeans(n_clusters, n_init=n_random, random_state=seed)
     with OneThread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -82,20 +84,22 @@ def clusters_of_points(
     return model.cluster_centers_ * size + centre, variances * size**2
 
 
-def _scaled(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Points to order one, so that k-means' own tolerance does not see units; centre and size."""
+def _scale_down(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Bring points to order one, whose units k-means' tolerance does not see; centre and size."""
     centre = points.mean(axis=0)
     size = float(np.abs(points - centre).max()) or 1.0
     return (points - centre) / size, centre, size
 
 
-def standard_error(values: np.ndarray, chances: np.ndarray | float) -> float:
-    """Of the sum of values that stand for more, drawn with ``chances`` in a fixed number.
+def estimate_standard_error(
+    values: np.ndarray, inclusion_probabilities: np.ndarray | float
+) -> float:
+    """Return that of the sum of values that stand for more, drawn in a fixed number.
 
     Source: Hajek, "Asymptotic theory of rejective sampling", Annals of Mathematical Statistics
     35(4), 1964: the variance of independent draws, the values taken from their weighted mean.
     """
-    left_to_chance = np.broadcast_to(1.0 - np.asarray(chances), values.shape)
+    left_to_chance = np.broadcast_to(1.0 - np.asarray(inclusion_probabilities), values.shape)
     if not left_to_chance.any():
         return 0.0
     from_mean = values - np.average(values, weights=left_to_chance)

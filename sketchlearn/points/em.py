@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -12,12 +12,11 @@ from sklearn.mixture import GaussianMixture
 from sketchlearn._progress import begin
 from sketchlearn._threads import OneThread
 from sketchlearn.atoms import CovarianceType, GaussianFamily
-from sketchlearn.decoders.decoder import Mixture
 
-# Least variance, in parts of the squared scale, of the atoms that EM starts from: from a narrower
-# one it would never leave the few points beneath it.
+# Least variance, as a fraction of the squared scale, of the atoms that EM starts from: from a
+# narrower one it would never leave the few points beneath it.
 LEAST_START = 0.1
-# What EM adds to variances, in parts of the squared scale.
+# What EM adds to variances, as a fraction of the squared scale.
 REGULARISATION = 1e-6
 # Copies of a weighted point, on average.
 COPIES = 4
@@ -25,60 +24,67 @@ COPIES = 4
 MANY_POINTS = 40_000
 
 
-def mixture_of_points(
+class Moments(NamedTuple):
+    """A mixture by its weights (k,), means (k, d) and covariances (k, d, d)."""
+
+    weights: np.ndarray
+    means: np.ndarray
+    covariances: np.ndarray
+
+
+def fit_mixture(
     points: np.ndarray,
     family: GaussianFamily,
     n_atoms: int,
-    start: Mixture | None,
+    start: Moments | None,
     rng: np.random.Generator,
     *,
     n_random: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Weights (k,), means (k, d), covariances (k, d, d) of the likeliest mixture that EM finds.
+) -> tuple[Moments, int]:
+    """Return the likeliest mixture that EM finds, and how many iterations it took.
 
-    EM runs from ``start``, if there is one, whose atoms may be of another Gaussian family, and from
+    EM runs from ``start``, if there is one, whose covariances may be of another type, and from
     ``n_random`` k-means starts. The family says of which type the covariances are; its bounds do
-    not hold, as points may show what a sketch cannot resolve. The last number is that of
-    iterations.
+    not hold, as points may show what a sketch cannot resolve.
     """
     centre, unit = family.operator.center, family.operator.scale
     # To order one, so that EM's own thresholds do not see the data's units.
     scaled = (points - centre) / unit
     models = []
     if start is not None:
-        led = _led_by(start, family)
+        led = _initialise(start, family)
         models.append(run_em(scaled, n_atoms, family.covariance_type, REGULARISATION, rng, **led))
     if n_random:
         kind = family.covariance_type
         models.append(run_em(scaled, n_atoms, kind, REGULARISATION, rng, n_init=n_random))
     best = max(models, key=lambda model: model.lower_bound_)
-    covariances = unit**2 * as_matrices(best.covariances_, family.covariance_type, best.means_)
+    covariances = unit**2 * to_matrices(best.covariances_, family.covariance_type, best.means_)
     n_iter = sum(model.n_iter_ for model in models)
-    return best.weights_, best.means_ * unit + centre, covariances, n_iter
+    return Moments(best.weights_, best.means_ * unit + centre, covariances), n_iter
 
 
-def repeated(
+def repeat_points(
     points: np.ndarray, weights: np.ndarray, rng: np.random.Generator, *, least: int = 0
 ) -> np.ndarray:
-    """Points in numbers that follow their weights up to one: EM knows no weights."""
+    """Repeat points in numbers that follow their weights up to one: EM knows no weights."""
     n = max(least, len(points), min(COPIES * len(points), MANY_POINTS))
     reached = np.cumsum(weights) * (n / weights.sum())
     ticks = rng.random() + np.arange(n)
     return points[np.minimum(np.searchsorted(reached, ticks, "right"), len(points) - 1)]
 
 
-def _led_by(start: Mixture, family: GaussianFamily) -> dict[str, np.ndarray]:
-    """What tells scikit-learn to start EM from a mixture, in units of the scale."""
+def _initialise(start: Moments, family: GaussianFamily) -> dict[str, np.ndarray]:
+    """Return what tells scikit-learn to start EM from a mixture, in units of the scale."""
     operator = family.operator
-    matrices = start.family.covariance_matrices(start.parameters) / operator.scale**2
+    matrices = start.covariances / operator.scale**2
     values, axes = np.linalg.eigh(matrices)
     inverse = (axes / np.maximum(values, LEAST_START)[:, None, :]) @ axes.transpose(0, 2, 1)
     # An atom of weight zero would get no point, and divide by their number.
     shares = np.maximum(start.weights, 1e-3 / len(start.weights))
     return {
         "weights_init": shares / shares.sum(),
-        "means_init": (start.locations - operator.center) / operator.scale,
-        "precisions_init": _in_shape(inverse, family.covariance_type),
+        "means_init": (start.means - operator.center) / operator.scale,
+        "precisions_init": _to_sklearn_shape(inverse, family.covariance_type),
     }
 
 
@@ -90,7 +96,7 @@ def run_em(
     rng: np.random.Generator,
     **options: Any,
 ) -> GaussianMixture:
-    """scikit-learn's mixture after EM on points, on one thread."""
+    """Return scikit-learn's mixture after EM on points, on one thread."""
     begin(f"EM on {len(points):,} points")
     model = GaussianMixture(
         k,
@@ -105,16 +111,16 @@ def run_em(
         return model.fit(points)
 
 
-def _in_shape(matrices: np.ndarray, covariance_type: str) -> np.ndarray:
-    """Matrices (k, d, d) in the shape that scikit-learn has for a type of covariance."""
+def _to_sklearn_shape(matrices: np.ndarray, covariance_type: str) -> np.ndarray:
+    """Return matrices (k, d, d) in the shape that scikit-learn has for a type of covariance."""
     if covariance_type == "full":
         return matrices
     diagonals = np.einsum("kll->kl", matrices)
     return diagonals if covariance_type == "diag" else diagonals.mean(axis=1)
 
 
-def as_matrices(covariances: np.ndarray, covariance_type: str, means: np.ndarray) -> np.ndarray:
-    """Matrices (k, d, d) from scikit-learn's shape for a type of covariance."""
+def to_matrices(covariances: np.ndarray, covariance_type: str, means: np.ndarray) -> np.ndarray:
+    """Return matrices (k, d, d) from scikit-learn's shape for a type of covariance."""
     if covariance_type == "full":
         return covariances
     diagonals = covariances if covariance_type == "diag" else covariances[:, None]

@@ -1,0 +1,121 @@
+"""What a decode returns: a finite mixture and how well it explains the sketch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from sketchlearn.atoms import AtomFamily
+from sketchlearn.atoms.gaussian import LEAST_VARIANCE
+from sketchlearn.decoders.quality import FitQuality
+from sketchlearn.points import Moments
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Mixture:
+    r"""A finite mixture :math:`\sum_k \alpha_k P_{\theta_k}` recovered from a sketch.
+
+    `Problem.make_mixture` makes it.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (k,)
+        Non-negative, summing to 1.
+    parameters : ndarray of shape (k, p)
+        One atom a row, location first, in data coordinates.
+    family : AtomFamily
+        What the parameters mean.
+    quality : FitQuality
+        How well it explains the sketch; `cost`, `goodness_of_fit`, `misfit` and `spread_ratio`
+        are taken from it.
+    n_iter : int
+        Optimiser iterations, all stages together.
+    converged : bool
+        Whether the last stage ended by its tolerance rather than by its iteration limit.
+    message : str
+        How the decode ended, in words.
+    matched : Mixture or None
+        The mixture that was matched to the sketch, where this one comes from points that started
+        from it; its figures say how much of the sketch a mixture of so many atoms explains.
+    """
+
+    weights: np.ndarray
+    parameters: np.ndarray
+    family: AtomFamily
+    quality: FitQuality
+    n_iter: int
+    converged: bool
+    message: str
+    matched: Mixture | None = None
+
+    def __repr__(self) -> str:
+        k, d = self.locations.shape
+        return (
+            f"Mixture({k} x {type(self.family).__name__} in {d} dimensions, "
+            f"cost={self.cost:.4g}, goodness_of_fit={self.goodness_of_fit:.4g}, "
+            f"misfit={self.misfit:.4g}, spread_ratio={self.spread_ratio:.4g}, "
+            f"n_iter={self.n_iter}, {self.message})"
+        )
+
+    @property
+    def cost(self) -> float:
+        r""":math:`\|z - \sum_k \alpha_k A(P_{\theta_k})\|^2`, weights not normalised yet."""
+        return self.quality.cost
+
+    @property
+    def goodness_of_fit(self) -> float:
+        """``cost`` over what the right mixture would leave, the reduced chi-squared.
+
+        About 1 where the mixture explains the sketch up to sampling noise; large is bad: the model
+        is wrong, or an atom is missing. Infinite where no number of the sketch is to spare, and
+        nothing can be said.
+        """
+        return self.quality.goodness_of_fit
+
+    @property
+    def misfit(self) -> float:
+        """What the mixture leaves beyond noise, as a share of the sketch's power; large is bad."""
+        return self.quality.misfit
+
+    @property
+    def spread_ratio(self) -> float:
+        """Trace of the covariance that was decoded over the pilot's.
+
+        About 1, and less where a far cluster is missing.
+        """
+        return self.quality.spread_ratio
+
+    @property
+    def locations(self) -> np.ndarray:
+        """Centres of the atoms, (k, n_features), in data coordinates."""
+        return self.family.split(self.parameters)[0]
+
+    @property
+    def covariances(self) -> np.ndarray:
+        """Variances of the atoms along each feature, (k, n_features)."""
+        return self.family.covariances(self.parameters)
+
+    @property
+    def moments(self) -> Moments:
+        """Weights (k,), means (k, d) and covariance matrices (k, d, d) of the atoms."""
+        matrices = self.family.covariance_matrices(self.parameters)
+        return Moments(self.weights, self.locations, matrices)
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether it explains the sketch by more than having parameters enough to.
+
+        However small, a misfit beyond noise may hide a likelihood that is far from the best. An
+        atom that collapsed to the least variance in some direction is a detail of the data, not a
+        component. And few rows are explained, up to their large noise, by anything.
+        """
+        if not self.quality.has_enough_rows:
+            return False
+        narrowest = float(np.linalg.eigvalsh(self.moments.covariances).min())
+        narrowest /= self.family.operator.scale**2
+        if narrowest < self.quality.thresholds.collapsed * LEAST_VARIANCE:
+            return False
+        return self.goodness_of_fit <= 1.0

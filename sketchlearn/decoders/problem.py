@@ -1,0 +1,185 @@
+"""What is decoded: a sketch to match, by so many atoms of a family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self, final
+
+import numpy as np
+
+from sketchlearn._progress import tell
+from sketchlearn.atoms import AtomFamily
+from sketchlearn.decoders.mixture import Mixture
+from sketchlearn.decoders.quality import FitQuality, compute_spread_ratio, spare_share
+from sketchlearn.exceptions import SketchMismatchError
+from sketchlearn.sketches.sketch import Sketch
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Weights and parameters on the way, with their cost.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (k,)
+        Non-negative; they need not sum to 1.
+    parameters : ndarray of shape (k, p)
+        One atom a row.
+    cost : float
+        Squared distance between the sketch and theirs.
+    n_iter : int
+        Optimiser iterations so far.
+    converged : bool
+        Whether the last of them ended by its tolerance.
+    """
+
+    weights: np.ndarray
+    parameters: np.ndarray
+    cost: float
+    n_iter: int = 0
+    converged: bool = True
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Problem:
+    r"""Find :math:`\min \|z - \sum_k \alpha_k a(\theta_k)\|^2`: what a decoder is asked.
+
+    `Problem.of` makes one of a sketch, of whose integers and rows nothing is left in it.
+
+    Attributes
+    ----------
+    family : AtomFamily
+        What the atoms are; its ``operator`` is the sketch's.
+    n_atoms : int
+        How many are asked for.
+    target : ndarray of shape (2 m,)
+        z, the sketch's centred mean: real parts, then imaginary parts.
+    noise : float
+        Expected squared distance of z to that of the whole population.
+    n_rows : float
+        Effective number of rows that z is the mean of.
+    """
+
+    family: AtomFamily
+    n_atoms: int
+    target: np.ndarray
+    noise: float
+    n_rows: float
+
+    @classmethod
+    def of(
+        cls, sketch: Sketch, family: AtomFamily, n_atoms: int, *, n_rows: float | None = None
+    ) -> Self:
+        """Return the problem of decoding a sketch, once it is known that it can be decoded.
+
+        Parameters
+        ----------
+        sketch : Sketch
+            At least one row.
+        family : AtomFamily
+            Built on the sketch's operator.
+        n_atoms : int
+            At least 1, at most the number of frequencies.
+        n_rows : float, optional
+            How many rows it counts as; by default their effective number, which no common factor
+            of the weights changes. Weights that are repetitions count as so many rows.
+
+        Raises
+        ------
+        EmptySketchError
+            If the sketch counts no row.
+        SketchMismatchError
+            If ``family`` was built on another operator than the sketch.
+        ValueError
+            If ``n_atoms`` is less than 1 or more than the sketch's frequencies can tell apart.
+        """
+        if family.operator.fingerprint != sketch.fingerprint:
+            raise SketchMismatchError(
+                "the atom family must be built on the sketch's own operator; "
+                f"got {family.operator.fingerprint[:12]} for a sketch of {sketch.fingerprint[:12]}"
+            )
+        if n_atoms < 1:
+            raise ValueError(f"n_atoms must be at least 1, got {n_atoms}")
+        check_enough_frequencies(sketch, n_atoms)
+        noise, mean = sketch.standard_error**2, sketch.centered_mean
+        if n_rows is not None and n_rows != sketch.n_effective:
+            noise *= sketch.n_effective / n_rows
+        n_rows = sketch.n_effective if n_rows is None else n_rows
+        target = np.concatenate([mean.real, mean.imag])
+        return cls(family, n_atoms, target, noise, n_rows)
+
+    @property
+    def power(self) -> float:
+        """Squared norm of the target."""
+        m = len(self.target) // 2
+        return float(np.sum(np.abs(self.target[:m] + 1j * self.target[m:]) ** 2))
+
+    @property
+    def n_parameters(self) -> int:
+        """Free numbers of a mixture of so many atoms."""
+        return self.family.n_parameters(self.n_atoms)
+
+    @property
+    def spare_share(self) -> float:
+        """Share of the sketch's numbers that they leave to spare; may be negative."""
+        return spare_share(self.family.operator.n_frequencies, self.n_parameters)
+
+    def compute_residual(self, weights: np.ndarray, atoms: np.ndarray) -> np.ndarray:
+        """Return ``z - sum_k alpha_k a_k`` (2 m,), float64, of atoms' sketches (k, 2 m)."""
+        return self.target - weights.astype(np.float32) @ atoms
+
+    def evaluate(self, weights: np.ndarray, parameters: np.ndarray) -> Fit:
+        """Return the fit of given atoms with given weights, which are not solved for."""
+        residual = self.compute_residual(weights, self.family.sketch(parameters))
+        return Fit(weights, parameters, float(residual @ residual))
+
+    def start_empty(self) -> Fit:
+        """Return the fit without atoms, which leaves everything."""
+        nothing = np.empty((0, self.family.n_features + self.family.n_shape))
+        return Fit(np.empty(0), nothing, float(self.target @ self.target))
+
+    def make_mixture(self, fit: Fit) -> Mixture:
+        """Return the result of a decode that ended with ``fit``, heaviest atoms first."""
+        tell(n_atoms=len(fit.weights), cost=fit.cost)
+        family = self.family
+        order = np.argsort(-fit.weights, kind="stable")
+        total = float(fit.weights.sum())
+        weights = fit.weights[order] / total if total > 0 else np.full(len(order), 1 / len(order))
+        parameters = fit.parameters[order]
+        locations, _ = family.split(parameters)
+        between = weights @ np.square(locations - weights @ locations)
+        variances = between + weights @ family.covariances(parameters)
+        quality = FitQuality(
+            cost=fit.cost,
+            noise=self.noise,
+            power=self.power,
+            n_rows=self.n_rows,
+            n_parameters=family.n_parameters(len(weights)),
+            spread_ratio=compute_spread_ratio(variances, family.operator),
+            operator=family.operator,
+        )
+        return Mixture(
+            weights=weights,
+            parameters=parameters,
+            family=family,
+            quality=quality,
+            n_iter=fit.n_iter,
+            converged=fit.converged,
+            message="converged" if fit.converged else "stopped at the iteration limit",
+        )
+
+
+def check_enough_frequencies(sketch: Sketch, n_atoms: int) -> None:
+    """Refuse more atoms than a sketch has frequencies.
+
+    Raises
+    ------
+    ValueError
+        If there are more.
+    """
+    if sketch.n_frequencies < n_atoms:
+        raise ValueError(
+            f"a sketch of {sketch.n_frequencies} frequencies cannot tell {n_atoms} atoms apart; "
+            f"sketch with n_frequencies of at least {5 * n_atoms * sketch.n_features}"
+        )

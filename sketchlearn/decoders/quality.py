@@ -1,0 +1,176 @@
+"""How well a mixture explains a sketch: figures, and what they are taken to mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from sketchlearn.frequencies import FrequencyOperator
+
+
+@final
+@dataclass(frozen=True)
+class QualityThresholds:
+    """Where figures of a `FitQuality` begin to mean something; all without unit.
+
+    Attributes
+    ----------
+    noise_chi2 : float
+        Reduced chi-squared up to which a residual is taken for noise.
+    slight_misfit, large_misfit : float
+        Shares of the sketch's power. Heavy tails leave up to 4e-4, clusters of real data 2e-3 and
+        more, a missed cluster of a tenth of the rows 1e-2 and more.
+    very_large_misfit, room_for_round : float
+        One of ten clusters missed leaves a misfit of 0.05. Clusters that are flat leave as much,
+        which is why there must be room for round ones: this share of the data's directions, at
+        least, as wide as the scale.
+    low_spread, very_low_spread : float
+        Sets where all was found have spread ratios of 0.9 and more, one with half a percent of far
+        outliers 0.3: a low one is a doubt where something is left unexplained, a very low one
+        always.
+    high_spread : float
+        Decodes that found what is there exceed the pilot's spread by up to a tenth.
+    rows_per_parameter : float
+        From which a mixture can be told from the rows' accidents.
+    collapsed : float
+        Least variances that atoms may have, up to which one is taken to have collapsed.
+    """
+
+    noise_chi2: float = 1.5
+    slight_misfit: float = 7e-4
+    large_misfit: float = 5e-3
+    very_large_misfit: float = 0.03
+    room_for_round: float = 0.6
+    low_spread: float = 0.85
+    very_low_spread: float = 0.5
+    high_spread: float = 1.2
+    rows_per_parameter: float = 5.0
+    collapsed: float = 1.2
+
+
+THRESHOLDS = QualityThresholds()
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FitQuality:
+    """Figures of a mixture beside those of the sketch that it was matched to.
+
+    The right mixture would leave the squared standard error of the sketch, times the share of its
+    2 m numbers that the p free parameters leave to spare, since each absorbs the noise of one.
+
+    Attributes
+    ----------
+    cost : float
+        Squared distance between the sketch and the mixture's.
+    noise, power : float
+        Squared standard error of the sketch, and its squared norm.
+    n_rows : float
+        Effective number of rows.
+    n_parameters : int
+        Free numbers p of the mixture.
+    spread_ratio : float
+        Trace of the covariance that was decoded over the pilot's.
+    operator : FrequencyOperator
+        That of the sketch.
+    thresholds : QualityThresholds
+        What the figures are compared with.
+    """
+
+    cost: float
+    noise: float
+    power: float
+    n_rows: float
+    n_parameters: int
+    spread_ratio: float
+    operator: FrequencyOperator
+    thresholds: QualityThresholds = THRESHOLDS
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """Numbers of the sketch, 2 m, less the parameters; negative where they are too few."""
+        return 2 * self.operator.n_frequencies - self.n_parameters
+
+    @property
+    def expected_cost(self) -> float:
+        """What the right mixture would leave: noise, less what its parameters absorb of it."""
+        spare = spare_share(self.operator.n_frequencies, self.n_parameters)
+        return self.noise * max(spare, 0.0)
+
+    @property
+    def goodness_of_fit(self) -> float:
+        """Reduced chi-squared, cost over expected cost: about 1 at best, and large is bad."""
+        expected = self.expected_cost
+        return self.cost / expected if expected > 0 else float("inf")
+
+    @property
+    def misfit(self) -> float:
+        """Share of the sketch's power that is left beyond noise: 0 at best, and large is bad."""
+        return max(0.0, self.cost - self.expected_cost) / self.power
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether what is left is no more than noise."""
+        return self.goodness_of_fit <= self.thresholds.noise_chi2
+
+    @property
+    def has_enough_rows(self) -> bool:
+        """Whether there are rows enough that not anything would explain their sketch."""
+        return self.n_rows >= self.thresholds.rows_per_parameter * self.n_parameters
+
+    @property
+    def explains_sketch(self) -> bool:
+        """Whether what the mixture leaves is noise, or too little to matter.
+
+        The reduced chi-squared alone would grow with the number of rows for a mixture that is
+        slightly wrong; the misfit is the size of what is wrong.
+        """
+        return self.is_noise or self.misfit <= self.thresholds.slight_misfit
+
+    @property
+    def seems_incomplete(self) -> bool:
+        """Whether so much is left, of the sketch or of the spread, that an atom is missing."""
+        at = self.thresholds
+        return not self.is_noise and (
+            self.misfit > at.large_misfit or self.spread_ratio < at.low_spread
+        )
+
+    @property
+    def lacks_spread(self) -> bool:
+        """Whether something far from all atoms was probably missed."""
+        at = self.thresholds
+        return self.spread_ratio < at.very_low_spread or (
+            self.seems_incomplete and self.spread_ratio < at.low_spread
+        )
+
+    @property
+    def exceeds_spread(self) -> bool:
+        """Whether the atoms lie farther apart than the pilot's rows by more than chance."""
+        return self.spread_ratio > self.thresholds.high_spread
+
+    @property
+    def misses_clusters(self) -> bool:
+        """Whether what is left, or the spread, is more than misshapen clusters account for."""
+        return not self.is_noise and (self.exceeds_spread or self.leaves_clusters)
+
+    @property
+    def leaves_clusters(self) -> bool:
+        """Whether more is left of the sketch than misshapen clusters account for."""
+        at = self.thresholds
+        if self.is_noise or self.misfit <= at.very_large_misfit:
+            return False
+        widths = np.linalg.eigvalsh(self.operator.covariance) / self.operator.scale**2
+        return bool(np.mean(np.clip(widths, 0.0, 1.0)) > at.room_for_round)
+
+
+def spare_share(n_frequencies: int, n_parameters: int) -> float:
+    """Return the share of a sketch's 2 m numbers that parameters do not use up; may be negative."""
+    return 1.0 - n_parameters / (2 * n_frequencies)
+
+
+def compute_spread_ratio(variances: np.ndarray, operator: FrequencyOperator) -> float:
+    """Return the sum of variances (n_features,) over the pilot's; 1 where the pilot has none."""
+    pilot = float(np.trace(operator.covariance))
+    return float(np.sum(variances)) / pilot if pilot > 0 else 1.0

@@ -1,0 +1,151 @@
+"""Maximum likelihood on rows of the data, in their units and with their regularisation."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from sketchlearn._threads import OneThread, on_one_blas_thread
+from sketchlearn.atoms import CovarianceType, GaussianFamily
+from sketchlearn.points.em import Moments, fit_mixture, repeat_points, run_em, to_matrices
+
+# Random starts of EM beside the decoded mixture.
+N_ROW_STARTS = 3
+# Least inverse condition of a covariance that EM starts from.
+LEAST_CONDITION = 1e-12
+# Least weight of a point, as a fraction of the mean: nothing is known of a cluster of points of
+# none.
+LEAST_WEIGHT = 1e-9
+# Points, at least, that stand for weighted ones where these may be few; and k-means starts.
+LEAST_POINTS = 20_000
+N_CLUSTERINGS = 5
+
+
+@on_one_blas_thread
+def fit_mixture_to_rows(
+    rows: np.ndarray,
+    weights: np.ndarray,
+    units: np.ndarray,
+    family: GaussianFamily,
+    start: Moments,
+    reg_covar: float,
+    rng: np.random.Generator,
+    *,
+    is_trusted: bool,
+) -> Moments | None:
+    r"""Return the likeliest mixture that EM finds, from a decoded one and from random starts.
+
+    The decoded mixture, ``start``, is of the rows divided by ``units``; what is returned is of the
+    rows, and lacks ``reg_covar`` still. A trusted one is the only start; and where EM's is no more
+    likely on other rows, it is the better one, and nothing is returned. The log-likelihood a row
+    that EM's p parameters gain on other rows is what they gain on its own less p over their
+    effective number (Takeuchi's criterion, Akaike's where rows weigh alike).
+    """
+    points = repeat_points(rows / units, weights, rng)
+    k = len(start.weights)
+    fitted, _ = fit_mixture(
+        points, family, k, start, rng, n_random=0 if is_trusted else N_ROW_STARTS
+    )
+    if is_trusted:
+        gain = _score(points, fitted) - _score(points, start)
+        if gain <= family.n_parameters(k) * float(weights @ weights) / weights.sum() ** 2:
+            return None
+    covariances = fitted.covariances * np.outer(units, units)
+    if reg_covar > 0 and family.covariance_type != "spherical":
+        # Constant columns have no unit that EM could have regularised them by.
+        is_varied = np.ptp(rows, axis=0) > 0.0
+        covariances = covariances * np.outer(is_varied, is_varied)
+    return Moments(fitted.weights, fitted.means * units, covariances)
+
+
+def _score(points: np.ndarray, mixture: Moments) -> float:
+    """Return the mean log-likelihood of points under a mixture."""
+    model = GaussianMixture(len(mixture.weights), covariance_type="full")
+    model.weights_, model.means_, model.covariances_ = mixture
+    factors = np.linalg.cholesky(mixture.covariances)
+    model.precisions_cholesky_ = np.linalg.inv(factors).transpose(0, 2, 1)
+    return float(model.score(points))
+
+
+@on_one_blas_thread
+def fit_mixture_from_clusters(
+    points: np.ndarray,
+    weights: np.ndarray,
+    covariance_type: CovarianceType,
+    n_atoms: int,
+    reg_covar: float,
+    rng: np.random.Generator,
+) -> Moments:
+    """Return the mixture to which EM goes from k-means' clusters.
+
+    Where many points share a value the likelihood grows without bound as a component closes in on
+    them: only ``reg_covar`` stops it, and the likeliest mixture is the one with most components
+    spent on values. What scikit-learn's `GaussianMixture` finds there is the optimum next to
+    k-means' clusters, and so does this: of several k-means the tightest is the start, not the one
+    with the likeliest end. Coordinates and regularisation are the data's.
+    """
+    weights = np.maximum(weights, LEAST_WEIGHT * weights.mean())
+    # Fewer points than components come several times, as k-means wants them.
+    copies = -(-n_atoms // len(points))
+    points, weights = np.repeat(points, copies, axis=0), np.repeat(weights / copies, copies)
+    centre = np.average(points, axis=0, weights=weights)
+    centred = points - centre
+    with OneThread(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clusters = KMeans(n_atoms, n_init=N_CLUSTERINGS, random_state=int(rng.integers(2**31 - 1)))
+        labels = clusters.fit(centred, sample_weight=weights).labels_
+    shares, means, covariances = _measure_clusters(centred, weights, labels, n_atoms)
+    start = {
+        "weights_init": shares,
+        "means_init": means,
+        "precisions_init": _invert(covariances, covariance_type, reg_covar),
+    }
+    model = run_em(
+        _resample(centred, weights, rng), n_atoms, covariance_type, reg_covar, rng, **start
+    )
+    matrices = to_matrices(model.covariances_, covariance_type, means)
+    return Moments(model.weights_, model.means_ + centre, matrices)
+
+
+def _resample(points: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Repeat points in numbers that follow their weights: exactly, if small numbers do."""
+    multiples = weights / weights.min(initial=np.inf, where=weights > 0)
+    counts = np.rint(multiples)
+    if counts.sum() <= max(LEAST_POINTS, len(points)) and np.allclose(multiples, counts, rtol=1e-6):
+        return np.repeat(points, counts.astype(int), axis=0)
+    return repeat_points(points, weights, rng, least=LEAST_POINTS)
+
+
+def _measure_clusters(
+    points: np.ndarray, weights: np.ndarray, labels: np.ndarray, k: int
+) -> Moments:
+    """Return weights (k,), means (k, d) and covariances (k, d, d) of clusters of points."""
+    whole = np.ones(len(points), dtype=bool)
+    # A cluster without points would be no start: it gets those of all.
+    members = [own if (own := labels == j).any() else whole for j in range(k)]
+    means = np.stack([np.average(points[i], axis=0, weights=weights[i]) for i in members])
+    covariances = np.stack(
+        [
+            ((points[i] - mean).T * (weights[i] / weights[i].sum())) @ (points[i] - mean)
+            for i, mean in zip(members, means, strict=True)
+        ]
+    )
+    counts = np.array([weights[i].sum() for i in members])
+    return Moments(counts / counts.sum(), means, covariances)
+
+
+def _invert(covariances: np.ndarray, covariance_type: str, reg_covar: float) -> np.ndarray:
+    """Return precisions, in scikit-learn's shape, of matrices (k, d, d), regularised."""
+    if covariance_type == "full":
+        values, axes = np.linalg.eigh(covariances)
+        values = np.maximum(values, 0.0) + reg_covar
+        # Positive definite when scikit-learn looks, whatever the columns' units.
+        values = np.minimum(values, values[:, :1] / LEAST_CONDITION)
+        inverses = (axes / values[:, None, :]) @ axes.transpose(0, 2, 1)
+        return (inverses + inverses.transpose(0, 2, 1)) / 2.0
+    variances = np.einsum("kll->kl", covariances) + reg_covar
+    return 1.0 / (variances if covariance_type == "diag" else variances.mean(axis=1))

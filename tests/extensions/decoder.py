@@ -1,0 +1,43 @@
+"""A decoder as a user would write it: weights on random points, the heaviest refined."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sketchlearn.decoders import Decoder, adjust, solve_weights
+
+
+@dataclass(frozen=True)
+class RandomGrid(Decoder):
+    """Non-negative least squares on atoms at random points of the box; the best of some starts.
+
+    Parameters
+    ----------
+    n_points : int, default=400
+        Points of each start.
+    n_starts : int, default=8
+        Starts.
+    """
+
+    n_points: int = 400
+    n_starts: int = 8
+
+    def _decode(self, problem, rng):
+        fits = [self.refine(problem, rng) for _ in range(self.n_starts)]
+        return problem.make_mixture(min(fits, key=lambda fit: fit.cost))
+
+    def refine(self, problem, rng):
+        """Keep the heaviest atoms, no two within a scale while others are left, and adjust."""
+        family, operator = problem.family, problem.family.operator
+        size = (self.n_points, family.n_features)
+        points = rng.uniform(operator.lower, operator.upper, size=size)
+        kept, order = [], np.argsort(-solve_weights(problem, family.at(points)).weights)
+        for least in (4.0 * operator.scale, 0.0):
+            for i in order:
+                far = all(np.linalg.norm(points[i] - points[j]) > least for j in kept)
+                if far and len(kept) < problem.n_atoms:
+                    kept.append(i)
+        fit = solve_weights(problem, family.at(points[kept]))
+        for shapes in ("fixed", "free"):
+            fit = adjust(problem, fit, shapes=shapes, max_iter=100)
+        return fit

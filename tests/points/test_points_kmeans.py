@@ -1,0 +1,86 @@
+"""k-means on points that stand for the data."""
+
+import numpy as np
+import pytest
+from planted import gaussian_clusters, largest_distance
+from sklearn.cluster import KMeans
+
+from sketchlearn.points import cluster_points
+from sketchlearn.points.kmeans import estimate_standard_error
+
+
+def sum_of_squares(rows, centers):
+    return sum(np.min(np.sum((row - centers) ** 2, axis=1)) for row in rows)
+
+
+@pytest.mark.parametrize("unit", [1e-4, 1.0, 1e4])
+def test_clustered_points_give_means_and_shares(unit):
+    centers, points = gaussian_clusters(k=3, d=2, n=900, unit=unit)
+    weights = np.repeat([1.0, 5.0, 2.0], 300)
+    rng = np.random.default_rng(0)
+    found, shares, labels = cluster_points(points, weights, centers, rng)
+    np.testing.assert_allclose(shares, [0.625, 0.25, 0.125])
+    expected = points.reshape(3, 300, 2).mean(axis=1)[[1, 2, 0]]
+    np.testing.assert_allclose(found, expected, atol=1e-9 * unit)
+    np.testing.assert_array_equal(labels, np.repeat([2, 0, 1], 300))
+
+
+def test_weights_of_points_equal_repetitions():
+    rng = np.random.default_rng(0)
+    points, times = rng.standard_normal((200, 2)), rng.integers(1, 4, size=200)
+    start = points[:5]
+    weighted, shares, _ = cluster_points(points, times, start, np.random.default_rng(0))
+    repeated, same_shares, _ = cluster_points(
+        np.repeat(points, times, axis=0), np.ones(times.sum()), start, np.random.default_rng(0)
+    )
+    weighted_cost = np.sum(times * [sum_of_squares([point], weighted) for point in points])
+    repeated_cost = np.sum(times * [sum_of_squares([point], repeated) for point in points])
+    # The random starts differ; a few of each come to the same cost, or nearly.
+    assert weighted_cost == pytest.approx(repeated_cost, rel=0.02)
+    assert shares.sum() == pytest.approx(same_shares.sum()) == pytest.approx(1.0)
+
+
+def test_a_bad_start_does_not_decide():
+    centers, points = gaussian_clusters(k=3, d=2, n=900)
+    found, _, _ = cluster_points(
+        points, np.ones(900), np.repeat(centers[:1], 3, axis=0), np.random.default_rng(0)
+    )
+    assert largest_distance(centers, found) < 0.3
+
+
+def test_a_good_start_is_never_worsened():
+    # Without clusters, few starts come near the best of many.
+    points = np.random.default_rng(0).uniform(size=(400, 2))
+    best = KMeans(20, n_init=30, random_state=1).fit(points)
+    found, _, _ = cluster_points(
+        points, np.ones(400), best.cluster_centers_, np.random.default_rng(0)
+    )
+    assert sum_of_squares(points, found) <= best.inertia_ * (1 + 1e-9)
+
+
+def test_one_far_row_of_a_sample_does_not_cost_a_cluster():
+    rng = np.random.default_rng(4)
+    centers = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 3.0]])
+    points = np.vstack([center + 0.3 * rng.standard_normal((300, 2)) for center in centers])
+    points = np.vstack([points, [[60.0, 60.0]]])
+    weights = np.ones(len(points))
+    found, _, _ = cluster_points(points, weights, centers, rng, inclusion_probabilities=0.01)
+    assert largest_distance(centers, found) < 0.5
+    found, _, _ = cluster_points(points, weights, centers, rng)
+    assert largest_distance(centers, found) > 1.0
+    # The others are a sample, but this row was sure to be in it.
+    probabilities = np.where(points[:, 0] > 50.0, 1.0, 0.01)
+    found, _, _ = cluster_points(
+        points, weights, centers, rng, inclusion_probabilities=probabilities
+    )
+    assert largest_distance(centers, found) > 1.0
+
+
+def test_the_error_of_a_sampled_sum():
+    rng = np.random.default_rng(0)
+    values = rng.exponential(size=2000)
+    sums = [3.0 * rng.choice(values, 500, replace=False).sum() for _ in range(2000)]
+    weighted = 3.0 * rng.choice(values, 500, replace=False)
+    # A sample of a quarter: the classical formula, n (1 - f) var.
+    assert estimate_standard_error(weighted, 0.25) == pytest.approx(np.std(sums), rel=0.15)
+    assert estimate_standard_error(weighted, 1.0) == 0.0
