@@ -46,8 +46,8 @@ class DiagonalGaussian(GaussianFamily):
         """``-sum_l v_l omega_lj^2 / 2``; one row where all shapes are equal."""
         if np.all(shapes == shapes[0]):
             shapes = shapes[:1]
-        halves = np.float32(0.5) * np.exp(shapes).astype(np.float32)
-        return -self._map.project_powers(halves, 2, self.operator.scale)
+        halves = np.float32(-0.5) * np.exp(shapes).astype(np.float32)
+        return self._map.project_powers(halves, 2, self.operator.scale)
 
     def log_envelope_pullback(self, shapes: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
         """``-v_l sum_j cotangent_kj omega_lj^2 / 2``."""

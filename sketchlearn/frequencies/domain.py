@@ -98,7 +98,9 @@ class Domain:
         """Refuse numbers whose squares or differences no float64 holds, and no covariance."""
         for name in ("center", "lower", "upper"):
             if np.abs(getattr(self, name)).max() > LARGEST:
-                raise ValueError(f"{name} must be within {LARGEST:.0e} of zero")
+                raise ValueError(
+                    f"{name} must be within {LARGEST:.0e} of zero; rescale the data to order one"
+                )
         if not 1.0 / LARGEST < self.scale < LARGEST:
             raise ValueError(f"scale must be between {1 / LARGEST:.0e} and {LARGEST:.0e}")
         variances = np.diag(self.covariance)

@@ -53,6 +53,17 @@ class FrequencyOperator:
     ------
     ValueError
         If the parts do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> from sketchlearn.frequencies import Domain, FrequencyOperator
+    >>> from sketchlearn.linear_maps import DenseMap
+    >>> domain = Domain([0.0, 0.0], 1.0, [-3.0, -3.0], [3.0, 3.0], np.eye(2))
+    >>> operator = FrequencyOperator(DenseMap([[0.1, 0.0], [0.0, 0.1]]), domain)
+    >>> Sketcher.from_operator(operator).sketch([[0.0, 1.0]]).mean.round(3)
+    array([1.   +0.j   , 0.809+0.588j])
     """
 
     linear_map: LinearMap

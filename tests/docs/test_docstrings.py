@@ -40,10 +40,6 @@ EXCEPTIONS = {n for n, t in THINGS.items() if inspect.isclass(t) and issubclass(
 AWAITED = {
     *("Chunk", "Layout", "Part", "RowSource", "is_source", "readable_rows", "rows_as_fitted"),
     *("spread_rows", "weight_column", "n_principal", "pilot_size", "Accumulator"),
-    *(
-        "DenseFrequencies",
-        "FrequencyOperator",
-    ),
     *("BestOf", "CLOMPR", "CloudEM", "DecodeProgress", "Decoder", "GivenAtoms", "MeanShift"),
     *("Mixture", "Particles", "PrincipalPart", "Splitting", "cluster_points"),
     *("clusters_of_points", "different_ways", "is_identified", "is_unbounded", "n_parameters"),
