@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class AtomFamily(Registered, ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.operator!r})"
 
-    @property
+    @cached_property
     def n_features(self) -> int:
         """Dimension of a location."""
         return self.operator.n_features

@@ -123,7 +123,7 @@ class _Search:
         envelope = np.exp(self.log_envelope[:n] - widening[:n])
         tau2 = float(envelope @ self.squared[:n]) / (self.d * float(envelope.sum()))
         residual = self.residual[:, :n].ravel()
-        shortest = self.map.take(slice(n))
+        shortest = self.map if n == len(widening) else self.map.take(slice(n))
         waves = self._waves(points, envelope, shortest)
         correlations = (waves @ residual).astype(np.float64)
         floor = WEAKEST * max(float(np.max(correlations)), 1e-12)
