@@ -26,7 +26,11 @@ def digits(seed):
     return rows, KMeans(N_CLUSTERS, n_init=10, random_state=seed).fit(rows).inertia_
 
 
-@pytest.fixture(scope="module", params=[(separated_gaussians, 1.05), (digits, 1.10)], ids=str)
+@pytest.fixture(
+    scope="module",
+    params=[(separated_gaussians, 1.05), (digits, 1.10)],
+    ids=["separated_gaussians", "digits"],
+)
 def data(request):
     """Rows and the best inertia for each seed, and the median ratio that is allowed."""
     source, allowed = request.param
