@@ -8,6 +8,8 @@ from sklearn.decomposition import PCA
 
 from sketchlearn import CompressiveKMeans, Sketch
 
+pytestmark = [pytest.mark.slow, pytest.mark.quality]
+
 N_CLUSTERS = 10
 SEEDS = range(3)
 

@@ -61,6 +61,7 @@ def interrupt_after(n_calls, error=KeyboardInterrupt):
 
 
 class TestResume:
+    @pytest.mark.slow
     @pytest.mark.parametrize("n_calls", [1, 2, 4, 9, 11])
     @pytest.mark.parametrize("kind", ["files", "filtered", "csv", "array", "weighted", "table"])
     def test_after_an_interrupt(self, kind, n_calls, files, tmp_path):
@@ -86,6 +87,7 @@ class TestResume:
         assert min(seen) > before.n_rows
         assert max(seen) == N
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("kill_at", [512, 4500])
     def test_after_a_kill(self, kill_at, files):
         folder, checkpoint = files
@@ -326,6 +328,7 @@ class TestRefused:
         ):
             begun[1].load()
 
+    @pytest.mark.slow
     def test_every_altered_byte_and_every_truncation(self, tmp_path):
         checkpoint = Checkpoint(tmp_path / "job.checkpoint")
         small = Sketcher(2, random_state=0).fit(X[:, :1])

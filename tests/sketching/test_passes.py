@@ -56,6 +56,7 @@ class TestInterrupt:
         assert set(threading.enumerate()) == threads
         assert sketcher.sketch(iter([X])) == SKETCHER.sketch(X)
 
+    @pytest.mark.slow
     def test_while_the_sums_are_behind(self):
         go_on = threading.Event()
         sketcher = Sketcher.from_operator(SlowOperator(SKETCHER.operator_, go_on))

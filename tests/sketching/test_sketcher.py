@@ -51,6 +51,7 @@ cases = pytest.mark.parametrize(("op", "sketcher", "X"), PREPARED)
 
 
 class TestExactness:
+    @pytest.mark.slow
     @given(case=st.sampled_from(PREPARED), cuts=st.lists(st.integers(0, N), max_size=6))
     def test_any_partition_gives_the_same_sketch(self, case, cuts):
         _, sketcher, X = case
@@ -100,6 +101,7 @@ class TestExactness:
     def test_weights_of_one_are_no_weights(self, op, sketcher, X):
         assert sketcher.sketch(X, np.ones(N)) == sketcher.sketch(X)
 
+    @pytest.mark.slow
     @cases
     def test_layout_type_and_file_do_not_matter(self, op, sketcher, X, tmp_path):
         X = X.astype(np.float32).astype(np.float64)
@@ -310,6 +312,7 @@ class TestFit:
         assert len(Sketcher(30, random_state=0).fit(X).pilot_) == pilot_size() == 5000
         assert pilot_size(200) == 10_000
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("d", "k", "m"),
         [(1, 2, 100), (10, 10, 1000), (50, 20, 5000), (100, 50, 10_000),
@@ -522,6 +525,7 @@ def test_total_and_square_of_weights_are_exact():
     assert square == sum(int(u) ** 2 for u in units)
 
 
+@pytest.mark.slow
 @parametrize_with_checks([Sketcher(20, random_state=0)])
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)

@@ -48,6 +48,7 @@ def doors():
 
 
 class TestLargeIntegers:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "rows",
         [
@@ -83,6 +84,7 @@ class TestLargeIntegers:
 
 
 class TestNoNumbers:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "rows",
         [
@@ -124,6 +126,7 @@ class TestDask:
                 door(rows)
         assert SKETCHER.sketch(da.from_array(X, chunks=20)) == WHOLE
 
+    @pytest.mark.slow
     def test_names(self):
         dd = pytest.importorskip("dask.dataframe")
         frame = pd.DataFrame(X, columns=["a", "b"])

@@ -45,6 +45,7 @@ def other_order(kind):
 
 
 class TestOneRule:
+    @pytest.mark.slow
     @each_kind
     @pytest.mark.parametrize("form", [iter, list, tuple])
     @pytest.mark.parametrize("sketcher", [NAMED, UNNAMED], ids=["named", "unnamed"])
@@ -190,6 +191,7 @@ class TestLists:
     ROWS = np.column_stack([X[:, 0], V])
     SKETCHER = Sketcher(20, random_state=0).fit(ROWS)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["list", "large", "fixed", "floats", "tensor", "nested"])
     @pytest.mark.parametrize("form", ["parquet", "feather", "table", "reader", "batches"])
     def test_they_are_as_many_features(self, kind, form, tmp_path):

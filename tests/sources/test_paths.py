@@ -429,6 +429,7 @@ class TestRemote:
             SKETCHER.sketch("memory://data", checkpoint=path, progress=interrupt)
         assert SKETCHER.sketch("memory://data", checkpoint=path) == WHOLE
 
+    @pytest.mark.slow
     @each_ending
     def test_over_http(self, ending, tmp_path, server):
         with open(tmp_path / f"x.{ending}", "wb") as file:
