@@ -3,28 +3,16 @@
 import errno
 import json
 import os
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from command_line import NAMES, done, failed, rows, run, sketch
+from full_disk import no_file_beyond
 
 from sketchlearn import CompressiveKMeans, Sketch, Sketcher, load_model
 from sketchlearn.cli import options
-
-
-@contextmanager
-def no_file_beyond(n_bytes):
-    """Make the system refuse to write files any longer, as it does where a disk is full."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 import zarr
 
 from sketchlearn import Sketcher, SourceError, open_source
-from sketchlearn.sources import source
+from sketchlearn.sources.source import limit_chunk_rows
 
 N = 5000
 X = np.random.default_rng(0).normal(size=(N, 3))
@@ -17,9 +17,10 @@ WHOLE = SKETCHER.sketch(X)
 
 
 @pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch):
+def small_chunks():
     """Several chunks a file."""
-    monkeypatch.setattr(source, "MOST_CHUNK_ROWS", 512)
+    with limit_chunk_rows(512):
+        yield
 
 
 @pytest.mark.slow

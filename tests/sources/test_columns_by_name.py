@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sketchlearn import CompressiveKMeans, Sketcher, SourceError, open_source
-from sketchlearn.sources import source
 from sketchlearn.sources.frames import make_readable
+from sketchlearn.sources.source import limit_chunk_rows
 
 N = 3000
 X = np.random.default_rng(0).normal(size=(N, 3))
@@ -33,9 +33,10 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 @pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch):
+def small_chunks():
     """Several chunks an item."""
-    monkeypatch.setattr(source, "MOST_CHUNK_ROWS", 512)
+    with limit_chunk_rows(512):
+        yield
 
 
 def other_order(kind):

@@ -15,9 +15,8 @@ import pytest
 
 from sketchlearn import Sketcher
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sources import source
 from sketchlearn.sources.opening import open_source
-from sketchlearn.sources.source import RowSource
+from sketchlearn.sources.source import RowSource, limit_chunk_rows
 
 N = 5000
 NAMES = ["a", "b", "c"]
@@ -41,9 +40,10 @@ def write(path, table=TABLE):
 
 
 @pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch):
+def small_chunks():
     """Several chunks a file, cut where no row group ends."""
-    monkeypatch.setattr(source, "MOST_CHUNK_ROWS", 512)
+    with limit_chunk_rows(512):
+        yield
 
 
 class TestSameBytes:
