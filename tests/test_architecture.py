@@ -141,6 +141,7 @@ def is_private(name: str) -> bool:
 each_module = pytest.mark.parametrize("module", MODULES, ids=name_of)
 
 
+@pytest.mark.slow
 @each_module
 def test_imports_only_go_down(module):
     room = room_of(name_of(module))
@@ -161,6 +162,7 @@ def test_kernels_import_nothing_of_ours_but_the_policy(module):
             assert full == "sketchlearn._kernels._policy", f"{name_of(module)} imports {full}"
 
 
+@pytest.mark.slow
 @each_module
 def test_no_private_name_of_scikit_learn(module):
     for base, name in all_imports(module):
@@ -175,6 +177,7 @@ def test_no_private_name_of_scikit_learn(module):
             assert not hidden, f"{name_of(module)}:{node.lineno} uses scikit-learn's {node.attr}"
 
 
+@pytest.mark.slow
 @each_module
 def test_only_runtime_packages_are_imported_on_load(module):
     allowed = runtime_packages() | set(sys.stdlib_module_names) | {"sketchlearn"}
@@ -183,6 +186,7 @@ def test_only_runtime_packages_are_imported_on_load(module):
         assert base.split(".")[0] in allowed, f"{name_of(module)} imports {base} on load"
 
 
+@pytest.mark.slow
 @each_module
 def test_no_global_random_state(module):
     for base, name in all_imports(module):

@@ -19,6 +19,8 @@ def sketch():
     return Sketcher(n_clusters=8, random_state=0).fit(rows).sketch(rows)
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_the_smallest_number_that_explains_the_sketch_is_chosen(sketch):
     count = count_clusters(sketch, range(1, 9), random_state=0)
     assert (count.n_clusters, count.is_resolved) == (6, True)
@@ -27,6 +29,7 @@ def test_the_smallest_number_that_explains_the_sketch_is_chosen(sketch):
     assert count.mixtures[6].goodness_of_fit <= 1.5 < count.mixtures[5].goodness_of_fit
 
 
+@pytest.mark.slow
 def test_what_no_candidate_explains_is_said_to_be_unresolved(sketch):
     count = count_clusters(sketch, [1, 2, 3, 4], decoder=CLOMPR(), random_state=0)
     assert not count.is_resolved
@@ -34,6 +37,7 @@ def test_what_no_candidate_explains_is_said_to_be_unresolved(sketch):
     assert not count_clusters(sketch, [4], random_state=0).is_resolved
 
 
+@pytest.mark.slow
 def test_order_and_repetition_of_candidates_do_not_matter(sketch):
     one = count_clusters(sketch, [7, 6, 6], random_state=0)
     other = count_clusters(sketch, [6, 7], random_state=0)
@@ -54,6 +58,8 @@ def test_candidates_must_be_positive_integers(sketch, candidates, error, message
         count_clusters(sketch, candidates)
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_components_of_any_shape_can_be_counted():
     rng = np.random.default_rng(0)
     spreads = np.array([[0.3, 3.0], [3.0, 0.3], [1.0, 1.0]])
@@ -65,6 +71,7 @@ def test_components_of_any_shape_can_be_counted():
     assert not count_clusters(sketch, [3], random_state=0).is_resolved
 
 
+@pytest.mark.slow
 def test_more_parameters_than_numbers_resolve_nothing(sketch):
     few = Sketcher(30, n_clusters=6, random_state=0).fit(clusters(6)).sketch(clusters(6))
     assert not count_clusters(few, [12], covariance_type="full", random_state=0).is_resolved
@@ -80,6 +87,7 @@ def test_an_empty_sketch_has_no_clusters(sketch):
         count_clusters(Sketch.empty(sketch.operator), [1])
 
 
+@pytest.mark.slow
 def test_few_rows_resolve_nothing():
     rows = clusters(3, n=60)
     sketch = Sketcher(n_clusters=3, random_state=0).fit(rows).sketch(rows)
@@ -91,6 +99,7 @@ def test_few_rows_resolve_nothing():
     assert count_clusters(many, [3], random_state=0).is_resolved
 
 
+@pytest.mark.slow
 def test_it_says_in_a_line_what_was_counted(sketch):
     count = count_clusters(sketch, [5, 6, 7], random_state=0)
     assert repr(count) == "ClusterCount(n_clusters=6, is_resolved=True, tried 5, 6, 7)"
@@ -99,6 +108,7 @@ def test_it_says_in_a_line_what_was_counted(sketch):
     assert " at 0x" not in text + repr(count.mixtures[6].family)
 
 
+@pytest.mark.slow
 def test_it_says_how_far_it_is(sketch):
     heard = []
     with on_progress(heard.append, interval=0.0):
@@ -108,6 +118,7 @@ def test_it_says_how_far_it_is(sketch):
     assert any(str(step).startswith("k = 3, 2 of 2, MeanShift") for step in heard)
 
 
+@pytest.mark.slow
 def test_progress_is_shown_on_a_terminal_only(sketch, capsys):
     count_clusters(sketch, [1], random_state=0, progress=True)
     assert capsys.readouterr().err == ""

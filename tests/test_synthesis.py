@@ -19,6 +19,7 @@ def inertia(rows, model):
     return -model.score(rows)
 
 
+@pytest.mark.slow
 def test_their_sketch_is_the_datas_up_to_their_own_sampling_noise(digits):
     rows, sketcher = digits
     sketch = sketcher.sketch(rows)
@@ -27,6 +28,8 @@ def test_their_sketch_is_the_datas_up_to_their_own_sampling_noise(digits):
     assert distance < 2.0 * synthetic.standard_error
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_kmeans_on_them_is_nearly_kmeans_on_the_data(digits):
     rows, sketcher = digits
     ratios = []
@@ -38,6 +41,8 @@ def test_kmeans_on_them_is_nearly_kmeans_on_the_data(digits):
     assert np.median(ratios) < 1.05
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_moments_and_principal_axes_are_those_of_the_data(digits):
     rows, sketcher = digits
     synthetic = synthesize(sketcher.sketch(rows), 9000, random_state=0)
@@ -49,6 +54,7 @@ def test_moments_and_principal_axes_are_those_of_the_data(digits):
     assert cosines.min() > 0.8
 
 
+@pytest.mark.slow
 def test_the_seed_decides(digits):
     rows, sketcher = digits
     sketch = sketcher.sketch(rows)

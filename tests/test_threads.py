@@ -82,6 +82,7 @@ def test_what_another_library_restores_in_the_meantime_is_left_alone():
     assert counts("blas") == before
 
 
+@pytest.mark.slow
 def test_threads_that_fit_one_seed_learn_the_same():
     before = counts("blas"), counts("openmp")
     X = np.random.default_rng(0).normal(size=(8000, 20))
@@ -97,6 +98,7 @@ def test_threads_that_fit_one_seed_learn_the_same():
     assert (counts("blas"), counts("openmp")) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fit", [Sketcher(50).fit, CompressiveKMeans(3, n_frequencies=30).fit])
 def test_limits_are_restored_whenever_a_fit_is_interrupted(fit):
     before = counts("blas"), counts("openmp")

@@ -5,6 +5,7 @@ frequencies here make phases without rounding, so that numpy can follow every ro
 """
 
 import pickle
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -22,9 +23,12 @@ from sketchlearn.features.fourier import Waves
 N_FEATURES, N_FREQUENCIES = 3, TILE_FREQUENCIES + 1
 N_ROWS = BLOCK - 3
 
+Twin = Callable[[np.ndarray], np.ndarray]
+TWIN: Twin = Waves().integer_features
+
 
 @cache
-def require_right_sums(dtype: Any, is_weighted: bool) -> None:
+def require_right_sums(dtype: Any, is_weighted: bool, twin: Twin = TWIN) -> None:
     """Refuse to sketch in a type, with or without weights, where compiled code adds up wrongly.
 
     It takes two milliseconds, once, and the kernels' compilation where they were never used.
@@ -45,7 +49,7 @@ def require_right_sums(dtype: Any, is_weighted: bool) -> None:
             f"numba's cache of compiled code cannot be used ({error}): delete {folder}, or set "
             "NUMBA_CACHE_DIR to a folder that can be written"
         ) from error
-    if not np.array_equal(compiled, _plain(rows @ turns, weights)):
+    if not np.array_equal(compiled, _plain(twin, rows @ turns, weights)):
         raise RuntimeError(
             "the compiled kernels add up wrongly: numba's cache (NUMBA_CACHE_DIR) holds code for "
             f"another processor or version; delete {folder} and start again"
@@ -74,9 +78,9 @@ def _compiled(
     return sums
 
 
-def _plain(phases: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+def _plain(twin: Twin, phases: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     """Sums of C and S of phases (N_ROWS, N_FREQUENCIES) in turns, by numpy."""
-    features = Waves().integer_features(phases)
+    features = twin(phases)
     if weights is not None:
         features = (features * weights[:, None, None] + 2**19) >> 20
     return np.asarray(features.sum(axis=0))

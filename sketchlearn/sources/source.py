@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, final
 
@@ -18,7 +19,7 @@ from sketchlearn.sources.weights import divide_weights
 CHUNK_BYTES = 2**21
 # Chunks are whole blocks of the kernels, at least one and at most as many as still balance.
 ROWS_QUANTUM = 512
-MOST_CHUNK_ROWS = 2**16
+_MOST_CHUNK_ROWS: ContextVar[int] = ContextVar("the most rows of a chunk", default=2**16)
 # First rows that tell one stream or table from another.
 IDENTIFYING_ROWS = 1000
 # What the side column of weights is called.
@@ -404,7 +405,17 @@ def require_exact_rows(rows: np.ndarray, name: str, first_row: int) -> None:
 def count_chunk_rows(n_features: int) -> int:
     """How many rows of float64 make a chunk."""
     rows = CHUNK_BYTES // (8 * n_features * ROWS_QUANTUM) * ROWS_QUANTUM
-    return int(min(max(rows, ROWS_QUANTUM), MOST_CHUNK_ROWS))
+    return int(min(max(rows, ROWS_QUANTUM), _MOST_CHUNK_ROWS.get()))
+
+
+@contextmanager
+def limit_chunk_rows(n_rows: int) -> Iterator[None]:
+    """Read in chunks of at most so many rows while open; results do not depend on it."""
+    token = _MOST_CHUNK_ROWS.set(n_rows)
+    try:
+        yield
+    finally:
+        _MOST_CHUNK_ROWS.reset(token)
 
 
 @contextmanager

@@ -3,30 +3,19 @@
 import errno
 import json
 import os
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from command_line import NAMES, done, failed, rows, run, sketch
+from full_disk import no_file_beyond
 
 from sketchlearn import CompressiveKMeans, Sketch, Sketcher, load_model
 from sketchlearn.cli import options
 
 
-@contextmanager
-def no_file_beyond(n_bytes):
-    """Make the system refuse to write files any longer, as it does where a disk is full."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
+@pytest.mark.slow
 def test_sketch_gives_the_bytes_of_memory(folder):
     loaded = Sketch.load("all.sketch")
     assert (
@@ -51,6 +40,7 @@ def test_like_merge_and_subtract(folder):
     assert Path("rest.sketch").read_bytes() == Path("1.sketch").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("conditions", "kept"),
     [
@@ -82,6 +72,7 @@ def test_values_of_conditions():
     assert read[-2] == ("f", "==", "x y")
 
 
+@pytest.mark.slow
 def test_columns_of_arrays_are_numbers(folder):
     np.save("rows.npy", np.column_stack([rows(), np.zeros(3_000)]))
     done("sketch", "rows.npy", "--columns", "0,1", "--like", "all.sketch", "-o", "npy.sketch")
@@ -91,6 +82,7 @@ def test_columns_of_arrays_are_numbers(folder):
     )
 
 
+@pytest.mark.slow
 def test_weights(folder):
     frame = pd.DataFrame(rows(30), columns=NAMES).assign(times=range(1, 31))
     frame.to_parquet("weighted.parquet")
@@ -155,6 +147,7 @@ def test_a_failure_to_write_labels_keeps_the_older_ones(folder):
     assert not [name for name in os.listdir() if name.startswith(".")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", ["spherical", "diag", "full"])
 def test_fit_gmm(folder, covariance):
     arguments = ["all.sketch", "-k", "3", "--covariance", covariance, "-o", "m.model"]
@@ -223,6 +216,7 @@ def test_a_checkpoint_of_something_else_is_refused(folder):
     assert "is of other data" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -44,6 +44,7 @@ def linked(kind, path):
     return name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("force", [[], ["--force"]])
 @pytest.mark.parametrize("kind", ["itself", "symbolic", "hard", "long"])
 @pytest.mark.parametrize(
@@ -166,6 +167,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "victim"), [(name, victim) for name in COMMANDS for victim in COMMANDS[name][2]]
 )
@@ -189,6 +191,7 @@ def test_a_file_of_another_kind_is_replaced_only_if_asked(copies, name, victim):
     assert after == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*COMMANDS])
 def test_a_result_is_replaced_by_a_newer_one_and_an_empty_file_by_any(copies, name):
     Path("other.sketch").write_bytes(Path("all.sketch").read_bytes())
@@ -213,6 +216,7 @@ def test_a_device_is_written_to(copies):
     assert not Path("/dev/null").is_file()
 
 
+@pytest.mark.slow
 def test_labels_with_ids_and_probabilities(copies):
     frame = pd.read_parquet("day-0.parquet").assign(
         customer=[f"c{i:04}" for i in range(1_000)], number=2**60 + np.arange(1_000)

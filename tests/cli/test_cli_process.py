@@ -14,6 +14,8 @@ import pytest
 
 from sketchlearn import Checkpoint, Sketch, Sketcher
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "sketchlearn"]
 SKETCH = ["sketch", "rows.npy", "-m", "50", "--clusters", "3", "--jobs", "1", "--checkpoint"]

@@ -38,6 +38,7 @@ def odd(folder):
     return frame
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["info", "centroids"])
 def test_names_are_shown_as_they_are_and_steer_no_terminal(odd, command):
     told = done(command, "odd.model")
@@ -54,6 +55,7 @@ def test_errors_and_warnings_steer_no_terminal_either(odd):
     assert escape("a\udc80\x9b") == r"a\udc80\x9b"
 
 
+@pytest.mark.slow
 def test_columns_whose_names_hold_commas_and_quotes(folder):
     frame = pd.DataFrame(rows(), columns=["net, paid", 'the "big" one']).assign(c=1.0)
     frame.to_parquet("odd.parquet")
@@ -90,6 +92,7 @@ def test_what_names_no_columns(text):
         options.split_names([text], "--id")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("conditions", "kept"),
     [
@@ -136,6 +139,7 @@ def test_filters_on_nan(folder, condition):
     assert Sketch.load("x") == Sketcher.from_operator(operator).sketch(kept)
 
 
+@pytest.mark.slow
 def test_scales(folder):
     frame = pd.DataFrame(rows() * [1.0, 1000.0], columns=["price", "weight"])
     frame.to_parquet("units.parquet")
@@ -164,6 +168,7 @@ def test_centroids(folder):
     np.testing.assert_allclose(shown[:, 2:], model.cluster_centers_, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", ["spherical", "diag", "full"])
 def test_centroids_of_a_mixture_come_with_deviations(folder, covariance):
     done("fit", "gmm", "all.sketch", "-k", "3", "--covariance", covariance, "-o", "m.model")
@@ -175,6 +180,7 @@ def test_centroids_of_a_mixture_come_with_deviations(folder, covariance):
     assert "sd 1" in done("centroids", "m.model")
 
 
+@pytest.mark.slow
 def test_count(folder):
     told = json.loads(done("count", "all.sketch", "--most", "5", "--json"))
     assert told["n_clusters"] == 3

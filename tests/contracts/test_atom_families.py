@@ -137,6 +137,7 @@ def test_free_numbers_are_counted(family):
     assert family.n_parameters(5) == 4 + 5 * (D + family.n_shape)
 
 
+@pytest.mark.quality
 @each_kind
 def test_planted_clusters_are_found(kind):
     centers, rows = gaussian_clusters(k=3, d=2, n=3000, seed=1)

@@ -51,6 +51,7 @@ def mixture(decoder, mixtures):
 
 
 # `Splitting` sees no cluster farther than five scales from all others; the clusters here are.
+@pytest.mark.quality
 @pytest.mark.parametrize("kind", sorted({*KINDS} - {"Splitting"}))
 def test_planted_clusters_are_found(kind, mixtures):
     mixture = mixtures[KINDS[kind]]
@@ -98,6 +99,7 @@ def test_one_generator_gives_one_mixture_wherever_the_sketch_was(decoder, mixtur
     assert (there.cost, there.n_iter) == (mixture.cost, mixture.n_iter)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [3, 1024])
 def test_rows_count_alike_however_heavy_all_of_them_are(decoder, factor):
     rows = ROWS[::10]

@@ -208,6 +208,7 @@ def test_what_is_not_fitted_says_so(estimator, tmp_path):
 
 
 # Of data with 4 distinct rows and the default 8 clusters, as of scikit-learn's KMeans.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:there are . distinct rows:UserWarning")
 @parametrize_with_checks(
     [

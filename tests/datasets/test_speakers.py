@@ -103,6 +103,7 @@ def test_likelihoods_underflow_no_score():
     np.testing.assert_allclose(far[:, 0], background.score_samples(np.full((1, 2), 1e3)))
 
 
+@pytest.mark.quality
 def test_scores_tell_speakers_apart():
     recordings = recordings_of(10, 20, d=8, spread=1.0)
     split = protocol.split_speakers(recordings, np.random.default_rng(7))

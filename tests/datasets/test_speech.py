@@ -23,6 +23,7 @@ def test_recordings_come_as_written(place):
     assert np.array_equal(recording.samples, samples)
 
 
+@pytest.mark.slow
 def test_recordings_are_streamed(place):
     """The first of them is there before the archive has been read to its damaged end."""
     small_corpus(place)
@@ -95,6 +96,7 @@ def naive_cepstra(samples, rate=16_000):
     return np.array([c for level, c in rows if level >= loudest - 30])
 
 
+@pytest.mark.slow
 def test_cepstra_follow_their_definition():
     samples = voice(np.random.default_rng(1), 150.0, (600.0, 1700.0), seconds=0.2)
     samples[2000:] //= 200

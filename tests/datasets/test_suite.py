@@ -71,6 +71,7 @@ def test_tables_come_without_network(name):
     assert np.isfinite(X).all()
 
 
+@pytest.mark.slow
 def test_suite_names_every_set_once(monkeypatch, tmp_path):
     few = load_mnist("embedded")
     few = few._replace(images=few.images[::20])

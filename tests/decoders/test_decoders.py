@@ -76,6 +76,7 @@ def clusters():
 # What can be recovered.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("decoder", GREEDY, ids=named)
 def test_separated_diracs_are_recovered_exactly(decoder, seed):
@@ -103,6 +104,8 @@ def test_exact_recovery_knows_no_unit(unit):
         assert largest_distance(points, mixture.locations) < 5e-6 * unit
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("decoder", FAR_SIGHTED, ids=named)
 def test_gaussian_clusters_are_recovered(decoder, clusters):
     centers, sketch = clusters
@@ -115,6 +118,7 @@ def test_gaussian_clusters_are_recovered(decoder, clusters):
     assert not mixture.quality.seems_incomplete
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1e-4, 1e4])
 @pytest.mark.parametrize("decoder", FAR_SIGHTED, ids=named)
 def test_decoding_scales_with_the_data(decoder, unit):
@@ -125,6 +129,8 @@ def test_decoding_scales_with_the_data(decoder, unit):
     np.testing.assert_allclose(mixture.covariances, unit**2, rtol=0.15)
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("decoder", [CLOMPR(), MeanShift(shapes="shared")], ids=named)
 @pytest.mark.parametrize("scale", [0.7, 1.5])
 def test_a_scale_that_is_off_is_mended_by_a_shared_width(decoder, scale):
@@ -136,6 +142,8 @@ def test_a_scale_that_is_off_is_mended_by_a_shared_width(decoder, scale):
     assert largest_distance(centers, mixture.locations) < 0.2
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_clusters_of_unequal_width_need_free_shapes():
     centers = separated_points(3, 2, 0, distance=12.0)
     widths = np.array([0.5, 1.0, 2.0])
@@ -158,6 +166,7 @@ def test_clusters_of_unequal_width_need_free_shapes():
 # How well it went.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_goodness_of_fit_is_at_most_about_one_where_the_model_is_right(seed):
     rng = np.random.default_rng(seed)
@@ -174,6 +183,8 @@ def test_goodness_of_fit_is_at_most_about_one_where_the_model_is_right(seed):
     assert not lacking.quality.explains_sketch
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_a_missed_cluster_of_ten_is_told_from_flat_clusters():
     rng = np.random.default_rng(0)
     centers = separated_points(10, 5, 0, distance=8.0)
@@ -190,6 +201,7 @@ def test_a_missed_cluster_of_ten_is_told_from_flat_clusters():
     assert replace(mixture.quality, spread_ratio=1.5).misses_clusters
 
 
+@pytest.mark.slow
 def test_the_cost_is_what_the_best_weights_leave(clusters):
     _, sketch = clusters
     problem = problem_of(sketch)
@@ -212,6 +224,7 @@ def test_nothing_can_be_said_of_a_fit_where_no_number_is_to_spare():
     assert mixture.goodness_of_fit == np.inf
 
 
+@pytest.mark.slow
 def test_figures_of_clustered_points_are_those_of_the_atoms_that_come(clusters):
     _, sketch = clusters
     mixture = decoded(SurrogateKMeans(), sketch, 3)
@@ -375,6 +388,7 @@ def test_adjust_moves_locations_and_weights_but_no_shape(clusters):
 # Mode seeking and swaps.
 
 
+@pytest.mark.quality
 def test_greedy_gives_an_atom_for_each_cluster(clusters):
     centers, sketch = clusters
     decoding = decoding_of(sketch, MeanShift(), 5)
@@ -382,6 +396,7 @@ def test_greedy_gives_an_atom_for_each_cluster(clusters):
     assert largest_distance(centers, fit.parameters[:, :4]) < 0.3
 
 
+@pytest.mark.quality
 def test_swaps_mend_a_missed_cluster(clusters):
     centers, sketch = clusters
     problem = problem_of(sketch)
@@ -410,6 +425,7 @@ def test_swaps_stop_where_noise_is_left_and_never_lose(clusters):
     assert noiseless.swap(start, "shared").cost <= start.cost
 
 
+@pytest.mark.quality
 def test_several_wrong_atoms_are_replaced_at_once_by_growing_and_pruning():
     rng = np.random.default_rng(0)
     centers = separated_points(6, 4, 0, distance=9.0)
@@ -429,6 +445,8 @@ def test_several_wrong_atoms_are_replaced_at_once_by_growing_and_pruning():
     assert decoding.grow_and_prune(fit) is fit
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_many_clusters_far_apart_are_all_found_in_one_decode():
     rng = np.random.default_rng(0)
     centers = 6.0 * rng.standard_normal((40, 8))
@@ -450,6 +468,8 @@ def test_importance_is_what_an_atoms_absence_costs(clusters):
         assert importance == pytest.approx(without.cost - fit.cost, rel=1e-2, abs=1e-6)
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_a_cluster_smaller_than_all_noise_is_found(seed):
     rng = np.random.default_rng(seed)
@@ -463,6 +483,7 @@ def test_a_cluster_smaller_than_all_noise_is_found(seed):
     assert largest_distance(centers, decoded(MeanShift(), sketch, 6).locations) < 2.0
 
 
+@pytest.mark.quality
 def test_two_atoms_in_one_cluster_are_merged_rather_than_a_small_cluster_lost():
     rng = np.random.default_rng(0)
     centers = separated_points(4, 4, 0, distance=9.0)
@@ -490,6 +511,7 @@ def test_atoms_that_are_not_coherent_are_not_merged(clusters):
 # Splitting.
 
 
+@pytest.mark.quality
 def test_splitting_finds_close_clusters_without_draw_starts():
     rng = np.random.default_rng(3)
     centers = rng.uniform(-4.0, 4.0, size=(12, 6))
@@ -531,6 +553,7 @@ class Scripted(Decoder):
         return replace(self.mixture, quality=quality, n_iter=attempt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_init", "costs", "misfits", "n_decodes", "kept"),
     [

@@ -154,6 +154,7 @@ def test_a_smaller_scale_asks_for_more_axes(wide):
     assert numbers[0] < numbers[1] <= D // 2
 
 
+@pytest.mark.slow
 def test_equal_rows_have_no_axes():
     sketcher = Sketcher(200, n_clusters=1, random_state=0).fit(np.ones((5, D)))
     sketch = sketcher.sketch(np.ones((5, D)))
@@ -162,6 +163,8 @@ def test_equal_rows_have_no_axes():
     np.testing.assert_allclose(model.cluster_centers_, 1.0, atol=0.1)
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_pilot", [True, False])
 def test_k_means_finds_wide_clusters(wide, keep_pilot):
     centers, rows, labels, _ = wide
@@ -173,6 +176,8 @@ def test_k_means_finds_wide_clusters(wide, keep_pilot):
     assert largest_distance(centers, model.cluster_centers_) < 1.0
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_it_does_not_matter_how_wide_data_lies(wide):
     """Turned, moved and in other units, they have the same clusters."""
     _, rows, labels, _ = wide
@@ -184,6 +189,8 @@ def test_it_does_not_matter_how_wide_data_lies(wide):
     assert adjusted_rand_score(labels, found) > 0.999
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.2, 0.02, 0.002])
 def test_tight_clusters_far_apart_are_found_too(noise):
     """Where gaps are many times as wide as clusters, the sketch is taken at a scale of the gaps."""
@@ -199,6 +206,8 @@ def test_a_scale_that_was_asked_for_stays(wide):
     assert Sketcher(50, n_clusters=K, scale=0.01, random_state=0).fit(wide[1]).scale_ == 0.01
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_more_columns_than_rows():
     _, rows, labels = wide_clusters(4, d=600, k=3, n=80)
     for keep_pilot in (True, False):
@@ -206,6 +215,7 @@ def test_more_columns_than_rows():
         assert adjusted_rand_score(labels, model.labels_) > 0.99
 
 
+@pytest.mark.quality
 def test_columns_that_never_vary(wide):
     rows = np.hstack([wide[1], np.full((len(wide[1]), 50), 7.0)])
     model = CompressiveKMeans(K, random_state=0).fit(rows)
@@ -213,12 +223,15 @@ def test_columns_that_never_vary(wide):
     assert adjusted_rand_score(wide[2], model.labels_) > 0.999
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_they_can_be_counted(wide):
     count = count_clusters(wide[3], [2, 3, 4, 5, 6], random_state=0)
     assert (count.n_clusters, count.is_resolved) == (K, True)
     assert count.mixtures[K].locations.shape == (K, D)
 
 
+@pytest.mark.quality
 def test_rows_like_them_can_be_drawn(wide):
     rows = synthesize(wide[3], 4000, n_atoms=K, random_state=0)
     assert rows.shape == (4000, D)
@@ -260,6 +273,8 @@ def test_clusters_of_points_have_their_moments():
         np.testing.assert_allclose(variances[i], squares, rtol=1e-9)
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_a_cloud_matches_the_whole_sketch_along_the_axes(part, wide):
     """Surrogate points along the axes serve rows that a mixture does not describe."""
     rng = np.random.default_rng(6)

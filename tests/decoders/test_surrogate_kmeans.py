@@ -68,6 +68,8 @@ def clusters():
     return centers, sketch, decoded(MeanShift(), sketch, 4)
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_surrogates_serve_real_data_better_than_the_mixture(
     digits, digits_sketches, digits_mixtures
 ):
@@ -81,6 +83,7 @@ def test_surrogates_serve_real_data_better_than_the_mixture(
     assert np.median(surrogates) <= 1.02
 
 
+@pytest.mark.slow
 def test_their_sketch_is_the_datas(digits_sketches, digits_mixtures):
     sketch, mixture = digits_sketches[0], digits_mixtures[0]
     moved = SurrogateKMeans(n_moves=60).match(problem_of(sketch), mixture, np.random.default_rng(0))
@@ -96,6 +99,7 @@ def test_their_sketch_is_the_datas(digits_sketches, digits_mixtures):
     assert distance < 1.5 * drawn_sketch.standard_error**2 + cost
 
 
+@pytest.mark.slow
 def test_the_more_it_moves_the_nearer_it_comes(digits_sketches):
     sketch = digits_sketches[0]
     # From one Gaussian, since how near a decoded mixture is hangs on the last bits of a BLAS.
@@ -169,6 +173,8 @@ def test_outliers_restore_the_pilots_spread():
     assert np.all((operator.lower < points) & (points < operator.upper))
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_far_outliers_are_clustered_nearly_as_k_means_clusters_them(seed):
     rng = np.random.default_rng(seed)

@@ -22,6 +22,8 @@ bag = pytest.importorskip("dask.bag")
 pc = pytest.importorskip("pyarrow.compute")
 dd = pytest.importorskip("dask.dataframe")
 
+pytestmark = pytest.mark.slow
+
 ROWS = np.random.default_rng(0).normal(size=(2_000, 3))
 NAMES = ["a", "b", "c"]
 SKETCHER = Sketcher(n_frequencies=60, random_state=0).fit(ROWS)

@@ -18,6 +18,8 @@ da = pytest.importorskip("dask.array")
 bag = pytest.importorskip("dask.bag")
 dd = pytest.importorskip("dask.dataframe")
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(600, 3))
 WEIGHTS = RNG.integers(0, 5, size=600) / 4

@@ -19,6 +19,7 @@ pc = pytest.importorskip("pyarrow.compute")
 
 # pyspark's own: it warns of pandas 3, and its older versions leave sockets to be collected.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas"),
     pytest.mark.filterwarnings("ignore:unclosed .*socket:ResourceWarning"),
 ]

@@ -15,6 +15,8 @@ def places(tmp_path):
             "--figure", str(tmp_path / "figure.png")]  # fmt: skip
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_decoders_on_one_small_set(places, tmp_path, capsys):
     options = ["--sets", "iris", "--ratios", "2,5", "--seeds", "1", *places]
     methods = "sketch alone,with pilot,Splitting,same,20,again"
@@ -37,6 +39,7 @@ def test_decoders_on_one_small_set(places, tmp_path, capsys):
     assert _log.read(tmp_path / "build" / "log.jsonl") == first
 
 
+@pytest.mark.slow
 def test_decoders_take_up_what_an_interruption_left(places, tmp_path):
     log = tmp_path / "build" / "log.jsonl"
     options = [
@@ -57,6 +60,7 @@ def test_decoders_take_up_what_an_interruption_left(places, tmp_path):
     assert [r["method"] for r in _log.read(log)] == ["reference", "same bytes"]
 
 
+@pytest.mark.slow
 def test_results_on_other_rows_are_not_mixed(places):
     options = ["--sets", "overlapping", "--ratios", "2", "--seeds", "1", *places]
     decoders.main([*options, "--methods", "same bytes", "--n-synthetic", "500"])
@@ -88,6 +92,7 @@ def test_the_page_says_how_many_seeds_each_method_had():
     assert _report.seeds_of(runs, 2) == expected
 
 
+@pytest.mark.slow
 def test_a_failure_is_logged_as_the_worst_result(places, tmp_path, monkeypatch):
     def fail(problem):
         raise np.linalg.LinAlgError("not positive definite")
@@ -100,6 +105,8 @@ def test_a_failure_is_logged_as_the_worst_result(places, tmp_path, monkeypatch):
     assert "inf" in (tmp_path / "page.md").read_text()
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_scale_on_one_small_set(places, tmp_path, monkeypatch):
     monkeypatch.setattr(scale, "FACTORS", (0.5, 1.0))
     monkeypatch.setattr(scale, "LABELS", ("1/2", "1"))
@@ -112,6 +119,7 @@ def test_scale_on_one_small_set(places, tmp_path, monkeypatch):
     assert all(record["sse_ratio"] < 1.5 for record in records)
 
 
+@pytest.mark.quality
 def test_pycle_finds_two_clusters():
     pytest.importorskip("pycle")
     rng = np.random.default_rng(0)
@@ -151,6 +159,7 @@ def test_out_of_core_writes_the_same_rows_in_every_format(kind, tmp_path):
     assert sketcher.sketch(path) == sketcher.sketch(rows)
 
 
+@pytest.mark.slow
 def test_out_of_core_on_small_files(tmp_path):
     page = tmp_path / "page.md"
     options = ["--sizes", "2000", "--kinds", "Parquet", "--rounds", "1", "--page", str(page)]
@@ -160,6 +169,8 @@ def test_out_of_core_on_small_files(tmp_path):
     assert "| of the slower | processor time |" in text
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_wide_data_on_its_smallest_set(tmp_path):
     page = tmp_path / "wide.md"
     wide.main(["--sets", "of a hypercube", "--seeds", "1", "--page", str(page)])

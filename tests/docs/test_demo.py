@@ -7,6 +7,8 @@ from datasets.mnist import Digits, load_mnist
 from docs.examples import plot_data_sketch_model
 from docs.examples import plot_mnist_clusters as demo
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def few_digits(monkeypatch, tmp_path):

@@ -10,6 +10,7 @@ from docs.examples import plot_bad_supports
 from sketchlearn.factorization import butterfly
 
 
+@pytest.mark.slow
 def test_parts_are_kept_and_the_page_has_what_was_run(tmp_path):
     log, page = tmp_path / "build" / "log.json", tmp_path / "page.md"
     options = ["--log", str(log), "--page", str(page), "--images", str(tmp_path), "--largest", "64"]
@@ -24,6 +25,7 @@ def test_parts_are_kept_and_the_page_has_what_was_run(tmp_path):
         factorization.main([*options, "--parts", "flying"])
 
 
+@pytest.mark.slow
 def test_descent_on_all_factors_reaches_the_fourier_matrix(tmp_path):
     rows = factorization.descent([8], 0.2)
     ends = {row["method"]: row["curve"][-1][1] for row in rows}
@@ -49,6 +51,7 @@ def test_the_gradient_of_descent():
             assert slope[i] == pytest.approx(difference, rel=1e-4, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_bits_on_one_matrix(monkeypatch, tmp_path):
     monkeypatch.setattr(factorization, "QUANTISED_SIZES", (16,))
     monkeypatch.setattr(factorization, "BITS", range(3, 6))
@@ -59,6 +62,7 @@ def test_bits_on_one_matrix(monkeypatch, tmp_path):
     assert (tmp_path / "butterfly_bits.png").exists()
 
 
+@pytest.mark.slow
 def test_the_example_of_bad_supports(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(plot_bad_supports, "SIZES", {10: "#6366f1"})
     monkeypatch.setattr(plot_bad_supports, "ALPHAS", [1e-1, 1e-3, 1e-5])

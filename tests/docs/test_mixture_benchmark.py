@@ -14,6 +14,8 @@ def places(tmp_path, monkeypatch):
             "--figure", str(tmp_path / "figure.png")]  # fmt: skip
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_mixtures_on_a_small_case(places, tmp_path, capsys):
     options = ["--cases", "overlapping 2-d", "--seeds", "1", *places]
     mixtures.main(options)
@@ -32,6 +34,7 @@ def test_mixtures_on_a_small_case(places, tmp_path, capsys):
     assert _log.read(tmp_path / "log.jsonl") == first
 
 
+@pytest.mark.slow
 def test_results_on_other_rows_are_not_mixed(places, monkeypatch):
     options = ["--cases", "separated 2-d", "--seeds", "1", *places]
     mixtures.main([*options, "--methods", "same bytes"])

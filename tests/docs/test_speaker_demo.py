@@ -20,6 +20,7 @@ def small(monkeypatch, tmp_path):
     small_corpus(tmp_path / "an4" / "an4_wav.tar.gz")
 
 
+@pytest.mark.slow
 def test_demo_prints_a_table_draws_a_figure_and_writes_a_page(small, tmp_path, capsys):
     figure, page = tmp_path / "images" / "det.png", tmp_path / "page.md"
     demo.main(["--resamples", "2", "--figure", str(figure), "--page", str(page)])
@@ -34,6 +35,8 @@ def test_demo_prints_a_table_draws_a_figure_and_writes_a_page(small, tmp_path, c
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_a_sketched_background_knows_voices(small):
     recordings = demo.load_speech()
     background = demo.from_sketch(400)(recordings, 0)

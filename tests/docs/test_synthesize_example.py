@@ -1,11 +1,13 @@
 """The example that fits estimators on synthesized rows."""
 
 import numpy as np
+import pytest
 
 from docs.examples import plot_synthesize as example
 from sketchlearn import synthesize
 
 
+@pytest.mark.slow
 def test_prints_a_table_and_draws_a_figure(tmp_path, capsys):
     path = tmp_path / "figures" / "synthesize.png"
     example.main(["--n-samples", "5000", "--figure", str(path)])
@@ -15,6 +17,8 @@ def test_prints_a_table_and_draws_a_figure(tmp_path, capsys):
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_kmeans_on_synthetic_rows_is_as_good_as_on_the_data():
     X = example.clustered_rows(5000, seed=1)
     rows = synthesize(example.sketched(X), 2000, random_state=0)

@@ -61,6 +61,7 @@ def _fitted():
         model.fit(pandas(NAMES))
 
 
+@pytest.mark.slow
 @each_frame
 @each_method
 def test_columns_are_found_by_name(frame, kind, method):
@@ -102,6 +103,7 @@ def test_tables_follow_the_same_rule(kind, method):
         asked(kind, method, arrow(NAMES[:2], X[:, :2]))
 
 
+@pytest.mark.slow
 @each_frame
 @pytest.mark.parametrize("kind", ["kmeans", "mixture"])
 def test_batches_join_by_name(frame, kind):
@@ -128,6 +130,7 @@ def test_a_fitted_sketchers_names_are_the_models(kind):
             getattr(type(model)(3, sketcher=sketcher), name)(pandas(["a", "b", "c"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["kmeans", "mixture"])
 def test_a_refit_takes_the_new_names(kind):
     model = type(FITTED[kind])(3, random_state=0).fit(pandas(NAMES))
@@ -176,6 +179,7 @@ def test_a_sketch_in_memory_keeps_its_names():
         replace(bare, feature_names=("a",))
 
 
+@pytest.mark.slow
 @each_frame
 @pytest.mark.parametrize("kind", ["kmeans", "mixture"])
 def test_a_model_of_a_sketch_has_its_names(frame, kind):

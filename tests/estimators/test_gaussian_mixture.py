@@ -57,6 +57,8 @@ def case(request):
     return model, rows, weights, means, covariances
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_a_planted_mixture_is_recovered_from_its_sketch(case):
     model, _, weights, means, covariances = case
     assert largest_distance(means, model.means_) < 0.1
@@ -65,6 +67,8 @@ def test_a_planted_mixture_is_recovered_from_its_sketch(case):
     np.testing.assert_allclose(matrices_of(model)[nearest], covariances, rtol=0.1, atol=0.06)
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_it_is_as_likely_as_what_em_finds_on_all_rows(case):
     model, rows, *_ = case
     em = GaussianMixture(4, covariance_type=model.covariance_type, n_init=2, random_state=0)
@@ -141,6 +145,8 @@ def test_samples_look_like_the_mixture(case):
         assert error < 5 * spreads[k] / np.sqrt((labels == k).sum())
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_pilot", [True, False])
 def test_rows_that_are_no_mixture_are_fitted_about_as_well_as_by_em(keep_pilot):
     rows = digits_pca10()
@@ -150,6 +156,8 @@ def test_rows_that_are_no_mixture_are_fitted_about_as_well_as_by_em(keep_pilot):
     assert model.covariances_.min() > 0.01 * rows.var(axis=0).min()
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_few_rows_are_all_kept_and_em_has_the_last_word(covariance_type):
     rows = load_wine().data
@@ -158,6 +166,7 @@ def test_few_rows_are_all_kept_and_em_has_the_last_word(covariance_type):
     assert model.score(rows) > em.score(rows) - 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", ["diag", "full"])
 def test_columns_in_other_units_change_nothing_but_units(covariance_type):
     rows, *_ = planted(covariance_type)
@@ -173,6 +182,7 @@ def test_columns_in_other_units_change_nothing_but_units(covariance_type):
     assert other.score(rows * units) + shift == pytest.approx(model.score(rows), abs=0.01)
 
 
+@pytest.mark.slow
 def test_batches_give_the_sketch_of_all_rows_and_the_same_mixture():
     rows, *_ = planted("diag")
     whole = CompressiveGaussianMixture(4, keep_pilot=False, random_state=0).fit(rows)
@@ -187,6 +197,7 @@ def test_batches_give_the_sketch_of_all_rows_and_the_same_mixture():
     np.testing.assert_array_equal(batched.covariances_, whole.covariances_)
 
 
+@pytest.mark.quality
 def test_one_component_is_the_mean_and_the_variance():
     rows = np.random.default_rng(0).normal([3.0, -2.0], [0.5, 2.0], size=(20_000, 2))
     model = CompressiveGaussianMixture(random_state=0).fit(rows)
@@ -194,6 +205,7 @@ def test_one_component_is_the_mean_and_the_variance():
     np.testing.assert_allclose(np.sqrt(model.covariances_[0]), [0.5, 2.0], rtol=0.03)
 
 
+@pytest.mark.slow
 def test_reg_covar_is_added_to_variances():
     rows, *_ = planted("full", n=5000)
     without, with_much = (
@@ -236,6 +248,7 @@ def test_an_empty_sketch_is_refused():
         CompressiveGaussianMixture().fit_sketch(sketcher.sketch(np.empty((0, 2))))
 
 
+@pytest.mark.slow
 def test_more_components_than_the_sketch_can_carry_are_warned_about():
     rows, *_ = planted("diag", n=5000)
     model = CompressiveGaussianMixture(
@@ -271,6 +284,7 @@ def test_what_few_rows_say_identifies_no_mixture():
         assert replace(mixture, quality=quality).is_identified == is_told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_equal_rows_and_a_single_row_have_a_narrow_component(covariance_type):
     for rows in (np.full((50, 2), 3.0), np.full((1, 2), 3.0)):
@@ -287,6 +301,8 @@ def test_point_masses_are_no_mixture_for_em():
         SurrogateEM().decode(sketch, Dirac(sketch.operator), 4, np.random.default_rng(0))
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_wide_rows_keep_the_pilot_which_grows_with_the_parameters():
     rng = np.random.default_rng(0)
     k, d = 10, 50
@@ -300,6 +316,8 @@ def test_wide_rows_keep_the_pilot_which_grows_with_the_parameters():
     assert model.score(judged) > em.score(judged) - 0.1
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_a_trusted_match_stays_unless_em_gains_more_than_its_parameters_do_by_chance():
     rows, *_ = planted("diag", k=3, d=2, n=30_000)
     model = CompressiveGaussianMixture(3, random_state=0).fit(rows)
@@ -320,6 +338,7 @@ def test_a_trusted_match_stays_unless_em_gains_more_than_its_parameters_do_by_ch
     assert largest_distance(model.means_, found.means) < 0.15
 
 
+@pytest.mark.slow
 def test_words_about_parameters_name_what_came():
     rows = planted("diag")[0]
     with pytest.raises(ValueError, match=r"covariance_type must be one of .*, got \['diag'\]"):
@@ -331,6 +350,7 @@ def test_words_about_parameters_name_what_came():
         model.sample(2.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_parameters_for_the_next_fit_leave_this_one_alone(covariance_type):
     rows = planted("diag")[0]

@@ -51,6 +51,8 @@ def assert_same_fit(one, other):
 # Fitting.
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_pilot", [True, False])
 @pytest.mark.parametrize("kind", [np.float64, np.float32, list])
 def test_fit_finds_the_clusters(kind, keep_pilot):
@@ -104,6 +106,7 @@ def test_size_and_scale_reach_the_sketcher():
     assert model.sketcher_.scale_ == 0.7
 
 
+@pytest.mark.slow
 def test_two_fits_are_identical():
     assert_same_fit(model_of().fit(ROWS), model_of().fit(ROWS))
     model = model_of(keep_pilot=False)
@@ -115,6 +118,7 @@ def test_another_random_state_gives_another_operator(fitted):
     assert other.sketch_.fingerprint != fitted.sketch_.fingerprint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_pilot", [True, False])
 def test_the_number_of_threads_decides_nothing(keep_pilot):
     # Enough rows for several chunks.
@@ -146,6 +150,7 @@ def test_as_many_rows_as_clusters():
 # Weights.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_pilot", [True, False])
 def test_weights_equal_repetitions(keep_pilot):
     times = np.random.default_rng(0).integers(1, 4, size=600)
@@ -156,6 +161,7 @@ def test_weights_equal_repetitions(keep_pilot):
     assert weighted.inertia_ == pytest.approx(repeated.inertia_)
 
 
+@pytest.mark.slow
 def test_rows_of_no_weight_are_as_if_absent():
     weights = np.random.default_rng(0).integers(0, 3, size=600).astype(float)
     kept = weights > 0
@@ -164,6 +170,7 @@ def test_rows_of_no_weight_are_as_if_absent():
     assert weighted.n_samples_seen_ == np.count_nonzero(kept)
 
 
+@pytest.mark.slow
 def test_weights_move_the_shares():
     weights = np.repeat([6.0, 3.0, 1.0], 200)
     for keep_pilot in (True, False):
@@ -200,6 +207,7 @@ def test_small_batches_are_held_until_the_pilot_is_large_enough():
     assert not hasattr(model, "labels_")
 
 
+@pytest.mark.slow
 def test_decoding_early_sketches_what_was_held():
     model = model_of()
     for batch in batches_of(ROWS, 7):
@@ -226,6 +234,7 @@ def test_batches_carry_their_weights():
     np.testing.assert_allclose(model.weights_, [0.6, 0.3, 0.1], atol=0.03)
 
 
+@pytest.mark.slow
 def test_a_batch_after_fit_joins_its_sketch():
     model = model_of().fit(ROWS[:400]).partial_fit(ROWS[400:])
     assert model.n_samples_seen_ == 600
@@ -257,6 +266,7 @@ def test_a_fitted_sketcher_needs_no_held_rows():
     assert model.sketcher_ is sketcher
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "weights"),
     [
@@ -335,11 +345,14 @@ def test_a_failed_fit_leaves_the_earlier_one(fitted):
     assert model.predict(ROWS).shape == (len(ROWS),)
 
 
+@pytest.mark.slow
 def test_a_lack_of_spread_is_told(fitted):
     with pytest.warns(ConvergenceWarning, match="of the pilot's variance was decoded"):
         CompressiveKMeans(2, random_state=0).fit_sketch(fitted.sketch_)
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_pilot", [True, False])
 @pytest.mark.parametrize("seed", range(2))
 def test_more_clusters_than_were_asked_for_are_told(keep_pilot, seed):
@@ -352,6 +365,8 @@ def test_more_clusters_than_were_asked_for_are_told(keep_pilot, seed):
     assert model.inertia_ < 1.01 * KMeans(6, n_init=10, random_state=0).fit(X).inertia_
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_flat_clusters_are_not_taken_for_missing_ones():
     # Rings leave 4 % of the sketch's power to any 8 round clusters, and little less to 10.
     rng = np.random.default_rng(0)
@@ -364,6 +379,8 @@ def test_flat_clusters_are_not_taken_for_missing_ones():
     assert model.inertia_ < 1.03 * best
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [CompressiveKMeans(6), CompressiveGaussianMixture(6)])
 def test_fewer_numbers_than_parameters_are_told(model):
     X = make_blobs(20_000, n_features=5, centers=6, random_state=3)[0]
@@ -377,6 +394,7 @@ def test_fewer_numbers_than_parameters_are_told(model):
         assert found < 1.05 * KMeans(6, n_init=10, random_state=0).fit(X).inertia_
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("has_pilot", "is_told"), [(False, True), (True, False)])
 def test_a_sketch_alone_needs_two_numbers_for_each_parameter(has_pilot, is_told):
     X = make_blobs(5000, n_features=5, centers=6, random_state=3)[0]
@@ -388,6 +406,7 @@ def test_a_sketch_alone_needs_two_numbers_for_each_parameter(has_pilot, is_told)
     assert any(told in str(each.message) for each in caught) == is_told
 
 
+@pytest.mark.slow
 def test_integer_weights_are_repetitions_and_a_common_factor_counts_nothing():
     X = make_blobs(450, n_features=3, centers=4, random_state=0)[0]
     weights = np.random.default_rng(0).integers(1, 4, size=len(X))
@@ -407,6 +426,7 @@ def test_integer_weights_are_repetitions_and_a_common_factor_counts_nothing():
         assert model.mixture_.goodness_of_fit == models[0].mixture_.goodness_of_fit
 
 
+@pytest.mark.slow
 def test_a_sketcher_that_is_not_fitted_is_cloned_and_one_that_is_is_used():
     plain = Sketcher(60, random_state=5)
     model = model_of(sketcher=plain).fit(ROWS)
@@ -468,6 +488,7 @@ def test_it_pickles(fitted):
     assert largest_distance(CENTERS, held.partial_fit().cluster_centers_) < 0.5
 
 
+@pytest.mark.slow
 def test_it_clones_and_nested_parameters_can_be_set(fitted):
     model = clone(fitted)
     assert not hasattr(model, "cluster_centers_")
@@ -498,6 +519,7 @@ def test_frames(frame, fitted):
     assert not hasattr(model, "feature_names_in_")
 
 
+@pytest.mark.slow
 def test_frames_can_come_in_batches():
     rows = pd.DataFrame(np.tile(ROWS, (9, 1)), columns=["east", "north"])
     model = model_of()
@@ -508,6 +530,7 @@ def test_frames_can_come_in_batches():
     assert model.sketch_ == model.sketcher_.sketch(pd.concat([rows, rows]))
 
 
+@pytest.mark.slow
 def test_the_sketcher_knows_the_names_of_a_frames_features():
     rows = pd.DataFrame(ROWS, columns=["east", "north"])
     sketcher = Sketcher(60, random_state=0).fit(rows)
@@ -603,6 +626,7 @@ def test_weights_in_units_that_do_not_suit_batches_suit_a_fit(weight, message):
     assert model_of().fit(ROWS, sample_weight=weights).sketch_.n_samples == 600
 
 
+@pytest.mark.slow
 def test_fewer_distinct_rows_than_clusters():
     two = np.repeat(ROWS[:2], 50, axis=0)
     for rows, weights, n in [
@@ -621,6 +645,7 @@ def test_fewer_distinct_rows_than_clusters():
         model_of().partial_fit(two).partial_fit()
 
 
+@pytest.mark.slow
 def test_too_few_rows_for_a_sketch_are_said_to_be_too_few():
     # Nine rows about the origin and one far away, which the noise of ten rows hides.
     rows = np.random.default_rng(1).normal(size=(10, 2))
@@ -714,6 +739,7 @@ def test_nothing_to_decode():
 # Scikit-learn's own model.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fit", "fit_sketch", "far"])
 def test_to_sklearn_predicts_alike(kind, fitted):
     rows = ROWS + 1e3 if kind == "far" else ROWS
@@ -737,6 +763,7 @@ def test_to_sklearn_keeps_names_and_needs_a_model():
         model_of().to_sklearn()
 
 
+@pytest.mark.slow
 def test_why_there_are_no_labels(fitted):
     for model in (
         model_of().fit_sketch(fitted.sketch_),
@@ -754,6 +781,7 @@ def test_why_there_are_no_labels(fitted):
         model_of().labels_  # noqa: B018
 
 
+@pytest.mark.slow
 def test_the_mixture_has_the_order_of_the_centroids(fitted):
     weights = np.repeat([1.0, 6.0, 3.0], 200)
     for model in (fitted, model_of().fit(ROWS, sample_weight=weights)):
@@ -765,6 +793,7 @@ def test_the_mixture_has_the_order_of_the_centroids(fitted):
 # Where randomness comes from.
 
 
+@pytest.mark.slow
 def test_a_generator_of_numpys_is_a_random_state():
     one, other, third = (
         CompressiveKMeans(3, random_state=np.random.default_rng(seed)).fit(ROWS)
@@ -802,6 +831,7 @@ def test_what_is_no_random_state(state, error, message, fitted):
             door()
 
 
+@pytest.mark.slow
 def test_rows_are_converted_once(fitted):
     class Rows:
         """An array-like that counts how often it is made an array."""

@@ -27,6 +27,8 @@ def coin_and_clusters(n=3000, seed=0):
     return np.column_stack([rng.integers(2, size=n), 8 * labels + rng.normal(size=n)]), labels
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", ["spherical", "diag", "full"])
 @pytest.mark.parametrize("name", MIXED)
 def test_mixtures_are_those_of_scikit_learn(name, covariance_type):
@@ -39,6 +41,8 @@ def test_mixtures_are_those_of_scikit_learn(name, covariance_type):
     assert ari > its - 0.02
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MIXED)
 def test_centroids_are_those_of_scikit_learn(name):
     fitted, judged, labels, k = halves(name)
@@ -49,6 +53,8 @@ def test_centroids_are_those_of_scikit_learn(name):
     assert ari > its - 0.02
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_pilot", [True, False])
 @pytest.mark.parametrize("covariance_type", ["diag", "full"])
 def test_a_coin_is_not_what_tells_clusters_apart(covariance_type, keep_pilot):
@@ -63,6 +69,8 @@ def test_a_coin_is_not_what_tells_clusters_apart(covariance_type, keep_pilot):
     np.testing.assert_allclose(variances, 1.0, rtol=0.15)
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", ["spherical", "diag", "full"])
 def test_the_sketch_alone_tells_the_clusters_of_counts_apart(covariance_type):
     fitted, judged, labels, k = halves("counts")
@@ -72,6 +80,7 @@ def test_the_sketch_alone_tells_the_clusters_of_counts_apart(covariance_type):
     assert adjusted_rand_score(labels, model.predict(judged)) > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", ["diag", "full"])
 def test_a_constant_column_is_as_narrow_as_reg_covar_says(covariance_type):
     rng = np.random.default_rng(0)
@@ -85,6 +94,7 @@ def test_a_constant_column_is_as_narrow_as_reg_covar_says(covariance_type):
     np.testing.assert_allclose(variances, 1e-4, rtol=1e-6)
 
 
+@pytest.mark.quality
 def test_a_value_that_all_rows_of_a_cluster_have_needs_no_regularisation():
     rows, labels = coin_and_clusters()
     rows[:, 0] = labels
@@ -93,6 +103,8 @@ def test_a_value_that_all_rows_of_a_cluster_have_needs_no_regularisation():
     assert adjusted_rand_score(labels, model.predict(rows)) > 0.99
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("covariance_type", ["spherical", "diag", "full"])
 @pytest.mark.parametrize("n_distinct", [1, 3])

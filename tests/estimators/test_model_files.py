@@ -74,6 +74,7 @@ def test_what_was_learned_comes_back(model, path, load):
     np.testing.assert_array_equal(again.transform(ROWS), model.transform(ROWS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", ["spherical", "diag", "full"])
 def test_a_mixture_comes_back(tmp_path, covariance_type):
     model = CompressiveGaussianMixture(3, covariance_type=covariance_type, random_state=0).fit(ROWS)
@@ -149,6 +150,7 @@ class OwnDecoder(Decoder):
         return CLOMPR(n_starts=self.n_starts).solve(problem, rng)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "decoder",
     [
@@ -173,6 +175,7 @@ def test_a_loaded_model_decodes_with_the_same_decoder(tmp_path, decoder):
     assert again.cluster_centers_.tobytes() == model.cluster_centers_.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["gaussian", AdaptedRadius(), GaussianRadius(2)])
 @pytest.mark.parametrize("is_fitted", [False, True])
 def test_a_sketcher_comes_back_fitted_or_not(tmp_path, law, is_fitted):
@@ -188,6 +191,7 @@ def test_a_sketcher_comes_back_fitted_or_not(tmp_path, law, is_fitted):
     assert again.fit(other).sketch_ == model.fit(other).sketch_
 
 
+@pytest.mark.slow
 def test_what_no_file_can_hold_is_refused_and_what_to_do_is_said(tmp_path):
     for parameters, message in [
         ({"sketcher": Sketcher(40, radius_law=OwnLaw())}, "radius_law is a OwnLaw"),
@@ -206,6 +210,7 @@ def test_what_no_file_can_hold_is_refused_and_what_to_do_is_said(tmp_path):
         model.save(tmp_path / "a")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -226,6 +231,7 @@ class OwnLaw(RadiusLaw):
         return rng.rayleigh(size=n)
 
 
+@pytest.mark.slow
 def test_rows_that_are_held_back_are_pickled_only_if_asked():
     model = CompressiveKMeans(3, random_state=0).partial_fit(ROWS[:50])
     with pytest.raises(ValueError, match="rows are held back that a pickle would hold"):

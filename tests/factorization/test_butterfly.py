@@ -53,6 +53,7 @@ def support(p):
     return np.kron(np.kron(np.eye(p.a), ones), np.eye(p.d))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_it_is_the_product_of_its_sparse_factors(chain, dtype):
@@ -123,6 +124,7 @@ def test_it_is_scipys_linear_operator():
         B @ np.ones(15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 12, 30, 64, 97, 360, 1024])
 def test_the_fourier_transform(n):
     x = np.random.default_rng(n).normal(size=(n, 3))
@@ -283,6 +285,7 @@ def test_the_order_of_columns_is_found_for_other_chains():
     assert butterfly(shuffled, chain, permutation=order).relative_error < 1e-13
 
 
+@pytest.mark.slow
 def test_a_given_order_is_applied_to_columns():
     rng = np.random.default_rng(0)
     A, order = rng.normal(size=(8, 8)), rng.permutation(8)
@@ -298,6 +301,7 @@ def test_bit_reversal_is_its_own_inverse():
         np.testing.assert_array_equal(order[order], np.arange(n))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("bits", [None, 3, 9])
 def test_a_file_holds_every_bit(dtype, bits, tmp_path):

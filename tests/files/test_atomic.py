@@ -116,6 +116,7 @@ with replace_when_done(sys.argv[1]) as temporary:
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_left_is_removed_when_the_file_is_written_next(tmp_path):
     path, other = tmp_path / "a", tmp_path / "b"
     for victim in (path, path, other):

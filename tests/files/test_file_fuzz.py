@@ -36,6 +36,7 @@ def is_refused(data):
     return False
 
 
+@pytest.mark.slow
 def test_every_other_value_of_every_byte_is_refused():
     altered = bytearray(SMALL)
     missed = []
@@ -84,6 +85,7 @@ values = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.sampled_from([*METADATA, "other"]), text, max_size=3),
     st.sets(st.sampled_from([*METADATA]), max_size=1),
@@ -145,6 +147,7 @@ class Run:
         return print, ("this ran",)
 
 
+@pytest.mark.slow
 def test_nothing_in_a_file_is_executed(tmp_path):
     """Load a pickle, arrays of objects and crafted files where running anything would be seen."""
     corpus = {

@@ -148,6 +148,7 @@ values = st.one_of(
 numbers = st.one_of(st.sampled_from(ABSURD_NUMBERS), st.floats(width=32))
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.sampled_from([*METADATA, "other"]), st.none() | values, max_size=2),
     st.dictionaries(st.sampled_from([*ARRAYS]), st.tuples(st.integers(0, 5), numbers), max_size=2),
@@ -295,6 +296,7 @@ def _said_of(path, n_frequencies):
         file.truncate(8 + len(text) + end)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
 @pytest.mark.parametrize("kind", ["extended", "consistent", "header"])
 def test_a_file_of_gigabytes_that_is_no_sketch_takes_no_memory(tmp_path, kind):

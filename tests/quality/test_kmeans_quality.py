@@ -8,6 +8,8 @@ from sklearn.decomposition import PCA
 
 from sketchlearn import CompressiveKMeans, Sketch
 
+pytestmark = [pytest.mark.slow, pytest.mark.quality]
+
 N_CLUSTERS = 10
 SEEDS = range(3)
 
@@ -26,7 +28,11 @@ def digits(seed):
     return rows, KMeans(N_CLUSTERS, n_init=10, random_state=seed).fit(rows).inertia_
 
 
-@pytest.fixture(scope="module", params=[(separated_gaussians, 1.05), (digits, 1.10)], ids=str)
+@pytest.fixture(
+    scope="module",
+    params=[(separated_gaussians, 1.05), (digits, 1.10)],
+    ids=["separated_gaussians", "digits"],
+)
 def data(request):
     """Rows and the best inertia for each seed, and the median ratio that is allowed."""
     source, allowed = request.param

@@ -15,6 +15,7 @@ def normal(rng, n, shift=0.0):
     return SKETCHER.sketch(rng.normal(size=(n, 2)) + shift)
 
 
+@pytest.mark.slow
 def test_the_standard_error_is_the_root_mean_square_of_the_distance():
     rng = np.random.default_rng(0)
     squares = [compare(normal(rng, 200), normal(rng, 800)).ratio ** 2 for _ in range(400)]
@@ -22,6 +23,7 @@ def test_the_standard_error_is_the_root_mean_square_of_the_distance():
     assert abs(np.mean(squares) - 1) < 5 * np.std(squares) / 20
 
 
+@pytest.mark.slow
 def test_the_bound_on_p_values_holds_for_one_population():
     rng = np.random.default_rng(1)
     bounds = np.array(

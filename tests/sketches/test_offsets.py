@@ -19,6 +19,7 @@ def by_differences(rows, centers):
     return np.square(rows[:, None, :] - centers[None, :, :]).sum(axis=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", OFFSETS)
 def test_kmeans(offset):
     rows = ROWS + offset
@@ -50,6 +51,7 @@ def test_single_precision():
     np.testing.assert_allclose(model.transform(rows), np.sqrt(squares), rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", OFFSETS)
 @pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
 def test_mixtures(offset, covariance_type):
@@ -74,6 +76,7 @@ def test_mixtures(offset, covariance_type):
     assert model.score(rows) == pytest.approx(-3 * 1.4189 - np.log(4), abs=0.1)
 
 
+@pytest.mark.slow
 def test_information_criteria_are_scikit_learns():
     for covariance_type in ("full", "diag", "spherical"):
         model = CompressiveGaussianMixture(2, covariance_type=covariance_type, random_state=0)

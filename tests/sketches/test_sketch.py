@@ -23,17 +23,20 @@ sketches = st.builds(
 
 
 class TestGroup:
+    @pytest.mark.slow
     @given(a=sketches, b=sketches, c=sketches)
     def test_addition_is_associative_and_commutative(self, a, b, c):
         assert (a + b) + c == a + (b + c)
         assert a + b == b + a
         assert sum([a, b, c]) == c + b + a
 
+    @pytest.mark.slow
     @given(a=sketches, b=sketches)
     def test_subtraction_undoes_addition(self, a, b):
         assert (a + b) - b == a
         assert ((a + b) - b).to_bytes() == a.to_bytes()
 
+    @pytest.mark.slow
     @given(a=sketches, b=sketches, i=st.integers(1, 2**20), j=st.integers(1, 2**10))
     def test_reweighting_is_linear(self, a, b, i, j):
         assert (a + b).reweighted(i) == a.reweighted(i) + b.reweighted(i)
@@ -60,6 +63,7 @@ class TestGroup:
         assert a + empty == empty + a == a - empty == 0 + a == a
         assert a - a == empty
 
+    @pytest.mark.slow
     @given(a=sketches, b=sketches)
     def test_equality_is_that_of_bytes(self, a, b):
         assert (a == b) == (a.to_bytes() == b.to_bytes())

@@ -43,6 +43,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @each_model
 @each_weights
 @pytest.mark.parametrize("power", [-9, 1])
@@ -58,6 +59,7 @@ def test_a_sketchers_operator_does_not_depend_on_a_factor(weights):
     np.testing.assert_array_equal(one.pilot_weight_, np.ldexp(other.pilot_weight_, 5))
 
 
+@pytest.mark.slow
 def test_any_factor_changes_a_fit_by_rounding_only():
     for weights in (WEIGHTS["fractions"], np.ones(N)):
         one, other = (fitted(CompressiveKMeans, weights * c) for c in (1.0, 1 / 3000))
@@ -70,6 +72,7 @@ def test_counts_stay_as_they_are():
     assert sketch.weight_sum == WEIGHTS["counts"].sum()
 
 
+@pytest.mark.slow
 @each_model
 @pytest.mark.parametrize("name", ["shares", "millions"])
 def test_the_weight_column_of_a_source(model, name, tmp_path):
@@ -138,6 +141,7 @@ def test_a_total_of_2_to_the_40_is_refused_before_anything_is_summed():
 finite = st.floats(2.0**-200, 2.0**200)
 
 
+@pytest.mark.slow
 @given(st.lists(finite, min_size=1, max_size=9), st.integers(-300, 300))
 def test_the_exponent_goes_with_the_factor(weights, power):
     weights = np.array(weights)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import numpy as np
 import pyarrow as pa
@@ -13,15 +14,14 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
+from full_disk import no_file_beyond
 
 from sketchlearn import Checkpoint, Sketch, Sketcher, SourceError
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
-from sketchlearn.files.atomic import write_atomically
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE, CheckpointWriter
-from sketchlearn.sources import source
 from sketchlearn.sources.arrow import TablePartition
 from sketchlearn.sources.opening import open_source
-from sketchlearn.sources.source import Query, RowSource
+from sketchlearn.sources.source import Query, RowSource, limit_chunk_rows
 
 N = 6000
 X = np.random.default_rng(0).normal(size=(N, 2))
@@ -33,8 +33,9 @@ ALWAYS = 1e-9
 
 
 @pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch):
-    monkeypatch.setattr(source, "MOST_CHUNK_ROWS", 512)
+def small_chunks():
+    with limit_chunk_rows(512):
+        yield
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ def interrupt_after(n_calls, error=KeyboardInterrupt):
 
 
 class TestResume:
+    @pytest.mark.slow
     @pytest.mark.parametrize("n_calls", [1, 2, 4, 9, 11])
     @pytest.mark.parametrize("kind", ["files", "filtered", "csv", "array", "weighted", "table"])
     def test_after_an_interrupt(self, kind, n_calls, files, tmp_path):
@@ -86,20 +88,21 @@ class TestResume:
         assert min(seen) > before.n_rows
         assert max(seen) == N
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("kill_at", [512, 4500])
     def test_after_a_kill(self, kill_at, files):
         folder, checkpoint = files
         program = f"""
 import os, signal, sys
 from sketchlearn import Checkpoint, Sketcher
-from sketchlearn.sources import source
-source.MOST_CHUNK_ROWS = 512
+from sketchlearn.sources.source import limit_chunk_rows
 def progress(n_rows, total):
     if n_rows >= {kill_at}:
         os.kill(os.getpid(), signal.SIGKILL)
 sketcher = Sketcher(20, random_state=0).fit({str(folder)!r})
 checkpoint = Checkpoint({os.fspath(checkpoint.path)!r}, seconds={ALWAYS})
-sketcher.sketch({str(folder)!r}, checkpoint=checkpoint, progress=progress)
+with limit_chunk_rows(512):
+    sketcher.sketch({str(folder)!r}, checkpoint=checkpoint, progress=progress)
 """
         done = subprocess.run([sys.executable, "-c", program], check=False)
         assert done.returncode == -signal.SIGKILL
@@ -326,6 +329,7 @@ class TestRefused:
         ):
             begun[1].load()
 
+    @pytest.mark.slow
     def test_every_altered_byte_and_every_truncation(self, tmp_path):
         checkpoint = Checkpoint(tmp_path / "job.checkpoint")
         small = Sketcher(2, random_state=0).fit(X[:, :1])
@@ -348,21 +352,17 @@ class TestWriting:
                 checkpoint=tmp_path / "nowhere" / "job.checkpoint",
             )
 
-    def test_a_full_disk_leaves_the_earlier_checkpoint(self, files, monkeypatch):
+    def test_a_full_disk_leaves_the_earlier_checkpoint(self, files):
         folder, checkpoint = files
-        writes = []
+        with ExitStack() as stack:
 
-        def write(path, data):
-            writes.append(path)
-            if len(writes) > 4:
-                raise OSError(28, "No space left on device")
-            write_atomically(path, data)
+            def fill_the_disk(n_rows, total):
+                if n_rows > 2000 and not is_full:
+                    is_full.append(stack.enter_context(no_file_beyond(100)))
 
-        monkeypatch.setattr("sketchlearn.sketching.checkpoint.write_atomically", write)
-        with pytest.raises(OSError, match="the checkpoint cannot be written: No space left"):
-            SKETCHER.sketch(folder, checkpoint=checkpoint)
-        monkeypatch.undo()
-        monkeypatch.setattr(source, "MOST_CHUNK_ROWS", 512)
+            is_full = []
+            with pytest.raises(OSError, match="the checkpoint cannot be written: File too large"):
+                SKETCHER.sketch(folder, checkpoint=checkpoint, progress=fill_the_disk)
         assert checkpoint.load().n_rows > 0
         assert SKETCHER.sketch(folder, checkpoint=checkpoint) == WHOLE
 

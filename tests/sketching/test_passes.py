@@ -11,15 +11,16 @@ import pytest
 
 from sketchlearn import CompressiveKMeans, Sketcher, open_source
 from sketchlearn._progress import ProgressLine
-from sketchlearn.sources import source
+from sketchlearn.sources.source import limit_chunk_rows
 
 X = np.random.default_rng(0).normal(size=(6000, 2))
 SKETCHER = Sketcher(20, random_state=0).fit(X)
 
 
 @pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch):
-    monkeypatch.setattr(source, "MOST_CHUNK_ROWS", 512)
+def small_chunks():
+    with limit_chunk_rows(512):
+        yield
 
 
 class SlowOperator:
@@ -56,6 +57,7 @@ class TestInterrupt:
         assert set(threading.enumerate()) == threads
         assert sketcher.sketch(iter([X])) == SKETCHER.sketch(X)
 
+    @pytest.mark.slow
     def test_while_the_sums_are_behind(self):
         go_on = threading.Event()
         sketcher = Sketcher.from_operator(SlowOperator(SKETCHER.operator_, go_on))

@@ -42,6 +42,7 @@ def test_far_rows_are_never_left_out():
         np.testing.assert_array_equal(chances[is_far], 1.0)
 
 
+@pytest.mark.slow
 def test_as_many_are_drawn_as_were_asked_for_and_each_has_its_chance():
     X = with_outliers()
     seen = np.zeros(len(X))
@@ -110,6 +111,8 @@ def test_what_must_not_travel_stays():
     assert there.pilot_ is there.pilot_weight_ is there.pilot_inclusion_probability_ is None
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_far_outliers_are_clustered_as_k_means_clusters_them(seed):
     from sklearn.cluster import KMeans
@@ -122,6 +125,7 @@ def test_far_outliers_are_clustered_as_k_means_clusters_them(seed):
     assert CompressiveKMeans(6, random_state=seed).fit(X).inertia_ < 1.05 * best
 
 
+@pytest.mark.slow
 def test_where_columns_are_told_apart_the_pilot_grows_with_the_parameters():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((40_000, 30))

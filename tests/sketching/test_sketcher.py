@@ -15,7 +15,6 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sketchlearn.features.backends import DenseAccumulator
 from sketchlearn.frequencies import FoldedGaussianRadius
 from sketchlearn.sketches.fixed_point import sum_with_squares
 from sketchlearn.sketches.sketch import Sketch
@@ -51,6 +50,7 @@ cases = pytest.mark.parametrize(("op", "sketcher", "X"), PREPARED)
 
 
 class TestExactness:
+    @pytest.mark.slow
     @given(case=st.sampled_from(PREPARED), cuts=st.lists(st.integers(0, N), max_size=6))
     def test_any_partition_gives_the_same_sketch(self, case, cuts):
         _, sketcher, X = case
@@ -100,6 +100,7 @@ class TestExactness:
     def test_weights_of_one_are_no_weights(self, op, sketcher, X):
         assert sketcher.sketch(X, np.ones(N)) == sketcher.sketch(X)
 
+    @pytest.mark.slow
     @cases
     def test_layout_type_and_file_do_not_matter(self, op, sketcher, X, tmp_path):
         X = X.astype(np.float32).astype(np.float64)
@@ -310,6 +311,7 @@ class TestFit:
         assert len(Sketcher(30, random_state=0).fit(X).pilot_) == pilot_size() == 5000
         assert pilot_size(200) == 10_000
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("d", "k", "m"),
         [(1, 2, 100), (10, 10, 1000), (50, 20, 5000), (100, 50, 10_000),
@@ -488,20 +490,43 @@ class TestBadInput:
         assert sketcher.sketch(np.empty((0, 3))) == Sketch.empty(sketcher.operator_)
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_an_interrupt_stops_soon_and_leaves_the_sketcher_usable(n_jobs, monkeypatch):
-    sketcher = Sketcher.from_operator(operator(2, 500), n_jobs=n_jobs)
-    endless = np.broadcast_to(np.zeros((1, 2)), (50_000_000, 2))
-    add, added = DenseAccumulator.add, []
+class WatchedAccumulator:
+    """An operator's accumulator that tells of the rows before it adds them."""
 
-    def interrupted(self, rows, weights, sums):
-        added.append(len(rows))
+    def __init__(self, accumulator, tell):
+        self._accumulator, self._tell = accumulator, tell
+        self.chunk_size = accumulator.chunk_size
+
+    def add(self, rows, weights, sums):
+        self._tell(len(rows))
+        return self._accumulator.add(rows, weights, sums)
+
+
+class WatchedOperator:
+    """An operator whose accumulators tell of the rows that they add."""
+
+    def __init__(self, operator, tell):
+        self._operator, self._tell = operator, tell
+
+    def __getattr__(self, name):
+        return getattr(self._operator, name)
+
+    def accumulator(self):
+        return WatchedAccumulator(self._operator.accumulator(), self._tell)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_interrupt_stops_soon_and_leaves_the_sketcher_usable(n_jobs):
+    endless = np.broadcast_to(np.zeros((1, 2)), (50_000_000, 2))
+    added = []
+
+    def interrupt(n_rows):
+        added.append(n_rows)
         # Again if it was lost: an exception raised in a callback that ignores them is.
         if len(added) == 3 or len(added) % 1000 == 0:
             _thread.interrupt_main()
-        return add(self, rows, weights, sums)
 
-    monkeypatch.setattr(DenseAccumulator, "add", interrupted)
+    sketcher = Sketcher.from_operator(WatchedOperator(operator(2, 500), interrupt), n_jobs=n_jobs)
     # An exception that happens to be raised in one of the collector's callbacks would be lost.
     gc.disable()
     try:
@@ -511,7 +536,6 @@ def test_an_interrupt_stops_soon_and_leaves_the_sketcher_usable(n_jobs, monkeypa
         gc.enable()
     # Rows that were still added are those of the wait until the interrupt is noticed.
     assert sum(added) < len(endless) / 2
-    monkeypatch.undo()
     assert sketcher.sketch(rows_for(2)).n_samples == N
 
 
@@ -522,6 +546,7 @@ def test_total_and_square_of_weights_are_exact():
     assert square == sum(int(u) ** 2 for u in units)
 
 
+@pytest.mark.slow
 @parametrize_with_checks([Sketcher(20, random_state=0)])
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)

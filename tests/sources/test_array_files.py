@@ -8,7 +8,7 @@ import pytest
 import zarr
 
 from sketchlearn import Sketcher, SourceError, open_source
-from sketchlearn.sources import source
+from sketchlearn.sources.source import limit_chunk_rows
 
 N = 5000
 X = np.random.default_rng(0).normal(size=(N, 3))
@@ -17,11 +17,13 @@ WHOLE = SKETCHER.sketch(X)
 
 
 @pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch):
+def small_chunks():
     """Several chunks a file."""
-    monkeypatch.setattr(source, "MOST_CHUNK_ROWS", 512)
+    with limit_chunk_rows(512):
+        yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["f4", "<f8", ">f8", "i2", "u1", "?"])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_npy(dtype, order, tmp_path):
@@ -33,6 +35,7 @@ def test_npy(dtype, order, tmp_path):
     assert fitted.operator_.fingerprint == expected.operator_.fingerprint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_npz(save, order, tmp_path):
@@ -61,6 +64,7 @@ def test_hdf5(chunks, tmp_path):
         SKETCHER.sketch(f"{tmp_path}/x.h5::rows")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [(100, 2), (700, 3), (3000, 3)])
 def test_zarr(chunks, tmp_path):
     array = zarr.create_array(tmp_path / "x.zarr", data=X, chunks=chunks)
@@ -77,6 +81,7 @@ def test_zarr(chunks, tmp_path):
         SKETCHER.sketch(f"{tmp_path}/x.zarr::a")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["npy", "npz", "h5", "zarr"])
 def test_a_sorted_file_is_seen_whole(kind, tmp_path):
     rows = np.sort(np.random.default_rng(0).uniform(size=60_000))[:, None]

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sketchlearn import CompressiveKMeans, Sketcher, SourceError, open_source
-from sketchlearn.sources import source
 from sketchlearn.sources.frames import make_readable
+from sketchlearn.sources.source import limit_chunk_rows
 
 N = 3000
 X = np.random.default_rng(0).normal(size=(N, 3))
@@ -33,9 +33,10 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 @pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch):
+def small_chunks():
     """Several chunks an item."""
-    monkeypatch.setattr(source, "MOST_CHUNK_ROWS", 512)
+    with limit_chunk_rows(512):
+        yield
 
 
 def other_order(kind):
@@ -45,6 +46,7 @@ def other_order(kind):
 
 
 class TestOneRule:
+    @pytest.mark.slow
     @each_kind
     @pytest.mark.parametrize("form", [iter, list, tuple])
     @pytest.mark.parametrize("sketcher", [NAMED, UNNAMED], ids=["named", "unnamed"])
@@ -190,6 +192,7 @@ class TestLists:
     ROWS = np.column_stack([X[:, 0], V])
     SKETCHER = Sketcher(20, random_state=0).fit(ROWS)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["list", "large", "fixed", "floats", "tensor", "nested"])
     @pytest.mark.parametrize("form", ["parquet", "feather", "table", "reader", "batches"])
     def test_they_are_as_many_features(self, kind, form, tmp_path):

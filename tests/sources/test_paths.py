@@ -24,10 +24,9 @@ import zarr
 from fsspec.implementations.arrow import ArrowFSWrapper
 
 from sketchlearn import Sketcher, SourceError, open_source
-from sketchlearn.sources import source
 from sketchlearn.sources.formats import open_file
 from sketchlearn.sources.paths import Entry
-from sketchlearn.sources.source import Query, RowSource
+from sketchlearn.sources.source import Query, RowSource, limit_chunk_rows
 from sketchlearn.sources.stored_file import StoredFile
 
 N = 3000
@@ -68,9 +67,10 @@ each_ending = pytest.mark.parametrize("ending", ENDINGS)
 
 
 @pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch):
+def small_chunks():
     """Several chunks a file."""
-    monkeypatch.setattr(source, "MOST_CHUNK_ROWS", 512)
+    with limit_chunk_rows(512):
+        yield
 
 
 class TestLocal:
@@ -429,6 +429,7 @@ class TestRemote:
             SKETCHER.sketch("memory://data", checkpoint=path, progress=interrupt)
         assert SKETCHER.sketch("memory://data", checkpoint=path) == WHOLE
 
+    @pytest.mark.slow
     @each_ending
     def test_over_http(self, ending, tmp_path, server):
         with open(tmp_path / f"x.{ending}", "wb") as file:

@@ -19,6 +19,7 @@ def fits():
     return [Sketcher(20, random_state=0).fit, CompressiveKMeans(2, n_frequencies=20).fit]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame", [FRAME, LEVELS])
 @pytest.mark.parametrize("read", [pl.read_parquet, lambda p: pl.read_parquet(p).to_pandas()])
 def test_an_index_that_parquet_holds(frame, read, tmp_path):
@@ -40,6 +41,7 @@ READERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(
     "index",

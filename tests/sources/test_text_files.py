@@ -79,6 +79,7 @@ class TestDelimiters:
 
 
 class TestLongRows:
+    @pytest.mark.slow
     @pytest.mark.parametrize("delimiter", [",", ";"])
     def test_more_columns_than_a_block_holds(self, delimiter, tmp_path):
         rows = np.random.default_rng(0).normal(size=(7, 30_000))
@@ -108,6 +109,7 @@ class TestLongRows:
 
 
 class TestTypes:
+    @pytest.mark.slow
     @pytest.mark.parametrize("ending", ["csv", "jsonl"])
     def test_fractions_after_whole_numbers(self, ending, tmp_path):
         rows = np.arange(200_000.0)
@@ -215,6 +217,7 @@ class TestLargeIntegers:
         with pytest.raises(SourceError, match=rf"'v' of .*, in (row 9|line 10), holds {large}: "):
             rows_of(path)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("ending", ["csv", "jsonl"])
     def test_beyond_a_block(self, ending, tmp_path):
         values = ["0.5"] * (BLOCK_BYTES // 4) + [str(2**53 + 1)]
@@ -224,6 +227,7 @@ class TestLargeIntegers:
         columns = {"columns": ["w"]}
         assert len(rows_of(path, **columns)) == len(values)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("ending", ["csv", "jsonl"])
     def test_fractions_as_large_are_read(self, ending, tmp_path):
         n = BLOCK_BYTES // 4
