@@ -17,7 +17,6 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 import zarr
-from extensions.source import write_raw
 
 from sketchlearn import CompressiveKMeans, Sketcher, SourceError, open_source
 from sketchlearn.sources import Partition
@@ -26,6 +25,7 @@ from sketchlearn.sources.formats import FORMATS
 from sketchlearn.sources.opening import OPENERS
 from sketchlearn.sources.sampling import draw_rows
 from sketchlearn.sources.source import count_chunk_rows
+from tests.extensions.source import write_raw
 
 # Wide enough that the rows do not fit into one chunk. The first column tells a row from others.
 N, D = 4500, 64
