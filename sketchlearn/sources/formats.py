@@ -48,12 +48,29 @@ FORMATS: dict[str, Format] = {}
 def register_format(
     endings: Iterable[str], partition: Callable[[StoredFile, Any], Partition], *, is_named: bool
 ) -> None:
-    """Have files whose names end so read as these partitions; see `Format`.
+    """Have files whose names end so read as these partitions.
+
+    Parameters
+    ----------
+    endings : iterable of str
+        As ``".npy"``.
+    partition : callable
+        Makes the partition that a `StoredFile` is, see `Format`.
+    is_named : bool
+        Whether columns have names.
 
     Raises
     ------
     ValueError
         If an ending does not begin with a dot.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.sources import MemoryPartition, register_format
+    >>> def open_numbers(file, member):
+    ...     return MemoryPartition(np.loadtxt(file.path, ndmin=2), name=file.name)
+    >>> register_format([".numbers"], open_numbers, is_named=False)
     """
     for ending in endings:
         if not ending.startswith("."):

@@ -34,6 +34,14 @@ class Opener(NamedTuple):
         ``partitions(data, query)`` returns the partitions that it consists of.
     is_chunked : bool
         Whether it is read a chunk at a time, rather than as an array in memory.
+
+    Examples
+    --------
+    See `register_opener`.
+
+    >>> from sketchlearn.sources import MemoryPartition, Opener
+    >>> Opener(lambda data: data is None, lambda data, query: []).is_chunked
+    True
     """
 
     knows: Callable[[Any], bool]
@@ -258,6 +266,11 @@ OPENERS = [
 
 def register_opener(opener: Opener) -> None:
     """Have a kind of data opened this way; it is asked before those that are known.
+
+    Parameters
+    ----------
+    opener : Opener
+        What knows it and opens it.
 
     Examples
     --------

@@ -29,6 +29,12 @@ class StoredFile:
         Where it is; None for the local files.
     origin : tuple of fsspec.AbstractFileSystem and str, optional
         What it is a local copy of.
+
+    Examples
+    --------
+    >>> from sketchlearn.sources import StoredFile
+    >>> StoredFile("folder/Rows.NPY", "folder/Rows.NPY").ending()
+    'folder/rows.npy'
     """
 
     name: str
