@@ -33,7 +33,7 @@ ROOMS = {
     "files": {"sources"} | COMMON,
     "sources": {"exceptions"},
     "optim": {"_kernels"},
-    "linear_maps": COMMON,
+    "linear_maps": {"factorization"} | COMMON,
     "features": {"_kernels", "linear_maps"} | COMMON,
     "frequencies": {"features", "linear_maps"} | COMMON,
     "sketches": BELOW_SKETCHES | COMMON,
