@@ -145,31 +145,25 @@ class ButterflyMap(LinearMap, kind="butterfly"):
 
     def project_turns(self, X: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Return X @ Omega / (2 pi), see `LinearMap.project_turns`."""
-        B = self._in_type(X.dtype)
-        padded = np.zeros((B.shape[1], len(X)), X.dtype)
-        padded[: self._d] = X.T
-        if out is None:
-            out = np.empty((len(X), self.n_frequencies), X.dtype)
-        for start, rounds in zip(self._starts, self._signs, strict=True):
-            vectors = padded
-            for signs in rounds:
-                vectors = B @ (signs[:, None] * vectors)
-            factors = self._factors[start : start + len(vectors)]
-            out[:, start : start + len(vectors)] = vectors[: len(factors)].T * factors
-        return out
+        B, (n_blocks, n_rounds, n) = self._in_type(X.dtype), self._signs.shape
+        vectors = np.zeros((n, 1, len(X)), X.dtype)
+        vectors[: self._d, 0] = X.T
+        for place in range(n_rounds):
+            signed = self._signs[:, place].T[:, :, None] * vectors
+            vectors = (B @ signed.reshape(n, -1)).reshape(n, n_blocks, -1)
+        products = vectors.transpose(2, 1, 0).reshape(len(X), n_blocks * n)[:, : self.n_frequencies]
+        return np.multiply(products, self._factors.astype(X.dtype), out=out)
 
     def adjoint(self, C: np.ndarray) -> np.ndarray:
         """Return C @ Omega^T, see `LinearMap.adjoint`."""
-        B = self._in_type(C.dtype)
-        result = np.zeros((B.shape[1], len(C)), C.dtype)
-        for start, rounds in zip(self._starts, self._signs, strict=True):
-            factors = self._factors[start : start + len(result)] * TWO_PI
-            vectors = np.zeros_like(result)
-            vectors[: len(factors)] = (C[:, start : start + len(result)] * factors).T
-            for signs in rounds[::-1]:
-                vectors = signs[:, None] * (B.H @ vectors)
-            result += vectors
-        return np.ascontiguousarray(result[: self._d].T)
+        B, (n_blocks, n_rounds, n) = self._in_type(C.dtype), self._signs.shape
+        products = np.zeros((len(C), n_blocks * n), C.dtype)
+        products[:, : self.n_frequencies] = C * (TWO_PI * self._factors)
+        vectors = np.ascontiguousarray(products.reshape(len(C), n_blocks, n).transpose(2, 1, 0))
+        for place in reversed(range(n_rounds)):
+            turned = (B.H @ vectors.reshape(n, -1)).reshape(vectors.shape)
+            vectors = self._signs[:, place].T[:, :, None] * turned
+        return np.ascontiguousarray(vectors[: self._d].sum(axis=1).T)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return B's factors and what they are, signs as bits, and the frequencies' factors."""
@@ -197,8 +191,3 @@ class ButterflyMap(LinearMap, kind="butterfly"):
         bits = np.unpackbits(state["signs"], axis=-1, count=butterfly.shape[0])
         (n_features,) = state["n_features"].tolist()
         return cls(butterfly, 2.0 * bits - 1.0, state["factors"], n_features)
-
-    @property
-    def _starts(self) -> range:
-        """Where each block's frequencies start."""
-        return range(0, self.n_frequencies, self._butterfly.shape[0])
