@@ -89,7 +89,6 @@ def _open_arrow(file: StoredFile, query: Query) -> Partition:
 
 
 def _texts(*endings: str) -> list[str]:
-    """Return endings of text files, compressed or not."""
     return [ending + compression for ending in endings for compression in ("", *COMPRESSIONS)]
 
 
@@ -113,11 +112,8 @@ def is_known(name: str) -> bool:
 def open_file(entry: Entry, query: Query) -> Partition:
     """Return the partition that a file is.
 
-    Raises
-    ------
-    SourceError
-        If its name does not tell its format, or it has no columns with names to filter or weigh
-        by, or no arrays to choose one from.
+    A SourceError says that its name does not tell its format, or that it has no columns with names
+    to filter or weigh by, or no arrays to choose one from.
     """
     file, member = entry
     format_ = _format_of(file)
@@ -136,5 +132,4 @@ def open_file(entry: Entry, query: Query) -> Partition:
 
 
 def _format_of(file: StoredFile) -> Format | None:
-    """Return the format that a file's name tells by its end."""
     return next((FORMATS[end] for end in FORMATS if file.ending().endswith(end)), None)

@@ -434,13 +434,7 @@ def describe_not_finite(names: Sequence[str] | None, column: int) -> str:
 
 
 def require_exact_rows(rows: np.ndarray, name: str, first_row: int) -> None:
-    """Refuse integers that float64 does not hold.
-
-    Raises
-    ------
-    SourceError
-        If there is one; it names the row and the column.
-    """
+    """Refuse integers that float64 does not hold; a SourceError names the row and the column."""
 
     def place(i: int) -> str:
         row, column = divmod(i, rows.shape[1])

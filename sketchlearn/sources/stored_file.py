@@ -88,6 +88,24 @@ class StoredFile:
         return path.rstrip("/" + os.sep).lower()
 
 
+class InStoredFile:
+    """What a partition that is a file takes from it: its size, identity and version."""
+
+    _file: StoredFile
+
+    def size(self) -> int:
+        """Bytes."""
+        return self._file.size()
+
+    def identity(self) -> str:
+        """Path, size and time of change."""
+        return self._file.identity()
+
+    def version(self) -> str:
+        """See `Partition.version`."""
+        return self._file.version()
+
+
 def is_url(path: str) -> bool:
     """Whether a path names a remote file system: ``s3://``, or ``simplecache::s3://``."""
     scheme, separator, _ = path.partition("://")
@@ -180,7 +198,6 @@ def _local_identity(path: str) -> str:
 
 
 def _stats(path: str) -> list[os.stat_result]:
-    """What the system says of a file, or of all in a folder."""
     if not os.path.isdir(path):
         return [os.stat(path)]
     return [os.stat(os.path.join(folder, n)) for folder, _, names in os.walk(path) for n in names]
