@@ -9,16 +9,23 @@ from typing import Any, ClassVar, Self, TypeVar
 Member = TypeVar("Member")
 
 
-def register(members: dict[str, type[Member]], kind: str, member: type[Member]) -> None:
-    """Add a class to a family under its kind.
+def register(members: dict[str, type[Member]], kind: str | None, member: type[Member]) -> None:
+    """Add a class to a family under its kind; one without a kind is abstract, and left out.
 
     A class that is defined again, as by a reloaded module, takes its own place.
 
     Raises
     ------
+    TypeError
+        If a class that can be used has no kind: files would take it for the class above it.
     ValueError
         If the kind is no word of small letters, digits and hyphens, or another class has it.
     """
+    if kind is None:
+        if inspect.isabstract(member):
+            return
+        name = member.__name__
+        raise TypeError(f'class {name} needs a kind of its own: class {name}(..., kind="...")')
     if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", kind) is None:
         raise ValueError(
             f"a kind must be up to 40 of the characters a-z, 0-9 and -, got {kind!r} of "
