@@ -12,6 +12,7 @@ from sketchlearn.estimators.persistence import MODEL_FILE
 from sketchlearn.sketches import format as serialization
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
+from tests.contracts.members import operator
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "guide" / "file_format.md").read_text(encoding="utf-8")
@@ -32,6 +33,22 @@ def test_the_fingerprint_is_as_the_page_says():
         ]:
             digest.update(f"{name} {kind}".encode() + value.tobytes())
         assert digest.hexdigest() == omega.fingerprint
+
+
+def test_the_fingerprint_of_other_kinds_is_as_the_page_says():
+    omega = operator("circulant", "coarse-waves")
+    domain = omega.components()
+    digest = hashlib.blake2b(b"frequencies 1", digest_size=16)
+    for name, word in [("linear_map", "circulant"), ("features", "coarse-waves")]:
+        digest.update(f"{name} <U{len(word)} (1,)".encode() + word.encode("utf-32-le"))
+    for prefix, state in [("map", omega.linear_map.state()), ("features", omega.features.state())]:
+        for name, array in state.items():
+            digest.update(f"{prefix}.{name} <f8 {array.shape}".encode() + array.tobytes())
+    for name in ("center", "scale", "lower", "upper", "covariance"):
+        value = np.atleast_1d(domain[name])
+        digest.update(f"{name} <f8 {value.shape}".encode() + value.tobytes())
+    digest.update(b"double_phases |b1 (1,)" + np.bool_(omega.double_phases).tobytes())
+    assert digest.hexdigest() == omega.fingerprint
 
 
 def test_the_tables_name_everything_in_a_file():
