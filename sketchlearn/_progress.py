@@ -112,6 +112,12 @@ class DecodeProgress:
         Since `on_progress` was entered.
     task : str
         Which of several decodes it is, for instance of `count_clusters`; empty where there is one.
+
+    Examples
+    --------
+    >>> from sketchlearn.decoders import DecodeProgress
+    >>> print(DecodeProgress("MeanShift, decode 1", n_atoms=2, n_wanted=3, seconds=4.0))
+    MeanShift, decode 1: 2 of 3 atoms, 4 s
     """
 
     stage: str = "decoding"

@@ -17,6 +17,10 @@ settings.register_profile(
 settings.load_profile("sketchlearn-ci" if os.environ.get("CI") else "sketchlearn")
 
 
+# Members of families from outside, which register by being imported: once, by the contract suites.
+collect_ignore = ["extensions"]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interrupts_are_heard():
     """Restore what a shell takes from jobs in the background: they start deaf to Ctrl-C."""

@@ -16,44 +16,32 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sketchlearn"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# room: the rooms that it may import. Every room but the kernels' and the sources' may use the
-# common modules.
-COMMON = {"exceptions", "_progress", "_registry", "_threads", "_validation"}
-BELOW_SKETCHES = {"_kernels", "features", "files", "frequencies", "linear_maps"}
-BELOW_DECODERS = BELOW_SKETCHES | {
-    *("atoms", "optim", "points", "sketches", "sketching", "sources")
-}
-ROOMS = {
-    "_kernels": set(),
-    "exceptions": set(),
-    "_progress": set(),
-    "_registry": set(),
-    "_threads": set(),
-    "_validation": {"exceptions"},
-    "files": {"sources"} | COMMON,
-    "sources": {"exceptions"},
-    "optim": {"_kernels"},
-    "linear_maps": COMMON,
-    "features": {"_kernels", "linear_maps"} | COMMON,
-    "frequencies": {"features", "linear_maps"} | COMMON,
-    "sketches": BELOW_SKETCHES | COMMON,
-    "sketching": BELOW_SKETCHES | {"sketches", "sources"} | COMMON,
-    "atoms": {"_kernels", "frequencies"} | COMMON,
-    "points": {"atoms"} | COMMON,
-    "decoders": BELOW_DECODERS | COMMON,
-    "model_selection": BELOW_DECODERS | {"decoders"} | COMMON,
-    "synthesis": BELOW_DECODERS | {"decoders"} | COMMON,
-    "estimators": BELOW_DECODERS | {"decoders"} | COMMON,
-    "factorization": {"_kernels", "files", "sources"} | COMMON,
-    "distributed": BELOW_SKETCHES | {"sketches", "sketching", "sources"} | COMMON,
-    "cli": BELOW_DECODERS
-    | {"decoders", "distributed", "estimators", "model_selection", "synthesis", "__init__"}
-    | COMMON,
-    "__main__": {"cli"},
-    "__init__": BELOW_DECODERS
-    | {"decoders", "estimators", "model_selection", "synthesis"}
-    | COMMON,
-}
+# Every room but these three may use them.
+COMMON = ("exceptions", "_progress", "_registry", "_threads", "_validation")
+WITHOUT_COMMON = {"_kernels", "optim", "sources"}
+
+
+def read_rooms() -> dict[str, set[str]]:
+    """Return what each room may import, as the page's table of rooms says."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.split("| room | what it holds | may import |\n|---|---|---|\n")[1].split("\n\n")[0]
+    rooms: dict[str, set[str]] = {"exceptions": set(), "_validation": {"exceptions"}}
+    rooms |= {name: set() for name in COMMON if name not in rooms}
+    above: set[str] = set()
+    for line in table.splitlines():
+        names, _, imports = (cell.strip() for cell in line.strip("|").split(" | "))
+        allowed = set(re.findall(r"`(\w+)`", imports))
+        if "all of the above" in imports:
+            allowed |= above
+        for name in re.findall(r"`(\w+)/?`", names):
+            rooms[name] = allowed if name in WITHOUT_COMMON else allowed | set(COMMON)
+            above |= {name}
+    everything = above - {"cli"} | set(COMMON)
+    rooms["cli"].add("__init__")
+    return {**rooms, "__init__": everything, "__main__": {"cli"}}
+
+
+ROOMS = read_rooms()
 
 MAX_LINES = 500
 # Who may look at Omega as a matrix: the maps themselves, and what shows it to users.

@@ -13,6 +13,9 @@ from sketchlearn.atoms.gaussian import (
     GaussianFamily,
 )
 
+# An array, as numpy takes as long again to multiply a few numbers by a scalar.
+MINUS_HALF = np.array(-0.5)
+
 
 @final
 class DiagonalGaussian(GaussianFamily):
@@ -46,13 +49,13 @@ class DiagonalGaussian(GaussianFamily):
         """``-sum_l v_l omega_lj^2 / 2``; one row where all shapes are equal."""
         if np.all(shapes == shapes[0]):
             shapes = shapes[:1]
-        halves = np.float32(-0.5) * np.exp(shapes).astype(np.float32)
+        halves = (MINUS_HALF * np.exp(shapes)).astype(np.float32)
         return self._map.project_powers(halves, 2, self.operator.scale)
 
     def log_envelope_pullback(self, shapes: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
         """``-v_l sum_j cotangent_kj omega_lj^2 / 2``."""
         squares = self._map.adjoint_powers(cotangent, 2, self.operator.scale)
-        return -0.5 * np.exp(shapes) * squares
+        return MINUS_HALF * np.exp(shapes) * squares
 
     def log_envelope_curvature(self, shapes: np.ndarray, power: np.ndarray) -> np.ndarray:
         """``v_l^2 sum_j power_kj omega_lj^4 / 4``."""

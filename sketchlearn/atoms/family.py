@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 
 import numpy as np
 
-from sketchlearn._kernels.atoms import correlate, modulated_waves
+from sketchlearn._kernels import atoms as kernels
 from sketchlearn._registry import Registered
 from sketchlearn.frequencies import FrequencyOperator
 
@@ -50,7 +51,7 @@ class AtomFamily(Registered, ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.operator!r})"
 
-    @property
+    @cached_property
     def n_features(self) -> int:
         """Dimension of a location."""
         return self.operator.n_features
@@ -135,7 +136,7 @@ class AtomFamily(Registered, ABC):
         """``envelope * exp(i omega^T (mu - c))`` stacked real, for a given float32 envelope."""
         centred = (locations - self.operator.center).astype(np.float32)
         out = np.empty((len(locations), 2 * self.operator.n_frequencies), dtype=np.float32)
-        modulated_waves(self._map.project_turns(centred), envelope, out)
+        kernels.modulated_waves(self._map.project_turns(centred), envelope, out)
         return out
 
     def pullback(
@@ -168,5 +169,5 @@ class AtomFamily(Registered, ABC):
         """Real and imaginary parts of ``conj(r_j) a_kj``, (k, m) each."""
         shape = (len(atoms), self.operator.n_frequencies)
         in_phase, quadrature = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        correlate(atoms, residual.astype(np.float32), in_phase, quadrature)
+        kernels.correlate(atoms, residual.astype(np.float32), in_phase, quadrature)
         return in_phase, quadrature

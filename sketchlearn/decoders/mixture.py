@@ -10,7 +10,7 @@ import numpy as np
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.atoms.gaussian import LEAST_VARIANCE
 from sketchlearn.decoders.quality import FitQuality
-from sketchlearn.points import Moments
+from sketchlearn.points.em import Moments
 
 
 @final
@@ -40,6 +40,18 @@ class Mixture:
     matched : Mixture or None
         The mixture that was matched to the sketch, where this one comes from points that started
         from it; its figures say how much of the sketch a mixture of so many atoms explains.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> from sketchlearn.atoms import Dirac
+    >>> from sketchlearn.decoders import MeanShift
+    >>> X = np.array([[0.0], [0.0], [0.0], [8.0]])
+    >>> sketch = Sketcher(10, scale=1.0, random_state=0).fit(X).sketch(X)
+    >>> mixture = MeanShift().decode(sketch, Dirac(sketch.operator), 2, np.random.default_rng(0))
+    >>> mixture.weights.round(2)
+    array([0.75, 0.25])
     """
 
     weights: np.ndarray

@@ -13,7 +13,7 @@ from sketchlearn.decoders.surrogates.points import draw_gaussian
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.linear_maps import DenseMap
 from sketchlearn.sketches.sketch import Sketch
-from sketchlearn.sketching import n_principal
+from sketchlearn.sketching.tuning import n_principal
 
 # How far the box reaches along an axis, in standard deviations, where its corners are farther: one
 # row in a thousand may lie there by itself.

@@ -31,6 +31,13 @@ class Fit:
         Optimiser iterations so far.
     converged : bool
         Whether the last of them ended by its tolerance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.decoders import Fit
+    >>> Fit(weights=np.ones(1), parameters=np.zeros((1, 2)), cost=0.5).n_iter
+    0
     """
 
     weights: np.ndarray
@@ -59,6 +66,19 @@ class Problem:
         Expected squared distance of z to that of the whole population.
     n_rows : float
         Effective number of rows that z is the mean of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> from sketchlearn.atoms import Dirac
+    >>> from sketchlearn.decoders import Problem
+    >>> X = np.array([[0.0], [0.0], [0.0], [8.0]])
+    >>> sketch = Sketcher(10, scale=1.0, random_state=0).fit(X).sketch(X)
+    >>> problem = Problem.of(sketch, Dirac(sketch.operator), n_atoms=2)
+    >>> fit = problem.evaluate(np.array([0.75, 0.25]), np.array([[0.0], [8.0]]))
+    >>> problem.make_mixture(fit).cost < 1e-9
+    True
     """
 
     family: AtomFamily

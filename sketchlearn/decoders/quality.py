@@ -77,6 +77,18 @@ class FitQuality:
         That of the sketch.
     thresholds : QualityThresholds
         What the figures are compared with.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> from sketchlearn.atoms import Dirac
+    >>> from sketchlearn.decoders import MeanShift
+    >>> X = np.repeat([[0.0], [8.0]], 5000, axis=0)
+    >>> sketch = Sketcher(10, scale=1.0, random_state=0).fit(X).sketch(X)
+    >>> family, rng = Dirac(sketch.operator), np.random.default_rng(0)
+    >>> [MeanShift().decode(sketch, family, k, rng).quality.explains_sketch for k in (1, 2)]
+    [False, True]
     """
 
     cost: float

@@ -46,7 +46,34 @@ def compute_gram_matrix(atoms: np.ndarray) -> np.ndarray:
 
 
 def solve_weights(problem: Problem, parameters: np.ndarray, *, n_iter: int = 0) -> Fit:
-    """Return the fit of the best weights for given parameters (k, p), after so many iterations."""
+    """Return the fit of the best weights for given parameters, by non-negative least squares.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is to be matched.
+    parameters : ndarray of shape (k, p)
+        One atom a row; they stay as they are.
+    n_iter : int, default=0
+        Iterations that the fit is to count.
+
+    Returns
+    -------
+    Fit
+        Atoms of no use have weight 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> from sketchlearn.atoms import Dirac
+    >>> from sketchlearn.decoders import Problem, solve_weights
+    >>> X = np.array([[0.0], [0.0], [0.0], [8.0]])
+    >>> sketch = Sketcher(10, scale=1.0, random_state=0).fit(X).sketch(X)
+    >>> problem = Problem.of(sketch, Dirac(sketch.operator), n_atoms=2)
+    >>> solve_weights(problem, np.array([[0.0], [4.0], [8.0]])).weights.round(2)
+    array([0.75, 0.  , 0.25])
+    """
     atoms = problem.family.sketch(parameters)
     weights = solve_nonnegative(problem.target, atoms)
     residual = problem.compute_residual(weights, atoms)
@@ -152,7 +179,41 @@ def adjust(
 
     Bounded quasi-Newton with analytic gradients, O(d m + k m) memory. Shapes that the sketch does
     not determine stay near their median at the start if a ``prior`` is given; the cost that is
-    returned leaves it out. See `JointObjective` for the parameters.
+    returned leaves it out.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is to be matched.
+    fit : Fit
+        Where it starts.
+    shapes : {"fixed", "shared", "free"}
+        Whether the atoms' shape stays, moves as one value that all share, or moves for each atom.
+    max_iter : int
+        Most iterations.
+    tolerance : float, default=1e-6
+        Relative decrease of the cost at which it ends.
+    prior : float, default=0.0
+        Factor of the squared distances of shapes to that median.
+
+    Returns
+    -------
+    Fit
+        Its iterations come on top of those of ``fit``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> from sketchlearn.atoms import Dirac
+    >>> from sketchlearn.decoders import Problem, adjust, solve_weights
+    >>> X = np.array([[0.0], [0.0], [0.0], [8.0]])
+    >>> sketch = Sketcher(10, scale=1.0, random_state=0).fit(X).sketch(X)
+    >>> problem = Problem.of(sketch, Dirac(sketch.operator), n_atoms=2)
+    >>> start = solve_weights(problem, np.array([[0.2], [7.9]]))
+    >>> adjust(problem, start, shapes="fixed", max_iter=50).parameters.round(2) + 0.0
+    array([[0.],
+           [8.]])
     """
     tell(n_atoms=len(fit.weights))
     objective = JointObjective(problem, fit, shapes, prior)

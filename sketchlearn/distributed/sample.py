@@ -11,8 +11,8 @@ import numpy as np
 from sketchlearn._validation import draw_seed
 from sketchlearn.distributed.rows import Rows
 from sketchlearn.distributed.sums import require_finite
-from sketchlearn.sketching import Sketcher, pilot_size
-from sketchlearn.sketching.pilot import CANDIDATES_A_ROW
+from sketchlearn.sketching import Sketcher
+from sketchlearn.sketching.pilot import CANDIDATES_A_ROW, pilot_size
 from sketchlearn.sketching.tuning import check_choices
 from sketchlearn.sources.weights import require_weights
 

@@ -18,7 +18,8 @@ from sketchlearn.estimators.sketch_estimator import (
     reorder_atoms,
 )
 from sketchlearn.estimators.unbounded import is_unbounded
-from sketchlearn.points import Moments, fit_mixture_from_clusters, fit_mixture_to_rows
+from sketchlearn.points.em import Moments
+from sketchlearn.points.row_mixture import fit_mixture_from_clusters, fit_mixture_to_rows
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher

@@ -28,7 +28,7 @@ from sketchlearn.decoders.principal import PrincipalPart, find_principal_part
 from sketchlearn.estimators.row_estimator import require_some
 from sketchlearn.estimators.sample_weights import sum_weighted
 from sketchlearn.estimators.sketch_estimator import CompressiveEstimator, reorder_atoms
-from sketchlearn.points import cluster_points, find_clusters
+from sketchlearn.points.kmeans import cluster_points, find_clusters
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher

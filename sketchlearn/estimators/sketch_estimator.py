@@ -40,8 +40,9 @@ from sketchlearn.estimators.sample_weights import (
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketches.fixed_point import require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
-from sketchlearn.sketching import Sketcher, pilot_size
+from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.passes import sketch_rows
+from sketchlearn.sketching.pilot import pilot_size
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.source import RowSource
 from sketchlearn.sources.weights import check_sample_weight, require_weights

@@ -18,6 +18,19 @@ class Accumulator(ABC):
     ----------
     chunk_size : int
         The most rows that `add` takes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> X = np.random.default_rng(0).normal(size=(100, 2))
+    >>> accumulator = Sketcher(5, scale=1.0, random_state=0).fit(X).operator_.accumulator()
+    >>> whole, parts = np.zeros((2, 2, 5), np.int64)
+    >>> accumulator.add(X, None, whole)
+    >>> for rows in (X[:30], X[30:]):
+    ...     accumulator.add(rows, None, parts)
+    >>> np.array_equal(whole, parts)
+    True
     """
 
     chunk_size: int

@@ -134,12 +134,12 @@ class FrequencyOperator:
         made = FeatureMap.of_kind(features).draw(n_frequencies, rngs[2])
         return cls(drawn, domain, made, double_phases=is_double, backend=backend)
 
-    @property
+    @cached_property
     def n_features(self) -> int:
         """Dimension d of a row."""
         return self.linear_map.n_features
 
-    @property
+    @cached_property
     def n_frequencies(self) -> int:
         """Number m of frequencies, that is of complex entries of a sketch."""
         return self.linear_map.n_frequencies

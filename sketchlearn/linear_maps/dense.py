@@ -157,7 +157,8 @@ class DenseMap(LinearMap, kind="dense"):
 
     def _power(self, exponent: int, unit: float) -> np.ndarray:
         """Return entrywise powers of unit Omega, (m, d) float32; kept, as decoders come back."""
-        if (exponent, unit) not in self._powers:
-            scaled = self._single * np.float32(unit)
-            self._powers[exponent, unit] = even_power(scaled, exponent)
-        return self._powers[exponent, unit]
+        powers = self._powers.get((exponent, unit))
+        if powers is None:
+            powers = even_power(self._single * np.float32(unit), exponent)
+            self._powers[exponent, unit] = powers
+        return powers

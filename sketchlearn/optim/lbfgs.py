@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sketchlearn._kernels.lbfgs import lbfgs_direction
+from sketchlearn._kernels import lbfgs as kernels
 
 # Value and gradient at a point.
 Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -92,7 +92,7 @@ class Pairs:
     def direction(self, gradient: np.ndarray) -> np.ndarray:
         """Return ``-H gradient`` for the current inverse Hessian estimate."""
         out = np.empty(self.n)
-        lbfgs_direction(
+        kernels.lbfgs_direction(
             gradient, self.steps, self.changes, self.curvatures, self.n_stored, self.newest, out
         )
         return out

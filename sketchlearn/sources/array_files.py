@@ -15,10 +15,10 @@ from numpy.lib import format as npy_format
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sources.arrays import ArrayPartition, require_rows, selected
 from sketchlearn.sources.source import Chunk, Layout, Sampled
-from sketchlearn.sources.stored_file import StoredFile
+from sketchlearn.sources.stored_file import InStoredFile, StoredFile
 
 
-class NpyPartition(ArrayPartition):
+class NpyPartition(InStoredFile, ArrayPartition):
     """A .npy file, of which a chunk is read at a time.
 
     Local files are mapped into memory for no longer than a chunk: maps count as resident.
@@ -40,18 +40,6 @@ class NpyPartition(ArrayPartition):
         if member is not None:
             raise SourceError(f"{file.name} holds one array, without a name to choose it by")
         self.name, self._file = file.name, file
-
-    def size(self) -> int:
-        """Bytes."""
-        return self._file.size()
-
-    def identity(self) -> str:
-        """Path, size and time of change."""
-        return self._file.identity()
-
-    def version(self) -> str:
-        """See `Partition.version`."""
-        return self._file.version()
 
     def shape(self) -> tuple[int, ...]:
         """See `ArrayPartition.shape`."""
@@ -95,7 +83,7 @@ class NpyPartition(ArrayPartition):
         return np.frombuffer(data, dtype=dtype).reshape(stop - start, shape[1])
 
 
-class NpzPartition(ArrayPartition):
+class NpzPartition(InStoredFile, ArrayPartition):
     """An array in an .npz archive, decompressed as it is read.
 
     One that was saved in Fortran's order has its rows everywhere, and is loaded whole.
@@ -112,17 +100,9 @@ class NpzPartition(ArrayPartition):
         self.name = file.name if member is None else f"{file.name}::{member}"
         self._file, self._asked = file, member
 
-    def size(self) -> int:
-        """Bytes of the archive."""
-        return self._file.size()
-
     def identity(self) -> str:
         """Path, size and time of change."""
         return f"{self._file.identity()}, {self._member}"
-
-    def version(self) -> str:
-        """See `Partition.version`."""
-        return self._file.version()
 
     def shape(self) -> tuple[int, ...]:
         """See `ArrayPartition.shape`."""
@@ -159,7 +139,6 @@ class NpzPartition(ArrayPartition):
 
     @cached_property
     def _member(self) -> str:
-        """The array's name."""
         with self._file.open() as stored, zipfile.ZipFile(stored) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist()]
             if self._asked is not None and self._asked not in names:
@@ -176,13 +155,7 @@ class NpzPartition(ArrayPartition):
 
 
 def choose_array(path: str, found: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> str:
-    """Name the one two-dimensional array of numbers among several, given their shapes and types.
-
-    Raises
-    ------
-    SourceError
-        If there is none, or more than one.
-    """
+    """Name the one two-dimensional array of numbers among several; SourceError if there is none."""
     names = [name for name, (shape, _) in found.items() if len(shape) == 2]
     names = [name for name in names if found[name][1].kind in "biuf"] or names
     if len(names) == 1:

@@ -36,13 +36,7 @@ class ArrayPartition(Partition):
 
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """Shape of the array.
-
-        Raises
-        ------
-        SourceError
-            If it is not two-dimensional or not of real numbers.
-        """
+        """Shape of the array; SourceError if it is not two-dimensional or not of real numbers."""
 
     @abstractmethod
     def slices(self, n_rows: int, start: int) -> Iterator[np.ndarray]:
@@ -123,13 +117,7 @@ class MemoryPartition(ArrayPartition):
 
 
 def lay_out_array(width: int, columns: Sequence[str | int] | None, name: str) -> Layout:
-    """Look up columns, by index, in an array of that many.
-
-    Raises
-    ------
-    SourceError
-        If there is no such column, or one is not chosen by its index.
-    """
+    """Look up columns by index in an array of that many; SourceError if one is not there."""
     if columns is None:
         return Layout(None, None, width)
     indices: list[str | int] = []
@@ -145,18 +133,12 @@ def lay_out_array(width: int, columns: Sequence[str | int] | None, name: str) ->
 
 
 def selected(rows: np.ndarray, layout: Layout) -> np.ndarray:
-    """Columns that were asked for."""
+    """Choose the columns that were asked for."""
     return rows if layout.columns is None else rows[:, np.array(layout.columns, dtype=np.intp)]
 
 
 def as_rows(data: Any, name: str) -> np.ndarray:
-    """Return array-like data as an array of rows of real numbers.
-
-    Raises
-    ------
-    SourceError
-        If it is no such array, or has masked entries.
-    """
+    """Return array-like data as rows of real numbers; SourceError if it is none, or masked."""
     if issparse(data):
         raise SourceError(f"{name} is sparse, which is not read; give its toarray()")
     try:
@@ -215,13 +197,7 @@ def require_faithful(data: Any, array: np.ndarray, name: str) -> None:
 
 
 def require_rows(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-    """Refuse what is not two-dimensional, has no column, or is not of real numbers.
-
-    Raises
-    ------
-    SourceError
-        If it is refused.
-    """
+    """Refuse, by a SourceError, what is not two-dimensional, has no column or no real numbers."""
     if len(shape) != 2:
         raise SourceError(f"{name} must be two-dimensional, rows by features, got shape {shape}")
     if shape[1] == 0:

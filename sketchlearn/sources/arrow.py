@@ -10,7 +10,6 @@ from sketchlearn.sources.arrow_columns import (
     chunk_batches,
     filter_batches,
     lay_out_columns,
-    list_width,
 )
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.source import IDENTIFYING_ROWS, Chunk, Layout, Partition, Query
@@ -50,13 +49,8 @@ class TablePartition(Partition):
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Partition.layout`."""
-
-        def width(column: str) -> int | None:
-            return list_width(self._reader(), column, self.name)
-
-        return lay_out_columns(
-            self._reader().schema, columns, self._query.side.values(), self.name, width
-        )
+        schema, side = self._reader().schema, self._query.side.values()
+        return lay_out_columns(schema, columns, side, self.name, lambda _: self._reader())
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Partition.read`."""
@@ -97,11 +91,11 @@ class ArrowStreamPartition(StreamPartition):
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Partition.layout`."""
 
-        def width(column: str) -> int | None:
-            first = self.peek()
-            return None if first is None else list_width([first], column, self.name)
+        def first_batches(column: str) -> list[Any]:
+            return [] if self.peek() is None else [self.peek()]
 
-        return lay_out_columns(self._schema, columns, self._query.side.values(), self.name, width)
+        side = self._query.side.values()
+        return lay_out_columns(self._schema, columns, side, self.name, first_batches)
 
     def chunks(self, pieces: Iterable[Any], layout: Layout, start: int) -> Iterator[Chunk]:
         """See `StreamPartition.chunks`."""

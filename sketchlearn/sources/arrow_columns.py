@@ -30,8 +30,8 @@ STORED_INDEX = re.compile(r"__index_level_\d+__|__null_dask_index__")
 UNNAMED = re.compile(r"|Unnamed: \d+|_duplicated_\d+")
 ENTRY = re.compile(r"(.*)\[(\d+)\]", re.DOTALL)
 
-# How many numbers the lists of a column hold, by a look at its first row; None without a row.
-Width = Callable[[str], int | None]
+# Some batches that have a column, to count the numbers in its first list.
+FirstBatches = Callable[[str], Iterable[Any]]
 
 
 def lay_out_columns(
@@ -39,7 +39,7 @@ def lay_out_columns(
     columns: Sequence[str | int] | None,
     side: Collection[str],
     name: str,
-    width: Width,
+    first_batches: FirstBatches,
     unasked: Collection[str] = (),
 ) -> Layout:
     """Look up columns in an Arrow schema; all but side columns and a stored index if None.
@@ -55,8 +55,8 @@ def lay_out_columns(
         Columns that lie beside the rows.
     name : str
         What messages call the data.
-    width : callable
-        How many numbers the lists of a column hold, where its type does not say.
+    first_batches : callable
+        Batches that have a column, for the length of its lists where its type does not say.
     unasked : collection of str
         Columns that are read only if they are asked for.
 
@@ -73,7 +73,7 @@ def lay_out_columns(
     if not columns:
         raise SourceError(f"{name} has no column to read")
     found.require([*columns, *side])
-    names = [feature for column in columns for feature in found.choose_features(str(column), width)]
+    names = [n for column in columns for n in found.choose_features(str(column), first_batches)]
     if twice := [feature for feature, count in Counter(names).items() if count > 1]:
         raise SourceError(f"the columns {', '.join(map(repr, twice))} of {name} were chosen twice")
     return Layout(tuple(columns), tuple(names), len(names))
@@ -83,15 +83,6 @@ def find_stored_columns(schema: Any, columns: Sequence[str | int]) -> list[str]:
     """Columns of a schema that hold those that were asked for, each once."""
     found = _Columns(schema, "")
     return list(dict.fromkeys(found.place(str(column))[0] for column in columns))
-
-
-def list_width(batches: Iterable[Any], column: str, name: str) -> int | None:
-    """Count the numbers in the first list of a column, None if there is no row."""
-    for batch in batches:
-        if len(batch):
-            first = batch.column(batch.schema.get_field_index(column)).slice(0, 1)
-            return read_numbers(first, column, name, 0)[1]
-    return None
 
 
 def chunk_batches(
@@ -131,13 +122,7 @@ def filter_batches(batches: Iterable[Any], expression: Any) -> Iterable[Any]:
 
 
 def _filtered(batch: Any, expression: Any) -> list[Any]:
-    """Keep the rows of a record batch for which an expression is true.
-
-    Raises
-    ------
-    SourceError
-        If it is of columns that are not there, or of other types.
-    """
+    """Keep the rows of a record batch for which an expression is true; SourceError if it fails."""
     pa = import_optional("pyarrow")
     try:
         kept: list[Any] = pa.Table.from_batches([batch]).filter(expression).to_batches()
@@ -249,11 +234,14 @@ class _Columns:
                     "Encode it as numbers, or choose other columns"
                 )
 
-    def choose_features(self, column: str, width: Width) -> list[str]:
+    def choose_features(self, column: str, first_batches: FirstBatches) -> list[str]:
         """Name the features that a column makes."""
         if column not in self._counts or not is_list(self.schema.field(column).type):
             return [column]
-        size = fixed_width(self.schema.field(column).type) or width(column)
+        size = fixed_width(self.schema.field(column).type)
+        if not size and (batch := next(filter(len, first_batches(column)), None)) is not None:
+            first = batch.column(batch.schema.get_field_index(column)).slice(0, 1)
+            size = read_numbers(first, column, self._name, 0)[1]
         if not size:
             raise SourceError(f"column {column!r} of {self._name} has no list to count numbers in")
         return [f"{column}[{i}]" for i in range(size)]
@@ -334,7 +322,5 @@ def _joined(group: list[Any]) -> list[Any]:
 
 
 def _batch_rows(batch: Any, start: int, stop: int) -> Any:
-    """Rows of a batch, without a copy."""
-    if start == 0 and stop == len(batch):
-        return batch
-    return batch.slice(start, stop - start)
+    is_whole = start == 0 and stop == len(batch)
+    return batch if is_whole else batch.slice(start, stop - start)

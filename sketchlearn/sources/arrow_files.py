@@ -13,7 +13,6 @@ from sketchlearn.sources.arrow_columns import (
     filter_batches,
     find_stored_columns,
     lay_out_columns,
-    list_width,
 )
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.partition_keys import make_schema, parse_keys
@@ -27,7 +26,7 @@ from sketchlearn.sources.source import (
     Sampled,
     count_chunk_rows,
 )
-from sketchlearn.sources.stored_file import StoredFile
+from sketchlearn.sources.stored_file import InStoredFile, StoredFile
 
 # A column's bytes that are read ahead of decoding; the default is all of a row group's.
 BUFFER_BYTES = 2**16
@@ -83,13 +82,11 @@ class FragmentPartition(Partition):
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Partition.layout`."""
 
-        def width(column: str) -> int | None:
-            return list_width(self._batches([column], 1, None, None), column, self.name)
+        def first_batches(column: str) -> Iterator[Any]:
+            return self._batches([column], 1, None, None)
 
-        _, schema = self._open()
-        return lay_out_columns(
-            schema, columns, self._query.side.values(), self.name, width, self._unasked
-        )
+        (_, schema), side = self._open(), self._query.side.values()
+        return lay_out_columns(schema, columns, side, self.name, first_batches, self._unasked)
 
     def n_rows(self) -> int | None:
         """Rows as a Parquet file's footer has them; None where some are filtered out."""
@@ -174,7 +171,7 @@ class FragmentPartition(Partition):
         )
 
 
-class FilePartition(FragmentPartition):
+class FilePartition(InStoredFile, FragmentPartition):
     """A Parquet or Arrow file.
 
     Parameters
@@ -196,18 +193,6 @@ class FilePartition(FragmentPartition):
         self.name, self._file, self._format = file.name, file, format
         self._opened = None
         self._query = query
-
-    def size(self) -> int:
-        """Bytes."""
-        return self._file.size()
-
-    def identity(self) -> str:
-        """Path, size and time of change."""
-        return self._file.identity()
-
-    def version(self) -> str:
-        """See `Partition.version`."""
-        return self._file.version()
 
     def _open(self) -> tuple[Any, Any]:
         """Return the fragment, and the schema to read it with."""

@@ -68,10 +68,7 @@ def is_number(kind: Any) -> bool:
 def read_numbers(column: Any, label: str, name: str, first_row: int) -> tuple[np.ndarray, int]:
     """Values of a column, those of lists one after the other, and how many a row has.
 
-    Raises
-    ------
-    SourceError
-        If a value is missing, an integer too large, or lists are of different lengths.
+    A SourceError names the row of a missing value, a large integer, or a list of another length.
     """
     pa = import_optional("pyarrow")
     what, field = f"column {label!r} of {name}", f"pyarrow.compute.field({label!r})"
@@ -117,15 +114,7 @@ class _OtherLengthError(Exception):
 
 
 def _leaves_of(column: Any) -> tuple[Any, int]:
-    """Flatten lists, in lists of lists too, without a copy where possible; tell how many a row.
-
-    Raises
-    ------
-    _GapError
-        If a value or a list is missing.
-    _OtherLengthError
-        If lists are of different lengths, or empty.
-    """
+    """Flatten lists, in lists of lists too, without a copy where possible; tell how many a row."""
     width, n_rows = 1, len(column)
     while True:
         column = _decoded(column)

@@ -15,14 +15,9 @@ LARGEST_INTEGER = 2**53
 
 
 def require_real(values: np.ndarray, name: str) -> None:
-    """Refuse text, dates, times and complex numbers, in arrays of objects too.
+    """Refuse, by a TypeError, text, dates, times and complex numbers, in arrays of objects too.
 
     Missing values are let through: they become NaN.
-
-    Raises
-    ------
-    TypeError
-        If there is one.
     """
     found: Any = None
     if values.dtype == object:
@@ -42,13 +37,7 @@ def _is_no_number(value: Any) -> bool:
 
 
 def require_no_mask(X: Any, name: str) -> None:
-    """Refuse a masked array with masked entries, which stand for no value.
-
-    Raises
-    ------
-    ValueError
-        If there is one.
-    """
+    """Refuse, by a ValueError, a masked array with masked entries, which stand for no value."""
     if not np.ma.isMaskedArray(X) or not np.ma.getmaskarray(X).any():
         return
     place = np.argwhere(np.ma.getmaskarray(X))[0]
@@ -84,13 +73,7 @@ def require_exact_integers(values: np.ndarray, place: Callable[[int], str]) -> N
 
 
 def require_exact_objects(values: np.ndarray, place: Callable[[int], str]) -> None:
-    """Do as `require_exact_integers` for an array of objects, whole decimals among them.
-
-    Raises
-    ------
-    ValueError
-        If there is one.
-    """
+    """Do as `require_exact_integers` for an array of objects, whole decimals among them."""
     for i, value in enumerate(values.flat):
         is_decimal = isinstance(value, Decimal) and value.is_finite()
         is_whole = isinstance(value, Integral) or (is_decimal and value % 1 == 0)
@@ -120,7 +103,6 @@ def require_exact_list(rows: Any, array: np.ndarray, place: Callable[[int], str]
 
 
 def _inexact(place: str, value: Any) -> str:
-    """Say what is wrong with a large integer."""
     return (
         f"{place} holds {value}: integers above 2**53 are alike in float64; leave such a column "
         "out, or subtract a constant"

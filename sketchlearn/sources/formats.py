@@ -48,12 +48,29 @@ FORMATS: dict[str, Format] = {}
 def register_format(
     endings: Iterable[str], partition: Callable[[StoredFile, Any], Partition], *, is_named: bool
 ) -> None:
-    """Have files whose names end so read as these partitions; see `Format`.
+    """Have files whose names end so read as these partitions.
+
+    Parameters
+    ----------
+    endings : iterable of str
+        As ``".npy"``.
+    partition : callable
+        Makes the partition that a `StoredFile` is, see `Format`.
+    is_named : bool
+        Whether columns have names.
 
     Raises
     ------
     ValueError
         If an ending does not begin with a dot.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.sources import MemoryPartition, register_format
+    >>> def open_numbers(file, member):
+    ...     return MemoryPartition(np.loadtxt(file.path, ndmin=2), name=file.name)
+    >>> register_format([".numbers"], open_numbers, is_named=False)
     """
     for ending in endings:
         if not ending.startswith("."):
@@ -72,7 +89,6 @@ def _open_arrow(file: StoredFile, query: Query) -> Partition:
 
 
 def _texts(*endings: str) -> list[str]:
-    """Return endings of text files, compressed or not."""
     return [ending + compression for ending in endings for compression in ("", *COMPRESSIONS)]
 
 
@@ -96,11 +112,8 @@ def is_known(name: str) -> bool:
 def open_file(entry: Entry, query: Query) -> Partition:
     """Return the partition that a file is.
 
-    Raises
-    ------
-    SourceError
-        If its name does not tell its format, or it has no columns with names to filter or weigh
-        by, or no arrays to choose one from.
+    A SourceError says that its name does not tell its format, or that it has no columns with names
+    to filter or weigh by, or no arrays to choose one from.
     """
     file, member = entry
     format_ = _format_of(file)
@@ -119,5 +132,4 @@ def open_file(entry: Entry, query: Query) -> Partition:
 
 
 def _format_of(file: StoredFile) -> Format | None:
-    """Return the format that a file's name tells by its end."""
     return next((FORMATS[end] for end in FORMATS if file.ending().endswith(end)), None)

@@ -15,7 +15,6 @@ from sketchlearn.sources.arrow_columns import (
     STORED_INDEX,
     chunk_batches,
     lay_out_columns,
-    list_width,
     warn_of_unnamed,
 )
 from sketchlearn.sources.arrow_values import is_list, is_number, read_numbers
@@ -42,13 +41,7 @@ def is_frame(data: Any) -> bool:
 
 
 def is_named(frame: Any) -> bool:
-    """Whether its columns have names; those of pandas may have numbers instead.
-
-    Raises
-    ------
-    TypeError
-        If only some are text.
-    """
+    """Whether its columns have names, all of them or none; TypeError if only some are text."""
     if not is_pandas(frame):
         return True
     n_texts = sum(isinstance(name, str) for name in frame.columns)
@@ -66,13 +59,7 @@ def open_stream(frame: Any) -> Any:
 
 
 def read_frame(frame: Any, name: str) -> np.ndarray:
-    """Return the rows of a data frame of pandas whose columns have no names.
-
-    Raises
-    ------
-    SourceError
-        If a column holds no numbers, or a value is missing.
-    """
+    """Return the rows of a frame of pandas without names; SourceError if one is no number."""
     dtypes = set(frame.dtypes)
     if len(dtypes) == 1 and isinstance(dtype := dtypes.pop(), np.dtype) and dtype.kind in "biuf":
         return np.asarray(frame.to_numpy())
@@ -236,9 +223,7 @@ def _features(frame: Any, name: str) -> tuple[np.ndarray, list[str]]:
     """Return a frame's rows, with every number of a list a feature, and the features' names."""
     table = _table_of(frame, name)
     batches = table.to_batches()
-    layout = lay_out_columns(
-        table.schema, table.schema.names, (), name, lambda c: list_width(batches, c, name)
-    )
+    layout = lay_out_columns(table.schema, table.schema.names, (), name, lambda _: batches)
     chunks = [chunk.rows for chunk in chunk_batches(batches, layout, {}, name)]
     empty = np.empty((0, layout.n_features))
     return np.concatenate([*chunks] or [empty]), list(layout.names or ())

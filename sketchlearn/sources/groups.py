@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import TypeVar
 
-Piece = TypeVar("Piece")
+Piece = TypeVar("Piece", bound=Sized)
 
 
 def regroup(
@@ -25,7 +25,7 @@ def regroup(
     group: list[Piece] = []
     missing = size
     for piece in pieces:
-        length, start = _length(piece), 0
+        length, start = len(piece), 0
         while start < length:
             stop = min(length, start + missing)
             group.append(rows_of(piece, start, stop))
@@ -36,8 +36,3 @@ def regroup(
                 group, missing = [], size
     if group:
         yield group
-
-
-def _length(piece: Any) -> int:
-    """Rows of a piece."""
-    return len(piece)

@@ -15,7 +15,6 @@ from sketchlearn.sources.arrow_columns import (
     chunk_batches,
     filter_batches,
     lay_out_columns,
-    list_width,
 )
 from sketchlearn.sources.frames import is_frame, is_named, open_stream, read_frame
 from sketchlearn.sources.groups import regroup
@@ -105,7 +104,6 @@ class ListPartition(Partition):
         return _chunks(pieces, layout, self._query.side, self.name, start)
 
     def _first(self) -> Any:
-        """Return the first piece."""
         return next(_pieces(self._items, self._query.expression, self.name), None)
 
 
@@ -145,20 +143,13 @@ def _batches(reader: Any, expression: Any) -> Iterator[Any]:
 
 
 def _layout(first: Any, columns: Sequence[str | int] | None, query: Query, name: str) -> Layout:
-    """Look up columns in the first piece."""
     if first is None:
         raise SourceError(f"{name} is empty, so it has no columns")
     if isinstance(first, np.ndarray):
         if not query.is_empty:
             raise SourceError(f"{name} has no named columns to filter or weigh rows by")
         return lay_out_array(first.shape[1], columns, name)
-    return lay_out_columns(
-        first.schema,
-        columns,
-        query.side.values(),
-        name,
-        lambda column: list_width([first], column, name),
-    )
+    return lay_out_columns(first.schema, columns, query.side.values(), name, lambda _: [first])
 
 
 def _chunks(
@@ -168,7 +159,8 @@ def _chunks(
     if layout.names is not None:
         yield from chunk_batches(pieces, layout, side, name, start)
         return
-    for group in regroup(pieces, count_chunk_rows(layout.n_features), _array_rows):
+    n_rows = count_chunk_rows(layout.n_features)
+    for group in regroup(pieces, n_rows, lambda rows, start, stop: rows[start:stop]):
         rows = group[0] if len(group) == 1 else np.concatenate(group)
         skipped = min(start, len(rows))
         start -= skipped
@@ -177,15 +169,9 @@ def _chunks(
 
 
 def _digest(first: Any) -> str:
-    """Digest of the first rows."""
     digest = hashlib.blake2b(digest_size=16)
     if isinstance(first, np.ndarray):
         digest.update(np.ascontiguousarray(first[:IDENTIFYING_ROWS]).tobytes())
     elif first is not None:
         digest.update(str(first.slice(0, IDENTIFYING_ROWS).to_pydict()).encode())
     return digest.hexdigest()
-
-
-def _array_rows(rows: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """Rows of an array, without a copy."""
-    return rows[start:stop]

@@ -28,13 +28,7 @@ class InDoubtError(Exception):
 
 
 def require_certain(batch: Any, settled: Collection[str]) -> None:
-    """Refuse a record batch with large numbers in columns of which nothing is settled yet.
-
-    Raises
-    ------
-    InDoubtError
-        If there are such columns.
-    """
+    """Raise an InDoubtError for large numbers in columns of which nothing is settled yet."""
     pa = import_optional("pyarrow")
     in_doubt = []
     for field, column in zip(batch.schema, batch.columns, strict=True):
@@ -91,13 +85,7 @@ def parse_numbers(
 
 
 def require_exact_lines(lines: Iterable[bytes], columns: Collection[str], name: str) -> None:
-    """Refuse lines of JSON with large integers in some columns.
-
-    Raises
-    ------
-    SourceError
-        If there is one; it names the line and the column.
-    """
+    """Refuse lines of JSON with large integers in some columns; a SourceError names the line."""
     patterns = {
         column: re.compile(re.escape(json.dumps(column)) + r'\s*:\s*(\[[^"{}]*\]|[^",{}[]*)')
         for column in columns
@@ -110,7 +98,6 @@ def require_exact_lines(lines: Iterable[bytes], columns: Collection[str], name: 
 
 
 def _require_exact(text: str, place: str) -> None:
-    """Refuse a text that is an integer too large."""
     try:
         require_exact_objects(np.array([int(text)], dtype=object), lambda _: place)
     except ValueError as error:

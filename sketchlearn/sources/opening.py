@@ -34,6 +34,14 @@ class Opener(NamedTuple):
         ``partitions(data, query)`` returns the partitions that it consists of.
     is_chunked : bool
         Whether it is read a chunk at a time, rather than as an array in memory.
+
+    Examples
+    --------
+    See `register_opener`.
+
+    >>> from sketchlearn.sources import MemoryPartition, Opener
+    >>> Opener(lambda data: data is None, lambda data, query: []).is_chunked
+    True
     """
 
     knows: Callable[[Any], bool]
@@ -123,13 +131,7 @@ def open_source(
 
 
 def require_weight_column(sample_weight: Any) -> str | None:
-    """Return the column of weights that `sample_weight` names of a source.
-
-    Raises
-    ------
-    TypeError
-        If it is no name.
-    """
+    """Return the column that `sample_weight` names of a source; TypeError if it is no name."""
     if sample_weight is None or isinstance(sample_weight, str):
         return sample_weight
     raise TypeError(
@@ -139,7 +141,6 @@ def require_weight_column(sample_weight: Any) -> str | None:
 
 
 def _find_opener(data: Any) -> Opener | None:
-    """Find the opener that knows some data."""
     return next((opener for opener in OPENERS if opener.knows(data)), None)
 
 
@@ -214,14 +215,12 @@ def _refuse_open_file(data: Any, query: Query) -> list[Partition]:
 
 
 def _open_table(data: Any, query: Query) -> list[Partition]:
-    """Return the partition that a table in memory is."""
     if is_pandas(data):
         data = open_stream(data).read_all()
     return [TablePartition(data, query)]
 
 
 def _open_stream(data: Any, query: Query) -> list[Partition]:
-    """Return the partition that an Arrow stream is."""
     reader = import_optional("pyarrow").RecordBatchReader.from_stream(data)
     return [ArrowStreamPartition(reader, query)]
 
@@ -259,6 +258,11 @@ OPENERS = [
 def register_opener(opener: Opener) -> None:
     """Have a kind of data opened this way; it is asked before those that are known.
 
+    Parameters
+    ----------
+    opener : Opener
+        What knows it and opens it.
+
     Examples
     --------
     >>> from sketchlearn.sources import MemoryPartition, Opener, open_source, register_opener
@@ -273,7 +277,6 @@ def register_opener(opener: Opener) -> None:
 
 
 def _expression(filter: Any) -> Any:  # noqa: A002
-    """Return a pyarrow expression of a filter."""
     if filter is None:
         return None
     import_optional("pyarrow")

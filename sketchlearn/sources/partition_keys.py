@@ -39,7 +39,6 @@ def append_keys(batch: Any, keys: dict[str, Key]) -> Any:
 
 
 def _value(text: str) -> Key:
-    """Value that a folder's name gives."""
     if text == NO_VALUE:
         return None
     if re.fullmatch(r"-?\d{1,18}", text):

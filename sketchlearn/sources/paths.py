@@ -132,13 +132,7 @@ def _is_shown(path: str) -> bool:
 
 
 def require_text_path(data: Any) -> str:
-    """Text of a path.
-
-    Raises
-    ------
-    TypeError
-        If it is one of bytes.
-    """
+    """Return a path as text; TypeError if it is one of bytes."""
     path = os.fspath(data)
     if isinstance(path, bytes):
         raise TypeError(f"paths must be text, got {path!r}")

@@ -17,7 +17,6 @@ from sketchlearn.sources.arrow_columns import (
     find_filter_columns,
     find_stored_columns,
     lay_out_columns,
-    list_width,
     skip_rows,
 )
 from sketchlearn.sources.large_integers import (
@@ -29,7 +28,7 @@ from sketchlearn.sources.large_integers import (
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.partition_keys import Key, append_keys, make_schema, parse_keys
 from sketchlearn.sources.source import Chunk, Layout, Partition, Query
-from sketchlearn.sources.stored_file import StoredFile
+from sketchlearn.sources.stored_file import InStoredFile, StoredFile
 
 # A block is parsed at once, and must hold a row; if one does not, it grows.
 BLOCK_BYTES = 2**17
@@ -50,7 +49,7 @@ NO_INTEGER = re.compile(r"(conversion error|Failed to convert JSON) to u?int")
 QUOTED = re.compile(r"(: invalid value '|(?<=got )(\d+): |, couldn't parse:).*", re.DOTALL)
 
 
-class RecordFilePartition(Partition):
+class RecordFilePartition(InStoredFile, Partition):
     """A file of records in order.
 
     Parameters
@@ -76,27 +75,11 @@ class RecordFilePartition(Partition):
     def records(self, columns: list[str]) -> Iterator[Any]:
         """Yield record batches that hold these columns, or more, from the first row on."""
 
-    def size(self) -> int:
-        """Bytes."""
-        return self._file.size()
-
-    def identity(self) -> str:
-        """Path, size and time of change."""
-        return self._file.identity()
-
-    def version(self) -> str:
-        """See `Partition.version`."""
-        return self._file.version()
-
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Partition.layout`; what only the path says is read where it is asked for."""
-
-        def width(column: str) -> int | None:
-            return list_width(self._batches([column], None), column, self.name)
-
-        schema, keys = self._schema()
+        (schema, keys), side = self._schema(), self._query.side.values()
         return lay_out_columns(
-            schema, columns, self._query.side.values(), self.name, width, set(keys)
+            schema, columns, side, self.name, lambda c: self._batches([c], None), set(keys)
         )
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
@@ -159,13 +142,7 @@ class TextPartition(RecordFilePartition):
 
     @abstractmethod
     def settle(self, columns: list[str]) -> None:
-        """See to it that columns hold no integers that are read as fractions, now or later.
-
-        Raises
-        ------
-        SourceError
-            If they do.
-        """
+        """See to it that no column holds integers that are read as fractions; SourceError if so."""
 
     def numbers(self, batch: Any, first_row: int) -> Any:
         """Return a batch of `reader` as numbers."""
@@ -253,12 +230,8 @@ class CsvPartition(TextPartition):
 
     def stored_schema(self) -> Any:
         """See `RecordFilePartition.stored_schema`."""
-        if not self._delimiter:
-            # Before the file is opened to be read: some file systems have one position a file.
-            with _text_stream(self._file) as stream:
-                start = stream.read(SNIFFED_BYTES).decode("utf-8", errors="replace")
-            is_known = TABS.search(self._file.ending())
-            self._delimiter = "\t" if is_known else detect_delimiter(start)
+        # Before the file is opened to be read: some file systems have one position a file.
+        self._delimiter = self._delimiter or find_delimiter(self._file)
         return super().stored_schema()
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
@@ -316,6 +289,14 @@ class JsonLinesPartition(TextPartition):
             # Older versions of pyarrow cannot read it in pieces.
             return json.read_json(stream, read, parse).to_reader()
         return json.open_json(stream, read_options=read, parse_options=parse)
+
+
+def find_delimiter(file: StoredFile) -> str:
+    """Return the delimiter of a CSV file: a tab if its name says so, else what its start tells."""
+    if TABS.search(file.ending()):
+        return "\t"
+    with _text_stream(file) as stream:
+        return detect_delimiter(stream.read(SNIFFED_BYTES).decode("utf-8", errors="replace"))
 
 
 def detect_delimiter(start: str) -> str:

@@ -28,13 +28,7 @@ def parse_shallow(data: str | bytes) -> Any:
 
 
 def require_shallow(text: str) -> None:
-    """Refuse JSON of many brackets in one another.
-
-    Raises
-    ------
-    ValueError
-        If there are.
-    """
+    """Refuse, by a ValueError, JSON of many brackets in one another."""
     depth = 0
     for token in TOKEN.finditer(text):
         if token[0] in "[{":

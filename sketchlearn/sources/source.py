@@ -37,6 +37,14 @@ class Chunk:
     columns : dict of str to ndarray of shape (n,)
         Side columns, which are no features, by what they are for: ``"weights"``, float64, where
         rows are weighted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.sources import Chunk
+    >>> chunk = Chunk(np.eye(3), {"weights": np.array([1.0, 2.0, 3.0])})
+    >>> chunk[1:].weights
+    array([2., 3.])
     """
 
     rows: np.ndarray
@@ -70,6 +78,12 @@ class Query:
         The columns that lie beside the rows of a chunk, by what they are for.
     expression : pyarrow.compute.Expression, optional
         Which rows to read; all by default.
+
+    Examples
+    --------
+    >>> from sketchlearn.sources import Query
+    >>> Query({"weights": "count"}).is_empty
+    False
     """
 
     side: Mapping[str, str] = field(default_factory=dict)
@@ -84,8 +98,22 @@ class Query:
 class Sampled(NamedTuple):
     """Rows with keys, uniform on (0, 1), the smallest of which are to be drawn.
 
-    Where only some strata of a partition are read, the rows of a stratum are to be drawn `factor`
-    times more likely than those of another, so that all rows are equally likely.
+    Parameters
+    ----------
+    chunk : Chunk
+        The rows.
+    keys : ndarray of shape (n,)
+        One a row.
+    factor : float, default=1.0
+        Where only some strata of a partition are read, how many times more likely the rows are to
+        be drawn than those of another, so that all rows are equally likely.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.sources import Chunk, Sampled
+    >>> Sampled(Chunk(np.eye(2)), np.random.default_rng(0).random(2)).factor
+    1.0
     """
 
     chunk: Chunk
@@ -106,6 +134,13 @@ class Layout:
         makes one feature an entry.
     n_features : int
         How many features a row has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.sources import MemoryPartition
+    >>> MemoryPartition(np.eye(3)).layout([2, 0])
+    Layout(columns=(2, 0), names=None, n_features=2)
     """
 
     columns: tuple[str | int, ...] | None
@@ -129,6 +164,14 @@ class Partition(ABC):
         Whether reading takes time, so that other rows are better summed meanwhile.
     is_named : bool
         Whether its columns have names, so that `layout` takes the names of features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.sources import open_source
+    >>> (partition,) = open_source(np.eye(3)).partitions
+    >>> [chunk.rows.tolist() for chunk in partition.read(partition.layout([0]), start=1)]
+    [[[0.0], [0.0]]]
     """
 
     name: str
@@ -207,6 +250,13 @@ class RowSource:
         Columns to read; by default all, which must then be the same in all partitions.
     query : str
         What else was asked of the rows: the filter and the weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.sources import MemoryPartition, RowSource
+    >>> RowSource([MemoryPartition(np.eye(3)), MemoryPartition(np.ones((4, 3)))]).n_rows()
+    7
     """
 
     def __init__(
@@ -384,13 +434,7 @@ def describe_not_finite(names: Sequence[str] | None, column: int) -> str:
 
 
 def require_exact_rows(rows: np.ndarray, name: str, first_row: int) -> None:
-    """Refuse integers that float64 does not hold.
-
-    Raises
-    ------
-    SourceError
-        If there is one; it names the row and the column.
-    """
+    """Refuse integers that float64 does not hold; a SourceError names the row and the column."""
 
     def place(i: int) -> str:
         row, column = divmod(i, rows.shape[1])

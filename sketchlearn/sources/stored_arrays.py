@@ -16,7 +16,7 @@ from sketchlearn.sources.arrays import ArrayPartition, require_rows, selected
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.sampling import sample_systematically
 from sketchlearn.sources.source import IDENTIFYING_ROWS, Chunk, Layout, Sampled, count_chunk_rows
-from sketchlearn.sources.stored_file import StoredFile
+from sketchlearn.sources.stored_file import InStoredFile, StoredFile
 
 
 class StoredPartition(ArrayPartition):
@@ -63,7 +63,7 @@ class StoredPartition(ArrayPartition):
                 yield Sampled(chunk, rng.random(len(rows)), pick.factor)
 
 
-class StoredFilePartition(StoredPartition):
+class StoredFilePartition(InStoredFile, StoredPartition):
     """An array in a file of HDF5, or a folder of Zarr.
 
     Parameters
@@ -87,17 +87,12 @@ class StoredFilePartition(StoredPartition):
         """Path, size and time of change."""
         return f"{self._file.identity()}, {self._member or 'its only array'}"
 
-    def version(self) -> str:
-        """See `Partition.version`."""
-        return self._file.version()
-
 
 class Hdf5Partition(StoredFilePartition):
     """A data set in an HDF5 file."""
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
-        """Open the file and find the data set."""
         h5py = import_optional("h5py")
         with ExitStack() as stack:
             # By its path where there is one: the library then notices a file that is cut off.
@@ -113,7 +108,6 @@ class ZarrPartition(StoredFilePartition):
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
-        """Open the folder and find the array."""
         stored = self._file.path if self._file.system is None else self._file.name
         opened = import_optional("zarr").open(stored, mode="r")
         if hasattr(opened, "shape") and self._member is None:

@@ -29,6 +29,12 @@ class StoredFile:
         Where it is; None for the local files.
     origin : tuple of fsspec.AbstractFileSystem and str, optional
         What it is a local copy of.
+
+    Examples
+    --------
+    >>> from sketchlearn.sources import StoredFile
+    >>> StoredFile("folder/Rows.NPY", "folder/Rows.NPY").ending()
+    'folder/rows.npy'
     """
 
     name: str
@@ -80,6 +86,24 @@ class StoredFile:
         path = self.name if self.system is None else self.path
         path = urlsplit(path).path if is_web(path) else path
         return path.rstrip("/" + os.sep).lower()
+
+
+class InStoredFile:
+    """What a partition that is a file takes from it: its size, identity and version."""
+
+    _file: StoredFile
+
+    def size(self) -> int:
+        """Bytes."""
+        return self._file.size()
+
+    def identity(self) -> str:
+        """Path, size and time of change."""
+        return self._file.identity()
+
+    def version(self) -> str:
+        """See `Partition.version`."""
+        return self._file.version()
 
 
 def is_url(path: str) -> bool:
@@ -174,7 +198,6 @@ def _local_identity(path: str) -> str:
 
 
 def _stats(path: str) -> list[os.stat_result]:
-    """What the system says of a file, or of all in a folder."""
     if not os.path.isdir(path):
         return [os.stat(path)]
     return [os.stat(os.path.join(folder, n)) for folder, _, names in os.walk(path) for n in names]

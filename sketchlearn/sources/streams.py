@@ -67,7 +67,6 @@ class StreamPartition(Partition):
         return self._held[0] if self._held else None
 
     def _require_unread(self) -> None:
-        """Refuse to read again what is gone."""
         if self._is_spent:
             raise SourceError(f"{self.name} was read before, and can be read once; open it again")
 

@@ -45,13 +45,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
 
 
 def require_weights(weights: np.ndarray) -> None:
-    """Refuse what is no weight; some of many weights may well be zero, all of them.
-
-    Raises
-    ------
-    ValueError
-        If one is negative, NaN or infinite.
-    """
+    """Refuse, by a ValueError, what is no weight; some of many may well be zero, all of them."""
     if not np.isfinite(weights).all():
         raise ValueError("sample_weight must be finite, got NaN or infinity")
     if weights.min(initial=0.0) < 0:

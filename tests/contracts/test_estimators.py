@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from extensions.estimator import CompressiveMedians
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array
@@ -16,6 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, ModelFormatError, load_model
 from sketchlearn.estimators import CompressiveEstimator
 from sketchlearn.estimators.persistence import ESTIMATORS
+from tests.extensions.estimator import CompressiveMedians
 
 CENTERS = 9.0 * np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
 ROWS = np.random.default_rng(0).normal(size=(900, 2)) + CENTERS.repeat(300, axis=0)

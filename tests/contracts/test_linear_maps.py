@@ -181,7 +181,9 @@ def test_two_classes_cannot_have_one_kind():
 
 
 def test_unknown_kinds_are_answered_with_those_that_there_are():
-    with pytest.raises(ValueError, match="linear_map must be one of 'circulant', 'dense'"):
+    with pytest.raises(
+        ValueError, match="linear_map must be one of 'butterfly', 'circulant', 'dense'"
+    ):
         LinearMap.of_kind("banded")
     with pytest.raises(TypeError, match="linear_map must be a string, got int"):
         LinearMap.of_kind(3)

@@ -20,9 +20,8 @@ from sketchlearn.decoders import (
 from sketchlearn.decoders.principal import find_principal_part
 from sketchlearn.decoders.surrogates.matching import PointMatching
 from sketchlearn.decoders.surrogates.points import choose_bandwidth
-from sketchlearn.points import find_clusters
-from sketchlearn.sketching import n_principal
-from sketchlearn.sketching.tuning import FARTHEST_APART
+from sketchlearn.points.kmeans import find_clusters
+from sketchlearn.sketching.tuning import FARTHEST_APART, n_principal
 
 D, K = 150, 4
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from docs.benchmarks import _log, _methods, _report, decoders, out_of_core, scale, wide
+from docs.benchmarks import _log, _methods, _report, butterfly_map, decoders, out_of_core, scale, wide
 from sketchlearn import Sketcher
 
 
@@ -178,3 +178,12 @@ def test_wide_data_on_its_smallest_set(tmp_path):
     assert "corners of a hypercube, 6,000 x 5, k = 32 | auto: 1,600" in line
     ratios = [float(cell) for i, cell in enumerate(line.split("|")) if i in (5, 8)]
     assert max(ratios) < 1.02
+
+
+def test_butterflies_as_frequencies_on_the_smallest_set(tmp_path):
+    page = tmp_path / "butterfly_map.md"
+    butterfly_map.main(["--sets", "m = 1,000", "--seeds", "1", "--page", str(page)])
+    lines = [line.split("|") for line in page.read_text().splitlines() if "on 8 axes" in line]
+    ratios = {cells[2].strip(): float(cells[6]) for cells in lines}
+    assert set(ratios) == set(butterfly_map.KINDS)
+    assert max(ratios["dense"], ratios["Hadamard, 3 rounds"]) < 1.2

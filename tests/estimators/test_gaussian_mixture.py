@@ -15,7 +15,7 @@ from datasets.tables import digits_pca10
 from sketchlearn import CompressiveGaussianMixture, EmptySketchError, Sketch, Sketcher
 from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian
 from sketchlearn.decoders import MeanShift, SurrogateEM
-from sketchlearn.points import fit_mixture_to_rows
+from sketchlearn.points.row_mixture import fit_mixture_to_rows
 
 TYPES = ["spherical", "diag", "full"]
 

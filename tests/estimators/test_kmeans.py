@@ -26,7 +26,7 @@ from sketchlearn import (
 )
 from sketchlearn.decoders import CLOMPR
 from sketchlearn.estimators import allow_rows_in_pickles
-from sketchlearn.sketching import pilot_size
+from sketchlearn.sketching.pilot import pilot_size
 
 CENTERS, ROWS = gaussian_clusters(k=3, d=2, n=600)
 LABELS = np.repeat(np.arange(3), 200)

@@ -1,4 +1,4 @@
-"""A kind of atom as a user would write it: heavier tails than a Gaussian's."""
+"""A kind of atom of one's own: heavier tails than a Gaussian's."""
 
 import numpy as np
 

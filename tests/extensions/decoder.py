@@ -1,4 +1,4 @@
-"""A decoder as a user would write it: weights on random points, the heaviest refined."""
+"""A decoder of one's own: weights on random points, the heaviest of which are refined."""
 
 from dataclasses import dataclass
 
@@ -27,17 +27,16 @@ class RandomGrid(Decoder):
         return problem.make_mixture(min(fits, key=lambda fit: fit.cost))
 
     def refine(self, problem, rng):
-        """Keep the heaviest atoms, no two within a scale while others are left, and adjust."""
+        """Keep the heaviest atoms, far from each other while there are such, and adjust."""
         family, operator = problem.family, problem.family.operator
         size = (self.n_points, family.n_features)
         points = rng.uniform(operator.lower, operator.upper, size=size)
         kept, order = [], np.argsort(-solve_weights(problem, family.at(points)).weights)
         for least in (4.0 * operator.scale, 0.0):
             for i in order:
-                far = all(np.linalg.norm(points[i] - points[j]) > least for j in kept)
-                if far and len(kept) < problem.n_atoms:
+                is_far = all(np.linalg.norm(points[i] - points[j]) > least for j in kept)
+                if is_far and len(kept) < problem.n_atoms:
                     kept.append(i)
         fit = solve_weights(problem, family.at(points[kept]))
-        for shapes in ("fixed", "free"):
-            fit = adjust(problem, fit, shapes=shapes, max_iter=100)
-        return fit
+        fit = adjust(problem, fit, shapes="fixed", max_iter=100)
+        return adjust(problem, fit, shapes="free", max_iter=100)

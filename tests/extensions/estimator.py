@@ -1,4 +1,4 @@
-"""An estimator of a user's own, in one file: clusters by the sum of absolute differences."""
+"""An estimator of one's own: clusters by the sum of absolute differences."""
 
 from typing import ClassVar
 

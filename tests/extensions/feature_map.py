@@ -1,4 +1,4 @@
-"""A feature map from outside: four bits of a dithered phase's cosine and of its sine."""
+"""A feature map of one's own: four bits of a dithered phase's cosine and of its sine."""
 
 import numpy as np
 
@@ -33,8 +33,8 @@ class CoarseWaves(FeatureMap, kind="coarse-waves"):
 
     def integer_features(self, turns):
         turns = turns + self.dither
-        turns = 2 * np.pi * (turns - np.rint(turns))
-        waves = np.stack([np.cos(turns), np.sin(turns)], axis=1)
+        radians = 2 * np.pi * (turns - np.rint(turns))
+        waves = np.stack([np.cos(radians), np.sin(radians)], axis=1)
         return STEP * np.rint(waves * (ONE / STEP)).astype(np.int64)
 
     def largest_sum(self, n, weight_units):

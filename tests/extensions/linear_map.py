@@ -1,4 +1,4 @@
-"""A linear map from outside: shifts of one vector, random signs and lengths; products by FFT."""
+"""A linear map of one's own: shifts of one vector, with random signs and lengths, by FFT."""
 
 import numpy as np
 
@@ -29,25 +29,22 @@ class CirculantMap(LinearMap, kind="circulant"):
         return {"vector": self.vector, "signs": self.signs, "radii": self.radii}
 
     def project(self, X):
-        turned = np.asarray(X, float)[:, None, :] * self.signs
-        products = np.fft.irfft(
-            np.fft.rfft(turned) * np.fft.rfft(self.vector), n=self.n_features, axis=-1
-        )
-        return 2 * np.pi * self.radii * self._flat(products)
+        signed = np.asarray(X, float)[:, None, :] * self.signs
+        spectra = np.fft.rfft(signed) * np.fft.rfft(self.vector)
+        return 2 * np.pi * self._lengthen(np.fft.irfft(spectra, n=self.n_features))
 
     def adjoint(self, C):
         blocks = np.zeros((len(C), self.signs.size))
         blocks[:, : self.n_frequencies] = 2 * np.pi * self.radii * C
-        spectra = np.fft.rfft(blocks.reshape(len(C), -1, self.n_features))
+        spectra = np.fft.rfft(blocks.reshape(len(C), *self.signs.shape))
         back = np.fft.irfft(spectra * np.conj(np.fft.rfft(self.vector)), n=self.n_features)
         return np.sum(back * self.signs, axis=1).astype(C.dtype)
 
     def project_reproducibly(self, X):
         products = np.zeros((len(X), *self.signs.shape))
-        for feature in range(self.n_features):
-            turned = X[:, feature, None] * self.signs[:, feature]
-            products += turned[:, :, None] * np.roll(self.vector, feature)
-        return self.radii * self._flat(products)
+        for feature, signs in enumerate(self.signs.T):
+            products += (X[:, feature, None] * signs)[:, :, None] * np.roll(self.vector, feature)
+        return self._lengthen(products)
 
-    def _flat(self, products):
-        return products.reshape(len(products), -1)[:, : self.n_frequencies]
+    def _lengthen(self, products):
+        return self.radii * products.reshape(len(products), -1)[:, : self.n_frequencies]

@@ -5,8 +5,7 @@ import pytest
 from planted import gaussian_clusters, largest_distance
 from sklearn.cluster import KMeans
 
-from sketchlearn.points import cluster_points
-from sketchlearn.points.kmeans import estimate_standard_error
+from sketchlearn.points.kmeans import cluster_points, estimate_standard_error
 
 
 def sum_of_squares(rows, centers):

@@ -18,8 +18,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sketchlearn.frequencies import FoldedGaussianRadius
 from sketchlearn.sketches.fixed_point import sum_with_squares
 from sketchlearn.sketches.sketch import Sketch
-from sketchlearn.sketching import Sketcher, n_principal, pilot_size
-from sketchlearn.sketching.tuning import resolve_frequency_count
+from sketchlearn.sketching import Sketcher
+from sketchlearn.sketching.pilot import pilot_size
+from sketchlearn.sketching.tuning import n_principal, resolve_frequency_count
 
 N = 700
 

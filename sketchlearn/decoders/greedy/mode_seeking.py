@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from sketchlearn._kernels.atoms import correlate, modulated_waves
+from sketchlearn._kernels import atoms as kernels
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.linear_maps import LinearMap
 
@@ -123,12 +123,12 @@ class _Search:
         envelope = np.exp(self.log_envelope[:n] - widening[:n])
         tau2 = float(envelope @ self.squared[:n]) / (self.d * float(envelope.sum()))
         residual = self.residual[:, :n].ravel()
-        shortest = self.map.take(slice(n))
+        shortest = self.map if n == len(widening) else self.map.take(slice(n))
         waves = self._waves(points, envelope, shortest)
         correlations = (waves @ residual).astype(np.float64)
         floor = WEAKEST * max(float(np.max(correlations)), 1e-12)
         in_phase, quadrature = np.empty((2, len(points), n), np.float32)
-        correlate(waves, residual, in_phase, quadrature)
+        kernels.correlate(waves, residual, in_phase, quadrature)
         gradient = -shortest.adjoint(quadrature)
         steps = gradient / (tau2 * np.maximum(correlations, floor)[:, None])
         lengths = np.linalg.norm(steps, axis=1, keepdims=True)
@@ -139,5 +139,6 @@ class _Search:
         """Atoms at the points, of the envelope (n,) of the n shortest frequencies."""
         centred = (points - self.operator.center).astype(np.float32)
         out = np.empty((len(points), 2 * len(envelope)), dtype=np.float32)
-        modulated_waves(shortest.project_turns(centred), envelope.astype(np.float32)[None], out)
+        turns = shortest.project_turns(centred)
+        kernels.modulated_waves(turns, envelope.astype(np.float32)[None], out)
         return out

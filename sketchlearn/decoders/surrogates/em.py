@@ -21,7 +21,7 @@ from sketchlearn.decoders.surrogates.points import (
     draw_pilot_points,
     match_points,
 )
-from sketchlearn.points import fit_mixture
+from sketchlearn.points.em import fit_mixture
 
 # Rows drawn for each point, so that its kernel is seen.
 DRAWS_FOR_EM = 5

@@ -22,7 +22,7 @@ from sketchlearn.decoders.surrogates.points import (
     match_points,
 )
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.points import cluster_points
+from sketchlearn.points.kmeans import cluster_points
 
 # How much wider than the atoms the points start where the mixture's model is wrong: tails are what
 # it lacks, and points that start far from all data stay there.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
-from sketchlearn._kernels.atoms import add_waves, modulated_waves, rotate_in_place
+from sketchlearn._kernels import atoms as kernels
 from sketchlearn._progress import tell_cost
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.optim.lbfgs import Pairs, minimise
@@ -55,7 +55,7 @@ class PointMatching:
         sums = np.zeros(len(self.target))
         for start in range(0, len(points), POINTS_AT_ONCE):
             partial = np.zeros(len(self.target), dtype=np.float32)
-            add_waves(self._phases(points[start : start + POINTS_AT_ONCE]), partial)
+            kernels.add_waves(self._phases(points[start : start + POINTS_AT_ONCE]), partial)
             sums += partial
         return self.target - np.tile(self.envelope, 2) * sums / len(points)
 
@@ -69,7 +69,7 @@ class PointMatching:
         moves = np.empty_like(points)
         for start in range(0, len(points), POINTS_AT_ONCE):
             phases = self._phases(points[start : start + POINTS_AT_ONCE])
-            rotate_in_place(phases, signed)
+            kernels.rotate_in_place(phases, signed)
             moves[start : start + POINTS_AT_ONCE] = self.map.adjoint(phases)
         return moves
 
@@ -81,7 +81,7 @@ class PointMatching:
         """
         n_frequencies = len(self.envelope)
         waves = np.empty((len(points), 2 * n_frequencies), dtype=np.float32)
-        modulated_waves(
+        kernels.modulated_waves(
             self.map.project_turns(points), self.envelope.astype(np.float32)[None], waves
         )
         turned = np.concatenate([-waves[:, n_frequencies:], waves[:, :n_frequencies]], axis=1)
