@@ -4,8 +4,13 @@ import os
 import signal
 from pathlib import Path
 
+import dask.array as da
+import dask.bag as bag
+import dask.dataframe as dd
+import distributed
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import pytest
 
 from sketchlearn import Sketcher
@@ -14,13 +19,6 @@ from sketchlearn.distributed.rows import Query, Rows
 from sketchlearn.distributed.sample import Sample, count_candidates
 from sketchlearn.distributed.sums import PartitionSums
 from sketchlearn.sources.source import Chunk
-
-dask = pytest.importorskip("dask")
-distributed = pytest.importorskip("distributed")
-da = pytest.importorskip("dask.array")
-bag = pytest.importorskip("dask.bag")
-pc = pytest.importorskip("pyarrow.compute")
-dd = pytest.importorskip("dask.dataframe")
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from docs.benchmarks import _log, _methods, _report, butterfly_map, decoders, out_of_core, scale, wide
+from docs.benchmarks import (
+    _log,
+    _methods,
+    _report,
+    butterfly_map,
+    decoders,
+    out_of_core,
+    scale,
+    wide,
+)
 from sketchlearn import Sketcher
 
 
