@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,8 @@ from sketchlearn.linear_maps import ButterflyMap, DenseMap, LinearMap
 
 N_ROWS = 2000
 N_PROJECTED, N_CALLS = 64, 5
-# Features and frequencies of rows that are only projected.
-SIZES = ((64, 4000), (256, 4000), (784, 4000), (2048, 4000), (4096, 4000))
+# Frequencies of rows that are only projected.
+N_FREQUENCIES = 4000
 
 
 def rotations(n: int, rng: np.random.Generator) -> Butterfly:
@@ -174,24 +175,23 @@ def least_microseconds(work: Callable[[], Rows]) -> float:
     return 1e6 * min(seconds) / N_PROJECTED
 
 
-def projection() -> list[str]:
-    """Project rows, and do nothing else."""
+def projection(sizes: Sequence[int]) -> list[str]:
+    """Project rows of so many features, and do nothing else."""
     lines = [
         "| d | m | dense: float32, µs a row | Hadamard, 3 rounds: float32 | float64 | 1 round: "
         "float32 |",
         "|---|" + "---|" * 5,
     ]
-    for d, m in SIZES:
+    m = N_FREQUENCIES
+    for d in sizes:
         rng = np.random.default_rng(0)
         X = rng.normal(size=(N_PROJECTED, d))
         single = X.astype(np.float32)
         dense = DenseMap(rng.standard_normal((d, m)))
         three = ButterflyMap.draw(np.ones(m), d, rng)
         one = ButterflyMap.draw(np.ones(m), d, rng, n_rounds=1)
-        figures = [
-            least_microseconds(lambda each=each, rows=rows: each.project_turns(rows))
-            for each, rows in ((dense, single), (three, single), (three, X), (one, single))
-        ]
+        pairs = ((dense, single), (three, single), (three, X), (one, single))
+        figures = [least_microseconds(partial(each.project_turns, rows)) for each, rows in pairs]
         lines.append(f"| {d:,} | {m:,} | " + " | ".join(f"{each:,.0f}" for each in figures) + " |")
         _log.say(lines[-1])
     return lines
@@ -226,10 +226,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="What butterflies are worth as frequencies.")
     parser.add_argument("--sets", default="all", help="parts of names, comma-separated")
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 1000 on")
+    parser.add_argument("--features", default="64,256,784,2048,4096", help="of rows to project")
     parser.add_argument("--page", type=Path, default=Path(__file__).with_suffix(".md"))
     options = parser.parse_args(argv)
     with threadpool_limits(1):
-        projected = projection()
+        projected = projection([int(d) for d in options.features.split(",")])
         clustered = clustering(_log.names(options.sets, SETS), options.seeds)
     options.page.write_text(page(clustered, projected, options.seeds), encoding="utf-8")
 
