@@ -34,8 +34,8 @@ from sketchlearn import CompressiveKMeans, Sketch, Sketcher
 from sketchlearn.factorization import Butterfly, square_dyadic
 from sketchlearn.linear_maps import ButterflyMap, DenseMap, LinearMap
 
-N_ROWS = 2000
-N_PROJECTED, N_CALLS = 64, 5
+N_ROWS = 1000
+N_PROJECTED, N_CALLS = 64, 3
 # Frequencies of rows that are only projected.
 N_FREQUENCIES = 4000
 
@@ -97,7 +97,6 @@ def digits(seed: int) -> Rows:
 
 SETS = {
     "clusters on 8 axes, d = 64, m = 1,000": Case(8, 1000, on_axes),
-    "clusters on 8 axes, d = 64, m = 4,000": Case(8, 4000, on_axes),
     "16 directions, d = 256, m = 2,000": Case(
         16, 2000, lambda seed: directions(seed, d=256, noise=2.0)[:N_ROWS]
     ),
