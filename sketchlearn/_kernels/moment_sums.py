@@ -9,6 +9,7 @@ Everything is integer arithmetic but the rounding to the grid, which looks at on
 So no sum depends on the order of rows, on their neighbours, or on how the compiler vectorises.
 """
 
+import numba
 import numpy as np
 
 from sketchlearn._kernels._policy import POLICY, kernel
@@ -28,20 +29,22 @@ _LOW_HALF = np.int64((1 << 32) - 1)
 
 
 @kernel()
-def split_rows(rows, center, per_step, digits, n_digits, policy=POLICY):
+def split_rows(rows, center, per_step, digits, ends, policy=POLICY):
     """Round rows to the grid, in digits; return whether all are within reach.
 
     rows (n, d) of float32 or float64; center, per_step (d,), inverse steps, float64. For blocks
-    with g * b >= n, digits (g, 3, d, b) int32 and n_digits (g, d) are filled: of a column's digits
-    that many, with zeros where there are no rows.
+    with g * b >= n, digits (g, 3 d, b) int32 are filled: those of the first column from the lowest
+    on, as many as it needs, then the next one's; zeros where there are no rows. ends (g, d) int64
+    is where a column's end.
     """
-    n_blocks, _, d, b = digits.shape
+    n_blocks, _, b = digits.shape
     steps = np.empty(b)
     for block in range(n_blocks):
         start = block * b
         size = min(b, len(rows) - start)
         steps[size:] = 0.0
-        for j in range(d):
+        end = 0
+        for j in range(rows.shape[1]):
             largest = 0.0
             is_within = True
             for i in range(size):
@@ -51,79 +54,122 @@ def split_rows(rows, center, per_step, digits, n_digits, policy=POLICY):
                 largest = max(largest, abs(step))
             if not is_within:
                 return False
-            low, middle, high = digits[block, 0, j], digits[block, 1, j], digits[block, 2, j]
+            low = digits[block, end]
             if largest < _ONE_DIGIT:
-                n_digits[block, j] = 1
                 for i in range(b):
                     low[i] = np.int32(steps[i])
-                continue
-            n_digits[block, j] = 2 if largest < _TWO_DIGITS else 3
-            for i in range(b):
-                top = np.rint(steps[i] / _HIGHEST)
-                rest = np.int64(steps[i] - top * _HIGHEST)
-                digit = ((rest + _HALF) & _MASK) - _HALF
-                low[i] = digit
-                middle[i] = (rest - digit) >> _BITS
-                high[i] = np.int32(top)
+                end += 1
+            else:
+                middle, high = digits[block, end + 1], digits[block, end + 2]
+                for i in range(b):
+                    top = np.rint(steps[i] / _HIGHEST)
+                    rest = np.int64(steps[i] - top * _HIGHEST)
+                    digit = ((rest + _HALF) & _MASK) - _HALF
+                    low[i] = digit
+                    middle[i] = (rest - digit) >> _BITS
+                    high[i] = np.int32(top)
+                end += 2 if largest < _TWO_DIGITS else 3
+            ends[block, j] = end
     return True
 
 
 @kernel()
-def weigh_digits(digits, n_digits, weights, weighed, n_weighed, policy=POLICY):
-    """Multiply coordinates by weights (g, b) int64, at most 2^40; digits (g, 5, d, b) are filled.
+def weigh_digits(digits, ends, weights, weighed, weighed_ends, policy=POLICY):
+    """Multiply coordinates by weights (g, b) int64, at most 2^40; digits (g, 5 d, b) are filled.
 
-    Digits beyond n_weighed (g, d) are zero.
+    Where a column's end is filled into weighed_ends (g, d).
     """
-    n_blocks, n_places, d, b = weighed.shape
+    n_blocks, d = ends.shape
+    b = weights.shape[1]
+    low, high, carry = np.empty(b, np.int32), np.empty(b, np.int32), np.empty(b, np.int64)
     for block in range(n_blocks):
+        any_high = np.int32(0)
+        for i in range(b):
+            digit = ((weights[block, i] + _HALF) & _MASK) - _HALF
+            low[i] = digit
+            high[i] = (weights[block, i] - digit) >> _BITS
+            any_high |= high[i]
+        row = 0
+        end = 0
         for j in range(d):
-            count = n_digits[block, j]
-            used = 1
-            for i in range(b):
-                weight = weights[block, i]
-                low = ((weight + _HALF) & _MASK) - _HALF
-                high = (weight - low) >> _BITS
-                carry = np.int64(0)
-                for place in range(n_places):
-                    if place < count:
-                        carry += low * digits[block, place, j, i]
-                    if 0 < place <= count:
-                        carry += high * digits[block, place - 1, j, i]
-                    digit = ((carry + _HALF) & _MASK) - _HALF
-                    carry = (carry - digit) >> _BITS
-                    weighed[block, place, j, i] = digit
-                    if digit != 0 and place >= used:
-                        used = place + 1
-            n_weighed[block, j] = used
+            # A row's product with the lower digit of the weight, and the row before with the other.
+            after = ends[block, j]
+            carry[:] = 0
+            is_done = False
+            while not is_done:
+                if row < after:
+                    for i in range(b):
+                        carry[i] += np.int64(low[i]) * np.int64(digits[block, row, i])
+                if any_high != 0 and row > (ends[block, j - 1] if j > 0 else 0) and row <= after:
+                    for i in range(b):
+                        carry[i] += np.int64(high[i]) * np.int64(digits[block, row - 1, i])
+                rest = np.int64(0)
+                for i in range(b):
+                    digit = ((carry[i] + _HALF) & _MASK) - _HALF
+                    weighed[block, end, i] = digit
+                    carry[i] = (carry[i] - digit) >> _BITS
+                    rest |= carry[i]
+                row += 1
+                end += 1
+                is_done = rest == 0 and row >= after + (any_high != 0)
+            row = after
+            weighed_ends[block, j] = end
+
+
+@numba.njit(inline="always")
+def _multiply(left, rows, first, last, totals):
+    """Fill totals from first to last with the sums of left times each row, four at a time."""
+    b = left.shape[0]
+    r = first
+    while r + 4 <= last:
+        row_0, row_1, row_2, row_3 = rows[r], rows[r + 1], rows[r + 2], rows[r + 3]
+        total_0, total_1, total_2, total_3 = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+        for i in range(b):
+            x = np.int64(left[i])
+            total_0 += x * np.int64(row_0[i])
+            total_1 += x * np.int64(row_1[i])
+            total_2 += x * np.int64(row_2[i])
+            total_3 += x * np.int64(row_3[i])
+        totals[r], totals[r + 1], totals[r + 2], totals[r + 3] = total_0, total_1, total_2, total_3
+        r += 4
+    for s in range(r, last):
+        total = np.int64(0)
+        for i in range(b):
+            total += np.int64(left[i]) * np.int64(rows[s, i])
+        totals[s] = total
 
 
 @kernel()
-def add_moments(weighed, n_weighed, digits, n_digits, is_full, sums, policy=POLICY):
+def add_moments(weighed, weighed_ends, digits, ends, is_full, sums, policy=POLICY):
     """Add sums of weighed coordinates, and of their products with coordinates, place by place.
 
     sums (2, places, d + pairs) int64: first moments, then pairs j <= k in the order of rows of an
     upper triangle, or pairs j = k alone. What a place p counts is 2^(28 p), and the upper half of a
     sum is 2^32 times that.
     """
-    n_blocks, _, d, b = digits.shape
+    n_blocks, d = ends.shape
+    totals = np.empty(digits.shape[1], np.int64)
     for block in range(n_blocks):
         at = d
+        left = 0
+        first = 0
         for j in range(d):
             stop = d if is_full else j + 1
-            for p in range(n_weighed[block, j]):
-                left = weighed[block, p, j]
+            for p in range(weighed_ends[block, j] - left):
                 total = np.int64(0)
-                for i in range(b):
-                    total += np.int64(left[i])
+                for i in range(digits.shape[2]):
+                    total += np.int64(weighed[block, left + p, i])
                 sums[0, p, j] += total
+                last = ends[block, stop - 1]
+                _multiply(weighed[block, left + p], digits[block], first, last, totals)
+                row = first
                 for k in range(j, stop):
-                    for q in range(n_digits[block, k]):
-                        right = digits[block, q, k]
-                        total = np.int64(0)
-                        for i in range(b):
-                            total += np.int64(left[i]) * np.int64(right[i])
-                        sums[0, p + q, at + k - j] += total & _LOW_HALF
-                        sums[1, p + q, at + k - j] += total >> np.int64(32)
+                    for q in range(ends[block, k] - row):
+                        sums[0, p + q, at + k - j] += totals[row + q] & _LOW_HALF
+                        sums[1, p + q, at + k - j] += totals[row + q] >> np.int64(32)
+                    row = ends[block, k]
+            left = weighed_ends[block, j]
+            first = ends[block, j]
             at += stop - j
 
 

@@ -20,7 +20,7 @@ from sketchlearn.features.moments import N_WORDS, MomentGrid, MomentKind, Moment
 
 # Blocks that one call takes, as long as their lowest digits stay in the second-level cache.
 MOST_BLOCKS = 8
-DIGIT_BYTES = 2**19
+DIGIT_BYTES = 2**18
 # Digits of a coordinate, of a weighed one, and of their product.
 N_DIGITS, N_WEIGHED, N_PLACES = 3, 5, 7
 # A row without a weight counts 2^20 units.
@@ -52,8 +52,8 @@ class MomentAccumulator:
         self._per_step = np.ldexp(1.0, -grid.exponents)
         self._is_full = kind == "full"
         n_blocks = max(1, min(MOST_BLOCKS, DIGIT_BYTES // (BLOCK * d * 4)))
-        self._digits = np.empty((n_blocks, N_DIGITS, d, BLOCK), np.int32)
-        self._n_digits = np.empty((n_blocks, d), np.int64)
+        self._digits = np.empty((n_blocks, N_DIGITS * d, BLOCK), np.int32)
+        self._ends = np.empty((n_blocks, d), np.int64)
         self._sums = np.zeros((2, N_PLACES, n_moments(d, kind)), np.int64)
         self._weights = np.empty((n_blocks, BLOCK), np.int64)
         self._weighed: np.ndarray | None = None
@@ -81,29 +81,29 @@ class MomentAccumulator:
         for start in range(0, len(rows), n_blocks * BLOCK):
             some = rows[start : start + n_blocks * BLOCK]
             used = slice(-(-len(some) // BLOCK))
-            digits, n_digits = self._digits[used], self._n_digits[used]
-            if not split_rows(some, self._center, self._per_step, digits, n_digits):
+            digits, ends = self._digits[used], self._ends[used]
+            if not split_rows(some, self._center, self._per_step, digits, ends):
                 return start + self._first_far(some)
-            left, n_left = digits, n_digits
+            weighed, weighed_ends = digits, ends
             if weights is not None:
-                left, n_left = self._weigh(weights[start : start + len(some)], used)
-            add_moments(left, n_left, digits, n_digits, self._is_full, self._sums)
+                weighed, weighed_ends = self._weigh(weights[start : start + len(some)], used)
+            add_moments(weighed, weighed_ends, digits, ends, self._is_full, self._sums)
         carry_sums(self._sums, UNIT_SHIFT if weights is None else 0, words)
         return None
 
     def _weigh(self, weights: np.ndarray, used: slice) -> tuple[np.ndarray, np.ndarray]:
         """Multiply the coordinates in some blocks by weights."""
         if self._weighed is None:
-            n_blocks, _, d, size = self._digits.shape
-            self._weighed = np.empty((n_blocks, N_WEIGHED, d, size), np.int32)
-            self._n_weighed = np.empty((n_blocks, d), np.int64)
+            n_blocks, d = self._ends.shape
+            self._weighed = np.empty((n_blocks, N_WEIGHED * d, BLOCK), np.int32)
+            self._weighed_ends = np.empty_like(self._ends)
         padded = self._weights.reshape(-1)
         padded[: len(weights)] = weights
         padded[len(weights) :] = 0
-        weighed, n_weighed = self._weighed[used], self._n_weighed[used]
-        blocks = self._digits[used], self._n_digits[used], self._weights[used]
-        weigh_digits(*blocks, weighed, n_weighed)
-        return weighed, n_weighed
+        weighed, weighed_ends = self._weighed[used], self._weighed_ends[used]
+        blocks = self._digits[used], self._ends[used], self._weights[used]
+        weigh_digits(*blocks, weighed, weighed_ends)
+        return weighed, weighed_ends
 
     def _first_far(self, rows: np.ndarray) -> int:
         """Find the row that cannot be added."""
@@ -146,17 +146,17 @@ def require_right_moments() -> None:
 
 def _compiled(rows: np.ndarray, units: np.ndarray) -> list[list[int]]:
     """Moments of a column by the kernels: of rows without weights, and with them."""
-    digits = np.empty((2, N_DIGITS, 1, BLOCK), np.int32)
-    weighed = np.empty((2, N_WEIGHED, 1, BLOCK), np.int32)
-    n_digits, n_weighed = np.empty((2, 2, 1), np.int64)
+    digits = np.empty((2, N_DIGITS, BLOCK), np.int32)
+    weighed = np.empty((2, N_WEIGHED, BLOCK), np.int32)
+    ends, weighed_ends = np.empty((2, 2, 1), np.int64)
     weights = np.zeros((2, BLOCK), np.int64)
     weights.reshape(-1)[: len(units)] = units
-    split_rows(rows, np.zeros(1), np.ones(1), digits, n_digits)
-    weigh_digits(digits, n_digits, weights, weighed, n_weighed)
+    split_rows(rows, np.zeros(1), np.ones(1), digits, ends)
+    weigh_digits(digits, ends, weights, weighed, weighed_ends)
     found = []
-    for left, n_left, shift in ((digits, n_digits, UNIT_SHIFT), (weighed, n_weighed, 0)):
+    for left, left_ends, shift in ((digits, ends, UNIT_SHIFT), (weighed, weighed_ends, 0)):
         sums, words = np.zeros((2, N_PLACES, 2), np.int64), np.zeros((N_WORDS, 2), np.uint64)
-        add_moments(left, n_left, digits, n_digits, True, sums)
+        add_moments(left, left_ends, digits, ends, True, sums)
         carry_sums(sums, shift, words)
         found.append(MomentSums("full", 1, words).integers.tolist())
     return found
