@@ -35,6 +35,12 @@ def n_moments(n_features: int, kind: MomentKind) -> int:
     return n_features + pairs
 
 
+def square_places(n_features: int, kind: MomentKind) -> np.ndarray:
+    """Return where the columns' squares are among the products."""
+    j = np.arange(n_features)
+    return j * n_features - j * (j - 1) // 2 if kind == "full" else j
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class MomentGrid:
@@ -42,10 +48,11 @@ class MomentGrid:
 
     .. math:: g_j = \operatorname{rint}\bigl((x_j - c_j) / h_j\bigr)
 
-    With steps h, the moments of g are those of rows that are off by at most h/2 in each column.
-    A mean and a standard deviation are therefore off by at most h/2 as well, whatever the rows. A
-    variance is off by a fraction :math:`h / \sigma` at most; where roundings are as good as random,
-    by about :math:`0.6 h / (\sigma \sqrt n) + h^2 / (12 \sigma^2)`.
+    With steps h, the moments of g are those of rows that are off by at most h/2 in each column, but
+    for float64's own rounding of x - c. A mean and a standard deviation are therefore off by at
+    most h/2 as well, whatever the rows are, and a variance by a fraction :math:`h / \sigma` or so.
+    Where roundings are as good as random it is less, about
+    :math:`0.6 h / (\sigma \sqrt n) + h^2 / (12 \sigma^2)`.
 
     Parameters
     ----------
@@ -65,7 +72,8 @@ class MomentGrid:
         r"""Choose steps of at most :math:`2^{-21}` of each column's spread.
 
         The spread is that of a cluster, or of the pilot where that is less, but no less than
-        :math:`2^{-16}` of a cluster's. A variance of columns as wide is right to 4.8e-7 of it.
+        :math:`2^{-16}` of a cluster's. The variance of a column that is as wide, or wider, is right
+        to 4.8e-7 of it; that of one r times narrower to r times as much.
 
         Parameters
         ----------
@@ -142,13 +150,22 @@ class MomentSums:
 
     @classmethod
     def from_integers(cls, n_features: int, kind: MomentKind, integers: Any) -> Self:
-        """Return sums that are given as Python integers, in the order of `words`."""
+        """Return sums that are given as Python integers, in the order of `words`.
+
+        Raises
+        ------
+        ValueError
+            If one does not fit into 256 bits.
+        """
         rest = np.array(integers, dtype=object)
         words = np.empty((N_WORDS, len(rest)), np.uint64)
         for word in words:
             word[:] = rest % WORD
             rest = rest // WORD
-        return cls(kind, n_features, words)
+        sums = cls(kind, n_features, words)
+        if not np.array_equal(sums.integers, np.array(integers, dtype=object)):
+            raise ValueError("sums must be below 2**255 in magnitude")
+        return sums
 
     @classmethod
     def from_state(cls, n_features: int, kind: MomentKind, state: np.ndarray) -> Self:
@@ -210,7 +227,7 @@ class MomentSums:
             return weight_units == 0 and not self.words.any()
         integers = self.integers
         first, products = np.split(integers, [self.n_features])
-        squares = products[self._squares()]
+        squares = products[square_places(self.n_features, self.kind)]
         if (first**2 > weight_units * squares).any():
             return False
         if self.kind == "diagonal":
@@ -220,11 +237,6 @@ class MomentSums:
         return bool(
             np.all(np.abs(products.astype(np.float64)) <= roots[j] * roots[k] * (1 + ROUNDING))
         )
-
-    def _squares(self) -> np.ndarray:
-        """Where the squares of columns are among the products."""
-        j = np.arange(self.n_features)
-        return j * self.n_features - j * (j - 1) // 2 if self.kind == "full" else j
 
     def central(self, weight_units: int) -> np.ndarray:
         """Second central moments times the squared total weight, as Python integers, packed."""
@@ -339,7 +351,7 @@ class Moments:
 
     def _grid_variance(self) -> np.ndarray:
         """Variance of each column in squared steps."""
-        return self._packed()[self.sums._squares()]
+        return self._packed()[square_places(self.sums.n_features, self.sums.kind)]
 
     def _packed(self) -> np.ndarray:
         """Second central moments in steps, in the order of the products."""
