@@ -221,8 +221,8 @@ def add_moments(weighed, numbers, is_full):
 
 
 def carry_sums(sums, shift, integers):
-    """Integers plus 2^shift times what the sums (2, places, p) count."""
+    """Integers plus 2^shift times what the sums (places, 2, p) count."""
     totals = [int(i) for i in integers]
-    for half, place, entry in np.ndindex(*sums.shape):
-        totals[entry] += int(sums[half, place, entry]) << (28 * place + 32 * half + shift)
+    for place, half, entry in np.ndindex(*sums.shape):
+        totals[entry] += int(sums[place, half, entry]) << (28 * place + 32 * half + shift)
     return totals

@@ -141,13 +141,14 @@ def _multiply(left, rows, first, last, totals):
 
 @kernel()
 def add_moments(weighed, weighed_ends, digits, ends, is_full, sums, policy=POLICY):
-    """Add sums of weighed coordinates, and of their products with coordinates, place by place.
+    """Add sums of weighed coordinates, and of their products with coordinates; return the places.
 
-    sums (2, places, d + pairs) int64: first moments, then pairs j <= k in the order of rows of an
+    sums (places, 2, d + pairs) int64: first moments, then pairs j <= k in the order of rows of an
     upper triangle, or pairs j = k alone. What a place p counts is 2^(28 p), and the upper half of a
-    sum is 2^32 times that.
+    sum is 2^32 times that. Places from the returned one on are as they were.
     """
     n_blocks, d = ends.shape
+    n_places = 0
     totals = np.empty(digits.shape[1], np.int64)
     for block in range(n_blocks):
         at = d
@@ -159,36 +160,38 @@ def add_moments(weighed, weighed_ends, digits, ends, is_full, sums, policy=POLIC
                 total = np.int64(0)
                 for i in range(digits.shape[2]):
                     total += np.int64(weighed[block, left + p, i])
-                sums[0, p, j] += total
+                sums[p, 0, j] += total
                 last = ends[block, stop - 1]
                 _multiply(weighed[block, left + p], digits[block], first, last, totals)
                 row = first
                 for k in range(j, stop):
                     for q in range(ends[block, k] - row):
-                        sums[0, p + q, at + k - j] += totals[row + q] & _LOW_HALF
-                        sums[1, p + q, at + k - j] += totals[row + q] >> np.int64(32)
+                        sums[p + q, 0, at + k - j] += totals[row + q] & _LOW_HALF
+                        sums[p + q, 1, at + k - j] += totals[row + q] >> np.int64(32)
+                        n_places = max(n_places, p + q + 1)
                     row = ends[block, k]
             left = weighed_ends[block, j]
             first = ends[block, j]
             at += stop - j
+    return n_places
 
 
 @kernel()
 def carry_sums(sums, shift, words, policy=POLICY):
-    """Add 2^shift times what the sums (2, places, p) count to words (4, p) uint64, modulo 2^256.
+    """Add 2^shift times what the sums (places, 2, p) count to words (4, p) uint64, modulo 2^256.
 
     The words are a two's complement integer each, lowest first. The sums are cleared.
     """
     n_words = words.shape[0]
-    for half in range(2):
-        for place in range(sums.shape[1]):
+    for place in range(sums.shape[0]):
+        for half in range(2):
             places = DIGIT_BITS * place + 32 * half + shift
             first, bits = places // 64, places % 64
             for entry in range(sums.shape[2]):
-                value = sums[half, place, entry]
+                value = sums[place, half, entry]
                 if value == 0:
                     continue
-                sums[half, place, entry] = 0
+                sums[place, half, entry] = 0
                 part = np.uint64(value) << np.uint64(bits)
                 carry = np.uint64(0)
                 for k in range(first, n_words):

@@ -54,7 +54,7 @@ class MomentAccumulator:
         n_blocks = max(1, min(MOST_BLOCKS, DIGIT_BYTES // (BLOCK * d * 4)))
         self._digits = np.empty((n_blocks, N_DIGITS * d, BLOCK), np.int32)
         self._ends = np.empty((n_blocks, d), np.int64)
-        self._sums = np.zeros((2, N_PLACES, n_moments(d, kind)), np.int64)
+        self._sums = np.zeros((N_PLACES, 2, n_moments(d, kind)), np.int64)
         self._weights = np.empty((n_blocks, BLOCK), np.int64)
         self._weighed: np.ndarray | None = None
 
@@ -76,19 +76,20 @@ class MomentAccumulator:
             Index of the first row that is not finite, or 2^80 steps or more from the centre;
             `words` is then as it was. None if all were added.
         """
-        n_blocks = len(self._digits)
-        self._sums[:] = 0
+        n_blocks, n_places = len(self._digits), 0
         for start in range(0, len(rows), n_blocks * BLOCK):
             some = rows[start : start + n_blocks * BLOCK]
             used = slice(-(-len(some) // BLOCK))
             digits, ends = self._digits[used], self._ends[used]
             if not split_rows(some, self._center, self._per_step, digits, ends):
+                self._sums[:] = 0
                 return start + self._first_far(some)
             weighed, weighed_ends = digits, ends
             if weights is not None:
                 weighed, weighed_ends = self._weigh(weights[start : start + len(some)], used)
-            add_moments(weighed, weighed_ends, digits, ends, self._is_full, self._sums)
-        carry_sums(self._sums, UNIT_SHIFT if weights is None else 0, words)
+            blocks = (weighed, weighed_ends, digits, ends)
+            n_places = max(n_places, add_moments(*blocks, self._is_full, self._sums))
+        carry_sums(self._sums[:n_places], UNIT_SHIFT if weights is None else 0, words)
         return None
 
     def _weigh(self, weights: np.ndarray, used: slice) -> tuple[np.ndarray, np.ndarray]:
@@ -155,7 +156,7 @@ def _compiled(rows: np.ndarray, units: np.ndarray) -> list[list[int]]:
     weigh_digits(digits, ends, weights, weighed, weighed_ends)
     found = []
     for left, left_ends, shift in ((digits, ends, UNIT_SHIFT), (weighed, weighed_ends, 0)):
-        sums, words = np.zeros((2, N_PLACES, 2), np.int64), np.zeros((N_WORDS, 2), np.uint64)
+        sums, words = np.zeros((N_PLACES, 2, 2), np.int64), np.zeros((N_WORDS, 2), np.uint64)
         add_moments(left, left_ends, digits, ends, True, sums)
         carry_sums(sums, shift, words)
         found.append(MomentSums("full", 1, words).integers.tolist())

@@ -98,8 +98,9 @@ def test_moments_are_the_naive_twins(n, d, is_full, is_weighted, rng):
     expected = naive.add_moments(
         naive.weigh_digits(numbers(digits, ends, n), units), numbers(digits, ends, n), is_full
     )
-    sums = np.zeros((2, 7, len(expected)), np.int64)
-    add_moments(*blocks, digits, ends, is_full, sums)
+    sums = np.zeros((7, 2, len(expected)), np.int64)
+    n_places = add_moments(*blocks, digits, ends, is_full, sums)
+    assert not sums[n_places:].any()
     assert naive.carry_sums(sums, 0, [0] * len(expected)) == expected
 
 
@@ -107,7 +108,7 @@ def test_moments_are_the_naive_twins(n, d, is_full, is_weighted, rng):
 def test_the_sums_of_blocks_reach_their_bounds_without_overflow(value):
     n = 8 * BLOCK
     digits, ends = split(np.full((n, 2), value), np.zeros(2), np.ones(2))
-    sums = np.zeros((2, 7, 5), np.int64)
+    sums = np.zeros((7, 2, 5), np.int64)
     add_moments(digits, ends, digits, ends, True, sums)
     total, square = n * int(value), n * int(value) ** 2
     assert naive.carry_sums(sums, 0, [0] * 5) == [total, total, square, square, square]
@@ -115,7 +116,7 @@ def test_the_sums_of_blocks_reach_their_bounds_without_overflow(value):
 
 @pytest.mark.parametrize("shift", [0, 20])
 def test_sums_are_carried_into_words(shift, rng):
-    sums = rng.integers(-(2**62), 2**62, size=(2, 7, 9))
+    sums = rng.integers(-(2**62), 2**62, size=(7, 2, 9))
     sums[:, :, 0], sums[:, :, 1], sums[:, :, 2] = 0, -1, 2**62
     before = MomentSums.from_integers(3, "full", [(-3) ** (10 * i + 1) for i in range(9)])
     totals = naive.carry_sums(sums, shift, before.integers)
