@@ -203,10 +203,7 @@ class MomentSums:
     @property
     def integers(self) -> np.ndarray:
         """The sums as Python integers, shape (n_moments,), dtype object."""
-        total = self.words[-1].view(np.int64).astype(object)
-        for word in self.words[-2::-1]:
-            total = total * WORD + word.astype(object)
-        return np.asarray(total)
+        return _integers(self.words)
 
     def scaled(self, factor: int) -> MomentSums:
         """Return the sums over the same rows, each `factor` times as heavy."""
@@ -225,18 +222,16 @@ class MomentSums:
         """
         if weight_units <= 0:
             return weight_units == 0 and not self.words.any()
-        integers = self.integers
-        first, products = np.split(integers, [self.n_features])
-        squares = products[square_places(self.n_features, self.kind)]
-        if (first**2 > weight_units * squares).any():
+        d = self.n_features
+        squares = _integers(self.words[:, d + square_places(d, self.kind)])
+        if (_integers(self.words[:, :d]) ** 2 > weight_units * squares).any():
             return False
         if self.kind == "diagonal":
             return True
-        j, k = np.triu_indices(self.n_features)
+        j, k = np.triu_indices(d)
         roots = np.sqrt(squares.astype(np.float64))
-        return bool(
-            np.all(np.abs(products.astype(np.float64)) <= roots[j] * roots[k] * (1 + ROUNDING))
-        )
+        products = _magnitudes(self.words[:, d:])
+        return bool(np.all(products <= roots[j] * roots[k] * (1.0 + ROUNDING)))
 
     def central(self, weight_units: int) -> np.ndarray:
         """Second central moments times the squared total weight, as Python integers, packed."""
@@ -274,6 +269,23 @@ class MomentSums:
                 f"the sums are of different moments: {ours[0]} of {ours[1]} features and "
                 f"{theirs[0]} of {theirs[1]}"
             )
+
+
+def _integers(words: np.ndarray) -> np.ndarray:
+    """Python integers (n,) of words (4, n)."""
+    total = words[-1].view(np.int64).astype(object)
+    for word in words[-2::-1]:
+        total = total * WORD + word.astype(object)
+    return np.asarray(total)
+
+
+def _magnitudes(words: np.ndarray) -> np.ndarray:
+    """Absolute values (n,) of the integers in words (4, n), in float64."""
+    is_negative = words[-1] >> np.uint64(63) != 0
+    total = is_negative.astype(np.float64)
+    for place, word in enumerate(np.where(is_negative, ~words, words)):
+        total += np.ldexp(word.astype(np.float64), 64 * place)
+    return total
 
 
 def _sum(a: np.ndarray, b: np.ndarray, carry: int) -> np.ndarray:

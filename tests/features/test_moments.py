@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sketchlearn.features.moment_accumulator import MomentAccumulator
 from sketchlearn.features.moments import MomentGrid, Moments, MomentSums, moment_kind
+from sketchlearn.sketching import Sketcher
 
 UNIT = 2**20
 # Powers of two, so that all of these rows are on the grid but the awkward ones.
@@ -212,6 +213,24 @@ class TestAccumulator:
 
 
 class TestGrid:
+    @pytest.mark.parametrize("d", [1, 3, 40])
+    def test_rows_within_the_reach_of_waves_are_within_that_of_the_grid(self, d, rng):
+        # The pilot makes one column so narrow that its grid is the finest there is.
+        X = rng.normal(size=(500, d))
+        X[:, -1] *= 1e-9 if d > 1 else 1.0
+        operator = Sketcher(50, n_clusters=2, random_state=0).fit(X).operator_
+        grid = MomentGrid.choose(
+            operator.center, operator.scale, operator.units, operator.covariance
+        )
+        waves, moments = operator.accumulator(), MomentAccumulator(grid, "diagonal")
+        taken = 0
+        for exponent, j in itertools.product(range(20, 60), range(d)):
+            row = operator.center[None] + np.ldexp(operator.scale, exponent) * np.eye(d)[[j]]
+            if waves.add(row, None, np.zeros((2, 50), np.int64)) is None:
+                taken += 1
+                assert moments.add(row, None, MomentSums.empty(d, "diagonal").words.copy()) is None
+        assert 0 < taken < 40 * d
+
     def test_steps_are_a_part_of_the_lesser_spread(self):
         covariance = np.diag([1.0, 1e4, 1e-4, 0.0, 1e-30])
         grid = MomentGrid.choose(np.zeros(5), 1.0, np.array([1.0, 4.0, 1.0, 1.0, 1.0]), covariance)
