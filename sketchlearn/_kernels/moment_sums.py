@@ -9,10 +9,9 @@ Everything is integer arithmetic but the rounding to the grid, which looks at on
 So no sum depends on the order of rows, on their neighbours, or on how the compiler vectorises.
 """
 
-import numba
 import numpy as np
 
-from sketchlearn._kernels._policy import POLICY, kernel
+from sketchlearn._kernels._policy import POLICY, helper, kernel
 
 DIGIT_BITS = 28
 # Coordinates, in steps, from which a row is too far.
@@ -116,7 +115,7 @@ def weigh_digits(digits, ends, weights, weighed, weighed_ends, policy=POLICY):
             weighed_ends[block, j] = end
 
 
-@numba.njit(inline="always")
+@helper(inline=True)
 def _multiply(left, rows, first, last, totals):
     """Fill totals from first to last with the sums of left times each row, four at a time."""
     b = left.shape[0]

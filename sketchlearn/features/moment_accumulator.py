@@ -128,7 +128,7 @@ def require_right_moments() -> None:
     n = BLOCK + 3
     values = [(37 * i % 251 - 125) << (0, 0, 40, 70)[i % 4] for i in range(n)]
     units = [2**20 + 12_345 * i % 2**21 for i in range(n)]
-    folder = add_moments.stats.cache_path or "nowhere"
+    folder = add_moments.taken.stats.cache_path or "nowhere"
     try:
         compiled = _compiled(np.array(values, np.float64)[:, None], np.array(units, np.int64))
     except (OSError, EOFError, pickle.PickleError) as error:

@@ -8,6 +8,8 @@ from typing import Any, Literal, Self, final
 import numpy as np
 
 MomentKind = Literal["full", "diagonal"]
+# What is asked for: a kind, that which suits the number of features, or none.
+MomentChoice = MomentKind | Literal["auto"] | None
 
 # Features up to which all products are kept: as many bytes as the waves of 2,000 frequencies, and
 # less than 0.15 times their cost.
@@ -24,9 +26,19 @@ WORD = 1 << 64
 ROUNDING = 1e-12
 
 
-def moment_kind(n_features: int) -> MomentKind:
-    """Return which second moments are kept by default: all of them, up to 64 features."""
-    return "full" if n_features <= MOST_FULL_FEATURES else "diagonal"
+def resolve_moments(moments: MomentChoice, n_features: int) -> MomentKind | None:
+    """Return which second moments are kept: where "auto", all of them up to 64 features.
+
+    Raises
+    ------
+    ValueError
+        If it is another word.
+    """
+    if moments == "auto":
+        return "full" if n_features <= MOST_FULL_FEATURES else "diagonal"
+    if moments not in ("full", "diagonal", None):
+        raise ValueError(f"moments must be 'auto', 'full', 'diagonal' or None, got {moments!r}")
+    return moments
 
 
 def n_moments(n_features: int, kind: MomentKind) -> int:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sketchlearn.features.moment_accumulator import MomentAccumulator
-from sketchlearn.features.moments import MomentGrid, Moments, MomentSums, moment_kind
+from sketchlearn.features.moments import MomentGrid, Moments, MomentSums, resolve_moments
 from sketchlearn.sketching import Sketcher
 
 UNIT = 2**20
@@ -239,7 +239,7 @@ class TestGrid:
         assert np.all(grid.steps > spreads * 2.0**-22)
 
     def test_all_products_are_kept_of_few_columns(self):
-        assert [moment_kind(d) for d in (1, 64, 65)] == ["full", "full", "diagonal"]
+        assert [resolve_moments("auto", d) for d in (1, 64, 65)] == ["full", "full", "diagonal"]
 
     @given(rows=st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=20))
     def test_no_rows_move_a_standard_deviation_by_more_than_half_a_step(self, rows):
