@@ -231,6 +231,36 @@ def test_other_files_of_format_1_are_read_forever(name, fingerprint, cosines):
     assert a.n_samples == (4 if name == "double" else 0)
 
 
+def test_files_of_format_2_are_read_forever():
+    """Read files that this made, once::
+
+    rows = np.arange(24.0).reshape(8, 3) % 7
+    for moments in ("full", "diagonal", None):
+        sketcher = Sketcher.from_operator(small_operator(3, 4)).set_params(moments=moments)
+        sketch = sketcher.sketch(rows, np.arange(8.0))
+        named = replace(sketch, feature_names=("one", "tw\u00f6", "3"))
+        (named if moments else sketch).save(f"sketch_v2_{moments}.safetensors".lower())
+    """
+    for moments in ("full", "diagonal", None):
+        a = Sketch.load(GOLDEN.with_stem(f"sketch_v2_{moments}".lower()))
+        assert a.fingerprint == "f157ec0301522f4a90e69a1aa1e68d78"
+        assert (a.n_samples, a.weight_sum) == (7, 28.0)
+        assert a.feature_names == (("one", "tw\u00f6", "3") if moments else None)
+        assert a.feature_sum[0].tolist() == [9218659, 39545192, 15969287, 17713801]
+        assert Sketch.from_bytes(a.to_bytes()) == a
+        if moments is None:
+            assert a.sums.moments is None
+            continue
+        assert a.sums.moments.kind == moments
+        rows, weights = np.arange(24.0).reshape(8, 3) % 7, np.arange(8.0)
+        np.testing.assert_allclose(
+            a.moments.mean, np.average(rows, axis=0, weights=weights), rtol=1e-15
+        )
+        np.testing.assert_allclose(
+            a.moments.variance, np.cov(rows.T, aweights=weights, ddof=0).diagonal(), rtol=1e-15
+        )
+
+
 @needs_full_device
 def test_a_device_is_written_to_and_not_replaced():
     with pytest.raises(OSError, match="No space left"):
