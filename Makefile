@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# A process for each core. Files stay whole: what a module sets up is set up once.
+PYTEST := -m pytest --numprocesses auto --dist loadfile
 BIN := $(VENV)/bin
 OLDEST_VENV ?= .venv-oldest
 
@@ -26,15 +28,15 @@ demo-speakers: $(VENV)/.installed-demo ## verify speakers, background from a ske
 
 .PHONY: test
 test: $(VENV)/.installed-test ## run the tests and the doctests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
 
 .PHONY: test-quick
 test-quick: $(VENV)/.installed-test ## run the tests that take a moment: a minute in all
-	$(BIN)/python -m pytest tests -m "not slow and not quality" $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) tests -m "not slow and not quality" $(PYTEST_ARGS)
 
 .PHONY: coverage
 coverage: $(VENV)/.installed-dev ## run what `test` runs, and measure which branches it takes
-	$(BIN)/python -m pytest --cov $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) --cov $(PYTEST_ARGS)
 
 .PHONY: check
 check: lint types coverage ## run every gate: ruff, mypy, architecture, tests, doctests, coverage

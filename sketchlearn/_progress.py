@@ -144,9 +144,7 @@ Listener = Callable[[DecodeProgress], None]
 class _Listening:
     """What was told so far, and who is to hear of it."""
 
-    def __init__(
-        self, listener: Listener, interval: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, listener: Listener, interval: float, clock: Callable[[], float]) -> None:
         self._listener, self._interval, self._clock = listener, interval, clock
         self._start = clock()
         self._last = -float("inf")
@@ -169,7 +167,9 @@ _listening: ContextVar[_Listening | None] = ContextVar("listening", default=None
 
 
 @contextmanager
-def on_progress(listener: Listener, *, interval: float = INTERVAL) -> Iterator[None]:
+def on_progress(
+    listener: Listener, *, interval: float = INTERVAL, clock: Callable[[], float] = time.monotonic
+) -> Iterator[None]:
     """Call ``listener`` with a `DecodeProgress` now and then, while decodes run in this context.
 
     An exception that the listener raises ends the decode, as an interrupt does: estimators stay as
@@ -181,6 +181,8 @@ def on_progress(listener: Listener, *, interval: float = INTERVAL) -> Iterator[N
         For example ``print``.
     interval : float, default=0.2
         Least seconds between two calls.
+    clock : callable, optional
+        Gives seconds.
 
     Examples
     --------
@@ -195,7 +197,7 @@ def on_progress(listener: Listener, *, interval: float = INTERVAL) -> Iterator[N
     >>> heard[-1].n_wanted
     3
     """
-    token = _listening.set(_Listening(listener, interval))
+    token = _listening.set(_Listening(listener, interval, clock))
     try:
         yield
     finally:

@@ -193,3 +193,36 @@ def quantise_complex(X, Y, bits, candidates):
             error, _, y_hat, _ = turn
         errors.append(error)
     return np.array(errors)
+
+
+def number_of_digits(digits):
+    """The integer that digits stand for, lowest first, base 2^28."""
+    return sum(int(digit) << (28 * place) for place, digit in enumerate(digits))
+
+
+def split_rows(rows, center, per_step):
+    """Coordinates in steps, as integers (n, d), each rounded once."""
+    steps = np.rint((rows.astype(np.float64) - center) * per_step)
+    return [[int(step) for step in row] for row in steps]
+
+
+def weigh_digits(numbers, weights):
+    """Weighed coordinates, as integers (n, d)."""
+    return [[int(w) * g for g in row] for w, row in zip(weights, numbers, strict=True)]
+
+
+def add_moments(weighed, numbers, is_full):
+    """Sums of weighed coordinates, then of their products with coordinates j <= k, or j = k."""
+    d = len(numbers[0])
+    pairs = [(j, k) for j in range(d) for k in range(j, d if is_full else j + 1)]
+    both = list(zip(weighed, numbers, strict=True))
+    first = [sum(u[j] for u, _ in both) for j in range(d)]
+    return first + [sum(u[j] * g[k] for u, g in both) for j, k in pairs]
+
+
+def carry_sums(sums, shift, integers):
+    """Integers plus 2^shift times what the sums (places, 2, p) count."""
+    totals = [int(i) for i in integers]
+    for place, half, entry in np.ndindex(*sums.shape):
+        totals[entry] += int(sums[place, half, entry]) << (28 * place + 32 * half + shift)
+    return totals

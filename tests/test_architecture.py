@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Cluster
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sketchlearn"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 # Every room but these three may use them.
 COMMON = ("exceptions", "_progress", "_registry", "_threads", "_validation")
@@ -51,6 +53,9 @@ SEE_A_MATRIX = {
     "sketchlearn.frequencies.operator",
     "sketchlearn.sketching.sketcher",
 }
+# What a machine may lack: root's rights or others', extended attributes, /proc, /dev/full; and
+# pycle, which the benchmarks alone need.
+MAY_SKIP = {"test_atomic": 3, "test_benchmarks": 1, "test_file_numbers": 1, "test_sketch_format": 1}
 VAGUE_NAMES = {"utils", "util", "helper", "helpers", "manager", "managers", "misc", "common"}
 SEEDED_RANDOM = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "RandomState"}
 OPTIONAL = {
@@ -275,3 +280,31 @@ def test_every_kernel_has_a_slow_twin():
              if isinstance(node, ast.FunctionDef)}  # fmt: skip
     assert len(kernels) >= 8
     assert kernels <= twins
+
+
+def test_tests_skip_only_what_a_machine_may_lack():
+    skips = Counter(
+        module.stem
+        for module in TESTS
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.Attribute) and node.attr in ("importorskip", "skip", "skipif")
+    )
+    assert skips == MAY_SKIP
+
+
+@pytest.mark.parametrize("module", TESTS, ids=lambda module: module.stem)
+def test_tests_use_the_package_as_it_is(module):
+    """No private name but those of private modules, and nothing of the package replaced."""
+    from_package = set()
+    for base, name in all_imports(module):
+        if base.split(".")[0] == "sketchlearn":
+            from_package.add(name or base)
+            is_module = f"{base}.{name}" in {name_of(path) for path in MODULES}
+            assert is_module or not is_private(name), f"{module.stem} imports {base}.{name}"
+    for node in ast.walk(tree_of(module)):
+        place = f"{module.stem}:{getattr(node, 'lineno', '')}"
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) != "self":
+            assert not is_private(node.attr) or node.attr == "_replace", f"{place} uses {node.attr}"
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("monkeypatch.set"):
+            patched = ast.unparse(node.args[0]).strip("'\"").split(".")[0]
+            assert patched not in from_package | {"sketchlearn"}, f"{place} patches {patched}"

@@ -30,7 +30,7 @@ N_SUBSAMPLE = 20_000
 N_INIT = 10
 # Rows of the first try, when as many are sought as k-means manages in a given time.
 FIRST_ROWS = 250
-# Scales that other people's decoders are given, in parts of the true one.
+# Scales that other people's decoders are given, as multiples of the true one.
 SCALE_FACTORS = (1, 2, 4)
 
 

@@ -39,20 +39,20 @@ def separated_gaussians(seed: int) -> Rows:
 
 
 def sketched(X: Rows, seed: int) -> NDArray[np.float64]:
-    """Give the centroids of `CompressiveKMeans` as it comes."""
+    """Return the centroids of `CompressiveKMeans` as it comes."""
     model = CompressiveKMeans(N_CLUSTERS, compute_labels=False, random_state=seed)
     return model.fit(X).cluster_centers_
 
 
 def sketched_alone(X: Rows, seed: int) -> NDArray[np.float64]:
-    """Give the centroids that a sketch yields where no row of the data is left."""
+    """Return the centroids that a sketch yields where no row of the data is left."""
     sketcher = Sketcher(n_clusters=N_CLUSTERS, keep_pilot=False, random_state=seed).fit(X)
     model = CompressiveKMeans(N_CLUSTERS, random_state=seed)
     return model.fit_sketch(sketcher.sketch(X)).cluster_centers_
 
 
 def subsampled(X: Rows, seed: int) -> NDArray[np.float64]:
-    """Give the centroids of k-means, ten starts, on a random few of the rows."""
+    """Return the centroids of k-means, ten starts, on a random few of the rows."""
     rng = np.random.default_rng(seed)
     rows = X[rng.choice(len(X), size=min(N_SUBSAMPLE, len(X)), replace=False)]
     return KMeans(N_CLUSTERS, n_init=10, random_state=seed).fit(rows).cluster_centers_
@@ -66,7 +66,7 @@ METHODS: dict[str, Method] = {
 
 
 def data_sets() -> dict[str, Callable[[int], Rows]]:
-    """Give each set's name and its rows for a seed; real data is the same for all."""
+    """Return each set's name and its rows for a seed; real data is the same for all."""
     digits = PCA(10, random_state=0).fit_transform(load_digits().data)
     mnist = load_mnist()
     reduced = PCA(10, random_state=0).fit_transform(mnist.images)
@@ -88,7 +88,7 @@ def inertia(X: Rows, centers: NDArray[np.float64]) -> float:
 
 
 def measure(rows: Callable[[int], Rows], seeds: range) -> list[str]:
-    """Give a cell for each method: median and worst ratio over the seeds, median seconds."""
+    """Return a cell for each method: median and worst ratio over the seeds, median seconds."""
     ratios = np.empty((len(METHODS), len(seeds)))
     seconds = np.empty_like(ratios)
     for j, seed in enumerate(seeds):

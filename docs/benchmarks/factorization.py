@@ -73,7 +73,7 @@ def seconds(works: Works, rounds: int, least: float) -> dict[str, float]:
 
 
 def lazylinop_factors(A: np.ndarray) -> Any:
-    """Give lazylinop's hierarchical factorisation, or None where it is not installed."""
+    """Return lazylinop's hierarchical factorisation, or None where it is not installed."""
     with warnings.catch_warnings():
         # Its import alone warns of what is not installed.
         warnings.simplefilter("ignore")

@@ -185,7 +185,7 @@ def figure(records: Sequence[_log.Record]) -> Figure:
         ax.set_xticks(FACTORS, LABELS)
         ax.set_yticks([1, 1.1, 1.5, 2, 5, 10], ["1", "1.1", "1.5", "2", "5", "10"])
         ax.minorticks_off()
-        ax.set_xlabel("scale, in parts of the automatic one", color="#475569")
+        ax.set_xlabel("scale, as a fraction of the automatic one", color="#475569")
         ax.spines[["top", "right"]].set_visible(False)
         ax.title.set(fontsize=10, color="#0f172a")
     axes[0].set_ylabel("SSE ratio", color="#475569")

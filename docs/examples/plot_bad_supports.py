@@ -22,7 +22,7 @@ INK, PLAIN = "#0f172a", "#475569"
 
 
 def wilson(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Give Wilson's 95 % interval of a probability."""
+    """Return Wilson's 95 % interval of a probability."""
     share = successes / n
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))

@@ -115,7 +115,7 @@ def compare(
 
 
 def agreement(trials: Sequence[Clustering], digits: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give each trial's adjusted Rand index and mutual information with the digits, (n, 2)."""
+    """Return each trial's adjusted Rand index and mutual information with the digits, (n, 2)."""
     return np.array(
         [
             (adjusted_rand_score(digits, t.labels), normalized_mutual_info_score(digits, t.labels))

@@ -189,7 +189,7 @@ def mixture_by_kmeans(frames: Rows, seed: int, n_components: int) -> GaussianMix
 
 
 def ready_mixture(weights: Rows, means: Rows, variances: Rows) -> GaussianMixture:
-    """Give a scikit-learn mixture of known parameters that scores frames."""
+    """Return a scikit-learn mixture of known parameters that scores frames."""
     mixture = GaussianMixture(len(weights), covariance_type="diag")
     mixture.weights_, mixture.means_, mixture.covariances_ = weights, means, variances
     mixture.precisions_ = 1.0 / variances

@@ -45,7 +45,7 @@ class FullGaussian(GaussianFamily):
 
     @property
     def covariance_type(self) -> CovarianceType:
-        """A matrix."""
+        """Full covariance matrices."""
         return "full"
 
     @property

@@ -12,9 +12,7 @@ from sketchlearn import Sketch
 from sketchlearn.estimators.persistence import MODEL_FILE, StoredModel
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.registry import read_start
-from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.sketches.format import SKETCH_FILE
-from sketchlearn.sketches.sums import Sums
+from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE, StoredPass
 
 
@@ -76,13 +74,26 @@ def _describe_sketch(sketch: Sketch) -> dict[str, object]:
         "center": operator.center.tolist(),
         "lower": operator.lower.tolist(),
         "upper": operator.upper.tolist(),
+        **({"feature_names": list(sketch.feature_names)} if sketch.feature_names else {}),
+        **_describe_moments(sketch),
         "fingerprint": sketch.fingerprint,
     }
 
 
-def _describe_stored_sketch(stored: tuple[FrequencyOperator, Sums]) -> dict[str, object]:
+def _describe_moments(sketch: Sketch) -> dict[str, object]:
+    """Mean and standard deviation of each column, where the sketch has moments of rows."""
+    if sketch.sums.moments is None or sketch.n_samples == 0:
+        return {}
+    moments = sketch.moments
+    return {
+        "mean": moments.mean.tolist(),
+        "standard_deviation": moments.standard_deviation.tolist(),
+    }
+
+
+def _describe_stored_sketch(stored: StoredSketch) -> dict[str, object]:
     """Describe a sketch's file."""
-    return _describe_sketch(Sketch(*stored))
+    return _describe_sketch(Sketch.restore(stored))
 
 
 # By noun; what is none of them is read as a sketch, whose error says so.

@@ -188,8 +188,8 @@ def _find_operator(
                 "delete it to start again"
             )
         say(f"going on from {checkpoint}, after {so_far.n_rows:,} rows")
-        return Sketcher.from_operator(operator, n_jobs=jobs)
-    return Sketcher.from_operator(load_sketch(like).operator, n_jobs=jobs) if like else None
+        return Sketcher.from_sketch(so_far.sketch, n_jobs=jobs)
+    return Sketcher.from_sketch(load_sketch(like), n_jobs=jobs) if like else None
 
 
 def _require_sketch(

@@ -109,5 +109,5 @@ def find_principal_part(sketch: Sketch, n_atoms: int) -> PrincipalPart | None:
     domain = Domain(np.zeros(q), float(np.sqrt(variance)), -reach, reach, np.diag(values[:q]))
     along = DenseMap.along(operator.linear_map, kept)
     narrow = FrequencyOperator(along, domain, operator.features)
-    part = replace(sketch, operator=narrow)
+    part = Sketch(narrow, sketch.sums.without_moments())
     return PrincipalPart(part, SphericalGaussian(narrow, -0.5 * blur), kept, operator)

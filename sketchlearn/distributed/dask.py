@@ -18,6 +18,7 @@ from sketchlearn.distributed.dask_blocks import DASK, Reader, split_blocks
 from sketchlearn.distributed.rows import naming
 from sketchlearn.distributed.sample import Sample, plan
 from sketchlearn.distributed.sums import PartitionSums
+from sketchlearn.features.moments import MomentKind
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
@@ -102,14 +103,15 @@ def sketch(
         collection, columns, sample_weight, filter, sketcher, compute
     )
     operator = dask.delayed(sketcher.operator_, traverse=False)
+    moments = sketcher.moment_kind
     tasks = [
-        dask.delayed(_sums)(operator, read, block, weight, i)
+        dask.delayed(_sums)(operator, moments, read, block, weight, i)
         for i, (block, weight) in enumerate(zip(blocks, weights, strict=True))
     ]
-    if not tasks:
-        return sketcher.named(Sketch.empty(sketcher.operator_))
-    (total,) = compute([_tree(tasks, PartitionSums.total)])
-    return sketcher.named(total.sketch(sketcher.operator_))
+    total = PartitionSums(Sketch.empty(sketcher.operator_, moments).sums, 0)
+    if tasks:
+        (total,) = compute([_tree(tasks, PartitionSums.total)])
+    return total.sketch(sketcher.operator_, sketcher.feature_names)
 
 
 def fit(
@@ -213,11 +215,16 @@ def _tree(tasks: list[Any], merge: Callable[[list[Any]], Any]) -> Any:
 
 
 def _sums(
-    operator: FrequencyOperator, read: Reader, block: Any, weights: Any, number: int
+    operator: FrequencyOperator,
+    moments: MomentKind | None,
+    read: Reader,
+    block: Any,
+    weights: Any,
+    number: int,
 ) -> PartitionSums:
     """Sketch one block, where it is."""
     with naming(f"block {number} of the collection"):
-        return PartitionSums.of_rows(operator, read(block, weights))
+        return PartitionSums.of_rows(operator, moments, read(block, weights))
 
 
 def _sample(read: Reader, block: Any, weights: Any, number: int, size: int, seed: int) -> Sample:

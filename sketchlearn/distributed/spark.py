@@ -30,6 +30,7 @@ from sketchlearn.distributed.features import (
 from sketchlearn.distributed.rows import Query, Rows, naming
 from sketchlearn.distributed.sample import Sample, count_candidates, plan
 from sketchlearn.distributed.sums import PartitionSums, require_features
+from sketchlearn.features.moments import MomentKind
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
@@ -93,11 +94,13 @@ def sketch(
     chosen = _selected(dataframe, columns, fitted, sample_weight, filter)
     if not chosen.holds_lists:
         require_features(len(chosen.query.columns or ()), operator.n_features)
-    sums = chosen.frame.mapInArrow(_to_sums(operator, chosen), "partition long, sums binary")
+    moments, names = sketcher.moment_kind, sketcher.feature_names
+    sums_of = _to_sums(operator, moments, chosen)
+    sums = chosen.frame.mapInArrow(sums_of, "partition long, sums binary")
     merged = sums.repartition(N_MERGES, "partition").mapInArrow(_merged, "sums binary")
     parts = [PartitionSums.from_bytes(data) for data in _collected(merged)["sums"].to_pylist()]
-    total = PartitionSums.total(parts).sketch(operator) if parts else Sketch.empty(operator)
-    return sketcher.named(total)
+    none = PartitionSums(Sketch.empty(operator, moments).sums, 0)
+    return PartitionSums.total([none, *parts]).sketch(operator, names)
 
 
 def fit(
@@ -324,7 +327,7 @@ def _numbers(column: Any, kind: Any, name: str) -> Any:
     return column.cast(shape.format("bigint" if is_integer else "double"))
 
 
-def _to_sums(operator: FrequencyOperator, chosen: _Selection) -> Mapped:
+def _to_sums(operator: FrequencyOperator, moments: MomentKind | None, chosen: _Selection) -> Mapped:
     """Return what turns a partition's rows into one row: its number and its sums."""
     chosen = replace(chosen, frame=None)
 
@@ -332,7 +335,7 @@ def _to_sums(operator: FrequencyOperator, chosen: _Selection) -> Mapped:
         import pyarrow
 
         with _naming_partition() as number:
-            sums = PartitionSums.of_rows(operator, chosen.rows_in(batches))
+            sums = PartitionSums.of_rows(operator, moments, chosen.rows_in(batches))
         yield pyarrow.record_batch({"partition": [number], "sums": [sums.to_bytes()]})
 
     return sums_of

@@ -10,11 +10,12 @@ from typing import Self, final
 import numpy as np
 
 from sketchlearn.distributed.rows import Rows
+from sketchlearn.features.moments import MomentKind
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.fixed_point import fix_weights, require_mean_weight
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sums import COUNT_BYTES, Sums
-from sketchlearn.sketching.accumulation import BadEntryError, sum_rows
+from sketchlearn.sketching.accumulation import BadEntryError, RowSummer
 from sketchlearn.sources.weights import require_weights
 
 
@@ -23,7 +24,8 @@ from sketchlearn.sources.weights import require_weights
 class PartitionSums:
     """Sums of some rows under an operator that is known from elsewhere, and how many were read.
 
-    They take 16 m bytes and a few more, where a `Sketch` carries 4 d m bytes of operator besides.
+    They take 16 m bytes, those of the moments and a few more, where a `Sketch` carries 4 d m bytes
+    of operator besides.
 
     Parameters
     ----------
@@ -37,8 +39,8 @@ class PartitionSums:
     n_rows: int
 
     @classmethod
-    def of_rows(cls, operator: FrequencyOperator, rows: Rows) -> Self:
-        """Add rows, one chunk after the other, in this thread.
+    def of_rows(cls, operator: FrequencyOperator, moments: MomentKind | None, rows: Rows) -> Self:
+        """Add rows, one chunk after the other, in this thread, with such moments or none.
 
         Raises
         ------
@@ -46,15 +48,15 @@ class PartitionSums:
             If an entry is not finite, a weight is out of range, or there are more or fewer
             features.
         """
-        sums, n_rows = Sums.empty((2, operator.n_frequencies)), 0
-        accumulator = operator.accumulator()
+        sums, n_rows = Sketch.empty(operator, moments).sums, 0
+        summer = RowSummer(operator, moments)
         for chunk in rows.chunks:
             require_features(chunk.rows.shape[1], operator.n_features)
             if (weights := chunk.weights) is not None:
                 require_weights(weights)
                 weights = fix_weights(weights)
             try:
-                sums += sum_rows(operator, accumulator, chunk.rows, weights)
+                sums += summer.sum(chunk.rows, weights)
             except BadEntryError as error:
                 where = describe_place(n_rows + error.row, error.column, rows.names)
                 raise ValueError(f"{error.problem} at {where}{REMEDY}") from error
@@ -76,7 +78,7 @@ class PartitionSums:
         n_rows = int.from_bytes(data[:COUNT_BYTES], "little")
         return cls(Sums.from_bytes(data[COUNT_BYTES:]), n_rows)
 
-    def sketch(self, operator: FrequencyOperator) -> Sketch:
+    def sketch(self, operator: FrequencyOperator, feature_names: tuple[str, ...] | None) -> Sketch:
         """Return the sketch that these are the sums of.
 
         Raises
@@ -84,7 +86,7 @@ class PartitionSums:
         ValueError
             If all weights are zero, or their mean is so small that rounding would hurt.
         """
-        sketch = Sketch(operator, self.sums)
+        sketch = Sketch(operator, self.sums, feature_names=feature_names)
         if self.n_rows and not sketch.n_samples:
             raise ValueError("sample_weight must have a positive entry, got only zeros")
         if sketch.n_samples:

@@ -343,7 +343,7 @@ class PersistentEstimator(BaseEstimator):
             setattr(estimator, name, value)
         estimator.sketch_ = model.sketch
         estimator.n_features_in_ = operator.n_features
-        estimator.sketcher_ = Sketcher.from_operator(operator, estimator.n_jobs)
+        estimator.sketcher_ = Sketcher.from_sketch(model.sketch, estimator.n_jobs)
         if model.feature_names is not None:
             estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
             estimator.sketcher_.feature_names_in_ = estimator.feature_names_in_

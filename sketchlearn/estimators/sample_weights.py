@@ -88,7 +88,7 @@ def count_repetitions(sketch: Sketch, sample_weight: np.ndarray | None) -> Sketc
     if rest:
         return sketch  # They were rounded.
     counts = (n_rows, sketch.weight_units, n_rows * unit**2)
-    return Sketch(sketch.operator, Sums(sketch.feature_sum, *counts))
+    return Sketch(sketch.operator, Sums(sketch.feature_sum, *counts, moments=sketch.sums.moments))
 
 
 def merge_rows(

@@ -307,8 +307,7 @@ class CompressiveEstimator(RowEstimator):
     def fit_sketch(self, sketch: Sketch) -> Self:
         """Decode a sketch that was made elsewhere; no row of data is needed.
 
-        A sketch in memory knows the names of its features if its sketcher did; one from a file
-        does not.
+        A sketch knows the names of its features if its sketcher did.
 
         Raises
         ------
@@ -327,10 +326,9 @@ class CompressiveEstimator(RowEstimator):
         self._reset()
         self.n_features_in_ = sketch.operator.n_features
         self.__dict__.pop("feature_names_in_", None)
-        self.sketcher_ = Sketcher.from_operator(sketch.operator, n_jobs=self.n_jobs)
+        self.sketcher_ = Sketcher.from_sketch(sketch, n_jobs=self.n_jobs)
         if sketch.feature_names is not None:
-            self.feature_names_in_ = np.array(sketch.feature_names, dtype=object)
-            self.sketcher_.feature_names_in_ = self.feature_names_in_
+            self.feature_names_in_ = self.sketcher_.feature_names_in_
         self.sketch_ = sketch
         self._learn(sketch, False)
         return self
@@ -396,9 +394,10 @@ class CompressiveEstimator(RowEstimator):
         if sample_weight is not None:
             require_fixed_point(sample_weight)
         n_threads = thread_count(self.sketcher_.n_jobs)
-        sketch = sketch_rows(self.sketcher_.operator_, rows, sample_weight, n_threads)
         names = getattr(self, "feature_names_in_", None)
-        return sketch if names is None else replace(sketch, feature_names=tuple(map(str, names)))
+        names = None if names is None else tuple(map(str, names))
+        operator, moments = self.sketcher_.operator_, self.sketcher_.moment_kind
+        return sketch_rows(operator, rows, sample_weight, n_threads, moments, names)
 
     def _sketch_source(self, source: RowSource, keep_pilot: bool) -> None:
         """Add a source to the sketch, with the sketcher in use or one fitted on it."""

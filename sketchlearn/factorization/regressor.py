@@ -149,7 +149,7 @@ class FixedSupportRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 IllPosedWarning,
                 stacklevel=2,
             )
-        problem = _Problem(X, targets, left, right, self.activation == "relu")
+        problem = NetworkLoss(X, targets, left, right, self.activation == "relu")
         theta = problem.start(check_random_state(self.random_state))
         ridges = alphas_to(problem.ridge_of(alpha))
         stages, n_iter = [], 0
@@ -232,7 +232,7 @@ class FixedSupportRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 _IN_WORDS = {"not closed": "not closed", "unknown": "not known to be closed"}
 
 
-class _Problem:
+class NetworkLoss:
     """Loss and gradient as functions of the free weights V, W, b, c in one vector.
 
     Features and targets are centred and brought to a deviation of one: targets by `y_scale`,

@@ -13,6 +13,7 @@ from sketchlearn.features.accumulator import Accumulator, single_phase_limit
 from sketchlearn.features.backends import accumulator_of, check_backend
 from sketchlearn.features.feature_map import FeatureMap
 from sketchlearn.features.fourier import Waves
+from sketchlearn.features.moments import MomentGrid
 from sketchlearn.frequencies.domain import Domain
 from sketchlearn.frequencies.radius import RadiusLaw
 from sketchlearn.linear_maps import LinearMap
@@ -206,6 +207,11 @@ class FrequencyOperator:
         units = np.exp2(np.rint(np.log2(ratios)))
         units.flags.writeable = False
         return units
+
+    @cached_property
+    def moment_grid(self) -> MomentGrid:
+        """What rows are rounded to before their moments are summed; it follows from the rest."""
+        return MomentGrid.choose(self.center, self.scale, self.units, self.covariance)
 
     @property
     def is_plain(self) -> bool:

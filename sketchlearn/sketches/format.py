@@ -2,25 +2,34 @@
 
 An operator that is a dense matrix whose waves are averaged has its matrix in the array `turns`. Of
 others the header names the kinds of both maps, and their states' arrays come after ``map.`` and
-``features.``.
+``features.``. Version 2 has what version 1 has, and may have moments and the names of the features.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from sketchlearn.exceptions import SketchFormatError
 from sketchlearn.features import FeatureMap, Waves
+from sketchlearn.features.moments import MomentKind, MomentSums
 from sketchlearn.files.container import FileKind
+from sketchlearn.files.strict_json import parse_strictly, write_canonically
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.linear_maps import DenseMap, LinearMap
 from sketchlearn.sketches.sums import Sums
 
-SKETCH_FILE: FileKind[tuple[FrequencyOperator, Sums]] = FileKind(
-    "sketch", 1, SketchFormatError, "Sketch.load"
-)
+
+class StoredSketch(NamedTuple):
+    """What a sketch's file holds."""
+
+    operator: FrequencyOperator
+    sums: Sums
+    feature_names: tuple[str, ...] | None = None
+
+
+SKETCH_FILE: FileKind[StoredSketch] = FileKind("sketch", 2, SketchFormatError, "Sketch.load")
 ARRAYS: dict[str, np.dtype[Any]] = {
     "center": np.dtype(np.float64),
     "covariance": np.dtype(np.float64),
@@ -32,19 +41,64 @@ DOMAIN = ("center", "lower", "upper", "covariance")
 COUNTS = ("n_samples", "weight_units", "squared_weight_units")
 # The kind of operator whose header names no features: waves.
 DENSE = "dense"
+# Names in files of version 2: of an array and of a text; of an array; of a text.
+MOMENTS, EXPONENTS, NAMES = "moments", "moment_exponents", "feature_names"
 # Digits of 2^120, beyond which no count goes.
 LONGEST_COUNT = 37
 
 
-def encode_sketch(operator: FrequencyOperator, sums: Sums) -> bytes:
-    """Return a sketch's operator and sums as the bytes of a safetensors file."""
-    return SKETCH_FILE.encode(_arrays(operator, sums.feature_sum), _metadata(operator, sums))
+def encode_sketch(stored: StoredSketch) -> bytes:
+    """Return a sketch's operator, sums and names as the bytes of a safetensors file."""
+    operator, sums, names = stored
+    arrays, metadata = _arrays(operator, sums.feature_sum), _metadata(operator, sums)
+    if (moments := sums.moments) is not None:
+        arrays[MOMENTS], metadata[MOMENTS] = moments.state.astype(np.int64), moments.kind
+        arrays[EXPONENTS] = operator.moment_grid.exponents
+    if names is not None:
+        metadata[NAMES] = write_canonically(names)
+    return SKETCH_FILE.encode(arrays, metadata)
+
+
+@SKETCH_FILE.reads(2)
+def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSketch:
+    """Return what a file of version 2 holds."""
+    new = (MOMENTS, EXPONENTS, NAMES)
+    operator, sums, _ = _read_1(
+        {name: array for name, array in arrays.items() if name not in new},
+        {name: text for name, text in metadata.items() if name not in new},
+    )
+    stored = StoredSketch(operator, _with_moments(operator, sums, arrays, metadata.get(MOMENTS)))
+    if NAMES in metadata:
+        names = parse_strictly(metadata[NAMES])
+        is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        if not is_list or write_canonically(names) != metadata[NAMES]:
+            raise SketchFormatError(f"no features have the names {metadata[NAMES][:40]}")
+        stored = stored._replace(feature_names=tuple(names))
+    return stored
+
+
+def _with_moments(
+    operator: FrequencyOperator, sums: Sums, arrays: dict[str, np.ndarray], kind: str | None
+) -> Sums:
+    """Add the moments of a file to its sums, if it has them."""
+    expected = {name for name in (MOMENTS, EXPONENTS) if kind is not None}
+    if expected != {*arrays} & {MOMENTS, EXPONENTS}:
+        raise SketchFormatError(
+            f"moments of kind {kind!r} do not go with the arrays {', '.join(sorted(arrays))}"
+        )
+    if kind is None:
+        return sums
+    if kind not in ("full", "diagonal"):
+        raise SketchFormatError(f"no moments are of kind {kind[:40]!r}")
+    exponents = operator.moment_grid.exponents
+    if arrays[EXPONENTS].dtype != np.int32 or not np.array_equal(arrays[EXPONENTS], exponents):
+        raise SketchFormatError("the moments are on another grid than the operator's")
+    moments = MomentSums.from_state(operator.n_features, cast(MomentKind, kind), arrays[MOMENTS])
+    return Sums(sums.feature_sum, *sums.counts, moments=moments)
 
 
 @SKETCH_FILE.reads(1)
-def _read_1(
-    arrays: dict[str, np.ndarray], metadata: dict[str, str]
-) -> tuple[FrequencyOperator, Sums]:
+def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSketch:
     """Return what a file of version 1 holds."""
     is_plain = metadata.get("operator") == DENSE and "features" not in metadata
     linear_map: LinearMap
@@ -76,7 +130,7 @@ def _read_1(
     said = {name: metadata[name] for name in metadata if name not in SKETCH_FILE.own_names}
     if said != expected or {*arrays} != {*_arrays(operator, arrays["feature_sum"])}:
         raise SketchFormatError("the sketch's metadata is not in canonical form")
-    return operator, sums
+    return StoredSketch(operator, sums)
 
 
 def _member(kinds: dict[str, Any], metadata: dict[str, str], name: str) -> Any:

@@ -11,11 +11,11 @@ import numpy as np
 
 from sketchlearn._validation import check_count
 from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
-from sketchlearn.features import FeatureMap
+from sketchlearn.features.moments import MomentChoice, Moments, MomentSums, resolve_moments
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.fixed_point import WEIGHT_UNIT
-from sketchlearn.sketches.format import SKETCH_FILE, encode_sketch
+from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch, encode_sketch
 from sketchlearn.sketches.sums import Sums
 
 
@@ -41,10 +41,10 @@ class Sketch:
         What the rows were projected with.
     sums : Sums
         Sums (2, n_frequencies) of the operator's features, for waves cosines and sines of centred
-        phases in multiples of 2^-21, and counts of the rows.
+        phases in multiples of 2^-21, and counts of the rows; perhaps with the rows' moments.
     feature_names : tuple of str, optional
-        Names of the features, where the sketcher knew them. They go with a sketch in memory and in
-        a pickle, not into its file, and equal sketches may have others.
+        Names of the features, where the sketcher knew them. They go into its file; sketches are
+        equal whatever their names.
 
     Raises
     ------
@@ -72,21 +72,25 @@ class Sketch:
             raise ValueError(
                 f"feature_sum must be of shape (2, {self.operator.n_frequencies}), got {came}"
             )
-        if not _is_possible(self.operator.features, self.sums):
+        moments, d = self.sums.moments, self.operator.n_features
+        if moments is not None and moments.n_features != d:
+            raise ValueError(f"moments must be of {d} features, got {moments.n_features}")
+        if not _is_possible(self.operator, self.sums):
             raise ValueError(
                 "no rows have these sums with n_samples={}, weight_units={}, "
                 "squared_weight_units={}".format(*self.sums.counts)
             )
         names = self.feature_names
-        if names is not None and len(names) != self.operator.n_features:
-            raise ValueError(
-                f"feature_names must be {self.operator.n_features} names, got {len(names)}"
-            )
+        if names is not None and len(names) != d:
+            raise ValueError(f"feature_names must be {d} names, got {len(names)}")
 
     @classmethod
-    def empty(cls, operator: FrequencyOperator) -> Self:
-        """Return the sketch of no rows: the neutral element."""
-        return cls(operator, Sums.empty((2, operator.n_frequencies)))
+    def empty(cls, operator: FrequencyOperator, moments: MomentChoice = "auto") -> Self:
+        """Return the sketch of no rows: the neutral element among those with such moments."""
+        d = operator.n_features
+        kind = resolve_moments(moments, d)
+        none = None if kind is None else MomentSums.empty(d, kind)
+        return cls(operator, Sums.empty((2, operator.n_frequencies), none))
 
     @property
     def feature_sum(self) -> np.ndarray:
@@ -179,11 +183,44 @@ class Sketch:
         noise = self.operator.features.noise(self.centered_mean)
         return float(np.sqrt(noise / self.n_effective))
 
+    @property
+    def moments(self) -> Moments:
+        """Mean, variance and, of moments of the kind "full", covariance of the rows, exactly.
+
+        Exactly but for rounding each row to `FrequencyOperator.moment_grid`, whose steps are at
+        most 2^-21 of a column's spread.
+
+        Raises
+        ------
+        EmptySketchError
+            If the sketch holds no rows.
+        ValueError
+            If the sketch was taken without moments.
+        """
+        if self.sums.moments is None:
+            raise ValueError(
+                "the sketch has no moments: sketch the rows with Sketcher(moments='auto')"
+            )
+        self._require_rows("moments")
+        return Moments(self.operator.moment_grid, self.sums.moments, self.weight_units)
+
+    def without_moments(self) -> Sketch:
+        """Return the sketch without moments, which adds to others that have none."""
+        return replace(self, sums=self.sums.without_moments())
+
     def standardised(self) -> Sketch:
-        """The sketch of the rows divided by the operator's `units`: the same sums."""
-        if np.all(self.operator.units == 1.0):
+        """The sketch of the rows divided by the operator's `units`: the same sums.
+
+        Moments are left out where the frequencies, being made by hand, have units of their own
+        once more, so that the grid would be another.
+        """
+        units, operator = self.operator.units, self.operator.standardised()
+        if operator is self.operator:
             return self
-        return replace(self, operator=self.operator.standardised())
+        steps = self.operator.moment_grid.steps / units
+        is_alike = np.array_equal(operator.moment_grid.steps, steps)
+        sums = self.sums if is_alike else self.sums.without_moments()
+        return replace(self, operator=operator, sums=sums)
 
     def reweighted(self, factor: int) -> Sketch:
         """Return the sketch of the same rows, each `factor` times as heavy; exactly.
@@ -231,15 +268,15 @@ class Sketch:
         OSError
             If it cannot be read.
         """
-        return cls._restored(*SKETCH_FILE.load(path))
+        return cls.restore(SKETCH_FILE.load(path))
 
     def to_bytes(self) -> bytes:
         """Return the sketch as the bytes of a safetensors file.
 
-        Equal sketches give equal bytes where one version of the library writes both: the version
-        is in the header.
+        Equal sketches with equal names give equal bytes where one version of the library writes
+        both: the version is in the header.
         """
-        return encode_sketch(self.operator, self.sums)
+        return encode_sketch(StoredSketch(self.operator, self.sums, self.feature_names))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -250,20 +287,20 @@ class Sketch:
         SketchFormatError
             If the bytes are foreign, truncated, altered, or of a newer format.
         """
-        return cls._restored(*SKETCH_FILE.decode(data))
+        return cls.restore(SKETCH_FILE.decode(data))
 
     @classmethod
-    def _restored(cls, operator: FrequencyOperator, sums: Sums) -> Self:
-        """Return the sketch of what a file held."""
+    def restore(cls, stored: StoredSketch) -> Self:
+        """Return the sketch of what a file held; errors as `load`."""
         try:
-            return cls(operator, sums)
+            return cls(stored.operator, stored.sums, feature_names=stored.feature_names)
         except ValueError as error:
             raise SketchFormatError(f"the file does not describe a sketch: {error}") from error
 
     def __add__(self, other: Any) -> Sketch:
         if not isinstance(other, Sketch):
             return NotImplemented
-        self._require_same_operator(other)
+        self._require_same_kind(other)
         names = self._common_names(other)
         return Sketch(self.operator, self.sums + other.sums, feature_names=names)
 
@@ -274,9 +311,9 @@ class Sketch:
     def __sub__(self, other: Any) -> Sketch:
         if not isinstance(other, Sketch):
             return NotImplemented
-        self._require_same_operator(other)
+        self._require_same_kind(other)
         sums = self.sums - other.sums
-        if not _is_possible(self.operator.features, sums):
+        if not _is_possible(self.operator, sums):
             raise ValueError(
                 f"cannot take a sketch of {other.n_samples} rows (weight {other.weight_sum:.6g}) "
                 f"from one of {self.n_samples} rows (weight {self.weight_sum:.6g}) that does not "
@@ -293,7 +330,7 @@ class Sketch:
         return hash((self.fingerprint, self.sums))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (self.to_bytes(), self.feature_names)
+        return Sketch.from_bytes, (self.to_bytes(),)
 
     def __copy__(self) -> Sketch:
         return self
@@ -324,9 +361,17 @@ class Sketch:
         if self.n_samples == 0:
             raise EmptySketchError(f"the {name} of a sketch without rows is not defined")
 
-    def _require_same_operator(self, other: Sketch) -> None:
-        """Refuse a sketch of another operator, naming what differs."""
+    def _require_same_kind(self, other: Sketch) -> None:
+        """Refuse a sketch of another operator or other moments, naming what differs."""
         if self.fingerprint == other.fingerprint:
+            kinds = [
+                moments and moments.kind for moments in (self.sums.moments, other.sums.moments)
+            ]
+            if kinds[0] != kinds[1]:
+                raise SketchMismatchError(
+                    f"one sketch has moments={kinds[0]!r}, the other {kinds[1]!r}: sketch the rows "
+                    "again with Sketcher.from_sketch of the other, or add without_moments() of both"
+                )
             return
         ours, theirs = self.operator.components(), other.operator.components()
         names = [
@@ -341,17 +386,14 @@ class Sketch:
         )
 
 
-def _unpickled(data: bytes, feature_names: tuple[str, ...] | None) -> Sketch:
-    """Return a sketch of its bytes and of what they do not hold."""
-    return replace(Sketch.from_bytes(data), feature_names=feature_names)
-
-
-def _is_possible(features: FeatureMap, sums: Sums) -> bool:
+def _is_possible(operator: FrequencyOperator, sums: Sums) -> bool:
     """Whether any rows could have these sums and counts."""
     n, units, squares = sums.counts
+    if sums.moments is not None and not sums.moments.is_possible(units):
+        return False
     if n == 0:
         return units == 0 and squares == 0 and not sums.feature_sum.any()
     if n < 0 or units < n or not squares <= units * units <= n * squares:
         return False
     largest = max(int(sums.feature_sum.max()), -int(sums.feature_sum.min()))
-    return largest <= features.largest_sum(n, units)
+    return largest <= operator.features.largest_sum(n, units)

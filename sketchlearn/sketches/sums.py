@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self, final
 
 import numpy as np
 
+from sketchlearn.features.moments import MomentKind, MomentSums, n_moments
 from sketchlearn.sketches.fixed_point import LARGEST_TOTAL_UNITS, WEIGHT_UNIT
 
 # Of each count and each length; squares of the largest total weight fit.
 COUNT_BYTES = 16
+# By the number that says in bytes which moments follow.
+MOMENT_KINDS: tuple[MomentKind | None, ...] = (None, "full", "diagonal")
 
 
 @final
@@ -30,6 +33,9 @@ class Sums:
         Rows of positive weight.
     weight_units, squared_weight_units : int
         Sum of the weights in units of 2^-20, and of their squares in units of 2^-40.
+    moments : MomentSums, optional
+        Sums of the rows themselves and of their products. Only sums of the same moments, or of none
+        on both sides, are added.
 
     Raises
     ------
@@ -53,6 +59,7 @@ class Sums:
     n_samples: int
     weight_units: int
     squared_weight_units: int
+    moments: MomentSums | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         sums = np.array(self.feature_sum, order="C")
@@ -71,9 +78,9 @@ class Sums:
         object.__setattr__(self, "feature_sum", sums)
 
     @classmethod
-    def empty(cls, shape: tuple[int, ...]) -> Self:
-        """Return the sums of no rows, of a shape: the neutral element."""
-        return cls(np.zeros(shape, dtype=np.int64), 0, 0, 0)
+    def empty(cls, shape: tuple[int, ...], moments: MomentSums | None = None) -> Self:
+        """Return the sums of no rows, of a shape, with moments of none: the neutral element."""
+        return cls(np.zeros(shape, dtype=np.int64), 0, 0, 0, moments=moments)
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -84,6 +91,10 @@ class Sums:
     def weight_sum(self) -> float:
         """Sum of the weights."""
         return self.weight_units * WEIGHT_UNIT
+
+    def without_moments(self) -> Self:
+        """Return the same sums and counts without moments."""
+        return type(self)(self.feature_sum, *self.counts)
 
     def scaled(self, factor: int) -> Self:
         """Return the sums of the same rows, each `factor` times as heavy.
@@ -101,44 +112,55 @@ class Sums:
         if largest * abs(factor) >= 2**63:
             raise ValueError(f"feature_sum must stay below 2**63, got {largest} times {factor}")
         n, units, squares = self.counts
-        return type(self)(self.feature_sum * factor, n, units * factor, squares * factor**2)
+        moments = None if self.moments is None else self.moments.scaled(factor)
+        sums = self.feature_sum * factor
+        return type(self)(sums, n, units * factor, squares * factor**2, moments=moments)
 
     def __add__(self, other: Self) -> Self:
         if not isinstance(other, Sums):
             return NotImplemented
-        self._require_same_shape(other)
+        self._require_same_kind(other)
         a, b = self.feature_sum, other.feature_sum
         total = a + b
         # Overflow: both have one sign, and their sum the other.
         self._require_no_overflow((a ^ total) & (b ^ total))
-        return type(self)(total, *(x + y for x, y in zip(self.counts, other.counts, strict=True)))
+        counts = (x + y for x, y in zip(self.counts, other.counts, strict=True))
+        moments = None if self.moments is None else self.moments + other.moments
+        return type(self)(total, *counts, moments=moments)
 
     def __sub__(self, other: Self) -> Self:
         if not isinstance(other, Sums):
             return NotImplemented
-        self._require_same_shape(other)
+        self._require_same_kind(other)
         a, b = self.feature_sum, other.feature_sum
         rest = a - b
         self._require_no_overflow((a ^ b) & (a ^ rest))
-        return type(self)(rest, *(x - y for x, y in zip(self.counts, other.counts, strict=True)))
+        counts = (x - y for x, y in zip(self.counts, other.counts, strict=True))
+        moments = None if self.moments is None else self.moments - other.moments
+        return type(self)(rest, *counts, moments=moments)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sums):
             return NotImplemented
-        is_alike = self.counts == other.counts
+        is_alike = self.counts == other.counts and self.moments == other.moments
         return is_alike and np.array_equal(self.feature_sum, other.feature_sum)
 
     def __hash__(self) -> int:
-        return hash((self.counts, self.feature_sum.shape, self.feature_sum.tobytes()))
+        sums = self.feature_sum
+        return hash((self.counts, sums.shape, sums.tobytes(), self.moments))
 
     def to_bytes(self) -> bytes:
-        """Return counts, shape and sums, all little-endian; equal sums, equal bytes."""
+        """Return counts, shape, sums and moments, all little-endian; equal sums, equal bytes."""
         lengths = (self.feature_sum.ndim, *self.feature_sum.shape)
+        kind, n_features, moments = 0, 0, b""
+        if self.moments is not None:
+            kind, n_features = MOMENT_KINDS.index(self.moments.kind), self.moments.n_features
+            moments = self.moments.state.tobytes()
         head = [
             number.to_bytes(COUNT_BYTES, "little", signed=True)
-            for number in (*self.counts, *lengths)
+            for number in (*self.counts, kind, n_features, *lengths)
         ]
-        return b"".join(head) + self.feature_sum.astype("<i8").tobytes()
+        return b"".join(head) + self.feature_sum.astype("<i8").tobytes() + moments
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -156,26 +178,38 @@ class Sums:
             )
             return [int.from_bytes(piece, "little", signed=True) for piece in pieces]
 
-        counts, (n_dims,) = numbers(0, 3), numbers(3, 1)
-        if not 0 <= n_dims <= len(data) // COUNT_BYTES - 4:
+        counts, (which, n_features, n_dims) = numbers(0, 3), numbers(3, 3)
+        if not 0 <= n_dims <= len(data) // COUNT_BYTES - 6:
             raise ValueError(f"no sums have {len(data)} bytes and {n_dims} dimensions")
-        shape, start = numbers(4, n_dims), (4 + n_dims) * COUNT_BYTES
-        if min(shape, default=0) < 0 or len(data) - start != 8 * math.prod(shape):
-            raise ValueError(f"no sums of shape {tuple(shape)} have {len(data) - start} bytes")
-        sums = np.frombuffer(data, dtype="<i8", offset=start).reshape(shape)
-        return cls(sums.astype(np.int64), *counts)
+        shape, start = numbers(6, n_dims), (6 + n_dims) * COUNT_BYTES
+        n_sums, n_bytes = math.prod(shape), len(data) - start
+        if not 0 <= which < len(MOMENT_KINDS) or (n_features > 0) != (which > 0):
+            raise ValueError(f"no sums have moments of kind {which} and {n_features} features")
+        kind = MOMENT_KINDS[which]
+        n_moment_bytes = n_bytes - 8 * n_sums
+        per_word = 8 * n_moments(n_features, kind) if kind else n_moment_bytes + 1
+        if min(shape, default=0) < 0 or n_moment_bytes < 0 or n_moment_bytes % per_word:
+            raise ValueError(f"no sums of shape {tuple(shape)} have {n_bytes} bytes")
+        numbers_after = np.frombuffer(data, dtype="<i8", offset=start)
+        sums = numbers_after[:n_sums].reshape(shape).astype(np.int64)
+        if kind is None:
+            return cls(sums, *counts)
+        state = numbers_after[n_sums:].reshape(n_moment_bytes // per_word, -1)
+        return cls(sums, *counts, moments=MomentSums.from_state(n_features, kind, state))
 
     def _extremes(self) -> list[np.integer]:
         """Return the least and the greatest sum, if there is one."""
         return [self.feature_sum.min(), self.feature_sum.max()] if self.feature_sum.size else []
 
-    def _require_same_shape(self, other: Self) -> None:
-        """Refuse sums of another shape, which numpy might stretch."""
+    def _require_same_kind(self, other: Self) -> None:
+        """Refuse sums of another shape, which numpy might stretch, or moments on one side only."""
         if self.feature_sum.shape != other.feature_sum.shape:
             raise ValueError(
                 f"sums of shape {self.feature_sum.shape} and {other.feature_sum.shape} cannot be "
                 "combined"
             )
+        if (self.moments is None) != (other.moments is None):
+            raise ValueError("sums with moments and sums without them cannot be combined")
 
     @staticmethod
     def _require_no_overflow(signs: np.ndarray) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from sketchlearn.features.accumulator import Accumulator
+from sketchlearn.features.moment_accumulator import MomentAccumulator
+from sketchlearn.features.moments import MomentGrid, MomentKind, MomentSums
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.fixed_point import LARGEST_TOTAL_UNITS, WEIGHT_UNIT, sum_with_squares
+from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sums import Sums
 from sketchlearn.sources.faithful import advise_on_missing
 
@@ -23,49 +25,66 @@ class BadEntryError(ValueError):
         super().__init__(f"Input X contains {problem} at row {row}, column {column}{remedy}")
 
 
-def sum_rows(
-    operator: FrequencyOperator,
-    accumulator: Accumulator,
-    rows: np.ndarray,
-    weights: np.ndarray | None,
-) -> Sums:
-    """Add the features of rows, in this thread.
+class RowSummer:
+    """One thread's way from rows to sums; holds scratch memory, hence not shared.
 
     Parameters
     ----------
     operator : FrequencyOperator
         What the rows are projected with.
-    accumulator : Accumulator
-        One of the operator's; this thread's own.
-    rows : ndarray of shape (n, n_features)
-        Of any real type and layout, read where they lie.
-    weights : ndarray of shape (n,) int64, optional
-        Fixed-point weights, multiples of 2^-20.
-
-    Raises
-    ------
-    BadEntryError
-        If a row is not finite, or too far from the centre.
-    ValueError
-        If the total weight is 2^40 or more.
+    kind : {"full", "diagonal"} or None
+        Which moments are summed beside the features.
     """
-    n, total, square = len(rows), len(rows) << 20, len(rows) << 40
-    if weights is not None:
-        n = int(np.count_nonzero(weights))
-        total, square = sum_with_squares(weights)
-    if total >= LARGEST_TOTAL_UNITS:
-        raise ValueError(
-            f"the total weight must stay below 2**40, got {total * WEIGHT_UNIT:.6g}; divide all "
-            "weights by a constant"
-        )
-    added = np.zeros((2, operator.n_frequencies), dtype=np.int64)
-    for start in range(0, len(rows), accumulator.chunk_size):
-        some = slice(start, start + accumulator.chunk_size)
-        own = None if weights is None else weights[some]
-        bad = accumulator.add(_native(rows[some]), own, added)
-        if bad is not None:
-            raise describe_bad_row(operator, rows[start + bad], start + bad)
-    return Sums(operator.features.feature_sum(added, total), n, total, square)
+
+    def __init__(self, operator: FrequencyOperator, kind: MomentKind | None) -> None:
+        self._operator, self._accumulator = operator, operator.accumulator()
+        self._empty = Sketch.empty(operator, kind).sums
+        self._moments = None if kind is None else MomentAccumulator(operator.moment_grid, kind)
+
+    def sum(self, rows: np.ndarray, weights: np.ndarray | None) -> Sums:
+        """Return the sums of rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, n_features)
+            Of any real type and layout, read where they lie.
+        weights : ndarray of shape (n,) int64, optional
+            Fixed-point weights, multiples of 2^-20.
+
+        Raises
+        ------
+        BadEntryError
+            If a row is not finite, or too far from the centre.
+        ValueError
+            If the total weight is 2^40 or more.
+        """
+        n, total, square = len(rows), len(rows) << 20, len(rows) << 40
+        if weights is not None:
+            n = int(np.count_nonzero(weights))
+            total, square = sum_with_squares(weights)
+        if total >= LARGEST_TOTAL_UNITS:
+            raise ValueError(
+                f"the total weight must stay below 2**40, got {total * WEIGHT_UNIT:.6g}; divide "
+                "all weights by a constant"
+            )
+        operator, moments = self._operator, self._empty.moments
+        added = np.zeros_like(self._empty.feature_sum)
+        words = np.empty(0) if moments is None else moments.words.copy()
+        for start in range(0, len(rows), self._accumulator.chunk_size):
+            some = slice(start, start + self._accumulator.chunk_size)
+            own = None if weights is None else weights[some]
+            piece = _native(rows[some])
+            bad = self._accumulator.add(piece, own, added)
+            if bad is not None:
+                raise describe_bad_row(operator, rows[start + bad], start + bad)
+            if self._moments is not None:
+                bad = self._moments.add(piece, own, words)
+                if bad is not None:
+                    grid = operator.moment_grid
+                    raise describe_far_row(grid, rows[start + bad], start + bad)
+        if moments is not None:
+            moments = MomentSums(moments.kind, moments.n_features, words)
+        return Sums(operator.features.feature_sum(added, total), n, total, square, moments=moments)
 
 
 def _native(rows: np.ndarray) -> np.ndarray:
@@ -90,5 +109,18 @@ def describe_bad_row(operator: FrequencyOperator, row: np.ndarray, at: int) -> B
     advice = (
         f". So far from the centre, {operator.center[j]:.3g}, even float64 cannot tell how far its "
         "waves have turned: leave the row out, or fit the sketcher on data of that size"
+    )
+    return BadEntryError(problem, at, j, advice)
+
+
+def describe_far_row(grid: MomentGrid, row: np.ndarray, at: int) -> BadEntryError:
+    """Say which entry is too far from the centre for moments, though not for the features."""
+    row = row.astype(np.float64)
+    # Halves, lest the difference overflows.
+    j = int(np.abs(np.ldexp(0.5 * row - 0.5 * grid.center, -grid.exponents)).argmax())
+    problem = f"a value too large for exact moments: {row[j]:.3g}"
+    advice = (
+        f". So far from the centre, {grid.center[j]:.3g}, no sum is kept exactly: leave the row "
+        "out, fit the sketcher on data of that size, or sketch with moments=None"
     )
     return BadEntryError(problem, at, j, advice)

@@ -13,6 +13,7 @@ import numpy as np
 
 from sketchlearn._validation import check_positive
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
+from sketchlearn.features.moments import MomentSums
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.strict_json import parse_strictly, write_canonically
@@ -175,8 +176,11 @@ class CheckpointWriter:
             raise SketchMismatchError(
                 f"the checkpoint {self._path} was made with another operator "
                 f"({made_with[:12]}, not {fingerprint[:12]}): "
-                "use Sketcher.from_operator(Checkpoint(path).load().sketch.operator), or delete it"
+                "use Sketcher.from_sketch(Checkpoint(path).load().sketch), or delete it"
             )
+        kept, asked = (
+            sums.moments and sums.moments.kind for sums in (progress.finished, empty.finished)
+        )
         if stored.asked != _digest(self._asked()).hex():
             raise self._mismatch("columns, filter or weights", f"now it is {self._asked()}")
         for i, identity in enumerate(stored.identities):
@@ -192,11 +196,20 @@ class CheckpointWriter:
             raise self._mismatch(
                 "data", f"it has more rows of {partitions[progress.partition].name}"
             )
+        if kept != asked:
+            raise SketchMismatchError(
+                f"the checkpoint {self._path} was made with moments={kept!r}, not {asked!r}: use "
+                "Sketcher.from_sketch(Checkpoint(path).load().sketch), or delete it"
+            )
+        names = progress.feature_names, empty.feature_names
+        if None not in names and names[0] != names[1]:
+            raise self._mismatch("features", f"now they are {', '.join(names[1] or ())}")
         self._source.resume(stored.columns)
         self._identities = stored.identities
         return replace(
             progress,
             operator=empty.operator,
+            feature_names=empty.feature_names or progress.feature_names,
             skipped=tuple(map(self._named, stored.skipped_partitions, progress.skipped)),
         )
 
@@ -262,7 +275,8 @@ def _digest(text: str) -> bytes:
 def _encode(stored: StoredPass) -> bytes:
     """Return a checkpoint's bytes."""
     progress = stored.progress
-    finished = Sketch(progress.operator, progress.finished)
+    names, moments = progress.feature_names, progress.current.moments
+    finished = Sketch(progress.operator, progress.finished, feature_names=names)
     state = {
         "asked": stored.asked,
         "columns": stored.columns,
@@ -278,6 +292,8 @@ def _encode(stored: StoredPass) -> bytes:
         "current": progress.current.feature_sum,
         "identities": np.frombuffer(b"".join(stored.identities), dtype=np.uint8),
     }
+    if moments is not None:
+        arrays["current_moments"] = moments.state.astype(np.int64)
     return CHECKPOINT_FILE.encode(arrays, {"state": write_canonically(state)})
 
 
@@ -314,10 +330,24 @@ def _progress(
 ) -> Progress:
     """Return what versions have in common."""
     finished = Sketch.from_bytes(arrays["finished"].tobytes())
-    current = Sketch(finished.operator, Sums(arrays["current"], *map(_whole, counts)))
+    moments = finished.sums.moments
+    if moments is not None:
+        state_of_moments = arrays["current_moments"]
+        moments = MomentSums.from_state(moments.n_features, moments.kind, state_of_moments)
+    sums = Sums(arrays["current"], *map(_whole, counts), moments=moments)
+    current = Sketch(finished.operator, sums)
     part, row, n_rows = (_whole(state[name]) for name in ("part", "row", "n_rows"))
     told = tuple((str(name), str(why)) for name, why in skipped)
-    return Progress(finished.operator, finished.sums, current.sums, part, row, n_rows, told)
+    return Progress(
+        finished.operator,
+        finished.sums,
+        current.sums,
+        part,
+        row,
+        n_rows,
+        told,
+        finished.feature_names,
+    )
 
 
 def _consistent(stored: StoredPass) -> StoredPass:

@@ -29,6 +29,8 @@ class Progress:
         How many rows were read in all.
     skipped : tuple of (str, str)
         Names of the partitions that could not be read, and why.
+    feature_names : tuple of str, optional
+        Names of the features, where the sketcher knew them.
     """
 
     operator: FrequencyOperator = field(compare=False)
@@ -38,8 +40,10 @@ class Progress:
     row: int = 0
     n_rows: int = 0
     skipped: tuple[tuple[str, str], ...] = ()
+    feature_names: tuple[str, ...] | None = None
 
     @property
     def sketch(self) -> Sketch:
         """The sketch of all rows so far."""
-        return Sketch(self.operator, self.finished + self.current)
+        sums = self.finished + self.current
+        return Sketch(self.operator, sums, feature_names=self.feature_names)

@@ -15,11 +15,12 @@ import numpy as np
 
 from sketchlearn._progress import ProgressLine
 from sketchlearn.exceptions import SourceError
+from sketchlearn.features.moments import MomentKind
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.fixed_point import WEIGHT_UNIT, fix_weights, require_mean_weight
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sums import Sums
-from sketchlearn.sketching.accumulation import BadEntryError, sum_rows
+from sketchlearn.sketching.accumulation import BadEntryError, RowSummer
 from sketchlearn.sketching.checkpoint import Checkpoint, CheckpointWriter
 from sketchlearn.sketching.pass_state import Progress
 from sketchlearn.sources.arrays import MemoryPartition
@@ -82,6 +83,10 @@ class Pass:
         What to read.
     n_threads : int
         Threads that sum chunks.
+    moments : {"full", "diagonal"} or None
+        Which moments are summed as well.
+    feature_names : tuple of str or None
+        Names that the sketch gets.
     on_error : callable
         Called with the name and the error of a partition that cannot be read; if it returns, the
         partition is left out whole.
@@ -96,6 +101,8 @@ class Pass:
         operator: FrequencyOperator,
         source: RowSource,
         n_threads: int,
+        moments: MomentKind | None,
+        feature_names: tuple[str, ...] | None,
         on_error: Callable[[str, SourceError], None],
         on_progress: Callable[[Progress], None] | None = None,
         on_partition: Callable[[int], None] | None = None,
@@ -104,8 +111,8 @@ class Pass:
         self._on_error, self._on_progress = on_error, on_progress
         self._on_partition = on_partition
         self._own = threading.local()
-        self._empty = Sums.empty((2, operator.n_frequencies))
-        self.progress = Progress(operator, self._empty, self._empty)
+        self._moments, self._empty = moments, Sketch.empty(operator, moments).sums
+        self.progress = Progress(operator, self._empty, self._empty, feature_names=feature_names)
 
     def run(self) -> Sketch:
         """Read what is left, and return the sketch of all.
@@ -166,11 +173,12 @@ class Pass:
         return [(at, chunk[at : at + n_rows]) for at in range(0, len(chunk), n_rows)]
 
     def _sum(self, chunk: Chunk) -> Sums:
-        """Add a chunk's rows, in a worker's thread with an accumulator of its own."""
+        """Add a chunk's rows, in a worker's thread with scratch memory of its own."""
         weights = None if chunk.weights is None else _fixed(chunk.weights)
-        if not hasattr(self._own, "accumulator"):
-            self._own.accumulator = self._operator.accumulator()
-        return sum_rows(self._operator, self._own.accumulator, chunk.rows, weights)
+        if not hasattr(self._own, "summer"):
+            self._own.summer = RowSummer(self._operator, self._moments)
+        sums: Sums = self._own.summer.sum(chunk.rows, weights)
+        return sums
 
     def _settle(self, step: _Step) -> None:
         """Add what a step brought; steps of a partition that was given up bring nothing."""
@@ -246,7 +254,12 @@ def _fixed(weights: np.ndarray) -> np.ndarray:
 
 
 def sketch_rows(
-    operator: FrequencyOperator, rows: np.ndarray, weights: np.ndarray | None, n_threads: int
+    operator: FrequencyOperator,
+    rows: np.ndarray,
+    weights: np.ndarray | None,
+    n_threads: int,
+    moments: MomentKind | None,
+    feature_names: tuple[str, ...] | None,
 ) -> Sketch:
     """Sketch rows in memory that were checked before: here they are read once, where they lie.
 
@@ -260,15 +273,16 @@ def sketch_rows(
         Not negative, and as `require_fixed_point` has them.
     n_threads : int
         Threads that add rows; the result does not depend on it.
+    moments, feature_names
+        As of `Pass`.
 
     Raises
     ------
     SourceError
         If a row is not finite, or too far from the operator's centre.
     """
-    return Pass(
-        operator, source_of_rows(rows, weights), n_threads, make_error_handler("raise")
-    ).run()
+    source, on_error = source_of_rows(rows, weights), make_error_handler("raise")
+    return Pass(operator, source, n_threads, moments, feature_names, on_error).run()
 
 
 def source_of_rows(rows: np.ndarray, weights: np.ndarray | None) -> RowSource:
@@ -280,6 +294,8 @@ def sketch_source(
     operator: FrequencyOperator,
     source: RowSource,
     n_threads: int,
+    moments: MomentKind | None,
+    feature_names: tuple[str, ...] | None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None,
     progress: bool | OnProgress,
     on_error: Handler,
@@ -299,7 +315,9 @@ def sketch_source(
             report(progress.n_rows, total)
 
     on_partition = writer.begin if writer else None
-    rows = Pass(operator, source, n_threads, on_error, on_progress, on_partition)
+    rows = Pass(
+        operator, source, n_threads, moments, feature_names, on_error, on_progress, on_partition
+    )
     try:
         if writer:
             rows.progress = writer.start(rows.progress)

@@ -27,6 +27,9 @@ from sketchlearn.sources.source import (
     count_chunk_rows,
 )
 
+# Chunks of other sources that one of an array in memory is worth: it takes no memory to read it.
+CHUNKS_AT_ONCE = 4
+
 
 class ArrayPartition(Partition):
     """Rows of an array that gives slices of them: in memory, or in a file.
@@ -101,7 +104,7 @@ class MemoryPartition(ArrayPartition):
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Partition.read`; the chunks are views."""
-        n_rows = count_chunk_rows(self._all.rows.shape[1])
+        n_rows = CHUNKS_AT_ONCE * count_chunk_rows(self._all.rows.shape[1])
         for at in range(start, len(self._all), n_rows):
             chunk = self._all[at : at + n_rows]
             yield replace(chunk, rows=selected(chunk.rows, layout))

@@ -19,7 +19,7 @@ from sketchlearn.cli import options
 def test_sketch_gives_the_bytes_of_memory(folder):
     loaded = Sketch.load("all.sketch")
     assert (
-        Sketcher.from_operator(loaded.operator).sketch(rows()).to_bytes()
+        Sketcher.from_sketch(loaded).sketch(pd.DataFrame(rows(), columns=NAMES)).to_bytes()
         == (folder / "all.sketch").read_bytes()
     )
     fitted = Sketcher(60, keep_pilot=False, random_state=0).fit("day-*.parquet", columns=NAMES)

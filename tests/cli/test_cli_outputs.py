@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 from command_line import done, failed, run, sketch
 
 from sketchlearn import Sketch, load_model
@@ -141,7 +142,6 @@ def test_a_sketch_may_lie_among_the_data_unless_the_pattern_is_of_all_files(copi
 
 
 def test_nothing_is_written_into_a_store_that_is_read(copies):
-    zarr = pytest.importorskip("zarr")
     zarr.save("rows.zarr", np.zeros((100, 2)))
     before = contents()
     said = failed("sketch", "rows.zarr", "-m", "9", "-o", "rows.zarr/all.sketch")

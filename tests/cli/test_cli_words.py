@@ -15,6 +15,7 @@ from sketchlearn import (
     CompressiveKMeans,
     Sketch,
     Sketcher,
+    __version__,
     load_model,
     open_source,
 )
@@ -24,6 +25,10 @@ from sketchlearn.cli.reporting import escape, reword_options
 from sketchlearn.sources.source import RowSource
 
 ODD_NAMES = ["price[eur]", "a[/b]", "\x1b[31mred\x1b[0m\x07", ":smile:", "net, paid", "‮txt"]
+
+
+def test_the_version():
+    assert done("--version") == f"sketchlearn {__version__}\n"
 
 
 @pytest.fixture

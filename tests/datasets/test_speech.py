@@ -1,5 +1,7 @@
 """The AN4 loader and the cepstra, on voices made up."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from scipy.fft import idct
@@ -63,11 +65,11 @@ def test_other_recordings_are_refused(place, name, content, message):
         list(an4.read_an4())
 
 
-def test_another_archive_is_called_so(place, monkeypatch):
+def test_another_archive_is_called_so(place):
     small_corpus(place, n_speakers=2, n_files=1)
     assert "another archive" in an4.source_of(place)
-    monkeypatch.setattr(an4, "SHA256", an4.hashlib.sha256(place.read_bytes()).hexdigest())
-    assert "verified checksum" in an4.source_of(place)
+    published = hashlib.sha256(place.read_bytes()).hexdigest()
+    assert "verified checksum" in an4.source_of(place, published)
 
 
 def naive_cepstra(samples, rate=16_000):

@@ -117,9 +117,9 @@ class TestLine:
 
     def test_not_more_often_than_asked_for(self):
         now, lines = [0.0], []
-        listening = progress._Listening(lines.append, 0.5, clock=lambda: now[0])
-        for now[0] in (0.0, 0.1, 0.4, 0.6, 0.7, 1.2):
-            listening(cost=now[0])
+        with on_progress(lines.append, interval=0.5, clock=lambda: now[0]):
+            for now[0] in (0.0, 0.1, 0.4, 0.6, 0.7, 1.2):
+                progress.tell(cost=now[0])
         assert [report.seconds for report in lines] == [0.0, 0.6, 1.2]
 
     def test_a_long_one_is_cut(self):

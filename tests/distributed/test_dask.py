@@ -4,8 +4,13 @@ import os
 import signal
 from pathlib import Path
 
+import dask.array as da
+import dask.bag as bag
+import dask.dataframe as dd
+import distributed
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import pytest
 
 from sketchlearn import Sketcher
@@ -14,13 +19,6 @@ from sketchlearn.distributed.rows import Query, Rows
 from sketchlearn.distributed.sample import Sample, count_candidates
 from sketchlearn.distributed.sums import PartitionSums
 from sketchlearn.sources.source import Chunk
-
-dask = pytest.importorskip("dask")
-distributed = pytest.importorskip("distributed")
-da = pytest.importorskip("dask.array")
-bag = pytest.importorskip("dask.bag")
-pc = pytest.importorskip("pyarrow.compute")
-dd = pytest.importorskip("dask.dataframe")
 
 pytestmark = pytest.mark.slow
 
@@ -237,9 +235,10 @@ def test_an_unfitted_sketcher_and_no_rows_are_refused(client):
 
 
 def test_only_the_sums_travel():
-    sums = PartitionSums.of_rows(SKETCHER.operator_, Query().of_array(ROWS))
-    assert len(sums.to_bytes()) == 16 * 60 + 112
-    assert type(sums).from_bytes(sums.to_bytes()).sketch(SKETCHER.operator_).to_bytes() == WHOLE
+    sums = PartitionSums.of_rows(SKETCHER.operator_, "full", Query().of_array(ROWS))
+    assert len(sums.to_bytes()) == 16 * 60 + 144 + 2 * 9 * 8
+    back = type(sums).from_bytes(sums.to_bytes())
+    assert back.sketch(SKETCHER.operator_, None).to_bytes() == WHOLE
 
 
 def test_a_sample_keeps_the_smallest_keys_and_stays_bounded():

@@ -2,21 +2,20 @@
 
 import inspect
 
+import dask
+import dask.array as da
+import dask.bag as bag
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import scipy.sparse
 from sklearn.base import clone
 
 from sketchlearn import Sketcher
 from sketchlearn.distributed import dask as sketched
-
-dask = pytest.importorskip("dask")
-pa = pytest.importorskip("pyarrow")
-pc = pytest.importorskip("pyarrow.compute")
-da = pytest.importorskip("dask.array")
-bag = pytest.importorskip("dask.bag")
-dd = pytest.importorskip("dask.dataframe")
 
 pytestmark = pytest.mark.slow
 

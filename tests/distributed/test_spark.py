@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyspark.sql as sql
 import pytest
 
 from sketchlearn import Sketcher
 from sketchlearn.distributed import spark as sketched
-
-sql = pytest.importorskip("pyspark.sql")
-pa = pytest.importorskip("pyarrow")
-pc = pytest.importorskip("pyarrow.compute")
 
 # pyspark's own: it warns of pandas 3, and its older versions leave sockets to be collected.
 pytestmark = [

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from docs.benchmarks import _log, _methods, _report, butterfly_map, decoders, out_of_core, scale, wide
+from docs.benchmarks import (
+    _log,
+    _methods,
+    _report,
+    butterfly_map,
+    decoders,
+    out_of_core,
+    scale,
+    wide,
+)
 from sketchlearn import Sketcher
 
 
@@ -182,7 +191,8 @@ def test_wide_data_on_its_smallest_set(tmp_path):
 
 def test_butterflies_as_frequencies_on_the_smallest_set(tmp_path):
     page = tmp_path / "butterfly_map.md"
-    butterfly_map.main(["--sets", "m = 1,000", "--seeds", "1", "--page", str(page)])
+    options = ["--sets", "m = 1", "--seeds", "1", "--features", "64", "--page", str(page)]
+    butterfly_map.main(options)
     lines = [line.split("|") for line in page.read_text().splitlines() if "on 8 axes" in line]
     ratios = {cells[2].strip(): float(cells[6]) for cells in lines}
     assert set(ratios) == set(butterfly_map.KINDS)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from sketchlearn.estimators.persistence import MODEL_FILE
 from sketchlearn.sketches import format as serialization
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
+from tests.contracts.members import operator
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "guide" / "file_format.md").read_text(encoding="utf-8")
@@ -34,8 +36,25 @@ def test_the_fingerprint_is_as_the_page_says():
         assert digest.hexdigest() == omega.fingerprint
 
 
+def test_the_fingerprint_of_other_kinds_is_as_the_page_says():
+    omega = operator("circulant", "coarse-waves")
+    domain = omega.components()
+    digest = hashlib.blake2b(b"frequencies 1", digest_size=16)
+    for name, word in [("linear_map", "circulant"), ("features", "coarse-waves")]:
+        digest.update(f"{name} <U{len(word)} (1,)".encode() + word.encode("utf-32-le"))
+    for prefix, state in [("map", omega.linear_map.state()), ("features", omega.features.state())]:
+        for name, array in state.items():
+            digest.update(f"{prefix}.{name} <f8 {array.shape}".encode() + array.tobytes())
+    for name in ("center", "scale", "lower", "upper", "covariance"):
+        value = np.atleast_1d(domain[name])
+        digest.update(f"{name} <f8 {value.shape}".encode() + value.tobytes())
+    digest.update(b"double_phases |b1 (1,)" + np.bool_(omega.double_phases).tobytes())
+    assert digest.hexdigest() == omega.fingerprint
+
+
 def test_the_tables_name_everything_in_a_file():
-    data = Sketcher.from_operator(small_operator()).sketch(np.zeros((2, 3))).to_bytes()
+    sketch = Sketcher.from_operator(small_operator()).sketch(np.zeros((2, 3)))
+    data = replace(sketch, feature_names=("a", "b", "c")).to_bytes()
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     about_sketches = PAGE.partition("## Models")[0]
@@ -56,12 +75,16 @@ def test_every_golden_file_is_read_by_the_page_s_reader(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0], names)
-    golden = sorted((ROOT / "tests" / "golden").glob("sketch_v1*.safetensors"))
-    assert golden
+    golden = sorted((ROOT / "tests" / "golden").glob("sketch_v*.safetensors"))
+    assert {path.stem[:9] for path in golden} == {"sketch_v1", "sketch_v2"}
     for path in golden:
         sketch = Sketch.load(path)
         if sketch.n_samples == 0:
             continue
-        metadata, _, mean = names["read_sketch"](path)
+        metadata, arrays, mean = names["read_sketch"](path)
         assert metadata["fingerprint"] == sketch.fingerprint
         np.testing.assert_allclose(mean, sketch.mean, atol=1e-12)
+        if sketch.sums.moments is not None:
+            means, variances = names["read_moments"](metadata, arrays)
+            np.testing.assert_allclose(means, sketch.moments.mean, rtol=1e-15)
+            np.testing.assert_allclose(variances, sketch.moments.variance, rtol=1e-15)

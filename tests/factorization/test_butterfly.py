@@ -481,7 +481,6 @@ def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path):
     assert Butterfly.load(path).shape == (4, 4)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -20,7 +20,7 @@ from sketchlearn.factorization import (
     round_significand,
     square_dyadic,
 )
-from sketchlearn.factorization.regressor import _Problem
+from sketchlearn.factorization.regressor import NetworkLoss
 
 
 def all_pairs():
@@ -307,7 +307,7 @@ def test_scikit_learn_conventions(estimator, check):
 def test_the_gradient(is_relu):
     rng = np.random.default_rng(0)
     left, right = rng.random((3, 5)) < 0.6, rng.random((5, 4)) < 0.6
-    problem = _Problem(rng.normal(size=(30, 4)), rng.normal(size=(30, 3)), left, right, is_relu)
+    problem = NetworkLoss(rng.normal(size=(30, 4)), rng.normal(size=(30, 3)), left, right, is_relu)
     theta = rng.normal(size=problem.start(np.random.RandomState(0)).size)
 
     def value(t):

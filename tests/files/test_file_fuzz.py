@@ -4,12 +4,15 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from altered import taken_apart
+from altered import altered, taken_apart
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays as arrays_of
 from planted import small_operator
 
 from sketchlearn.exceptions import SketchFormatError
@@ -25,6 +28,10 @@ def large():
     return Sketcher(n_frequencies=1500, random_state=0).fit(X).sketch(X).to_bytes()
 
 
+GOLDEN = Path(__file__).parents[1] / "golden"
+# Version 1 has no moments; version 2 may have names.
+OF_1 = (GOLDEN / "sketch_v1_empty.safetensors").read_bytes()
+NAMED = replace(Sketch.from_bytes(SMALL), feature_names=("a",)).to_bytes()
 ARRAYS, METADATA = taken_apart(SMALL)
 
 
@@ -37,25 +44,27 @@ def is_refused(data):
 
 
 @pytest.mark.slow
-def test_every_other_value_of_every_byte_is_refused():
-    altered = bytearray(SMALL)
+@pytest.mark.parametrize("data", [OF_1, NAMED], ids=["version 1", "version 2"])
+def test_every_other_value_of_every_byte_is_refused(data):
+    changed = bytearray(data)
     missed = []
-    for i, byte in enumerate(SMALL):
+    for i, byte in enumerate(data):
         for value in range(256):
-            altered[i] = value
-            if value != byte and not is_refused(altered):
+            changed[i] = value
+            if value != byte and not is_refused(changed):
                 missed.append((i, value))
-        altered[i] = byte
-    assert altered == SMALL
+        changed[i] = byte
+    assert changed == data
     assert missed == []
 
 
 def test_every_truncation_deletion_and_doubling_is_refused():
-    for i in range(len(SMALL)):
-        assert is_refused(SMALL[:i])
-        assert is_refused(SMALL[i + 1 :])
-        assert is_refused(SMALL[:i] + SMALL[i + 1 :])
-        assert is_refused(SMALL[:i] + SMALL[i : i + 1] + SMALL[i:])
+    for data in (OF_1, NAMED):
+        for i in range(len(data)):
+            assert is_refused(data[:i])
+            assert is_refused(data[i + 1 :])
+            assert is_refused(data[:i] + data[i + 1 :])
+            assert is_refused(data[:i] + data[i : i + 1] + data[i:])
 
 
 @pytest.mark.parametrize("kind", ["flip", "cut", "block", "swap"])
@@ -108,6 +117,41 @@ def test_a_crafted_file_is_refused_or_is_a_sketch(said, left_out, counts, sums, 
     our_arrays, ours = taken_apart(sketch.to_bytes())
     assert ours == {**metadata, "library_version": ours["library_version"]}
     assert all(np.array_equal(our_arrays[name], arrays[name]) for name in arrays)
+
+
+@given(
+    st.sampled_from(["full", "diagonal", "none", ""]) | st.none(),
+    arrays_of(np.int64, st.tuples(st.integers(0, 5), st.integers(1, 3)), elements=values)
+    | st.none(),
+    arrays_of(np.int32, st.integers(1, 2), elements=st.integers(-30, 3)) | st.none(),
+    st.sampled_from(['["a"]', '["a","b"]', '[ "a"]', '"a"', "[1]", "[null]", "[", '["\\ud800"]'])
+    | st.none(),
+)
+def test_crafted_moments_and_names_are_refused_or_are_a_sketch_s(kind, moments, exponents, names):
+    own, _ = taken_apart(SMALL)
+    chosen = {"moments": moments, "moment_exponents": exponents}
+    if exponents is not None and exponents[0] == 0:
+        chosen["moment_exponents"] = own["moment_exponents"]
+    data = altered(SMALL, arrays=chosen, moments=kind, feature_names=names)
+    try:
+        sketch = Sketch.from_bytes(data)
+    except SketchFormatError:
+        return
+    assert sketch.to_bytes() == data
+
+
+def test_moments_that_no_rows_have_are_refused():
+    state = ARRAYS["moments"].copy()
+    for other, message in [
+        ({"moments": np.vstack([state, state[-1:] >> 63])}, "words each where fewer would do"),
+        ({"moments": state.astype(np.float64)}, "moments must be int64"),
+        ({"moments": -state}, "no rows have these sums"),
+        ({"moment_exponents": ARRAYS["moment_exponents"] + np.int32(1)}, "another grid"),
+        ({"moment_exponents": ARRAYS["moment_exponents"].astype(np.int64)}, "another grid"),
+        ({"moments": None}, "do not go with the arrays"),
+    ]:
+        with pytest.raises(SketchFormatError, match=message):
+            Sketch.from_bytes(altered(SMALL, arrays=other))
 
 
 def test_the_least_integer_has_no_magnitude_of_its_own():

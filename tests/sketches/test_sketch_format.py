@@ -55,7 +55,9 @@ def test_any_safetensors_reader_reads_it(tmp_path):
     a = small_sketch()
     a.save(tmp_path / "a.safetensors")
     with safetensors.safe_open(tmp_path / "a.safetensors", framework="numpy") as file:
-        assert set(file.keys()) == {*serialization.ARRAYS, "turns"}
+        assert set(file.keys()) == {
+            *(*serialization.ARRAYS, "turns", "moments", "moment_exponents")
+        }
         assert file.metadata()["fingerprint"] == a.fingerprint
         np.testing.assert_array_equal(file.get_tensor("feature_sum"), a.feature_sum)
 
@@ -111,7 +113,7 @@ def test_each_check_has_its_own_message():
         (data[:100], "truncated: a header of"),
         (data[:-1], "truncated or altered"),
         (data[:-1] + b"\x7f", "digest does not match"),
-        (repacked(data, format_version="2", library_version="9.1"), r"version 2 .*sketchlearn 9.1"),
+        (repacked(data, format_version="3", library_version="9.1"), r"version 3 .*sketchlearn 9.1"),
         (repacked(data, fingerprint="0" * 32), "the file says 0000"),
         (repacked(data, scale="-0x1p+0"), "scale must be positive"),
         (repacked(data, scale="large"), "does not describe a sketch"),
@@ -217,6 +219,36 @@ def test_other_files_of_format_1_are_read_forever(name, fingerprint, cosines):
     assert a.operator.double_phases == (name == "double")
     assert a.feature_sum[0].tolist() == cosines
     assert a.n_samples == (4 if name == "double" else 0)
+
+
+def test_files_of_format_2_are_read_forever():
+    """Read files that this made, once::
+
+    rows = np.arange(24.0).reshape(8, 3) % 7
+    for moments in ("full", "diagonal", None):
+        sketcher = Sketcher.from_operator(small_operator(3, 4)).set_params(moments=moments)
+        sketch = sketcher.sketch(rows, np.arange(8.0))
+        named = replace(sketch, feature_names=("one", "tw\u00f6", "3"))
+        (named if moments else sketch).save(f"sketch_v2_{moments}.safetensors".lower())
+    """
+    for moments in ("full", "diagonal", None):
+        a = Sketch.load(GOLDEN.with_stem(f"sketch_v2_{moments}".lower()))
+        assert a.fingerprint == "f157ec0301522f4a90e69a1aa1e68d78"
+        assert (a.n_samples, a.weight_sum) == (7, 28.0)
+        assert a.feature_names == (("one", "tw\u00f6", "3") if moments else None)
+        assert a.feature_sum[0].tolist() == [9218659, 39545192, 15969287, 17713801]
+        assert Sketch.from_bytes(a.to_bytes()) == a
+        if moments is None:
+            assert a.sums.moments is None
+            continue
+        assert a.sums.moments.kind == moments
+        rows, weights = np.arange(24.0).reshape(8, 3) % 7, np.arange(8.0)
+        np.testing.assert_allclose(
+            a.moments.mean, np.average(rows, axis=0, weights=weights), rtol=1e-15
+        )
+        np.testing.assert_allclose(
+            a.moments.variance, np.cov(rows.T, aweights=weights, ddof=0).diagonal(), rtol=1e-15
+        )
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")

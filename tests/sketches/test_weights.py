@@ -1,12 +1,16 @@
 """Weights: a common factor changes nothing in a fit, and where units must stay an error says so."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from altered import altered, taken_apart
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher
+from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.sketches.fixed_point import choose_exponent
 
 N = 900
@@ -103,11 +107,14 @@ def test_rows_that_partial_fit_adds_to_a_fit_count_in_its_units(tmp_path):
         assert again.sketch_ == sketch
 
 
-def test_an_absurd_exponent_is_not_saved(tmp_path):
-    model = fitted(CompressiveKMeans, None)
-    model._weight_exponent = 10**6
-    with pytest.raises(ValueError, match="_weight_exponent is 1000000, which no model has"):
-        model.save(tmp_path / "model")
+def test_a_file_with_an_absurd_exponent_is_refused(tmp_path):
+    path = tmp_path / "model"
+    fitted(CompressiveKMeans, None).save(path)
+    numbers = json.loads(taken_apart(path.read_bytes())[1]["numbers"])
+    numbers["_weight_exponent"] = 10**6
+    path.write_bytes(altered(path.read_bytes(), numbers=json.dumps(numbers)))
+    with pytest.raises(ModelFormatError, match="_weight_exponent is 1000000, which no model has"):
+        CompressiveKMeans.load(path)
 
 
 @pytest.mark.parametrize(

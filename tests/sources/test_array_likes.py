@@ -3,6 +3,8 @@
 import datetime
 from decimal import Decimal
 
+import dask.array as da
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
@@ -120,7 +122,6 @@ class TestDask:
     """In place of an array they are computed: so are masks, and names."""
 
     def test_masks(self):
-        da = pytest.importorskip("dask.array")
         rows = da.ma.masked_array(da.from_array(X, chunks=20), mask=da.from_array(X > 1, chunks=20))
         for door in doors():
             with pytest.raises(ValueError, match=r"no value \(masked\)"):
@@ -129,7 +130,6 @@ class TestDask:
 
     @pytest.mark.slow
     def test_names(self):
-        dd = pytest.importorskip("dask.dataframe")
         frame = pd.DataFrame(X, columns=["a", "b"])
         fitted = Sketcher(20, random_state=0).fit(dd.from_pandas(frame, npartitions=2))
         assert list(fitted.feature_names_in_) == ["a", "b"]

@@ -328,6 +328,10 @@ class TestRemote:
         assert fitted.operator_.fingerprint == SKETCHER.operator_.fingerprint
         assert open_source(url).partitions[0].size() > 0
 
+    def test_a_package_that_is_missing_is_named(self):
+        with pytest.raises(ImportError, match=r"cannot read dropbox://a\.csv: .*dropbox"):
+            SKETCHER.sketch("dropbox://a.csv")
+
     def test_folders_patterns_and_members(self, memory):
         for i, ending in enumerate(["parquet", "csv", "npy"]):
             with memory.open(f"/data/deep/{i}.{ending}", "wb") as file:

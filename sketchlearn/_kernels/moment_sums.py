@@ -1,0 +1,205 @@
+"""Kernels that turn rows into exact sums of their coordinates on a grid, and of the products.
+
+A coordinate is g = rint((x - center) / step), an integer below 2^80 in magnitude, and is written in
+balanced digits g = g_0 + 2^28 g_1 + 2^56 g_2, each an int32 of at most 2^27 in magnitude. A product
+of two digits is at most 2^54, and its sum over the 256 rows of a block at most 2^62, which is an
+int64's. A column of a block has as many digits as its farthest row needs, nearly always one.
+
+Everything is integer arithmetic but the rounding to the grid, which looks at one coordinate alone.
+So no sum depends on the order of rows, on their neighbours, or on how the compiler vectorises.
+"""
+
+import numpy as np
+
+from sketchlearn._kernels._policy import POLICY, helper, kernel
+
+DIGIT_BITS = 28
+# Coordinates, in steps, from which a row is too far.
+REACH = 2.0**80
+
+_BITS = np.int64(DIGIT_BITS)
+_HALF = np.int64(1 << (DIGIT_BITS - 1))
+_MASK = np.int64((1 << DIGIT_BITS) - 1)
+_ONE_DIGIT = 2.0 ** (DIGIT_BITS - 1)
+_TWO_DIGITS = 2.0 ** (2 * DIGIT_BITS - 1)
+_HIGHEST = 2.0 ** (2 * DIGIT_BITS)
+# Sums of products are kept in two halves, since few blocks' would overflow an int64.
+_LOW_HALF = np.int64((1 << 32) - 1)
+
+
+@kernel()
+def split_rows(rows, center, per_step, digits, ends, policy=POLICY):
+    """Round rows to the grid, in digits; return whether all are within reach.
+
+    rows (n, d) of float32 or float64; center, per_step (d,), inverse steps, float64. For blocks
+    with g * b >= n, digits (g, 3 d, b) int32 are filled: those of the first column from the lowest
+    on, as many as it needs, then the next one's; zeros where there are no rows. ends (g, d) int64
+    is where a column's end.
+    """
+    n_blocks, _, b = digits.shape
+    steps = np.empty(b)
+    for block in range(n_blocks):
+        start = block * b
+        size = min(b, len(rows) - start)
+        steps[size:] = 0.0
+        end = 0
+        for j in range(rows.shape[1]):
+            largest = 0.0
+            is_within = True
+            for i in range(size):
+                step = np.rint((rows[start + i, j] - center[j]) * per_step[j])
+                steps[i] = step
+                is_within &= abs(step) < REACH
+                largest = max(largest, abs(step))
+            if not is_within:
+                return False
+            low = digits[block, end]
+            if largest < _ONE_DIGIT:
+                for i in range(b):
+                    low[i] = np.int32(steps[i])
+                end += 1
+            else:
+                middle, high = digits[block, end + 1], digits[block, end + 2]
+                for i in range(b):
+                    top = np.rint(steps[i] / _HIGHEST)
+                    rest = np.int64(steps[i] - top * _HIGHEST)
+                    digit = ((rest + _HALF) & _MASK) - _HALF
+                    low[i] = digit
+                    middle[i] = (rest - digit) >> _BITS
+                    high[i] = np.int32(top)
+                end += 2 if largest < _TWO_DIGITS else 3
+            ends[block, j] = end
+    return True
+
+
+@kernel()
+def weigh_digits(digits, ends, weights, weighed, weighed_ends, policy=POLICY):
+    """Multiply coordinates by weights (g, b) int64, at most 2^40; digits (g, 5 d, b) are filled.
+
+    Where a column's end is filled into weighed_ends (g, d).
+    """
+    n_blocks, d = ends.shape
+    b = weights.shape[1]
+    low, high, carry = np.empty(b, np.int32), np.empty(b, np.int32), np.empty(b, np.int64)
+    for block in range(n_blocks):
+        any_high = np.int32(0)
+        for i in range(b):
+            digit = ((weights[block, i] + _HALF) & _MASK) - _HALF
+            low[i] = digit
+            high[i] = (weights[block, i] - digit) >> _BITS
+            any_high |= high[i]
+        row = 0
+        end = 0
+        for j in range(d):
+            # A row's product with the lower digit of the weight, and the row before with the other.
+            after = ends[block, j]
+            carry[:] = 0
+            is_done = False
+            while not is_done:
+                if row < after:
+                    for i in range(b):
+                        carry[i] += np.int64(low[i]) * np.int64(digits[block, row, i])
+                if any_high != 0 and row > (ends[block, j - 1] if j > 0 else 0) and row <= after:
+                    for i in range(b):
+                        carry[i] += np.int64(high[i]) * np.int64(digits[block, row - 1, i])
+                rest = np.int64(0)
+                for i in range(b):
+                    digit = ((carry[i] + _HALF) & _MASK) - _HALF
+                    weighed[block, end, i] = digit
+                    carry[i] = (carry[i] - digit) >> _BITS
+                    rest |= carry[i]
+                row += 1
+                end += 1
+                is_done = rest == 0 and row >= after + (any_high != 0)
+            row = after
+            weighed_ends[block, j] = end
+
+
+@helper(inline=True)
+def _multiply(left, rows, first, last, totals):
+    """Fill totals from first to last with the sums of left times each row, four at a time."""
+    b = left.shape[0]
+    r = first
+    while r + 4 <= last:
+        row_0, row_1, row_2, row_3 = rows[r], rows[r + 1], rows[r + 2], rows[r + 3]
+        total_0, total_1, total_2, total_3 = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+        for i in range(b):
+            x = np.int64(left[i])
+            total_0 += x * np.int64(row_0[i])
+            total_1 += x * np.int64(row_1[i])
+            total_2 += x * np.int64(row_2[i])
+            total_3 += x * np.int64(row_3[i])
+        totals[r], totals[r + 1], totals[r + 2], totals[r + 3] = total_0, total_1, total_2, total_3
+        r += 4
+    for s in range(r, last):
+        total = np.int64(0)
+        for i in range(b):
+            total += np.int64(left[i]) * np.int64(rows[s, i])
+        totals[s] = total
+
+
+@kernel()
+def add_moments(weighed, weighed_ends, digits, ends, is_full, sums, policy=POLICY):
+    """Add sums of weighed coordinates, and of their products with coordinates; return the places.
+
+    sums (places, 2, d + pairs) int64: first moments, then pairs j <= k in the order of rows of an
+    upper triangle, or pairs j = k alone. What a place p counts is 2^(28 p), and the upper half of a
+    sum is 2^32 times that. Places from the returned one on are as they were.
+    """
+    n_blocks, d = ends.shape
+    n_places = 0
+    totals = np.empty(digits.shape[1], np.int64)
+    for block in range(n_blocks):
+        at = d
+        left = 0
+        first = 0
+        for j in range(d):
+            stop = d if is_full else j + 1
+            for p in range(weighed_ends[block, j] - left):
+                total = np.int64(0)
+                for i in range(digits.shape[2]):
+                    total += np.int64(weighed[block, left + p, i])
+                sums[p, 0, j] += total
+                last = ends[block, stop - 1]
+                _multiply(weighed[block, left + p], digits[block], first, last, totals)
+                row = first
+                for k in range(j, stop):
+                    for q in range(ends[block, k] - row):
+                        sums[p + q, 0, at + k - j] += totals[row + q] & _LOW_HALF
+                        sums[p + q, 1, at + k - j] += totals[row + q] >> np.int64(32)
+                        n_places = max(n_places, p + q + 1)
+                    row = ends[block, k]
+            left = weighed_ends[block, j]
+            first = ends[block, j]
+            at += stop - j
+    return n_places
+
+
+@kernel()
+def carry_sums(sums, shift, words, policy=POLICY):
+    """Add 2^shift times what the sums (places, 2, p) count to words (4, p) uint64, modulo 2^256.
+
+    The words are a two's complement integer each, lowest first. The sums are cleared.
+    """
+    n_words = words.shape[0]
+    for place in range(sums.shape[0]):
+        for half in range(2):
+            places = DIGIT_BITS * place + 32 * half + shift
+            first, bits = places // 64, places % 64
+            for entry in range(sums.shape[2]):
+                value = sums[place, half, entry]
+                if value == 0:
+                    continue
+                sums[place, half, entry] = 0
+                part = np.uint64(value) << np.uint64(bits)
+                carry = np.uint64(0)
+                for k in range(first, n_words):
+                    word = words[k, entry] + part
+                    overflow = np.uint64(word < part)
+                    word += carry
+                    carry = overflow | np.uint64(word < carry)
+                    words[k, entry] = word
+                    # The next word's part: what the shift pushed out, then the sign.
+                    part = np.uint64(value >> np.int64(63))
+                    if k == first and bits > 0:
+                        part = np.uint64(value >> np.int64(64 - bits))
