@@ -26,7 +26,7 @@ def register(members: dict[str, type[Member]], kind: str | None, member: type[Me
             return
         name = member.__name__
         raise TypeError(f'class {name} needs a kind of its own: class {name}(..., kind="...")')
-    if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", kind) is None:
+    if not (isinstance(kind, str) and re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", kind)):
         raise ValueError(
             f"a kind must be up to 40 of the characters a-z, 0-9 and -, got {kind!r} of "
             f"{member.__qualname__}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import types
 import warnings
-from collections import Counter
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -97,7 +96,9 @@ def from_json(value: Any, operator: FrequencyOperator) -> Any:
         return _make_sketcher(own, value["is_fitted"], operator)
     found = find_kinds().get(str(kind))
     if found is None or {*value} != {"kind", "fields"}:
-        raise ValueError(f"no parameter is of kind {str(kind)[:80]}")
+        raise ValueError(
+            f"no parameter is of kind {str(kind)[:80]}; a class of your own must be imported first"
+        )
     hints = get_type_hints(found)
     known = {f.name for f in dataclasses.fields(found) if f.init}
     for name, one in own.items():
@@ -115,8 +116,11 @@ def find_kinds() -> dict[str, Any]:
     frozen = [
         kind for kind in classes if getattr(vars(kind).get("__dataclass_params__"), "frozen", False)
     ]
-    n_of_name = Counter(kind.__name__ for kind in frozen)
-    return {kind.__name__: kind for kind in frozen if n_of_name[kind.__name__] == 1}
+    # A class that is defined again, in a notebook for instance, takes its own place.
+    places: dict[str, dict[tuple[str, str], Any]] = {}
+    for kind in frozen:
+        places.setdefault(kind.__name__, {})[kind.__module__, kind.__qualname__] = kind
+    return {name: own.popitem()[1] for name, own in places.items() if len(own) == 1}
 
 
 def _encode_fields(values: dict[str, Any], operator: FrequencyOperator) -> dict[str, Any]:
