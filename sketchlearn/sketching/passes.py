@@ -187,8 +187,8 @@ class Pass:
             return
         current, error = before.current, step.error
         # In short waits, since not every system wakes a waiting thread for an interrupt.
-        while wait([result for _, result in step.pieces], timeout=LONGEST_WAIT).not_done:
-            pass
+        while any(not result.done() for _, result in step.pieces):
+            wait([result for _, result in step.pieces], timeout=LONGEST_WAIT)
         for at, result in step.pieces:
             try:
                 current += result.result()

@@ -446,9 +446,9 @@ def require_exact_rows(rows: np.ndarray, name: str, first_row: int) -> None:
         raise SourceError(str(error)) from None
 
 
-def count_chunk_rows(n_features: int) -> int:
-    """How many rows of float64 make a chunk."""
-    rows = CHUNK_BYTES // (8 * n_features * ROWS_QUANTUM) * ROWS_QUANTUM
+def count_chunk_rows(n_features: int, n_bytes: int = CHUNK_BYTES) -> int:
+    """How many rows of float64 make a chunk of so many bytes."""
+    rows = n_bytes // (8 * n_features * ROWS_QUANTUM) * ROWS_QUANTUM
     return int(min(max(rows, ROWS_QUANTUM), _MOST_CHUNK_ROWS.get()))
 
 
