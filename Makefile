@@ -28,7 +28,7 @@ demo-speakers: $(VENV)/.installed-demo ## verify speakers, background from a ske
 
 .PHONY: test
 test: $(VENV)/.installed-test ## run the tests and the doctests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
 
 .PHONY: test-quick
 test-quick: $(VENV)/.installed-test ## run the tests that take a moment: a minute in all
@@ -36,7 +36,7 @@ test-quick: $(VENV)/.installed-test ## run the tests that take a moment: a minut
 
 .PHONY: coverage
 coverage: $(VENV)/.installed-dev ## run what `test` runs, and measure which branches it takes
-	$(BIN)/python -m pytest --cov $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) --cov $(PYTEST_ARGS)
 
 .PHONY: check
 check: lint types coverage ## run every gate: ruff, mypy, architecture, tests, doctests, coverage
