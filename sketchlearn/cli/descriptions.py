@@ -40,7 +40,6 @@ def describe(path: Path) -> dict[str, object]:
 
 
 def _describe_model(model: StoredModel) -> dict[str, object]:
-    """Describe a model's file."""
     return {
         "estimator": model.estimator,
         "parameters": model.parameters,
@@ -52,7 +51,6 @@ def _describe_model(model: StoredModel) -> dict[str, object]:
 
 
 def _describe_checkpoint(stored: StoredPass) -> dict[str, object]:
-    """Describe a checkpoint's file."""
     progress = stored.progress
     return {
         "rows_read": progress.n_rows,
@@ -63,7 +61,6 @@ def _describe_checkpoint(stored: StoredPass) -> dict[str, object]:
 
 
 def _describe_sketch(sketch: Sketch) -> dict[str, object]:
-    """Describe a sketch."""
     operator = sketch.operator
     return {
         "n_samples": sketch.n_samples,
@@ -81,7 +78,6 @@ def _describe_sketch(sketch: Sketch) -> dict[str, object]:
 
 
 def _describe_stored_sketch(stored: tuple[FrequencyOperator, Sums]) -> dict[str, object]:
-    """Describe a sketch's file."""
     return _describe_sketch(Sketch(*stored))
 
 
