@@ -21,24 +21,12 @@ DATA_ENDINGS = (*TABLE_ENDINGS, *TEXT_ENDINGS, *ARRAY_ENDINGS)
 
 
 def load_sketch(path: Path) -> Sketch:
-    """Read a sketch; an error names the file.
-
-    Raises
-    ------
-    SketchFormatError, OSError
-        As `Sketch.load`.
-    """
+    """Read a sketch; an error, as of `Sketch.load`, names the file."""
     return name_errors(Sketch.load, path)
 
 
 def load_estimator(path: Path) -> Any:
-    """Read a model; an error names the file.
-
-    Raises
-    ------
-    ModelFormatError, OSError
-        As `load_model`.
-    """
+    """Read a model; an error, as of `load_model`, names the file."""
     return name_errors(load_model, path)
 
 
@@ -107,13 +95,7 @@ def require_writable(
 
 
 def _require_unread(output: Path, source: RowSource, data: list[str]) -> None:
-    """Refuse an output that is among the data, or would be if the command were called again.
-
-    Raises
-    ------
-    ValueError
-        If it is.
-    """
+    """Refuse an output that is among the data, or would be if the command were called again."""
     for part in source.partitions:
         # The file, and where an array within it was chosen, the file without the array's name.
         name = part.name.removeprefix("file://")
@@ -170,7 +152,6 @@ def _would_be_read(output: Path, entry: str) -> bool:
 
 
 def _is_hidden(name: str) -> bool:
-    """Whether directories of data are read without it."""
     return name.startswith((".", "_"))
 
 

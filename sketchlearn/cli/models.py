@@ -161,7 +161,6 @@ def _compute_deviations(mixture: CompressiveGaussianMixture) -> np.ndarray:
 
 
 def _fit(model: Any, sketch: Path, output: Path, is_forced: bool) -> None:
-    """Fit on a sketch and save."""
     require_writable(output, [sketch], lambda path: is_of_kind(path, "model"), "a model", is_forced)
     with tell_if_stopped("nothing was written"), decode_status():
         model.fit_sketch(load_sketch(sketch))

@@ -83,13 +83,7 @@ Force = Annotated[
 
 
 def read_scale(text: str) -> float | str:
-    """Read a scale: a positive number, or a word.
-
-    Raises
-    ------
-    typer.BadParameter
-        If it is neither.
-    """
+    """Read a scale: a positive number, or a word; BadParameter if it is neither."""
     if text in ("auto", "columns"):
         return text
     with suppress(ValueError):
@@ -135,13 +129,7 @@ Seed = Annotated[int, typer.Option("--seed", help="Determines all that is random
 
 
 def choose_columns(options: list[str] | None, data: list[str]) -> list[str | int] | None:
-    """Return the columns that were asked for; numbers where the data is arrays.
-
-    Raises
-    ------
-    ValueError
-        If a name is empty, or no number where one is needed.
-    """
+    """Return the columns that were asked for; numbers where the data is arrays."""
     if not options:
         return None
     names = split_names(options, "--columns")
@@ -196,7 +184,6 @@ def _parse_presence(text: str) -> tuple[str, bool, str] | None:
 
 
 def _parse_condition(text: str) -> tuple[str, str, Any]:
-    """Read one condition."""
     match = CONDITION.match(text)
     if match is None:
         raise ValueError(
@@ -211,18 +198,11 @@ def _parse_condition(text: str) -> tuple[str, str, Any]:
 
 
 def split_names(options: list[str], option_name: str) -> list[str]:
-    """Split options at commas, but for those in double quotes.
-
-    Raises
-    ------
-    ValueError
-        If a name is empty, or a quote is not closed.
-    """
+    """Split options at commas, but for those in double quotes; ValueError for an empty name."""
     return [name for option in options for name in _split_option(option, option_name)]
 
 
 def _split_option(option: str, option_name: str) -> list[str]:
-    """Split one option at commas."""
     names, at, separator = [], 0, ","
     while separator:
         match = NAME.match(option, at)

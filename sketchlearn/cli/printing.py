@@ -65,7 +65,6 @@ def _replace_infinite(value: object) -> object:
 
 
 def _format_value(value: object) -> str:
-    """Return a value for people."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "-"}[value]
     if isinstance(value, int):

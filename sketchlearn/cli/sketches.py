@@ -164,7 +164,6 @@ class _Skipped:
         self._names: set[str] = set()
 
     def __call__(self, name: str, error: SourceError) -> None:
-        """Say that a file is left out, and why."""
         if name not in self._names:
             self._names.add(name)
             say(f"left out: {error}")
@@ -198,7 +197,6 @@ def _require_sketch(
     is_forced: bool,
     data: tuple[RowSource, list[str]] | None = None,
 ) -> None:
-    """Refuse a place where no sketch can be written."""
     require_writable(
         output, inputs, lambda path: is_of_kind(path, "sketch"), "a sketch", is_forced, data
     )
@@ -231,13 +229,7 @@ def _combine(paths: list[Path], combined: Callable[[Sketch, Sketch], Sketch]) ->
 
 
 def _load_like(path: Path, other: Sketch, other_path: Path) -> Sketch:
-    """Load a sketch that must have another's operator.
-
-    Raises
-    ------
-    SketchMismatchError
-        If it has not.
-    """
+    """Load a sketch that must have another's operator; SketchMismatchError if it has not."""
     sketch = load_sketch(path)
     if sketch.fingerprint != other.fingerprint:
         raise SketchMismatchError(
@@ -249,7 +241,6 @@ def _load_like(path: Path, other: Sketch, other_path: Path) -> Sketch:
 
 
 def _summarise(sketch: Sketch) -> str:
-    """A line about a sketch."""
     return (
         f"{sketch.n_samples:,} rows of {sketch.operator.n_features} features, "
         f"{sketch.operator.n_frequencies:,} frequencies"

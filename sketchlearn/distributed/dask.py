@@ -165,13 +165,7 @@ def fit(
 
 
 def _check_options(options: dict[str, Any]) -> None:
-    """Refuse keywords that `dask.compute` would ignore.
-
-    Raises
-    ------
-    TypeError
-        If one is unknown, or without effect on the scheduler that is used.
-    """
+    """Refuse, by a TypeError, keywords that `dask.compute` would ignore on the scheduler in use."""
     get = import_optional(*DASK).base.get_scheduler(scheduler=options.get("scheduler"))
     has_client = type(getattr(get, "__self__", None)).__module__.startswith("distributed.")
     other = LOCAL_OPTIONS if has_client else CLIENT_OPTIONS
@@ -187,13 +181,7 @@ def _check_options(options: dict[str, Any]) -> None:
 
 
 def _computed(tasks: Sequence[Any], collection: Any, options: dict[str, Any]) -> tuple[Any, ...]:
-    """Compute delayed results.
-
-    Raises
-    ------
-    ValueError
-        If a partition of a data frame lacks a column that the frame has.
-    """
+    """Compute delayed results; ValueError if a partition of a frame lacks a column of the frame."""
     dask = import_optional(*DASK)
     try:
         return tuple(dask.compute(*tasks, **options))

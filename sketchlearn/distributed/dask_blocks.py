@@ -12,7 +12,7 @@ import numpy as np
 from sketchlearn.distributed.features import (
     choose_features,
     find_column,
-    find_filtered_columns,
+    find_needed_columns,
     require_columns,
 )
 from sketchlearn.distributed.rows import Query, Rows, as_numbers
@@ -153,11 +153,9 @@ def _frame_query(
     holds_lists = any(_may_hold_lists(kinds[name]) for name in read)
     if sketcher is not None and not holds_lists:
         require_features(len(names), sketcher.operator_.n_features)
-    needed = find_filtered_columns(filter)
-    if needed is not None:
-        require_columns(available, needed)
-        needed = list(dict.fromkeys([*read, *([] if weight is None else [weight]), *needed]))
-    return Query(tuple(names), filter, weight, None if needed is None else tuple(needed), is_named)
+    needed = find_needed_columns(read, weight, filter)
+    require_columns(available, needed or ())
+    return Query(tuple(names), filter, weight, needed, is_named)
 
 
 def _frame_blocks(frame: Any, query: Query) -> list[Any]:
@@ -186,22 +184,12 @@ def _bag_query(
         return Query(None, filter, weight, None, indices=indices)
     available = [str(name) for name in (asked if by_name or fitted is None else fitted)]
     names = choose_features(available, available if by_name else None, fitted, None)
-    needed = find_filtered_columns(filter)
-    if needed is not None:
-        needed = list(dict.fromkeys([*available, *([] if weight is None else [weight]), *needed]))
-    return Query(
-        tuple(names), filter, weight, None if needed is None else tuple(needed), indices=indices
-    )
+    needed = find_needed_columns(available, weight, filter)
+    return Query(tuple(names), filter, weight, needed, indices=indices)
 
 
 def _check_kind(name: str, kind: Any) -> None:
-    """Refuse a column whose type holds no numbers; whether objects do is seen where they are.
-
-    Raises
-    ------
-    TypeError
-        Naming it.
-    """
+    """Refuse a column whose type holds no numbers; whether objects do is seen where they are."""
     from pandas.api.types import is_complex_dtype, is_numeric_dtype
 
     is_number = is_numeric_dtype(kind) and not is_complex_dtype(kind)
@@ -225,13 +213,7 @@ def _may_hold_lists(kind: Any) -> bool:
 def _weight_blocks(
     weights: Any, blocks: list[Any], lengths: tuple[int, ...] | None, compute: Compute
 ) -> list[Any]:
-    """Cut weights as the rows are cut; that each block has as many is seen where it is.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are no numbers, or not one a row.
-    """
+    """Cut weights as the rows are cut; that each block has as many is seen where it is."""
     dask = import_optional(*DASK)
     if weights is None:
         return [None] * len(blocks)

@@ -68,13 +68,7 @@ def choose_features(
 
 
 def require_columns(available: Sequence[str], names: Sequence[str]) -> None:
-    """Refuse names that a data frame does not have once.
-
-    Raises
-    ------
-    ValueError
-        Naming them.
-    """
+    """Refuse, by a ValueError, names that a data frame does not have once."""
     if missing := [name for name in names if find_column(name, available) not in available]:
         raise ValueError(
             f"the columns {_listed(missing)} are missing; the data frame has {_listed(available)}"
@@ -92,15 +86,7 @@ def find_column(feature: str, available: Sequence[str]) -> str:
 
 
 def find_filtered_columns(filter: Any) -> list[str] | None:  # noqa: A002
-    """Name the columns that a filter needs; None if that cannot be told.
-
-    Raises
-    ------
-    ImportError
-        If pyarrow is missing.
-    TypeError, ValueError
-        If it is no filter.
-    """
+    """Name the columns that a filter needs, None if unknown; errors as `open_source`."""
     if filter is None:
         return []
     open_source(import_optional("pyarrow").table({}), filter=filter)
@@ -108,6 +94,18 @@ def find_filtered_columns(filter: Any) -> list[str] | None:  # noqa: A002
         return None
     groups = [filter] if isinstance(filter[0], tuple) else filter
     return list(dict.fromkeys(str(condition[0]) for group in groups for condition in group))
+
+
+def find_needed_columns(
+    features: Sequence[str],
+    weight: str | None,
+    filter: Any,  # noqa: A002
+) -> tuple[str, ...] | None:
+    """Name the columns that features, weights and a filter need; None if that cannot be told."""
+    filtered = find_filtered_columns(filter)
+    if filtered is None:
+        return None
+    return tuple(dict.fromkeys([*features, *([] if weight is None else [weight]), *filtered]))
 
 
 def _warn_of_unnamed(names: list[str]) -> None:
@@ -125,5 +123,4 @@ def _warn_of_unnamed(names: list[str]) -> None:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Names in quotes."""
     return ", ".join(map(repr, names))

@@ -139,7 +139,6 @@ class Query:
         return self.of_frame(element) if hasattr(element, "iloc") else self.of_table(element)
 
     def _table(self, elements: Sequence[Any]) -> Any:
-        """Make a table of mappings."""
         self._require_columns("mappings")
         names = self._columns_needed(elements[0])
         for name in names:
@@ -164,13 +163,7 @@ class Query:
 
 @contextmanager
 def naming(place: str) -> Iterator[None]:
-    """Say in which partition it was that something could not be read.
-
-    Raises
-    ------
-    TypeError, ValueError
-        What is wrong, with its place.
-    """
+    """Say in which partition it was that something could not be read: a TypeError or ValueError."""
     try:
         yield
     except TypeError as error:
@@ -185,14 +178,10 @@ def _in_one_line(error: Exception) -> str:
 
 
 def as_numbers(data: Any, what: str) -> np.ndarray:
-    """Return array-like data as an array of real numbers, none of them masked.
+    """Return array-like data as an array of real numbers.
 
-    Raises
-    ------
-    TypeError
-        If it is sparse, or holds anything else.
-    ValueError
-        If an entry is masked, or an integer that float64 cannot hold.
+    A TypeError refuses anything else and sparse arrays, a ValueError masked entries and integers
+    that float64 cannot hold.
     """
     if scipy.sparse.issparse(data) or hasattr(data, "todense"):
         raise TypeError(f"{what} are sparse; make them dense, block by block, by map_blocks")
@@ -218,13 +207,7 @@ def as_numbers(data: Any, what: str) -> np.ndarray:
 
 
 def as_weights(weights: Any, n_rows: int) -> np.ndarray:
-    """Return weights (n_rows,) as float64; a single number is the weight of every row.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are no numbers, or not one a row.
-    """
+    """Return one float64 weight a row, (n_rows,), also of a number for all; else an error."""
     if hasattr(weights, "to_numpy"):
         weights = weights.to_numpy(dtype=np.float64, na_value=np.nan)
     array = as_numbers(weights, "the weights").astype(np.float64)

@@ -53,10 +53,7 @@ class Sample:
     def of_rows(cls, rows: Rows, size: int, rng: np.random.Generator) -> Sample:
         """Draw rows, uniform among all chunks, without replacement; see `smallest`.
 
-        Raises
-        ------
-        ValueError
-            If a row is not finite, or a weight is out of range.
+        A ValueError refuses rows that are not finite, and weights out of range.
         """
         sample, n_read = cls.none(), 0
         for chunk in rows.chunks:
@@ -75,10 +72,7 @@ class Sample:
     def smallest(cls, samples: Sequence[Sample], size: int) -> Sample:
         """Merge: keep the rows of smallest keys, candidates for a pilot of `size` rows.
 
-        Raises
-        ------
-        ValueError
-            If the samples have different features.
+        A ValueError refuses samples of different features.
         """
         filled = [sample for sample in samples if len(sample.keys)]
         if not filled:
@@ -111,20 +105,13 @@ class Sample:
 
 
 def _described(sample: Sample) -> str:
-    """Describe a sample's features."""
     if sample.names is None:
         return f"{sample.rows.shape[1]} columns"
     return f"columns {', '.join(map(repr, sample.names))}"
 
 
 def plan(sketcher: Sketcher) -> tuple[int, int]:
-    """Check what a sketcher was asked for; give the size of its pilot, and a seed to draw it by.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a parameter of the sketcher is of the wrong kind or out of range.
-    """
+    """Check a sketcher's parameters; give the size of its pilot, and a seed to draw it by."""
     check_choices(sketcher.n_frequencies, sketcher.n_clusters, sketcher.scale, sketcher.radius_law)
     seed = draw_seed(sketcher.random_state)
     return pilot_size(sketcher.n_clusters), int(seed)

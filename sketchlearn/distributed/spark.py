@@ -198,13 +198,7 @@ def _selected(
     sample_weight: Any,
     filter: Any,  # noqa: A002
 ) -> _Selection:
-    """Choose the columns that are needed, and the rows.
-
-    Raises
-    ------
-    ImportError, TypeError, ValueError
-        See `sketch`.
-    """
+    """Choose the columns that are needed, and the rows; errors as `sketch`."""
     sql = import_optional("pyspark.sql", "pyspark.sql.functions")
     if not isinstance(dataframe, sql.DataFrame):
         raise TypeError(
@@ -299,13 +293,7 @@ def _is_list(kind: Any) -> bool:
 
 
 def _numbers(column: Any, kind: Any, name: str) -> Any:
-    """Return a column as numbers, or arrays of them, that Arrow and float64 hold as they are.
-
-    Raises
-    ------
-    TypeError
-        If it holds anything else.
-    """
+    """Return a column as numbers, or arrays of them, that Arrow and float64 hold as they are."""
     from pyspark.sql import types
 
     if kind.typeName() == "vectorudt":
@@ -364,13 +352,7 @@ def _merged(batches: Iterable[Any]) -> Iterator[Any]:
 
 
 def _collected(dataframe: Any) -> Any:
-    """Return a frame's rows as an Arrow table; errors of ours on the executors as they were.
-
-    Raises
-    ------
-    TypeError, ValueError
-        What an executor found wrong with the rows.
-    """
+    """Return a frame's rows as an Arrow table; errors of ours on the executors as they were."""
     from pyspark.errors import PySparkException
 
     try:

@@ -200,15 +200,7 @@ class CompressiveEstimator(RowEstimator):
         """Set what only another look at fitted rows in memory tells; nothing by default."""
 
     def _fit_source(self, X: Any, sample_weight: Any) -> None:
-        """Sketch rows that are not in memory, a chunk at a time, and decode.
-
-        Raises
-        ------
-        SourceError
-            If they cannot be read.
-        ValueError
-            If there are fewer distinct rows than atoms, as far as that can be seen.
-        """
+        """Sketch rows that are not in memory, a chunk at a time, and decode."""
         source = open_source(X, weight=require_weight_column(sample_weight))
         self._reset()
         self._take_features(source, self._find_given_sketcher())
@@ -300,7 +292,6 @@ class CompressiveEstimator(RowEstimator):
             self._held = held
 
     def _add_to_sketch(self, added: Sketch) -> None:
-        """Add a sketch to that of the rows so far."""
         self.sketch_ = self.sketch_ + added if hasattr(self, "sketch_") else added
 
     @restore_on_error
@@ -406,7 +397,6 @@ class CompressiveEstimator(RowEstimator):
         self._add_to_sketch(self.sketcher_.sketch(source, progress=bool(self.verbose)))
 
     def _has_rows(self) -> bool:
-        """Whether any rows are held back or in the sketch."""
         return bool(getattr(self, "_held", [])) or hasattr(self, "sketch_")
 
     def _sketch_held(self, held: list[tuple[np.ndarray, np.ndarray]]) -> None:
@@ -441,7 +431,6 @@ class CompressiveEstimator(RowEstimator):
         self._report(f"decoded in {self.n_iter_} iterations: {fit}")
 
     def _report(self, line: str) -> None:
-        """Print a line if ``verbose`` asks for it."""
         if self.verbose:
             print(f"[{type(self).__name__}] {line}")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import types
 import warnings
-from collections import Counter
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -78,13 +77,7 @@ def to_json(value: Any, name: str, operator: FrequencyOperator) -> Any:
 
 
 def from_json(value: Any, operator: FrequencyOperator) -> Any:
-    """Return the parameter that `to_json` gave as this value.
-
-    Raises
-    ------
-    ValueError
-        If it describes none.
-    """
+    """Return the parameter that `to_json` gave as this value; ValueError if it describes none."""
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, list):
@@ -107,20 +100,17 @@ def from_json(value: Any, operator: FrequencyOperator) -> Any:
 
 
 def find_kinds() -> dict[str, Any]:
-    """Return the kinds of objects that files name: frozen dataclasses, by a name that is unique."""
-    classes: list[Any] = [*Decoder.__subclasses__(), *RadiusLaw.__subclasses__()]
-    for kind in classes:
-        classes += [one for one in kind.__subclasses__() if one not in classes]
+    """Return the kinds of objects that files name: decoders and laws, frozen dataclasses."""
+    kinds: dict[str, Any] = {**RadiusLaw.kinds(), **Decoder.kinds()}
     # A class that inherits the fields of a dataclass may have others that nobody declared.
-    frozen = [
-        kind for kind in classes if getattr(vars(kind).get("__dataclass_params__"), "frozen", False)
-    ]
-    n_of_name = Counter(kind.__name__ for kind in frozen)
-    return {kind.__name__: kind for kind in frozen if n_of_name[kind.__name__] == 1}
+    return {
+        name: kind
+        for name, kind in kinds.items()
+        if getattr(vars(kind).get("__dataclass_params__"), "frozen", False)
+    }
 
 
 def _encode_fields(values: dict[str, Any], operator: FrequencyOperator) -> dict[str, Any]:
-    """Return fields of an object as JSON's types."""
     return {name: to_json(value, name, operator) for name, value in values.items()}
 
 

@@ -185,23 +185,12 @@ class Butterfly(LinearOperator):
             [np.conj(array).transpose(0, 1, 3, 2).ravel() for array in self.values]
         )
 
-    def _matvec(self, v: np.ndarray) -> np.ndarray:
-        """Return B v."""
-        return self._matmat(v.reshape(-1, 1))
-
     def _rmatvec(self, v: np.ndarray) -> np.ndarray:
-        """Return B^H v."""
         return self._rmatmat(v.reshape(-1, 1))
 
 
 def check_order(permutation: Any, n: int) -> np.ndarray:
-    """Return a permutation of 0, ..., n - 1 as int64.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """Return a permutation of 0, ..., n - 1 as int64; ValueError if it is none."""
     order = np.asarray(permutation)
     is_permutation = (
         order.shape == (n,)
@@ -219,15 +208,7 @@ def check_order(permutation: Any, n: int) -> np.ndarray:
 
 
 def check_matrix(A: Any) -> np.ndarray:
-    """Return a finite non-empty matrix of a butterfly's type.
-
-    Raises
-    ------
-    TypeError
-        If it is not numeric.
-    ValueError
-        If it is no matrix, empty, or not finite.
-    """
+    """Return a finite non-empty matrix of a butterfly's type; an error if it is none."""
     require_no_mask(A, "A")
     matrix = np.asarray(A)
     if matrix.dtype.kind not in "biufc":
@@ -266,7 +247,6 @@ def _checked_values(values: list[Any], chain: Chain) -> tuple[np.ndarray, ...]:
 
 
 def _sparse(values: np.ndarray, pattern: Pattern) -> scipy.sparse.csr_array:
-    """A factor as a sparse array."""
     i, k, p, q = np.indices(values.shape).reshape(4, -1)
     rows = (i * pattern.b + p) * pattern.d + k
     columns = (i * pattern.c + q) * pattern.d + k

@@ -176,7 +176,6 @@ def _pattern(pattern: Any, place: int) -> Pattern:
 
 
 def _check_pair(left: Pattern, right: Pattern, place: int) -> None:
-    """Refuse neighbours that do not chain."""
     between = f"patterns {place} {tuple(left)} and {place + 1} {tuple(right)} do not chain"
     if left.shape[1] != right.shape[0]:
         raise ValueError(

@@ -195,7 +195,6 @@ def _factorised(
     order: str,
     orthonormalise: bool,
 ) -> Butterfly:
-    """Factorise A with its columns in one order."""
     if not A.any():
         zeros = [np.zeros((p.a, p.d, p.b, p.c), dtype=A.dtype) for p in chain]
         return Butterfly(zeros, chain, permutation=permutation, relative_error=0.0)

@@ -62,13 +62,7 @@ def pack(array: np.ndarray, bits: int) -> tuple[np.ndarray, int, int]:
 
 
 def unpack(data: np.ndarray, bits: int, least: int, width: int, n_parts: int) -> np.ndarray:
-    """Return the float64 parts that `pack` packed.
-
-    Raises
-    ------
-    ValueError
-        If `data` is of another length.
-    """
+    """Return the float64 parts that `pack` packed; ValueError if `data` is of another length."""
     per_number = bits + width
     if data.size != -(-n_parts * per_number // 8):
         raise ValueError(f"{n_parts} numbers of {per_number} bits are not in {data.size} bytes")
@@ -82,7 +76,6 @@ def unpack(data: np.ndarray, bits: int, least: int, width: int, n_parts: int) ->
 
 
 def _needed(flat: np.ndarray) -> np.ndarray:
-    """Significand bits that each number needs."""
     significand = np.abs(np.frexp(flat)[0])
     whole = (significand * 2.0**53).astype(np.int64)
     lowest = whole & -whole

@@ -237,7 +237,6 @@ _IN_WORDS = {"not closed": "not a closed set", "unknown": "not known to be a clo
 
 
 def _checked(A: Any, left: Any, right: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A matrix and supports that go together."""
     A = check_matrix(A)
     left, right = check_support_pair(left, right)
     if A.shape != (left.shape[0], right.shape[1]):
@@ -249,12 +248,10 @@ def _checked(A: Any, left: Any, right: Any) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def _checked_seed(random_state: Any) -> int | None:
-    """An integer of at least zero, or None."""
     return None if random_state is None else check_count(random_state, "random_state", 0)
 
 
 def _refuse_complex(A: np.ndarray) -> None:
-    """Real matrices only, where there is an optimisation."""
     if A.dtype.kind == "c":
         raise TypeError(
             f"A must be real where the supports are not known to be closed, got type {A.dtype}"

@@ -194,13 +194,7 @@ def quantise(butterfly: Butterfly, bits: int, method: str = "optimal") -> Butter
 
 
 def check_vector(x: Any, name: str) -> np.ndarray:
-    """Return a finite non-empty vector, float64 or complex128.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is none.
-    """
+    """Return a finite non-empty vector, float64 or complex128; an error if it is none."""
     require_no_mask(x, name)
     vector = np.asarray(x)
     if vector.dtype.kind not in "biufc":
@@ -218,7 +212,6 @@ def check_vector(x: Any, name: str) -> np.ndarray:
 
 
 def _check_bits(bits: Any, most: int) -> int:
-    """Bits of a significand, from 1 to `most`."""
     bits = check_count(bits, "bits")
     if bits > most:
         raise ValueError(f"bits must be at most {most} here, got {bits}")

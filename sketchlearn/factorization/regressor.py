@@ -212,7 +212,6 @@ class FixedSupportRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return result[:, 0] if self._is_one_column else result
 
     def _supports(self, n_features: int, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
-        """Supports that go with each other and the data."""
         left = None if self.left is None else check_support(self.left, "left")
         right = None if self.right is None else check_support(self.right, "right")
         n_hidden = DEFAULT_UNITS

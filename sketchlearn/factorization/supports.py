@@ -182,13 +182,7 @@ def check_supports(left: np.ndarray, right: np.ndarray) -> SupportVerdict:
 
 
 def check_support_pair(left: Any, right: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return two supports as booleans.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are not matrices of zeros and ones whose inner dimensions agree.
-    """
+    """Return two supports as booleans; an error unless their inner dimensions agree."""
     left, right = check_support(left, "left"), check_support(right, "right")
     if left.shape[1] != right.shape[0]:
         raise ValueError(
@@ -199,13 +193,7 @@ def check_support_pair(left: Any, right: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_support(support: Any, name: str) -> np.ndarray:
-    """Return a support as booleans.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no matrix of zeros and ones.
-    """
+    """Return a support as booleans; an error if it is no matrix of zeros and ones."""
     require_no_mask(support, name)
     array = np.asarray(support)
     if array.dtype.kind not in "biuf":

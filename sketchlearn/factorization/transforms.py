@@ -128,7 +128,6 @@ def _roots_of_unity(turns: np.ndarray) -> np.ndarray:
 
 
 def _primes(n: int) -> list[int]:
-    """Prime factors, the least first."""
     primes, p = [], 2
     while n > 1:
         while n % p == 0:

@@ -68,13 +68,7 @@ def replace_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def require_replaceable(path: str | os.PathLike[str]) -> None:
-    """Refuse a place that `replace_when_done` could not write to, before there is a result.
-
-    Raises
-    ------
-    OSError
-        If the file is read-only, or its folder takes no new files.
-    """
+    """Refuse, by an OSError, what `replace_when_done` could not write to, before any work."""
     target = Path(os.path.realpath(path))
     if _is_written_in_place(path, target):
         return

@@ -259,7 +259,6 @@ class FrequencyOperator:
 
 
 def _rebuilt(parts: dict[str, Any]) -> FrequencyOperator:
-    """Return an operator from what pickle kept."""
     return FrequencyOperator(**parts)
 
 
