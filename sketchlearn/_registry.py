@@ -10,12 +10,19 @@ from typing import Any, ClassVar, Self, TypeVar
 Member = TypeVar("Member")
 
 
-def register(members: dict[str, type[Member]], kind: str, member: type[Member]) -> None:
+def register(members: dict[str, type[Member]], kind: str | None, member: type[Member]) -> None:
     """Add a class to a family under its kind: its name, or a word of a-z, 0-9 and -.
 
     A class that is defined again, as in a notebook or by a reloaded module, takes its own place;
-    a ValueError refuses a kind that is no such word, and one that another class has.
+    an abstract one without a kind is left out. A TypeError refuses any other without one, which
+    files would take for the class above it; a ValueError a kind that is no such word, and one that
+    another class has.
     """
+    if kind is None:
+        if inspect.isabstract(member):
+            return
+        name = member.__name__
+        raise TypeError(f'class {name} needs a kind of its own: class {name}(..., kind="...")')
     if kind != member.__name__ and re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", kind) is None:
         raise ValueError(
             f"a kind must be up to 40 of the characters a-z, 0-9 and -, got {kind!r} of "

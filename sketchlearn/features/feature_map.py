@@ -34,7 +34,8 @@ class FeatureMap(ABC):
     kinds : dict of str to type
         All kinds, by name.
     unit : float
-        What sums are multiples of.
+        What sums are multiples of. Weighted features are rounded to it, so that it should be small
+        beside them; and none may exceed 2^22 units, lest sums overflow.
     power : float
         Mean square of one row's estimate at one frequency.
     """
@@ -46,8 +47,8 @@ class FeatureMap(ABC):
 
     def __init_subclass__(cls, *, kind: str | None = None, **others: Any) -> None:
         super().__init_subclass__(**others)
+        register(FeatureMap.kinds, kind, cls)
         if kind is not None:
-            register(FeatureMap.kinds, kind, cls)
             cls.kind = kind
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -21,6 +21,9 @@ from sketchlearn.linear_maps.linear_map import TWO_PI
 
 # Pilot rows farthest from the centre whose phases decide on the precision.
 N_FARTHEST = 256
+# A weight of one in its units, and the largest feature that total weights below 2^40 may multiply.
+ONE_WEIGHT, LARGEST_FEATURE = 2**20, 2**22
+STATE_TYPES = tuple(map(np.dtype, (np.float64, np.float32, np.int64, np.int32, np.uint8)))
 
 Component = np.ndarray | float | bool | str
 
@@ -52,8 +55,10 @@ class FrequencyOperator:
 
     Raises
     ------
+    TypeError
+        If a map's state holds what files do not.
     ValueError
-        If the parts do not fit together.
+        If the parts do not fit together, or features are too large to be added up.
 
     Examples
     --------
@@ -79,7 +84,15 @@ class FrequencyOperator:
             raise ValueError(
                 f"center must have shape ({d},), as the frequencies, got {self.center.shape}"
             )
+        for part in (self.linear_map, self.features):
+            _check_state(part.kind, part.state())
         self.features.check_count(self.n_frequencies)
+        largest = self.features.largest_sum(1, ONE_WEIGHT)
+        if largest > LARGEST_FEATURE:
+            raise ValueError(
+                f"integers of {self.features.kind!r} must not exceed 2^22, lest their weighted "
+                f"sums overflow, got {largest}: choose a larger unit"
+            )
         check_backend(self.backend)
         object.__setattr__(self, "double_phases", bool(self.double_phases))
 
@@ -260,6 +273,19 @@ class FrequencyOperator:
 
 def _rebuilt(parts: dict[str, Any]) -> FrequencyOperator:
     return FrequencyOperator(**parts)
+
+
+def _check_state(kind: str, state: dict[str, np.ndarray]) -> None:
+    """Refuse what no file could hold, before rows are read."""
+    for name, array in state.items():
+        if not (isinstance(array, np.ndarray) and array.ndim) or (
+            array.dtype.newbyteorder("=") not in STATE_TYPES
+        ):
+            what = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array)
+            raise TypeError(
+                f"{name!r} in the state of {kind!r} must be an array of float64, float32, int64, "
+                f"int32 or uint8, with an axis at least, got {what}"
+            )
 
 
 def largest_phase(linear_map: LinearMap, centered: np.ndarray) -> float:

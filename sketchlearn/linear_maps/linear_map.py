@@ -44,8 +44,8 @@ class LinearMap(ABC):
 
     def __init_subclass__(cls, *, kind: str | None = None, **others: Any) -> None:
         super().__init_subclass__(**others)
+        register(LinearMap.kinds, kind, cls)
         if kind is not None:
-            register(LinearMap.kinds, kind, cls)
             cls.kind = kind
 
     def __reduce__(self) -> tuple[Any, ...]:

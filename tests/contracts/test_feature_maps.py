@@ -235,3 +235,39 @@ def test_k_means_is_decoded_whatever_the_sketch_is_made_of(linear_map, features,
 def test_unknown_choices_are_refused(parameter, message, rng):
     with pytest.raises(ValueError, match=message):
         Sketcher(10, random_state=0, **parameter).fit(rng.normal(size=(50, 2)))
+
+
+class TestWhatIsNoFeatureMap:
+    """Whoever writes one is told before rows are read, not by wrong sums or by a file."""
+
+    @pytest.fixture(autouse=True)
+    def _forget(self):
+        before = dict(FeatureMap.kinds)
+        yield
+        FeatureMap.kinds.clear()
+        FeatureMap.kinds.update(before)
+
+    def test_a_kind_is_not_inherited(self):
+        with pytest.raises(TypeError, match=r"class Louder needs a kind of its own: .*kind="):
+
+            class Louder(FeatureMap.of_kind("waves")):
+                pass
+
+    @pytest.mark.parametrize(
+        "array", [np.ones(M, bool), np.ones(M, complex), np.ones(M, "f2"), np.array(1.0), [1.0]]
+    )
+    def test_a_state_that_no_file_holds(self, array):
+        class Stateful(FeatureMap.of_kind("coarse-waves"), kind="stateful"):
+            def state(self):
+                return {"dither": array}
+
+        with pytest.raises(TypeError, match=r"'dither' in the state of 'stateful' must be an arr"):
+            operator("dense", "stateful")
+
+    def test_integers_whose_weighted_sums_would_overflow(self):
+        class Louder(FeatureMap.of_kind("coarse-waves"), kind="louder"):
+            def largest_sum(self, n, weight_units):
+                return 5 * weight_units
+
+        with pytest.raises(ValueError, match=r"'louder' must not exceed 2\^22, .* got 5242880"):
+            operator("dense", "louder")

@@ -180,6 +180,13 @@ def test_two_classes_cannot_have_one_kind():
             pass
 
 
+def test_a_kind_is_not_inherited():
+    with pytest.raises(TypeError, match=r"class Turned needs a kind of its own: .*kind="):
+
+        class Turned(DenseMap):
+            pass
+
+
 def test_unknown_kinds_are_answered_with_those_that_there_are():
     with pytest.raises(
         ValueError, match="linear_map must be one of 'butterfly', 'circulant', 'dense'"
