@@ -231,9 +231,7 @@ def test_labels_with_ids_and_probabilities(copies):
     assert list(told["number"]) == list(frame["number"])
     model = load_model("gmm.model")
     rows = frame[["price", "weight"]]
-    np.testing.assert_array_equal(
-        told["label"], model.predict(rows)
-    )
+    np.testing.assert_array_equal(told["label"], model.predict(rows))
     np.testing.assert_allclose(told[names], model.predict_proba(rows), rtol=0, atol=1e-12)
     pd.testing.assert_frame_equal(
         pd.read_csv("l.csv"), told, check_dtype=False, rtol=1e-12, atol=1e-15

@@ -158,7 +158,9 @@ def test_whatever_is_altered_it_is_refused_or_is_a_sketch_with_sound_numbers(tex
         arrays[name] = ARRAYS[name].copy()
         with np.errstate(all="ignore"):
             arrays[name].flat[place % arrays[name].size] = (
-                value if arrays[name].dtype.kind == "f" else int(np.nan_to_num(value) % 2**62)
+                value
+                if arrays[name].dtype.kind == "f"
+                else int(np.nan_to_num(value) % 2 ** (8 * arrays[name].itemsize - 2))
             )
     try:
         sketch = Sketch.from_bytes(altered(DATA, arrays=arrays, **texts))
