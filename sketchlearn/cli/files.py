@@ -145,8 +145,8 @@ def _would_be_read(output: Path, entry: str) -> bool:
     n_plain = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
     pattern = (*Path(os.path.realpath(Path(*parts[:n_plain]))).parts, *parts[n_plain:])
     place = _resolve_folders(output)
-    folders = [folder for folder in place.parents if _matches(folder.parts, pattern)]
-    return _matches(place.parts, pattern) or any(
+    folders = [folder for folder in place.parents if _matches_pattern(folder.parts, pattern)]
+    return _matches_pattern(place.parts, pattern) or any(
         _would_be_read(output, str(folder)) for folder in folders
     )
 
@@ -155,14 +155,14 @@ def _is_hidden(name: str) -> bool:
     return name.startswith((".", "_"))
 
 
-def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+def _matches_pattern(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     """Whether the parts of a path match those of a pattern, as `glob` would have it."""
     if not pattern:
         return not parts
     if pattern[0] == "**":
-        return _matches(parts, pattern[1:]) or (
-            bool(parts) and not parts[0].startswith(".") and _matches(parts[1:], pattern)
+        return _matches_pattern(parts, pattern[1:]) or (
+            bool(parts) and not parts[0].startswith(".") and _matches_pattern(parts[1:], pattern)
         )
     if not parts or (parts[0].startswith(".") and not pattern[0].startswith(".")):
         return False
-    return fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
+    return fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches_pattern(parts[1:], pattern[1:])

@@ -137,12 +137,12 @@ class _CopiedColumns:
         self._part = ""
         self._left: Any = None
         self._batches: Iterator[Any] = iter(())
-        self.schema = self._fields(source.partitions[0].name)
+        self.schema = self._list_fields(source.partitions[0].name)
 
     def begin(self, part: str) -> None:
         """Begin with the rows of another file."""
         self._part, self._left = part, None
-        self._batches = self._read(part)
+        self._batches = self._read_columns(part)
 
     def take(self, n_rows: int) -> list[Any]:
         """Return the columns of the next rows; SourceError if there are fewer."""
@@ -165,7 +165,7 @@ class _CopiedColumns:
         if self._left is not None or next(self._batches, None) is not None:
             raise SourceError(f"{self._part} has more rows of {self._names[0]} than features")
 
-    def _fields(self, path: str) -> Any:
+    def _list_fields(self, path: str) -> Any:
         import pyarrow as pa
 
         known = _open_dataset(path, self._names).schema
@@ -173,11 +173,11 @@ class _CopiedColumns:
             raise SourceError(f"{path} has no column {missing[0]!r}; its columns are {known.names}")
         return pa.schema([known.field(name) for name in self._names])
 
-    def _read(self, path: str) -> Iterator[Any]:
+    def _read_columns(self, path: str) -> Iterator[Any]:
         """Read the columns, with the types of the first file."""
         from pyarrow.parquet import filters_to_expression
 
-        self._fields(path)
+        self._list_fields(path)
         where = self._filters
         where = filters_to_expression(where) if isinstance(where, list) else where
         batches = _open_dataset(path, self._names).to_batches(

@@ -88,7 +88,7 @@ def sketch(
     result.save(output)
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
-    note(f"{output}: {_summarise(result)}")
+    note(f"{output}: {_describe_in_a_line(result)}")
 
 
 def merge(sketches: SketchFiles, output: Output, is_forced: Force = False) -> None:
@@ -98,7 +98,7 @@ def merge(sketches: SketchFiles, output: Output, is_forced: Force = False) -> No
       sketchlearn merge monday.sketch tuesday.sketch -o week.sketch
     """
     _require_sketch(output, sketches, is_forced)
-    _combine(sketches, Sketch.__add__).save(output)
+    _combine_sketches(sketches, Sketch.__add__).save(output)
 
 
 def subtract(
@@ -113,7 +113,7 @@ def subtract(
       sketchlearn subtract week.sketch monday.sketch -o rest.sketch
     """
     _require_sketch(output, [sketch, *taken], is_forced)
-    _combine([sketch, *taken], Sketch.__sub__).save(output)
+    _combine_sketches([sketch, *taken], Sketch.__sub__).save(output)
 
 
 def info(
@@ -216,7 +216,7 @@ def _run_pass(
         )
 
 
-def _combine(paths: list[Path], combined: Callable[[Sketch, Sketch], Sketch]) -> Sketch:
+def _combine_sketches(paths: list[Path], combined: Callable[[Sketch, Sketch], Sketch]) -> Sketch:
     """Combine sketches one after the other, naming the file that does not fit."""
     total = load_sketch(paths[0])
     for path in paths[1:]:
@@ -240,7 +240,7 @@ def _load_like(path: Path, other: Sketch, other_path: Path) -> Sketch:
     return sketch
 
 
-def _summarise(sketch: Sketch) -> str:
+def _describe_in_a_line(sketch: Sketch) -> str:
     return (
         f"{sketch.n_samples:,} rows of {sketch.operator.n_features} features, "
         f"{sketch.operator.n_frequencies:,} frequencies"

@@ -71,7 +71,7 @@ def split_blocks(
         if filter is not None or by_name:
             raise TypeError("an array has no named columns to filter or weigh rows by")
         blocks = _array_blocks(collection, sketcher, columns)
-        read: Reader = Query(indices=_indices(columns, "an array")).of_array
+        read: Reader = Query(indices=_check_indices(columns, "an array")).of_array
         lengths = None if np.isnan(collection.chunks[0]).any() else collection.chunks[0]
     elif isinstance(collection, dask.dataframe.DataFrame):
         query = _frame_query(collection, columns, weight, filter, sketcher)
@@ -101,7 +101,7 @@ def _array_blocks(
         raise TypeError(f"an array must hold real numbers, got {array.dtype}")
     if np.isnan(array.shape[1]):
         raise ValueError("an array must know how many columns it has; call compute_chunk_sizes()")
-    for column in _indices(columns, "an array") or ():
+    for column in _check_indices(columns, "an array") or ():
         if not 0 <= column < array.shape[1]:
             raise ValueError(f"there is no column {column}: the array has {array.shape[1]} columns")
     if sketcher is not None:
@@ -117,7 +117,7 @@ def _array_blocks(
     return list(array.rechunk({1: -1}).to_delayed().ravel())
 
 
-def _indices(columns: Sequence[str | int] | None, what: str) -> tuple[int, ...] | None:
+def _check_indices(columns: Sequence[str | int] | None, what: str) -> tuple[int, ...] | None:
     """Check columns of what has no names."""
     if columns is None:
         return None
@@ -179,7 +179,7 @@ def _bag_query(
     fitted = getattr(sketcher, "feature_names_in_", None)
     asked = columns or ()
     by_name = any(isinstance(column, str) for column in asked)
-    indices = tuple(asked) if by_name else _indices(columns, "a row")
+    indices = tuple(asked) if by_name else _check_indices(columns, "a row")
     if not by_name and (asked or fitted is None):
         return Query(None, filter, weight, None, indices=indices)
     available = [str(name) for name in (asked if by_name or fitted is None else fitted)]

@@ -80,7 +80,9 @@ class Sample:
         one = filled[0]
         for other in filled:
             if (other.names, other.rows.shape[1]) != (one.names, one.rows.shape[1]):
-                raise ValueError(f"partitions differ: {_described(one)}, and {_described(other)}")
+                raise ValueError(
+                    f"partitions differ: {_describe_features(one)}, and {_describe_features(other)}"
+                )
         keys = np.concatenate([sample.keys for sample in filled])
         first = np.argsort(keys, kind="stable")[: count_candidates(size, one.rows.shape[1])]
         rows = np.concatenate([sample.rows for sample in filled])[first]
@@ -104,7 +106,7 @@ class Sample:
         return sketcher
 
 
-def _described(sample: Sample) -> str:
+def _describe_features(sample: Sample) -> str:
     if sample.names is None:
         return f"{sample.rows.shape[1]} columns"
     return f"columns {', '.join(map(repr, sample.names))}"

@@ -212,7 +212,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         return self.n_components
 
     @property
-    def _units(self) -> np.ndarray:
+    def _decode_units(self) -> np.ndarray:
         """What columns are divided by to decode: a sphere must stay one."""
         operator = self.sketch_.operator
         is_spherical = self.covariance_type == "spherical"
@@ -253,24 +253,24 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
 
     def _decode_sketch(self, sketch: Sketch, rng: np.random.Generator, has_pilot: bool) -> Mixture:
         """Decode a sketch; by EM on the pilot where it is kept and nothing matches the sketch."""
-        scaled = sketch if np.all(self._units == 1.0) else sketch.standardised()
+        scaled = sketch if np.all(self._decode_units == 1.0) else sketch.standardised()
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
         self._warn_of_few_frequencies(family, has_pilot)
         pilot = self.sketcher_.pilot_ if has_pilot else None
         if pilot is not None and len(pilot) < self.n_components and not self._pilot_is_all:
             pilot = None  # It has each row once, and rare ones escaped it.
-        decoder = self._decoder(pilot is not None)
+        decoder = self._choose_decoder(pilot is not None)
         mixture = decoder.decode(scaled, family, self.n_components, rng)
         fitted = None
         if pilot is not None:
             fitted = self._run_em(sketch, pilot, family, mixture, rng)
         if fitted is None:
             self._warn_of_lost_spread(mixture)
-            units, covariances = self._units, family.covariance_matrices(mixture.parameters)
+            units, covariances = self._decode_units, family.covariance_matrices(mixture.parameters)
             covariances = covariances * np.outer(units, units)
             fitted = Moments(mixture.weights, mixture.locations * units, covariances)
         else:
-            mixture = reorder_atoms(mixture, fitted.means / self._units)
+            mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
         self._set_model(*fitted)
         self.converged_ = mixture.converged
         return mixture
@@ -296,7 +296,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
             is_trusted = not self._pilot_is_all and mixture.is_identified
             start, added = mixture.moments, self.reg_covar
             return fit_mixture_to_rows(
-                pilot, shares, self._units, family, start, added, rng, is_trusted=is_trusted
+                pilot, shares, self._decode_units, family, start, added, rng, is_trusted=is_trusted
             )
         added = self.reg_covar or LEAST_REGULARISATION * sketch.operator.scale**2
         fitted = fit_mixture_from_clusters(pilot, shares, kind, k, added, rng)
@@ -304,7 +304,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         without = fitted.covariances - self.reg_covar * np.eye(pilot.shape[1])
         return fitted._replace(covariances=without)
 
-    def _decoder(self, has_pilot: bool) -> Decoder:
+    def _choose_decoder(self, has_pilot: bool) -> Decoder:
         """What `decoder` and `n_init` ask for."""
         if self.decoder is not None:
             return BestOf((self.decoder,), self.n_init)

@@ -8,7 +8,7 @@ from sketchlearn.sketches.fixed_point import choose_exponent, require_fixed_poin
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sums import Sums
 from sketchlearn.sources.error_handling import make_error_handler
-from sketchlearn.sources.faithful import LARGEST_INTEGER
+from sketchlearn.sources.exact_values import LARGEST_INTEGER
 from sketchlearn.sources.sampling import draw_rows
 from sketchlearn.sources.source import RowSource
 from sketchlearn.sources.weights import divide_weights

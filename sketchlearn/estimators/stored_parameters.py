@@ -94,7 +94,7 @@ def from_json(value: Any, operator: FrequencyOperator) -> Any:
     hints = get_type_hints(found)
     known = {f.name for f in dataclasses.fields(found) if f.init}
     for name, one in own.items():
-        if name not in known or not _is_of(one, hints[name]):
+        if name not in known or not _is_of_hint(one, hints[name]):
             raise ValueError(f"no {kind} has {name}={str(one)[:80]}")
     return found(**own)
 
@@ -127,7 +127,7 @@ def _make_sketcher(
     return fitted
 
 
-def _is_of(value: Any, hint: Any) -> bool:
+def _is_of_hint(value: Any, hint: Any) -> bool:
     """Whether a value is of an annotated type, of those that fields of decoders have."""
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
@@ -135,9 +135,9 @@ def _is_of(value: Any, hint: Any) -> bool:
     if origin is Literal:
         return any(type(value) is type(one) and value == one for one in arguments)
     if origin in (Union, types.UnionType):
-        return any(_is_of(value, one) for one in arguments)
+        return any(_is_of_hint(value, one) for one in arguments)
     if origin is tuple:
-        return isinstance(value, tuple) and all(_is_of(one, arguments[0]) for one in value)
+        return isinstance(value, tuple) and all(_is_of_hint(one, arguments[0]) for one in value)
     if hint is float:
         return type(value) in (int, float)
     return type(value) is hint if hint in PLAIN else isinstance(value, hint)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sources.faithful import (
+from sketchlearn.sources.exact_values import (
     require_exact_list,
     require_exact_objects,
     require_no_mask,
