@@ -4,52 +4,48 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from typing import Any, ClassVar, Self, TypeVar
 
 Member = TypeVar("Member")
 
 
 def register(members: dict[str, type[Member]], kind: str | None, member: type[Member]) -> None:
-    """Add a class to a family under its kind; one without a kind is abstract, and left out.
+    """Add a class to a family under its kind: its name, or a word of a-z, 0-9 and -.
 
-    A class that is defined again, as by a reloaded module, takes its own place.
-
-    Raises
-    ------
-    TypeError
-        If a class that can be used has no kind: files would take it for the class above it.
-    ValueError
-        If the kind is no word of small letters, digits and hyphens, or another class has it.
+    A class that is defined again, as in a notebook or by a reloaded module, takes its own place;
+    an abstract one without a kind is left out. A TypeError refuses any other without one, which
+    files would take for the class above it; a ValueError a kind that is no such word, and one that
+    another class has.
     """
     if kind is None:
         if inspect.isabstract(member):
             return
         name = member.__name__
         raise TypeError(f'class {name} needs a kind of its own: class {name}(..., kind="...")')
-    if not (isinstance(kind, str) and re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", kind)):
+    is_word = isinstance(kind, str) and re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", kind)
+    if kind != member.__name__ and not is_word:
         raise ValueError(
             f"a kind must be up to 40 of the characters a-z, 0-9 and -, got {kind!r} of "
             f"{member.__qualname__}"
         )
     other = members.get(kind, member)
-    if (other.__module__, other.__qualname__) != (member.__module__, member.__qualname__):
+    if _locate(other) != _locate(member):
         raise ValueError(
-            f"the kind {kind!r} of {member.__qualname__} is already that of {other.__module__}."
-            f"{other.__qualname__}"
+            f"the kind {kind!r} of {member.__module__}.{member.__qualname__} is already that of "
+            f"{other.__module__}.{other.__qualname__}: choose another, since files name kinds"
         )
     members[kind] = member
 
 
-def of_kind(members: dict[str, type[Member]], kind: str, name: str) -> type[Member]:
-    """Return the member of a kind; ``name`` is what messages call the choice.
+def _locate(kind: type) -> tuple[str, str]:
+    """Return where a class is defined; a module may have two names, such as ``__main__``."""
+    module = sys.modules.get(kind.__module__)
+    return getattr(module, "__file__", None) or kind.__module__, kind.__qualname__
 
-    Raises
-    ------
-    TypeError
-        If the kind is no string.
-    ValueError
-        If there is no such member.
-    """
+
+def of_kind(members: dict[str, type[Member]], kind: str, name: str) -> type[Member]:
+    """Return the member of a kind; ``name`` is what messages call the choice."""
     if not isinstance(kind, str):
         raise TypeError(f"{name} must be a string, got {type(kind).__name__}")
     if kind not in members:
@@ -70,14 +66,7 @@ class Registered:
         super().__init_subclass__(**options)
         if Registered in cls.__bases__:
             cls._known = {}
-        other = cls._known.get(cls.__name__, cls)
-        # A class may be defined anew, in a notebook for instance.
-        if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise TypeError(
-                f"{other.__module__} has a kind named {cls.__name__} already, and kinds are known "
-                "by name: choose another"
-            )
-        cls._known[cls.__name__] = cls
+        register(cls._known, cls.__name__, cls)
 
     @classmethod
     def kinds(cls) -> dict[str, type[Self]]:

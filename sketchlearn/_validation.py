@@ -47,15 +47,7 @@ def draw_seed(random_state: Any) -> int:
 
 
 def check_count(value: Any, name: str, least: int = 1) -> int:
-    """Return an integer of at least `least`.
-
-    Raises
-    ------
-    TypeError
-        If it is no integer.
-    ValueError
-        If it is too small.
-    """
+    """Return an integer of at least `least`; TypeError or ValueError if it is none."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if value < least:
@@ -64,22 +56,13 @@ def check_count(value: Any, name: str, least: int = 1) -> int:
 
 
 def _real(value: Any, name: str) -> float:
-    """Return a float, or a TypeError where it is no real number."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number, got {value!r}")
     return float(value)
 
 
 def check_positive(value: Any, name: str) -> float:
-    """Return a positive finite float.
-
-    Raises
-    ------
-    TypeError
-        If it is no real number.
-    ValueError
-        If it is not positive and finite.
-    """
+    """Return a positive finite float; TypeError or ValueError if it is none."""
     number = _real(value, name)
     if not (np.isfinite(number) and number > 0):
         raise ValueError(f"{name} must be positive and finite, got {value}")
@@ -87,15 +70,7 @@ def check_positive(value: Any, name: str) -> float:
 
 
 def check_nonnegative(value: Any, name: str) -> float:
-    """Return a finite float of at least zero.
-
-    Raises
-    ------
-    TypeError
-        If it is no real number.
-    ValueError
-        If it is negative or not finite.
-    """
+    """Return a finite float of at least zero; TypeError or ValueError if it is none."""
     number = _real(value, name)
     if not (np.isfinite(number) and number >= 0):
         raise ValueError(f"{name} must be finite and not negative, got {value}")
@@ -103,13 +78,7 @@ def check_nonnegative(value: Any, name: str) -> float:
 
 
 def check_row_count(n_rows: int, n_atoms: int) -> None:
-    """Refuse fewer rows than clusters or components, as scikit-learn does.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer.
-    """
+    """Refuse, by a ValueError, fewer rows than clusters or components, as scikit-learn does."""
     if n_rows < n_atoms:
         raise ValueError(
             f"n_samples={n_rows} should be >= the number of clusters or components, {n_atoms}: "
@@ -132,15 +101,7 @@ def count_distinct(X: np.ndarray, sample_weight: np.ndarray | None, n_wanted: in
 
 
 def thread_count(n_jobs: Any) -> int:
-    """Threads that `n_jobs` asks for: None is one, -1 all, -2 all but one, and so on.
-
-    Raises
-    ------
-    TypeError
-        If it is neither None nor an integer.
-    ValueError
-        If it is zero.
-    """
+    """Threads that `n_jobs` asks for: None is one, -1 all, -2 all but one, and so on; zero none."""
     if n_jobs is None:
         return 1
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral):

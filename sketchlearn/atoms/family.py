@@ -143,7 +143,7 @@ class AtomFamily(Registered, ABC):
         self, parameters: np.ndarray, atoms: np.ndarray, residual: np.ndarray
     ) -> np.ndarray:
         """Gradient of ``<a(theta_k), residual>`` in each theta_k, (k, d + n_shape)."""
-        in_phase, quadrature = self._correlate(atoms, residual)
+        in_phase, quadrature = self._correlate_residual(atoms, residual)
         _, shapes = self.split(parameters)
         return np.hstack(
             [-self._map.adjoint(quadrature), self.log_envelope_pullback(shapes, in_phase)]
@@ -165,7 +165,9 @@ class AtomFamily(Registered, ABC):
             ]
         )
 
-    def _correlate(self, atoms: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _correlate_residual(
+        self, atoms: np.ndarray, residual: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Real and imaginary parts of ``conj(r_j) a_kj``, (k, m) each."""
         shape = (len(atoms), self.operator.n_frequencies)
         in_phase, quadrature = np.empty(shape, np.float32), np.empty(shape, np.float32)

@@ -68,18 +68,18 @@ class FullGaussian(GaussianFamily):
         """``-s^2 (f ||omega_j||^2 + ||L^T omega_j||^2) / 2``; one row where all are equal."""
         if np.all(shapes == shapes[0]):
             shapes = shapes[:1]
-        projected = self._scaled @ self._factors(shapes).astype(np.float32)
+        projected = self._scaled @ self._unpack_factors(shapes).astype(np.float32)
         return -self._floor - np.float32(0.5) * np.einsum("kjl,kjl->kj", projected, projected)
 
     def log_envelope_pullback(self, shapes: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
         """``-s^2 sum_j cotangent_kj omega_j (L^T omega_j)^T``, diagonal entries times L's."""
-        factors = self._factors(shapes)
+        factors = self._unpack_factors(shapes)
         moments = np.stack([(self._scaled.T * row) @ self._scaled for row in cotangent])
-        return -self._packed(moments @ factors, np.exp(shapes[:, : self.n_features]))
+        return -self._pack_shapes(moments @ factors, np.exp(shapes[:, : self.n_features]))
 
     def log_envelope_curvature(self, shapes: np.ndarray, power: np.ndarray) -> np.ndarray:
         """``s^4 sum_j power_kj omega_aj^2 (L^T omega_j)_b^2``, the diagonal's times L_aa^2."""
-        factors = self._factors(shapes).astype(np.float32)
+        factors = self._unpack_factors(shapes).astype(np.float32)
         squared = (self._scaled**2).T
         curvature = np.stack(
             [
@@ -87,15 +87,15 @@ class FullGaussian(GaussianFamily):
                 for row, factor in zip(power, factors, strict=True)
             ]
         )
-        return self._packed(curvature, np.exp(2.0 * shapes[:, : self.n_features]))
+        return self._pack_shapes(curvature, np.exp(2.0 * shapes[:, : self.n_features]))
 
     def shapes_of(self, variances: np.ndarray) -> np.ndarray:
         """Shapes (k, n_shape) of axis-parallel atoms."""
-        return self._shapes(variances[:, :, None] * np.eye(self.n_features))
+        return self._fit_shapes(variances[:, :, None] * np.eye(self.n_features))
 
     def from_covariances(self, locations: np.ndarray, covariances: np.ndarray) -> np.ndarray:
         """Parameters of atoms of given means (k, d) and covariances (k, d, d), within bounds."""
-        return np.hstack([locations, self._shapes(covariances)])
+        return np.hstack([locations, self._fit_shapes(covariances)])
 
     def covariances(self, parameters: np.ndarray) -> np.ndarray:
         """Diagonals of the covariances, (k, n_features)."""
@@ -103,11 +103,11 @@ class FullGaussian(GaussianFamily):
 
     def covariance_matrices(self, parameters: np.ndarray) -> np.ndarray:
         """Covariances (k, n_features, n_features)."""
-        factors = self._factors(parameters[:, self.n_features :])
+        factors = self._unpack_factors(parameters[:, self.n_features :])
         products = factors @ factors.transpose(0, 2, 1)
         return self.operator.scale**2 * (products + LEAST_VARIANCE * np.eye(self.n_features))
 
-    def _shapes(self, covariances: np.ndarray) -> np.ndarray:
+    def _fit_shapes(self, covariances: np.ndarray) -> np.ndarray:
         """Nearest shapes of covariances (k, d, d), eigenvalues brought within the bounds."""
         values, axes = np.linalg.eigh(covariances / self.operator.scale**2)
         room = LEAST_DIAGONAL**2
@@ -118,7 +118,7 @@ class FullGaussian(GaussianFamily):
         shapes = np.hstack([np.log(diagonals), factors[:, rows, columns]])
         return np.clip(shapes, *self.shape_bounds())
 
-    def _factors(self, shapes: np.ndarray) -> np.ndarray:
+    def _unpack_factors(self, shapes: np.ndarray) -> np.ndarray:
         """The matrices L (k, d, d), float64, in units of the scale."""
         d = self.n_features
         factors = np.zeros((len(shapes), d, d))
@@ -127,7 +127,7 @@ class FullGaussian(GaussianFamily):
         factors[:, rows, columns] = shapes[:, d:]
         return factors
 
-    def _packed(self, matrices: np.ndarray, diagonal_factors: np.ndarray) -> np.ndarray:
+    def _pack_shapes(self, matrices: np.ndarray, diagonal_factors: np.ndarray) -> np.ndarray:
         """Diagonals times their factors, then what is below them, (k, n_shape)."""
         rows, columns = self._below
         diagonals = np.einsum("kll->kl", matrices) * diagonal_factors

@@ -36,7 +36,6 @@ app.command()(report(predictions.predict))
 
 
 def _print_version(is_asked: bool) -> None:
-    """Print the version and stop, if asked."""
     if is_asked:
         typer.echo(f"sketchlearn {sketchlearn.__version__}")
         raise typer.Exit

@@ -38,7 +38,6 @@ def describe(path: Path) -> dict[str, object]:
 
 
 def _describe_model(model: StoredModel) -> dict[str, object]:
-    """Describe a model's file."""
     return {
         "estimator": model.estimator,
         "parameters": model.parameters,
@@ -50,7 +49,6 @@ def _describe_model(model: StoredModel) -> dict[str, object]:
 
 
 def _describe_checkpoint(stored: StoredPass) -> dict[str, object]:
-    """Describe a checkpoint's file."""
     progress = stored.progress
     return {
         "rows_read": progress.n_rows,
@@ -61,7 +59,6 @@ def _describe_checkpoint(stored: StoredPass) -> dict[str, object]:
 
 
 def _describe_sketch(sketch: Sketch) -> dict[str, object]:
-    """Describe a sketch."""
     operator = sketch.operator
     return {
         "n_samples": sketch.n_samples,

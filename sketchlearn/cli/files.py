@@ -21,24 +21,12 @@ DATA_ENDINGS = (*TABLE_ENDINGS, *TEXT_ENDINGS, *ARRAY_ENDINGS)
 
 
 def load_sketch(path: Path) -> Sketch:
-    """Read a sketch; an error names the file.
-
-    Raises
-    ------
-    SketchFormatError, OSError
-        As `Sketch.load`.
-    """
+    """Read a sketch; an error, as of `Sketch.load`, names the file."""
     return name_errors(Sketch.load, path)
 
 
 def load_estimator(path: Path) -> Any:
-    """Read a model; an error names the file.
-
-    Raises
-    ------
-    ModelFormatError, OSError
-        As `load_model`.
-    """
+    """Read a model; an error, as of `load_model`, names the file."""
     return name_errors(load_model, path)
 
 
@@ -107,13 +95,7 @@ def require_writable(
 
 
 def _require_unread(output: Path, source: RowSource, data: list[str]) -> None:
-    """Refuse an output that is among the data, or would be if the command were called again.
-
-    Raises
-    ------
-    ValueError
-        If it is.
-    """
+    """Refuse an output that is among the data, or would be if the command were called again."""
     for part in source.partitions:
         # The file, and where an array within it was chosen, the file without the array's name.
         name = part.name.removeprefix("file://")
@@ -163,25 +145,24 @@ def _would_be_read(output: Path, entry: str) -> bool:
     n_plain = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
     pattern = (*Path(os.path.realpath(Path(*parts[:n_plain]))).parts, *parts[n_plain:])
     place = _resolve_folders(output)
-    folders = [folder for folder in place.parents if _matches(folder.parts, pattern)]
-    return _matches(place.parts, pattern) or any(
+    folders = [folder for folder in place.parents if _matches_pattern(folder.parts, pattern)]
+    return _matches_pattern(place.parts, pattern) or any(
         _would_be_read(output, str(folder)) for folder in folders
     )
 
 
 def _is_hidden(name: str) -> bool:
-    """Whether directories of data are read without it."""
     return name.startswith((".", "_"))
 
 
-def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+def _matches_pattern(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     """Whether the parts of a path match those of a pattern, as `glob` would have it."""
     if not pattern:
         return not parts
     if pattern[0] == "**":
-        return _matches(parts, pattern[1:]) or (
-            bool(parts) and not parts[0].startswith(".") and _matches(parts[1:], pattern)
+        return _matches_pattern(parts, pattern[1:]) or (
+            bool(parts) and not parts[0].startswith(".") and _matches_pattern(parts[1:], pattern)
         )
     if not parts or (parts[0].startswith(".") and not pattern[0].startswith(".")):
         return False
-    return fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
+    return fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches_pattern(parts[1:], pattern[1:])

@@ -50,7 +50,7 @@ def kmeans(
     model = CompressiveKMeans(
         n_clusters, n_init="auto" if n_init is None else n_init, random_state=seed
     )
-    _fit(model, sketch, output, is_forced)
+    _fit_and_save(model, sketch, output, is_forced)
 
 
 def gmm(
@@ -75,7 +75,7 @@ def gmm(
         n_init="auto" if n_init is None else n_init,
         random_state=seed,
     )
-    _fit(model, sketch, output, is_forced)
+    _fit_and_save(model, sketch, output, is_forced)
 
 
 def centroids(
@@ -160,8 +160,7 @@ def _compute_deviations(mixture: CompressiveGaussianMixture) -> np.ndarray:
     return np.sqrt(variances)
 
 
-def _fit(model: Any, sketch: Path, output: Path, is_forced: bool) -> None:
-    """Fit on a sketch and save."""
+def _fit_and_save(model: Any, sketch: Path, output: Path, is_forced: bool) -> None:
     require_writable(output, [sketch], lambda path: is_of_kind(path, "model"), "a model", is_forced)
     with tell_if_stopped("nothing was written"), decode_status():
         model.fit_sketch(load_sketch(sketch))

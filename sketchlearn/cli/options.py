@@ -83,13 +83,7 @@ Force = Annotated[
 
 
 def read_scale(text: str) -> float | str:
-    """Read a scale: a positive number, or a word.
-
-    Raises
-    ------
-    typer.BadParameter
-        If it is neither.
-    """
+    """Read a scale: a positive number, or a word; BadParameter if it is neither."""
     if text in ("auto", "columns"):
         return text
     with suppress(ValueError):
@@ -135,13 +129,7 @@ Seed = Annotated[int, typer.Option("--seed", help="Determines all that is random
 
 
 def choose_columns(options: list[str] | None, data: list[str]) -> list[str | int] | None:
-    """Return the columns that were asked for; numbers where the data is arrays.
-
-    Raises
-    ------
-    ValueError
-        If a name is empty, or no number where one is needed.
-    """
+    """Return the columns that were asked for; numbers where the data is arrays."""
     if not options:
         return None
     names = split_names(options, "--columns")
@@ -192,11 +180,10 @@ def parse_conditions(options: list[str] | None) -> Any:
 def _parse_presence(text: str) -> tuple[str, bool, str] | None:
     """Read a condition on missing values: the column, whether negated, null, nan or finite."""
     match = PRESENCE.match(text)
-    return match and (_unquote(match[1]), bool(match[2]), match[3].lower())
+    return match and (_strip_quotes(match[1]), bool(match[2]), match[3].lower())
 
 
 def _parse_condition(text: str) -> tuple[str, str, Any]:
-    """Read one condition."""
     match = CONDITION.match(text)
     if match is None:
         raise ValueError(
@@ -204,36 +191,29 @@ def _parse_condition(text: str) -> tuple[str, str, Any]:
             "column and one of 'is null' 'is not null' 'is nan' 'is not nan' 'is finite', got "
             f"{text!r}"
         )
-    column, comparison, value = _unquote(match[1]), match[2].strip(), match[3]
+    column, comparison, value = _strip_quotes(match[1]), match[2].strip(), match[3]
     if comparison in ("in", "not in"):
         return column, comparison, [_parse_value(part.strip()) for part in value.split(",")]
     return column, "==" if comparison == "=" else comparison, _parse_value(value)
 
 
 def split_names(options: list[str], option_name: str) -> list[str]:
-    """Split options at commas, but for those in double quotes.
-
-    Raises
-    ------
-    ValueError
-        If a name is empty, or a quote is not closed.
-    """
+    """Split options at commas, but for those in double quotes; ValueError for an empty name."""
     return [name for option in options for name in _split_option(option, option_name)]
 
 
 def _split_option(option: str, option_name: str) -> list[str]:
-    """Split one option at commas."""
     names, at, separator = [], 0, ","
     while separator:
         match = NAME.match(option, at)
-        if match is None or not _unquote(match[1]):
+        if match is None or not _strip_quotes(match[1]):
             raise ValueError(f"{option_name} expects names separated by commas, got {option!r}")
-        names.append(_unquote(match[1]))
+        names.append(_strip_quotes(match[1]))
         at, separator = match.end(), match[2]
     return names
 
 
-def _unquote(text: str) -> str:
+def _strip_quotes(text: str) -> str:
     """Take a name out of its double quotes, if it is in any."""
     if len(text) > 1 and text[0] == text[-1] == '"':
         return text[1:-1].replace('""', '"')

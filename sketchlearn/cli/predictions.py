@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +27,9 @@ from sketchlearn.cli.options import (
 from sketchlearn.cli.reporting import note, progress_bar
 from sketchlearn.files.atomic import replace_when_done
 from sketchlearn.sources.opening import open_source
+from sketchlearn.sources.record_files import find_delimiter
 from sketchlearn.sources.source import RowSource
+from sketchlearn.sources.stored_file import StoredFile
 
 # Text that names columns in each line: endings, compressed or not.
 JSON_LINES = tuple(ending for ending in TEXT_ENDINGS if ending.startswith((".jsonl", ".ndjson")))
@@ -127,17 +128,7 @@ def _predict_chunks(
 
 
 class _CopiedColumns:
-    """Columns of the data as they are, row by row beside the features.
-
-    Parameters
-    ----------
-    source : RowSource
-        Files with named columns.
-    names : list of str
-        The columns.
-    filters : list of tuples or pyarrow.compute.Expression, optional
-        Which rows are read.
-    """
+    """Columns of the data as they are, row by row beside the features, of files with named ones."""
 
     def __init__(self, source: RowSource, names: list[str], filters: Any) -> None:
         if taken := [name for name in names if name == LABEL or name.startswith(PROBABILITY)]:
@@ -146,21 +137,15 @@ class _CopiedColumns:
         self._part = ""
         self._left: Any = None
         self._batches: Iterator[Any] = iter(())
-        self.schema = self._fields(source.partitions[0].name)
+        self.schema = self._list_fields(source.partitions[0].name)
 
     def begin(self, part: str) -> None:
         """Begin with the rows of another file."""
         self._part, self._left = part, None
-        self._batches = self._read(part)
+        self._batches = self._read_columns(part)
 
     def take(self, n_rows: int) -> list[Any]:
-        """Return the columns of the next rows.
-
-        Raises
-        ------
-        SourceError
-            If there are fewer.
-        """
+        """Return the columns of the next rows; SourceError if there are fewer."""
         import pyarrow as pa
 
         taken: list[Any] = [] if self._left is None else [self._left]
@@ -176,18 +161,11 @@ class _CopiedColumns:
         return [column.combine_chunks() for column in table.slice(0, n_rows).columns]
 
     def end(self) -> None:
-        """Make sure that nothing is left of a file.
-
-        Raises
-        ------
-        SourceError
-            If there is.
-        """
+        """Make sure, by a SourceError, that nothing is left of a file."""
         if self._left is not None or next(self._batches, None) is not None:
             raise SourceError(f"{self._part} has more rows of {self._names[0]} than features")
 
-    def _fields(self, path: str) -> Any:
-        """Return the names and types of the columns of a file."""
+    def _list_fields(self, path: str) -> Any:
         import pyarrow as pa
 
         known = _open_dataset(path, self._names).schema
@@ -195,11 +173,11 @@ class _CopiedColumns:
             raise SourceError(f"{path} has no column {missing[0]!r}; its columns are {known.names}")
         return pa.schema([known.field(name) for name in self._names])
 
-    def _read(self, path: str) -> Iterator[Any]:
+    def _read_columns(self, path: str) -> Iterator[Any]:
         """Read the columns, with the types of the first file."""
         from pyarrow.parquet import filters_to_expression
 
-        self._fields(path)
+        self._list_fields(path)
         where = self._filters
         where = filters_to_expression(where) if isinstance(where, list) else where
         batches = _open_dataset(path, self._names).to_batches(
@@ -224,8 +202,9 @@ def _open_dataset(path: str, texts: list[str]) -> Any:
         format_ = "json"
         if not name.endswith(JSON_LINES):
             types = {column: pa.string() for column in texts}
+            delimiter = find_delimiter(StoredFile(path, path))
             format_ = pyarrow.dataset.CsvFileFormat(
-                csv.ParseOptions(delimiter=_guess_delimiter(path), newlines_in_values=True),
+                csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
                 convert_options=csv.ConvertOptions(column_types=types),
             )
     elif name.endswith(TABLE_ENDINGS):
@@ -233,16 +212,6 @@ def _open_dataset(path: str, texts: list[str]) -> Any:
     if format_ is None:
         raise SourceError(f"{path} has no named columns to copy with --id")
     return pyarrow.dataset.dataset(path, format=format_)
-
-
-def _guess_delimiter(path: str) -> str:
-    """Tell what separates the columns of a text file by its line of names."""
-    import pyarrow as pa
-
-    with pa.input_stream(path) as stream:
-        start = stream.read(2**16).partition(b"\n")[0].decode("utf-8", "replace")
-    names = re.sub(r'"[^"]*"', "", start)
-    return max(",;\t|", key=names.count)
 
 
 def _is_labels(path: Path, id_names: list[str]) -> bool:

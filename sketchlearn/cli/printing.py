@@ -25,7 +25,7 @@ def print_values(values: dict[str, object], as_json: bool) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in values.items():
         table.add_row(_make_cell(name.replace("_", " ")), _make_cell(value))
-    _print(table)
+    _print_table(table)
 
 
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -35,7 +35,7 @@ def print_rows(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         table.add_column(_make_cell(name), justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*map(_make_cell, row))
-    _print(table)
+    _print_table(table)
 
 
 def print_json(values: dict[str, object]) -> None:
@@ -43,7 +43,7 @@ def print_json(values: dict[str, object]) -> None:
     typer.echo(json.dumps(_replace_infinite(values), allow_nan=False))
 
 
-def _print(table: Table) -> None:
+def _print_table(table: Table) -> None:
     """Print a table as wide as it is."""
     Console(soft_wrap=True, highlight=False, emoji=False, width=WIDEST).print(table)
 
@@ -65,7 +65,6 @@ def _replace_infinite(value: object) -> object:
 
 
 def _format_value(value: object) -> str:
-    """Return a value for people."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "-"}[value]
     if isinstance(value, int):

@@ -156,12 +156,10 @@ class _RowsPerSecond(ProgressColumn):
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Write a warning as one line."""
     say(f"warning: {reword_options(str(message))}")
 
 
 def _format_os_error(error: OSError) -> str:
-    """Say what the system said, and of which file."""
     if error.strerror is None:
         return str(error)
     name = f"{error.filename}: " if error.filename else ""

@@ -30,20 +30,20 @@ def leave_on_signals() -> None:
     """
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _leave)
+            signal.signal(number, _end_by_signal)
 
 
 @contextmanager
 def raise_signals() -> Iterator[None]:
     """Within this context, signals that would end the program raise `Stopped`."""
-    caught = [number for number in SIGNALS if signal.getsignal(number) is _leave]
+    caught = [number for number in SIGNALS if signal.getsignal(number) is _end_by_signal]
     for number in caught:
-        signal.signal(number, _raise)
+        signal.signal(number, _raise_interrupt)
     try:
         yield
     finally:
         for number in caught:
-            signal.signal(number, _leave)
+            signal.signal(number, _end_by_signal)
 
 
 @contextmanager
@@ -64,13 +64,13 @@ def tell_if_stopped(remains: str = "") -> Iterator[None]:
         raise stop from None
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def _end_by_signal(number: int, frame: FrameType | None) -> None:
     """Say so, and end."""
     # Not by an exception, which an import might take for an error of its own.
     os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, b"sketchlearn: interrupted\n")
     os._exit(128 + number)
 
 
-def _raise(number: int, frame: FrameType | None) -> None:
+def _raise_interrupt(number: int, frame: FrameType | None) -> None:
     """Stop whatever is going on."""
     raise Stopped(number=number)

@@ -88,7 +88,7 @@ def sketch(
     result.save(output)
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
-    note(f"{output}: {_summarise(result)}")
+    note(f"{output}: {_describe_in_a_line(result)}")
 
 
 def merge(sketches: SketchFiles, output: Output, is_forced: Force = False) -> None:
@@ -98,7 +98,7 @@ def merge(sketches: SketchFiles, output: Output, is_forced: Force = False) -> No
       sketchlearn merge monday.sketch tuesday.sketch -o week.sketch
     """
     _require_sketch(output, sketches, is_forced)
-    _combine(sketches, Sketch.__add__).save(output)
+    _combine_sketches(sketches, Sketch.__add__).save(output)
 
 
 def subtract(
@@ -113,7 +113,7 @@ def subtract(
       sketchlearn subtract week.sketch monday.sketch -o rest.sketch
     """
     _require_sketch(output, [sketch, *taken], is_forced)
-    _combine([sketch, *taken], Sketch.__sub__).save(output)
+    _combine_sketches([sketch, *taken], Sketch.__sub__).save(output)
 
 
 def info(
@@ -164,7 +164,6 @@ class _Skipped:
         self._names: set[str] = set()
 
     def __call__(self, name: str, error: SourceError) -> None:
-        """Say that a file is left out, and why."""
         if name not in self._names:
             self._names.add(name)
             say(f"left out: {error}")
@@ -198,7 +197,6 @@ def _require_sketch(
     is_forced: bool,
     data: tuple[RowSource, list[str]] | None = None,
 ) -> None:
-    """Refuse a place where no sketch can be written."""
     require_writable(
         output, inputs, lambda path: is_of_kind(path, "sketch"), "a sketch", is_forced, data
     )
@@ -218,7 +216,7 @@ def _run_pass(
         )
 
 
-def _combine(paths: list[Path], combined: Callable[[Sketch, Sketch], Sketch]) -> Sketch:
+def _combine_sketches(paths: list[Path], combined: Callable[[Sketch, Sketch], Sketch]) -> Sketch:
     """Combine sketches one after the other, naming the file that does not fit."""
     total = load_sketch(paths[0])
     for path in paths[1:]:
@@ -231,13 +229,7 @@ def _combine(paths: list[Path], combined: Callable[[Sketch, Sketch], Sketch]) ->
 
 
 def _load_like(path: Path, other: Sketch, other_path: Path) -> Sketch:
-    """Load a sketch that must have another's operator.
-
-    Raises
-    ------
-    SketchMismatchError
-        If it has not.
-    """
+    """Load a sketch that must have another's operator; SketchMismatchError if it has not."""
     sketch = load_sketch(path)
     if sketch.fingerprint != other.fingerprint:
         raise SketchMismatchError(
@@ -248,8 +240,7 @@ def _load_like(path: Path, other: Sketch, other_path: Path) -> Sketch:
     return sketch
 
 
-def _summarise(sketch: Sketch) -> str:
-    """A line about a sketch."""
+def _describe_in_a_line(sketch: Sketch) -> str:
     return (
         f"{sketch.n_samples:,} rows of {sketch.operator.n_features} features, "
         f"{sketch.operator.n_frequencies:,} frequencies"

@@ -58,7 +58,6 @@ class BestOf(Decoder):
 
 
 def _is_enough(best: Mixture, n_decodes: int) -> bool:
-    """Whether so many decodes will do."""
     if best.quality.misses_clusters:
         return False
     return not best.quality.seems_incomplete or n_decodes >= MOST_DECODES

@@ -191,13 +191,7 @@ class Problem:
 
 
 def check_enough_frequencies(sketch: Sketch, n_atoms: int) -> None:
-    """Refuse more atoms than a sketch has frequencies.
-
-    Raises
-    ------
-    ValueError
-        If there are more.
-    """
+    """Refuse, by a ValueError, more atoms than a sketch has frequencies."""
     if sketch.n_frequencies < n_atoms:
         raise ValueError(
             f"a sketch of {sketch.n_frequencies} frequencies cannot tell {n_atoms} atoms apart; "

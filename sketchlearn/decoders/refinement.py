@@ -115,15 +115,18 @@ class JointObjective:
         squared = np.maximum(fit.weights, least * max(fit.weights.sum(), LEAST_SUM))[:, None] ** 2
         power = np.einsum("kj,kj->k", atoms, atoms)
         self.scales = 1.0 / np.sqrt(
-            np.maximum(2.0 * self._pack(power, squared * curvature, np.sum), 1e-30)
+            np.maximum(2.0 * self._pack_variables(power, squared * curvature, np.sum), 1e-30)
         )
         least_theta, greatest_theta = family.bounds()
         ones = np.ones((self.k, 1))
-        self.lower = self._pack(np.zeros(self.k), ones * least_theta, np.mean) / self.scales
-        self.upper = (
-            self._pack(np.full(self.k, np.inf), ones * greatest_theta, np.mean) / self.scales
+        self.lower = (
+            self._pack_variables(np.zeros(self.k), ones * least_theta, np.mean) / self.scales
         )
-        self.start = self._pack(fit.weights, fit.parameters, np.mean) / self.scales
+        self.upper = (
+            self._pack_variables(np.full(self.k, np.inf), ones * greatest_theta, np.mean)
+            / self.scales
+        )
+        self.start = self._pack_variables(fit.weights, fit.parameters, np.mean) / self.scales
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the cost and its gradient (n,) at a vector."""
@@ -138,7 +141,7 @@ class JointObjective:
             cost += self.prior * float(np.sum(apart**2))
             in_parameters[:, self.d :] += 2.0 * self.prior * apart
         in_weights = -2.0 * (atoms @ residual.astype(np.float32)).astype(np.float64)
-        return cost, self._pack(in_weights, in_parameters, np.sum) * self.scales
+        return cost, self._pack_variables(in_weights, in_parameters, np.sum) * self.scales
 
     def unpack(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the weights (k,) and parameters (k, p) of a vector."""
@@ -156,7 +159,9 @@ class JointObjective:
         """Return what the prior adds to the cost of parameters (k, p)."""
         return self.prior * float(np.sum((parameters[:, self.d :] - self.middle) ** 2))
 
-    def _pack(self, weights: np.ndarray, parameters: np.ndarray, combine: Any) -> np.ndarray:
+    def _pack_variables(
+        self, weights: np.ndarray, parameters: np.ndarray, combine: Any
+    ) -> np.ndarray:
         """Return one vector; ``combine`` makes the column of a shared shape one number."""
         parts = [weights, parameters[:, : self.d].ravel()]
         if self.shapes == "shared":

@@ -98,19 +98,19 @@ def sketch(
     dask = import_optional(*DASK)
     check_is_fitted(sketcher, "operator_")
     _check_options(options)
-    compute = partial(_computed, collection=collection, options=options)
+    compute = partial(_compute_delayed, collection=collection, options=options)
     blocks, read, weights = split_blocks(
         collection, columns, sample_weight, filter, sketcher, compute
     )
     operator = dask.delayed(sketcher.operator_, traverse=False)
     moments = sketcher.moment_kind
     tasks = [
-        dask.delayed(_sums)(operator, moments, read, block, weight, i)
+        dask.delayed(_sketch_block)(operator, moments, read, block, weight, i)
         for i, (block, weight) in enumerate(zip(blocks, weights, strict=True))
     ]
     total = PartitionSums(Sketch.empty(sketcher.operator_, moments).sums, 0)
     if tasks:
-        (total,) = compute([_tree(tasks, PartitionSums.total)])
+        (total,) = compute([_merge_in_tree(tasks, PartitionSums.total)])
     return total.sketch(sketcher.operator_, sketcher.feature_names)
 
 
@@ -146,7 +146,7 @@ def fit(
     dask = import_optional(*DASK)
     _check_options(options)
     size, seed = plan(sketcher)
-    compute = partial(_computed, collection=collection, options=options)
+    compute = partial(_compute_delayed, collection=collection, options=options)
     blocks, read, weights = split_blocks(collection, columns, sample_weight, filter, None, compute)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(blocks))
@@ -159,19 +159,13 @@ def fit(
         tasks = [
             dask.delayed(_sample)(read, blocks[i], weights[i], i, size, seeds[i]) for i in chosen
         ]
-        sample = merge([sample, *compute([_tree(tasks, merge)])])
+        sample = merge([sample, *compute([_merge_in_tree(tasks, merge)])])
         taken, n_wanted = taken + len(chosen), 2 * n_wanted
     return sample.fit(sketcher, share=taken / max(1, len(blocks)))
 
 
 def _check_options(options: dict[str, Any]) -> None:
-    """Refuse keywords that `dask.compute` would ignore.
-
-    Raises
-    ------
-    TypeError
-        If one is unknown, or without effect on the scheduler that is used.
-    """
+    """Refuse, by a TypeError, keywords that `dask.compute` would ignore on the scheduler in use."""
     get = import_optional(*DASK).base.get_scheduler(scheduler=options.get("scheduler"))
     has_client = type(getattr(get, "__self__", None)).__module__.startswith("distributed.")
     other = LOCAL_OPTIONS if has_client else CLIENT_OPTIONS
@@ -186,14 +180,10 @@ def _check_options(options: dict[str, Any]) -> None:
             )
 
 
-def _computed(tasks: Sequence[Any], collection: Any, options: dict[str, Any]) -> tuple[Any, ...]:
-    """Compute delayed results.
-
-    Raises
-    ------
-    ValueError
-        If a partition of a data frame lacks a column that the frame has.
-    """
+def _compute_delayed(
+    tasks: Sequence[Any], collection: Any, options: dict[str, Any]
+) -> tuple[Any, ...]:
+    """Compute delayed results; ValueError if a partition of a frame lacks a column of the frame."""
     dask = import_optional(*DASK)
     try:
         return tuple(dask.compute(*tasks, **options))
@@ -205,7 +195,7 @@ def _computed(tasks: Sequence[Any], collection: Any, options: dict[str, Any]) ->
         ) from error
 
 
-def _tree(tasks: list[Any], merge: Callable[[list[Any]], Any]) -> Any:
+def _merge_in_tree(tasks: list[Any], merge: Callable[[list[Any]], Any]) -> Any:
     """Merge delayed results, `FAN_IN` at a time, until one is left."""
     dask = import_optional(*DASK)
     while len(tasks) > 1:
@@ -214,7 +204,7 @@ def _tree(tasks: list[Any], merge: Callable[[list[Any]], Any]) -> Any:
     return tasks[0]
 
 
-def _sums(
+def _sketch_block(
     operator: FrequencyOperator,
     moments: MomentKind | None,
     read: Reader,

@@ -12,7 +12,7 @@ import numpy as np
 from sketchlearn.distributed.features import (
     choose_features,
     find_column,
-    find_filtered_columns,
+    find_needed_columns,
     require_columns,
 )
 from sketchlearn.distributed.rows import Query, Rows, as_numbers
@@ -71,7 +71,7 @@ def split_blocks(
         if filter is not None or by_name:
             raise TypeError("an array has no named columns to filter or weigh rows by")
         blocks = _array_blocks(collection, sketcher, columns)
-        read: Reader = Query(indices=_indices(columns, "an array")).of_array
+        read: Reader = Query(indices=_check_indices(columns, "an array")).of_array
         lengths = None if np.isnan(collection.chunks[0]).any() else collection.chunks[0]
     elif isinstance(collection, dask.dataframe.DataFrame):
         query = _frame_query(collection, columns, weight, filter, sketcher)
@@ -101,7 +101,7 @@ def _array_blocks(
         raise TypeError(f"an array must hold real numbers, got {array.dtype}")
     if np.isnan(array.shape[1]):
         raise ValueError("an array must know how many columns it has; call compute_chunk_sizes()")
-    for column in _indices(columns, "an array") or ():
+    for column in _check_indices(columns, "an array") or ():
         if not 0 <= column < array.shape[1]:
             raise ValueError(f"there is no column {column}: the array has {array.shape[1]} columns")
     if sketcher is not None:
@@ -117,7 +117,7 @@ def _array_blocks(
     return list(array.rechunk({1: -1}).to_delayed().ravel())
 
 
-def _indices(columns: Sequence[str | int] | None, what: str) -> tuple[int, ...] | None:
+def _check_indices(columns: Sequence[str | int] | None, what: str) -> tuple[int, ...] | None:
     """Check columns of what has no names."""
     if columns is None:
         return None
@@ -153,11 +153,9 @@ def _frame_query(
     holds_lists = any(_may_hold_lists(kinds[name]) for name in read)
     if sketcher is not None and not holds_lists:
         require_features(len(names), sketcher.operator_.n_features)
-    needed = find_filtered_columns(filter)
-    if needed is not None:
-        require_columns(available, needed)
-        needed = list(dict.fromkeys([*read, *([] if weight is None else [weight]), *needed]))
-    return Query(tuple(names), filter, weight, None if needed is None else tuple(needed), is_named)
+    needed = find_needed_columns(read, weight, filter)
+    require_columns(available, needed or ())
+    return Query(tuple(names), filter, weight, needed, is_named)
 
 
 def _frame_blocks(frame: Any, query: Query) -> list[Any]:
@@ -181,27 +179,17 @@ def _bag_query(
     fitted = getattr(sketcher, "feature_names_in_", None)
     asked = columns or ()
     by_name = any(isinstance(column, str) for column in asked)
-    indices = tuple(asked) if by_name else _indices(columns, "a row")
+    indices = tuple(asked) if by_name else _check_indices(columns, "a row")
     if not by_name and (asked or fitted is None):
         return Query(None, filter, weight, None, indices=indices)
     available = [str(name) for name in (asked if by_name or fitted is None else fitted)]
     names = choose_features(available, available if by_name else None, fitted, None)
-    needed = find_filtered_columns(filter)
-    if needed is not None:
-        needed = list(dict.fromkeys([*available, *([] if weight is None else [weight]), *needed]))
-    return Query(
-        tuple(names), filter, weight, None if needed is None else tuple(needed), indices=indices
-    )
+    needed = find_needed_columns(available, weight, filter)
+    return Query(tuple(names), filter, weight, needed, indices=indices)
 
 
 def _check_kind(name: str, kind: Any) -> None:
-    """Refuse a column whose type holds no numbers; whether objects do is seen where they are.
-
-    Raises
-    ------
-    TypeError
-        Naming it.
-    """
+    """Refuse a column whose type holds no numbers; whether objects do is seen where they are."""
     from pandas.api.types import is_complex_dtype, is_numeric_dtype
 
     is_number = is_numeric_dtype(kind) and not is_complex_dtype(kind)
@@ -225,13 +213,7 @@ def _may_hold_lists(kind: Any) -> bool:
 def _weight_blocks(
     weights: Any, blocks: list[Any], lengths: tuple[int, ...] | None, compute: Compute
 ) -> list[Any]:
-    """Cut weights as the rows are cut; that each block has as many is seen where it is.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are no numbers, or not one a row.
-    """
+    """Cut weights as the rows are cut; that each block has as many is seen where it is."""
     dask = import_optional(*DASK)
     if weights is None:
         return [None] * len(blocks)

@@ -52,8 +52,8 @@ def choose_features(
             n for n in ([] if fitted is None else fitted) if find_column(n, asked) not in asked
         ]:
             raise ValueError(
-                f"columns must have all that the sketcher was fitted on; {_listed(left_out)} are "
-                "missing"
+                "columns must have all that the sketcher was fitted on; "
+                f"{_quote_names(left_out)} are missing"
             )
     names = list(map(str, (columns or ()) if fitted is None else fitted))
     if fitted is None and columns is None:
@@ -61,27 +61,24 @@ def choose_features(
         _warn_of_unnamed(names)
     require_columns(available, names if weight is None else [*names, weight])
     if not names:
-        raise ValueError(f"there is no column to read; the data frame has {_listed(available)}")
+        raise ValueError(
+            f"there is no column to read; the data frame has {_quote_names(available)}"
+        )
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise ValueError(f"the columns {_listed(twice)} were asked for twice")
+        raise ValueError(f"the columns {_quote_names(twice)} were asked for twice")
     return names
 
 
 def require_columns(available: Sequence[str], names: Sequence[str]) -> None:
-    """Refuse names that a data frame does not have once.
-
-    Raises
-    ------
-    ValueError
-        Naming them.
-    """
+    """Refuse, by a ValueError, names that a data frame does not have once."""
     if missing := [name for name in names if find_column(name, available) not in available]:
         raise ValueError(
-            f"the columns {_listed(missing)} are missing; the data frame has {_listed(available)}"
+            f"the columns {_quote_names(missing)} are missing; the data frame has "
+            f"{_quote_names(available)}"
         )
     counts = Counter(available)
     if twice := [name for name in dict.fromkeys(names) if counts[find_column(name, available)] > 1]:
-        raise ValueError(f"the data frame has more than one column {_listed(twice)}")
+        raise ValueError(f"the data frame has more than one column {_quote_names(twice)}")
 
 
 def find_column(feature: str, available: Sequence[str]) -> str:
@@ -92,15 +89,7 @@ def find_column(feature: str, available: Sequence[str]) -> str:
 
 
 def find_filtered_columns(filter: Any) -> list[str] | None:  # noqa: A002
-    """Name the columns that a filter needs; None if that cannot be told.
-
-    Raises
-    ------
-    ImportError
-        If pyarrow is missing.
-    TypeError, ValueError
-        If it is no filter.
-    """
+    """Name the columns that a filter needs, None if unknown; errors as `open_source`."""
     if filter is None:
         return []
     open_source(import_optional("pyarrow").table({}), filter=filter)
@@ -108,6 +97,18 @@ def find_filtered_columns(filter: Any) -> list[str] | None:  # noqa: A002
         return None
     groups = [filter] if isinstance(filter[0], tuple) else filter
     return list(dict.fromkeys(str(condition[0]) for group in groups for condition in group))
+
+
+def find_needed_columns(
+    features: Sequence[str],
+    weight: str | None,
+    filter: Any,  # noqa: A002
+) -> tuple[str, ...] | None:
+    """Name the columns that features, weights and a filter need; None if that cannot be told."""
+    filtered = find_filtered_columns(filter)
+    if filtered is None:
+        return None
+    return tuple(dict.fromkeys([*features, *([] if weight is None else [weight]), *filtered]))
 
 
 def _warn_of_unnamed(names: list[str]) -> None:
@@ -124,6 +125,5 @@ def _warn_of_unnamed(names: list[str]) -> None:
         )
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Names in quotes."""
+def _quote_names(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names))

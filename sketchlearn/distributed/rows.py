@@ -13,7 +13,7 @@ import scipy.sparse
 
 from sketchlearn.distributed.features import find_column
 from sketchlearn.sources.arrays import MemoryPartition
-from sketchlearn.sources.faithful import (
+from sketchlearn.sources.exact_values import (
     require_exact_integers,
     require_exact_list,
     require_exact_objects,
@@ -72,7 +72,7 @@ class Query:
             while weight in table.schema.names:
                 weight += "_"
             table = table.append_column(weight, as_column(weights, len(table)))
-        source = _called_partition(open_source(table, self.columns, self.filter, weight))
+        source = _rename_to_partition(open_source(table, self.columns, self.filter, weight))
         names = source.layout.names if self.is_named else None
         return Rows(names, source.read(source.partitions[0]))
 
@@ -96,7 +96,7 @@ class Query:
         rows = as_numbers(array, "the rows")
         if weights is not None:
             weights = as_weights(weights, len(rows))
-        source = _called_partition(
+        source = _rename_to_partition(
             RowSource([MemoryPartition(rows, name_weights(weights))], self.indices)
         )
         return Rows(None, source.read(source.partitions[0]))
@@ -112,7 +112,7 @@ class Query:
             # Beside weights all rows of the block are one array, or one table.
             return self._of_all(first, list(elements), weights)
         if _is_mapping(first):
-            batches = (self.of_table(self._table(batch)) for batch in _batches(elements))
+            batches = (self.of_table(self._make_table(batch)) for batch in _batches(elements))
         elif hasattr(first, "columns"):
             self._require_columns("data frames")
             batches = (self._of_named(element) for element in elements if len(element))
@@ -121,25 +121,24 @@ class Query:
         elif np.ndim(first) == 2:
             batches = (self.of_array(element) for element in elements)
         else:
-            batches = (self.of_array(_stacked(batch)) for batch in _batches(elements))
-        return _joined(batches)
+            batches = (self.of_array(_stack_rows(batch)) for batch in _batches(elements))
+        return _chain_rows(batches)
 
     def _of_all(self, first: Any, elements: list[Any], weights: Any) -> Rows:
         """Read all elements of a block at once, with weights beside them."""
         if _is_mapping(first):
-            return self.of_table(self._table(elements), weights)
+            return self.of_table(self._make_table(elements), weights)
         if self.filter is not None:
             raise ValueError("rows without names have no columns to filter them by")
         if hasattr(first, "columns"):
             raise ValueError("weights of data frames in a bag must be a column of theirs")
-        return self.of_array(_stacked(elements), weights)
+        return self.of_array(_stack_rows(elements), weights)
 
     def _of_named(self, element: Any) -> Rows:
         """Read a data frame of pandas, or another table that gives an Arrow stream."""
         return self.of_frame(element) if hasattr(element, "iloc") else self.of_table(element)
 
-    def _table(self, elements: Sequence[Any]) -> Any:
-        """Make a table of mappings."""
+    def _make_table(self, elements: Sequence[Any]) -> Any:
         self._require_columns("mappings")
         names = self._columns_needed(elements[0])
         for name in names:
@@ -164,13 +163,7 @@ class Query:
 
 @contextmanager
 def naming(place: str) -> Iterator[None]:
-    """Say in which partition it was that something could not be read.
-
-    Raises
-    ------
-    TypeError, ValueError
-        What is wrong, with its place.
-    """
+    """Say in which partition it was that something could not be read: a TypeError or ValueError."""
     try:
         yield
     except TypeError as error:
@@ -185,14 +178,10 @@ def _in_one_line(error: Exception) -> str:
 
 
 def as_numbers(data: Any, what: str) -> np.ndarray:
-    """Return array-like data as an array of real numbers, none of them masked.
+    """Return array-like data as an array of real numbers.
 
-    Raises
-    ------
-    TypeError
-        If it is sparse, or holds anything else.
-    ValueError
-        If an entry is masked, or an integer that float64 cannot hold.
+    A TypeError refuses anything else and sparse arrays, a ValueError masked entries and integers
+    that float64 cannot hold.
     """
     if scipy.sparse.issparse(data) or hasattr(data, "todense"):
         raise TypeError(f"{what} are sparse; make them dense, block by block, by map_blocks")
@@ -218,13 +207,7 @@ def as_numbers(data: Any, what: str) -> np.ndarray:
 
 
 def as_weights(weights: Any, n_rows: int) -> np.ndarray:
-    """Return weights (n_rows,) as float64; a single number is the weight of every row.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are no numbers, or not one a row.
-    """
+    """Return one float64 weight a row, (n_rows,), also of a number for all; else an error."""
     if hasattr(weights, "to_numpy"):
         weights = weights.to_numpy(dtype=np.float64, na_value=np.nan)
     array = as_numbers(weights, "the weights").astype(np.float64)
@@ -282,7 +265,7 @@ def _batches(elements: Iterable[Any]) -> Iterator[list[Any]]:
         yield batch
 
 
-def _stacked(elements: list[Any]) -> Any:
+def _stack_rows(elements: list[Any]) -> Any:
     """Put rows, or arrays of rows, below each other; what is masked stays so."""
     is_masked = any(map(np.ma.isMaskedArray, elements))
     package: Any = np.ma if is_masked else np
@@ -291,7 +274,7 @@ def _stacked(elements: list[Any]) -> Any:
     return package.stack(elements) if is_masked else elements
 
 
-def _joined(batches: Iterator[Rows]) -> Rows:
+def _chain_rows(batches: Iterator[Rows]) -> Rows:
     """Read one after the other what has the same features."""
     first = next(batches, _no_rows())
 
@@ -303,7 +286,7 @@ def _joined(batches: Iterator[Rows]) -> Rows:
     return Rows(first.names, chunks())
 
 
-def _called_partition(source: RowSource) -> RowSource:
+def _rename_to_partition(source: RowSource) -> RowSource:
     """Have messages call the only part of a source a partition, whatever it is."""
     (partition,) = source.partitions
     partition.name = "the partition"

@@ -53,10 +53,7 @@ class Sample:
     def of_rows(cls, rows: Rows, size: int, rng: np.random.Generator) -> Sample:
         """Draw rows, uniform among all chunks, without replacement; see `smallest`.
 
-        Raises
-        ------
-        ValueError
-            If a row is not finite, or a weight is out of range.
+        A ValueError refuses rows that are not finite, and weights out of range.
         """
         sample, n_read = cls.none(), 0
         for chunk in rows.chunks:
@@ -75,10 +72,7 @@ class Sample:
     def smallest(cls, samples: Sequence[Sample], size: int) -> Sample:
         """Merge: keep the rows of smallest keys, candidates for a pilot of `size` rows.
 
-        Raises
-        ------
-        ValueError
-            If the samples have different features.
+        A ValueError refuses samples of different features.
         """
         filled = [sample for sample in samples if len(sample.keys)]
         if not filled:
@@ -86,7 +80,9 @@ class Sample:
         one = filled[0]
         for other in filled:
             if (other.names, other.rows.shape[1]) != (one.names, one.rows.shape[1]):
-                raise ValueError(f"partitions differ: {_described(one)}, and {_described(other)}")
+                raise ValueError(
+                    f"partitions differ: {_describe_features(one)}, and {_describe_features(other)}"
+                )
         keys = np.concatenate([sample.keys for sample in filled])
         first = np.argsort(keys, kind="stable")[: count_candidates(size, one.rows.shape[1])]
         rows = np.concatenate([sample.rows for sample in filled])[first]
@@ -110,21 +106,14 @@ class Sample:
         return sketcher
 
 
-def _described(sample: Sample) -> str:
-    """Describe a sample's features."""
+def _describe_features(sample: Sample) -> str:
     if sample.names is None:
         return f"{sample.rows.shape[1]} columns"
     return f"columns {', '.join(map(repr, sample.names))}"
 
 
 def plan(sketcher: Sketcher) -> tuple[int, int]:
-    """Check what a sketcher was asked for; give the size of its pilot, and a seed to draw it by.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a parameter of the sketcher is of the wrong kind or out of range.
-    """
+    """Check a sketcher's parameters; give the size of its pilot, and a seed to draw it by."""
     check_choices(sketcher.n_frequencies, sketcher.n_clusters, sketcher.scale, sketcher.radius_law)
     seed = draw_seed(sketcher.random_state)
     return pilot_size(sketcher.n_clusters), int(seed)

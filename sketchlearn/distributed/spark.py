@@ -91,14 +91,14 @@ def sketch(
     check_is_fitted(sketcher, "operator_")
     operator = sketcher.operator_
     fitted = getattr(sketcher, "feature_names_in_", None)
-    chosen = _selected(dataframe, columns, fitted, sample_weight, filter)
+    chosen = _select_columns(dataframe, columns, fitted, sample_weight, filter)
     if not chosen.holds_lists:
         require_features(len(chosen.query.columns or ()), operator.n_features)
     moments, names = sketcher.moment_kind, sketcher.feature_names
     sums_of = _to_sums(operator, moments, chosen)
     sums = chosen.frame.mapInArrow(sums_of, "partition long, sums binary")
-    merged = sums.repartition(N_MERGES, "partition").mapInArrow(_merged, "sums binary")
-    parts = [PartitionSums.from_bytes(data) for data in _collected(merged)["sums"].to_pylist()]
+    merged = sums.repartition(N_MERGES, "partition").mapInArrow(_add_task_sums, "sums binary")
+    parts = [PartitionSums.from_bytes(data) for data in _collect_arrow(merged)["sums"].to_pylist()]
     none = PartitionSums(Sketch.empty(operator, moments).sums, 0)
     return PartitionSums.total([none, *parts]).sketch(operator, names)
 
@@ -131,12 +131,12 @@ def fit(
         As `sketch`; and as `Sketcher.fit`, for instance if there is no row.
     """
     n_pilot, seed = plan(sketcher)
-    chosen = _selected(dataframe, columns, None, sample_weight, filter)
+    chosen = _select_columns(dataframe, columns, None, sample_weight, filter)
     from pyspark.sql.functions import col, rand
 
     n_features = len(chosen.query.columns or ())
     if chosen.holds_lists:
-        first = chosen.rows_in(_collected(chosen.frame.limit(1)).to_batches())
+        first = chosen.rows_in(_collect_arrow(chosen.frame.limit(1)).to_batches())
         n_features = max([n_features, *(chunk.rows.shape[1] for chunk in first.chunks)])
     size = count_candidates(n_pilot, n_features)
     rows = chosen.frame
@@ -149,7 +149,7 @@ def fit(
         rows = rows.sample(fraction=OVERSAMPLING * size / n_rows, seed=seed)
     if n_rows > size:
         rows = rows.orderBy(rand(seed)).limit(size)
-    drawn = chosen.rows_in(_collected(rows).to_batches())
+    drawn = chosen.rows_in(_collect_arrow(rows).to_batches())
     with naming("a sample of the data frame"):
         sample = Sample.of_rows(drawn, n_pilot, np.random.default_rng(seed))
     if sample.n_rows == 0:
@@ -191,20 +191,14 @@ class _Selection:
         return Rows(None, iter(()))
 
 
-def _selected(
+def _select_columns(
     dataframe: Any,
     columns: Sequence[str] | None,
     fitted: Sequence[str] | None,
     sample_weight: Any,
     filter: Any,  # noqa: A002
 ) -> _Selection:
-    """Choose the columns that are needed, and the rows.
-
-    Raises
-    ------
-    ImportError, TypeError, ValueError
-        See `sketch`.
-    """
+    """Choose the columns that are needed, and the rows; errors as `sketch`."""
     sql = import_optional("pyspark.sql", "pyspark.sql.functions")
     if not isinstance(dataframe, sql.DataFrame):
         raise TypeError(
@@ -234,14 +228,16 @@ def _selected(
     names = choose_features(available, columns, fitted, weight)
     kinds = {field.name: field.dataType for field in dataframe.schema.fields}
     read = list(dict.fromkeys(find_column(name, available) for name in names))
-    numbers = {name: _numbers(_quoted(dataframe, name), kinds[name], name) for name in read}
+    numbers = {
+        name: _cast_to_numbers(_quote_column(dataframe, name), kinds[name], name) for name in read
+    }
     holds_lists = any(_is_list(kinds[name]) for name in read)
     if weight is not None:
         if _is_list(kinds[weight]):
             raise TypeError(f"the weights in {weight!r} must be numbers, got lists")
-        numbers[weight] = _numbers(_quoted(dataframe, weight), kinds[weight], weight)
+        numbers[weight] = _cast_to_numbers(_quote_column(dataframe, weight), kinds[weight], weight)
     others = _only_filtered_by(predicate, kinds, available, list(numbers))
-    numbers_and_others = [*numbers.values(), *(_quoted(dataframe, name) for name in others)]
+    numbers_and_others = [*numbers.values(), *(_quote_column(dataframe, name) for name in others)]
     labels = [f"c{i}" for i in range(len(numbers_and_others))]
     frame = dataframe.select(
         *(column.alias(c) for column, c in zip(numbers_and_others, labels, strict=True))
@@ -286,7 +282,7 @@ def _to_kept(predicate: Any, names: list[str], labels: list[str]) -> Mapped:
     return kept
 
 
-def _quoted(dataframe: Any, name: str) -> Any:
+def _quote_column(dataframe: Any, name: str) -> Any:
     """Return a column by its name, in which a dot would mean a field of a structure."""
     return dataframe["`" + name.replace("`", "``") + "`"]
 
@@ -298,14 +294,8 @@ def _is_list(kind: Any) -> bool:
     return isinstance(kind, types.ArrayType) or kind.typeName() == "vectorudt"
 
 
-def _numbers(column: Any, kind: Any, name: str) -> Any:
-    """Return a column as numbers, or arrays of them, that Arrow and float64 hold as they are.
-
-    Raises
-    ------
-    TypeError
-        If it holds anything else.
-    """
+def _cast_to_numbers(column: Any, kind: Any, name: str) -> Any:
+    """Return a column as numbers, or arrays of them, that Arrow and float64 hold as they are."""
     from pyspark.sql import types
 
     if kind.typeName() == "vectorudt":
@@ -351,7 +341,7 @@ def _naming_partition() -> Iterator[int]:
         yield number
 
 
-def _merged(batches: Iterable[Any]) -> Iterator[Any]:
+def _add_task_sums(batches: Iterable[Any]) -> Iterator[Any]:
     """Add the sums that came to one task, if any."""
     import pyarrow
 
@@ -363,14 +353,8 @@ def _merged(batches: Iterable[Any]) -> Iterator[Any]:
         yield pyarrow.record_batch({"sums": [total.to_bytes()]})
 
 
-def _collected(dataframe: Any) -> Any:
-    """Return a frame's rows as an Arrow table; errors of ours on the executors as they were.
-
-    Raises
-    ------
-    TypeError, ValueError
-        What an executor found wrong with the rows.
-    """
+def _collect_arrow(dataframe: Any) -> Any:
+    """Return a frame's rows as an Arrow table; errors of ours on the executors as they were."""
     from pyspark.errors import PySparkException
 
     try:

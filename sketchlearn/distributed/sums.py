@@ -42,11 +42,7 @@ class PartitionSums:
     def of_rows(cls, operator: FrequencyOperator, moments: MomentKind | None, rows: Rows) -> Self:
         """Add rows, one chunk after the other, in this thread, with such moments or none.
 
-        Raises
-        ------
-        ValueError
-            If an entry is not finite, a weight is out of range, or there are more or fewer
-            features.
+        A ValueError refuses an entry that is not finite, a weight out of range, other features.
         """
         sums, n_rows = Sketch.empty(operator, moments).sums, 0
         summer = RowSummer(operator, moments)
@@ -95,13 +91,7 @@ class PartitionSums:
 
 
 def require_features(came: int, expected: int) -> None:
-    """Refuse rows of another number of features than the sketcher's, in scikit-learn's words.
-
-    Raises
-    ------
-    ValueError
-        If it is another.
-    """
+    """Refuse rows of another number of features than the sketcher's, in scikit-learn's words."""
     if came != expected:
         raise ValueError(
             f"X has {came} features, but Sketcher is expecting {expected} features as input"
@@ -120,13 +110,7 @@ def describe_place(row: int, column: int, names: Sequence[str] | None) -> str:
 
 
 def require_finite(X: np.ndarray, names: Sequence[str] | None, first_row: int) -> None:
-    """Refuse rows that are not finite.
-
-    Raises
-    ------
-    ValueError
-        Naming the first entry that is not.
-    """
+    """Refuse rows that are not finite; a ValueError names the first entry."""
     is_finite = np.isfinite(X)
     if not is_finite.all():
         row, column = np.argwhere(~is_finite)[0]

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import DensityMixin
 from sklearn.mixture import GaussianMixture
 
+from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import RandomState, check_count, check_nonnegative
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
 from sketchlearn.decoders import BestOf, Decoder, Mixture, SurrogateEM
@@ -17,17 +18,19 @@ from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
     reorder_atoms,
 )
-from sketchlearn.estimators.unbounded import is_unbounded
 from sketchlearn.points.em import Moments
 from sketchlearn.points.row_mixture import fit_mixture_from_clusters, fit_mixture_to_rows
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
+from sketchlearn.sketching.pilot import least_share, shares_values
 
 # Frequencies above which "auto" takes one for each parameter; and the fewest.
 MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
 # What EM adds to variances where `reg_covar` is zero, as a fraction of the squared scale.
 LEAST_REGULARISATION = 1e-6
+# Least eigenvalue of correlations up to which columns are dependent.
+DEPENDENT = 1e-8
 
 
 class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEstimator):
@@ -206,22 +209,19 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
 
     @property
     def _n_atoms(self) -> int:
-        """An atom a component."""
         return self.n_components
 
     @property
-    def _units(self) -> np.ndarray:
+    def _decode_units(self) -> np.ndarray:
         """What columns are divided by to decode: a sphere must stay one."""
         operator = self.sketch_.operator
         is_spherical = self.covariance_type == "spherical"
         return np.ones(operator.n_features) if is_spherical else operator.units
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Whether there is a mixture."""
         return hasattr(self, "means_")
 
     def _check_parameters(self) -> None:
-        """Refuse parameters of the wrong kind before any work is done."""
         check_count(self.n_components, "n_components")
         if self.covariance_type not in tuple(GAUSSIAN_FAMILIES):
             raise ValueError(
@@ -232,7 +232,6 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         super()._check_parameters()
 
     def _make_sketcher(self) -> Sketcher:
-        """One for this many parameters."""
         has_columns = self.scale == "auto" and self.covariance_type != "spherical"
         return Sketcher(
             self._frequency_count(),
@@ -243,7 +242,6 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         )
 
     def _frequency_count(self) -> int | Literal["auto"]:
-        """Frequencies that were asked for."""
         if self.n_frequencies != "auto":
             return self.n_frequencies
         d = self.n_features_in_
@@ -255,31 +253,30 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
 
     def _decode_sketch(self, sketch: Sketch, rng: np.random.Generator, has_pilot: bool) -> Mixture:
         """Decode a sketch; by EM on the pilot where it is kept and nothing matches the sketch."""
-        scaled = sketch if np.all(self._units == 1.0) else sketch.standardised()
+        scaled = sketch if np.all(self._decode_units == 1.0) else sketch.standardised()
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
         self._warn_of_few_frequencies(family, has_pilot)
         pilot = self.sketcher_.pilot_ if has_pilot else None
         if pilot is not None and len(pilot) < self.n_components and not self._pilot_is_all:
             pilot = None  # It has each row once, and rare ones escaped it.
-        decoder = self._decoder(pilot is not None)
+        decoder = self._choose_decoder(pilot is not None)
         mixture = decoder.decode(scaled, family, self.n_components, rng)
         fitted = None
         if pilot is not None:
             fitted = self._run_em(sketch, pilot, family, mixture, rng)
         if fitted is None:
             self._warn_of_lost_spread(mixture)
-            units, covariances = self._units, family.covariance_matrices(mixture.parameters)
+            units, covariances = self._decode_units, family.covariance_matrices(mixture.parameters)
             covariances = covariances * np.outer(units, units)
             fitted = Moments(mixture.weights, mixture.locations * units, covariances)
         else:
-            mixture = reorder_atoms(mixture, fitted.means / self._units)
+            mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
         self._set_model(*fitted)
         self.converged_ = mixture.converged
         return mixture
 
     @property
     def _pilot_is_all(self) -> bool:
-        """Whether no row escaped the pilot."""
         return bool(np.all(self.sketcher_.pilot_inclusion_probability_ == 1.0))
 
     def _run_em(
@@ -299,7 +296,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
             is_trusted = not self._pilot_is_all and mixture.is_identified
             start, added = mixture.moments, self.reg_covar
             return fit_mixture_to_rows(
-                pilot, shares, self._units, family, start, added, rng, is_trusted=is_trusted
+                pilot, shares, self._decode_units, family, start, added, rng, is_trusted=is_trusted
             )
         added = self.reg_covar or LEAST_REGULARISATION * sketch.operator.scale**2
         fitted = fit_mixture_from_clusters(pilot, shares, kind, k, added, rng)
@@ -307,7 +304,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         without = fitted.covariances - self.reg_covar * np.eye(pilot.shape[1])
         return fitted._replace(covariances=without)
 
-    def _decoder(self, has_pilot: bool) -> Decoder:
+    def _choose_decoder(self, has_pilot: bool) -> Decoder:
         """What `decoder` and `n_init` ask for."""
         if self.decoder is not None:
             return BestOf((self.decoder,), self.n_init)
@@ -330,3 +327,27 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         self.covariances_ = variances.copy() if is_diagonal else variances.mean(axis=1)
         self.precisions_ = 1.0 / self.covariances_
         self.precisions_cholesky_ = np.sqrt(self.precisions_)
+
+
+@on_one_blas_thread
+def is_unbounded(
+    points: np.ndarray, weights: np.ndarray, n_rows: float, n_atoms: int, covariance_type: str
+) -> bool:
+    """Whether components may close in on values that many of the rows have, and win without end.
+
+    So it is with flags, counts, grades and amounts that are often zero; and with columns that
+    depend on others, where covariances are full. Constant columns are as narrow in any component.
+    Spherical components close in on whole points only.
+    """
+    if len(points) == 1:
+        return False
+    if covariance_type == "spherical":
+        return float(weights.max() / weights.sum()) >= least_share(n_atoms, n_rows)
+    if shares_values(points, weights, n_atoms, n_rows):
+        return True
+    is_varied = np.ptp(points, axis=0) > 0.0
+    if covariance_type != "full" or not is_varied.any():
+        return False
+    covariance = np.atleast_2d(np.cov(points[:, is_varied].T, aweights=weights))
+    deviations = np.sqrt(np.diag(covariance))
+    return float(np.linalg.eigvalsh(covariance / np.outer(deviations, deviations))[0]) < DEPENDENT

@@ -249,20 +249,16 @@ class CompressiveKMeans(
 
     @property
     def _n_features_out(self) -> int:
-        """Number of columns of `transform`."""
         return len(self.cluster_centers_)
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Whether there are centroids."""
         return hasattr(self, "cluster_centers_")
 
     @property
     def _n_atoms(self) -> int:
-        """An atom a cluster."""
         return self.n_clusters
 
     def _check_parameters(self) -> None:
-        """Refuse parameters of the wrong kind before any work is done."""
         check_count(self.n_clusters, "n_clusters")
         super()._check_parameters()
 

@@ -39,7 +39,7 @@ class MixtureEstimator(RowEstimator):
         ndarray of shape (n_samples, n_components)
             Rows sum to 1.
         """
-        return self._map_rows(X, lambda rows: softmax(self._joint(rows), axis=1))
+        return self._map_rows(X, lambda rows: softmax(self._joint_log_densities(rows), axis=1))
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Log-likelihood of each row, in nats.
@@ -54,7 +54,7 @@ class MixtureEstimator(RowEstimator):
         ndarray of shape (n_samples,)
             By differences from the means in float64, so that a far origin costs no digits.
         """
-        return self._map_rows(X, lambda rows: logsumexp(self._joint(rows), axis=1))
+        return self._map_rows(X, lambda rows: logsumexp(self._joint_log_densities(rows), axis=1))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-likelihood of the rows, in nats."""
@@ -72,9 +72,9 @@ class MixtureEstimator(RowEstimator):
 
     def _predict_rows(self, rows: np.ndarray) -> np.ndarray:
         """Return the index of the likeliest component of each row."""
-        return self._joint(rows).argmax(axis=1)
+        return self._joint_log_densities(rows).argmax(axis=1)
 
-    def _joint(self, rows: np.ndarray) -> np.ndarray:
+    def _joint_log_densities(self, rows: np.ndarray) -> np.ndarray:
         """Log-density (n, n_components) of each row and component together."""
         return compute_joint_log_densities(
             rows, self.weights_, self.means_, self.precisions_cholesky_
@@ -84,7 +84,7 @@ class MixtureEstimator(RowEstimator):
         """Log-likelihood of all rows together, and how many they are."""
         total, n = 0.0, 0
         for chunk in self._read_chunks(X):
-            total += float(logsumexp(self._joint(chunk.rows), axis=1).sum())
+            total += float(logsumexp(self._joint_log_densities(chunk.rows), axis=1).sum())
             n += len(chunk)
         require_some(n)
         return total, n

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextvars
 import copy
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sketchlearn._registry import register
 from sketchlearn._validation import thread_count
 from sketchlearn.estimators.stored_parameters import PLAIN, from_json, to_json
 from sketchlearn.estimators.stored_values import check_arrays, check_numbers
@@ -87,28 +87,11 @@ class StoredModel:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> StoredModel:
-        """Return the model that `to_bytes` turned into these bytes.
-
-        Raises
-        ------
-        ModelFormatError
-            If they are foreign, altered, too new, or do not describe a model.
-        """
+        """Return the model that `to_bytes` turned into these bytes; else a ModelFormatError."""
         return MODEL_FILE.decode(data)
 
-    @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> StoredModel:
-        """Read a file that an estimator's ``save`` wrote; errors as `from_bytes`."""
-        return MODEL_FILE.load(path)
-
     def check(self) -> None:
-        """Refuse what no estimator has.
-
-        Raises
-        ------
-        ValueError
-            If there is any of it.
-        """
+        """Refuse, by a ValueError, what no estimator has."""
         if not isinstance(self.parameters, dict) or not all(
             isinstance(value, (*PLAIN, dict)) for value in self.parameters.values()
         ):
@@ -188,7 +171,7 @@ def load_model(path: str | os.PathLike[str]) -> CompressiveEstimator:
     >>> bool((again.predict(X) == model.labels_).all())
     True
     """
-    model = StoredModel.read(path)
+    model = MODEL_FILE.load(path)
     if model.estimator not in ESTIMATORS:
         raise ModelFormatError(
             f"the file holds a {model.estimator[:80]!r}; this library knows "
@@ -237,11 +220,6 @@ class PersistentEstimator(BaseEstimator):
         there are several, ``covariance_type`` decides.
     _stored_numbers : tuple of str
         Fitted numbers.
-
-    Raises
-    ------
-    TypeError
-        Where a class is defined whose name another one has.
     """
 
     _stored_arrays: ClassVar[dict[str, tuple[str, ...]]]
@@ -249,15 +227,8 @@ class PersistentEstimator(BaseEstimator):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not hasattr(cls, "_stored_arrays"):
-            return
-        known = ESTIMATORS.get(cls.__name__, cls)
-        if _locate(known) != _locate(cls):
-            raise TypeError(
-                f"{cls.__module__}.{cls.__qualname__} has the name of {known.__module__}."
-                f"{known.__qualname__}, and files tell estimators by their names: choose another"
-            )
-        ESTIMATORS[cls.__name__] = cls
+        if hasattr(cls, "_stored_arrays"):
+            register(ESTIMATORS, cls.__name__, cls)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model and its sketch to a file, wholly or not at all.
@@ -322,7 +293,7 @@ class PersistentEstimator(BaseEstimator):
         OSError
             If it cannot be read.
         """
-        return cls.restore(StoredModel.read(path))
+        return cls.restore(MODEL_FILE.load(path))
 
     @classmethod
     def restore(cls, model: StoredModel) -> Self:
@@ -395,20 +366,8 @@ class PersistentEstimator(BaseEstimator):
         return new
 
 
-def _locate(kind: type) -> tuple[str, str]:
-    """Return where a class is defined; a module may have two names, such as ``__main__``."""
-    module = sys.modules.get(kind.__module__)
-    return getattr(module, "__file__", None) or kind.__module__, kind.__qualname__
-
-
 def _check_parameters(estimator: Any) -> None:
-    """Refuse parameters that `fit` would refuse, as an estimator of this library does.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there are any.
-    """
+    """Refuse parameters that `fit` would refuse, as an estimator of this library does."""
     estimator._check_parameters()
     check_choices(estimator.n_frequencies, None, estimator.scale, "gaussian")
     check_random_state(estimator.random_state)

@@ -132,30 +132,17 @@ class RowEstimator(PersistentEstimator, ABC):
             self.feature_names_in_ = np.array(layout.names, dtype=object)
 
     def _expect_features(self, source: RowSource) -> None:
-        """Insist on the features that were fitted."""
         source.expect(self.n_features_in_, getattr(self, "feature_names_in_", None))
 
 
 def require_rows(X: Any, name: str) -> None:
-    """Refuse a sketch where rows are expected.
-
-    Raises
-    ------
-    TypeError
-        If X is a sketch.
-    """
+    """Refuse, by a TypeError, a sketch where rows are expected."""
     if isinstance(X, Sketch):
         raise TypeError(f"{name} takes rows, got a Sketch; to decode one, call fit_sketch")
 
 
 def require_some(n: int) -> None:
-    """Refuse a source without rows.
-
-    Raises
-    ------
-    ValueError
-        If ``n`` is zero.
-    """
+    """Refuse, by a ValueError, a source without rows."""
     if n == 0:
         raise ValueError("expected at least one row, got a source without rows")
 

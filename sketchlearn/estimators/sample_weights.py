@@ -8,12 +8,10 @@ from sketchlearn.sketches.fixed_point import choose_exponent, require_fixed_poin
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sums import Sums
 from sketchlearn.sources.error_handling import make_error_handler
+from sketchlearn.sources.exact_values import LARGEST_INTEGER
 from sketchlearn.sources.sampling import draw_rows
 from sketchlearn.sources.source import RowSource
 from sketchlearn.sources.weights import divide_weights
-
-# Weights up to which float64 has all integers.
-LARGEST_INTEGER = 2.0**53
 
 
 def divide_by_power(sample_weight: np.ndarray | None) -> tuple[np.ndarray | None, int]:
@@ -28,11 +26,6 @@ def divide_source_weights(source: RowSource, size: int, seed: int) -> int:
     """Divide a source's weights by two to a power, which some rows from all over it suggest.
 
     Only some, since a stream can be read once.
-
-    Raises
-    ------
-    SourceError
-        If it cannot be read.
     """
     rng = np.random.default_rng(seed)
     drawn, _ = draw_rows(source, size, 1, rng, make_error_handler("raise"))
@@ -46,10 +39,7 @@ def divide_like_fit(
 ) -> np.ndarray | None:
     """Divide weights of rows that are added to those of a fit, as it divided its own.
 
-    Raises
-    ------
-    ValueError
-        If they do not suit fixed point in these units.
+    A ValueError refuses those that do not suit fixed point in these units.
     """
     divided = divide_weights(sample_weight, n_samples, exponent)
     if exponent == 0 or divided is None:

@@ -178,7 +178,7 @@ class CompressiveEstimator(RowEstimator):
         rows = self._validate(X, reset=True, names_of=given)
         sample_weight = check_sample_weight(sample_weight, len(rows))
         check_row_count(len(rows), self._n_atoms)
-        self._reset()
+        self._forget_fit()
         divided, self._weight_exponent = divide_by_power(sample_weight)
         pilot = rows, divided
         if warn_of_few_distinct(rows, divided, self._n_atoms):
@@ -200,17 +200,9 @@ class CompressiveEstimator(RowEstimator):
         """Set what only another look at fitted rows in memory tells; nothing by default."""
 
     def _fit_source(self, X: Any, sample_weight: Any) -> None:
-        """Sketch rows that are not in memory, a chunk at a time, and decode.
-
-        Raises
-        ------
-        SourceError
-            If they cannot be read.
-        ValueError
-            If there are fewer distinct rows than atoms, as far as that can be seen.
-        """
+        """Sketch rows that are not in memory, a chunk at a time, and decode."""
         source = open_source(X, weight=require_weight_column(sample_weight))
-        self._reset()
+        self._forget_fit()
         self._take_features(source, self._find_given_sketcher())
         if sample_weight is not None:
             self._weight_exponent = divide_source_weights(
@@ -258,7 +250,7 @@ class CompressiveEstimator(RowEstimator):
         names_of = self._find_given_sketcher() if is_first else None
         rows = self._validate(X, reset=is_first, names_of=names_of)
         if is_first:
-            self._reset()
+            self._forget_fit()
         self._add_rows(rows, check_sample_weight(sample_weight, len(rows)))
         return self
 
@@ -266,7 +258,7 @@ class CompressiveEstimator(RowEstimator):
         """Add a source's rows, read in bounded memory."""
         source.weight_exponent = 0 if is_first else self._weight_exponent
         if is_first:
-            self._reset()
+            self._forget_fit()
             self._take_features(source, self._find_given_sketcher())
             n_rows = source.n_rows()
             # Then its pilot comes from all over it, not from its first rows.
@@ -300,7 +292,6 @@ class CompressiveEstimator(RowEstimator):
             self._held = held
 
     def _add_to_sketch(self, added: Sketch) -> None:
-        """Add a sketch to that of the rows so far."""
         self.sketch_ = self.sketch_ + added if hasattr(self, "sketch_") else added
 
     @restore_on_error
@@ -323,7 +314,7 @@ class CompressiveEstimator(RowEstimator):
             )
         if sketch.n_samples == 0:
             raise EmptySketchError("expected a sketch of at least one row, got one without rows")
-        self._reset()
+        self._forget_fit()
         self.n_features_in_ = sketch.operator.n_features
         self.__dict__.pop("feature_names_in_", None)
         self.sketcher_ = Sketcher.from_sketch(sketch, n_jobs=self.n_jobs)
@@ -355,7 +346,7 @@ class CompressiveEstimator(RowEstimator):
                     'leave it at "auto" here'
                 )
 
-    def _reset(self) -> None:
+    def _forget_fit(self) -> None:
         """Forget an earlier fit; draw the one integer that all randomness comes from."""
         for name in [*vars(self)]:
             if name.endswith("_") and name not in ABOUT_ROWS:
@@ -406,7 +397,6 @@ class CompressiveEstimator(RowEstimator):
         self._add_to_sketch(self.sketcher_.sketch(source, progress=bool(self.verbose)))
 
     def _has_rows(self) -> bool:
-        """Whether any rows are held back or in the sketch."""
         return bool(getattr(self, "_held", [])) or hasattr(self, "sketch_")
 
     def _sketch_held(self, held: list[tuple[np.ndarray, np.ndarray]]) -> None:
@@ -430,7 +420,7 @@ class CompressiveEstimator(RowEstimator):
 
     def _learn(self, sketch: Sketch, is_own: bool) -> None:
         """Decode a sketch, with the pilot's rows where the sketcher is the estimator's own."""
-        self._report(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
+        self._print_line(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         has_pilot = is_own and self.keep_pilot and self.sketcher_.pilot_ is not None
         self.n_iter_ = 0  # Where nothing sets it, it is the mixture's.
         with progress_line() if self.verbose else nullcontext():
@@ -438,10 +428,9 @@ class CompressiveEstimator(RowEstimator):
         self.mixture_, self.cost_ = mixture, mixture.cost
         self.n_iter_ = self.n_iter_ or mixture.n_iter
         fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
-        self._report(f"decoded in {self.n_iter_} iterations: {fit}")
+        self._print_line(f"decoded in {self.n_iter_} iterations: {fit}")
 
-    def _report(self, line: str) -> None:
-        """Print a line if ``verbose`` asks for it."""
+    def _print_line(self, line: str) -> None:
         if self.verbose:
             print(f"[{type(self).__name__}] {line}")
 

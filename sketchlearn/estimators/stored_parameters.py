@@ -77,13 +77,7 @@ def to_json(value: Any, name: str, operator: FrequencyOperator) -> Any:
 
 
 def from_json(value: Any, operator: FrequencyOperator) -> Any:
-    """Return the parameter that `to_json` gave as this value.
-
-    Raises
-    ------
-    ValueError
-        If it describes none.
-    """
+    """Return the parameter that `to_json` gave as this value; ValueError if it describes none."""
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, list):
@@ -102,29 +96,23 @@ def from_json(value: Any, operator: FrequencyOperator) -> Any:
     hints = get_type_hints(found)
     known = {f.name for f in dataclasses.fields(found) if f.init}
     for name, one in own.items():
-        if name not in known or not _is_of(one, hints[name]):
+        if name not in known or not _is_of_hint(one, hints[name]):
             raise ValueError(f"no {kind} has {name}={str(one)[:80]}")
     return found(**own)
 
 
 def find_kinds() -> dict[str, Any]:
-    """Return the kinds of objects that files name: frozen dataclasses, by a name that is unique."""
-    classes: list[Any] = [*Decoder.__subclasses__(), *RadiusLaw.__subclasses__()]
-    for kind in classes:
-        classes += [one for one in kind.__subclasses__() if one not in classes]
+    """Return the kinds of objects that files name: decoders and laws, frozen dataclasses."""
+    kinds: dict[str, Any] = {**RadiusLaw.kinds(), **Decoder.kinds()}
     # A class that inherits the fields of a dataclass may have others that nobody declared.
-    frozen = [
-        kind for kind in classes if getattr(vars(kind).get("__dataclass_params__"), "frozen", False)
-    ]
-    # A class that is defined again, in a notebook for instance, takes its own place.
-    places: dict[str, dict[tuple[str, str], Any]] = {}
-    for kind in frozen:
-        places.setdefault(kind.__name__, {})[kind.__module__, kind.__qualname__] = kind
-    return {name: own.popitem()[1] for name, own in places.items() if len(own) == 1}
+    return {
+        name: kind
+        for name, kind in kinds.items()
+        if getattr(vars(kind).get("__dataclass_params__"), "frozen", False)
+    }
 
 
 def _encode_fields(values: dict[str, Any], operator: FrequencyOperator) -> dict[str, Any]:
-    """Return fields of an object as JSON's types."""
     return {name: to_json(value, name, operator) for name, value in values.items()}
 
 
@@ -141,7 +129,7 @@ def _make_sketcher(
     return fitted
 
 
-def _is_of(value: Any, hint: Any) -> bool:
+def _is_of_hint(value: Any, hint: Any) -> bool:
     """Whether a value is of an annotated type, of those that fields of decoders have."""
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
@@ -149,9 +137,9 @@ def _is_of(value: Any, hint: Any) -> bool:
     if origin is Literal:
         return any(type(value) is type(one) and value == one for one in arguments)
     if origin in (Union, types.UnionType):
-        return any(_is_of(value, one) for one in arguments)
+        return any(_is_of_hint(value, one) for one in arguments)
     if origin is tuple:
-        return isinstance(value, tuple) and all(_is_of(one, arguments[0]) for one in value)
+        return isinstance(value, tuple) and all(_is_of_hint(one, arguments[0]) for one in value)
     if hint is float:
         return type(value) in (int, float)
     return type(value) is hint if hint in PLAIN else isinstance(value, hint)

@@ -7,23 +7,14 @@ from typing import Any
 
 import numpy as np
 
-# The largest coordinate or variance, whose square is still far from overflow; its inverse is the
-# least variance.
-LARGEST = 1e150
-# By how much, as a fraction, what was computed twice may differ.
-ROUNDING = 1e-6
+from sketchlearn.frequencies.domain import LARGEST, ROUNDING
+
 # Of the power of two that a fit divides weights by, which float64 bounds.
 LARGEST_EXPONENT = 1100
 
 
 def check_arrays(arrays: dict[str, np.ndarray]) -> None:
-    """Refuse arrays that no estimator has: shares that are none, variances of zero and the like.
-
-    Raises
-    ------
-    ValueError
-        If one is that.
-    """
+    """Refuse, by a ValueError, what is no model: shares that are none, variances of zero, ..."""
     for name, array in arrays.items():
         if array.dtype != np.float64 or not np.isfinite(array).all():
             raise ValueError(f"{name} must be finite numbers of float64")
@@ -42,13 +33,7 @@ def check_arrays(arrays: dict[str, np.ndarray]) -> None:
 
 
 def check_numbers(numbers: dict[str, Any], required: set[str]) -> None:
-    """Refuse fitted numbers that no estimator has, or that are missing.
-
-    Raises
-    ------
-    ValueError
-        If there are any.
-    """
+    """Refuse, by a ValueError, fitted numbers that no estimator has, or that are missing."""
     if missing := required - {*numbers}:
         raise ValueError(f"the fitted numbers lack {', '.join(sorted(missing))}")
     for name, value in numbers.items():
@@ -59,7 +44,6 @@ def check_numbers(numbers: dict[str, Any], required: set[str]) -> None:
 
 
 def _is_shares(array: np.ndarray) -> bool:
-    """Whether these are shares of a whole."""
     return bool(array.min() >= 0 and abs(array.sum() - 1) <= ROUNDING)
 
 

@@ -17,7 +17,7 @@ from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.factorization.chains import Chain, Pattern, check_chain
 from sketchlearn.factorization.files import BUTTERFLY_FILE, write_factors
 from sketchlearn.factorization.packing import largest_bits, packed_size
-from sketchlearn.sources.faithful import require_no_mask
+from sketchlearn.sources.exact_values import require_no_mask
 
 # Types that factors and results can have.
 PRECISIONS = ("float32", "float64", "complex64", "complex128")
@@ -83,7 +83,7 @@ class Butterfly(LinearOperator):
         bits: int | None = None,
     ) -> None:
         self.chain: Chain = check_chain(chain)
-        arrays = _checked_values(list(values), self.chain)
+        arrays = _check_factor_values(list(values), self.chain)
         shape = (self.chain[0].shape[0], self.chain[-1].shape[1])
         self.permutation = None if permutation is None else check_order(permutation, shape[1])
         self.relative_error = (
@@ -109,7 +109,7 @@ class Butterfly(LinearOperator):
     @property
     def factors(self) -> tuple[scipy.sparse.csr_array, ...]:
         """The factors as sparse arrays, from left to right; the permutation is not among them."""
-        return tuple(map(_sparse, self.values, self.chain))
+        return tuple(map(_to_sparse, self.values, self.chain))
 
     @property
     def n_parameters(self) -> int:
@@ -171,37 +171,28 @@ class Butterfly(LinearOperator):
 
     def _matmat(self, V: np.ndarray) -> np.ndarray:
         """Return B V for V (n_columns, k)."""
-        return _applied(self._flat, self._table, V, self._order, np.arange(self.shape[0]))
+        return _apply_factors(self._flat, self._table, V, self._order, np.arange(self.shape[0]))
 
     def _rmatmat(self, V: np.ndarray) -> np.ndarray:
         """Return the adjoint B^H V for V (n_rows, k)."""
         table = self._table[::-1, [0, 2, 1, 3, 4]]
-        return _applied(self._flipped, table, V, np.arange(self.shape[0]), self._order)
+        return _apply_factors(
+            self._conjugate_transpose, table, V, np.arange(self.shape[0]), self._order
+        )
 
     @cached_property
-    def _flipped(self) -> np.ndarray:
+    def _conjugate_transpose(self) -> np.ndarray:
         """Entries of the factors' adjoints, which lie where the factors' do."""
         return np.concatenate(
             [np.conj(array).transpose(0, 1, 3, 2).ravel() for array in self.values]
         )
 
-    def _matvec(self, v: np.ndarray) -> np.ndarray:
-        """Return B v."""
-        return self._matmat(v.reshape(-1, 1))
-
     def _rmatvec(self, v: np.ndarray) -> np.ndarray:
-        """Return B^H v."""
         return self._rmatmat(v.reshape(-1, 1))
 
 
 def check_order(permutation: Any, n: int) -> np.ndarray:
-    """Return a permutation of 0, ..., n - 1 as int64.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """Return a permutation of 0, ..., n - 1 as int64; ValueError if it is none."""
     order = np.asarray(permutation)
     is_permutation = (
         order.shape == (n,)
@@ -219,15 +210,7 @@ def check_order(permutation: Any, n: int) -> np.ndarray:
 
 
 def check_matrix(A: Any) -> np.ndarray:
-    """Return a finite non-empty matrix of a butterfly's type.
-
-    Raises
-    ------
-    TypeError
-        If it is not numeric.
-    ValueError
-        If it is no matrix, empty, or not finite.
-    """
+    """Return a finite non-empty matrix of a butterfly's type; an error if it is none."""
     require_no_mask(A, "A")
     matrix = np.asarray(A)
     if matrix.dtype.kind not in "biufc":
@@ -243,7 +226,7 @@ def check_matrix(A: Any) -> np.ndarray:
     return matrix
 
 
-def _checked_values(values: list[Any], chain: Chain) -> tuple[np.ndarray, ...]:
+def _check_factor_values(values: list[Any], chain: Chain) -> tuple[np.ndarray, ...]:
     """Finite arrays of one type, in the machine's byte order, and of the chain's shapes."""
     if len(values) != len(chain):
         raise ValueError(f"expected values of {len(chain)} factors, got {len(values)}")
@@ -265,15 +248,14 @@ def _checked_values(values: list[Any], chain: Chain) -> tuple[np.ndarray, ...]:
     return tuple(arrays)
 
 
-def _sparse(values: np.ndarray, pattern: Pattern) -> scipy.sparse.csr_array:
-    """A factor as a sparse array."""
+def _to_sparse(values: np.ndarray, pattern: Pattern) -> scipy.sparse.csr_array:
     i, k, p, q = np.indices(values.shape).reshape(4, -1)
     rows = (i * pattern.b + p) * pattern.d + k
     columns = (i * pattern.c + q) * pattern.d + k
     return scipy.sparse.csr_array((values.ravel(), (rows, columns)), shape=pattern.shape)
 
 
-def _applied(
+def _apply_factors(
     flat: np.ndarray, table: np.ndarray, V: np.ndarray, source: np.ndarray, target: np.ndarray
 ) -> np.ndarray:
     """Apply factors to the columns of V in the wider of both types."""

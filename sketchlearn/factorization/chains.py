@@ -138,7 +138,7 @@ def check_chain(patterns: Iterable[Sequence[int]], *, rank: int = 1) -> Chain:
     rank = check_count(rank, "rank")
     if not isinstance(patterns, Iterable):
         raise TypeError(f"a chain must be patterns (a, b, c, d), got {patterns!r}")
-    chain = [_pattern(pattern, place) for place, pattern in enumerate(patterns)]
+    chain = [_parse_pattern(pattern, place) for place, pattern in enumerate(patterns)]
     if not chain:
         raise ValueError("a chain needs at least one pattern (a, b, c, d), got none")
     last = len(chain) - 1
@@ -159,7 +159,7 @@ def product_of(chain: Sequence[Pattern]) -> Pattern:
     return result
 
 
-def _pattern(pattern: Any, place: int) -> Pattern:
+def _parse_pattern(pattern: Any, place: int) -> Pattern:
     """Four positive integers, or an error that says which pattern is not."""
     try:
         numbers = tuple(pattern)
@@ -176,7 +176,6 @@ def _pattern(pattern: Any, place: int) -> Pattern:
 
 
 def _check_pair(left: Pattern, right: Pattern, place: int) -> None:
-    """Refuse neighbours that do not chain."""
     between = f"patterns {place} {tuple(left)} and {place + 1} {tuple(right)} do not chain"
     if left.shape[1] != right.shape[0]:
         raise ValueError(

@@ -52,7 +52,6 @@ def write_factors(
 
 @BUTTERFLY_FILE.reads(1)
 def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> Contents:
-    """Return what a file of version 1 holds."""
     described = parse_strictly(metadata["butterfly"])
     chain = check_chain(described["chain"])
     kind, bits = np.dtype(described["dtype"]), described["bits"]

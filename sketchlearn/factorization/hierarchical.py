@@ -93,7 +93,7 @@ def butterfly(
     A = check_matrix(A)
     patterns = chain_for(A, chain, rank)
     orders = _column_orders(A, patterns, permutation)
-    found = [_factorised(A, patterns, o, order, orthonormalise) for o in orders]
+    found = [_factorise_chain(A, patterns, o, order, orthonormalise) for o in orders]
     return min(found, key=lambda one: one.relative_error or 0.0)
 
 
@@ -188,14 +188,13 @@ def _column_orders(
     return [None, *reversal, search_order(A, chain)]
 
 
-def _factorised(
+def _factorise_chain(
     A: np.ndarray,
     chain: Chain,
     permutation: np.ndarray | None,
     order: str,
     orthonormalise: bool,
 ) -> Butterfly:
-    """Factorise A with its columns in one order."""
     if not A.any():
         zeros = [np.zeros((p.a, p.d, p.b, p.c), dtype=A.dtype) for p in chain]
         return Butterfly(zeros, chain, permutation=permutation, relative_error=0.0)
@@ -212,14 +211,16 @@ def _factorised(
             parts = centred_on(parts, place)
         cut = len(part.chain) // 2 if order == "balanced" else 1
         parts[place : place + 1] = split(parts[place], cut, not orthonormalise)
-    values = [array.astype(A.dtype) for array in _balanced([p.values for p in parts], exponent)]
+    values = [
+        array.astype(A.dtype) for array in _balance_factors([p.values for p in parts], exponent)
+    ]
     norm = np.linalg.norm(target)
     target -= scaled(Butterfly(values, chain).toarray().astype(target.dtype), -exponent)
     error = float(np.linalg.norm(target) / norm)
     return Butterfly(values, chain, permutation=permutation, relative_error=error)
 
 
-def _balanced(values: list[np.ndarray], exponent: int) -> list[np.ndarray]:
+def _balance_factors(values: list[np.ndarray], exponent: int) -> list[np.ndarray]:
     """Factors of about one root mean square each, their product multiplied by 2^exponent.
 
     They are multiplied by powers of two, which rounds nothing.

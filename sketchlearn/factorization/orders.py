@@ -57,10 +57,10 @@ def search_order(A: np.ndarray, chain: Iterable[Sequence[int]]) -> np.ndarray:
     if A.shape != shape:
         raise ValueError(f"the chain's product has shape {shape}, A has shape {A.shape}")
     # Fourth powers of entries are summed.
-    return _ordered(over_power_of_two(A)[0], np.arange(A.shape[1]), chain)
+    return _order_columns(over_power_of_two(A)[0], np.arange(A.shape[1]), chain)
 
 
-def _ordered(A: np.ndarray, names: np.ndarray, chain: Chain) -> np.ndarray:
+def _order_columns(A: np.ndarray, names: np.ndarray, chain: Chain) -> np.ndarray:
     """Order columns, called by their names, for a chain that starts with a = 1."""
     if len(chain) == 1:
         return names
@@ -69,13 +69,13 @@ def _ordered(A: np.ndarray, names: np.ndarray, chain: Chain) -> np.ndarray:
     M = A.reshape(first.b, first.d, A.shape[1]).transpose(1, 0, 2)
     rest = tuple(Pattern(p.a // n_groups, *p[1:]) for p in chain[1:])
     ordered = []
-    for group in _groups(M, n_groups):
+    for group in _group_columns(M, n_groups):
         _, s, Vh = np.linalg.svd(M[:, :, group], full_matrices=False)
-        ordered.append(_ordered(s[:, :1] * Vh[:, 0], names[group], rest))
+        ordered.append(_order_columns(s[:, :1] * Vh[:, 0], names[group], rest))
     return np.concatenate(ordered)
 
 
-def _groups(M: np.ndarray, n_groups: int) -> list[np.ndarray]:
+def _group_columns(M: np.ndarray, n_groups: int) -> list[np.ndarray]:
     """Put the columns of blocks (d, b, n) into groups of one size, each sorted."""
     n = M.shape[2]
     # |<x, y>|^2 = <x (x) conj x, y (x) conj y>.

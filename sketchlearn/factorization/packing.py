@@ -14,7 +14,9 @@ import numpy as np
 
 def largest_bits(values: Iterable[np.ndarray]) -> int:
     """Significand bits that the longest number needs, the leading one among them; 0 for zeros."""
-    return max((int(_needed(parts(array)).max(initial=0)) for array in values), default=0)
+    return max(
+        (int(_count_significand_bits(parts(array)).max(initial=0)) for array in values), default=0
+    )
 
 
 def parts(array: np.ndarray) -> np.ndarray:
@@ -56,33 +58,26 @@ def pack(array: np.ndarray, bits: int) -> tuple[np.ndarray, int, int]:
     fraction = np.where(is_zero, 0.0, significand - 0.5) * 2.0**bits
     words = [np.signbit(flat).astype(np.uint64), codes, fraction.astype(np.uint64)]
     table = np.concatenate(
-        [_bits_of(w, n) for w, n in zip(words, (1, width, bits - 1), strict=True)], axis=1
+        [_words_to_bits(w, n) for w, n in zip(words, (1, width, bits - 1), strict=True)], axis=1
     )
     return np.packbits(table), least, width
 
 
 def unpack(data: np.ndarray, bits: int, least: int, width: int, n_parts: int) -> np.ndarray:
-    """Return the float64 parts that `pack` packed.
-
-    Raises
-    ------
-    ValueError
-        If `data` is of another length.
-    """
+    """Return the float64 parts that `pack` packed; ValueError if `data` is of another length."""
     per_number = bits + width
     if data.size != -(-n_parts * per_number // 8):
         raise ValueError(f"{n_parts} numbers of {per_number} bits are not in {data.size} bytes")
     table = np.unpackbits(data, count=n_parts * per_number).reshape(n_parts, per_number)
     sign, code, fraction = (
-        _number_of(columns) for columns in np.split(table, [1, 1 + width], axis=1)
+        _bits_to_words(columns) for columns in np.split(table, [1, 1 + width], axis=1)
     )
     significand = 0.5 + fraction.astype(np.float64) * 2.0**-bits
     size = np.where(code == 0, 0.0, np.ldexp(significand, code.astype(np.int64) - 1 + least))
     return np.where(sign == 1, -size, size)
 
 
-def _needed(flat: np.ndarray) -> np.ndarray:
-    """Significand bits that each number needs."""
+def _count_significand_bits(flat: np.ndarray) -> np.ndarray:
     significand = np.abs(np.frexp(flat)[0])
     whole = (significand * 2.0**53).astype(np.int64)
     lowest = whole & -whole
@@ -97,13 +92,13 @@ def _exponent_bits(flat: np.ndarray) -> int:
     return int(exponents.max() - exponents.min() + 1).bit_length()
 
 
-def _bits_of(words: np.ndarray, n_bits: int) -> np.ndarray:
+def _words_to_bits(words: np.ndarray, n_bits: int) -> np.ndarray:
     """Lowest bits of each word, the highest first, as 0 and 1."""
     shifts = np.arange(n_bits - 1, -1, -1, dtype=np.uint64)
     return ((words[:, None] >> shifts) & np.uint64(1)).astype(np.uint8)
 
 
-def _number_of(columns: np.ndarray) -> np.ndarray:
+def _bits_to_words(columns: np.ndarray) -> np.ndarray:
     """Words of bits, the highest first."""
     result = np.zeros(len(columns), dtype=np.uint64)
     for column in columns.T:

@@ -111,12 +111,12 @@ def closest_product(
            [0., 2., 0.],
            [0., 0., 0.]])
     """
-    A, left, right = _checked(A, left, right)
+    A, left, right = _check_matrix_and_supports(A, left, right)
     alpha, n_starts = check_positive(alpha, "alpha"), check_count(n_starts, "n_starts")
-    random_state = _checked_seed(random_state)
+    random_state = _check_seed(random_state)
     verdict = check_supports(left, right)
     if verdict.status == "closed":
-        return _exact(A, verdict.blocks, left.shape[1])
+        return _fit_exactly(A, verdict.blocks, left.shape[1])
     _refuse_complex(A)
     warnings.warn(
         f"the products within these supports are {_IN_WORDS[verdict.status]}: there may be no "
@@ -177,7 +177,7 @@ def ridge_path(
     >>> [step.largest > 1.5 * before.largest for before, step in zip(path, path[1:])]
     [True, True]
     """
-    A, left, right = _checked(A, left, right)
+    A, left, right = _check_matrix_and_supports(A, left, right)
     _refuse_complex(A)
     if not isinstance(alphas, Iterable):
         raise TypeError(f"alphas must be a sequence of numbers, got {alphas!r}")
@@ -185,7 +185,7 @@ def ridge_path(
     if not alphas:
         raise ValueError("alphas must hold at least one number, got none")
     n_starts, max_iter = check_count(n_starts, "n_starts"), check_count(max_iter, "max_iter")
-    random_state = _checked_seed(random_state)
+    random_state = _check_seed(random_state)
     A, exponent = over_power_of_two(A)
     norm = float(np.linalg.norm(A)) or 1.0
     at = np.flatnonzero(left), np.flatnonzero(right)
@@ -236,8 +236,9 @@ def alphas_to(alpha: float) -> list[float]:
 _IN_WORDS = {"not closed": "not a closed set", "unknown": "not known to be a closed set"}
 
 
-def _checked(A: Any, left: Any, right: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A matrix and supports that go together."""
+def _check_matrix_and_supports(
+    A: Any, left: Any, right: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     A = check_matrix(A)
     left, right = check_support_pair(left, right)
     if A.shape != (left.shape[0], right.shape[1]):
@@ -248,20 +249,20 @@ def _checked(A: Any, left: Any, right: Any) -> tuple[np.ndarray, np.ndarray, np.
     return A, left, right
 
 
-def _checked_seed(random_state: Any) -> int | None:
-    """An integer of at least zero, or None."""
+def _check_seed(random_state: Any) -> int | None:
     return None if random_state is None else check_count(random_state, "random_state", 0)
 
 
 def _refuse_complex(A: np.ndarray) -> None:
-    """Real matrices only, where there is an optimisation."""
     if A.dtype.kind == "c":
         raise TypeError(
             f"A must be real where the supports are not known to be closed, got type {A.dtype}"
         )
 
 
-def _exact(A: np.ndarray, blocks: tuple[Block, ...], n_units: int) -> tuple[np.ndarray, np.ndarray]:
+def _fit_exactly(
+    A: np.ndarray, blocks: tuple[Block, ...], n_units: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Fit each class's entries by its best approximation of the class's rank."""
     A, exponent = over_power_of_two(A)
     X = np.zeros((A.shape[0], n_units), dtype=A.dtype)

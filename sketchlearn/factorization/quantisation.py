@@ -27,7 +27,7 @@ from sketchlearn.factorization.splits import (
     rows,
     scaled,
 )
-from sketchlearn.sources.faithful import require_no_mask
+from sketchlearn.sources.exact_values import require_no_mask
 
 METHODS = ("optimal", "left-to-right", "pairwise", "round")
 # An exhaustive search takes a time of m 2^bits; a significand of float32 has 24, of float64 53.
@@ -127,7 +127,7 @@ def quantise_rank_one(x: np.ndarray, y: np.ndarray, bits: int) -> tuple[np.ndarr
     x, y = check_vector(x, "x"), check_vector(y, "y")
     if np.iscomplexobj(x) or np.iscomplexobj(y):
         x, y = x.astype(np.complex128), y.astype(np.complex128)
-    X, Y, _ = _quantised_pairs(x[None], y[None], bits)
+    X, Y, _ = _quantise_pairs(x[None], y[None], bits)
     return X[0], Y[0]
 
 
@@ -182,8 +182,8 @@ def quantise(butterfly: Butterfly, bits: int, method: str = "optimal") -> Butter
     chain = butterfly.chain
     ways = {
         "round": lambda: [round_significand(array, bits) for array in values],
-        "left-to-right": lambda: _left_to_right(values, chain, bits),
-        "pairwise": lambda: _pairwise(values, chain, bits),
+        "left-to-right": lambda: _quantise_left_to_right(values, chain, bits),
+        "pairwise": lambda: _quantise_pairwise(values, chain, bits),
     }
     tried = ways if method == "optimal" else {method: ways[method]}
     found = [
@@ -194,13 +194,7 @@ def quantise(butterfly: Butterfly, bits: int, method: str = "optimal") -> Butter
 
 
 def check_vector(x: Any, name: str) -> np.ndarray:
-    """Return a finite non-empty vector, float64 or complex128.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is none.
-    """
+    """Return a finite non-empty vector, float64 or complex128; an error if it is none."""
     require_no_mask(x, name)
     vector = np.asarray(x)
     if vector.dtype.kind not in "biufc":
@@ -218,54 +212,61 @@ def check_vector(x: Any, name: str) -> np.ndarray:
 
 
 def _check_bits(bits: Any, most: int) -> int:
-    """Bits of a significand, from 1 to `most`."""
     bits = check_count(bits, "bits")
     if bits > most:
         raise ValueError(f"bits must be at most {most} here, got {bits}")
     return bits
 
 
-def _exponents(X: np.ndarray) -> np.ndarray:
+def _find_exponents(X: np.ndarray) -> np.ndarray:
     """For each row the power of two that is about the largest modulus of a part, as a column."""
     return np.frexp(np.maximum(np.abs(X.real), np.abs(X.imag)).max(axis=1, keepdims=True))[1]
 
 
-def _quantised_pairs(
+def _quantise_pairs(
     X: np.ndarray, Y: np.ndarray, bits: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Quantise x_i y_i^T for each row i; give the rows and the multipliers mu_i of y_i."""
     # Over powers of two, which change no significand, no square over- or underflows.
-    of_X, of_Y = _exponents(X), _exponents(Y)
+    of_X, of_Y = _find_exponents(X), _find_exponents(Y)
     X, Y = scaled(X, -of_X), scaled(Y, -of_Y)
     if X.shape[1] > Y.shape[1]:
-        Y_out, X_out, _ = _searched(Y, X, bits)
+        Y_out, X_out, _ = _search_pairs(Y, X, bits)
         square = np.sum(np.abs(X_out) ** 2, axis=1)
         product = np.sum(X_out.conj() * X, axis=1)
         multipliers = product / np.where(square == 0.0, 1.0, square)
     else:
-        X_out, Y_out, multipliers = _searched(X, Y, bits)
+        X_out, Y_out, multipliers = _search_pairs(X, Y, bits)
     return scaled(X_out, of_X), scaled(Y_out, of_Y), multipliers
 
 
-def _searched(X: np.ndarray, Y: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As `_quantised_pairs`, for rows of about one, by a search over multiples of those of X."""
+def _search_pairs(
+    X: np.ndarray, Y: np.ndarray, bits: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `_quantise_pairs`, for rows of about one, by a search over multiples of those of X."""
     X, Y = np.ascontiguousarray(X), np.ascontiguousarray(Y)
     X_out, Y_out = np.zeros_like(X), np.zeros_like(Y)
     multipliers = np.zeros(len(X), dtype=X.dtype)
     if X.dtype.kind == "f":
         quantise_real(X, Y, bits, X_out, Y_out, multipliers)
     else:
-        pairs = [_paired(array) for array in (X_out, Y_out, multipliers)]
-        quantise_complex(_paired(X), _paired(Y), bits, _paired(_candidates()), *pairs)
+        pairs = [_view_as_real_pairs(array) for array in (X_out, Y_out, multipliers)]
+        quantise_complex(
+            _view_as_real_pairs(X),
+            _view_as_real_pairs(Y),
+            bits,
+            _view_as_real_pairs(_spread_multipliers()),
+            *pairs,
+        )
     return X_out, Y_out, multipliers
 
 
-def _paired(array: np.ndarray) -> np.ndarray:
+def _view_as_real_pairs(array: np.ndarray) -> np.ndarray:
     """Complex numbers as pairs of real ones, in the same memory."""
     return array.view(np.float64).reshape(*array.shape, 2)
 
 
-def _candidates() -> np.ndarray:
+def _spread_multipliers() -> np.ndarray:
     """Multipliers that cover 1 <= |l| < 2, 0 <= arg l < pi / 2 evenly, 1 among them.
 
     Powers of two and of i change no significand. The points are a lattice of the golden ratio.
@@ -275,7 +276,9 @@ def _candidates() -> np.ndarray:
     return 2.0 ** (n / N_CANDIDATES) * np.exp(0.5j * np.pi * turns)
 
 
-def _left_to_right(values: Sequence[np.ndarray], chain: Chain, bits: int) -> list[np.ndarray]:
+def _quantise_left_to_right(
+    values: Sequence[np.ndarray], chain: Chain, bits: int
+) -> list[np.ndarray]:
     """Quantise columns of each factor against rows of all that stands to its right."""
     tails = [values[-1]]
     for place in range(len(chain) - 2, 0, -1):
@@ -298,7 +301,7 @@ def _left_to_right(values: Sequence[np.ndarray], chain: Chain, bits: int) -> lis
     return [*result, round_significand(now, bits)]
 
 
-def _pairwise(values: Sequence[np.ndarray], chain: Chain, bits: int) -> list[np.ndarray]:
+def _quantise_pairwise(values: Sequence[np.ndarray], chain: Chain, bits: int) -> list[np.ndarray]:
     """Quantise neighbours together, the first with the second and so on."""
     result = []
     for place in range(0, len(chain) - 1, 2):
@@ -314,7 +317,7 @@ def _of_units(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Quantise the columns of blocks U (..., b, r) with the rows of Vh (..., r, c)."""
     X = np.swapaxes(U, -1, -2).reshape(-1, U.shape[-2])
-    return _quantised_pairs(X, Vh.reshape(-1, Vh.shape[-1]), bits)
+    return _quantise_pairs(X, Vh.reshape(-1, Vh.shape[-1]), bits)
 
 
 def _units_back(X: np.ndarray, U: np.ndarray) -> np.ndarray:

@@ -140,7 +140,7 @@ class FixedSupportRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
         y = np.asarray(y, dtype=np.float64)
         targets = y.reshape(len(y), -1)
-        left, right = self._supports(X.shape[1], targets.shape[1])
+        left, right = self._check_supports(X.shape[1], targets.shape[1])
         verdict = check_supports(left, right)
         if alpha == 0.0 and verdict.status != "closed":
             warnings.warn(
@@ -211,8 +211,7 @@ class FixedSupportRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         result = hidden @ self.coefs_[1] + self.intercepts_[1]
         return result[:, 0] if self._is_one_column else result
 
-    def _supports(self, n_features: int, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
-        """Supports that go with each other and the data."""
+    def _check_supports(self, n_features: int, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
         left = None if self.left is None else check_support(self.left, "left")
         right = None if self.right is None else check_support(self.right, "right")
         n_hidden = DEFAULT_UNITS
@@ -244,11 +243,11 @@ class NetworkLoss:
     def __init__(
         self, X: np.ndarray, y: np.ndarray, left: np.ndarray, right: np.ndarray, is_relu: bool
     ) -> None:
-        self.X, self.x_mean, self.x_scale = _standardised(X)
+        self.X, self.x_mean, self.x_scale = _standardise(X)
         deviations = self.X.std(axis=0)
         self.spreads = np.where(deviations > ROUNDING, deviations, 1.0)
         self.X /= self.spreads
-        self.y, self.y_mean, self.y_scale = _standardised(y)
+        self.y, self.y_mean, self.y_scale = _standardise(y)
         self.variance = float(np.vdot(self.y, self.y)) / len(y)
         self.left, self.right, self.is_relu = left, right, is_relu
         self.at = np.flatnonzero(left), np.flatnonzero(right)
@@ -311,7 +310,7 @@ class NetworkLoss:
         return (mean + float(penalised @ penalised)) / unit, slope / unit
 
 
-def _standardised(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+def _standardise(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Columns less their means over one deviation, the means, and the deviation.
 
     Where all columns are constant up to rounding, zeros over their size.

@@ -58,7 +58,7 @@ def centred_on(parts: list[Partition], place: int) -> list[Partition]:
         left, right = parts[j].pattern, parts[j + 1].pattern
         Q, R = np.linalg.qr(columns(parts[j].values, left, right))
         rank = left.rank(right)
-        Q, R = _padded(Q, -1, rank), _padded(R, -2, rank)
+        Q, R = _pad_axis(Q, -1, rank), _pad_axis(R, -2, rank)
         V = R @ rows(parts[j + 1].values, left, right)
         parts[j] = Partition(parts[j].chain, from_columns(Q, left))
         parts[j + 1] = Partition(parts[j + 1].chain, from_rows(V, right))
@@ -111,7 +111,7 @@ def truncated(M: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndar
         return _rank_one(M)
     U, s, Vh = np.linalg.svd(M, full_matrices=False)
     U, s, Vh = U[..., :rank], s[..., :rank], Vh[..., :rank, :]
-    return _padded(U, -1, rank), _padded(s, -1, rank), _padded(Vh, -2, rank)
+    return _pad_axis(U, -1, rank), _pad_axis(s, -1, rank), _pad_axis(Vh, -2, rank)
 
 
 def _rank_one(M: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -130,11 +130,11 @@ def _rank_one_chunk(M: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     squares = M.real**2 + M.imag**2
     norms = np.sqrt(squares.sum(axis=(1, 2)))
     largest = np.argmax(squares.sum(axis=1), axis=1)
-    U = _unit(np.take_along_axis(M, largest[:, None, None], axis=2))
+    U = _normalise(np.take_along_axis(M, largest[:, None, None], axis=2))
     Vh = U.conj().transpose(0, 2, 1) @ M
     rest = np.linalg.norm(M - U * Vh, axis=(1, 2))
     s = np.linalg.norm(Vh, axis=(1, 2))
-    Vh = _unit(Vh)
+    Vh = _normalise(Vh)
     open_ = np.flatnonzero(~(rest <= ROUNDINGS * np.finfo(np.float64).eps * norms))
     if open_.size:
         left, values, right = np.linalg.svd(M[open_], full_matrices=False)
@@ -142,7 +142,7 @@ def _rank_one_chunk(M: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return U, s, Vh
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def _normalise(vectors: np.ndarray) -> np.ndarray:
     """Vectors over their norms; zero ones become the first unit vector."""
     norms = np.linalg.norm(vectors, axis=(1, 2), keepdims=True)
     result = vectors / np.where(norms == 0.0, 1.0, norms)
@@ -150,7 +150,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return result
 
 
-def _padded(array: np.ndarray, axis: int, size: int) -> np.ndarray:
+def _pad_axis(array: np.ndarray, axis: int, size: int) -> np.ndarray:
     """Fill an axis up with zeros."""
     missing = size - array.shape[axis]
     if missing <= 0:

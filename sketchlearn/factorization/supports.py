@@ -23,7 +23,7 @@ from sketchlearn.factorization.witnesses import (
     reached_alone,
     target_of,
 )
-from sketchlearn.sources.faithful import require_no_mask
+from sketchlearn.sources.exact_values import require_no_mask
 
 
 class Block(NamedTuple):
@@ -146,7 +146,7 @@ def check_supports(left: np.ndarray, right: np.ndarray) -> SupportVerdict:
     'closed'
     """
     left, right = check_support_pair(left, right)
-    classes = _classes(left, right)
+    classes = _group_units(left, right)
     cover = (left.astype(np.float32) @ right.astype(np.float32)).astype(np.int32)
     counts = set(np.unique(cover).tolist())
     n_alone = np.bincount(reached_alone(left, right, cover)[2], minlength=left.shape[1])
@@ -182,13 +182,7 @@ def check_supports(left: np.ndarray, right: np.ndarray) -> SupportVerdict:
 
 
 def check_support_pair(left: Any, right: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return two supports as booleans.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are not matrices of zeros and ones whose inner dimensions agree.
-    """
+    """Return two supports as booleans; an error unless their inner dimensions agree."""
     left, right = check_support(left, "left"), check_support(right, "right")
     if left.shape[1] != right.shape[0]:
         raise ValueError(
@@ -199,13 +193,7 @@ def check_support_pair(left: Any, right: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_support(support: Any, name: str) -> np.ndarray:
-    """Return a support as booleans.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no matrix of zeros and ones.
-    """
+    """Return a support as booleans; an error if it is no matrix of zeros and ones."""
     require_no_mask(support, name)
     array = np.asarray(support)
     if array.dtype.kind not in "biuf":
@@ -221,7 +209,7 @@ def check_support(support: Any, name: str) -> np.ndarray:
 _Class = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _classes(left: np.ndarray, right: np.ndarray) -> list[_Class]:
+def _group_units(left: np.ndarray, right: np.ndarray) -> list[_Class]:
     """Units put together by their rectangles: units, rows, columns. Units that reach nothing go."""
     together: dict[bytes, list[int]] = {}
     for unit in np.flatnonzero(left.any(axis=0) & right.any(axis=1)):

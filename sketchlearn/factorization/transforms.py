@@ -73,7 +73,7 @@ def dft_butterfly(n: int, dtype: type = np.complex128) -> Butterfly:
     kind = np.dtype(dtype)
     if kind.name not in ("complex64", "complex128"):
         raise TypeError(f"dtype must be complex64 or complex128, got {kind}")
-    radices = _primes(n) or [1]
+    radices = _prime_factors(n) or [1]
     chain, values = [], []
     a, rest = 1, n
     for b in radices:
@@ -127,8 +127,7 @@ def _roots_of_unity(turns: np.ndarray) -> np.ndarray:
     return roots
 
 
-def _primes(n: int) -> list[int]:
-    """Prime factors, the least first."""
+def _prime_factors(n: int) -> list[int]:
     primes, p = [], 2
     while n > 1:
         while n % p == 0:

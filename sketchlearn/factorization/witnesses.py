@@ -157,10 +157,10 @@ def factors_near_target(
     m, n_units, n = shape
     X, Y = np.zeros((m, n_units)), np.zeros((n_units, n))
     if covering is None and len(rows) == 3:
-        X, Y = _merging(units, columns, rows, (Y.T, X.T), t)
+        X, Y = _merge_two_units(units, columns, rows, (Y.T, X.T), t)
         return Y.T, X.T
     if covering is None:
-        return _merging(units, rows, columns, (X, Y), t)
+        return _merge_two_units(units, rows, columns, (X, Y), t)
     for unit, row, column in zip(units[:-1], rows, columns, strict=False):
         X[row, unit] = Y[unit, column] = 1.0
     last = units[-1]
@@ -170,7 +170,7 @@ def factors_near_target(
     return X, Y
 
 
-def _merging(
+def _merge_two_units(
     units: tuple[int, ...],
     rows: tuple[int, ...],
     columns: tuple[int, ...],

@@ -28,8 +28,8 @@ class Waves(FeatureMap, kind="waves"):
         """Return C and S in units of 2^-22, as the kernels do of the same phases."""
         r = (turns - np.rint(turns)).astype(np.float32)
         u = r * r
-        h, g = r * _horner(SINE, u), _horner(COSINE, u)
-        features = np.stack([_fused(h, x, MAGIC) - MAGIC for x in (h, g)], axis=1)
+        h, g = r * _evaluate_polynomial(SINE, u), _evaluate_polynomial(COSINE, u)
+        features = np.stack([_fused_multiply_add(h, x, MAGIC) - MAGIC for x in (h, g)], axis=1)
         return features.astype(np.int64)
 
     def feature_sum(self, added: np.ndarray, weight_units: int) -> np.ndarray:
@@ -56,16 +56,16 @@ class Waves(FeatureMap, kind="waves"):
         return out
 
 
-def _horner(coefficients: tuple[float, ...], u: np.ndarray) -> np.ndarray:
+def _evaluate_polynomial(coefficients: tuple[float, ...], u: np.ndarray) -> np.ndarray:
     """A polynomial, scaled by 2^11, one rounding a step."""
     terms = [np.float32(c * 2.0**11) for c in coefficients]
     value = np.full_like(u, terms[-1])
     for term in terms[-2::-1]:
-        value = _fused(value, u, term)
+        value = _fused_multiply_add(value, u, term)
     return value
 
 
-def _fused(a: np.ndarray, b: np.ndarray, c: np.float32) -> np.ndarray:
+def _fused_multiply_add(a: np.ndarray, b: np.ndarray, c: np.float32) -> np.ndarray:
     """Product of a and b, plus c, in float32, rounded once.
 
     Products of two float32 are exact in float64. Their sum with c is rounded there to an odd last

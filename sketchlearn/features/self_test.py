@@ -43,20 +43,20 @@ def require_right_sums(dtype: Any, is_weighted: bool, twin: Twin = TWIN) -> None
     weights = (2**20 + 12_345 * np.arange(N_ROWS) % 2**21) if is_weighted else None
     folder = pack_tiles.taken.stats.cache_path or "nowhere"
     try:
-        compiled = _compiled(rows, turns, weights, dtype)
+        compiled = _sum_by_kernels(rows, turns, weights, dtype)
     except (OSError, EOFError, pickle.PickleError) as error:
         raise RuntimeError(
             f"numba's cache of compiled code cannot be used ({error}): delete {folder}, or set "
             "NUMBA_CACHE_DIR to a folder that can be written"
         ) from error
-    if not np.array_equal(compiled, _plain(twin, rows @ turns, weights)):
+    if not np.array_equal(compiled, _sum_by_numpy(twin, rows @ turns, weights)):
         raise RuntimeError(
             "the compiled kernels add up wrongly: numba's cache (NUMBA_CACHE_DIR) holds code for "
             f"another processor or version; delete {folder} and start again"
         )
 
 
-def _compiled(
+def _sum_by_kernels(
     rows: np.ndarray, turns: np.ndarray, weights: np.ndarray | None, dtype: Any
 ) -> np.ndarray:
     """Sums of C and S, (2, N_FREQUENCIES), by the kernels."""
@@ -78,7 +78,7 @@ def _compiled(
     return sums
 
 
-def _plain(twin: Twin, phases: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+def _sum_by_numpy(twin: Twin, phases: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     """Sums of C and S of phases (N_ROWS, N_FREQUENCIES) in turns, by numpy."""
     features = twin(phases)
     if weights is not None:

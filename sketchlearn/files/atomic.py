@@ -47,7 +47,7 @@ def replace_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
     before = _describe_replaceable(target)
     _require_open_folder(target.parent)
     _remove_abandoned(target)
-    temporary, descriptor = _claim(target, 0o666 if before is None else 0o600)
+    temporary, descriptor = _create_temporary(target, 0o666 if before is None else 0o600)
     try:
         yield temporary
         os.fsync(descriptor)
@@ -68,13 +68,7 @@ def replace_when_done(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def require_replaceable(path: str | os.PathLike[str]) -> None:
-    """Refuse a place that `replace_when_done` could not write to, before there is a result.
-
-    Raises
-    ------
-    OSError
-        If the file is read-only, or its folder takes no new files.
-    """
+    """Refuse, by an OSError, what `replace_when_done` could not write to, before any work."""
     target = Path(os.path.realpath(path))
     if _is_written_in_place(path, target):
         return
@@ -128,7 +122,7 @@ def _remove_abandoned(target: Path) -> None:
                     os.close(descriptor)
 
 
-def _claim(target: Path, mode: int) -> tuple[Path, int]:
+def _create_temporary(target: Path, mode: int) -> tuple[Path, int]:
     """Create a temporary file beside a target, and lock it for as long as it is open."""
     while True:
         temporary = target.with_name(_name_prefix(target) + secrets.token_hex(8))

@@ -124,13 +124,7 @@ class FileKind(Generic[Content]):
     def encode(
         self, arrays: dict[str, np.ndarray], metadata: dict[str, str], version: int | None = None
     ) -> bytes:
-        """Return arrays and metadata as the bytes of a file of this kind; equal ones, equal bytes.
-
-        Raises
-        ------
-        ValueError
-            If the metadata is longer than any header that is read.
-        """
+        """Return arrays and metadata as bytes, equal ones as equal bytes; see `encode_file`."""
         said = str(self.version if version is None else version)
         own = dict(zip(self.own_names, (self.format, said, library_version()), strict=True))
         return encode_file(arrays, {**metadata, **own})
@@ -138,11 +132,7 @@ class FileKind(Generic[Content]):
     def decode(self, data: bytes) -> Content:
         """Return what a file of these bytes holds.
 
-        Raises
-        ------
-        ValueError
-            Of the kind's own class, if the bytes are foreign, truncated, altered, of an unknown
-            version, or nonsense.
+        The kind's own error refuses bytes that are foreign, altered, nonsense or of newer version.
         """
         file = io.BytesIO(data)
         return self._read(file, read_start(file), len(data))
@@ -150,24 +140,13 @@ class FileKind(Generic[Content]):
     def load(self, path: str | os.PathLike[str]) -> Content:
         """Return what a file holds; of a file that cannot be one, no more than its start is read.
 
-        Raises
-        ------
-        ValueError
-            As `decode`.
-        OSError
-            If the file cannot be read.
+        Errors as `decode`, and an OSError if it cannot be read.
         """
         with open(path, "rb") as file:
             return self.read(file, read_start(file))
 
     def read(self, file: BinaryIO, start: Start) -> Content:
-        """Return what an open file holds, a pipe for instance, of which `read_start` was read.
-
-        Raises
-        ------
-        ValueError
-            As `decode`.
-        """
+        """Return what an open file holds, a pipe for instance, of which `read_start` was read."""
         status = os.fstat(file.fileno())
         size = status.st_size if stat.S_ISREG(status.st_mode) else None
         return self._read(file, start, size)
@@ -286,20 +265,13 @@ class FileKind(Generic[Content]):
 
 
 def _read_pieces(file: BinaryIO, n_bytes: int) -> Iterable[bytes]:
-    """Read a number of bytes, some at a time."""
     while n_bytes > 0 and (piece := file.read(min(n_bytes, PIECE_BYTES))):
         n_bytes -= len(piece)
         yield piece
 
 
 def encode_file(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
-    """Lay out arrays and metadata, with the digest of both.
-
-    Raises
-    ------
-    ValueError
-        If the metadata is longer than any header that is read.
-    """
+    """Lay out arrays and metadata, with the digest of both; ValueError for too long a header."""
     contents = {name: _to_little_endian(arrays[name]).tobytes() for name in _order_arrays(arrays)}
     entries: list[Entry] = []
     for name, content in contents.items():
@@ -355,5 +327,4 @@ def _order_arrays(arrays: dict[str, np.ndarray]) -> list[str]:
 
 
 def _to_little_endian(array: np.ndarray) -> np.ndarray:
-    """The array with its bytes little-endian."""
     return array.astype(array.dtype.newbyteorder("<"))

@@ -12,11 +12,8 @@ from sketchlearn.sources.shallow_json import require_shallow
 def parse_strictly(text: str) -> Any:
     """Parse JSON whose numbers are finite and of at most 64 bits.
 
-    Raises
-    ------
-    ValueError
-        If it is no JSON, has NaN, infinity, larger integers, or a name twice in an object, or lists
-        and objects lie more than 32 deep in one another.
+    A ValueError refuses NaN, infinity, larger integers, a name twice in an object, and lists and
+    objects more than 32 deep in one another.
     """
     require_shallow(text)
 

@@ -56,7 +56,7 @@ class Domain:
         for name in ("center", "lower", "upper", "covariance"):
             object.__setattr__(self, name, read_only(getattr(self, name), np.float64))
         object.__setattr__(self, "scale", float(self.scale))
-        self._check()
+        self._check_domain()
 
     def __reduce__(self) -> tuple[Any, ...]:
         parts = (self.center, self.scale, self.lower, self.upper, self.covariance)
@@ -77,7 +77,7 @@ class Domain:
             self.covariance / np.outer(units, units),
         )
 
-    def _check(self) -> None:
+    def _check_domain(self) -> None:
         """Refuse what cannot be a domain."""
         d = self.n_features
         shapes = {"center": (d,), "lower": (d,), "upper": (d,), "covariance": (d, d)}

@@ -192,7 +192,7 @@ class FrequencyOperator:
     def fingerprint(self) -> str:
         """BLAKE2b digest of everything that the operator consists of, 32 hexadecimal digits."""
         header = b"dense frequencies 1" if self.is_plain else b"frequencies 1"
-        return _digest(header, self.components())
+        return _digest_components(header, self.components())
 
     @cached_property
     def units(self) -> np.ndarray:
@@ -260,7 +260,7 @@ class FrequencyOperator:
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, ({one.name: getattr(self, one.name) for one in fields(self)},)
+        return _rebuild_operator, ({one.name: getattr(self, one.name) for one in fields(self)},)
 
     def __repr__(self) -> str:
         kinds = "" if self.is_plain else f"{self.linear_map.kind}, {self.features.kind}, "
@@ -271,8 +271,7 @@ class FrequencyOperator:
         )
 
 
-def _rebuilt(parts: dict[str, Any]) -> FrequencyOperator:
-    """Return an operator from what pickle kept."""
+def _rebuild_operator(parts: dict[str, Any]) -> FrequencyOperator:
     return FrequencyOperator(**parts)
 
 
@@ -297,7 +296,7 @@ def largest_phase(linear_map: LinearMap, centered: np.ndarray) -> float:
     return float(np.abs(linear_map.project(centered)).max(initial=0.0))
 
 
-def _digest(header: bytes, components: dict[str, Any]) -> str:
+def _digest_components(header: bytes, components: dict[str, Any]) -> str:
     """BLAKE2b of named arrays, numbers and words, byte order and layout fixed."""
     digest = hashlib.blake2b(header, digest_size=16)
     for name, value in components.items():

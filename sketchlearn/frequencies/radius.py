@@ -9,8 +9,10 @@ from typing import final
 import numpy as np
 from scipy.special import gammaincc, gammainccinv
 
+from sketchlearn._registry import Registered
 
-class RadiusLaw(ABC):
+
+class RadiusLaw(Registered, ABC):
     """A law of positive radii; directions and scale are not its business.
 
     A frequency is ``radius / (width * scale)`` times a direction on the unit sphere, see

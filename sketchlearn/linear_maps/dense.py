@@ -86,7 +86,7 @@ class DenseMap(LinearMap, kind="dense"):
         return rounded_root_mean_squares(self._turns)
 
     @cached_property
-    def _single(self) -> np.ndarray:
+    def _single_turns(self) -> np.ndarray:
         """Omega^T, (m, d) float32, as the adjoint reads it."""
         return np.ascontiguousarray(self.frequencies.T, dtype=np.float32)
 
@@ -101,7 +101,7 @@ class DenseMap(LinearMap, kind="dense"):
 
     def adjoint(self, C: np.ndarray) -> np.ndarray:
         """Return C @ Omega^T, see `LinearMap.adjoint`."""
-        return C @ (self._single if C.dtype == np.float32 else self.frequencies.T)
+        return C @ (self._single_turns if C.dtype == np.float32 else self.frequencies.T)
 
     def project_reproducibly(self, X: np.ndarray) -> np.ndarray:
         """Return phases in turns, one feature after the other."""
@@ -112,11 +112,11 @@ class DenseMap(LinearMap, kind="dense"):
 
     def project_powers(self, V: np.ndarray, exponent: int, unit: float) -> np.ndarray:
         """Return V @ (unit Omega)^exponent, see `LinearMap.project_powers`."""
-        return np.asarray(V @ self._power(exponent, unit).T)
+        return np.asarray(V @ self._entrywise_power(exponent, unit).T)
 
     def adjoint_powers(self, P: np.ndarray, exponent: int, unit: float) -> np.ndarray:
         """Return P @ ((unit Omega)^exponent)^T, see `LinearMap.adjoint_powers`."""
-        return np.asarray(P @ self._power(exponent, unit))
+        return np.asarray(P @ self._entrywise_power(exponent, unit))
 
     def quadratic_form(self, B: np.ndarray) -> np.ndarray:
         """Return omega_j^T B omega_j, (m,), see `LinearMap.quadratic_form`."""
@@ -125,12 +125,12 @@ class DenseMap(LinearMap, kind="dense"):
 
     def gram(self) -> np.ndarray:
         """Return Omega^T Omega, (m, m) float32."""
-        return np.asarray(self._single @ self._single.T)
+        return np.asarray(self._single_turns @ self._single_turns.T)
 
     def take(self, index: Index) -> DenseMap:
         """Return the map of some of the frequencies; of a slice of them, views."""
-        taken = self._with(self._turns[:, index], self.frequencies[:, index])
-        taken.__dict__["_single"] = self._single[index]
+        taken = self._with_turns(self._turns[:, index], self.frequencies[:, index])
+        taken.__dict__["_single_turns"] = self._single_turns[index]
         return taken
 
     def stretched(self, factors: np.ndarray | float) -> DenseMap:
@@ -141,13 +141,13 @@ class DenseMap(LinearMap, kind="dense"):
         """
         columns = np.reshape(factors, (-1, 1))
         turns = (self.frequencies * (columns / TWO_PI)).astype(np.float32)
-        return self._with(turns, self.frequencies * columns)
+        return self._with_turns(turns, self.frequencies * columns)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the turns."""
         return {"turns": self._turns}
 
-    def _with(self, turns: np.ndarray, frequencies: np.ndarray) -> DenseMap:
+    def _with_turns(self, turns: np.ndarray, frequencies: np.ndarray) -> DenseMap:
         """Return a map of these arrays, which it does not copy."""
         new = object.__new__(DenseMap)
         for array in (turns, frequencies):
@@ -155,10 +155,10 @@ class DenseMap(LinearMap, kind="dense"):
         new.__dict__.update(_turns=turns, frequencies=frequencies, _powers={})
         return new
 
-    def _power(self, exponent: int, unit: float) -> np.ndarray:
+    def _entrywise_power(self, exponent: int, unit: float) -> np.ndarray:
         """Return entrywise powers of unit Omega, (m, d) float32; kept, as decoders come back."""
         powers = self._powers.get((exponent, unit))
         if powers is None:
-            powers = even_power(self._single * np.float32(unit), exponent)
+            powers = even_power(self._single_turns * np.float32(unit), exponent)
             self._powers[exponent, unit] = powers
         return powers

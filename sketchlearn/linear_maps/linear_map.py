@@ -133,21 +133,21 @@ class LinearMap(ABC):
         The exponent p is 2 or 4; u is a unit of length, in data units.
         """
         result = np.zeros((len(V), self.n_frequencies))
-        for features, block in self._blocks():
+        for features, block in self._iterate_rows():
             result += V[:, features] @ even_power(unit * block, exponent)
         return result.astype(V.dtype)
 
     def adjoint_powers(self, P: np.ndarray, exponent: int, unit: float) -> np.ndarray:
         r"""Return :math:`\sum_j p_j (u \omega_{lj})^p`, (n, d) in P's type, of P (n, m)."""
         result = np.empty((len(P), self.n_features), P.dtype)
-        for features, block in self._blocks():
+        for features, block in self._iterate_rows():
             result[:, features] = P @ even_power(unit * block, exponent).T
         return result
 
     @cached_property
     def squared_norms(self) -> np.ndarray:
         """Squared lengths of the frequencies (m,), float64 squared radians."""
-        return np.sum([np.sum(block**2, axis=0) for _, block in self._blocks()], axis=0)
+        return np.sum([np.sum(block**2, axis=0) for _, block in self._iterate_rows()], axis=0)
 
     @cached_property
     def root_mean_squares(self) -> np.ndarray:
@@ -165,19 +165,19 @@ class LinearMap(ABC):
     @property
     def frequencies(self) -> np.ndarray:
         """Omega itself, (d, m) float64 radians: for a look at it, as nothing else needs it."""
-        return np.concatenate([block for _, block in self._blocks()])
+        return np.concatenate([block for _, block in self._iterate_rows()])
 
     def quadratic_form(self, B: np.ndarray) -> np.ndarray:
         r"""Return :math:`\omega_j^T B \omega_j`, (m,) float64, for a matrix B (d, d)."""
         result = np.zeros(self.n_frequencies)
-        for features, block in self._blocks():
+        for features, block in self._iterate_rows():
             result += np.sum(block * self.project(B[features]), axis=0)
         return result
 
     def gram(self) -> np.ndarray:
         """Return Omega^T Omega, (m, m) float32 squared radians."""
         result = np.zeros((self.n_frequencies, self.n_frequencies), np.float32)
-        for _, block in self._blocks():
+        for _, block in self._iterate_rows():
             result += (block.T @ block).astype(np.float32)
         return result
 
@@ -196,7 +196,7 @@ class LinearMap(ABC):
             stop = min(start + size, d)
             yield slice(start, stop), np.eye(stop - start, d, start)
 
-    def _blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+    def _iterate_rows(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield rows of Omega, some at a time, and which."""
         for features, unit_vectors in self._unit_vectors():
             yield features, self.project(unit_vectors)

@@ -161,7 +161,7 @@ def minimise(
             pairs.n_stored = 0
         if pairs.n_stored == 0:
             direction *= min(1.0, first_step / max(np.max(np.abs(direction)), 1e-300))
-        step = _search(objective, x, cost, gradient, direction, lower, upper, settings)
+        step = _backtrack(objective, x, cost, gradient, direction, lower, upper, settings)
         if step is None:
             if pairs.n_stored == 0:
                 return Minimum(x, cost, n_iter, True)
@@ -176,7 +176,7 @@ def minimise(
     return Minimum(x, cost, max_iter, False)
 
 
-def _search(
+def _backtrack(
     objective: Objective,
     x: np.ndarray,
     cost: float,

@@ -51,7 +51,7 @@ def fit_mixture_to_rows(
         points, family, k, start, rng, n_random=0 if is_trusted else N_ROW_STARTS
     )
     if is_trusted:
-        gain = _score(points, fitted) - _score(points, start)
+        gain = _mean_log_likelihood(points, fitted) - _mean_log_likelihood(points, start)
         if gain <= family.n_parameters(k) * float(weights @ weights) / weights.sum() ** 2:
             return None
     covariances = fitted.covariances * np.outer(units, units)
@@ -62,7 +62,7 @@ def fit_mixture_to_rows(
     return Moments(fitted.weights, fitted.means * units, covariances)
 
 
-def _score(points: np.ndarray, mixture: Moments) -> float:
+def _mean_log_likelihood(points: np.ndarray, mixture: Moments) -> float:
     """Return the mean log-likelihood of points under a mixture."""
     model = GaussianMixture(len(mixture.weights), covariance_type="full")
     model.weights_, model.means_, model.covariances_ = mixture
@@ -102,16 +102,18 @@ def fit_mixture_from_clusters(
     start = {
         "weights_init": shares,
         "means_init": means,
-        "precisions_init": _invert(covariances, covariance_type, reg_covar),
+        "precisions_init": _invert_covariances(covariances, covariance_type, reg_covar),
     }
     model = run_em(
-        _resample(centred, weights, rng), n_atoms, covariance_type, reg_covar, rng, **start
+        _resample_points(centred, weights, rng), n_atoms, covariance_type, reg_covar, rng, **start
     )
     matrices = to_matrices(model.covariances_, covariance_type, means)
     return Moments(model.weights_, model.means_ + centre, matrices)
 
 
-def _resample(points: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _resample_points(
+    points: np.ndarray, weights: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Repeat points in numbers that follow their weights: exactly, if small numbers do."""
     multiples = weights / weights.min(initial=np.inf, where=weights > 0)
     counts = np.rint(multiples)
@@ -138,7 +140,9 @@ def _measure_clusters(
     return Moments(counts / counts.sum(), means, covariances)
 
 
-def _invert(covariances: np.ndarray, covariance_type: str, reg_covar: float) -> np.ndarray:
+def _invert_covariances(
+    covariances: np.ndarray, covariance_type: str, reg_covar: float
+) -> np.ndarray:
     """Return precisions, in scikit-learn's shape, of matrices (k, d, d), regularised."""
     if covariance_type == "full":
         values, axes = np.linalg.eigh(covariances)

@@ -50,7 +50,7 @@ LONGEST_COUNT = 37
 def encode_sketch(stored: StoredSketch) -> bytes:
     """Return a sketch's operator, sums and names as the bytes of a safetensors file."""
     operator, sums, names = stored
-    arrays, metadata = _arrays(operator, sums.feature_sum), _metadata(operator, sums)
+    arrays, metadata = _list_arrays(operator, sums.feature_sum), _list_metadata(operator, sums)
     if (moments := sums.moments) is not None:
         arrays[MOMENTS], metadata[MOMENTS] = moments.state.astype(np.int64), moments.kind
         arrays[EXPONENTS] = operator.moment_grid.exponents
@@ -106,12 +106,12 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSk
         _check_arrays(arrays, {**ARRAYS, "turns": np.dtype(np.float32)})
         linear_map, features = DenseMap(arrays["turns"]), Waves()
     else:
-        map_kind = _member(LinearMap.kinds, metadata, "operator")
-        features_kind = _member(FeatureMap.kinds, metadata, "features")
+        map_kind = _find_kind(LinearMap.kinds, metadata, "operator")
+        features_kind = _find_kind(FeatureMap.kinds, metadata, "features")
         own = {name: array for name, array in arrays.items() if "." not in name}
         _check_arrays(own, ARRAYS)
-        linear_map = map_kind.from_state(_state(arrays, "map."))
-        features = features_kind.from_state(_state(arrays, "features."))
+        linear_map = map_kind.from_state(_select_prefixed(arrays, "map."))
+        features = features_kind.from_state(_select_prefixed(arrays, "features."))
     _check_shapes(arrays, linear_map)
     operator = FrequencyOperator(
         linear_map,
@@ -119,21 +119,21 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSk
         features,
         double_phases=metadata["double_phases"] == "1",
     )
-    counts = (_count(metadata[name], name) for name in COUNTS)
+    counts = (_read_count(metadata[name], name) for name in COUNTS)
     sums = Sums(arrays["feature_sum"].astype(np.int64), *counts)
     if operator.fingerprint != metadata.get("fingerprint"):
         raise SketchFormatError(
             f"the operator's fingerprint is {operator.fingerprint} where the file says "
             f"{metadata.get('fingerprint', '')[:40]}"
         )
-    expected = _metadata(operator, sums)
+    expected = _list_metadata(operator, sums)
     said = {name: metadata[name] for name in metadata if name not in SKETCH_FILE.own_names}
-    if said != expected or {*arrays} != {*_arrays(operator, arrays["feature_sum"])}:
+    if said != expected or {*arrays} != {*_list_arrays(operator, arrays["feature_sum"])}:
         raise SketchFormatError("the sketch's metadata is not in canonical form")
     return StoredSketch(operator, sums)
 
 
-def _member(kinds: dict[str, Any], metadata: dict[str, str], name: str) -> Any:
+def _find_kind(kinds: dict[str, Any], metadata: dict[str, str], name: str) -> Any:
     """Return the class of the kind that the header has under a name."""
     kind = metadata.get(name, "")
     if kind not in kinds:
@@ -145,7 +145,7 @@ def _member(kinds: dict[str, Any], metadata: dict[str, str], name: str) -> Any:
     return kinds[kind]
 
 
-def _state(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def _select_prefixed(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     """Return the arrays whose names start with a prefix, without it."""
     return {
         name.removeprefix(prefix): array
@@ -154,21 +154,21 @@ def _state(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     }
 
 
-def _count(text: str, name: str) -> int:
+def _read_count(text: str, name: str) -> int:
     """Read a count; none has more digits than a square of 2^60."""
     if len(text) > LONGEST_COUNT:
         raise ValueError(f"{name} has {len(text)} digits")
     return int(text)
 
 
-def _arrays(operator: FrequencyOperator, feature_sum: np.ndarray) -> dict[str, np.ndarray]:
+def _list_arrays(operator: FrequencyOperator, feature_sum: np.ndarray) -> dict[str, np.ndarray]:
     """Return the arrays of a sketch's file."""
     components = operator.components().items()
     arrays = {name: value for name, value in components if isinstance(value, np.ndarray)}
     return {**arrays, "feature_sum": feature_sum}
 
 
-def _metadata(operator: FrequencyOperator, sums: Sums) -> dict[str, str]:
+def _list_metadata(operator: FrequencyOperator, sums: Sums) -> dict[str, str]:
     """Return what a sketch's header says beside what every file's does."""
     return {
         "operator": operator.linear_map.kind,

@@ -10,7 +10,7 @@ from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.fixed_point import LARGEST_TOTAL_UNITS, WEIGHT_UNIT, sum_with_squares
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sums import Sums
-from sketchlearn.sources.faithful import advise_on_missing
+from sketchlearn.sources.exact_values import advise_on_missing
 
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -73,7 +73,7 @@ class RowSummer:
         for start in range(0, len(rows), self._accumulator.chunk_size):
             some = slice(start, start + self._accumulator.chunk_size)
             own = None if weights is None else weights[some]
-            piece = _native(rows[some])
+            piece = _to_native_floats(rows[some])
             bad = self._accumulator.add(piece, own, added)
             if bad is not None:
                 raise describe_bad_row(operator, rows[start + bad], start + bad)
@@ -87,7 +87,7 @@ class RowSummer:
         return Sums(operator.features.feature_sum(added, total), n, total, square, moments=moments)
 
 
-def _native(rows: np.ndarray) -> np.ndarray:
+def _to_native_floats(rows: np.ndarray) -> np.ndarray:
     """Return rows in a type that the kernels read; a copy of one accumulator's at most."""
     if rows.dtype in _NATIVE and rows.dtype.isnative:
         return rows

@@ -181,19 +181,21 @@ class CheckpointWriter:
         kept, asked = (
             sums.moments and sums.moments.kind for sums in (progress.finished, empty.finished)
         )
-        if stored.asked != _digest(self._asked()).hex():
-            raise self._mismatch("columns, filter or weights", f"now it is {self._asked()}")
+        if stored.asked != _digest_text(self._describe_query()).hex():
+            raise self._explain_mismatch(
+                "columns, filter or weights", f"now it is {self._describe_query()}"
+            )
         for i, identity in enumerate(stored.identities):
             now = partitions[i].identity() if i < len(partitions) else "nothing"
-            if identity != _digest(now):
-                raise self._mismatch(
+            if identity != _digest_text(now):
+                raise self._explain_mismatch(
                     "data", f"its part {i + 1} is no longer the same: now it is {now}"
                 )
         if (
             progress.row
             and (partitions[progress.partition].n_rows() or progress.row) < progress.row
         ):
-            raise self._mismatch(
+            raise self._explain_mismatch(
                 "data", f"it has more rows of {partitions[progress.partition].name}"
             )
         if kept != asked:
@@ -203,20 +205,20 @@ class CheckpointWriter:
             )
         names = progress.feature_names, empty.feature_names
         if None not in names and names[0] != names[1]:
-            raise self._mismatch("features", f"now they are {', '.join(names[1] or ())}")
+            raise self._explain_mismatch("features", f"now they are {', '.join(names[1] or ())}")
         self._source.resume(stored.columns)
         self._identities = stored.identities
         return replace(
             progress,
             operator=empty.operator,
             feature_names=empty.feature_names or progress.feature_names,
-            skipped=tuple(map(self._named, stored.skipped_partitions, progress.skipped)),
+            skipped=tuple(map(self._name_left_out, stored.skipped_partitions, progress.skipped)),
         )
 
     def begin(self, index: int) -> None:
         """Note how a partition looks before it is read."""
         if index == len(self._identities):
-            self._identities.append(_digest(self._source.partitions[index].identity()))
+            self._identities.append(_digest_text(self._source.partitions[index].identity()))
 
     def update(self, progress: Progress) -> None:
         """Write the file, if it is time."""
@@ -236,7 +238,7 @@ class CheckpointWriter:
         stored = StoredPass(
             progress if self._keep_reasons else replace(progress, skipped=()),
             identities,
-            _digest(self._asked()).hex(),
+            _digest_text(self._describe_query()).hex(),
             None if (columns := self._source.settled_columns) is None else list(columns),
             [indices.get(name) for name, _ in progress.skipped],
         )
@@ -247,25 +249,25 @@ class CheckpointWriter:
             raise OSError(error.errno, message, self._path) from error
         self._written_at = self._clock()
 
-    def _asked(self) -> str:
+    def _describe_query(self) -> str:
         """What of the data was asked for."""
         return f"columns {self._source.asked}, {self._source.query or 'all rows, unweighted'}"
 
-    def _named(self, index: int | None, told: tuple[str, str]) -> tuple[str, str]:
+    def _name_left_out(self, index: int | None, told: tuple[str, str]) -> tuple[str, str]:
         """Name a partition that was left out, and say why as far as the file does."""
         if index is None:
             return told
         name = self._source.partitions[index].name
         return name, f"{name} {LEFT_OUT_EARLIER}" if told[1] == LEFT_OUT_EARLIER else told[1]
 
-    def _mismatch(self, what: str, now: str) -> SketchMismatchError:
+    def _explain_mismatch(self, what: str, now: str) -> SketchMismatchError:
         """Say that a checkpoint is of something else."""
         return SketchMismatchError(
             f"the checkpoint {self._path} is of other {what}: {now}; delete it to start again"
         )
 
 
-def _digest(text: str) -> bytes:
+def _digest_text(text: str) -> bytes:
     """Digest what is only ever compared."""
     return hashlib.blake2b(
         text.encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES
@@ -305,27 +307,30 @@ def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPa
         raise ValueError(f"no checkpoint has a state of {', '.join(state)}")
     digests = arrays["identities"].tobytes()
     identities = [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]
-    skipped = [None if i is None else _whole(i) for i in state["skipped"]]
+    skipped = [None if i is None else _check_whole_number(i) for i in state["skipped"]]
     reasons = state["reasons"] or [
         ("a part" if i is None else f"part {i + 1}", LEFT_OUT_EARLIER) for i in skipped
     ]
-    progress = _progress(arrays, state, [int(count) for count in state["current"]], reasons)
-    columns = _columns(state["columns"])
-    return _consistent(StoredPass(progress, identities, state["asked"], columns, skipped))
+    progress = _rebuild_progress(arrays, state, [int(count) for count in state["current"]], reasons)
+    columns = _check_columns(state["columns"])
+    return _require_consistent(StoredPass(progress, identities, state["asked"], columns, skipped))
 
 
 @CHECKPOINT_FILE.reads(1)
 def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredPass:
     """Return what a file of version 1 holds: it has texts where the next one has digests."""
     state = parse_shallow(metadata["state"])
-    progress = _progress(arrays, state, state["current"], state["skipped"])
-    identities = [_digest(text) for text in state["identities"]]
-    asked, columns = _digest(state["query"]["asked"]).hex(), _columns(state["query"]["columns"])
+    progress = _rebuild_progress(arrays, state, state["current"], state["skipped"])
+    identities = [_digest_text(text) for text in state["identities"]]
+    asked, columns = (
+        _digest_text(state["query"]["asked"]).hex(),
+        _check_columns(state["query"]["columns"]),
+    )
     unknown = [None] * len(progress.skipped)
-    return _consistent(StoredPass(progress, identities, asked, columns, list(unknown)))
+    return _require_consistent(StoredPass(progress, identities, asked, columns, list(unknown)))
 
 
-def _progress(
+def _rebuild_progress(
     arrays: dict[str, np.ndarray], state: dict[str, Any], counts: list[Any], skipped: Any
 ) -> Progress:
     """Return what versions have in common."""
@@ -334,9 +339,9 @@ def _progress(
     if moments is not None:
         state_of_moments = arrays["current_moments"]
         moments = MomentSums.from_state(moments.n_features, moments.kind, state_of_moments)
-    sums = Sums(arrays["current"], *map(_whole, counts), moments=moments)
+    sums = Sums(arrays["current"], *map(_check_whole_number, counts), moments=moments)
     current = Sketch(finished.operator, sums)
-    part, row, n_rows = (_whole(state[name]) for name in ("part", "row", "n_rows"))
+    part, row, n_rows = (_check_whole_number(state[name]) for name in ("part", "row", "n_rows"))
     told = tuple((str(name), str(why)) for name, why in skipped)
     return Progress(
         finished.operator,
@@ -350,7 +355,7 @@ def _progress(
     )
 
 
-def _consistent(stored: StoredPass) -> StoredPass:
+def _require_consistent(stored: StoredPass) -> StoredPass:
     """Refuse what no pass comes to.
 
     Raises
@@ -377,14 +382,17 @@ def _consistent(stored: StoredPass) -> StoredPass:
     return stored
 
 
-def _columns(columns: Any) -> list[str | int] | None:
+def _check_columns(columns: Any) -> list[str | int] | None:
     """Check the columns that are read."""
     if columns is None:
         return None
-    return [column if isinstance(column, str) else _whole(column) for column in list(columns)]
+    return [
+        column if isinstance(column, str) else _check_whole_number(column)
+        for column in list(columns)
+    ]
 
 
-def _whole(value: Any) -> int:
+def _check_whole_number(value: Any) -> int:
     """Check a number of rows or partitions, or a weight in units."""
     if type(value) is not int or value < 0:
         raise ValueError(f"expected a count, got {value!r}")

@@ -128,12 +128,12 @@ class Pass:
         is_ahead = self._n_threads > 1 or any(each.takes_time for each in self._source.partitions)
         with ThreadPoolExecutor(self._n_threads) if is_ahead else _Here() as workers:
             try:
-                for step in self._read(workers):
+                for step in self._read_partitions(workers):
                     steps.append(step)
                     if len(steps) >= DEPTH + self._n_threads:
-                        self._settle(steps.popleft())
+                        self._add_step(steps.popleft())
                 while steps:
-                    self._settle(steps.popleft())
+                    self._add_step(steps.popleft())
             finally:
                 for step in steps:
                     for _, result in step.pieces:
@@ -142,7 +142,7 @@ class Pass:
         self._require_some(sketch)
         return sketch
 
-    def _read(self, workers: ThreadPoolExecutor | _Here) -> Iterator[_Step]:
+    def _read_partitions(self, workers: ThreadPoolExecutor | _Here) -> Iterator[_Step]:
         """Read the partitions that are left, and hand their rows to the workers."""
         start = self.progress.row
         for index in range(self.progress.partition, len(self._source.partitions)):
@@ -153,7 +153,8 @@ class Pass:
                 for chunk in self._source.read(self._source.partitions[index], start):
                     row += len(chunk)
                     pieces = [
-                        (at, workers.submit(self._sum, piece)) for at, piece in self._cut(chunk)
+                        (at, workers.submit(self._sum_piece, piece))
+                        for at, piece in self._cut_into_pieces(chunk)
                     ]
                     yield _Step(index, row, tuple(pieces))
                     if self.progress.partition > index:  # Given up meanwhile.
@@ -164,7 +165,7 @@ class Pass:
                 yield _Step(index, row, error=error)
             start = 0
 
-    def _cut(self, chunk: Chunk) -> list[tuple[int, Chunk]]:
+    def _cut_into_pieces(self, chunk: Chunk) -> list[tuple[int, Chunk]]:
         """Cut a chunk into pieces for several threads, each with how many rows come before it."""
         n_pieces = PIECES_A_THREAD * self._n_threads if self._n_threads > 1 else 1
         n_rows = -(-len(chunk) // (n_pieces * PIECE_ROWS)) * PIECE_ROWS
@@ -172,28 +173,28 @@ class Pass:
             return [(0, chunk)]
         return [(at, chunk[at : at + n_rows]) for at in range(0, len(chunk), n_rows)]
 
-    def _sum(self, chunk: Chunk) -> Sums:
+    def _sum_piece(self, chunk: Chunk) -> Sums:
         """Add a chunk's rows, in a worker's thread with scratch memory of its own."""
-        weights = None if chunk.weights is None else _fixed(chunk.weights)
+        weights = None if chunk.weights is None else _fix_chunk_weights(chunk.weights)
         if not hasattr(self._own, "summer"):
             self._own.summer = RowSummer(self._operator, self._moments)
         sums: Sums = self._own.summer.sum(chunk.rows, weights)
         return sums
 
-    def _settle(self, step: _Step) -> None:
+    def _add_step(self, step: _Step) -> None:
         """Add what a step brought; steps of a partition that was given up bring nothing."""
         before = self.progress
         if step.partition < before.partition:
             return
         current, error = before.current, step.error
         # In short waits, since not every system wakes a waiting thread for an interrupt.
-        while wait([result for _, result in step.pieces], timeout=LONGEST_WAIT).not_done:
-            pass
+        while any(not result.done() for _, result in step.pieces):
+            wait([result for _, result in step.pieces], timeout=LONGEST_WAIT)
         for at, result in step.pieces:
             try:
                 current += result.result()
             except ValueError as bad:
-                error = self._located(bad, before.row + at)
+                error = self._locate_bad_entry(bad, before.row + at)
                 break
         if error is not None:
             name = self._source.partitions[step.partition].name
@@ -219,7 +220,7 @@ class Pass:
             skipped=skipped,
         )
 
-    def _located(self, error: ValueError, first_row: int) -> SourceError:
+    def _locate_bad_entry(self, error: ValueError, first_row: int) -> SourceError:
         """Say in which partition, row and column an entry is that cannot be sketched."""
         name = self._source.partitions[self.progress.partition].name
         if not isinstance(error, BadEntryError):
@@ -244,7 +245,7 @@ class Pass:
             require_mean_weight(sketch.weight_units * WEIGHT_UNIT / sketch.n_samples)
 
 
-def _fixed(weights: np.ndarray) -> np.ndarray:
+def _fix_chunk_weights(weights: np.ndarray) -> np.ndarray:
     """Check weights and round them to fixed point."""
     if not np.isfinite(weights).all():
         raise ValueError("weights must be finite, got NaN or infinity")
@@ -323,13 +324,13 @@ def sketch_source(
             rows.progress = writer.start(rows.progress)
             for name, reason in rows.progress.skipped:
                 on_error(name, SourceError(reason))
-        return _run(rows, writer)
+        return _run_and_checkpoint(rows, writer)
     finally:
         if line:
             line.close()
 
 
-def _run(rows: Pass, writer: CheckpointWriter | None) -> Sketch:
+def _run_and_checkpoint(rows: Pass, writer: CheckpointWriter | None) -> Sketch:
     """Run a pass, and keep what it came to, however it ends."""
     if writer is None:
         return rows.run()

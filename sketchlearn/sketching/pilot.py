@@ -123,7 +123,7 @@ def draw_pilot(
     probabilities = np.ones(len(eligible))
     if len(eligible) > size:
         probabilities = _inclusion_probabilities(X, eligible, row_weights, size)
-        drawn = _systematic(probabilities, rng)
+        drawn = _draw_systematically(probabilities, rng)
         mean = row_weights.mean()
         eligible = eligible[drawn]
         probabilities = share * probabilities[drawn]
@@ -132,10 +132,10 @@ def draw_pilot(
     # Adding zero turns -0.0 into 0.0, which has other bytes.
     rows = np.array(X[eligible], dtype=np.float64, order="C") + 0.0
     _check_size(rows)
-    return _merged(rows, row_weights, probabilities)
+    return _merge_equal_rows(rows, row_weights, probabilities)
 
 
-def _merged(
+def _merge_equal_rows(
     rows: np.ndarray, weights: np.ndarray, probabilities: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return distinct rows in a fixed order, their summed weights and average probabilities."""
@@ -166,7 +166,7 @@ def _inclusion_probabilities(
     return probabilities
 
 
-def _systematic(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _draw_systematically(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw indices without replacement, each with its probability, in a fixed number."""
     order = rng.permutation(len(probabilities))
     reached = np.cumsum(probabilities[order])

@@ -182,7 +182,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             n_jobs=n_jobs,
         )
         sketcher.n_features_in_ = operator.n_features
-        sketcher._adopt(operator)
+        sketcher._set_operator(operator)
         for name in PILOT:
             setattr(sketcher, name, None)
         return sketcher
@@ -282,7 +282,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         # One thread: with more, the last bits of k-means and of BLAS depend on their number, and
         # k-means' even on which comes first.
         with OneThread():
-            self._learn(rows, weights, np.random.default_rng(seed), share)
+            self._choose_operator(rows, weights, np.random.default_rng(seed), share)
         return self
 
     def sketch(
@@ -345,7 +345,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         if columns is not None or filter is not None or is_source(X):
             source = open_source(X, columns, filter, require_weight_column(sample_weight))
         else:
-            X = self._validate(X)
+            X = self._validate_rows(X)
             weights = check_sample_weight(sample_weight, len(X))
             if weights is not None:
                 require_fixed_point(weights)
@@ -389,13 +389,13 @@ class Sketcher(TransformerMixin, BaseEstimator):
             source.expect(self.operator_.n_features, names)
             waves: list[np.ndarray] = []
             for chunk in source.chunks():
-                waves.append(self._waves(chunk.rows, sum(map(len, waves))))
+                waves.append(self._compute_waves(chunk.rows, sum(map(len, waves))))
             if not waves:
                 raise ValueError("expected at least one row, got a source without rows")
             return np.concatenate(waves)
         X = align_rows(X, names)
         X = validate_data(self, X, dtype="numeric", ensure_all_finite=True, reset=False)
-        return self._waves(X)
+        return self._compute_waves(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns of `transform`."""
@@ -403,7 +403,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         names = [f"sketcher{j}" for j in range(self.operator_.n_frequencies)]
         return np.array(names, dtype=object)
 
-    def _learn(
+    def _choose_operator(
         self, X: np.ndarray, weights: np.ndarray | None, rng: np.random.Generator, share: float
     ) -> None:
         """Choose the operator on a pilot of rows that are a share of all."""
@@ -431,12 +431,12 @@ class Sketcher(TransformerMixin, BaseEstimator):
         operator = choose_operator(
             rows, row_weights, k, n_frequencies, self.scale, law, seeds, kinds
         )
-        self._adopt(operator)
+        self._set_operator(operator)
         self.pilot_ = rows if self.keep_pilot else None
         self.pilot_weight_ = np.ldexp(row_weights, exponent) if self.keep_pilot else None
         self.pilot_inclusion_probability_ = share * probabilities if self.keep_pilot else None
 
-    def _waves(self, X: np.ndarray, first: int = 0) -> np.ndarray:
+    def _compute_waves(self, X: np.ndarray, first: int = 0) -> np.ndarray:
         """Waves (n, n_frequencies) of validated rows, which errors count from ``first`` on."""
         operator = self.operator_
         out = np.empty((len(X), operator.n_frequencies), dtype=np.complex128)
@@ -455,13 +455,13 @@ class Sketcher(TransformerMixin, BaseEstimator):
             np.multiply(operator.features.waves(phases), rotation, out=out[rows])
         return out
 
-    def _adopt(self, operator: FrequencyOperator) -> None:
+    def _set_operator(self, operator: FrequencyOperator) -> None:
         """Set what follows from the operator."""
         self.operator_ = operator
         self.scale_ = operator.scale
         self.center_ = operator.center
 
-    def _validate(self, X: Any) -> np.ndarray:
+    def _validate_rows(self, X: Any) -> np.ndarray:
         """Rows as a numeric array, not yet checked for NaN: the pass itself does."""
         names = getattr(self, "feature_names_in_", None)
         X = align_rows(X, names)

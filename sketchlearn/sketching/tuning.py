@@ -165,7 +165,7 @@ def estimate_units(
     units = np.maximum(spreads, least)
     k = min(n_clusters, len(rows) - 1)
     for _ in range(2):
-        model = _kmeans(centered / units, weights, max(k, 1), seed)
+        model = _quick_kmeans(centered / units, weights, max(k, 1), seed)
         within = centered / units - model.cluster_centers_[model.labels_]
         units = np.maximum(units * np.sqrt(shares @ within**2), least)
     units[~is_varied] = units[is_varied].min()
@@ -224,7 +224,7 @@ def estimate_cluster_scale(
     fallback = size * spread / k ** (1.0 / d)
     if n <= k:
         return fallback
-    model = _kmeans(centered, weights, k, seed)
+    model = _quick_kmeans(centered, weights, k, seed)
     variance = model.inertia_ / (n * d) * n / (n - k)
     scale = float(np.sqrt(variance))
     if np.isfinite(farthest_apart) and k > 1:
@@ -255,7 +255,7 @@ def estimate_spreads(rows: np.ndarray, shares: np.ndarray, default: np.ndarray) 
     return spreads
 
 
-def _kmeans(rows: np.ndarray, weights: np.ndarray, n_clusters: int, seed: int) -> Any:
+def _quick_kmeans(rows: np.ndarray, weights: np.ndarray, n_clusters: int, seed: int) -> Any:
     """Run a quick k-means of the pilot; imported here, as those who only sketch need none."""
     from sklearn.cluster import KMeans
 

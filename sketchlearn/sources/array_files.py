@@ -44,7 +44,7 @@ class NpyPartition(InStoredFile, ArrayPartition):
     def shape(self) -> tuple[int, ...]:
         """See `ArrayPartition.shape`."""
         with self._file.open() as file:
-            shape, _, dtype = _header(file)
+            shape, _, dtype = _read_npy_header(file)
         require_rows(shape, dtype, self.name)
         return shape
 
@@ -52,7 +52,7 @@ class NpyPartition(InStoredFile, ArrayPartition):
         """See `ArrayPartition.slices`."""
         n = self.shape()[0]
         for at in range(start, n, n_rows):
-            yield self._rows(at, min(n, at + n_rows))
+            yield self._read_rows(at, min(n, at + n_rows))
 
     def sample(
         self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
@@ -64,16 +64,16 @@ class NpyPartition(InStoredFile, ArrayPartition):
             return
         length = -(-size // n_runs)
         starts = ((np.arange(n_runs) + rng.random()) * (n / n_runs)).astype(int)
-        rows = np.concatenate([self._rows(start, min(n, start + length)) for start in starts])
+        rows = np.concatenate([self._read_rows(start, min(n, start + length)) for start in starts])
         yield Sampled(Chunk(selected(rows, layout)), rng.random(len(rows)), n / len(rows))
 
-    def _rows(self, start: int, stop: int) -> np.ndarray:
+    def _read_rows(self, start: int, stop: int) -> np.ndarray:
         """Read some rows; never unpickle anything."""
         if self._file.system is None:
             mapped = np.load(self._file.path, mmap_mode="r", allow_pickle=False)
             return np.array(mapped[start:stop], order="K")
         with self._file.open() as file:
-            shape, is_fortran, dtype = _header(file)
+            shape, is_fortran, dtype = _read_npy_header(file)
             if is_fortran:
                 raise SourceError(
                     f"{self.name} is in Fortran's order, which is read from local files only"
@@ -106,13 +106,13 @@ class NpzPartition(InStoredFile, ArrayPartition):
 
     def shape(self) -> tuple[int, ...]:
         """See `ArrayPartition.shape`."""
-        with self._opened() as (_, shape, _, dtype):
+        with self._open_member() as (_, shape, _, dtype):
             require_rows(shape, dtype, self.name)
             return shape
 
     def slices(self, n_rows: int, start: int) -> Iterator[np.ndarray]:
         """See `ArrayPartition.slices`."""
-        with self._opened() as (file, shape, is_fortran, dtype):
+        with self._open_member() as (file, shape, is_fortran, dtype):
             if is_fortran:
                 data = file.read()
                 array = np.frombuffer(data, dtype=dtype).reshape(shape, order="F")
@@ -128,14 +128,14 @@ class NpzPartition(InStoredFile, ArrayPartition):
                 yield np.frombuffer(data, dtype=dtype).reshape(n, shape[1])
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[IO[bytes], tuple[int, ...], bool, np.dtype[Any]]]:
+    def _open_member(self) -> Iterator[tuple[IO[bytes], tuple[int, ...], bool, np.dtype[Any]]]:
         """Open the member: the file after its header, shape, whether of Fortran's order, type."""
         with (
             self._file.open() as stored,
             zipfile.ZipFile(stored) as archive,
             archive.open(f"{self._member}.npy") as file,
         ):
-            yield (file, *_header(file))
+            yield (file, *_read_npy_header(file))
 
     @cached_property
     def _member(self) -> str:
@@ -149,7 +149,7 @@ class NpzPartition(InStoredFile, ArrayPartition):
             for name in archive.namelist():
                 if name.endswith(".npy"):
                     with archive.open(name) as file:
-                        shape, _, dtype = _header(file)
+                        shape, _, dtype = _read_npy_header(file)
                     found[name.removesuffix(".npy")] = shape, dtype
         return choose_array(self._file.name, found)
 
@@ -167,7 +167,7 @@ def choose_array(path: str, found: dict[str, tuple[tuple[int, ...], np.dtype[Any
     )
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Read shape, whether of Fortran's order, and type of a .npy file."""
     version = npy_format.read_magic(file)
     read = (

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sources.faithful import (
+from sketchlearn.sources.exact_values import (
     require_exact_list,
     require_exact_objects,
     require_no_mask,
@@ -27,8 +27,8 @@ from sketchlearn.sources.source import (
     count_chunk_rows,
 )
 
-# Chunks of other sources that one of an array in memory is worth: it takes no memory to read it.
-CHUNKS_AT_ONCE = 4
+# What one chunk of an array in memory may span, where it takes no more memory.
+VIEW_BYTES = 2**24
 
 
 class ArrayPartition(Partition):
@@ -110,7 +110,7 @@ class MemoryPartition(ArrayPartition):
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Partition.read`; the chunks are views."""
-        n_rows = CHUNKS_AT_ONCE * count_chunk_rows(self._all.rows.shape[1])
+        n_rows = count_chunk_rows(self._all.rows.shape[1], VIEW_BYTES)
         for at in range(start, len(self._all), n_rows):
             chunk = self._all[at : at + n_rows]
             yield replace(chunk, rows=selected(chunk.rows, layout))

@@ -101,7 +101,7 @@ def chunk_batches(
     plan, beside = _Plan(layout.names or (), name), _Plan(list(side.values()), name)
     remaining = skip_rows(batches, start)
     for pieces in regroup(remaining, count_chunk_rows(layout.n_features), _batch_rows):
-        group = _joined(pieces)
+        group = _join_batches(pieces)
         dtype = np.result_type(*(plan.dtype_of(batch.schema) for batch in group))
         rows = np.empty((layout.n_features, sum(map(len, group))), dtype=dtype)
         columns = np.empty((len(side), rows.shape[1]))
@@ -118,10 +118,10 @@ def filter_batches(batches: Iterable[Any], expression: Any) -> Iterable[Any]:
     """Keep the rows of record batches for which an expression is true."""
     if expression is None:
         return batches
-    return (part for batch in batches for part in _filtered(batch, expression))
+    return (part for batch in batches for part in _filter_batch(batch, expression))
 
 
-def _filtered(batch: Any, expression: Any) -> list[Any]:
+def _filter_batch(batch: Any, expression: Any) -> list[Any]:
     """Keep the rows of a record batch for which an expression is true; SourceError if it fails."""
     pa = import_optional("pyarrow")
     try:
@@ -267,7 +267,7 @@ class _Plan:
     def dtype_of(self, schema: Any) -> type[np.floating[Any]]:
         """Return float32 where that holds every value of the columns, else float64."""
         types = import_optional("pyarrow").types
-        self._follow(schema)
+        self._follow_schema(schema)
         for index, _, _ in self._columns:
             kind = leaf_type(schema.field(index).type)
             if not (types.is_float32(kind) or types.is_float16(kind)):
@@ -276,7 +276,7 @@ class _Plan:
 
     def fill(self, out: np.ndarray, batch: Any, first_row: int) -> None:
         """Write a batch's features to the rows of `out`, (n_features, n)."""
-        self._follow(batch.schema)
+        self._follow_schema(batch.schema)
         for index, column, rows in self._columns:
             values, width = read_numbers(batch.column(index), column, self._name, first_row)
             expected = {entry for entry, _ in rows}
@@ -288,7 +288,7 @@ class _Plan:
             for entry, row in rows:
                 out[row] = values[entry::width]
 
-    def _follow(self, schema: Any) -> None:
+    def _follow_schema(self, schema: Any) -> None:
         """Find the features in a schema, unless it is the one before."""
         if self._schema is not None and (schema is self._schema or schema.equals(self._schema)):
             return
@@ -310,7 +310,7 @@ def skip_rows(batches: Iterable[Any], n: int) -> Iterator[Any]:
         n = max(0, n - len(batch))
 
 
-def _joined(group: list[Any]) -> list[Any]:
+def _join_batches(group: list[Any]) -> list[Any]:
     """Make one batch of several, if they have the same columns: each column has its costs."""
     schema = group[0].schema
     if len(group) == 1 or not all(batch.schema.equals(schema) for batch in group[1:]):

@@ -65,13 +65,13 @@ class FragmentPartition(Partition):
 
     def size(self) -> int:
         """Bytes of the file; of what is in memory, rows."""
-        fragment, _ = self._open()
+        fragment, _ = self._open_fragment()
         info = fragment.filesystem.get_file_info(fragment.path) if self.is_file else None
         return int(info.size or 0) if info else int(fragment.count_rows())
 
     def identity(self) -> str:
         """Path, size and time of change; of what is in memory, a digest of the first rows."""
-        fragment, _ = self._open()
+        fragment, _ = self._open_fragment()
         if not self.is_file:
             first = str(fragment.head(IDENTIFYING_ROWS).to_pydict()).encode()
             digest = hashlib.blake2b(first, digest_size=16).hexdigest()
@@ -85,15 +85,15 @@ class FragmentPartition(Partition):
         def first_batches(column: str) -> Iterator[Any]:
             return self._batches([column], 1, None, None)
 
-        (_, schema), side = self._open(), self._query.side.values()
+        (_, schema), side = self._open_fragment(), self._query.side.values()
         return lay_out_columns(schema, columns, side, self.name, first_batches, self._unasked)
 
     def n_rows(self) -> int | None:
         """Rows as a Parquet file's footer has them; None where some are filtered out."""
-        fragment, _ = self._open()
+        fragment, _ = self._open_fragment()
         known = self._query.expression is None and hasattr(fragment, "row_groups")
         count = int(fragment.metadata.num_rows) if known else None
-        self._close()
+        self._close_fragment()
         return count
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
@@ -104,7 +104,7 @@ class FragmentPartition(Partition):
             groups = list(range(first, len(sizes)))
             start -= sum(sizes[:first])
         yield from self._chunks(layout, groups, start)
-        self._close()
+        self._close_fragment()
 
     def n_strata(self) -> int:
         """Row groups of a Parquet file."""
@@ -120,25 +120,25 @@ class FragmentPartition(Partition):
         for pick in sample_systematically(sizes, n_reads, rng):
             for chunk in self._chunks(layout, [pick.index]):
                 yield Sampled(chunk, rng.random(len(chunk.rows)), pick.factor)
-        self._close()
+        self._close_fragment()
 
-    def _open(self) -> tuple[Any, Any]:
+    def _open_fragment(self) -> tuple[Any, Any]:
         """Return the fragment, and the schema to read it with."""
         assert self._opened is not None
         return self._opened
 
-    def _close(self) -> None:
+    def _close_fragment(self) -> None:
         """Let go of what can be opened again."""
 
     def _row_group_sizes(self) -> list[int]:
         """Rows of each row group of a Parquet file; none for other files."""
-        fragment, _ = self._open()
+        fragment, _ = self._open_fragment()
         return [group.num_rows for group in getattr(fragment, "row_groups", None) or ()]
 
     def _chunks(self, layout: Layout, groups: list[int] | None, start: int = 0) -> Iterator[Chunk]:
         """Read chunks, of some row groups or of all."""
         asked = (*(layout.names or ()), *self._query.side.values())
-        columns = find_stored_columns(self._open()[1], asked)
+        columns = find_stored_columns(self._open_fragment()[1], asked)
         batches = self._batches(
             columns, count_chunk_rows(layout.n_features), groups, self._query.expression
         )
@@ -148,7 +148,7 @@ class FragmentPartition(Partition):
         self, columns: list[str], n_rows: int, groups: list[int] | None, expression: Any
     ) -> Iterator[Any]:
         """Read record batches of about `n_rows` rows, of some row groups or of all."""
-        fragment, schema = self._open()
+        fragment, schema = self._open_fragment()
         format_ = _format_of(fragment)
         needed = columns if expression is None else schema.names
         as_stored = _has_fields(fragment.physical_schema, schema, needed)
@@ -156,7 +156,7 @@ class FragmentPartition(Partition):
             yield from _record_batches(fragment, columns, expression)
             return
         if format_ == "parquet" and as_stored and expression is None:
-            yield from _pages(fragment, columns, groups, n_rows)
+            yield from _read_pages(fragment, columns, groups, n_rows)
             return
         if groups is not None:
             fragment = fragment.subset(row_group_ids=groups)
@@ -194,7 +194,7 @@ class FilePartition(InStoredFile, FragmentPartition):
         self._opened = None
         self._query = query
 
-    def _open(self) -> tuple[Any, Any]:
+    def _open_fragment(self) -> tuple[Any, Any]:
         """Return the fragment, and the schema to read it with."""
         if self._opened is None:
             dataset = import_optional("pyarrow.dataset")
@@ -218,7 +218,7 @@ class FilePartition(InStoredFile, FragmentPartition):
             self._opened = fragment, schema
         return self._opened
 
-    def _close(self) -> None:
+    def _close_fragment(self) -> None:
         """Let go of what was opened: the footers of very many files would fill the memory."""
         self._opened = None
 
@@ -246,7 +246,7 @@ def _has_fields(physical: Any, schema: Any, columns: list[str]) -> bool:
     )
 
 
-def _pages(
+def _read_pages(
     fragment: Any, columns: list[str], row_groups: list[int] | None, n_rows: int
 ) -> Iterator[Any]:
     """Read a Parquet file page by page: scanners hold whole row groups, of any size."""

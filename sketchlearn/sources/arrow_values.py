@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sources.faithful import advise_on_missing, require_exact_integers
+from sketchlearn.sources.exact_values import advise_on_missing, require_exact_integers
 from sketchlearn.sources.optional import import_optional
 
 # Arrow's truth values of a byte each.
@@ -73,7 +73,7 @@ def read_numbers(column: Any, label: str, name: str, first_row: int) -> tuple[np
     pa = import_optional("pyarrow")
     what, field = f"column {label!r} of {name}", f"pyarrow.compute.field({label!r})"
     try:
-        flat, width = _leaves_of(column)
+        flat, width = _flatten_lists(column)
     except _GapError as gap:
         raise SourceError(
             f"{what} has no value (null) in row {first_row + gap.row}; "
@@ -113,11 +113,11 @@ class _OtherLengthError(Exception):
         self.row, self.length, self.expected = row, length, expected
 
 
-def _leaves_of(column: Any) -> tuple[Any, int]:
+def _flatten_lists(column: Any) -> tuple[Any, int]:
     """Flatten lists, in lists of lists too, without a copy where possible; tell how many a row."""
     width, n_rows = 1, len(column)
     while True:
-        column = _decoded(column)
+        column = _decode_values(column)
         if column.null_count:
             missing = column.is_null().to_numpy(zero_copy_only=False)
             raise _GapError(int(missing.argmax()) // width)
@@ -134,7 +134,7 @@ def _leaves_of(column: Any) -> tuple[Any, int]:
             width *= expected
 
 
-def _decoded(column: Any) -> Any:
+def _decode_values(column: Any) -> Any:
     """Values of an extension, a dictionary or a run-end encoding."""
     pa = import_optional("pyarrow")
     while True:

@@ -93,7 +93,7 @@ def _open_arrow(file: StoredFile, query: Query) -> Partition:
     return ArrowStreamFilePartition(file, query) if is_stream else FilePartition(file, "ipc", query)
 
 
-def _texts(*endings: str) -> list[str]:
+def _list_endings(*endings: str) -> list[str]:
     return [ending + compression for ending in endings for compression in ("", *COMPRESSIONS)]
 
 
@@ -101,8 +101,8 @@ register_format(
     (".parquet", ".pq"), lambda file, query: FilePartition(file, "parquet", query), is_named=True
 )
 register_format((".arrow", ".arrows", ".feather", ".ipc"), _open_arrow, is_named=True)
-register_format(_texts(".csv", ".tsv", ".tab"), CsvPartition, is_named=True)
-register_format(_texts(".jsonl", ".ndjson"), JsonLinesPartition, is_named=True)
+register_format(_list_endings(".csv", ".tsv", ".tab"), CsvPartition, is_named=True)
+register_format(_list_endings(".jsonl", ".ndjson"), JsonLinesPartition, is_named=True)
 register_format((".npy",), NpyPartition, is_named=False)
 register_format((".npz",), NpzPartition, is_named=False)
 register_format((".h5", ".hdf5"), Hdf5Partition, is_named=False)

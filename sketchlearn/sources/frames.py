@@ -18,7 +18,7 @@ from sketchlearn.sources.arrow_columns import (
     warn_of_unnamed,
 )
 from sketchlearn.sources.arrow_values import is_list, is_number, read_numbers
-from sketchlearn.sources.faithful import advise_on_missing, require_exact_integers
+from sketchlearn.sources.exact_values import advise_on_missing, require_exact_integers
 from sketchlearn.sources.optional import import_optional
 
 
@@ -54,7 +54,7 @@ def open_stream(frame: Any) -> Any:
     """Return a frame's record batches, without the index that pandas has."""
     pa = import_optional("pyarrow")
     if is_pandas(frame):
-        return _table_of(frame, f"the {type(frame).__name__}").to_reader()
+        return _to_table(frame, f"the {type(frame).__name__}").to_reader()
     return pa.RecordBatchReader.from_stream(frame)
 
 
@@ -63,7 +63,7 @@ def read_frame(frame: Any, name: str) -> np.ndarray:
     dtypes = set(frame.dtypes)
     if len(dtypes) == 1 and isinstance(dtype := dtypes.pop(), np.dtype) and dtype.kind in "biuf":
         return np.asarray(frame.to_numpy())
-    return _features(frame, name)[0]
+    return _split_features(frame, name)[0]
 
 
 def make_readable(X: Any, is_new: bool = False) -> Any:
@@ -198,7 +198,7 @@ def _readable_frame(X: Any) -> Any:
                 _require_exact_column(column.to_numpy(), f"column {X.columns[i]!r} of {name}")
         if all(getattr(dtype, "kind", "O") in "biuf" for dtype in X.dtypes):
             return X
-        rows, names = _features(X, name)
+        rows, names = _split_features(X, name)
         return type(X)(rows, columns=names if is_named(X) else None, index=X.index)
     schema = open_stream(X).schema
     if all(is_number(kind) and not is_list(kind) for kind in schema.types):
@@ -210,7 +210,7 @@ def _readable_frame(X: Any) -> Any:
                     read_numbers(column, label, name, first_row)
             first_row += len(batch)
         return X
-    rows, names = _features(X, name)
+    rows, names = _split_features(X, name)
     return type(X)(rows, schema=names)
 
 
@@ -219,9 +219,9 @@ def _require_exact_column(values: np.ndarray, what: str) -> None:
     require_exact_integers(values, lambda row: f"{what}, in row {row},")
 
 
-def _features(frame: Any, name: str) -> tuple[np.ndarray, list[str]]:
+def _split_features(frame: Any, name: str) -> tuple[np.ndarray, list[str]]:
     """Return a frame's rows, with every number of a list a feature, and the features' names."""
-    table = _table_of(frame, name)
+    table = _to_table(frame, name)
     batches = table.to_batches()
     layout = lay_out_columns(table.schema, table.schema.names, (), name, lambda _: batches)
     chunks = [chunk.rows for chunk in chunk_batches(batches, layout, {}, name)]
@@ -229,7 +229,7 @@ def _features(frame: Any, name: str) -> tuple[np.ndarray, list[str]]:
     return np.concatenate([*chunks] or [empty]), list(layout.names or ())
 
 
-def _table_of(frame: Any, name: str) -> Any:
+def _to_table(frame: Any, name: str) -> Any:
     """Return a frame as a table of Arrow's, its columns named by numbers if they have no names."""
     pa = import_optional("pyarrow")
     if not is_pandas(frame):

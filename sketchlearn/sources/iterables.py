@@ -45,7 +45,7 @@ class PiecesPartition(StreamPartition):
     """
 
     def __init__(self, items: Iterable[Any], query: Query) -> None:
-        super().__init__("the stream", _pieces(items, query.expression, "the stream"))
+        super().__init__("the stream", _convert_items(items, query.expression, "the stream"))
         self._query = query
 
     @property
@@ -55,11 +55,11 @@ class PiecesPartition(StreamPartition):
 
     def identity(self) -> str:
         """Digest of the first rows."""
-        return f"{self.name} {_digest(self.peek())}"
+        return f"{self.name} {_digest_rows(self.peek())}"
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Partition.layout`."""
-        return _layout(self.peek(), columns, self._query, self.name)
+        return _infer_layout(self.peek(), columns, self._query, self.name)
 
     def chunks(self, pieces: Iterable[Any], layout: Layout, start: int) -> Iterator[Chunk]:
         """See `StreamPartition.chunks`."""
@@ -84,7 +84,7 @@ class ListPartition(Partition):
     @property
     def is_named(self) -> bool:  # type: ignore[override]
         """Whether the first item has columns with names."""
-        return not isinstance(self._first(), np.ndarray | None)
+        return not isinstance(self._read_first(), np.ndarray | None)
 
     def size(self) -> int:
         """One: it is the only partition."""
@@ -92,22 +92,22 @@ class ListPartition(Partition):
 
     def identity(self) -> str:
         """Digest of the first rows, and how many items there are."""
-        return f"{self.name} of {len(self._items)}, {_digest(self._first())}"
+        return f"{self.name} of {len(self._items)}, {_digest_rows(self._read_first())}"
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Partition.layout`."""
-        return _layout(self._first(), columns, self._query, self.name)
+        return _infer_layout(self._read_first(), columns, self._query, self.name)
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Partition.read`."""
-        pieces = _pieces(self._items, self._query.expression, self.name)
+        pieces = _convert_items(self._items, self._query.expression, self.name)
         return _chunks(pieces, layout, self._query.side, self.name, start)
 
-    def _first(self) -> Any:
-        return next(_pieces(self._items, self._query.expression, self.name), None)
+    def _read_first(self) -> Any:
+        return next(_convert_items(self._items, self._query.expression, self.name), None)
 
 
-def _pieces(items: Iterable[Any], expression: Any, name: str) -> Iterator[Any]:
+def _convert_items(items: Iterable[Any], expression: Any, name: str) -> Iterator[Any]:
     """Turn items into arrays, or where columns have names into record batches."""
     first: tuple[int | None, bool] | None = None
     for i, item in enumerate(items):
@@ -142,7 +142,9 @@ def _batches(reader: Any, expression: Any) -> Iterator[Any]:
         yield import_optional("pyarrow").RecordBatch.from_pylist([], reader.schema)
 
 
-def _layout(first: Any, columns: Sequence[str | int] | None, query: Query, name: str) -> Layout:
+def _infer_layout(
+    first: Any, columns: Sequence[str | int] | None, query: Query, name: str
+) -> Layout:
     if first is None:
         raise SourceError(f"{name} is empty, so it has no columns")
     if isinstance(first, np.ndarray):
@@ -168,7 +170,7 @@ def _chunks(
             yield Chunk(selected(rows[skipped:], layout))
 
 
-def _digest(first: Any) -> str:
+def _digest_rows(first: Any) -> str:
     digest = hashlib.blake2b(digest_size=16)
     if isinstance(first, np.ndarray):
         digest.update(np.ascontiguousarray(first[:IDENTIFYING_ROWS]).tobytes())

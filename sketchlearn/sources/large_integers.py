@@ -11,7 +11,7 @@ import numpy as np
 
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sources.arrow_values import is_list
-from sketchlearn.sources.faithful import LARGEST_INTEGER, require_exact_objects
+from sketchlearn.sources.exact_values import LARGEST_INTEGER, require_exact_objects
 from sketchlearn.sources.optional import import_optional
 
 DIGITS = re.compile(r"\s*[+-]?\d+\s*")

@@ -116,7 +116,7 @@ def open_source(
         return data
     if isinstance(columns, str):
         columns = [columns]
-    query = Query(name_weights(weight), _expression(filter))
+    query = Query(name_weights(weight), _build_filter(filter))
     opener = _find_opener(data)
     if opener is None:
         raise TypeError(
@@ -124,7 +124,7 @@ def open_source(
             f"arrays; got {type(data).__name__}"
         )
     described = [
-        *([] if filter is None else [f"rows where {_described(query.expression)}"]),
+        *([] if filter is None else [f"rows where {_describe_filter(query.expression)}"]),
         *([] if weight is None else [f"weighted by {weight}"]),
     ]
     return RowSource(opener.partitions(data, query), columns, ", ".join(described))
@@ -276,7 +276,7 @@ def register_opener(opener: Opener) -> None:
     OPENERS.insert(0, opener)
 
 
-def _expression(filter: Any) -> Any:  # noqa: A002
+def _build_filter(filter: Any) -> Any:  # noqa: A002
     if filter is None:
         return None
     import_optional("pyarrow")
@@ -298,7 +298,7 @@ def _expression(filter: Any) -> Any:  # noqa: A002
         ) from error
 
 
-def _described(expression: Any) -> str:
+def _describe_filter(expression: Any) -> str:
     """Describe a filter; long lists, which pyarrow abridges, by a digest as well.
 
     The pickle is digested and dropped: none is ever loaded.

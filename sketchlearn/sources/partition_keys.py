@@ -17,7 +17,7 @@ def parse_keys(path: str) -> dict[str, Key]:
     """Return the values of the columns that the folders of a file are called by."""
     folders = re.split(r"[/\\]", path)[:-1]
     pairs = (folder.split("=", 1) for folder in folders if "=" in folder)
-    return {unquote(key): _value(unquote(text)) for key, text in pairs if key}
+    return {unquote(key): _parse_value(unquote(text)) for key, text in pairs if key}
 
 
 def make_schema(keys: dict[str, Key]) -> Any:
@@ -38,7 +38,7 @@ def append_keys(batch: Any, keys: dict[str, Key]) -> Any:
     )
 
 
-def _value(text: str) -> Key:
+def _parse_value(text: str) -> Key:
     if text == NO_VALUE:
         return None
     if re.fullmatch(r"-?\d{1,18}", text):

@@ -78,7 +78,7 @@ def _matches(path: str, is_known: Callable[[str], bool]) -> list[StoredFile] | N
         return [StoredFile(path, path)]
     if not _is_pattern(path):
         return None
-    found = [_matches(match, is_known) or [] for match in sorted(_glob(path))]
+    found = [_matches(match, is_known) or [] for match in sorted(_match_paths(path))]
     return [file for files in found for file in files]
 
 
@@ -105,7 +105,7 @@ def _is_pattern(path: str) -> bool:
     return glob.has_magic(path.replace("?", "") if is_web(path) else path)
 
 
-def _glob(pattern: str) -> list[str]:
+def _match_paths(pattern: str) -> list[str]:
     """Paths that match a pattern; brackets in the name of a folder that is there are just that."""
     head, tail = "", pattern
     while (separator := tail.find(os.sep)) >= 0:

@@ -77,7 +77,7 @@ class RecordFilePartition(InStoredFile, Partition):
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Partition.layout`; what only the path says is read where it is asked for."""
-        (schema, keys), side = self._schema(), self._query.side.values()
+        (schema, keys), side = self._extend_schema(), self._query.side.values()
         return lay_out_columns(
             schema, columns, side, self.name, lambda c: self._batches([c], None), set(keys)
         )
@@ -85,11 +85,11 @@ class RecordFilePartition(InStoredFile, Partition):
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Partition.read`."""
         asked = (*(layout.names or ()), *self._query.side.values())
-        columns = find_stored_columns(self._schema()[0], asked)
+        columns = find_stored_columns(self._extend_schema()[0], asked)
         batches = self._batches(columns, self._query.expression)
         return chunk_batches(batches, layout, self._query.side, self.name, start)
 
-    def _schema(self) -> tuple[Any, dict[str, Key]]:
+    def _extend_schema(self) -> tuple[Any, dict[str, Key]]:
         """Schema with the columns that only the path says, and these."""
         schema = self.stored_schema()
         keys = {key: self._keys[key] for key in self._keys if key not in schema.names}
@@ -102,7 +102,7 @@ class RecordFilePartition(InStoredFile, Partition):
 
         What else there is may be of any type, and of another one further on.
         """
-        schema, keys = self._schema()
+        schema, keys = self._extend_schema()
         others = [] if expression is None else find_filter_columns(expression, schema)
         names = list(dict.fromkeys([*columns, *others]))
         stored = [name for name in names if name not in keys]
@@ -167,11 +167,11 @@ class TextPartition(RecordFilePartition):
         while self._schema_found is None:
             try:
                 with _text_stream(self._file) as text, self.reader(text, None, None) as reader:
-                    self._schema_found = _valued(reader.schema)
+                    self._schema_found = _read_empty_as_numbers(reader.schema)
                 least = BLOCK_BYTES_A_COLUMN * len(self._schema_found)
                 self.block_bytes = max(self.block_bytes, least)
             except import_optional("pyarrow").ArrowInvalid as error:
-                self._relax(error)
+                self._relax_types(error)
         return self._schema_found
 
     def records(self, columns: list[str]) -> Iterator[Any]:
@@ -179,7 +179,7 @@ class TextPartition(RecordFilePartition):
         n_read = 0
         while True:
             types = self.stored_schema()
-            types = _widened(types) if self._is_widened else types
+            types = _widen_integers(types) if self._is_widened else types
             try:
                 with _text_stream(self._file) as text, self.reader(text, types, columns) as reader:
                     for batch in skip_rows(reader, n_read):
@@ -192,9 +192,9 @@ class TextPartition(RecordFilePartition):
                 self.settle(doubt.columns)
                 self.settled.update(doubt.columns)
             except import_optional("pyarrow").ArrowInvalid as error:
-                self._relax(error)
+                self._relax_types(error)
 
-    def _relax(self, error: Exception) -> None:
+    def _relax_types(self, error: Exception) -> None:
         """Change what an error in parsing says was too narrow, or raise it."""
         message = str(error)
         most = MOST_BLOCK_BYTES
@@ -324,7 +324,7 @@ def _text_stream(file: StoredFile) -> Any:
     return file.arrow_system().open_input_stream(file.path, compression=compression)
 
 
-def _valued(schema: Any) -> Any:
+def _read_empty_as_numbers(schema: Any) -> Any:
     """Read columns without any value yet as numbers, in which nothing is an error of its own."""
     pa = import_optional("pyarrow")
     for i, field in enumerate(schema):
@@ -333,7 +333,7 @@ def _valued(schema: Any) -> Any:
     return schema
 
 
-def _widened(schema: Any) -> Any:
+def _widen_integers(schema: Any) -> Any:
     """Read integers as float64, in lists too."""
     pa = import_optional("pyarrow")
 

@@ -103,7 +103,7 @@ def draw_rows(
     if drawn is None or len(drawn.chunk) == 0:
         raise SourceError("no row of positive weight was found to fit on")
     chunk, n_rows = drawn.chunk, source.n_rows()
-    is_everything = is_all and len(chunk) < _fitting(size, chunk.rows.shape[1])
+    is_everything = is_all and len(chunk) < _fit_in_memory(size, chunk.rows.shape[1])
     share = 1.0 if is_everything else min(1.0, len(chunk) / n_rows) if n_rows else 0.0
     return chunk, share
 
@@ -123,29 +123,29 @@ def _drawn_by(
     for each in chosen:
         partition = source.partitions[each.index]
         try:
-            fitting = _fitting(size, source.look_up_layout(partition).n_features)
+            fitting = _fit_in_memory(size, source.look_up_layout(partition).n_features)
             reaches_all = each.n_reads >= partition.n_strata()
             own: _Drawn | None = None
             for chunk, keys, factor in source.sample(partition, fitting, each.n_reads, rng):
                 factor *= each.factor
                 largest = max(largest, factor)
                 limit = np.inf if own is None or len(own.keys) < fitting else own.keys.max()
-                own = _smallest(
-                    own, _checked(source, partition, chunk, keys / factor, limit), fitting
+                own = _keep_smallest_keys(
+                    own, _take_small_keys(source, partition, chunk, keys / factor, limit), fitting
                 )
             is_all &= reaches_all
         except SourceError as error:
             on_error(partition.name, error)
             continue
         if own is not None:
-            drawn = _smallest(drawn, own, fitting)
+            drawn = _keep_smallest_keys(drawn, own, fitting)
     if drawn is not None:
         # Beyond this key there are no more rows of the strata with the largest factor.
-        drawn = _those(drawn, drawn.keys <= 1.0 / largest)
+        drawn = _take_rows(drawn, drawn.keys <= 1.0 / largest)
     return drawn, is_all
 
 
-def _fitting(size: int, n_features: int) -> int:
+def _fit_in_memory(size: int, n_features: int) -> int:
     """How many rows to draw, if they must fit."""
     return min(size, max(1, MOST_BYTES // (8 * n_features)))
 
@@ -157,7 +157,7 @@ class _Drawn(NamedTuple):
     chunk: Chunk
 
 
-def _checked(
+def _take_small_keys(
     source: RowSource, partition: Partition, chunk: Chunk, keys: np.ndarray, limit: float
 ) -> _Drawn:
     """Take the rows of a chunk whose keys are below a limit, and check them."""
@@ -174,7 +174,7 @@ def _checked(
     return _Drawn(keys[candidates], replace(drawn, rows=rows))
 
 
-def _smallest(one: _Drawn | None, other: _Drawn, size: int) -> _Drawn:
+def _keep_smallest_keys(one: _Drawn | None, other: _Drawn, size: int) -> _Drawn:
     """Keep the rows of smallest key of both."""
     if one is not None:
         both = one.chunk, other.chunk
@@ -184,9 +184,9 @@ def _smallest(one: _Drawn | None, other: _Drawn, size: int) -> _Drawn:
         other = _Drawn(np.concatenate([one.keys, other.keys]), Chunk(rows, columns))
     if len(other.keys) <= size:
         return other
-    return _those(other, np.argpartition(other.keys, size - 1)[:size])
+    return _take_rows(other, np.argpartition(other.keys, size - 1)[:size])
 
 
-def _those(drawn: _Drawn, kept: np.ndarray) -> _Drawn:
+def _take_rows(drawn: _Drawn, kept: np.ndarray) -> _Drawn:
     """Return some of the rows, by index or by a mask."""
     return _Drawn(drawn.keys[kept], drawn.chunk[kept])

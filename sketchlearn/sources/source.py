@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from sketchlearn.exceptions import SourceError
-from sketchlearn.sources.faithful import advise_on_missing, require_exact_integers
+from sketchlearn.sources.exact_values import advise_on_missing, require_exact_integers
 from sketchlearn.sources.weights import divide_weights
 
 # What one chunk may take: small beside the program itself, large beside the cost of a call.
@@ -323,7 +323,7 @@ class RowSource:
             for chunk in partition.read(self.look_up_layout(partition), start):
                 require_exact_rows(chunk.rows, partition.name, at)
                 at += len(chunk)
-                yield self._divided(chunk)
+                yield self._divide_chunk_weights(chunk)
             if before is not None and partition.version() != before:
                 raise SourceError(f"{partition.name} has changed while it was read; read it again")
 
@@ -344,7 +344,7 @@ class RowSource:
         for partition in self.partitions:
             row = 0
             for chunk in self.read(partition):
-                chunk = replace(chunk, rows=_floats(chunk.rows))
+                chunk = replace(chunk, rows=_to_floats(chunk.rows))
                 finite = np.isfinite(chunk.rows)
                 if not finite.all():
                     i, j = np.argwhere(~finite)[0]
@@ -363,9 +363,9 @@ class RowSource:
         with _errors_named(partition):
             for sampled in partition.sample(self.look_up_layout(partition), size, n_reads, rng):
                 require_exact_rows(sampled.chunk.rows, f"a sample of {partition.name}", 0)
-                yield sampled._replace(chunk=self._divided(sampled.chunk))
+                yield sampled._replace(chunk=self._divide_chunk_weights(sampled.chunk))
 
-    def _divided(self, chunk: Chunk) -> Chunk:
+    def _divide_chunk_weights(self, chunk: Chunk) -> Chunk:
         """Divide a chunk's weights by two to the power `weight_exponent`."""
         weights = divide_weights(chunk.weights, len(chunk), self.weight_exponent)
         return replace(chunk, columns={**chunk.columns, **name_weights(weights)})
@@ -386,8 +386,8 @@ class RowSource:
             If the partition cannot be opened, lacks columns, or they are no numbers.
         """
         with _errors_named(partition):
-            layout = self._named_layout(partition)
-        n_features, _ = self._wanted() or (layout.n_features, None)
+            layout = self._look_up_names(partition)
+        n_features, _ = self._wanted_columns() or (layout.n_features, None)
         if layout.n_features != n_features:
             other = f"{self._first[0]} has" if self._first else "the sketcher is expecting"
             raise SourceError(
@@ -399,16 +399,16 @@ class RowSource:
         self._names = self._names or layout.names
         return layout
 
-    def _wanted(self) -> tuple[int, tuple[str, ...] | None] | None:
+    def _wanted_columns(self) -> tuple[int, tuple[str, ...] | None] | None:
         """How many features there should be and what they are called; None if that is open."""
         if self._first is None:
             return self._expected
         _, expected = self._expected or (0, None)
         return self._first[1].n_features, expected or self._names
 
-    def _named_layout(self, partition: Partition) -> Layout:
+    def _look_up_names(self, partition: Partition) -> Layout:
         """Look up the columns that were chosen, the wanted features among them by their names."""
-        _, names = self._wanted() or (0, None)
+        _, names = self._wanted_columns() or (0, None)
         if names is not None and partition.is_named and (self._first or self.columns is None):
             return partition.layout(names)
         layout = partition.layout(self.columns)
@@ -446,9 +446,9 @@ def require_exact_rows(rows: np.ndarray, name: str, first_row: int) -> None:
         raise SourceError(str(error)) from None
 
 
-def count_chunk_rows(n_features: int) -> int:
-    """How many rows of float64 make a chunk."""
-    rows = CHUNK_BYTES // (8 * n_features * ROWS_QUANTUM) * ROWS_QUANTUM
+def count_chunk_rows(n_features: int, n_bytes: int = CHUNK_BYTES) -> int:
+    """How many rows of float64 make a chunk of so many bytes."""
+    rows = n_bytes // (8 * n_features * ROWS_QUANTUM) * ROWS_QUANTUM
     return int(min(max(rows, ROWS_QUANTUM), _MOST_CHUNK_ROWS.get()))
 
 
@@ -475,7 +475,7 @@ def _errors_named(partition: Partition) -> Iterator[None]:
         raise SourceError(f"cannot read {partition.name}: {error}") from error
 
 
-def _floats(rows: np.ndarray) -> np.ndarray:
+def _to_floats(rows: np.ndarray) -> np.ndarray:
     """Rows as native float32 or float64, without a copy where they are."""
     dtype = np.float32 if rows.dtype.kind == "f" and rows.dtype.itemsize <= 4 else np.float64
     return rows.astype(dtype, copy=False)

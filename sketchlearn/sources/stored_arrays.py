@@ -26,18 +26,18 @@ class StoredPartition(ArrayPartition):
     """
 
     @abstractmethod
-    def _opened(self) -> Any:
+    def _open_array(self) -> Any:
         """Return a context manager of what has a shape, a dtype, chunks, and slices."""
 
     def shape(self) -> tuple[int, ...]:
         """See `ArrayPartition.shape`."""
-        with self._opened() as array:
+        with self._open_array() as array:
             require_rows(array.shape, array.dtype, self.name)
             return tuple(array.shape)
 
     def slices(self, n_rows: int, start: int) -> Iterator[np.ndarray]:
         """See `ArrayPartition.slices`."""
-        with self._opened() as array:
+        with self._open_array() as array:
             n, at, step = array.shape[0], start, _stored_rows(array, n_rows)
             while at < n:
                 stop = min(n, (at // step + 1) * step)
@@ -47,14 +47,14 @@ class StoredPartition(ArrayPartition):
 
     def n_strata(self) -> int:
         """Stored chunks, or several of small ones."""
-        with self._opened() as array:
+        with self._open_array() as array:
             return -(-array.shape[0] // _stored_rows(array, count_chunk_rows(array.shape[1])))
 
     def sample(
         self, layout: Layout, size: int, n_reads: int, rng: np.random.Generator
     ) -> Iterator[Sampled]:
         """Yield the rows of some stored chunks."""
-        with self._opened() as array:
+        with self._open_array() as array:
             n, step = array.shape[0], _stored_rows(array, count_chunk_rows(array.shape[1]))
             sizes = [min(step, n - at) for at in range(0, n, step)]
             for pick in sample_systematically(sizes, n_reads, rng):
@@ -80,7 +80,7 @@ class StoredFilePartition(InStoredFile, StoredPartition):
 
     def size(self) -> int:
         """Bytes of the rows, uncompressed."""
-        with self._opened() as array:
+        with self._open_array() as array:
             return int(array.shape[0] * array.shape[-1] * array.dtype.itemsize)
 
     def identity(self) -> str:
@@ -92,7 +92,7 @@ class Hdf5Partition(StoredFilePartition):
     """A data set in an HDF5 file."""
 
     @contextmanager
-    def _opened(self) -> Iterator[Any]:
+    def _open_array(self) -> Iterator[Any]:
         h5py = import_optional("h5py")
         with ExitStack() as stack:
             # By its path where there is one: the library then notices a file that is cut off.
@@ -100,20 +100,20 @@ class Hdf5Partition(StoredFilePartition):
             if self._file.system is not None:
                 stored = stack.enter_context(self._file.open())
             file = stack.enter_context(h5py.File(stored, "r"))
-            yield _member_of(file, self._member, self._file.name)
+            yield _find_array(file, self._member, self._file.name)
 
 
 class ZarrPartition(StoredFilePartition):
     """A Zarr array, or one in a Zarr group."""
 
     @contextmanager
-    def _opened(self) -> Iterator[Any]:
+    def _open_array(self) -> Iterator[Any]:
         stored = self._file.path if self._file.system is None else self._file.name
         opened = import_optional("zarr").open(stored, mode="r")
         if hasattr(opened, "shape") and self._member is None:
             yield opened
         else:
-            yield _member_of(opened, self._member, self._file.name)
+            yield _find_array(opened, self._member, self._file.name)
 
 
 class OpenArrayPartition(StoredPartition):
@@ -130,7 +130,7 @@ class OpenArrayPartition(StoredPartition):
     def __init__(self, array: Any) -> None:
         name = getattr(array, "name", None)
         self.name = f"the {type(array).__name__} {name}"
-        self._array = array if hasattr(array, "shape") else _member_of(array, None, self.name)
+        self._array = array if hasattr(array, "shape") else _find_array(array, None, self.name)
 
     def size(self) -> int:
         """Rows."""
@@ -143,7 +143,7 @@ class OpenArrayPartition(StoredPartition):
         return f"{self.name} {self._array.shape} {self._array.dtype} {digest}"
 
     @contextmanager
-    def _opened(self) -> Iterator[Any]:
+    def _open_array(self) -> Iterator[Any]:
         """Yield the array; the caller owns it."""
         yield self._array
 
@@ -154,14 +154,14 @@ def _stored_rows(array: Any, n_rows: int) -> int:
     return max(stored, n_rows // stored * stored)
 
 
-def _member_of(group: Any, name: str | None, path: str) -> Any:
+def _find_array(group: Any, name: str | None, path: str) -> Any:
     """Find an array in a group, by its name or as the only one of rows."""
     if name is None:
         arrays = _arrays_in(group)
         return arrays[choose_array(path, {n: (a.shape, a.dtype) for n, a in arrays.items()})]
-    member = _followed(group, name) if hasattr(group, "keys") else None
+    member = _follow_link(group, name) if hasattr(group, "keys") else None
     if hasattr(member, "keys"):
-        return _member_of(member, None, f"{path}::{name}")
+        return _find_array(member, None, f"{path}::{name}")
     if not _is_array(member):
         raise SourceError(f"{path} has no array {name!r}")
     return member
@@ -171,7 +171,7 @@ def _arrays_in(group: Any, prefix: str = "", above: tuple[Any, ...] = ()) -> dic
     """All arrays in a group and its groups, each once; links may lead back, twice, or nowhere."""
     found: dict[str, Any] = {}
     for name in group:
-        member = _followed(group, name)
+        member = _follow_link(group, name)
         if hasattr(member, "keys") and member not in (group, *above):
             inner = _arrays_in(member, f"{prefix}{name}/", (group, *above))
         else:
@@ -181,7 +181,7 @@ def _arrays_in(group: Any, prefix: str = "", above: tuple[Any, ...] = ()) -> dic
     return found
 
 
-def _followed(group: Any, name: str) -> Any:
+def _follow_link(group: Any, name: str) -> Any:
     """Return a member of a group; None where a link leads nowhere."""
     try:
         return group[name]

@@ -69,7 +69,7 @@ class StoredFile:
         """Identity, and of local files what changes even if the time of change is set back."""
         if self.system is not None or self.origin is not None:
             return self.identity()
-        stats = _stats(self.path)
+        stats = _stat_files(self.path)
         changed = max((s.st_ctime_ns for s in stats), default=0)
         return f"{self.identity()}, {sum(s.st_ino for s in stats)}, {changed}"
 
@@ -192,12 +192,12 @@ def _arrows_own(url: str, error: ImportError) -> tuple[Any, str]:
 
 def _local_identity(path: str) -> str:
     """Path, size and time of change of a file; the newest of a folder's."""
-    stats = _stats(path)
+    stats = _stat_files(path)
     size, changed = sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)
     return f"{os.path.abspath(path)}, {size} bytes, changed at {changed} ns"
 
 
-def _stats(path: str) -> list[os.stat_result]:
+def _stat_files(path: str) -> list[os.stat_result]:
     if not os.path.isdir(path):
         return [os.stat(path)]
     return [os.stat(os.path.join(folder, n)) for folder, _, names in os.walk(path) for n in names]

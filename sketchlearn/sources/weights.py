@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sketchlearn.sources.faithful import require_no_mask, require_real
+from sketchlearn.sources.exact_values import require_no_mask, require_real
 
 
 def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:

@@ -95,11 +95,14 @@ def test_info_of_every_kind(folder):
     told = json.loads(done("info", "all.sketch", "--json"))
     assert (told["kind"], told["n_samples"], told["n_frequencies"]) == ("sketch", 3_000, 60)
     assert told["fingerprint"] == Sketch.load("all.sketch").fingerprint
+    assert told["feature_names"] == NAMES
+    np.testing.assert_allclose(told["mean"], rows().mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(told["standard_deviation"], rows().std(axis=0), rtol=1e-5)
     told = json.loads(done("info", "all.model", "--json"))
     assert (told["kind"], told["estimator"]) == ("model", "CompressiveKMeans")
     assert len(told["weights"]) == told["parameters"]["n_clusters"] == 3
     table = done("info", "all.sketch")
-    assert "n samples       3,000\n" in "\n".join(map(str.rstrip, table.splitlines())) + "\n"
+    assert "n samples           3,000\n" in "\n".join(map(str.rstrip, table.splitlines())) + "\n"
     assert "not a sketch file" in failed("info", "day-0.parquet")
     none = Sketch.empty(Sketch.load("all.sketch").operator)
     none.save("none.sketch")
@@ -125,7 +128,9 @@ def test_fit_and_predict(folder):
     done("predict", "all.model", "day-*.parquet", "--columns", "price,weight", "-o", "l.parquet")
     labels = pd.read_parquet("l.parquet")
     assert list(labels.columns) == ["label"]
-    np.testing.assert_array_equal(labels["label"], model.predict(rows()))
+    np.testing.assert_array_equal(
+        labels["label"], model.predict(pd.DataFrame(rows(), columns=NAMES))
+    )
 
 
 def test_labels_may_be_csv_but_nothing_else(folder):
@@ -234,7 +239,7 @@ def test_a_checkpoint_of_something_else_is_refused(folder):
         (sketch("-o", "."), "is a directory"),
         (
             ["sketch", "day-0.parquet", "--columns", "price", "--like", "all.sketch", "-o", "x"],
-            "day-0.parquet has 1 features",
+            "day-0.parquet are price, without weight",
         ),
         (["merge", "all.sketch", "gone.sketch", "-o", "x"], "gone.sketch: No such file"),
         (["merge", "all.sketch", "all.model", "-o", "x"], "all.model: not a sketch file"),
@@ -242,10 +247,9 @@ def test_a_checkpoint_of_something_else_is_refused(folder):
         (["subtract", "all.sketch", "all.sketch", "all.sketch", "-o", "x"], "does not contain"),
         (["fit", "kmeans", "all.sketch", "-k", "0", "-o", "x"], "--clusters must be at least 1"),
         (["predict", "all.sketch", "day-0.parquet", "-o", "x.pq"], "all.sketch: not a model file"),
-        (["predict", "all.model", "day-0.parquet", "-o", "x.pq"], "city"),
         (
             ["predict", "all.model", "day-0.parquet", "--columns", "price", "-o", "x.pq"],
-            "1 features",
+            "day-0.parquet are price, without weight",
         ),
     ],
 )

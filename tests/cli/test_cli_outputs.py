@@ -234,7 +234,7 @@ def test_labels_with_ids_and_probabilities(copies):
     assert list(told["customer"]) == list(frame["customer"])
     assert list(told["number"]) == list(frame["number"])
     model = load_model("gmm.model")
-    rows = frame[["price", "weight"]].to_numpy()
+    rows = frame[["price", "weight"]]
     np.testing.assert_array_equal(told["label"], model.predict(rows))
     np.testing.assert_allclose(told[names], model.predict_proba(rows), rtol=0, atol=1e-12)
     pd.testing.assert_frame_equal(
@@ -261,7 +261,7 @@ def test_ids_of_filtered_rows_of_several_files(copies, ending):
     kept = frame[frame["city"] != "Rome"]
     told = pd.read_parquet("l.parquet")
     assert list(told["customer"]) == list(kept["customer"])
-    expected = load_model("all.model").predict(kept[["price", "weight"]].to_numpy())
+    expected = load_model("all.model").predict(kept[["price", "weight"]])
     np.testing.assert_array_equal(told["label"], expected)
 
 

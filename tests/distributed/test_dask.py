@@ -254,3 +254,13 @@ def test_a_sample_keeps_the_smallest_keys_and_stays_bounded():
     assert count_candidates(5_000, 10) == 100_000
     assert count_candidates(5_000, 784) == 2**25 // (8 * 784)
     assert count_candidates(5_000, 10_000) == 5_000
+
+
+@pytest.mark.parametrize("moments", ["diagonal", None])
+def test_other_moments(client, moments):
+    sketcher = Sketcher.from_operator(SKETCHER.operator_).set_params(moments=moments)
+    whole = sketcher.sketch(ROWS, np.arange(2_000.0) / 4)
+    weights = da.from_array(np.arange(2_000.0) / 4, 300)
+    got = sketched.sketch(sketcher, da.from_array(ROWS, (300, 3)), sample_weight=weights)
+    assert got.to_bytes() == whole.to_bytes()
+    assert got + Sketcher.from_sketch(got).sketch(ROWS[:0]) == whole

@@ -290,3 +290,12 @@ def test_the_guide_s_example_runs(spark):
     names = {}
     exec(compile(code, page.name, "exec"), names)
     assert np.ptp(names["model"].cluster_centers_[:, 0]) == pytest.approx(40, abs=0.5)
+
+
+@pytest.mark.parametrize("moments", ["diagonal", None])
+def test_other_moments(frame, moments):
+    sketcher = Sketcher.from_operator(NAMED.operator_).set_params(moments=moments)
+    whole = sketcher.sketch(ROWS)
+    got = sketched.sketch(sketcher, frame.repartition(5))
+    assert got.to_bytes() == whole.to_bytes()
+    assert sketched.sketch(sketcher, frame.where("a > 1e9")) == whole - whole

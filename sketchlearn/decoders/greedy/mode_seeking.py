@@ -113,7 +113,7 @@ class _Search:
 
     def correlations(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``b`` at the points (n,), and the atoms there (n, 2 m)."""
-        waves = self._waves(points, np.exp(self.log_envelope), self.map)
+        waves = self._atom_waves(points, np.exp(self.log_envelope), self.map)
         return waves @ self.residual.ravel(), waves
 
     def shifted(self, points: np.ndarray, width: float) -> np.ndarray:
@@ -124,7 +124,7 @@ class _Search:
         tau2 = float(envelope @ self.squared[:n]) / (self.d * float(envelope.sum()))
         residual = self.residual[:, :n].ravel()
         shortest = self.map if n == len(widening) else self.map.take(slice(n))
-        waves = self._waves(points, envelope, shortest)
+        waves = self._atom_waves(points, envelope, shortest)
         correlations = (waves @ residual).astype(np.float64)
         floor = WEAKEST * max(float(np.max(correlations)), 1e-12)
         in_phase, quadrature = np.empty((2, len(points), n), np.float32)
@@ -135,7 +135,9 @@ class _Search:
         steps *= np.minimum(1.0, 1.0 / np.maximum(np.sqrt(tau2) * lengths, 1e-300))
         return np.clip(points + steps, self.operator.lower, self.operator.upper)
 
-    def _waves(self, points: np.ndarray, envelope: np.ndarray, shortest: LinearMap) -> np.ndarray:
+    def _atom_waves(
+        self, points: np.ndarray, envelope: np.ndarray, shortest: LinearMap
+    ) -> np.ndarray:
         """Atoms at the points, of the envelope (n,) of the n shortest frequencies."""
         centred = (points - self.operator.center).astype(np.float32)
         out = np.empty((len(points), 2 * len(envelope)), dtype=np.float32)

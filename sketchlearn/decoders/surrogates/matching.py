@@ -55,7 +55,7 @@ class PointMatching:
         sums = np.zeros(len(self.target))
         for start in range(0, len(points), POINTS_AT_ONCE):
             partial = np.zeros(len(self.target), dtype=np.float32)
-            kernels.add_waves(self._phases(points[start : start + POINTS_AT_ONCE]), partial)
+            kernels.add_waves(self._block_phases(points[start : start + POINTS_AT_ONCE]), partial)
             sums += partial
         return self.target - np.tile(self.envelope, 2) * sums / len(points)
 
@@ -68,7 +68,7 @@ class PointMatching:
         signed = (-np.tile(self.envelope, 2) * duals).astype(np.float32)
         moves = np.empty_like(points)
         for start in range(0, len(points), POINTS_AT_ONCE):
-            phases = self._phases(points[start : start + POINTS_AT_ONCE])
+            phases = self._block_phases(points[start : start + POINTS_AT_ONCE])
             kernels.rotate_in_place(phases, signed)
             moves[start : start + POINTS_AT_ONCE] = self.map.adjoint(phases)
         return moves
@@ -90,7 +90,7 @@ class PointMatching:
         blocks *= (self.map.gram() / len(points))[None, :, None, :]
         return result
 
-    def _phases(self, points: np.ndarray) -> np.ndarray:
+    def _block_phases(self, points: np.ndarray) -> np.ndarray:
         """Compute the phases of a block of points in turns, in the buffer."""
         return self.map.project_turns(points, out=self.buffer[: len(points)])
 
@@ -111,18 +111,20 @@ def gauss_newton(
         The last points, their squared residual, and iterations made.
     """
     residual = matching.compute_residual(points)
-    root, pairs, n_iter = _factorise(matching, points), Pairs(residual.size), 0
+    root, pairs, n_iter = _factorise_gauss_newton(matching, points), Pairs(residual.size), 0
     while n_iter < max_iter:
         n_iter += 1
         tell_cost(float(residual @ residual))
         white = solve_triangular(root, residual.astype(np.float32), lower=True)
         direction = -pairs.direction(white.astype(np.float64))
         duals = solve_triangular(root, direction.astype(np.float32), lower=True, trans="T")
-        step = _search(matching, points, residual, matching.compute_moves(points, duals))
+        step = _search_step_length(
+            matching, points, residual, matching.compute_moves(points, duals)
+        )
         if step is None:
             if pairs.n_stored == 0:
                 break
-            root, pairs = _factorise(matching, points), Pairs(residual.size)
+            root, pairs = _factorise_gauss_newton(matching, points), Pairs(residual.size)
             continue
         points, share, after = step
         made_up = solve_triangular(root, (residual - after).astype(np.float32), lower=True)
@@ -163,7 +165,7 @@ def quasi_newton(
     return end.x.reshape(points.shape) * unit, end.cost, end.n_iter
 
 
-def _factorise(matching: PointMatching, points: np.ndarray) -> np.ndarray:
+def _factorise_gauss_newton(matching: PointMatching, points: np.ndarray) -> np.ndarray:
     """Return the lower Cholesky factor of the damped Gauss-Newton matrix of some of the points."""
     subsample = np.linspace(0, len(points) - 1, min(N_SUBSAMPLE, len(points))).astype(int)
     matrix = matching.compute_gauss_newton_matrix(points[subsample])
@@ -172,7 +174,7 @@ def _factorise(matching: PointMatching, points: np.ndarray) -> np.ndarray:
     return np.asarray(cholesky(matrix, lower=True, overwrite_a=True, check_finite=False))
 
 
-def _search(
+def _search_step_length(
     matching: PointMatching, points: np.ndarray, residual: np.ndarray, move: np.ndarray
 ) -> tuple[np.ndarray, float, np.ndarray] | None:
     """Shorten a move until the residual shrinks: points, share of the move, and residual then."""

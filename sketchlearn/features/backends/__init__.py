@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from sketchlearn.features.accumulator import Accumulator
-from sketchlearn.features.backends.anything import GenericAccumulator
 from sketchlearn.features.backends.dense_waves import DenseAccumulator, dense_waves
+from sketchlearn.features.backends.generic import GenericAccumulator
 from sketchlearn.features.feature_map import FeatureMap
 from sketchlearn.linear_maps import LinearMap
 

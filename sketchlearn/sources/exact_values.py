@@ -69,7 +69,7 @@ def require_exact_integers(values: np.ndarray, place: Callable[[int], str]) -> N
         return
     bad = (values > LARGEST_INTEGER) | (values < -LARGEST_INTEGER)
     i = int(bad.argmax())
-    raise ValueError(_inexact(place(i), values.flat[i]))
+    raise ValueError(_explain_inexact(place(i), values.flat[i]))
 
 
 def require_exact_objects(values: np.ndarray, place: Callable[[int], str]) -> None:
@@ -78,7 +78,7 @@ def require_exact_objects(values: np.ndarray, place: Callable[[int], str]) -> No
         is_decimal = isinstance(value, Decimal) and value.is_finite()
         is_whole = isinstance(value, Integral) or (is_decimal and value % 1 == 0)
         if is_whole and abs(int(value)) > LARGEST_INTEGER:
-            raise ValueError(_inexact(place(i), value))
+            raise ValueError(_explain_inexact(place(i), value))
 
 
 def require_exact_list(rows: Any, array: np.ndarray, place: Callable[[int], str]) -> None:
@@ -102,7 +102,7 @@ def require_exact_list(rows: Any, array: np.ndarray, place: Callable[[int], str]
         require_exact_objects(np.array(rows, dtype=object), place)
 
 
-def _inexact(place: str, value: Any) -> str:
+def _explain_inexact(place: str, value: Any) -> str:
     return (
         f"{place} holds {value}: integers above 2**53 are alike in float64; leave such a column "
         "out, or subtract a constant"
