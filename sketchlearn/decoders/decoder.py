@@ -88,7 +88,13 @@ class Decoder(Registered, ABC):
         machine; with one, the result does not depend on their number either.
         """
         note(n_wanted=problem.n_atoms, noise=problem.noise)
-        return self._decode(problem, rng)
+        mixture = self._decode(problem, rng)
+        if not isinstance(mixture, Mixture):
+            raise TypeError(
+                f"{type(self).__name__}._decode must return a Mixture, as problem.make_mixture "
+                f"makes it, got {type(mixture).__name__}"
+            )
+        return mixture
 
     @abstractmethod
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:

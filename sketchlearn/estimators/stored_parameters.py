@@ -90,7 +90,9 @@ def from_json(value: Any, operator: FrequencyOperator) -> Any:
         return _make_sketcher(own, value["is_fitted"], operator)
     found = find_kinds().get(str(kind))
     if found is None or {*value} != {"kind", "fields"}:
-        raise ValueError(f"no parameter is of kind {str(kind)[:80]}")
+        raise ValueError(
+            f"no parameter is of kind {str(kind)[:80]}; a class of your own must be imported first"
+        )
     hints = get_type_hints(found)
     known = {f.name for f in dataclasses.fields(found) if f.init}
     for name, one in own.items():

@@ -55,7 +55,13 @@ class ArrayPartition(Partition):
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Partition.read`."""
-        for rows in self.slices(count_chunk_rows(self.shape()[1]), start):
+        width = self.shape()[1]
+        for rows in self.slices(count_chunk_rows(width), start):
+            if rows.shape[1:] != (width,):
+                raise SourceError(
+                    f"{self.name} must have {width} columns, as its shape says, got rows of shape "
+                    f"{rows.shape}"
+                )
             yield Chunk(selected(rows, layout))
 
 

@@ -46,13 +46,16 @@ FORMATS: dict[str, Format] = {}
 
 
 def register_format(
-    endings: Iterable[str], partition: Callable[[StoredFile, Any], Partition], *, is_named: bool
+    endings: str | Iterable[str],
+    partition: Callable[[StoredFile, Any], Partition],
+    *,
+    is_named: bool,
 ) -> None:
     """Have files whose names end so read as these partitions.
 
     Parameters
     ----------
-    endings : iterable of str
+    endings : iterable of str, or str
         As ``".npy"``.
     partition : callable
         Makes the partition that a `StoredFile` is, see `Format`.
@@ -62,7 +65,7 @@ def register_format(
     Raises
     ------
     ValueError
-        If an ending does not begin with a dot.
+        If an ending does not begin with a dot; none is registered then.
 
     Examples
     --------
@@ -72,10 +75,12 @@ def register_format(
     ...     return MemoryPartition(np.loadtxt(file.path, ndmin=2), name=file.name)
     >>> register_format([".numbers"], open_numbers, is_named=False)
     """
+    # A string's letters are no endings: of ".x" the first would be that of all names with a dot.
+    endings = [endings] if isinstance(endings, str) else list(endings)
     for ending in endings:
-        if not ending.startswith("."):
+        if not ending.startswith(".") or ending == ".":
             raise ValueError(f"an ending must begin with a dot, got {ending!r}")
-        FORMATS[ending.lower()] = Format(partition, is_named)
+    FORMATS.update({ending.lower(): Format(partition, is_named) for ending in endings})
 
 
 def _open_arrow(file: StoredFile, query: Query) -> Partition:

@@ -174,10 +174,11 @@ def test_two_classes_cannot_have_one_kind():
         class Other(DenseMap.__base__, kind="dense"):
             pass
 
-    with pytest.raises(ValueError, match="a kind must be up to 40"):
+    for kind in ("No Name", "", "a\n", 3):
+        with pytest.raises(ValueError, match="a kind must be up to 40"):
 
-        class Nameless(DenseMap.__base__, kind="No Name"):
-            pass
+            class Nameless(DenseMap.__base__, kind=kind):
+                pass
 
 
 def test_a_kind_is_not_inherited():

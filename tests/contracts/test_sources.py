@@ -19,7 +19,7 @@ import pytest
 import zarr
 
 from sketchlearn import CompressiveKMeans, Sketcher, SourceError, open_source
-from sketchlearn.sources import Partition
+from sketchlearn.sources import ArrayPartition, Partition, register_format
 from sketchlearn.sources.error_handling import make_error_handler
 from sketchlearn.sources.formats import FORMATS
 from sketchlearn.sources.opening import OPENERS
@@ -282,3 +282,40 @@ def test_a_source_of_ones_own_is_fitted(tmp_path):
     model = CompressiveKMeans(3, random_state=0).fit(tmp_path / "x.raw")
     nearest = np.linalg.norm(model.cluster_centers_[:, None] - centers, axis=2).min(axis=0)
     assert nearest.max() < 0.5
+
+
+class Wider(ArrayPartition):
+    """Rows that have a column more than their shape says."""
+
+    name = "wider"
+
+    def size(self):
+        return 80
+
+    def identity(self):
+        return "wider"
+
+    def shape(self):
+        return 2, 4
+
+    def slices(self, n_rows, start):
+        yield np.zeros((2, 5))[start:]
+
+
+def test_rows_of_another_width_than_the_shapes_are_refused():
+    with pytest.raises(SourceError, match=r"wider must have 4 columns, .* rows of shape \(2, 5\)"):
+        list(Wider().read(Wider().layout(None)))
+
+
+def test_endings_are_registered_all_or_none():
+    before = dict(FORMATS)
+    try:
+        for endings in ([".first", "second"], [".first", "."], "second", ""):
+            with pytest.raises(ValueError, match="an ending must begin with a dot"):
+                register_format(endings, lambda file, member: Wider(), is_named=False)
+            assert before == FORMATS
+        register_format(".First", lambda file, member: Wider(), is_named=False)
+        assert {*FORMATS} - {*before} == {".first"}
+    finally:
+        FORMATS.clear()
+        FORMATS.update(before)

@@ -479,3 +479,24 @@ def test_files_of_format_2_are_read_forever():
     np.testing.assert_allclose(np.sort(model.means_[:, 0]), [0.0, 8.0, 16.0], atol=0.3)
     assert list(model.feature_names_in_) == ["x", "y"]
     assert model.n_samples_seen_ == 600
+
+
+def test_a_class_that_is_defined_again_can_be_stored(tmp_path):
+    """As when a notebook's cell is run again; the class before it may still be alive."""
+
+    def define():
+        @dataclass(frozen=True)
+        class Cell(Decoder):
+            n: int = 1
+
+            def _decode(self, problem, rng):
+                return MeanShift().solve(problem, rng)
+
+        return Cell
+
+    first, second = define(), define()
+    model = CompressiveKMeans(3, decoder=second(2), n_init=1, random_state=0).fit(ROWS)
+    model.save(tmp_path / "x.model")
+    assert load_model(tmp_path / "x.model").decoder == second(2)
+    with pytest.raises(ValueError, match="decoder is a Cell, which no model file can hold"):
+        model.set_params(decoder=first()).save(tmp_path / "x.model")
