@@ -24,7 +24,7 @@ def register(members: dict[str, type[Member]], kind: str | None, member: type[Me
         name = member.__name__
         raise TypeError(f'class {name} needs a kind of its own: class {name}(..., kind="...")')
     is_word = isinstance(kind, str) and re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", kind)
-    if kind != member.__name__ and not is_word:
+    if not is_word and kind != member.__name__:
         raise ValueError(
             f"a kind must be up to 40 of the characters a-z, 0-9 and -, got {kind!r} of "
             f"{member.__qualname__}"

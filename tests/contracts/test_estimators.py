@@ -163,6 +163,7 @@ def test_features_go_by_name(estimator):
         model.predict(frame[["a"]])
 
 
+@pytest.mark.slow
 def test_weights_are_repetitions(estimator):
     """The law: a row of weight two is that row twice; one of weight zero is no row."""
     weights = np.random.default_rng(1).integers(0, 3, size=len(ROWS)).astype(float)
@@ -226,6 +227,7 @@ def test_scikit_learn_conventions(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 def test_rows_are_validated_once(estimator):
     """A fit looks whether all rows are sound once; the sketching takes its word."""
     # More than its pilot, which k-means and the like look through again.

@@ -149,6 +149,7 @@ def test_sums_beyond_the_bounds_are_no_sketch(linear_map, features, rng):
             Sketch(op, Sums(sums, *counts))
 
 
+@pytest.mark.slow
 @each_pair
 def test_the_noise_is_that_of_repeated_samples(linear_map, features, rng):
     op = operator(linear_map, features)

@@ -171,6 +171,7 @@ def is_stream(source):
     return not source.can_be_read_again
 
 
+@pytest.mark.slow
 @each_kind
 def test_the_sketch_is_that_of_the_array(kind, opened):
     assert SKETCHER.sketch(opened(kind)).to_bytes() == SKETCHER.sketch(ROWS).to_bytes()
@@ -233,6 +234,7 @@ def test_a_sample_comes_from_all_over_unless_it_is_read_once(kind, opened):
     assert abs(mean - (N - 1) / 2) < 4 * spread
 
 
+@pytest.mark.slow
 @each_kind
 def test_the_identity_is_that_of_the_rows(kind, opened, tmp_path):
     if is_stream(opened(kind)):

@@ -189,6 +189,8 @@ def test_wide_data_on_its_smallest_set(tmp_path):
     assert max(ratios) < 1.02
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 def test_butterflies_as_frequencies_on_the_smallest_set(tmp_path):
     page = tmp_path / "butterfly_map.md"
     options = ["--sets", "m = 1", "--seeds", "1", "--features", "64", "--page", str(page)]

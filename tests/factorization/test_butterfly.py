@@ -99,6 +99,7 @@ def test_it_takes_vectors_of_every_layout(layout):
         np.testing.assert_allclose(B @ V, B.toarray() @ V, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("chain", CHAINS)
 def test_a_vectors_result_does_not_depend_on_its_batch(chain, dtype):

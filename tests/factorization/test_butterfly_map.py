@@ -80,6 +80,8 @@ def test_a_users_butterfly_goes_through_states_and_pickles(dtype, rng):
         np.testing.assert_array_equal(linear_map.project_reproducibly(row[None])[0], expected)
 
 
+@pytest.mark.quality
+@pytest.mark.slow
 @pytest.mark.parametrize("is_own", [False, True])
 def test_clusters_are_found_in_a_file_of_a_sketch(is_own, rng):
     X, _ = make_blobs(2000, n_features=10, centers=4, random_state=0)

@@ -254,6 +254,7 @@ class TestGrid:
 
 
 class TestMoments:
+    @pytest.mark.slow
     @given(X=rows_of_two.filter(len), data=st.data())
     def test_they_are_those_of_exact_fractions(self, X, data):
         units = np.array(

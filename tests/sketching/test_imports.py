@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # Compared with what `sklearn.base` alone brings, which is not ours to choose.
 PROGRAM = """
 import sys
