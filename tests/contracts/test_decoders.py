@@ -225,5 +225,5 @@ class TestKinds:
                 kind()
 
     def test_a_name_is_taken_once(self):
-        with pytest.raises(TypeError, match=r"decoders\.greedy\.clompr has a kind named CLOMPR"):
+        with pytest.raises(ValueError, match=r"already that of .*clompr\.CLOMPR: choose another"):
             type("CLOMPR", (Decoder,), {})
