@@ -335,6 +335,13 @@ def test_absurd_texts_are_refused(path, name, text):
         load_model(path)
 
 
+def test_a_decoder_whose_module_was_not_imported_is_asked_for(path):
+    text = json.dumps({**PARAMETERS, "decoder": {"kind": "Elsewhere", "fields": {}}})
+    path.write_bytes(altered(path.read_bytes(), parameters=text))
+    with pytest.raises(ModelFormatError, match=r"kind Elsewhere; a class of your own must be imp"):
+        load_model(path)
+
+
 MIXTURES = {
     kind: CompressiveGaussianMixture(3, covariance_type=kind, random_state=0).fit(ROWS)
     for kind in ("spherical", "diag", "full")
