@@ -142,7 +142,15 @@ IN_MEMORY = {
 KINDS = {**{ending: file_of(ending) for ending in FORMATS}, **IN_MEMORY}
 # Other tests, and examples, register some of their own.
 KNOWN = tuple(OPENERS)
-each_kind = pytest.mark.parametrize("kind", list(KINDS))
+
+
+def quick_where_plain(kinds):
+    """Return parameters, those of compressed files slow: their rows are read as those of others."""
+    slow = (".gz", ".bz2")
+    return [pytest.param(k, marks=[pytest.mark.slow] * k.endswith(slow)) for k in kinds]
+
+
+each_kind = pytest.mark.parametrize("kind", quick_where_plain(KINDS))
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +180,6 @@ def is_stream(source):
     return not source.can_be_read_again
 
 
-@pytest.mark.slow
 @each_kind
 def test_the_sketch_is_that_of_the_array(kind, opened):
     assert SKETCHER.sketch(opened(kind)).to_bytes() == SKETCHER.sketch(ROWS).to_bytes()
@@ -254,7 +261,7 @@ def test_the_identity_is_that_of_the_rows(kind, opened, tmp_path):
     assert other.identity() != before
 
 
-@pytest.mark.parametrize("kind", list(FORMATS))
+@pytest.mark.parametrize("kind", quick_where_plain(FORMATS))
 def test_what_is_a_file_can_travel(kind, opened):
     source = opened(kind)
     travelled = pickle.loads(pickle.dumps(source))
