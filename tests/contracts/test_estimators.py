@@ -146,7 +146,8 @@ def test_another_class_refuses_the_file(model, tmp_path):
 
 
 def test_a_name_that_is_taken_is_refused(name, model):
-    taken = rf"kind '{name}' of elsewhere.{name} is already that of (sketchlearn|tests|extensions)\..*{name}"
+    owner = r"(sketchlearn|tests|extensions)"
+    taken = rf"kind '{name}' of elsewhere.{name} is already that of {owner}\..*{name}"
     with pytest.raises(ValueError, match=taken):
         type(name, (type(model),), {"__module__": "elsewhere"})
     assert ESTIMATORS[name] is type(model)
