@@ -28,6 +28,9 @@ from sketchlearn.sources.sampling import draw_rows
 from sketchlearn.sources.source import count_chunk_rows
 from tests.extensions.source import write_raw
 
+# Together they write and read back every format there is.
+pytestmark = pytest.mark.slow
+
 # Wide enough that the rows do not fit into one chunk. The first column tells a row from others.
 N, D = 4500, 64
 ROWS = np.random.default_rng(0).normal(size=(N, D)).round(4)

@@ -43,7 +43,7 @@ def test_contents_are_never_more_readable_than_the_file_that_they_replace(tmp_pa
         temporary.write_bytes(b"newer")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file to another user")
 def test_an_older_file_s_owner_remains(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"older")
@@ -60,7 +60,7 @@ def test_extended_attributes_remain(tmp_path):
     try:
         os.setxattr(path, "user.origin", b"ward 7")
     except (AttributeError, OSError):
-        pytest.skip("needs a file system with extended attributes")
+        pytest.skip("the temporary folder's file system keeps no extended attributes")
     write_atomically(path, b"newer")
     assert os.getxattr(path, "user.origin") == b"ward 7"
 
@@ -75,7 +75,7 @@ def test_a_read_only_file_is_not_replaced(tmp_path):
     assert os.listdir(tmp_path) == ["a"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes to every folder")
+@pytest.mark.skipif(os.geteuid() == 0, reason="no permission keeps root from writing to a folder")
 def test_a_folder_that_takes_no_files_is_told_by_its_name(tmp_path):
     tmp_path.chmod(0o555)
     with pytest.raises(PermissionError) as caught:

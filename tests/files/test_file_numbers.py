@@ -299,7 +299,10 @@ def _said_of(path, n_frequencies):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(),
+    reason="only Linux tells in /proc what memory a process has",
+)
 @pytest.mark.parametrize("kind", ["extended", "consistent", "header"])
 def test_a_file_of_gigabytes_that_is_no_sketch_takes_no_memory(tmp_path, kind):
     path = tmp_path / "large.sketch"

@@ -251,7 +251,9 @@ def test_files_of_format_2_are_read_forever():
         )
 
 
-@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
+@pytest.mark.skipif(
+    not Path("/dev/full").is_char_device(), reason="only Linux has a device that is full"
+)
 def test_a_device_is_written_to_and_not_replaced():
     with pytest.raises(OSError, match="No space left"):
         small_sketch().save("/dev/full")
