@@ -10,7 +10,7 @@ from sketchlearn.linear_maps import DenseMap
 
 def dense_operator(turns, center, scale, lower, upper, covariance, *, double_phases=False):
     """An operator of a matrix of frequencies in turns, from its components."""
-    domain = Domain(center, scale, lower, upper, covariance)
+    domain = Domain(center, scale, covariance, lower, upper)
     return FrequencyOperator(DenseMap(turns), domain, double_phases=double_phases)
 
 
@@ -22,7 +22,7 @@ def operator_of(d=3, m=101, *, scale=1.0, reach=5.0, center=0.0, seed=0):
     covariance = (reach * scale / 2.0) ** 2 * np.eye(d)
     return FrequencyOperator.draw(
         m,
-        Domain(middle, scale, middle - corner, middle + corner, covariance),
+        Domain(middle, scale, covariance, middle - corner, middle + corner),
         bandwidth=scale,
         radius_law=AdaptedRadius(),
         pilot=np.vstack([middle - corner, middle + corner]),

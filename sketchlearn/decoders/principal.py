@@ -106,7 +106,7 @@ def find_principal_part(sketch: Sketch, n_atoms: int) -> PrincipalPart | None:
     blur = np.sum(np.square(np.sqrt(off)[:, None] * across), axis=0)
     corner = np.maximum(operator.upper - operator.center, operator.center - operator.lower)
     reach = np.minimum(np.abs(kept).T @ corner, FARTHEST * np.sqrt(values[:q]))
-    domain = Domain(np.zeros(q), float(np.sqrt(variance)), -reach, reach, np.diag(values[:q]))
+    domain = Domain(np.zeros(q), float(np.sqrt(variance)), np.diag(values[:q]), -reach, reach)
     along = DenseMap.along(operator.linear_map, kept)
     narrow = FrequencyOperator(along, domain, operator.features)
     part = Sketch(narrow, sketch.sums.without_moments())

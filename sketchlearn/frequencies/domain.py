@@ -13,12 +13,15 @@ from sketchlearn.linear_maps.linear_map import read_only
 LARGEST = 1e150
 # By how much, as a fraction, a covariance may miss symmetry or a correlation of one.
 ROUNDING = 1e-6
+CORNERS = ("lower", "upper")
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Domain:
-    """Centre, scale, search box and covariance of the rows; an immutable value.
+    """Centre, scale and covariance of the rows, and the box that they were said to lie in.
+
+    An immutable value.
 
     Parameters
     ----------
@@ -26,78 +29,92 @@ class Domain:
         Taken from every row, in float64, before it is projected.
     scale : float
         Standard deviation of a cluster, in data units (or, column by column, in `units` of them).
-    lower, upper : array-like of shape (n_features,)
-        Corners of the box that decoders search, in data coordinates.
     covariance : array-like of shape (n_features, n_features)
-        Covariance of the pilot, squared data units: where and how widely decoders start.
+        Covariance of the rows as far as known, in squared data units: a pilot's, or that of rows
+        spread evenly over the box.
+    lower, upper : array-like of shape (n_features,), optional
+        Corners of a box in data coordinates that somebody declared; a pilot declares none, whose
+        extremes nobody else should learn. Both or neither.
 
     Raises
     ------
     ValueError
-        If a shape does not fit, a number is not finite, scale is not positive, or the box is empty.
+        If a shape does not fit, a number is not finite, scale is not positive, or the box is empty
+        or lacks a corner.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sketchlearn.frequencies import Domain
-    >>> zeros, ones = np.zeros(2), np.ones(2)
-    >>> domain = Domain(center=zeros, scale=1.0, lower=-ones, upper=ones, covariance=np.eye(2))
-    >>> domain.lower
-    array([-1., -1.])
+    >>> Domain(center=np.zeros(2), scale=1.0, covariance=np.eye(2)).n_features
+    2
     """
 
     center: np.ndarray
     scale: float
-    lower: np.ndarray
-    upper: np.ndarray
     covariance: np.ndarray
+    lower: np.ndarray | None = None
+    upper: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for name in ("center", "lower", "upper", "covariance"):
+        if (self.lower is None) != (self.upper is None):
+            raise ValueError("expected both corners of the box, lower and upper, or neither")
+        for name in self._arrays():
             object.__setattr__(self, name, read_only(getattr(self, name), np.float64))
         object.__setattr__(self, "scale", float(self.scale))
         self._check_domain()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        parts = (self.center, self.scale, self.lower, self.upper, self.covariance)
-        return Domain, parts
+        return Domain, (self.center, self.scale, self.covariance, self.lower, self.upper)
 
     @property
     def n_features(self) -> int:
         """Dimension d of a row."""
-        return self.lower.size
+        return self.covariance.shape[-1] if self.covariance.ndim else 1
+
+    @property
+    def box(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Corners (n_features,) of the declared box, lower and upper; None if there is none."""
+        return None if self.lower is None or self.upper is None else (self.lower, self.upper)
+
+    def components(self) -> dict[str, np.ndarray | float]:
+        """What it consists of, by name, in the order of the operator's fingerprint."""
+        box = dict(zip(CORNERS, self.box or (), strict=False))
+        return {"center": self.center, "scale": self.scale, **box, "covariance": self.covariance}
 
     def in_units(self, units: np.ndarray) -> Domain:
         """Return the domain of rows divided by units (n_features,), the scale as it is."""
         return Domain(
             self.center / units,
             self.scale,
-            self.lower / units,
-            self.upper / units,
             self.covariance / np.outer(units, units),
+            *(corner / units for corner in self.box or ()),
         )
+
+    def _arrays(self) -> tuple[str, ...]:
+        """Return the names of the arrays that there are."""
+        return ("center", "covariance") if self.lower is None else ("center", *CORNERS, "covariance")
 
     def _check_domain(self) -> None:
         """Refuse what cannot be a domain."""
         d = self.n_features
-        shapes = {"center": (d,), "lower": (d,), "upper": (d,), "covariance": (d, d)}
-        for name, shape in shapes.items():
-            array = getattr(self, name)
+        for name in self._arrays():
+            array, shape = getattr(self, name), (d, d) if name == "covariance" else (d,)
             if array.shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
-        for name in shapes:
+        for name in self._arrays():
             if not np.isfinite(getattr(self, name)).all():
                 raise ValueError(f"{name} must be finite")
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"scale must be positive and finite, got {self.scale!r}")
-        if np.any(self.lower > self.upper):
+        if self.box is not None and np.any(self.box[0] > self.box[1]):
             raise ValueError("lower must not exceed upper in any feature")
         self._check_sizes()
 
     def _check_sizes(self) -> None:
         """Refuse numbers whose squares or differences no float64 holds, and no covariance."""
-        for name in ("center", "lower", "upper"):
-            if np.abs(getattr(self, name)).max() > LARGEST:
+        for name in self._arrays():
+            if name != "covariance" and np.abs(getattr(self, name)).max() > LARGEST:
                 raise ValueError(
                     f"{name} must be within {LARGEST:.0e} of zero; rescale the data to order one"
                 )

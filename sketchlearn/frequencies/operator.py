@@ -43,7 +43,7 @@ class FrequencyOperator:
     linear_map : LinearMap
         The frequencies.
     domain : Domain
-        Centre, scale, search box and covariance of the rows.
+        Centre, scale and covariance of the rows.
     features : FeatureMap
         What a phase becomes; `Waves`, its cosine and sine, by default.
     double_phases : bool, default=False
@@ -66,7 +66,7 @@ class FrequencyOperator:
     >>> from sketchlearn import Sketcher
     >>> from sketchlearn.frequencies import Domain, FrequencyOperator
     >>> from sketchlearn.linear_maps import DenseMap
-    >>> domain = Domain([0.0, 0.0], 1.0, [-3.0, -3.0], [3.0, 3.0], np.eye(2))
+    >>> domain = Domain(center=[0.0, 0.0], scale=1.0, covariance=np.eye(2))
     >>> operator = FrequencyOperator(DenseMap([[0.1, 0.0], [0.0, 0.1]]), domain)
     >>> Sketcher.from_operator(operator).sketch([[0.0, 1.0]]).mean.round(3)
     array([1.   +0.j   , 0.809+0.588j])
@@ -251,11 +251,7 @@ class FrequencyOperator:
                 for name, array in state.items()
             }
         return parts | {
-            "center": self.center,
-            "scale": self.scale,
-            "lower": self.lower,
-            "upper": self.upper,
-            "covariance": self.covariance,
+            **self.domain.components(),
             "double_phases": self.double_phases,
         }
 

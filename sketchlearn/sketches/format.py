@@ -34,10 +34,9 @@ ARRAYS: dict[str, np.dtype[Any]] = {
     "center": np.dtype(np.float64),
     "covariance": np.dtype(np.float64),
     "feature_sum": np.dtype(np.int64),
-    "lower": np.dtype(np.float64),
-    "upper": np.dtype(np.float64),
 }
-DOMAIN = ("center", "lower", "upper", "covariance")
+# Present, both, where a box was declared.
+CORNERS = ("lower", "upper")
 COUNTS = ("n_samples", "weight_units", "squared_weight_units")
 # The kind of operator whose header names no features: waves.
 DENSE = "dense"
@@ -115,7 +114,12 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSk
     _check_shapes(arrays, linear_map)
     operator = FrequencyOperator(
         linear_map,
-        Domain(scale=float.fromhex(metadata["scale"]), **{name: arrays[name] for name in DOMAIN}),
+        Domain(
+            arrays["center"],
+            float.fromhex(metadata["scale"]),
+            arrays["covariance"],
+            *(arrays[name] for name in CORNERS if name in arrays),
+        ),
         features,
         double_phases=metadata["double_phases"] == "1",
     )
@@ -182,6 +186,8 @@ def _list_metadata(operator: FrequencyOperator, sums: Sums) -> dict[str, str]:
 
 def _check_arrays(arrays: dict[str, np.ndarray], expected: dict[str, np.dtype[Any]]) -> None:
     """Refuse arrays other than a sketch's, by presence and type."""
+    if not {*CORNERS}.isdisjoint(arrays):
+        expected = {**expected, **dict.fromkeys(CORNERS, np.dtype(np.float64))}
     if missing := [name for name in sorted(expected) if name not in arrays]:
         raise SketchFormatError(f"the sketch lacks the arrays {', '.join(missing)}")
     if extra := [name for name in arrays if name not in expected]:
@@ -197,7 +203,7 @@ def _check_shapes(arrays: dict[str, np.ndarray], linear_map: LinearMap) -> None:
     expected = {"center": (d,), "lower": (d,), "upper": (d,), "covariance": (d, d)}
     expected["feature_sum"] = (2, m)
     for name, shape in expected.items():
-        if arrays[name].shape != shape:
+        if name in arrays and arrays[name].shape != shape:
             raise SketchFormatError(
                 f"{name} must have shape {shape} beside frequencies of shape ({d}, {m}), "
                 f"got {arrays[name].shape}"

@@ -70,7 +70,7 @@ def choose_operator(
     covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
     return FrequencyOperator.draw(
         n_frequencies,
-        Domain(center, scale, lower, upper, covariance),
+        Domain(center, scale, covariance, lower, upper),
         bandwidth=(1.0 if d <= 3 else 1.25) * scale,
         radius_law=law,
         pilot=rows,

@@ -27,5 +27,5 @@ def operator(map_kind="dense", features_kind="waves", d=5, m=12, seed=0, **other
     """An operator of two kinds, around a centre other than zero."""
     linear_map = drawn_map(map_kind, d, m, seed)
     features = FeatureMap.of_kind(features_kind).draw(m, np.random.default_rng(seed))
-    domain = Domain(np.arange(d) / d, 1.0, -np.ones(d), 2 * np.ones(d), np.eye(d))
+    domain = Domain(np.arange(d) / d, 1.0, np.eye(d), -np.ones(d), 2 * np.ones(d))
     return FrequencyOperator(linear_map, domain, features, **others)

@@ -31,7 +31,7 @@ def matrix_of(linear_map):
 def as_operator(linear_map):
     d = linear_map.n_features
     return FrequencyOperator(
-        linear_map, Domain(np.zeros(d), 1.0, -np.ones(d), np.ones(d), np.eye(d)), Waves()
+        linear_map, Domain(np.zeros(d), 1.0, np.eye(d), -np.ones(d), np.ones(d)), Waves()
     )
 
 

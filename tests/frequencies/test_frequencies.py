@@ -27,7 +27,7 @@ def drawn(d=10, m=95, scale=2.0, seed=0, spread=1.0):
     pilot = np.random.default_rng(1).normal(size=(50, d)) * spread
     return FrequencyOperator.draw(
         m,
-        Domain(np.zeros(d), scale, -np.ones(d), np.ones(d), np.eye(d)),
+        Domain(np.zeros(d), scale, np.eye(d), -np.ones(d), np.ones(d)),
         bandwidth=1.25 * scale,
         radius_law=AdaptedRadius(),
         pilot=pilot,
