@@ -93,7 +93,9 @@ class Domain:
 
     def _arrays(self) -> tuple[str, ...]:
         """Return the names of the arrays that there are."""
-        return ("center", "covariance") if self.lower is None else ("center", *CORNERS, "covariance")
+        return (
+            ("center", "covariance") if self.lower is None else ("center", *CORNERS, "covariance")
+        )
 
     def _check_domain(self) -> None:
         """Refuse what cannot be a domain."""

@@ -56,7 +56,7 @@ def test_any_safetensors_reader_reads_it(tmp_path):
     a.save(tmp_path / "a.safetensors")
     with safetensors.safe_open(tmp_path / "a.safetensors", framework="numpy") as file:
         assert set(file.keys()) == {
-            *(*serialization.ARRAYS, "turns", "moments", "moment_exponents")
+            *(*serialization.ARRAYS, *serialization.CORNERS, "turns", "moments", "moment_exponents")
         }
         assert file.metadata()["fingerprint"] == a.fingerprint
         np.testing.assert_array_equal(file.get_tensor("feature_sum"), a.feature_sum)
