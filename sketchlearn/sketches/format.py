@@ -37,6 +37,8 @@ ARRAYS: dict[str, np.dtype[Any]] = {
 }
 # Present, both, where a box was declared.
 CORNERS = ("lower", "upper")
+# Present where there is more than one scale.
+FINEST = "finest_scale"
 COUNTS = ("n_samples", "weight_units", "squared_weight_units")
 # The kind of operator whose header names no features: waves.
 DENSE = "dense"
@@ -118,7 +120,8 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSk
             arrays["center"],
             float.fromhex(metadata["scale"]),
             arrays["covariance"],
-            *(arrays[name] for name in CORNERS if name in arrays),
+            **{name: arrays[name] for name in CORNERS if name in arrays},
+            finest_scale=float.fromhex(metadata[FINEST]) if FINEST in metadata else None,
         ),
         features,
         double_phases=metadata["double_phases"] == "1",
@@ -174,10 +177,12 @@ def _list_arrays(operator: FrequencyOperator, feature_sum: np.ndarray) -> dict[s
 
 def _list_metadata(operator: FrequencyOperator, sums: Sums) -> dict[str, str]:
     """Return what a sketch's header says beside what every file's does."""
+    finest = operator.domain.finest_scale
     return {
         "operator": operator.linear_map.kind,
         **({} if operator.is_plain else {"features": operator.features.kind}),
         "scale": operator.scale.hex(),
+        **({} if finest is None else {FINEST: finest.hex()}),
         "double_phases": str(int(operator.double_phases)),
         "fingerprint": operator.fingerprint,
         **dict(zip(COUNTS, map(str, sums.counts), strict=True)),
