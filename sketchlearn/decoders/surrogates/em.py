@@ -79,10 +79,13 @@ class SurrogateEM(Decoder):
             match = self.start.solve(problem, rng)
             if match.is_identified:
                 return match
-        operator = family.operator
+            problem = problem.at_scale(match.family.operator.scale)
+        start = self._make_spherical(problem, match, rng)
+        if match is None:
+            problem = problem.at_scale(start.family.operator.scale if start else problem.scales[0])
+        family, operator = family.at_scale(problem.family.operator.scale), problem.family.operator
         bandwidth = choose_bandwidth(operator)
         n_points = count_points(n_atoms)
-        start = self._make_spherical(problem, match, rng)
         if start is None:
             points = draw_pilot_points(operator, bandwidth, n_points, rng)
         else:

@@ -75,8 +75,9 @@ class SurrogateKMeans(Decoder):
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Recover atoms at the centroids of surrogate points."""
-        family, n_atoms = problem.family, problem.n_atoms
         mixture = self.start.solve(problem, rng)
+        problem = problem.at_scale(mixture.family.operator.scale)
+        family, n_atoms = problem.family, problem.n_atoms
         surrogate = self.match(problem, mixture, rng)
         rows = surrogate.draw(DRAWS_FOR_KMEANS * count_points(n_atoms), rng)
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
