@@ -12,6 +12,7 @@ from sketchlearn import Sketch
 from sketchlearn.estimators.persistence import MODEL_FILE, StoredModel
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.registry import read_start
+from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE, StoredPass
 
@@ -69,12 +70,18 @@ def _describe_sketch(sketch: Sketch) -> dict[str, object]:
         "standard_error": sketch.standard_error if sketch.n_samples else None,
         "scale": operator.scale,
         "center": operator.center.tolist(),
-        "lower": operator.lower.tolist(),
-        "upper": operator.upper.tolist(),
+        **_describe_box(operator),
         **({"feature_names": list(sketch.feature_names)} if sketch.feature_names else {}),
         **_describe_moments(sketch),
         "fingerprint": sketch.fingerprint,
     }
+
+
+def _describe_box(operator: FrequencyOperator) -> dict[str, object]:
+    """Corners of the box that was declared, if one was."""
+    if (box := operator.domain.box) is None:
+        return {}
+    return {"lower": box[0].tolist(), "upper": box[1].tolist()}
 
 
 def _describe_moments(sketch: Sketch) -> dict[str, object]:

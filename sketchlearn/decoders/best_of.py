@@ -35,8 +35,8 @@ class BestOf(Decoder):
     n_init : int or "auto", default="auto"
         Number of decodes. "auto" is one, and up to two more while an atom seems to be missing, five
         while clusters are. Of a sketch for several scales (`Problem.scales`) the first decoder has
-        one more try at each of the others, "auto" until one explains the sketch; the rest are at
-        the scale that did best.
+        one more try at each of the others, "auto" until the sketch is explained and the next scale
+        does no better; the rest are at the scale that did best.
     """
 
     decoders: tuple[Decoder, ...] = field(default_factory=default_decoders)
@@ -56,7 +56,10 @@ class BestOf(Decoder):
             mixture = decoder.solve(problem.at_scale(scale), child)
             if best is None or mixture.cost < best.cost:
                 best = mixture
-            is_enough = best.quality.explains_sketch if i < 0 else _is_enough(best, i + 1)
+            if i < 0:
+                is_enough = best.quality.explains_sketch and best is not mixture
+            else:
+                is_enough = _is_enough(best, i + 1)
             if self.n_init == "auto" and is_enough:
                 break
         assert best is not None
