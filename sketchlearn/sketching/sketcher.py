@@ -65,8 +65,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
         a variance along each column need where columns are in different units. The pilot is larger
         then: 20 rows for each mean and variance of n_clusters mixture components, and 20,000 where
         many rows share a value, as flags and counts do, but no more than 32 MiB.
-        "mixed" draws frequencies for a range of scales, evenly from that of k cells which share the
-        pilot's volume down to an eighth of it: where the pilot may be wide or narrow of the mark.
+        "mixed" draws frequencies for a range of scales, evenly from twice that of k cells which
+        share the pilot's volume down to a quarter: where the pilot may be wide or narrow of rows.
     radius_law : {"adapted-radius", "folded-gaussian", "gaussian"} or RadiusLaw
         Law of the frequencies' radii.
     linear_map : str, default="dense"

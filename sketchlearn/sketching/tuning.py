@@ -26,8 +26,8 @@ FARTHEST_APART = 2.5
 LEAST_RELATIVE_SPREAD = 1e-3
 # What is as wide as a kernel of waves, in standard deviations of a cluster.
 BANDWIDTH = 1.25
-# Of mixed scales, how many octaves the finest is below the greatest.
-PILOT_OCTAVES = 3.0
+# Octaves below the scale of k cells that share the pilot's volume, between which mixed scales are.
+PILOT_OCTAVES = -1.0, 2.0
 # Words among scales.
 SCALES = ("auto", "columns", "mixed")
 # Distance between the quartiles of a Gaussian, in standard deviations.
@@ -71,10 +71,10 @@ def choose_operator(
             farthest_apart=FARTHEST_APART if is_wide else np.inf,
         )  # fmt: skip
     elif scale == "mixed":
-        scale = share_spread(np.diag(covariance), n_clusters)
-        finest = scale / 2**PILOT_OCTAVES
+        share, (low, high) = share_spread(np.diag(covariance), n_clusters), PILOT_OCTAVES
+        scale, finest = share / 2**low, share / 2**high
         rng = np.random.default_rng(seeds[1]).spawn(4)[3]
-        octaves = rng.uniform(0.0, PILOT_OCTAVES, n_frequencies)
+        octaves = rng.uniform(0.0, high - low, n_frequencies)
     width = BANDWIDTH if d > 3 or finest is not None else 1.0
     return FrequencyOperator.draw(
         n_frequencies,
