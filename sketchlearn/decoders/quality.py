@@ -31,6 +31,8 @@ class QualityThresholds:
         Sets where all was found have spread ratios of 0.9 and more, one with half a percent of far
         outliers 0.3: a low one is a doubt where something is left unexplained, a very low one
         always.
+    excess_spread : float
+        What a decode may exceed the rows' own spread by, where this is known exactly.
     high_spread : float
         Decodes that found what is there exceed the rows' spread by up to a tenth.
     rows_per_parameter : float
@@ -46,6 +48,7 @@ class QualityThresholds:
     room_for_round: float = 0.6
     low_spread: float = 0.85
     very_low_spread: float = 0.5
+    excess_spread: float = 1.03
     high_spread: float = 1.2
     rows_per_parameter: float = 5.0
     collapsed: float = 1.2
@@ -144,6 +147,12 @@ class FitQuality:
         slightly wrong; the misfit is the size of what is wrong.
         """
         return self.is_noise or self.misfit <= self.thresholds.slight_misfit
+
+    @property
+    def explains_rows(self) -> bool:
+        """Whether the mixture explains the sketch and is no wider than the rows are."""
+        is_wide = self.region.is_exact and self.spread_ratio > self.thresholds.excess_spread
+        return self.explains_sketch and not is_wide
 
     @property
     def seems_incomplete(self) -> bool:

@@ -82,7 +82,7 @@ class SurrogateKMeans(Decoder):
         surrogate = self.match(problem, mixture, rng)
         rows = surrogate.draw(DRAWS_FOR_KMEANS * count_points(n_atoms), rng)
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
-        n_random = 1 if mixture.quality.explains_sketch else N_KMEANS_STARTS
+        n_random = 1 if mixture.quality.explains_rows else N_KMEANS_STARTS
         spread = compute_spread_ratio(rows.var(axis=0), problem.region)
         weights = np.ones(len(rows))
         if spread < MISSING_SPREAD:
@@ -118,7 +118,7 @@ class SurrogateKMeans(Decoder):
         operator = problem.family.operator
         bandwidth = choose_bandwidth(problem)
         n_points = count_points(len(mixture.weights))
-        if mixture.quality.explains_sketch:
+        if mixture.quality.explains_rows:
             # No wider than the narrowest atom, or the points would not be the mixture's.
             widest = KERNEL_VARIANCE * operator.scale**2
             bandwidth *= min(1.0, float(mixture.covariances.min()) / widest)
