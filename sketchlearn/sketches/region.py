@@ -152,7 +152,8 @@ class Region:
         """
         d = len(self.mean)
         reach = np.full(n_points, NEAR)
-        reach[n_points // 2 :] = NEAR * (FARTHEST / NEAR) ** rng.random(n_points - n_points // 2)
+        n_near = n_points // 2
+        reach[n_near:] = NEAR * (FARTHEST / NEAR) ** rng.random(n_points - n_near)
         steps = reach[:, None] * rng.uniform(-1.0, 1.0, size=(n_points, d))
         return np.clip(self.mean + steps * self.deviations, self.lower, self.upper)
 

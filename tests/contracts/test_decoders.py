@@ -68,7 +68,7 @@ def test_it_is_a_mixture_within_the_bounds(mixture):
     assert mixture.weights.sum() == pytest.approx(1.0)
     assert np.all(mixture.weights >= 0)
     assert np.all(np.diff(mixture.weights) <= 0)
-    least, greatest = FAMILY.bounds()
+    least, greatest = Problem.of(SKETCH, FAMILY, K).bounds()
     slack = 1e-9 * (1.0 + np.abs(least) + np.abs(greatest))
     assert np.all(mixture.parameters >= least - slack)
     assert np.all(mixture.parameters <= greatest + slack)
@@ -192,7 +192,7 @@ class TestKinds:
         assert type(decoder).decode is Decoder.decode
         assert type(decoder).solve is Decoder.solve
         parameters = list(inspect.signature(decoder.decode).parameters)
-        assert parameters == ["sketch", "family", "n_atoms", "rng"]
+        assert parameters == ["sketch", "family", "n_atoms", "rng", "region"]
 
     def test_a_configuration_does_not_change(self, decoder):
         with pytest.raises(AttributeError, match="cannot assign"):

@@ -37,6 +37,7 @@ from sketchlearn.decoders.greedy.pruning import (
     remove_one,
 )
 from sketchlearn.decoders.refinement import solve_nonnegative
+from sketchlearn.sketches import Region
 
 GREEDY = [CLOMPR(), CLOMPR(starts="box"), MeanShift(), MeanShift(starts="box")]
 # `Splitting` sees no cluster farther than five scales from all others; the clusters here are.
@@ -54,7 +55,8 @@ def problem_of(sketch, n_atoms=1, kind=SphericalGaussian):
 
 def planted_problem(family, target):
     """A problem whose target is a sum of atoms, and no sketch of rows."""
-    return Problem(family, 1, target, noise=1.0, n_rows=1.0)
+    region = Region.of_operator(family.operator)
+    return Problem(family, 1, target, noise=1.0, n_rows=1.0, region=region)
 
 
 def decoding_of(sketch, decoder, n_atoms):
@@ -239,14 +241,14 @@ def test_figures_of_clustered_points_are_those_of_the_atoms_that_come(clusters):
 
 @pytest.mark.parametrize("starts", ["gaussian", "box"])
 def test_starts_lie_in_the_box(starts):
-    family = Dirac(operator_of(3, 10, center=7.0))
-    points = draw_starts(family, starts, 4000, np.random.default_rng(0))
-    operator = family.operator
-    assert np.all((operator.lower <= points) & (points <= operator.upper))
+    operator = operator_of(3, 10, center=7.0)
+    region = Region.of_operator(operator)
+    points = draw_starts(region, starts, 4000, np.random.default_rng(0))
+    assert np.all((region.lower <= points) & (points <= region.upper))
     middle, spread = points.mean(axis=0), points.std(axis=0)
     np.testing.assert_allclose(middle, operator.center, atol=0.25)
-    # Uniform on ten units; Gaussian of deviation 2.5, its tails beyond the box folded to its walls.
-    np.testing.assert_allclose(spread, 10 / np.sqrt(12) if starts == "box" else 2.45, rtol=0.05)
+    # Gaussian of deviation 2.5, its tails beyond the box folded to its walls; or more of them.
+    np.testing.assert_allclose(spread, 4.0 if starts == "box" else 2.45, rtol=0.05)
 
 
 @pytest.mark.parametrize("kind", [Dirac, SphericalGaussian])
@@ -255,16 +257,18 @@ def test_selection_finds_the_best_correlated_location(kind):
     operator = family.operator
     rng = np.random.default_rng(1)
     shape = family.default_shape()
-    atoms = family.sketch(family.at(rng.uniform(operator.lower, operator.upper, (5, 2))))
+    lower, upper = operator.domain.box
+    atoms = family.sketch(family.at(rng.uniform(lower, upper, (5, 2))))
     residual = np.array([1.0, 0.8, 0.9, -1.0, 0.7]) @ atoms.astype(np.float64)
 
     def correlations(locations):
         return family.sketch(family.at(locations)) @ residual
 
-    axes = [np.linspace(*ends, 150) for ends in zip(operator.lower, operator.upper, strict=True)]
+    axes = [np.linspace(*ends, 150) for ends in zip(lower, upper, strict=True)]
     grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
-    starts = draw_starts(family, "box", 200, rng)
-    found = find_modes(family, shape, residual, starts, 32)
+    problem = planted_problem(family, residual)
+    starts = rng.uniform(lower, upper, (200, 2))
+    found = find_modes(problem, shape, residual, starts, 32)
     assert correlations(found)[0] >= correlations(grid).max() * (1 - 1e-5)
 
 
@@ -274,7 +278,8 @@ def test_a_start_that_is_ahead_at_first_need_not_win():
     residual = np.array([1.0, 0.8]) @ family.sketch(np.stack([strong, weak])).astype(np.float64)
     starts = np.stack([weak, strong + 0.5])
     assert np.argmax(family.sketch(starts) @ residual) == 0
-    found = find_modes(family, family.default_shape(), residual, starts, 2)
+    problem = planted_problem(family, residual)
+    found = find_modes(problem, family.default_shape(), residual, starts, 2)
     np.testing.assert_allclose(found, strong[None], atol=0.1)
 
 
@@ -283,11 +288,12 @@ def test_modes_that_stand_apart_are_found_together():
     places = family.operator.center + np.array([[-4.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
     atoms = family.sketch(family.at(places)).astype(np.float64)
     residual = np.array([1.0, 0.9, 0.4]) @ atoms
-    starts = draw_starts(family, "box", 100, np.random.default_rng(0))
-    found = find_modes(family, family.default_shape(), residual, starts, 100, most=3)
+    problem = planted_problem(family, residual)
+    starts = np.random.default_rng(0).uniform(*family.operator.domain.box, (100, 2))
+    found = find_modes(problem, family.default_shape(), residual, starts, 100, most=3)
     # The third is less than 70 % of the first.
     np.testing.assert_allclose(found, places[:2], atol=0.2)
-    alone = find_modes(family, family.default_shape(), residual, starts, 100)
+    alone = find_modes(problem, family.default_shape(), residual, starts, 100)
     np.testing.assert_array_equal(alone, found[:1])
 
 
@@ -297,9 +303,10 @@ def test_a_narrowing_kernel_ends_where_the_narrow_one_is_highest():
     rng = np.random.default_rng(0)
     place = operator.center + np.full(10, 2.0)
     residual = family.sketch(family.at(place[None]))[0].astype(np.float64)
-    starts = draw_starts(family, "gaussian", 10, rng)
+    problem = planted_problem(family, residual)
+    starts = draw_starts(problem.region, "gaussian", 10, rng)
     assert np.linalg.norm(starts - place, axis=1).min() > 5.0
-    found = find_modes(family, family.default_shape(), residual, starts, 1, n_wide=10)
+    found = find_modes(problem, family.default_shape(), residual, starts, 1, n_wide=10)
     np.testing.assert_allclose(found, place[None], atol=1e-3)
 
 

@@ -14,6 +14,7 @@ from sketchlearn.decoders.refinement import (
     compute_gram_matrix,
     solve_nonnegative,
 )
+from sketchlearn.sketches import Region
 
 SHAPES = ["fixed", "shared", "free"]
 
@@ -25,7 +26,8 @@ def family():
 
 def problem_of(family, weights, parameters):
     target = weights @ family.sketch(parameters).astype(np.float64)
-    return Problem(family, len(weights), target, noise=1.0, n_rows=1.0)
+    region = Region.of_operator(family.operator)
+    return Problem(family, len(weights), target, noise=1.0, n_rows=1.0, region=region)
 
 
 @pytest.fixture
@@ -43,15 +45,16 @@ def planted(family):
 def disturbed(problem, parameters, size=0.4):
     """The best weights for parameters that are off by about ``size``."""
     noise = size * np.random.default_rng(5).standard_normal(parameters.shape)
-    return solve_weights(problem, np.clip(parameters + noise, *problem.family.bounds()))
+    return solve_weights(problem, np.clip(parameters + noise, *problem.bounds()))
 
 
 def test_weights_equal_scipys_nnls(family):
     rng = np.random.default_rng(0)
+    least, greatest = problem_of(family, np.ones(1), family.at(np.zeros((1, 3)))).bounds()
     # Some of the targets are no mixtures, so that some weights end at zero.
     n_zero = 0
     for _ in range(20):
-        atoms = family.sketch(rng.uniform(*family.bounds(), size=(6, 4)))
+        atoms = family.sketch(rng.uniform(least, greatest, size=(6, 4)))
         target = rng.standard_normal(6) @ atoms + 0.3 * rng.standard_normal(atoms.shape[1])
         expected, _ = nnls(atoms.T.astype(np.float64), target)
         weights = solve_nonnegative(target, atoms)
@@ -165,11 +168,11 @@ def test_freeing_shapes_never_costs(family, planted):
 def test_adjusting_stays_within_the_bounds(shapes):
     inner = operator_of(3, 200, reach=2.0)
     family = SphericalGaussian(inner)
-    least, greatest = family.bounds()
     # What is sought lies outside the box, is wider than any atom may be, and has a negative share.
     outside = np.array([[3.0, 0.0, 0.0, 0.0], [0.0, -3.0, 0.0, 5.0], [0.0, 0.0, 1.0, 0.0]])
     outside[:, :3] += inner.center
     problem = problem_of(family, np.array([0.7, 0.7, -0.4]), outside)
+    least, greatest = problem.bounds()
     start = np.clip(outside, least, greatest)
     fit = Fit(np.full(3, 1 / 3), start, np.inf)
     after = adjust(problem, fit, shapes=shapes, max_iter=200)

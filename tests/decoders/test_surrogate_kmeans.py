@@ -7,8 +7,8 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from sketchlearn import Sketcher
-from sketchlearn.atoms import SphericalGaussian
+from sketchlearn import Sketch, Sketcher
+from sketchlearn.atoms import Dirac, SphericalGaussian
 from sketchlearn.decoders import MeanShift, Problem, SurrogateKMeans
 from sketchlearn.decoders.surrogates.kmeans import add_outliers
 from sketchlearn.decoders.surrogates.points import (
@@ -17,9 +17,10 @@ from sketchlearn.decoders.surrogates.points import (
     choose_bandwidth,
     draw_gaussian,
     draw_mixture_points,
-    draw_pilot_points,
+    draw_region_points,
     match_points,
 )
+from sketchlearn.sketches import Region
 
 N_SEEDS = 3
 
@@ -103,8 +104,8 @@ def test_their_sketch_is_the_datas(digits_sketches, digits_mixtures):
 def test_the_more_it_moves_the_nearer_it_comes(digits_sketches):
     sketch = digits_sketches[0]
     # From one Gaussian, since how near a decoded mixture is hangs on the last bits of a BLAS.
-    bandwidth = choose_bandwidth(sketch.operator)
-    start = draw_pilot_points(sketch.operator, bandwidth, 3000, np.random.default_rng(0))
+    bandwidth = choose_bandwidth(problem_of(sketch))
+    start = draw_region_points(Region.of(sketch), bandwidth, 3000, np.random.default_rng(0))
     costs = [match_points(problem_of(sketch), start, bandwidth, n).cost for n in (1, 5, 25)]
     assert costs[0] > 1.5 * costs[1] > 6 * costs[2]
 
@@ -121,7 +122,7 @@ def test_a_mixture_that_explains_the_sketch_is_not_moved(clusters):
 @pytest.mark.parametrize("widening", [1.0, 1.5])
 def test_points_start_as_the_mixture(clusters, widening):
     _, sketch, mixture = clusters
-    bandwidth = choose_bandwidth(sketch.operator)
+    bandwidth = choose_bandwidth(problem_of(sketch))
     points = draw_mixture_points(mixture, bandwidth, 4001, widening, np.random.default_rng(0))
     assert points.shape == (4001, 3)
     labels = np.linalg.norm(points[:, None] - mixture.locations, axis=2).argmin(axis=1)
@@ -136,7 +137,10 @@ def test_a_kernel_is_no_wider_than_the_data():
     turned, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))
     covariance = turned @ np.diag([1e-6, 4.0, 100.0]) @ turned.T
     square = operator_of(3, 20, scale=2.0).components()
-    bandwidth = choose_bandwidth(dense_operator(**(square | {"covariance": covariance})))
+    operator = dense_operator(**(square | {"covariance": covariance}))
+    empty = Sketch.empty(operator, moments=None)
+    problem = Problem(Dirac(operator), 1, np.zeros(40), 1.0, 1.0, Region.of(empty))
+    bandwidth = choose_bandwidth(problem)
     expected = KERNEL_VARIANCE * turned @ np.diag([1e-6, 4.0, 4.0]) @ turned.T
     np.testing.assert_allclose(bandwidth, expected, atol=1e-9)
 
@@ -160,17 +164,17 @@ def test_gaussian_points_have_the_positive_part_of_the_covariance():
 # Rows that leave no trace in the sketch.
 
 
-def test_outliers_restore_the_pilots_spread():
+def test_outliers_restore_the_rows_spread():
     rng = np.random.default_rng(0)
     rows = np.vstack([rng.standard_normal((5000, 3)), rng.uniform(-60.0, 60.0, size=(25, 3))])
-    operator = Sketcher(100, n_clusters=2, random_state=0).fit(rows).operator_
-    points, weights = add_outliers(operator, rows[:5000], 2000, rng)
+    region = Region.of(Sketcher(100, n_clusters=2, random_state=0).fit(rows).sketch(rows))
+    points, weights = add_outliers(region, rows[:5000], 0.005, 2000, rng)
     assert len(points) == 7000
     assert weights[:5000].sum() == pytest.approx(0.995 * 5000, rel=2e-3)
     mean = np.average(points, axis=0, weights=weights)
     variances = np.average((points - mean) ** 2, axis=0, weights=weights)
-    assert variances.sum() == pytest.approx(np.trace(operator.covariance), rel=0.03)
-    assert np.all((operator.lower < points) & (points < operator.upper))
+    assert variances.sum() == pytest.approx(region.variance, rel=0.03)
+    assert 50.0 < np.abs(points).max() < 80.0
 
 
 @pytest.mark.quality

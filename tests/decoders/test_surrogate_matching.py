@@ -13,6 +13,7 @@ from sketchlearn.decoders.surrogates.matching import (
     gauss_newton,
     quasi_newton,
 )
+from sketchlearn.decoders.surrogates.moment_matching import WEIGHT
 from sketchlearn.decoders.surrogates.points import QUASI_MOVES, choose_bandwidth, match_points
 
 
@@ -24,7 +25,8 @@ def planted(n_points, *, d=2, m=60, scale=1.0, far=0.0):
     rows = operator.center + scale * (rng.standard_normal((4000, d)) + humps)
     sketch = Sketcher.from_operator(operator).sketch(rows)
     start = operator.center + 2.0 * scale * rng.standard_normal((n_points, d))
-    return problem_of(sketch), choose_bandwidth(operator), start
+    problem = problem_of(sketch)
+    return problem, choose_bandwidth(problem), start
 
 
 def problem_of(sketch):
@@ -40,14 +42,37 @@ def sketch_of_points(problem, points, bandwidth):
     return np.concatenate([waves.real, waves.imag])
 
 
+def numbers_of_points(problem, points, bandwidth):
+    """All numbers of points that are matched, float64, by definition."""
+    region, scale = problem.region, problem.family.operator.scale
+    units = np.maximum(np.sqrt(np.diag(region.covariance)), scale)
+    u = (points - region.mean) / units
+    pairs = np.triu_indices(u.shape[1])
+    products = (u.T @ u / len(u))[pairs]
+    sketch = sketch_of_points(problem, points, bandwidth)
+    return np.concatenate([sketch, WEIGHT * u.mean(axis=0), WEIGHT * products])
+
+
+def moments_that_lack(problem, points, bandwidth):
+    """The rows' covariance, less the kernel's and the points', in the units of both; the mean."""
+    region, scale = problem.region, problem.family.operator.scale
+    units = np.maximum(np.sqrt(np.diag(region.covariance)), scale)
+    wanted = (region.covariance - bandwidth) / np.outer(units, units)
+    found = numbers_of_points(problem, points, bandwidth)[len(problem.target) :]
+    d = len(units)
+    return np.concatenate([np.zeros(d), WEIGHT * wanted[np.triu_indices(d)]]) - found
+
+
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
 @pytest.mark.parametrize("n_points", [7, 2 * POINTS_AT_ONCE + 3])
 def test_the_residual_is_what_the_points_lack(scale, n_points):
     problem, bandwidth, start = planted(n_points, scale=scale, far=100.0 * scale)
     matching = PointMatching(problem, bandwidth)
+    lacking = matching.compute_residual(matching.to_units(start))
     expected = problem.target - sketch_of_points(problem, start, bandwidth)
+    np.testing.assert_allclose(lacking[: len(expected)], expected, atol=2e-5)
     np.testing.assert_allclose(
-        matching.compute_residual(matching.to_units(start)), expected, atol=2e-5
+        lacking[len(expected) :], moments_that_lack(problem, start, bandwidth), atol=2e-4
     )
     np.testing.assert_allclose(
         matching.from_units(matching.to_units(start)), start, rtol=1e-6, atol=1e-6 * scale
@@ -58,12 +83,12 @@ def test_the_residual_is_what_the_points_lack(scale, n_points):
 def test_moves_follow_the_gradient(n_points):
     problem, bandwidth, start = planted(n_points, m=31)
     matching = PointMatching(problem, bandwidth)
-    duals = np.random.default_rng(1).standard_normal(62)
+    duals = np.random.default_rng(1).standard_normal(62 + 5)
     moves = matching.compute_moves(matching.to_units(start), duals)
     assert moves.shape == start.shape
     for i in (0, n_points - 1):
         expected = central_differences(
-            lambda x: duals @ sketch_of_points(problem, x[None], bandwidth), start[i], 1e-4
+            lambda x: duals @ numbers_of_points(problem, x[None], bandwidth), start[i], 1e-4
         )
         np.testing.assert_allclose(moves[i], expected * problem.family.operator.scale, atol=2e-4)
 
@@ -74,7 +99,7 @@ def test_the_matrix_is_what_dual_variables_change():
     points = matching.to_units(start)
     matrix = matching.compute_gauss_newton_matrix(points)
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-6)
-    duals = 1e-2 * np.random.default_rng(1).standard_normal(62)
+    duals = 1e-2 * np.random.default_rng(1).standard_normal(62 + 5)
     moved = points + matching.compute_moves(points, duals)
     change = matching.compute_residual(points) - matching.compute_residual(moved)
     expected = matrix @ duals
@@ -93,7 +118,7 @@ def test_points_come_to_match(way):
         assert moved.shape == points.shape
         assert n_iter <= max_iter
         lacking = matching.compute_residual(moved.astype(np.float32))
-        assert cost == pytest.approx(lacking @ lacking, rel=1e-2)
+        assert cost == pytest.approx(matching.compute_cost(lacking), rel=1e-2)
         costs.append(cost)
     assert costs == sorted(costs, reverse=True)
     assert costs[-1] < 0.1 * problem.noise < 1e-2 * costs[0]

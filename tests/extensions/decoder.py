@@ -29,8 +29,7 @@ class RandomGrid(Decoder):
     def refine(self, problem, rng):
         """Keep the heaviest atoms, far from each other while there are such, and adjust."""
         family, operator = problem.family, problem.family.operator
-        size = (self.n_points, family.n_features)
-        points = rng.uniform(operator.lower, operator.upper, size=size)
+        points = problem.region.draw_everywhere(self.n_points, rng)
         kept, order = [], np.argsort(-solve_weights(problem, family.at(points)).weights)
         for least in (4.0 * operator.scale, 0.0):
             for i in order:

@@ -13,11 +13,11 @@ WEIGHT = 0.5
 class MomentMatching:
     r"""How far points' first two moments are from the rows', and what moves them.
 
-    With columns centred by the rows' mean and divided by their deviation, or by the scale if that is
-    larger, :math:`u = (x - \mu) / \max(\sigma, s)`,
-    the numbers of a point are :math:`u_a` and :math:`u_a u_b`, times a weight, and their means over
-    the points are to be zero and the rows' correlations, less what the points' kernel adds. A point
-    far out has large gradients here, and is pulled in where no wave would notice it.
+    With columns centred by the rows' mean and divided by their deviation, or by the scale where it
+    is larger, :math:`u = (x - \mu) / \max(\sigma, s)`, the numbers of a point are :math:`u_a` and
+    :math:`u_a u_b`, times a weight. Their means over the points are to be zero and the rows'
+    covariance in these units, less what the points' kernel adds. A point far out has large
+    gradients here, and is pulled in where no wave would notice it.
 
     Points (n, d) are float32, centred and in units of the scale, as in `PointMatching`.
 
