@@ -37,6 +37,9 @@ LOGARITHM_TERMS, POWER_TERMS = 12, 20
 RADII, SCALES, DIRECTIONS = 0, 1, 2
 # How many times as wide as rows are, a box is taken to be where it comes to their largest phase.
 WIDE = 3.0
+# Features up to which moments are full, 34 MB of them: wide rows are decoded along the directions
+# in which they are widest, which nothing else tells.
+MOST_FULL = 2048
 # Octaves below the scale of the box, between which those of clusters may be: a box twice as wide as
 # the rows to one eight times as wide, or clusters that are narrower than their share of the rows.
 OCTAVES = 1.0, 4.0

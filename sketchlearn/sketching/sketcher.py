@@ -25,7 +25,7 @@ from sketchlearn.sketching.pilot import (
     draw_pilot,
     pilot_size,
 )
-from sketchlearn.sketching.portable import check_names, draw_domain_operator
+from sketchlearn.sketching.portable import MOST_FULL, check_names, draw_domain_operator
 from sketchlearn.sketching.tuning import (
     check_choices,
     check_kinds,
@@ -199,8 +199,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
     ) -> Self:
         """Return a fitted sketcher that saw no row, of mixed scales.
 
-        Called with the same arguments, `random_state` an integer, it has the same operator bit for
-        bit on any machine: sketches of many places add up, and nobody looks at rows first.
+        Of the same arguments, `random_state` an integer, it has the same operator bit for bit on
+        any machine. Up to 2048 columns `moments` are full: no pilot tells where rows are wide.
 
         Parameters
         ----------
@@ -232,6 +232,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
         sketcher = cls.from_operator(operator, n_jobs)
         sketcher.n_frequencies, sketcher.n_clusters = n_frequencies, n_clusters
         sketcher.random_state = random_state
+        if resolve_moments("auto", len(lower)) != "full" and len(lower) <= MOST_FULL:
+            sketcher.moments = "full"
         if names is not None:
             sketcher.feature_names_in_ = names
         return sketcher

@@ -236,6 +236,13 @@ def test_a_generator_gives_other_operators_an_integer_of_numpy_the_same():
     assert drawn[0] == drawn[1] != drawn[2]
 
 
+def test_wide_rows_have_full_moments():
+    """Nothing else tells along which directions to decode them."""
+    for d, kind in ((64, "full"), (65, "full"), (200, "full"), (2049, "diagonal")):
+        sketcher = Sketcher.from_domain([0] * d, [1] * d, n_clusters=2, n_frequencies=10)
+        assert sketcher.moment_kind == kind
+
+
 def test_frequencies_are_for_a_range_of_scales(rng):
     """A cluster of any width within the range leaves a trace that others do not."""
     rows = rng.normal(size=(5000, 4))
