@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
-from sketchlearn._registry import of_kind, register
+from sketchlearn._registry import Registered
 
 TWO_PI = 2.0 * np.pi
 # Entries of the projections of unit vectors that the general ways hold at a time.
@@ -18,7 +18,12 @@ BLOCK_ENTRIES = 2**20
 Index = slice | np.ndarray
 
 
-class LinearMap(ABC):
+class LinearMap(
+    Registered,
+    ABC,
+    choice="linear_map",
+    elsewhere={"butterfly": "sketchlearn.linear_maps.butterfly"},
+):
     r"""An immutable, picklable linear map :math:`x \mapsto \Omega^T x` from d to m dimensions.
 
     The columns :math:`\omega_j` of :math:`\Omega` are frequencies: radians, or in *turns* radians
@@ -35,26 +40,12 @@ class LinearMap(ABC):
     ----------
     kind : str
         Name of the kind, of small letters, digits and hyphens.
-    kinds : dict of str to type
-        All kinds, by name.
     """
 
     kind: ClassVar[str]
-    kinds: ClassVar[dict[str, type[LinearMap]]] = {}
-
-    def __init_subclass__(cls, *, kind: str | None = None, **others: Any) -> None:
-        super().__init_subclass__(**others)
-        register(LinearMap.kinds, kind, cls)
-        if kind is not None:
-            cls.kind = kind
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_state, (self.state(),)
-
-    @classmethod
-    def of_kind(cls, kind: str) -> type[LinearMap]:
-        """Return the class of a kind; a ValueError names those that there are."""
-        return of_kind(cls.kinds, kind, "linear_map")
 
     @property
     @abstractmethod
