@@ -111,7 +111,7 @@ class Pass:
         self._on_error, self._on_progress = on_error, on_progress
         self._on_partition = on_partition
         self._own = threading.local()
-        self._moments, self._empty = moments, Sketch.empty(operator, moments).sums
+        self._empty = Sketch.empty(operator, moments).sums
         self.progress = Progress(operator, self._empty, self._empty, feature_names=feature_names)
 
     def run(self) -> Sketch:
@@ -177,7 +177,7 @@ class Pass:
         """Add a chunk's rows, in a worker's thread with scratch memory of its own."""
         weights = None if chunk.weights is None else _fix_chunk_weights(chunk.weights)
         if not hasattr(self._own, "summer"):
-            self._own.summer = RowSummer(self._operator, self._moments)
+            self._own.summer = RowSummer(self._operator, self._empty)
         sums: Sums = self._own.summer.sum(chunk.rows, weights)
         return sums
 
