@@ -19,7 +19,7 @@ from sketchlearn._registry import Registered
 from sketchlearn._validation import thread_count
 from sketchlearn.estimators.stored_parameters import PLAIN, from_json, to_json
 from sketchlearn.estimators.stored_values import check_arrays, check_numbers
-from sketchlearn.exceptions import ModelFormatError
+from sketchlearn.exceptions import ModelFormatError, SketchFormatError
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.registry import NONSENSE
@@ -119,7 +119,10 @@ def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
     if {*metadata} != {*fields, *MODEL_FILE.own_names}:
         raise ValueError(f"no model says {', '.join(metadata)}")
     parameters, numbers, names = (parse_strictly(metadata[name]) for name in fields[1:])
-    sketch = Sketch.from_bytes(arrays["sketch"].tobytes())
+    try:
+        sketch = Sketch.from_bytes(arrays["sketch"].tobytes())
+    except SketchFormatError as error:
+        raise ModelFormatError(f"the model's sketch cannot be read: {error}") from error
     learned = {name: array for name, array in arrays.items() if name != "sketch"}
     model = StoredModel(metadata["estimator"], parameters, numbers, names, learned, sketch)
     model.check()
