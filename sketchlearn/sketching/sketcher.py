@@ -321,7 +321,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         on_error : {"raise", "skip"} or callable, default="raise"
             What to do about a file that cannot be read or holds bad rows: raise, or leave it out
             whole with a warning; or what to call with its name and the error, which leaves it out
-            unless it raises.
+            unless it raises. Bad rows of an array are an error whatever it is.
 
         Returns
         -------
@@ -349,7 +349,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             weights = check_sample_weight(sample_weight, len(X))
             if weights is not None:
                 require_fixed_point(weights)
-            source = source_of_rows(X, weights)
+            source, handler = source_of_rows(X, weights), make_error_handler("raise")
         source.expect(self.operator_.n_features, getattr(self, "feature_names_in_", None))
         return sketch_source(
             self.operator_,
