@@ -372,10 +372,7 @@ class CompressiveEstimator(RowEstimator):
             sketcher.set_params(keep_pilot=keep_pilot and sketcher.keep_pilot)
         else:
             sketcher = self._make_sketcher().set_params(keep_pilot=keep_pilot)
-        if isinstance(X, RowSource):
-            sketcher.fit(X)
-        else:
-            sketcher.fit_checked(X, weights, draw_seed(sketcher.random_state))
+        sketcher.fit(X, sample_weight=weights)
         if hasattr(self, "feature_names_in_"):
             sketcher.feature_names_in_ = self.feature_names_in_
         return sketcher

@@ -254,30 +254,6 @@ class Sketcher(TransformerMixin, BaseEstimator):
             X = make_readable(X, is_new=True)
             rows = validate_data(self, X, dtype="numeric", ensure_all_finite=True)
             weights, share = check_sample_weight(sample_weight, len(rows)), 1.0
-        return self.fit_checked(rows, weights, seed, share)
-
-    def fit_checked(
-        self, rows: np.ndarray, weights: np.ndarray | None, seed: int, share: float = 1.0
-    ) -> Self:
-        """Fit on rows and weights that are known to be sound, as `fit` does once it checked them.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n_samples, n_features)
-            Finite rows.
-        weights : ndarray of shape (n_samples,) or None
-            Non-negative weights, not all of them zero.
-        seed : int
-            What `random_state` gives.
-        share : float, default=1.0
-            As a fraction of all rows, how many these are.
-
-        Returns
-        -------
-        Sketcher
-            Itself.
-        """
-        self.n_features_in_ = rows.shape[1]
         resolve_moments(self.moments, self.n_features_in_)
         # One thread: with more, the last bits of k-means and of BLAS depend on their number, and
         # k-means' even on which comes first.
