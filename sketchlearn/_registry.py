@@ -6,9 +6,12 @@ import importlib
 import inspect
 import re
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
+
+import numpy as np
 
 NOWHERE: Mapping[str, str] = MappingProxyType({})
 
@@ -96,6 +99,31 @@ class Registered:
                 raise ValueError(f"{cls._choice} must be one of {known}, got {kind!r}")
             importlib.import_module(cls._elsewhere[kind])
         return cls._members[kind]
+
+
+class Stateful(ABC):
+    """An immutable value that files, fingerprints and pickles know by its state."""
+
+    @abstractmethod
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that it consists of: arrays of float64, float32, int64, int32 or uint8.
+
+        Equal values have equal states.
+        """
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> Self:
+        """Return the value of a state; the arrays are the constructor's arguments by default.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If there is none.
+        """
+        return cls(**state)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_state, (self.state(),)
 
 
 def _locate(kind: type) -> tuple[str, str]:

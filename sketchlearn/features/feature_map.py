@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from abc import abstractmethod
+from typing import ClassVar, Self
 
 import numpy as np
 
-from sketchlearn._registry import Registered
+from sketchlearn._registry import Registered, Stateful
 
 TWO_PI = 2.0 * np.pi
 
 
-class FeatureMap(Registered, ABC, choice="features"):
+class FeatureMap(Registered, Stateful, choice="features"):
     r"""An immutable, picklable map from phases to integers, which sketches add up.
 
     A row's phase t of a frequency becomes two integers. From their mean over rows comes an
@@ -42,28 +42,14 @@ class FeatureMap(Registered, ABC, choice="features"):
     unit: ClassVar[float]
     power: ClassVar[float] = 1.0
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).from_state, (self.state(),)
-
     @classmethod
     def draw(cls, n_frequencies: int, rng: np.random.Generator) -> Self:
         """Draw the parameters, if there are any, for so many frequencies."""
         return cls()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return all parameters, arrays of float64, float32, int64, int32 or uint8, (m, ...)."""
+        """Return all parameters, (m, ...)."""
         return {}
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> Self:
-        """Return the map of a state; the arrays are the constructor's arguments by default.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If there is none.
-        """
-        return cls(**state)
 
     def check_count(self, n_frequencies: int) -> None:
         """Refuse a number of frequencies other than that of the parameters.

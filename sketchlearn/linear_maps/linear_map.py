@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
-from sketchlearn._registry import Registered
+from sketchlearn._registry import Registered, Stateful
 
 TWO_PI = 2.0 * np.pi
 # Entries of the projections of unit vectors that the general ways hold at a time.
@@ -20,7 +20,7 @@ Index = slice | np.ndarray
 
 class LinearMap(
     Registered,
-    ABC,
+    Stateful,
     choice="linear_map",
     elsewhere={"butterfly": "sketchlearn.linear_maps.butterfly"},
 ):
@@ -43,9 +43,6 @@ class LinearMap(
     """
 
     kind: ClassVar[str]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).from_state, (self.state(),)
 
     @property
     @abstractmethod
@@ -73,24 +70,6 @@ class LinearMap(
         on their number. Sketches are exact sums because of this. A product of matrices by BLAS is
         not of that kind; sums over features of whole columns are.
         """
-
-    @abstractmethod
-    def state(self) -> dict[str, np.ndarray]:
-        """Return all that the map consists of: arrays of float64, float32, int64, int32 or uint8.
-
-        They go into files and fingerprints; equal maps have equal states.
-        """
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> Self:
-        """Return the map of a state; the arrays are the constructor's arguments by default.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If there is none.
-        """
-        return cls(**state)
 
     @classmethod
     def draw(cls, radii: np.ndarray, n_features: int, rng: np.random.Generator) -> Self:
