@@ -43,6 +43,7 @@ from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.passes import sketch_rows
 from sketchlearn.sketching.pilot import pilot_size
+from sketchlearn.sketching.sketcher import fit_rows
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.source import RowSource
 from sketchlearn.sources.weights import check_sample_weight, require_weights
@@ -372,7 +373,10 @@ class CompressiveEstimator(RowEstimator):
             sketcher.set_params(keep_pilot=keep_pilot and sketcher.keep_pilot)
         else:
             sketcher = self._make_sketcher().set_params(keep_pilot=keep_pilot)
-        sketcher.fit(X, sample_weight=weights)
+        if isinstance(X, RowSource):
+            sketcher.fit(X)
+        else:
+            fit_rows(sketcher, X, weights, draw_seed(sketcher.random_state))
         if hasattr(self, "feature_names_in_"):
             sketcher.feature_names_in_ = self.feature_names_in_
         return sketcher

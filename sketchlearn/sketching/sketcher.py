@@ -254,11 +254,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             X = make_readable(X, is_new=True)
             rows = validate_data(self, X, dtype="numeric", ensure_all_finite=True)
             weights, share = check_sample_weight(sample_weight, len(rows)), 1.0
-        resolve_moments(self.moments, self.n_features_in_)
-        # One thread: with more, the last bits of k-means and of BLAS depend on their number, and
-        # k-means' even on which comes first.
-        with OneThread():
-            self._choose_operator(rows, weights, np.random.default_rng(seed), share)
+        fit_rows(self, rows, weights, seed, share)
         return self
 
     def sketch(
@@ -458,3 +454,33 @@ class Sketcher(TransformerMixin, BaseEstimator):
         # The features are complex, whatever comes in.
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def fit_rows(
+    sketcher: Sketcher,
+    rows: np.ndarray,
+    weights: np.ndarray | None,
+    seed: int,
+    share: float = 1.0,
+) -> None:
+    """Fit a sketcher on rows in memory that were checked before, and are not looked through again.
+
+    Parameters
+    ----------
+    sketcher : Sketcher
+        What is fitted.
+    rows : ndarray of shape (n_samples, n_features)
+        Finite rows.
+    weights : ndarray of shape (n_samples,) or None
+        Non-negative weights, not all of them zero.
+    seed : int
+        What `random_state` gives.
+    share : float, default=1.0
+        As a fraction of all rows, how many these are.
+    """
+    sketcher.n_features_in_ = rows.shape[1]
+    resolve_moments(sketcher.moments, sketcher.n_features_in_)
+    # One thread: with more, the last bits of k-means and of BLAS depend on their number, and
+    # k-means' even on which comes first.
+    with OneThread():
+        sketcher._choose_operator(rows, weights, np.random.default_rng(seed), share)
