@@ -105,8 +105,8 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSk
         _check_arrays(arrays, {**ARRAYS, "turns": np.dtype(np.float32)})
         linear_map, features = DenseMap(arrays["turns"]), Waves()
     else:
-        map_kind = _find_kind(LinearMap.kinds, metadata, "operator")
-        features_kind = _find_kind(FeatureMap.kinds, metadata, "features")
+        map_kind = _find_kind(LinearMap, metadata, "operator")
+        features_kind = _find_kind(FeatureMap, metadata, "features")
         own = {name: array for name, array in arrays.items() if "." not in name}
         _check_arrays(own, ARRAYS)
         linear_map = map_kind.from_state(_select_prefixed(arrays, "map."))
@@ -137,16 +137,17 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSk
     return StoredSketch(operator, sums)
 
 
-def _find_kind(kinds: dict[str, Any], metadata: dict[str, str], name: str) -> Any:
+def _find_kind(contract: Any, metadata: dict[str, str], name: str) -> Any:
     """Return the class of the kind that the header has under a name."""
     kind = metadata.get(name, "")
-    if kind not in kinds:
+    try:
+        return contract.of_kind(kind)
+    except ValueError:
         raise SketchFormatError(
             f"the sketch's {name} is of kind {kind[:40]!r}, which this library does not know; it "
-            f"knows {', '.join(map(repr, sorted(kinds)))}. A kind of your own must be imported "
+            f"knows {', '.join(map(repr, contract.kinds()))}. A kind of your own must be imported "
             "before a file of it is read"
-        )
-    return kinds[kind]
+        ) from None
 
 
 def _select_prefixed(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
