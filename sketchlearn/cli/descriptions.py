@@ -12,17 +12,23 @@ from sketchlearn import Sketch
 from sketchlearn.estimators.persistence import MODEL_FILE, StoredModel
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.registry import read_start
+from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.frequencies.format import OPERATOR_FILE
 from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE, StoredPass
 
 
-def describe(path: Path) -> dict[str, object]:
-    """Say what a sketch's, model's or checkpoint's file holds.
+def describe(path: Path, operator: FrequencyOperator | None = None) -> dict[str, object]:
+    """Say what a sketch's, operator's, model's or checkpoint's file holds.
+
+    An operator completes a sketch that was written without.
 
     Raises
     ------
     SketchFormatError, ModelFormatError
         If it is none of these, or altered.
+    SketchMismatchError
+        If the file's operator is another.
     OSError
         If it cannot be read.
     """
@@ -33,7 +39,13 @@ def describe(path: Path) -> dict[str, object]:
         n_bytes = status.st_size if stat.S_ISREG(status.st_mode) else None
         noun = start.identity.noun if start.identity else ""
         kind, describe_content = KINDS.get(noun, KINDS[SKETCH_FILE.noun])
-        values = describe_content(kind.read(file, start))
+        content = kind.read(file, start)
+    if operator is None:
+        values = describe_content(content)
+    elif kind is SKETCH_FILE:
+        values = _describe_stored_sketch(content, operator)
+    else:
+        raise ValueError(f"--operator goes with a sketch, and this is {kind.one}")
     return {"kind": kind.noun, "bytes": n_bytes, **values}
 
 
@@ -67,13 +79,29 @@ def _describe_sketch(sketch: Sketch) -> dict[str, object]:
         "n_features": operator.n_features,
         "n_frequencies": operator.n_frequencies,
         "standard_error": sketch.standard_error if sketch.n_samples else None,
-        "scale": operator.scale,
-        "center": operator.center.tolist(),
-        "lower": operator.lower.tolist(),
-        "upper": operator.upper.tolist(),
+        **_describe_domain(operator),
         **({"feature_names": list(sketch.feature_names)} if sketch.feature_names else {}),
         **_describe_moments(sketch),
         "fingerprint": sketch.fingerprint,
+    }
+
+
+def _describe_domain(operator: FrequencyOperator) -> dict[str, object]:
+    """Where an operator's rows lie, as far as it knows."""
+    box = zip(("lower", "upper"), operator.domain.box or (), strict=False)
+    return {
+        "scale": operator.scale,
+        "center": operator.center.tolist(),
+        **{name: corner.tolist() for name, corner in box},
+    }
+
+
+def _describe_operator(operator: FrequencyOperator) -> dict[str, object]:
+    return {
+        "n_features": operator.n_features,
+        "n_frequencies": operator.n_frequencies,
+        **_describe_domain(operator),
+        "fingerprint": operator.fingerprint,
     }
 
 
@@ -88,14 +116,27 @@ def _describe_moments(sketch: Sketch) -> dict[str, object]:
     }
 
 
-def _describe_stored_sketch(stored: StoredSketch) -> dict[str, object]:
-    """Describe a sketch's file."""
-    return _describe_sketch(Sketch.restore(stored))
+def _describe_stored_sketch(
+    stored: StoredSketch, operator: FrequencyOperator | None = None
+) -> dict[str, object]:
+    """Describe a sketch's file; of one without its operator, what can be said."""
+    if stored.operator or operator:
+        return _describe_sketch(Sketch.restore(stored, operator))
+    names = stored.feature_names
+    return {
+        "n_samples": stored.sums.n_samples,
+        "weight_sum": stored.sums.weight_sum,
+        "n_frequencies": stored.sums.feature_sum.shape[1],
+        **({"feature_names": list(names)} if names else {}),
+        "operator": "in a file of its own",
+        "fingerprint": stored.fingerprint,
+    }
 
 
 # By noun; what is none of them is read as a sketch, whose error says so.
 KINDS: dict[str, tuple[FileKind[Any], Callable[[Any], dict[str, object]]]] = {
     SKETCH_FILE.noun: (SKETCH_FILE, _describe_stored_sketch),
+    OPERATOR_FILE.noun: (OPERATOR_FILE, _describe_operator),
     MODEL_FILE.noun: (MODEL_FILE, _describe_model),
     CHECKPOINT_FILE.noun: (CHECKPOINT_FILE, _describe_checkpoint),
 }

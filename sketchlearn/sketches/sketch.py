@@ -360,8 +360,8 @@ class Sketch:
             )
         if operator.fingerprint != stored.fingerprint:
             raise SketchMismatchError(
-                f"the sketch was taken with the operator {stored.fingerprint}, not with "
-                f"{operator.fingerprint}, which is given: it can be read with its own alone"
+                f"the sketch was taken with the operator {stored.fingerprint}, and "
+                f"{operator.fingerprint} was given: give the one that it was taken with"
             )
         try:
             sketch = cls(operator, stored.sums, feature_names=stored.feature_names)
