@@ -261,6 +261,8 @@ class Sketch:
 
         Raises
         ------
+        TypeError
+            If `operator` is neither true nor false.
         OSError
             If the file cannot be written; nothing is left behind.
         """
@@ -317,6 +319,8 @@ class Sketch:
         Equal sketches with equal names give equal bytes where one version of the library writes
         both: the version is in the header.
         """
+        if not isinstance(operator, bool | np.bool_):
+            raise TypeError(f"operator must be True or False, got {type(operator).__name__}")
         stored = StoredSketch(
             self.operator if operator else None,
             self.sums,

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import dense_operator, operator_of, small_operator
 
-from sketchlearn import Sketch, Sketcher, SketchFormatError, SketchMismatchError
+from sketchlearn import (
+    CompressiveKMeans,
+    ModelFormatError,
+    Sketch,
+    Sketcher,
+    SketchFormatError,
+    SketchMismatchError,
+    load_model,
+)
 from sketchlearn.files import container
 from sketchlearn.frequencies import Domain, FrequencyOperator
 
@@ -53,6 +61,13 @@ def test_the_operator_comes_as_such_or_by_its_file(tmp_path):
         # One that is whole is read with it too, and has it from then on.
         assert Sketch.load(tmp_path / "whole", operator=way) == SKETCH
     assert Sketch.load(tmp_path / "whole", operator=OPERATOR).operator is OPERATOR
+
+
+def test_whether_the_operator_is_written_is_true_or_false(tmp_path):
+    for other in (None, OPERATOR, "no", 0):
+        with pytest.raises(TypeError, match="operator must be True or False, got"):
+            SKETCH.save(tmp_path / "sketch", operator=other)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_no_operator_is_refused(tmp_path):
@@ -133,6 +148,16 @@ def test_a_file_has_16_bytes_a_frequency_its_moments_and_two_kilobytes(d, m, mom
     if (d, m) == (64, 3840):
         assert len(sketch.to_bytes(operator=False)) <= 16 * m + of_moments + 2048
         assert len(sketch.without_moments().to_bytes(operator=False)) < len(sketch.to_bytes()) / 14
+
+
+def test_a_model_s_file_holds_a_whole_sketch(tmp_path):
+    model = CompressiveKMeans(1, n_frequencies=20, random_state=0).fit(ROWS)
+    model.save(tmp_path / "model")
+    stored = np.frombuffer(model.sketch_.to_bytes(operator=False), np.uint8)
+    data = altered((tmp_path / "model").read_bytes(), arrays={"sketch": stored})
+    (tmp_path / "model").write_bytes(data)
+    with pytest.raises(ModelFormatError, match="written without its operator"):
+        load_model(tmp_path / "model")
 
 
 def test_pickles_are_whole():
