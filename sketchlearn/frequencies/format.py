@@ -8,6 +8,7 @@ nothing else.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +28,8 @@ OPERATOR_FILE: FileKind[FrequencyOperator] = FileKind(
 )
 # The kind of operator whose texts name no features: waves.
 DENSE = "dense"
-# Of the domain: arrays that are always there, beside the corners of a box, and numbers.
-DOMAIN_ARRAYS, DOMAIN_NUMBERS = ("center", "covariance"), ("scale",)
+# Of the domain's arrays those that are always there, as the corners of a box are not.
+DOMAIN_ARRAYS = ("center", "covariance")
 
 
 def read_parts(arrays: dict[str, np.ndarray], texts: dict[str, str]) -> dict[str, Any]:
@@ -54,17 +55,17 @@ def read_parts(arrays: dict[str, np.ndarray], texts: dict[str, str]) -> dict[str
 def _read_domain(
     arrays: dict[str, np.ndarray], texts: dict[str, str], linear_map: LinearMap
 ) -> Domain:
-    """Return the domain of an operator of this linear map."""
+    """Return the domain of an operator of this linear map: its arrays, and its numbers in hex."""
     d, m = linear_map.n_features, linear_map.n_frequencies
-    names = (name for name in (*DOMAIN_ARRAYS, *CORNERS) if name in arrays)
-    parts: dict[str, Any] = {name: arrays[name] for name in names}
+    names = [one.name for one in fields(Domain)]
+    parts: dict[str, Any] = {name: arrays[name] for name in names if name in arrays}
     for name, array in parts.items():
         if array.shape != (expected := (d, d) if name == "covariance" else (d,)):
             raise SketchFormatError(
                 f"{name} must have shape {expected} beside frequencies of shape ({d}, {m}), "
                 f"got {array.shape}"
             )
-    parts |= {name: float.fromhex(texts[name]) for name in DOMAIN_NUMBERS if name in texts}
+    parts |= {name: float.fromhex(texts[name]) for name in names if name in texts}
     return Domain(**parts)
 
 
