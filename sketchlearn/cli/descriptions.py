@@ -79,28 +79,29 @@ def _describe_sketch(sketch: Sketch) -> dict[str, object]:
         "n_features": operator.n_features,
         "n_frequencies": operator.n_frequencies,
         "standard_error": sketch.standard_error if sketch.n_samples else None,
-        **_describe_domain(operator),
+        "scale": operator.scale,
+        "center": operator.center.tolist(),
+        **_describe_box(operator),
         **({"feature_names": list(sketch.feature_names)} if sketch.feature_names else {}),
         **_describe_moments(sketch),
         "fingerprint": sketch.fingerprint,
     }
 
 
-def _describe_domain(operator: FrequencyOperator) -> dict[str, object]:
-    """Where an operator's rows lie, as far as it knows."""
-    box = zip(("lower", "upper"), operator.domain.box or (), strict=False)
-    return {
-        "scale": operator.scale,
-        "center": operator.center.tolist(),
-        **{name: corner.tolist() for name, corner in box},
-    }
+def _describe_box(operator: FrequencyOperator) -> dict[str, object]:
+    """Corners of the box that was declared, if one was."""
+    if (box := operator.domain.box) is None:
+        return {}
+    return {"lower": box[0].tolist(), "upper": box[1].tolist()}
 
 
 def _describe_operator(operator: FrequencyOperator) -> dict[str, object]:
     return {
         "n_features": operator.n_features,
         "n_frequencies": operator.n_frequencies,
-        **_describe_domain(operator),
+        "scale": operator.scale,
+        "center": operator.center.tolist(),
+        **_describe_box(operator),
         "fingerprint": operator.fingerprint,
     }
 

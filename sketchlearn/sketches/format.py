@@ -8,6 +8,7 @@ the names of the features. Version 1 is the same with the operator, and without 
 from __future__ import annotations
 
 import re
+from os import PathLike
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -43,6 +44,20 @@ LONGEST_COUNT = 37
 def encode_sketch(stored: StoredSketch) -> bytes:
     """Return a sketch's sums and names, and its operator if there is one, as a file's bytes."""
     return SKETCH_FILE.encode(*_list_contents(stored))
+
+
+def find_operator(
+    operator: FrequencyOperator | str | PathLike[str] | None,
+) -> FrequencyOperator | None:
+    """Return an operator that is given as such or by its file; None if none is."""
+    if operator is None or isinstance(operator, FrequencyOperator):
+        return operator
+    if isinstance(operator, str | PathLike):
+        return FrequencyOperator.load(operator)
+    raise TypeError(
+        f"operator must be a FrequencyOperator or the path of its file, got "
+        f"{type(operator).__name__}"
+    )
 
 
 @SKETCH_FILE.reads(2)

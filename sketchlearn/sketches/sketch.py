@@ -15,7 +15,7 @@ from sketchlearn.features.moments import MomentChoice, Moments, MomentSums, reso
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.fixed_point import WEIGHT_UNIT
-from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch, encode_sketch
+from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch, encode_sketch, find_operator
 from sketchlearn.sketches.sums import Sums
 
 
@@ -311,7 +311,7 @@ class Sketch:
         >>> monday == sketcher.sketch(X)
         True
         """
-        return cls.restore(SKETCH_FILE.load(path), _find_operator(operator))
+        return cls.restore(SKETCH_FILE.load(path), find_operator(operator))
 
     def to_bytes(self, *, operator: bool = True) -> bytes:
         """Return the sketch as the bytes of a safetensors file, its operator among them or not.
@@ -348,7 +348,7 @@ class Sketch:
         SketchFormatError, SketchMismatchError
             As of `load`.
         """
-        return cls.restore(SKETCH_FILE.decode(data), _find_operator(operator))
+        return cls.restore(SKETCH_FILE.decode(data), find_operator(operator))
 
     @classmethod
     def restore(cls, stored: StoredSketch, operator: FrequencyOperator | None = None) -> Self:
@@ -463,20 +463,6 @@ class Sketch:
             f"({self.operator!r} and {other.operator!r}); sketch both with the same fitted "
             "Sketcher"
         )
-
-
-def _find_operator(
-    operator: FrequencyOperator | str | PathLike[str] | None,
-) -> FrequencyOperator | None:
-    """Return an operator that is given as such or by its file; None if none is."""
-    if operator is None or isinstance(operator, FrequencyOperator):
-        return operator
-    if isinstance(operator, str | PathLike):
-        return FrequencyOperator.load(operator)
-    raise TypeError(
-        f"operator must be a FrequencyOperator or the path of its file, got "
-        f"{type(operator).__name__}"
-    )
 
 
 def _is_possible(operator: FrequencyOperator, sums: Sums) -> bool:
