@@ -23,6 +23,7 @@ from sketchlearn import (
 from sketchlearn.files import container
 from sketchlearn.frequencies import Domain, FrequencyOperator
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 ROWS = np.random.default_rng(0).normal(size=(9, 2))
 OPERATOR, OTHER = small_operator(2, 3), small_operator(2, 3, double_phases=True)
 SKETCH = Sketcher.from_operator(OPERATOR).sketch(ROWS, np.arange(9.0))
@@ -121,7 +122,7 @@ def test_every_part_of_an_operator_tells_it_from_others():
 
 @pytest.mark.parametrize("is_saved_again", [True, False])
 def test_files_of_version_1_add_to_bare_ones(is_saved_again):
-    golden = Path(__file__).parents[1] / "golden" / "sketch_v1.safetensors"
+    golden = GOLDEN / "sketch_v1.safetensors"
     old = Sketch.load(golden)
     sketcher = Sketcher.from_operator(old.operator).set_params(moments=None)
     new = sketcher.sketch(ROWS)
@@ -131,6 +132,37 @@ def test_files_of_version_1_add_to_bare_ones(is_saved_again):
     again = Sketch.from_bytes(new.to_bytes(operator=False), operator=operator)
     assert (again + old) - old == new
     assert Sketch.load(golden, operator=operator) == old
+
+
+def test_files_of_operators_and_of_bare_sketches_are_read_forever():
+    """Read files that this made, once::
+
+    boxed = small_operator(3, 4)
+    domain = Domain(boxed.center, boxed.scale, boxed.covariance)
+    operator = FrequencyOperator(boxed.linear_map, domain)
+    boxed.save("operator_v1_box.safetensors")
+    operator.save("operator_v1.safetensors")
+    rows = np.arange(24.0).reshape(8, 3) % 7
+    sketch = Sketcher.from_operator(operator).sketch(rows, np.arange(8.0))
+    sketch = replace(sketch, feature_names=("one", "tw\u00f6", "3"))
+    sketch.save("sketch_v2_open.safetensors")
+    sketch.save("sketch_v2_bare.safetensors", operator=False)
+    """
+    boxed = FrequencyOperator.load(GOLDEN / "operator_v1_box.safetensors")
+    assert boxed.fingerprint == "f157ec0301522f4a90e69a1aa1e68d78"
+    assert [corner.tolist() for corner in boxed.domain.box] == [[-1.0] * 3, [1.0] * 3]
+    operator = FrequencyOperator.load(GOLDEN / "operator_v1.safetensors")
+    assert operator.fingerprint == "933f40aaeb28fa6645f1af771268c5d1"
+    assert operator.domain.box is None
+    bare = Sketch.load(GOLDEN / "sketch_v2_bare.safetensors", operator=operator)
+    for sketch in (bare, Sketch.load(GOLDEN / "sketch_v2_open.safetensors")):
+        assert sketch.fingerprint == operator.fingerprint
+        assert sketch.feature_names == ("one", "tw\u00f6", "3")
+        assert (sketch.n_samples, sketch.weight_sum) == (7, 28.0)
+        assert sketch.feature_sum[0].tolist() == [9218659, 39545192, 15969287, 17713801]
+        rows, weights = np.arange(24.0).reshape(8, 3) % 7, np.arange(8.0)
+        covariance = np.cov(rows.T, aweights=weights, ddof=0)
+        np.testing.assert_allclose(sketch.moments.covariance, covariance, rtol=1e-14)
 
 
 @pytest.mark.parametrize(("d", "m"), [(1, 1), (2, 100), (64, 3840), (100, 50)])
