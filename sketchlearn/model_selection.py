@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.principal import PrincipalPart, find_principal_part
 from sketchlearn.decoders.problem import check_enough_frequencies
+from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch import Sketch
 
 
@@ -55,6 +56,7 @@ def count_clusters(
     *,
     covariance_type: CovarianceType = "spherical",
     decoder: Decoder | None = None,
+    bounds: Sequence[Any] | None = None,
     random_state: RandomState = None,
     progress: bool = False,
 ) -> ClusterCount:
@@ -77,6 +79,8 @@ def count_clusters(
         ``scale="columns"`` if columns differ in units.
     decoder : Decoder, default=BestOf()
         From the sketch to a mixture.
+    bounds : (lower, upper), optional
+        Corners of a box that all rows are in, as of `CompressiveKMeans`.
     random_state : int, RandomState, Generator or None
         Determines the decodes.
     progress : bool, default=False
@@ -119,13 +123,14 @@ def count_clusters(
             f"covariance_type must be one of {', '.join(map(repr, GAUSSIAN_FAMILIES))}, "
             f"got {covariance_type!r}"
         )
-    part = None
+    part, region = None, Region.of(sketch, bounds)
     if covariance_type == "spherical":
-        part = find_principal_part(sketch, max(numbers))
+        part = find_principal_part(sketch, max(numbers), region)
     else:
+        region = region.in_units(sketch.operator.units)
         sketch = sketch.standardised()
     if part is not None:
-        sketch = part.sketch
+        sketch, region = part.sketch, part.region
     family = GAUSSIAN_FAMILIES[covariance_type](sketch.operator) if part is None else part.family
     seed = draw_seed(random_state)
     children = np.random.default_rng(seed).spawn(len(numbers))
@@ -133,7 +138,7 @@ def count_clusters(
     with progress_line() if progress else nullcontext():
         for i, (k, child) in enumerate(zip(numbers, children, strict=True), start=1):
             tell(task=f"k = {k}, {i} of {len(numbers)}")
-            mixtures[k] = decoder.decode(sketch, family, k, child)
+            mixtures[k] = decoder.decode(sketch, family, k, child, region=region)
         tell(task="")
     for k in numbers:
         if mixtures[k].quality.has_enough_rows and mixtures[k].quality.is_noise:

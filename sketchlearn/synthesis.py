@@ -8,6 +8,7 @@ from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import Problem, SurrogateKMeans
 from sketchlearn.decoders.principal import find_principal_part
+from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch import Sketch
 
 # Frequencies, for each atom and feature, that the first mixture may use up; and its most atoms.
@@ -66,17 +67,18 @@ def synthesize(
     if not isinstance(sketch, Sketch):
         raise TypeError(f"expected a Sketch, got {type(sketch).__name__}")
     check_count(n_samples, "n_samples")
+    region = Region.of(sketch)
     part = find_principal_part(
-        sketch, MOST_ATOMS if n_atoms is None else check_count(n_atoms, "n_atoms")
+        sketch, MOST_ATOMS if n_atoms is None else check_count(n_atoms, "n_atoms"), region
     )
     if part is not None:
-        sketch = part.sketch
+        sketch, region = part.sketch, part.region
     family = SphericalGaussian(sketch.operator) if part is None else part.family
     if n_atoms is None:
         affordable = family.operator.n_frequencies // (FREQUENCIES_A_COORDINATE * family.n_features)
         n_atoms = min(max(1, affordable), MOST_ATOMS)
     rng = np.random.default_rng(draw_seed(random_state))
-    decoder, problem = SurrogateKMeans(), Problem.of(sketch, family, n_atoms)
+    decoder, problem = SurrogateKMeans(), Problem.of(sketch, family, n_atoms, region=region)
     mixture = decoder.start.solve(problem, rng)
     drawn = decoder.match(problem, mixture, rng).draw(n_samples, rng)
     return drawn if part is None else part.draw_rows(drawn, rng)

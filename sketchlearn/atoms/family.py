@@ -27,7 +27,7 @@ class AtomFamily(Registered, ABC):
     Parameters
     ----------
     operator : FrequencyOperator
-        The frequencies that the sketch was taken with, their centre, scale and box.
+        The frequencies that the sketch was taken with, their centre and scale.
 
     Examples
     --------
@@ -114,14 +114,6 @@ class AtomFamily(Registered, ABC):
         """Parameters (k, d + n_shape) of atoms of the default shape at ``locations`` (k, d)."""
         shapes = np.broadcast_to(self.default_shape(), (len(locations), self.n_shape))
         return np.hstack([locations, shapes])
-
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Box of the parameters: the operator's box, then the shape's bounds."""
-        least, greatest = self.shape_bounds()
-        return (
-            np.concatenate([self.operator.lower, least]),
-            np.concatenate([self.operator.upper, greatest]),
-        )
 
     def split(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Locations (k, d) and shapes (k, n_shape) of ``parameters``."""

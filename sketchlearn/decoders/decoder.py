@@ -13,6 +13,7 @@ from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
+from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch import Sketch
 
 
@@ -35,7 +36,13 @@ class Decoder(Registered, ABC):
 
     @final
     def decode(
-        self, sketch: Sketch, family: AtomFamily, n_atoms: int, rng: np.random.Generator
+        self,
+        sketch: Sketch,
+        family: AtomFamily,
+        n_atoms: int,
+        rng: np.random.Generator,
+        *,
+        region: Region | None = None,
     ) -> Mixture:
         """Recover a mixture of ``n_atoms`` atoms of ``family`` from ``sketch``.
 
@@ -49,6 +56,8 @@ class Decoder(Registered, ABC):
             At least 1, at most the number of frequencies.
         rng : numpy.random.Generator
             Where all randomness comes from.
+        region : Region, optional
+            Where the rows lie; by default what the sketch knows of it.
 
         Returns
         -------
@@ -77,7 +86,7 @@ class Decoder(Registered, ABC):
         >>> np.sort(mixture.locations[:, 0]).round()
         array([-9.,  9.])
         """
-        return self.solve(Problem.of(sketch, family, n_atoms), rng)
+        return self.solve(Problem.of(sketch, family, n_atoms, region=region), rng)
 
     @final
     @on_one_blas_thread

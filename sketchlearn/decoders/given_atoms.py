@@ -41,8 +41,7 @@ class GivenAtoms(Decoder):
             raise ValueError(
                 f"expected the locations of n_atoms={n_atoms} atoms, got {len(self.locations)}"
             )
-        lower, upper = family.operator.lower, family.operator.upper
-        locations = np.clip(self.locations, lower, upper)
+        locations = np.clip(self.locations, problem.region.lower, problem.region.upper)
         start = solve_weights(problem, family.from_moments(locations, self.variances))
         prior = SHAPE_PRECISION * problem.noise / len(problem.target)
         fit = adjust(problem, start, shapes="free", max_iter=self.max_iter, prior=prior)

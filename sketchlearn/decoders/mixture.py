@@ -37,6 +37,9 @@ class Mixture:
         Whether the last stage ended by its tolerance rather than by its iteration limit.
     message : str
         How the decode ended, in words.
+    total_weight : float
+        Sum of the weights before they were made to sum to 1: less where some rows are so far and
+        scattered that the sketch shows nothing of them.
     matched : Mixture or None
         The mixture that was matched to the sketch, where this one comes from points that started
         from it; its figures say how much of the sketch a mixture of so many atoms explains.
@@ -61,6 +64,7 @@ class Mixture:
     n_iter: int
     converged: bool
     message: str
+    total_weight: float
     matched: Mixture | None = None
 
     def __repr__(self) -> str:
@@ -94,7 +98,7 @@ class Mixture:
 
     @property
     def spread_ratio(self) -> float:
-        """Trace of the covariance that was decoded over the pilot's.
+        """Trace of the covariance that was decoded over that of the rows, as far as known.
 
         About 1, and less where a far cluster is missing.
         """

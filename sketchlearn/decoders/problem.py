@@ -12,6 +12,7 @@ from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.quality import FitQuality, compute_spread_ratio, spare_share
 from sketchlearn.exceptions import SketchMismatchError
+from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch import Sketch
 
 
@@ -66,6 +67,8 @@ class Problem:
         Expected squared distance of z to that of the whole population.
     n_rows : float
         Effective number of rows that z is the mean of.
+    region : Region
+        Where they lie.
 
     Examples
     --------
@@ -86,10 +89,17 @@ class Problem:
     target: np.ndarray
     noise: float
     n_rows: float
+    region: Region
 
     @classmethod
     def of(
-        cls, sketch: Sketch, family: AtomFamily, n_atoms: int, *, n_rows: float | None = None
+        cls,
+        sketch: Sketch,
+        family: AtomFamily,
+        n_atoms: int,
+        *,
+        n_rows: float | None = None,
+        region: Region | None = None,
     ) -> Self:
         """Return the problem of decoding a sketch, once it is known that it can be decoded.
 
@@ -104,6 +114,8 @@ class Problem:
         n_rows : float, optional
             How many rows it counts as; by default their effective number, which no common factor
             of the weights changes. Weights that are repetitions count as so many rows.
+        region : Region, optional
+            Where the rows lie; by default what the sketch knows of it.
 
         Raises
         ------
@@ -127,7 +139,7 @@ class Problem:
             noise *= sketch.n_effective / n_rows
         n_rows = sketch.n_effective if n_rows is None else n_rows
         target = np.concatenate([mean.real, mean.imag])
-        return cls(family, n_atoms, target, noise, n_rows)
+        return cls(family, n_atoms, target, noise, n_rows, region or Region.of(sketch))
 
     @property
     def power(self) -> float:
@@ -144,6 +156,12 @@ class Problem:
     def spare_share(self) -> float:
         """Share of the sketch's numbers that they leave to spare; may be negative."""
         return spare_share(self.family.operator.n_frequencies, self.n_parameters)
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Box of the parameters (p,) of an atom: the region's, then the shape's bounds."""
+        least, greatest = self.family.shape_bounds()
+        lower, upper = self.region.lower, self.region.upper
+        return np.concatenate([lower, least]), np.concatenate([upper, greatest])
 
     def compute_residual(self, weights: np.ndarray, atoms: np.ndarray) -> np.ndarray:
         """Return ``z - sum_k alpha_k a_k`` (2 m,), float64, of atoms' sketches (k, 2 m)."""
@@ -176,8 +194,9 @@ class Problem:
             power=self.power,
             n_rows=self.n_rows,
             n_parameters=family.n_parameters(len(weights)),
-            spread_ratio=compute_spread_ratio(variances, family.operator),
+            spread_ratio=compute_spread_ratio(variances, self.region),
             operator=family.operator,
+            region=self.region,
         )
         return Mixture(
             weights=weights,
@@ -187,6 +206,7 @@ class Problem:
             n_iter=fit.n_iter,
             converged=fit.converged,
             message="converged" if fit.converged else "stopped at the iteration limit",
+            total_weight=total,
         )
 
 

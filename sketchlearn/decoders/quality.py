@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 
 from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketches.region import Region
 
 
 @final
@@ -31,7 +32,7 @@ class QualityThresholds:
         outliers 0.3: a low one is a doubt where something is left unexplained, a very low one
         always.
     high_spread : float
-        Decodes that found what is there exceed the pilot's spread by up to a tenth.
+        Decodes that found what is there exceed the rows' spread by up to a tenth.
     rows_per_parameter : float
         From which a mixture can be told from the rows' accidents.
     collapsed : float
@@ -72,9 +73,11 @@ class FitQuality:
     n_parameters : int
         Free numbers p of the mixture.
     spread_ratio : float
-        Trace of the covariance that was decoded over the pilot's.
+        Trace of the covariance that was decoded over the region's.
     operator : FrequencyOperator
         That of the sketch.
+    region : Region
+        Where the rows lie.
     thresholds : QualityThresholds
         What the figures are compared with.
 
@@ -98,6 +101,7 @@ class FitQuality:
     n_parameters: int
     spread_ratio: float
     operator: FrequencyOperator
+    region: Region
     thresholds: QualityThresholds = THRESHOLDS
 
     @property
@@ -159,7 +163,7 @@ class FitQuality:
 
     @property
     def exceeds_spread(self) -> bool:
-        """Whether the atoms lie farther apart than the pilot's rows by more than chance."""
+        """Whether the atoms lie farther apart than the rows by more than chance."""
         return self.spread_ratio > self.thresholds.high_spread
 
     @property
@@ -173,7 +177,7 @@ class FitQuality:
         at = self.thresholds
         if self.is_noise or self.misfit <= at.very_large_misfit:
             return False
-        widths = np.linalg.eigvalsh(self.operator.covariance) / self.operator.scale**2
+        widths = np.linalg.eigvalsh(self.region.covariance) / self.operator.scale**2
         return bool(np.mean(np.clip(widths, 0.0, 1.0)) > at.room_for_round)
 
 
@@ -182,7 +186,6 @@ def spare_share(n_frequencies: int, n_parameters: int) -> float:
     return 1.0 - n_parameters / (2 * n_frequencies)
 
 
-def compute_spread_ratio(variances: np.ndarray, operator: FrequencyOperator) -> float:
-    """Return the sum of variances (n_features,) over the pilot's; 1 where the pilot has none."""
-    pilot = float(np.trace(operator.covariance))
-    return float(np.sum(variances)) / pilot if pilot > 0 else 1.0
+def compute_spread_ratio(variances: np.ndarray, region: Region) -> float:
+    """Return the sum of variances (n_features,) over the rows'; 1 where these have none."""
+    return float(np.sum(variances)) / region.variance if region.variance > 0 else 1.0

@@ -117,7 +117,7 @@ class JointObjective:
         self.scales = 1.0 / np.sqrt(
             np.maximum(2.0 * self._pack_variables(power, squared * curvature, np.sum), 1e-30)
         )
-        least_theta, greatest_theta = family.bounds()
+        least_theta, greatest_theta = problem.bounds()
         ones = np.ones((self.k, 1))
         self.lower = (
             self._pack_variables(np.zeros(self.k), ones * least_theta, np.mean) / self.scales

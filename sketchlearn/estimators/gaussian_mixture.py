@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.base import DensityMixin
@@ -21,6 +22,7 @@ from sketchlearn.estimators.sketch_estimator import (
 from sketchlearn.points.em import Moments
 from sketchlearn.points.row_mixture import fit_mixture_from_clusters, fit_mixture_to_rows
 from sketchlearn.sketches.calibration import calibrated_weights
+from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.pilot import least_share, shares_values
@@ -65,6 +67,10 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         Number of decodes, of which the one of smallest cost is kept. "auto" is one, up to two more
         while an atom seems to be missing, and up to five more while whole clusters are: six at
         most.
+    bounds : (lower, upper), optional
+        Corners of a box that all rows are known to lie in, each one number or one for each feature.
+        Without them decoders look up to 32 standard deviations around the rows' mean, as the
+        sketch's moments have it.
     reg_covar : float, default=1e-6
         Added to all variances, in squared units of the data, as scikit-learn does.
     keep_pilot : bool, default=True
@@ -150,6 +156,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         scale: float | Literal["auto", "columns"] = "auto",
         decoder: Decoder | None = None,
         n_init: int | Literal["auto"] = "auto",
+        bounds: Sequence[Any] | None = None,
         reg_covar: float = 1e-6,
         keep_pilot: bool = True,
         random_state: RandomState = None,
@@ -163,6 +170,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         self.scale = scale
         self.decoder = decoder
         self.n_init = n_init
+        self.bounds = bounds
         self.reg_covar = reg_covar
         self.keep_pilot = keep_pilot
         self.random_state = random_state
@@ -260,7 +268,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         if pilot is not None and len(pilot) < self.n_components and not self._pilot_is_all:
             pilot = None  # It has each row once, and rare ones escaped it.
         decoder = self._choose_decoder(pilot is not None)
-        mixture = decoder.decode(scaled, family, self.n_components, rng)
+        region = Region.of(sketch, self.bounds).in_units(self._decode_units)
+        mixture = decoder.decode(scaled, family, self.n_components, rng, region=region)
         fitted = None
         if pilot is not None:
             fitted = self._run_em(sketch, pilot, family, mixture, rng)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -27,9 +28,14 @@ from sketchlearn.decoders.best_of import default_decoders
 from sketchlearn.decoders.principal import PrincipalPart, find_principal_part
 from sketchlearn.estimators.row_estimator import require_some
 from sketchlearn.estimators.sample_weights import sum_weighted
-from sketchlearn.estimators.sketch_estimator import CompressiveEstimator, reorder_atoms
+from sketchlearn.estimators.sketch_estimator import (
+    CompressiveEstimator,
+    name_variance,
+    reorder_atoms,
+)
 from sketchlearn.points.kmeans import cluster_points, find_clusters
 from sketchlearn.sketches.calibration import calibrated_weights
+from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sources.source import count_chunk_rows
@@ -72,6 +78,10 @@ class CompressiveKMeans(
         Number of decodes, of which the one of smallest cost is kept. "auto" is one, up to two more
         while an atom seems to be missing, and up to five more while whole clusters are: six at
         most.
+    bounds : (lower, upper), optional
+        Corners of a box that all rows are known to lie in, each one number or one for each feature.
+        Without them decoders look up to 32 standard deviations around the rows' mean, as the
+        sketch's moments have it.
     keep_pilot : bool, default=True
         Whether `fit` keeps the few thousand rows that the scale was chosen on, reweights them until
         their sketch is that of all rows, and settles the centroids on them. They stay in memory and
@@ -140,6 +150,7 @@ class CompressiveKMeans(
         scale: float | Literal["auto"] = "auto",
         decoder: Decoder | None = None,
         n_init: int | Literal["auto"] = "auto",
+        bounds: Sequence[Any] | None = None,
         keep_pilot: bool = True,
         compute_labels: bool = True,
         random_state: RandomState = None,
@@ -152,6 +163,7 @@ class CompressiveKMeans(
         self.scale = scale
         self.decoder = decoder
         self.n_init = n_init
+        self.bounds = bounds
         self.keep_pilot = keep_pilot
         self.compute_labels = compute_labels
         self.random_state = random_state
@@ -277,7 +289,8 @@ class CompressiveKMeans(
         # Those of rows that an earlier fit saw.
         for name in ("labels_", "inertia_"):
             self.__dict__.pop(name, None)
-        part = find_principal_part(sketch, self.n_clusters)
+        region = Region.of(sketch, self.bounds)
+        part = find_principal_part(sketch, self.n_clusters, region)
         narrow = sketch if part is None else part.sketch
         family = SphericalGaussian(narrow.operator) if part is None else part.family
         self._warn_of_few_frequencies(family, has_pilot)
@@ -285,7 +298,8 @@ class CompressiveKMeans(
         if has_pilot:
             pilot = WeightedPilot.from_sketcher(self.sketcher_, sketch, part, self.n_clusters)
         decoder = choose_decoder(pilot, self.n_clusters, self.decoder, self.n_init, self._seed)
-        mixture = decoder.decode(narrow, family, self.n_clusters, rng)
+        region = region if part is None else part.region
+        mixture = decoder.decode(narrow, family, self.n_clusters, rng, region=region)
         matched = mixture.matched or mixture
         self.cluster_centers_, self.weights_ = refine_centroids(mixture, part, pilot, rng)
         if pilot is None:
@@ -301,7 +315,7 @@ class CompressiveKMeans(
         return reorder_atoms(matched, self.cluster_centers_)
 
     def _warn_of_wide_spread(self, sketch: Sketch, mixture: Mixture) -> None:
-        """Warn if the centroids lie farther apart than the pilot's rows, by more than chance."""
+        """Warn if the centroids lie farther apart than the rows, by more than chance."""
         by_chance = BY_CHANCE * (2.0 / sketch.n_effective) ** 0.5
         quality = mixture.quality
         if quality.exceeds_spread and (
@@ -310,9 +324,9 @@ class CompressiveKMeans(
         ):
             warnings.warn(
                 f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
-                f"{mixture.spread_ratio:.0%} of the pilot's variance: clusters are misplaced, or "
-                "the sketch's rows are not like the pilot. Try more n_frequencies or a larger "
-                "n_init, or fit the sketcher on rows like these.",
+                f"{mixture.spread_ratio:.0%} of {name_variance(quality.region)}: clusters are "
+                "misplaced. Try more n_frequencies or a larger n_init, or fit the sketcher on "
+                "rows like these.",
                 ConvergenceWarning,
                 stacklevel=6,
             )
@@ -330,7 +344,9 @@ class CompressiveKMeans(
         n_more = self.n_clusters + max(1, round(MORE_CLUSTERS * self.n_clusters))
         if n_more > sketch.operator.n_frequencies:
             return
-        more = MeanShift().decode(sketch, mixture.family, n_more, rng)
+        more = MeanShift().decode(
+            sketch, mixture.family, n_more, rng, region=mixture.quality.region
+        )
         if more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
             warnings.warn(
                 f"{self.n_clusters} clusters leave {mixture.misfit:.1%} of the sketch's power "

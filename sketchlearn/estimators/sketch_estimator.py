@@ -39,6 +39,7 @@ from sketchlearn.estimators.sample_weights import (
 )
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketches.fixed_point import require_fixed_point
+from sketchlearn.sketches.region import Region, check_bounds
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.passes import sketch_rows
@@ -65,7 +66,9 @@ class CompressiveEstimator(RowEstimator):
 
     Parameters
     ----------
-    sketcher, n_frequencies, scale, decoder, n_init, keep_pilot, random_state, n_jobs, verbose
+    sketcher, n_frequencies, scale, decoder, n_init, bounds
+        As of `CompressiveKMeans`.
+    keep_pilot, random_state, n_jobs, verbose
         As of `CompressiveKMeans`.
 
     Attributes
@@ -110,6 +113,7 @@ class CompressiveEstimator(RowEstimator):
     scale: Any = "auto"
     decoder: Decoder | None = None
     n_init: Any = "auto"
+    bounds: Any = None
     keep_pilot: bool = True
     random_state: Any = None
     n_jobs: int | None = None
@@ -176,6 +180,7 @@ class CompressiveEstimator(RowEstimator):
             return self
         given = self._find_given_sketcher()
         rows = self._validate(X, reset=True, names_of=given)
+        self._check_bounds()
         sample_weight = check_sample_weight(sample_weight, len(rows))
         check_row_count(len(rows), self._n_atoms)
         self._forget_fit()
@@ -204,6 +209,7 @@ class CompressiveEstimator(RowEstimator):
         source = open_source(X, weight=require_weight_column(sample_weight))
         self._forget_fit()
         self._take_features(source, self._find_given_sketcher())
+        self._check_bounds()
         if sample_weight is not None:
             self._weight_exponent = divide_source_weights(
                 source, pilot_size(self._n_atoms), self._seed
@@ -249,6 +255,7 @@ class CompressiveEstimator(RowEstimator):
             return self
         names_of = self._find_given_sketcher() if is_first else None
         rows = self._validate(X, reset=is_first, names_of=names_of)
+        self._check_bounds()
         if is_first:
             self._forget_fit()
         self._add_rows(rows, check_sample_weight(sample_weight, len(rows)))
@@ -345,6 +352,11 @@ class CompressiveEstimator(RowEstimator):
                     f"{name}={value!r} would have no effect beside a sketcher: set it there, and "
                     'leave it at "auto" here'
                 )
+
+    def _check_bounds(self) -> None:
+        """Refuse bounds that do not fit the features, before rows are sketched."""
+        if self.bounds is not None:
+            check_bounds(self.bounds, self.n_features_in_)
 
     def _forget_fit(self) -> None:
         """Forget an earlier fit; draw the one integer that all randomness comes from."""
@@ -469,13 +481,19 @@ class CompressiveEstimator(RowEstimator):
             )
         elif quality.lacks_spread:
             warnings.warn(
-                f"only {mixture.spread_ratio:.0%} of the pilot's variance was decoded: a far "
-                "cluster or far outliers escaped the sketch, or its rows are less spread than the "
-                "pilot. Try more n_frequencies, a larger n_init, more clusters or components, or "
-                "leave the outliers out.",
+                f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
+                "a far cluster or far outliers escaped the sketch. Try more n_frequencies, a "
+                "larger n_init, more clusters or components, or leave the outliers out.",
                 ConvergenceWarning,
                 stacklevel=6,
             )
+
+
+def name_variance(region: Region) -> str:
+    """Return what a spread is compared with, in words."""
+    if region.is_exact:
+        return "the rows' variance"
+    return "the pilot's variance (the sketch has no moments to tell the rows')"
 
 
 def reorder_atoms(mixture: Mixture, locations: np.ndarray) -> Mixture:

@@ -40,6 +40,8 @@ def to_json(value: Any, name: str, operator: FrequencyOperator) -> Any:
     """
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, np.random.RandomState | np.random.Generator):

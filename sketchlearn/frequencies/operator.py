@@ -178,18 +178,8 @@ class FrequencyOperator:
         return self.domain.scale
 
     @property
-    def lower(self) -> np.ndarray:
-        """Lower corner (n_features,) float64 of the box that decoders search, data coordinates."""
-        return self.domain.lower
-
-    @property
-    def upper(self) -> np.ndarray:
-        """Upper corner (n_features,) float64 of the box that decoders search, data coordinates."""
-        return self.domain.upper
-
-    @property
     def covariance(self) -> np.ndarray:
-        """Covariance (n_features, n_features) float64 of the pilot, where decoders start."""
+        """Covariance (n_features, n_features) float64 of the rows, as far as known beforehand."""
         return self.domain.covariance
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a sketcher settles on after a look at its pilot: centre, scale, box and frequencies."""
+"""What a sketcher settles on after a look at its pilot: centre, scale and frequencies."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ MANY_FREQUENCIES, MANY_IF_WIDE = 5000, 3000
 # Gap between neighbouring clusters of wide rows, in radii of a cluster, from which a sketch at the
 # scale of the clusters would show nothing but interference between them.
 FARTHEST_APART = 2.5
-# How far the box goes beyond the pilot's range on each side, as a fraction of it.
-BOX_MARGIN = 0.1
 # Within-cluster spread, as a fraction of the whole, below which a pilot is a few distinct points.
 LEAST_RELATIVE_SPREAD = 1e-3
 # Distance between the quartiles of a Gaussian, in standard deviations.
@@ -40,7 +38,7 @@ def choose_operator(
     seeds: tuple[int, int],
     kinds: dict[str, str],
 ) -> FrequencyOperator:
-    """Choose centre, scale and box on a pilot's weighted rows, and draw the frequencies.
+    """Choose centre and scale on a pilot's weighted rows, and draw the frequencies.
 
     Parameters
     ----------
@@ -66,11 +64,10 @@ def choose_operator(
         )  # fmt: skip
     else:
         scale = check_positive(scale, 'scale, where not "auto" or "columns",')
-    lower, upper = bound_rows(rows, scale * units)
     covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
     return FrequencyOperator.draw(
         n_frequencies,
-        Domain(center, scale, covariance, lower, upper),
+        Domain(center, scale, covariance),
         bandwidth=(1.0 if d <= 3 else 1.25) * scale,
         radius_law=law,
         pilot=rows,
@@ -132,13 +129,6 @@ def n_principal(n_features: int, n_clusters: int) -> int:
     """
     few = n_clusters + MORE_DIRECTIONS
     return n_features if n_features <= FEW_FEATURES or 2 * few > n_features else few
-
-
-def bound_rows(rows: np.ndarray, scale: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of the rows' bounding box, widened by a tenth of its range on each side."""
-    lower, upper = rows.min(axis=0), rows.max(axis=0)
-    margin = BOX_MARGIN * np.maximum(upper - lower, scale)
-    return lower - margin, upper + margin
 
 
 def estimate_units(

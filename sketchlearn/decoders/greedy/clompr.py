@@ -78,8 +78,8 @@ class CLOMPR(Decoder):
         family, residual = problem.family, problem.target
         if len(fit.weights):
             residual = problem.compute_residual(fit.weights, family.sketch(fit.parameters))
-        points = draw_starts(family, self.starts, self.n_starts, rng)
-        return find_modes(family, family.default_shape(), residual, points, self.n_ascents)[0]
+        points = draw_starts(problem.region, self.starts, self.n_starts, rng)
+        return find_modes(problem, family.default_shape(), residual, points, self.n_ascents)[0]
 
     def expand(self, family: AtomFamily, fit: Fit, location: np.ndarray) -> np.ndarray:
         """Return the parameters with the new atom appended."""

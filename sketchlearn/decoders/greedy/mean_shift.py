@@ -70,9 +70,9 @@ class MeanShift(Decoder):
     Parameters
     ----------
     starts : {"gaussian", "box"}, default="gaussian"
-        Where modes are sought from: random points of a Gaussian with the pilot's mean and
-        covariance, or of the operator's box. The first finds close clusters in many dimensions, the
-        second small clusters far from all others.
+        Where modes are sought from: random points of a Gaussian with the rows' mean and covariance,
+        or of the box around them. The first finds close clusters in many dimensions, the second
+        small clusters far from all others.
     n_starts : int, default=200
         Starting points of a greedy step; a swap takes twice as many, the search for small clusters
         ten times, half of them in the box.
@@ -203,15 +203,15 @@ class Decoding:
         """Add up to ``most`` atoms where the residual calls for them."""
         settings, family, n_atoms = self.settings, self.problem.family, self.problem.n_atoms
         n_points = (2 if is_swap else 1) * settings.n_starts
-        points = draw_starts(family, settings.starts, n_points, self.rng)
+        points = draw_starts(self.problem.region, settings.starts, n_points, self.rng)
         numbers = family.operator.n_frequencies / (n_atoms * family.n_features)
         n_wide = N_WIDE if n_atoms >= MANY_ATOMS and numbers >= NUMBERS_TO_WIDEN else 0
         return self._add_modes(fit, points, n_wide, most)
 
     def expand_finely(self, fit: Fit) -> Fit:
         """Add one atom, sought everywhere."""
-        half, family = FINE_SEARCH * self.settings.n_starts // 2, self.problem.family
-        points = [draw_starts(family, starts, half, self.rng) for starts in BOTH]
+        half, region = FINE_SEARCH * self.settings.n_starts // 2, self.problem.region
+        points = [draw_starts(region, starts, half, self.rng) for starts in BOTH]
         return self._add_modes(fit, np.vstack(points), 0, 1)
 
     def _add_modes(self, fit: Fit, points: np.ndarray, n_wide: int, most: int) -> Fit:
@@ -222,7 +222,9 @@ class Decoding:
             shape = np.median(family.split(fit.parameters)[1], axis=0)
             residual = self.problem.compute_residual(fit.weights, family.sketch(fit.parameters))
         n_ascents = self.settings.n_ascents
-        locations = find_modes(family, shape, residual, points, n_ascents, n_wide=n_wide, most=most)
+        locations = find_modes(
+            self.problem, shape, residual, points, n_ascents, n_wide=n_wide, most=most
+        )
         atoms = np.hstack([locations, np.broadcast_to(shape, (len(locations), len(shape)))])
         parameters = np.vstack([fit.parameters, atoms])
         return solve_weights(self.problem, parameters, n_iter=fit.n_iter)

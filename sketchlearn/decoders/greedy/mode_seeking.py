@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 
 from sketchlearn._kernels import atoms as kernels
-from sketchlearn.atoms import AtomFamily
+from sketchlearn.decoders.problem import Problem
 from sketchlearn.linear_maps import LinearMap
+from sketchlearn.sketches.region import Region
 
 Starts = Literal["gaussian", "box"]
 
@@ -27,21 +28,15 @@ LEAST_CORRELATION = 0.7
 
 
 def draw_starts(
-    family: AtomFamily, starts: Starts, n_points: int, rng: np.random.Generator
+    region: Region, starts: Starts, n_points: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw points (n_points, d) of the operator's box, uniform or Gaussian as the pilot was."""
-    operator = family.operator
-    if starts == "box":
-        return rng.uniform(operator.lower, operator.upper, size=(n_points, family.n_features))
-    # Not checked: rounding makes eigenvalues of large columns' covariances negative, by little.
-    points = rng.multivariate_normal(
-        operator.center, operator.covariance, size=n_points, method="eigh", check_valid="ignore"
-    )
-    return np.clip(points, operator.lower, operator.upper)
+    """Draw points (n_points, d) of a region: everywhere in its box, or as its moments say."""
+    draw = region.draw_everywhere if starts == "box" else region.draw_gaussian
+    return draw(n_points, rng)
 
 
 def find_modes(
-    family: AtomFamily,
+    problem: Problem,
     shape: np.ndarray,
     residual: np.ndarray,
     starts: np.ndarray,
@@ -66,7 +61,7 @@ def find_modes(
     Brooks and van den Hengel, "Fast global kernel density mode seeking: applications to
     localization and tracking", 2007 (annealing).
     """
-    search = _Search(family, shape, residual)
+    search = _Search(problem, shape, residual)
     order = np.argsort(-search.correlations(starts)[0], kind="stable")
     points = starts[order[:n_ascents]]
     for _ in range(N_STEPS):
@@ -92,9 +87,9 @@ def find_modes(
 class _Search:
     """The residual's correlation with atoms of one shape, widened or not."""
 
-    def __init__(self, family: AtomFamily, shape: np.ndarray, residual: np.ndarray) -> None:
-        operator = family.operator
-        self.operator = operator
+    def __init__(self, problem: Problem, shape: np.ndarray, residual: np.ndarray) -> None:
+        family, operator = problem.family, problem.family.operator
+        self.operator, self.region = operator, problem.region
         self.d = family.n_features
         squared = operator.linear_map.squared_norms
         # By length, so that those that a wide kernel responds to come first.
@@ -106,8 +101,7 @@ class _Search:
 
     def widths(self) -> np.ndarray:
         """Widths of the narrowing kernel, from the data's, or the widest, down to 1."""
-        operator = self.operator
-        spread = np.sqrt(np.trace(operator.covariance) / self.d) / operator.scale
+        spread = np.sqrt(self.region.variance / self.d) / self.operator.scale
         narrowing = np.geomspace(np.clip(spread, 1.0, WIDEST), 1.0, N_NARROWING)
         return np.concatenate([narrowing, np.ones(N_NARROW)])
 
@@ -133,7 +127,7 @@ class _Search:
         steps = gradient / (tau2 * np.maximum(correlations, floor)[:, None])
         lengths = np.linalg.norm(steps, axis=1, keepdims=True)
         steps *= np.minimum(1.0, 1.0 / np.maximum(np.sqrt(tau2) * lengths, 1e-300))
-        return np.clip(points + steps, self.operator.lower, self.operator.upper)
+        return np.clip(points + steps, self.region.lower, self.region.upper)
 
     def _atom_waves(
         self, points: np.ndarray, envelope: np.ndarray, shortest: LinearMap

@@ -7,7 +7,6 @@ from typing import final
 
 import numpy as np
 
-from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.greedy.pruning import drop_least_important
 from sketchlearn.decoders.mixture import Mixture
@@ -46,9 +45,9 @@ class Splitting(Decoder):
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Split until there are enough, and prune."""
-        family, operator = problem.family, problem.family.operator
-        spread = np.broadcast_to(np.diag(operator.covariance), (1, family.n_features))
-        fit = solve_weights(problem, family.from_moments(operator.center[None], spread))
+        family, region = problem.family, problem.region
+        spread = np.diag(region.covariance)
+        fit = solve_weights(problem, family.from_moments(region.mean[None], spread[None]))
         while len(fit.weights) < problem.n_atoms:
             fit = self.split(problem, fit, rng)
             fit = adjust(problem, fit, shapes="free", max_iter=self.n_adjustments)
@@ -62,18 +61,18 @@ class Splitting(Decoder):
         family = problem.family
         variances = family.covariances(fit.parameters)
         locations, shapes = family.split(fit.parameters)
-        steps = np.sqrt(variances) * self._draw_directions(family, variances, rng)
-        lower, upper = family.operator.lower, family.operator.upper
+        steps = np.sqrt(variances) * self._draw_directions(problem, variances, rng)
+        lower, upper = problem.region.lower, problem.region.upper
         pairs = [np.clip(locations + sign * steps, lower, upper) for sign in (1.0, -1.0)]
         halves = np.vstack([np.hstack([pair, shapes]) for pair in pairs])
         return solve_weights(problem, halves, n_iter=fit.n_iter)
 
     def _draw_directions(
-        self, family: AtomFamily, variances: np.ndarray, rng: np.random.Generator
+        self, problem: Problem, variances: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         """Return unit directions (k, d): each atom's widest axis, or a random one of the data's."""
-        random = draw_gaussian(family.operator.covariance, len(variances), rng)
+        random = draw_gaussian(problem.region.covariance, len(variances), rng)
         random /= np.maximum(np.linalg.norm(random, axis=1, keepdims=True), 1e-300)
-        widest = np.eye(family.n_features)[np.argmax(variances, axis=1)]
+        widest = np.eye(variances.shape[1])[np.argmax(variances, axis=1)]
         stands_out = np.ptp(variances, axis=1) > 1e-6 * variances.max(axis=1)
         return np.where(stands_out[:, None], widest, random)

@@ -18,7 +18,7 @@ from sketchlearn.decoders.surrogates.points import (
     choose_bandwidth,
     count_points,
     draw_mixture_points,
-    draw_pilot_points,
+    draw_region_points,
     match_points,
 )
 from sketchlearn.points.em import fit_mixture
@@ -52,7 +52,7 @@ class SurrogateEM(Decoder):
     enough for sharper kernels. No row of data is involved.
 
     The first points start from the match with its atoms made spherical, which do not collapse; or
-    from a Gaussian with the pilot's mean and covariance where the sketch has too few numbers even
+    from a Gaussian with the rows' mean and covariance where the sketch has too few numbers even
     for spherical atoms. Such a start cannot tell separated clusters apart.
 
     Its figures are those of the mixture that it returns.
@@ -79,12 +79,12 @@ class SurrogateEM(Decoder):
             match = self.start.solve(problem, rng)
             if match.is_identified:
                 return match
-        operator = family.operator
-        bandwidth = choose_bandwidth(operator)
+        operator, region = family.operator, problem.region
+        bandwidth = choose_bandwidth(problem)
         n_points = count_points(n_atoms)
         start = self._make_spherical(problem, match, rng)
         if start is None:
-            points = draw_pilot_points(operator, bandwidth, n_points, rng)
+            points = draw_region_points(region, bandwidth, n_points, rng)
         else:
             points = draw_mixture_points(start, bandwidth, n_points, WIDENING, rng)
         n_random = N_EM_STARTS if n_atoms < MANY_ATOMS else int(start is None)
@@ -128,7 +128,7 @@ class SurrogateEM(Decoder):
         rng: np.random.Generator,
     ) -> Mixture:
         """Move points until they match the sketch, and fit a mixture to them by EM."""
-        points = np.clip(points, family.operator.lower, family.operator.upper)
+        points = np.clip(points, problem.region.lower, problem.region.upper)
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
         rows = surrogate.draw(DRAWS_FOR_EM * len(points), rng)
         led = None if start is None else start.moments

@@ -21,8 +21,8 @@ from sketchlearn.decoders.surrogates.points import (
     draw_mixture_points,
     match_points,
 )
-from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.points.kmeans import cluster_points
+from sketchlearn.sketches.region import Region
 
 # How much wider than the atoms the points start where the mixture's model is wrong: tails are what
 # it lacks, and points that start far from all data stay there.
@@ -33,13 +33,10 @@ DRAWS_FOR_KMEANS = 3
 MOST_SHARPENINGS = 2
 # Random starts of k-means on the rows.
 N_KMEANS_STARTS = 4
-# Spread of the rows, over the pilot's, under which rows are missing that no frequency responds to.
+# Spread of the points, over the rows', under which rows are missing that no frequency responds to.
 MISSING_SPREAD = 0.9
 # Points that stand for such rows, and random starts of k-means then: it hangs on few points.
 N_OUTLIERS, N_STARTS_IF_OUTLIERS = 5000, 10
-# How far into the search box they reach from its middle: a box leaves room around the data, and
-# points out there would carry too much of the sum (far outliers: 1.14 to 1.18 at 5 k d).
-OUTLIER_REACH = 5 / 6
 
 
 @final
@@ -53,9 +50,9 @@ class SurrogateKMeans(Decoder):
     the mixture explains the sketch up to noise, its own points are clustered unmoved. No row of
     data is involved.
 
-    Where even these points lack spread that the pilot had, rows far from all others are missing,
-    too few and scattered for a sketch to see. k-means' sum hangs on them, so points in the search
-    box stand for them, as many as have the variance that is missing.
+    Where even these points lack spread that the rows have, rows far from all others are missing,
+    too few and scattered for a sketch to see. k-means' sum hangs on them, so points all
+    around stand for them, as many as the weight that is missing, and as far off as the variance.
 
     What it returns has the points' clusters as its atoms. Its figures are theirs; those of the
     mixture that the points started from are in ``matched``. Its spread ratio is the points',
@@ -81,10 +78,14 @@ class SurrogateKMeans(Decoder):
         rows = surrogate.draw(DRAWS_FOR_KMEANS * count_points(n_atoms), rng)
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
         n_random = 1 if mixture.quality.explains_sketch else N_KMEANS_STARTS
-        spread = compute_spread_ratio(rows.var(axis=0), family.operator)
+        spread = compute_spread_ratio(rows.var(axis=0), problem.region)
         weights = np.ones(len(rows))
         if spread < MISSING_SPREAD:
-            rows, weights = add_outliers(family.operator, rows, N_OUTLIERS, rng)
+            # Atoms that match the sketch have the weight of the rows that it shows. The least is
+            # about the standard error of that.
+            least = np.sqrt(problem.noise / (len(problem.target) * problem.power))
+            share = max(1.0 - mixture.total_weight, float(least))
+            rows, weights = add_outliers(problem.region, rows, share, N_OUTLIERS, rng)
             n_random = N_STARTS_IF_OUTLIERS
         centroids, shares, labels = cluster_points(
             rows, weights, mixture.locations, rng, n_random=n_random
@@ -108,7 +109,7 @@ class SurrogateKMeans(Decoder):
     ) -> SurrogatePoints:
         """Return surrogate points whose sketch is the data's, started from a decoded mixture."""
         operator = problem.family.operator
-        bandwidth = choose_bandwidth(operator)
+        bandwidth = choose_bandwidth(problem)
         n_points = count_points(len(mixture.weights))
         if mixture.quality.explains_sketch:
             # No wider than the narrowest atom, or the points would not be the mixture's.
@@ -131,18 +132,20 @@ class SurrogateKMeans(Decoder):
 
 
 def add_outliers(
-    operator: FrequencyOperator, points: np.ndarray, n_outliers: int, rng: np.random.Generator
+    region: Region,
+    points: np.ndarray,
+    share: float,
+    n_outliers: int,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Add uniform points of the search box, and return weights that restore the pilot's spread.
+    """Add a share of points around the others, and return weights that restore the rows' spread.
 
     Rows far from all others, few and scattered, leave no trace in a sketch. What is known of them
-    is their share of the pilot's variance, and the box that they made so large.
+    is what is missing without them: weight, and variance. They are taken to be uniform in a box.
     """
-    middle = (operator.lower + operator.upper) / 2
-    half = OUTLIER_REACH * (operator.upper - operator.lower) / 2
-    outliers = rng.uniform(middle - half, middle + half, size=(n_outliers, len(middle)))
-    mean = points.mean(axis=0)
-    missing = np.trace(operator.covariance) - points.var(axis=0).sum()
-    share = missing / max(np.sum(half**2 / 3 + (middle - mean) ** 2), missing)
+    mean, variances = points.mean(axis=0), points.var(axis=0)
+    missing = np.maximum(np.diag(region.covariance) - variances, 0.0)
+    half = np.sqrt(3.0 * missing / share)
+    outliers = rng.uniform(region.mean - half, region.mean + half, size=(n_outliers, len(mean)))
     weights = np.repeat([(1 - share) / len(points), share / n_outliers], [len(points), n_outliers])
     return np.vstack([points, outliers]), weights * len(points)

@@ -8,6 +8,7 @@ from scipy.linalg import cholesky, solve_triangular
 from sketchlearn._kernels import atoms as kernels
 from sketchlearn._progress import tell_cost
 from sketchlearn.decoders.problem import Problem
+from sketchlearn.decoders.surrogates.moment_matching import MomentMatching
 from sketchlearn.optim.lbfgs import Pairs, minimise
 
 # Points whose phases are kept at a time.
@@ -28,9 +29,10 @@ class PointMatching:
     r"""How far the sketch of surrogate points is from the data's, and what moves them.
 
     It is :math:`E_j \frac1n \sum_i e^{i \omega_j^T x_i}`, E the waves of the kernel that each point
-    stands for, times the exponential of the log-envelope that all atoms have in common.
+    stands for, times the exponential of the log-envelope that all atoms have in common; and beside
+    the waves' numbers those of `MomentMatching`, where the sketch has moments.
     Points (n, d) are float32, centred and in units of the operator's scale; sketches are stacked
-    real, (2 m,).
+    real, (2 m,), moments after them.
     """
 
     def __init__(self, problem: Problem, bandwidth: np.ndarray) -> None:
@@ -40,6 +42,9 @@ class PointMatching:
         widths = operator.linear_map.quadratic_form(bandwidth)
         self.envelope = np.exp(problem.family.common_log_envelope - 0.5 * widths)
         self.map = operator.linear_map.stretched(operator.scale)
+        self.moments = MomentMatching(
+            problem.region, operator.center, operator.scale, bandwidth, operator.n_frequencies
+        )
         self.buffer = np.empty((POINTS_AT_ONCE, operator.n_frequencies), dtype=np.float32)
 
     def to_units(self, points: np.ndarray) -> np.ndarray:
@@ -57,27 +62,36 @@ class PointMatching:
             partial = np.zeros(len(self.target), dtype=np.float32)
             kernels.add_waves(self._block_phases(points[start : start + POINTS_AT_ONCE]), partial)
             sums += partial
-        return self.target - np.tile(self.envelope, 2) * sums / len(points)
+        of_waves = self.target - np.tile(self.envelope, 2) * sums / len(points)
+        return np.concatenate([of_waves, self.moments.compute_residual(points)])
+
+    def compute_cost(self, residual: np.ndarray) -> float:
+        """Return the squared distance of two sketches that differ by a residual: of their waves."""
+        of_waves = residual[: len(self.target)]
+        return float(of_waves @ of_waves)
 
     def compute_moves(self, points: np.ndarray, duals: np.ndarray) -> np.ndarray:
-        r"""Return the move (n, d) of each point that dual variables (2 m,) stand for.
+        r"""Return the move (n, d) of each point that dual variables stand for, one a number.
 
         That is :math:`J(x)^T p = \sum_j p_j \nabla_x s_j(x)` for the numbers :math:`s_j` of the
         sketch of one point.
         """
-        signed = (-np.tile(self.envelope, 2) * duals).astype(np.float32)
+        of_waves, of_moments = np.split(duals, [len(self.target)])
+        signed = (-np.tile(self.envelope, 2) * of_waves).astype(np.float32)
         moves = np.empty_like(points)
         for start in range(0, len(points), POINTS_AT_ONCE):
             phases = self._block_phases(points[start : start + POINTS_AT_ONCE])
             kernels.rotate_in_place(phases, signed)
             moves[start : start + POINTS_AT_ONCE] = self.map.adjoint(phases)
+        if len(self.moments):
+            moves += self.moments.compute_moves(points, of_moments)
         return moves
 
     def compute_gauss_newton_matrix(self, points: np.ndarray) -> np.ndarray:
-        r"""Return the mean (2 m, 2 m) of :math:`J(x) J(x)^T`: what dual variables change.
+        r"""Return the mean of :math:`J(x) J(x)^T`: what dual variables change.
 
         J (2 m, d) is one point's gradient: frequencies times quarter-turned waves. The product over
-        d is the same for all points, so that of the waves remains.
+        d is the same for all points, so that of the waves remains. Moments come after them.
         """
         n_frequencies = len(self.envelope)
         waves = np.empty((len(points), 2 * n_frequencies), dtype=np.float32)
@@ -88,7 +102,12 @@ class PointMatching:
         result = turned.T @ turned
         blocks = result.reshape(2, n_frequencies, 2, n_frequencies)
         blocks *= (self.map.gram() / len(points))[None, :, None, :]
-        return result
+        if not len(self.moments):
+            return result
+        reach = np.tile(self.map.project(np.diag(self.moments.inverse)), 2)
+        cross = self.moments.compute_cross_matrix(points, turned, reach)
+        own = self.moments.compute_gauss_newton_matrix(points)
+        return np.block([[result, cross.T], [cross, own]]).astype(np.float32)
 
     def _block_phases(self, points: np.ndarray) -> np.ndarray:
         """Compute the phases of a block of points in turns, in the buffer."""
@@ -130,7 +149,7 @@ def gauss_newton(
         made_up = solve_triangular(root, (residual - after).astype(np.float32), lower=True)
         pairs.push(-share * direction, -made_up.astype(np.float64))
         residual = after
-    return points, float(residual @ residual), n_iter
+    return points, matching.compute_cost(residual), n_iter
 
 
 def quasi_newton(
@@ -162,7 +181,9 @@ def quasi_newton(
         first_step=FIRST_MOVE / unit,
         on_iteration=tell_cost,
     )
-    return end.x.reshape(points.shape) * unit, end.cost, end.n_iter
+    points = end.x.reshape(points.shape) * unit
+    residual = matching.compute_residual(points.astype(np.float32))
+    return points, matching.compute_cost(residual), end.n_iter
 
 
 def _factorise_gauss_newton(matching: PointMatching, points: np.ndarray) -> np.ndarray:

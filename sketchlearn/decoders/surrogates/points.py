@@ -12,7 +12,7 @@ from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.surrogates.matching import PointMatching, gauss_newton, quasi_newton
-from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketches.region import Region
 
 # Variance of the kernel that a point stands for, as a fraction of the operator's squared scale.
 KERNEL_VARIANCE = 0.3
@@ -85,10 +85,11 @@ def count_points(n_atoms: int) -> int:
     return max(LEAST_POINTS, POINTS_AN_ATOM * n_atoms)
 
 
-def choose_bandwidth(operator: FrequencyOperator) -> np.ndarray:
+def choose_bandwidth(problem: Problem) -> np.ndarray:
     """Return a kernel's covariance (d, d): isotropic, but nowhere wider than the data."""
-    variances, axes = np.linalg.eigh(operator.covariance)
-    return KERNEL_VARIANCE * (axes * np.clip(variances, 0.0, operator.scale**2)) @ axes.T
+    widest = problem.family.operator.scale**2
+    variances, axes = np.linalg.eigh(problem.region.covariance)
+    return KERNEL_VARIANCE * (axes * np.clip(variances, 0.0, widest)) @ axes.T
 
 
 def draw_mixture_points(
@@ -99,14 +100,13 @@ def draw_mixture_points(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Draw points (n_points, d) of a mixture, atoms ``widening`` as wide, less the bandwidth."""
-    operator = mixture.family.operator
     # Systematic sampling: every atom gets its share of points up to one.
     quantiles = (np.arange(n_points) + rng.random()) / n_points
     atom = np.searchsorted(np.cumsum(mixture.weights)[:-1], quantiles)
     covariances = widening**2 * mixture.family.covariance_matrices(mixture.parameters) - bandwidth
     values, axes = np.linalg.eigh(covariances)
     factors = axes * np.sqrt(np.maximum(values, 0.0))[:, None, :]
-    normal = rng.standard_normal((n_points, operator.n_features))
+    normal = rng.standard_normal((n_points, mixture.family.n_features))
     points = mixture.locations[atom]
     # Atoms come in order, each a run of points.
     for k, (start, stop) in enumerate(
@@ -116,11 +116,11 @@ def draw_mixture_points(
     return points
 
 
-def draw_pilot_points(
-    operator: FrequencyOperator, bandwidth: np.ndarray, n_points: int, rng: np.random.Generator
+def draw_region_points(
+    region: Region, bandwidth: np.ndarray, n_points: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw points (n_points, d) of a Gaussian with the pilot's moments, less the bandwidth."""
-    return operator.center + draw_gaussian(operator.covariance - bandwidth, n_points, rng)
+    """Draw points (n_points, d) of a Gaussian with the rows' moments, less the bandwidth."""
+    return region.mean + draw_gaussian(region.covariance - bandwidth, n_points, rng)
 
 
 def draw_gaussian(covariance: np.ndarray, n_samples: int, rng: np.random.Generator) -> np.ndarray:
