@@ -30,8 +30,8 @@ def test_the_fingerprint_is_as_the_page_says():
             ("turns", "<f4 (2, 3)", omega.linear_map.turns),
             ("center", "<f8 (2,)", omega.center),
             ("scale", "<f8 (1,)", np.float64(omega.scale)),
-            ("lower", "<f8 (2,)", omega.lower),
-            ("upper", "<f8 (2,)", omega.upper),
+            ("lower", "<f8 (2,)", omega.domain.lower),
+            ("upper", "<f8 (2,)", omega.domain.upper),
             ("covariance", "<f8 (2, 2)", omega.covariance),
             ("double_phases", "|b1 (1,)", np.bool_(double_phases)),
         ]:

@@ -171,7 +171,7 @@ def test_whatever_is_altered_it_is_refused_or_is_a_sketch_with_sound_numbers(tex
         assert np.isfinite([sketch.weight_sum, sketch.n_effective, sketch.standard_error]).all()
         assert np.isfinite(sketch.mean).all()
         assert np.isfinite(sketch.operator.units).all()
-        assert np.isfinite((sketch.operator.upper - sketch.operator.lower) ** 2).all()
+        assert np.isfinite(np.subtract(*sketch.operator.domain.box) ** 2).all()
     assert Sketch.from_bytes(sketch.to_bytes()) == sketch
 
 

@@ -49,8 +49,14 @@ def test_arrays_are_read_only_copies():
     center[0] = 99.0
     assert op.center[0] == 0.0
     for one in (op, pickle.loads(pickle.dumps(op))):
-        arrays = [one.frequencies, one.linear_map.turns, one.center, one.lower, one.covariance]
-        for array in [*arrays, one.upper, one.units]:
+        arrays = [
+            one.frequencies,
+            one.linear_map.turns,
+            one.center,
+            one.domain.lower,
+            one.covariance,
+        ]
+        for array in [*arrays, one.domain.upper, one.units]:
             with pytest.raises(ValueError, match="read-only"):
                 array[0] = 1.0
 
