@@ -96,7 +96,8 @@ def sketch(
     """
     inputs = [path for path in (like, operator) if path]
     if inputs and (n_frequencies, n_clusters, scale) != (None, None, None):
-        what = "--like takes the operator of another sketch" if like else "--operator takes one"
+        taken = "--like takes the operator of another sketch", "--operator takes one as it is"
+        what = taken[like is None]
         raise ValueError(f"{what}: leave out -m, --clusters and --scale")
     if is_bare and not inputs:
         raise ValueError(

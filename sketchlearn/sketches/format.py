@@ -35,7 +35,7 @@ SKETCH_FILE: FileKind[StoredSketch] = FileKind("sketch", 2, SketchFormatError, "
 COUNTS = ("n_samples", "weight_units", "squared_weight_units")
 # Names of an array and of a text; of an array; of a text.
 MOMENTS, EXPONENTS, NAMES = "moments", "moment_exponents", "feature_names"
-OWN_ARRAYS, OWN_TEXTS = ("feature_sum", MOMENTS, EXPONENTS), (*COUNTS, MOMENTS, NAMES)
+OWN_ARRAYS = ("feature_sum", MOMENTS, EXPONENTS)
 FINGERPRINT = re.compile("[0-9a-f]{32}")
 # Digits of 2^120, beyond which no count goes.
 LONGEST_COUNT = 37

@@ -83,6 +83,8 @@ class Sketch:
         names = self.feature_names
         if names is not None and len(names) != d:
             raise ValueError(f"feature_names must be {d} names, got {len(names)}")
+        if names is not None and len({*names}) < d:
+            raise ValueError(f"feature_names must differ from each other, got {names}")
 
     @classmethod
     def empty(cls, operator: FrequencyOperator, moments: MomentChoice = "auto") -> Self:

@@ -244,6 +244,7 @@ def test_each_check_has_its_own_message():
         ({"n_samples": "7" * 400}, "n_samples has 400 digits"),
         ({"weight_units": "1"}, "no rows have these sums"),
         ({"feature_names": '["a"]'}, "feature_names must be 2 names"),
+        ({"feature_names": '["a","a"]'}, "feature_names must differ from each other"),
         ({"feature_names": '[ "a","b"]'}, "no features have the names"),
         ({"moments": "all"}, "no moments are of kind 'all'"),
         ({"moments": None}, "do not go with the arrays"),
