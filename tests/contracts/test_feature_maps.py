@@ -14,6 +14,7 @@ from sketchlearn import CompressiveKMeans, Sketch, Sketcher, compare
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
 from sketchlearn.features import FeatureMap
 from sketchlearn.features.backends import backends
+from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches import Sums
 
 M = 12
@@ -175,8 +176,11 @@ def test_files_and_pickles_hold_the_kinds(linear_map, features, rng, tmp_path):
         assert twin.to_bytes() == sketch.to_bytes()
         assert type(twin.operator.linear_map) is type(op.linear_map)
         assert type(twin.operator.features) is type(op.features)
-    again = pickle.loads(pickle.dumps(op))
-    assert again.fingerprint == op.fingerprint
+    op.save(tmp_path / "operator")
+    for again in (pickle.loads(pickle.dumps(op)), FrequencyOperator.load(tmp_path / "operator")):
+        assert again.fingerprint == op.fingerprint
+    bare = sketch.to_bytes(operator=False)
+    assert Sketch.from_bytes(bare, operator=again).to_bytes() == sketch.to_bytes()
 
 
 def test_files_of_unknown_kinds_say_what_is_known(rng):
