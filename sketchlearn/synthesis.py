@@ -80,5 +80,6 @@ def synthesize(
     rng = np.random.default_rng(draw_seed(random_state))
     decoder, problem = SurrogateKMeans(), Problem.of(sketch, family, n_atoms, region=region)
     mixture = decoder.start.solve(problem, rng)
+    problem = problem.at_scale(mixture.family.operator.scale)
     drawn = decoder.match(problem, mixture, rng).draw(n_samples, rng)
     return drawn if part is None else part.draw_rows(drawn, rng)

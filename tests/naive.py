@@ -110,6 +110,19 @@ def rotate_in_place(turns, residual):
     return (np.conj(unstacked(residual)) * waves(turns)).imag
 
 
+def multiply_reflections(normal, d):
+    """First w columns of the product of reflections that map rows of normal (w, d) onto axes."""
+    product = np.eye(d)
+    signs = np.ones(d)
+    for i, row in enumerate(normal):
+        x = np.where(np.arange(d) >= i, row, 0.0)
+        sign = 1.0 if x[i] >= 0 else -1.0
+        v = x + sign * np.linalg.norm(x) * np.eye(d)[i]
+        product = product @ (np.eye(d) - 2.0 * np.outer(v, v) / (v @ v))
+        signs[i] = -sign
+    return (product * signs)[:, : len(normal)]
+
+
 def lbfgs_direction(gradient, pairs):
     """``-H gradient`` with H updated by one dense BFGS formula a pair, oldest first."""
     if not pairs:

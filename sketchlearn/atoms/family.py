@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -114,6 +116,15 @@ class AtomFamily(Registered, ABC):
         """Parameters (k, d + n_shape) of atoms of the default shape at ``locations`` (k, d)."""
         shapes = np.broadcast_to(self.default_shape(), (len(locations), self.n_shape))
         return np.hstack([locations, shapes])
+
+    def at_scale(self, scale: float) -> Self:
+        """Return the family of the same waves for clusters of another scale, data units."""
+        domain = replace(self.operator.domain, scale=scale, finest_scale=None)
+        return self._on(replace(self.operator, domain=domain))
+
+    def _on(self, operator: FrequencyOperator) -> Self:
+        """Return the same family on another operator of as many frequencies."""
+        return type(self)(operator)
 
     def split(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Locations (k, d) and shapes (k, n_shape) of ``parameters``."""

@@ -40,6 +40,9 @@ class SphericalGaussian(GaussianFamily):
             common_log_envelope = common_log_envelope.astype(np.float32)
         self._common_log_envelope = common_log_envelope
 
+    def _on(self, operator: FrequencyOperator) -> SphericalGaussian:
+        return SphericalGaussian(operator, self._common_log_envelope)
+
     @property
     def common_log_envelope(self) -> np.ndarray | float:
         """As it was given."""

@@ -84,12 +84,12 @@ Force = Annotated[
 
 def read_scale(text: str) -> float | str:
     """Read a scale: a positive number, or a word; BadParameter if it is neither."""
-    if text in ("auto", "columns"):
+    if text in ("auto", "columns", "mixed"):
         return text
     with suppress(ValueError):
         if 0 < (scale := float(text)) < float("inf"):
             return scale
-    raise typer.BadParameter(f"expected a positive number, auto or columns, got {text!r}")
+    raise typer.BadParameter(f"expected a positive number, auto, columns or mixed, got {text!r}")
 
 
 Scale = Annotated[
@@ -97,9 +97,9 @@ Scale = Annotated[
     typer.Option(
         "--scale",
         parser=read_scale,
-        metavar="[NUMBER|auto|columns]",
+        metavar="[NUMBER|auto|columns|mixed]",
         help="Standard deviation of a cluster, if known; columns: tell columns of different units "
-        "apart, for mixtures.",
+        "apart, for mixtures; mixed: be ready for a range of them.",
         show_default=False,
     ),
 ]

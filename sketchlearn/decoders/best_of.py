@@ -34,7 +34,9 @@ class BestOf(Decoder):
         Tried in order, cyclically.
     n_init : int or "auto", default="auto"
         Number of decodes. "auto" is one, and up to two more while an atom seems to be missing, five
-        while clusters are.
+        while clusters are. Of a sketch for several scales (`Problem.scales`) the first decoder has
+        one more try at each of the others, "auto" until the sketch is explained and the next scale
+        does no better; the rest are at the scale that did best.
     """
 
     decoders: tuple[Decoder, ...] = field(default_factory=default_decoders)
@@ -43,15 +45,22 @@ class BestOf(Decoder):
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Decode until nothing seems to be missing, or often enough."""
         best: Mixture | None = None
+        scales = problem.scales
         n_decodes = MOST_DECODES_IF_BAD if self.n_init == "auto" else self.n_init
-        for i in range(n_decodes):
+        for i in range(1 - len(scales), n_decodes):
             (child,) = rng.spawn(1)
-            decoder = self.decoders[i % len(self.decoders)]
-            begin(f"{type(decoder).__name__}, decode {i + 1}")
-            mixture = decoder.solve(problem, child)
+            decoder = self.decoders[max(i, 0) % len(self.decoders)]
+            begin(f"{type(decoder).__name__}, decode {i + len(scales)}")
+            # At each scale in turn; then at that which has done best.
+            scale = scales[i - 1] if best is None or i <= 0 else best.family.operator.scale
+            mixture = decoder.solve(problem.at_scale(scale), child)
             if best is None or mixture.cost < best.cost:
                 best = mixture
-            if self.n_init == "auto" and _is_enough(best, i + 1):
+            if i < 0:
+                is_enough = best.quality.explains_sketch and best is not mixture
+            else:
+                is_enough = _is_enough(best, i + 1)
+            if self.n_init == "auto" and is_enough:
                 break
         assert best is not None
         return best

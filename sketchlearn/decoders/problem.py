@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self, final
 
 import numpy as np
@@ -148,6 +148,28 @@ class Problem:
     def spare_share(self) -> float:
         """Share of the sketch's numbers that they leave to spare; may be negative."""
         return spare_share(self.family.operator.n_frequencies, self.n_parameters)
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        r"""Scales that clusters may have, data units: the operator's own, unless it is for several.
+
+        Then they are octaves, from that of k cells which share the rows' volume,
+        :math:`k^{-1/d} \sqrt{\operatorname{tr} C / d}`, down to the operator's finest.
+        """
+        domain = self.family.operator.domain
+        if domain.finest_scale is None:
+            return (domain.scale,)
+        d = domain.n_features
+        spread = float(np.sqrt(self.region.variance / d)) * self.n_atoms ** (-1.0 / d)
+        scale = min(max(spread, domain.finest_scale), domain.scale)
+        return tuple(scale / 2**u for u in range(1 + round(np.log2(scale / domain.finest_scale))))
+
+    def at_scale(self, scale: float) -> Problem:
+        """Return the same problem for clusters of another scale, data units."""
+        operator = self.family.operator
+        if scale == operator.scale and operator.domain.finest_scale is None:
+            return self
+        return replace(self, family=self.family.at_scale(scale))
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Box of the parameters (p,) of an atom: the region's, then the shape's bounds."""

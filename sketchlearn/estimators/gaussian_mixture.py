@@ -275,9 +275,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
             fitted = self._run_em(sketch, pilot, family, mixture, rng)
         if fitted is None:
             self._warn_of_lost_spread(mixture)
-            units, covariances = self._decode_units, family.covariance_matrices(mixture.parameters)
-            covariances = covariances * np.outer(units, units)
-            fitted = Moments(mixture.weights, mixture.locations * units, covariances)
+            units, (weights, means, covariances) = self._decode_units, mixture.moments
+            fitted = Moments(weights, means * units, covariances * np.outer(units, units))
         else:
             mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
         self._set_model(*fitted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -15,13 +15,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sketchlearn._threads import OneThread
 from sketchlearn._validation import RandomState, check_count
-from sketchlearn.atoms import SphericalGaussian
+from sketchlearn.atoms import AtomFamily, SphericalGaussian
 from sketchlearn.decoders import (
     BestOf,
     Decoder,
     GivenAtoms,
     MeanShift,
     Mixture,
+    Problem,
     SurrogateKMeans,
 )
 from sketchlearn.decoders.best_of import default_decoders
@@ -289,30 +290,37 @@ class CompressiveKMeans(
         # Those of rows that an earlier fit saw.
         for name in ("labels_", "inertia_"):
             self.__dict__.pop(name, None)
-        region = Region.of(sketch, self.bounds)
-        part = find_principal_part(sketch, self.n_clusters, region)
-        narrow = sketch if part is None else part.sketch
+        scaled, units = sketch, np.ones(sketch.n_features)
+        if sketch.operator.domain.finest_scale is not None:
+            # Nobody chose the units for k-means: waves are isotropic without, distances are not.
+            scaled, units = sketch.standardised(), sketch.operator.units
+        region = Region.of(sketch, self.bounds).in_units(units)
+        part = find_principal_part(scaled, self.n_clusters, region)
+        narrow = scaled if part is None else part.sketch
         family = SphericalGaussian(narrow.operator) if part is None else part.family
         self._warn_of_few_frequencies(family, has_pilot)
         pilot = None
         if has_pilot:
             pilot = WeightedPilot.from_sketcher(self.sketcher_, sketch, part, self.n_clusters)
         decoder = choose_decoder(pilot, self.n_clusters, self.decoder, self.n_init, self._seed)
+        if isinstance(decoder, SurrogateKMeans) and part is None and np.any(units != 1.0):
+            decoder = replace(decoder, units=tuple(units.tolist()))
         region = region if part is None else part.region
         mixture = decoder.decode(narrow, family, self.n_clusters, rng, region=region)
         matched = mixture.matched or mixture
-        self.cluster_centers_, self.weights_ = refine_centroids(mixture, part, pilot, rng)
+        centroids, self.weights_ = refine_centroids(mixture, part, pilot, rng)
+        self.cluster_centers_ = centroids * units
         if pilot is None:
             self._warn_of_lost_spread(mixture)
             self._warn_of_wide_spread(narrow, mixture)
         if pilot is not None or not (
             mixture.quality.lacks_spread or mixture.quality.exceeds_spread
         ):
-            self._warn_of_missed_clusters(narrow, matched, rng)
+            self._warn_of_missed_clusters(narrow, family, matched, rng)
         if part is not None:
             matched = part.lift(matched)
         self.n_iter_ = mixture.n_iter
-        return reorder_atoms(matched, self.cluster_centers_)
+        return reorder_atoms(matched, centroids)
 
     def _warn_of_wide_spread(self, sketch: Sketch, mixture: Mixture) -> None:
         """Warn if the centroids lie farther apart than the rows, by more than chance."""
@@ -332,7 +340,7 @@ class CompressiveKMeans(
             )
 
     def _warn_of_missed_clusters(
-        self, sketch: Sketch, mixture: Mixture, rng: np.random.Generator
+        self, sketch: Sketch, family: AtomFamily, mixture: Mixture, rng: np.random.Generator
     ) -> None:
         """Warn if the sketch shows clusters for which there is no centroid.
 
@@ -344,9 +352,8 @@ class CompressiveKMeans(
         n_more = self.n_clusters + max(1, round(MORE_CLUSTERS * self.n_clusters))
         if n_more > sketch.operator.n_frequencies:
             return
-        more = MeanShift().decode(
-            sketch, mixture.family, n_more, rng, region=mixture.quality.region
-        )
+        problem = Problem.of(sketch, family, n_more, region=mixture.quality.region)
+        more = MeanShift().solve(problem.at_scale(mixture.family.operator.scale), rng)
         if more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
             warnings.warn(
                 f"{self.n_clusters} clusters leave {mixture.misfit:.1%} of the sketch's power "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, final
 
 import numpy as np
@@ -35,12 +35,15 @@ class Domain:
     lower, upper : array-like of shape (n_features,), optional
         Corners of a box in data coordinates that somebody declared; a pilot declares none, whose
         extremes nobody else should learn. Both or neither.
+    finest_scale : float, optional
+        Least standard deviation of a cluster that frequencies were drawn for, where they were drawn
+        for more than one: from `scale`, the greatest, down to it.
 
     Raises
     ------
     ValueError
-        If a shape does not fit, a number is not finite, scale is not positive, or the box is empty
-        or lacks a corner.
+        If a shape does not fit, a number is not finite, a scale is not positive, the finest is
+        greater than the other, or the box is empty or lacks a corner.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class Domain:
     covariance: np.ndarray
     lower: np.ndarray | None = None
     upper: np.ndarray | None = None
+    finest_scale: float | None = None
 
     def __post_init__(self) -> None:
         if (self.lower is None) != (self.upper is None):
@@ -62,10 +66,12 @@ class Domain:
         for name in self._arrays():
             object.__setattr__(self, name, read_only(getattr(self, name), np.float64))
         object.__setattr__(self, "scale", float(self.scale))
+        if self.finest_scale is not None:
+            object.__setattr__(self, "finest_scale", float(self.finest_scale))
         self._check_domain()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Domain, (self.center, self.scale, self.covariance, self.lower, self.upper)
+        return Domain, tuple(getattr(self, one.name) for one in fields(self))
 
     @property
     def n_features(self) -> int:
@@ -77,18 +83,32 @@ class Domain:
         """Corners (n_features,) of the declared box, lower and upper; None if there is none."""
         return None if self.lower is None or self.upper is None else (self.lower, self.upper)
 
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """Scales that a decoder may look for clusters at: octaves from `scale` to the finest."""
+        octaves = 0.0 if self.finest_scale is None else np.log2(self.scale / self.finest_scale)
+        return tuple(self.scale / 2**u for u in range(1 + int(octaves + ROUNDING)))
+
     def components(self) -> dict[str, np.ndarray | float]:
         """What it consists of, by name, in the order of the operator's fingerprint."""
         box = dict(zip(CORNERS, self.box or (), strict=False))
-        return {"center": self.center, "scale": self.scale, **box, "covariance": self.covariance}
+        finest = {} if self.finest_scale is None else {"finest_scale": self.finest_scale}
+        return {
+            "center": self.center,
+            "scale": self.scale,
+            **finest,
+            **box,
+            "covariance": self.covariance,
+        }
 
     def in_units(self, units: np.ndarray) -> Domain:
         """Return the domain of rows divided by units (n_features,), the scale as it is."""
-        return Domain(
-            self.center / units,
-            self.scale,
-            self.covariance / np.outer(units, units),
-            *(corner / units for corner in self.box or ()),
+        corners = zip(CORNERS, self.box or (), strict=False)
+        return replace(
+            self,
+            center=self.center / units,
+            covariance=self.covariance / np.outer(units, units),
+            **{name: corner / units for name, corner in corners},
         )
 
     def _arrays(self) -> tuple[str, ...]:
@@ -109,6 +129,11 @@ class Domain:
                 raise ValueError(f"{name} must be finite")
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"scale must be positive and finite, got {self.scale!r}")
+        if self.finest_scale is not None and not 0.0 < self.finest_scale <= self.scale:
+            raise ValueError(
+                f"finest_scale must be positive and at most scale, {self.scale!r}, "
+                f"got {self.finest_scale!r}"
+            )
         if self.box is not None and np.any(self.box[0] > self.box[1]):
             raise ValueError("lower must not exceed upper in any feature")
         self._check_sizes()

@@ -106,7 +106,7 @@ class FrequencyOperator:
         n_frequencies: int,
         domain: Domain,
         *,
-        bandwidth: float,
+        bandwidth: float | np.ndarray,
         radius_law: RadiusLaw,
         pilot: np.ndarray,
         seed: int,
@@ -125,8 +125,8 @@ class FrequencyOperator:
             m, at least 1.
         domain : Domain
             Where the rows lie.
-        bandwidth : float
-            What divides the radii, in data units.
+        bandwidth : float or ndarray of shape (n_frequencies,)
+            What divides the radii, in data units: one number, or one for each of them.
         radius_law : RadiusLaw
             The law of R.
         pilot : ndarray of shape (p, n_features)

@@ -12,13 +12,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sketchlearn._threads import OneThread
 from sketchlearn._validation import RandomState, check_count, draw_seed, thread_count
-from sketchlearn.features import Waves
-from sketchlearn.features.accumulator import largest_reach
 from sketchlearn.features.moments import MomentChoice, MomentKind, resolve_moments
 from sketchlearn.frequencies import FrequencyOperator, RadiusLaw, resolve_radius_law
 from sketchlearn.sketches.fixed_point import choose_exponent, require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
-from sketchlearn.sketching.accumulation import describe_bad_row
 from sketchlearn.sketching.checkpoint import Checkpoint
 from sketchlearn.sketching.passes import OnProgress, sketch_source, source_of_rows
 from sketchlearn.sketching.pilot import (
@@ -28,19 +25,19 @@ from sketchlearn.sketching.pilot import (
     draw_pilot,
     pilot_size,
 )
+from sketchlearn.sketching.portable import check_names, draw_domain_operator
 from sketchlearn.sketching.tuning import (
     check_choices,
     check_kinds,
     choose_operator,
     resolve_frequency_count,
 )
+from sketchlearn.sketching.waves import compute_source_waves, compute_waves
 from sketchlearn.sources.error_handling import OnError, make_error_handler
 from sketchlearn.sources.frames import align_rows, make_readable
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.weights import check_sample_weight
 
-# Rows that `transform` works on at once.
-TRANSFORM_ROWS = 1024
 # What is known of the pilot's rows, where they are kept.
 PILOT = ("pilot_", "pilot_weight_", "pilot_inclusion_probability_")
 
@@ -62,12 +59,14 @@ class Sketcher(TransformerMixin, BaseEstimator):
         which then take the place of d, and 3000 that of 5000.
     n_clusters : int, optional
         How many clusters are expected: a hint for the two "auto". None means 10.
-    scale : float, "auto" or "columns", default="auto"
+    scale : float, "auto", "columns" or "mixed", default="auto"
         Standard deviation of a cluster, in data units: one number, as k-means has one distance.
         "columns" tells columns apart, to powers of four (the operator's `units`), as mixtures with
         a variance along each column need where columns are in different units. The pilot is larger
         then: 20 rows for each mean and variance of n_clusters mixture components, and 20,000 where
         many rows share a value, as flags and counts do, but no more than 32 MiB.
+        "mixed" draws frequencies for a range of scales, evenly from twice that of k cells which
+        share the pilot's volume down to a quarter: where the pilot may be wide or narrow of rows.
     radius_law : {"adapted-radius", "folded-gaussian", "gaussian"} or RadiusLaw
         Law of the frequencies' radii.
     linear_map : str, default="dense"
@@ -127,7 +126,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         n_frequencies: int | Literal["auto"] = "auto",
         *,
         n_clusters: int | None = None,
-        scale: float | Literal["auto", "columns"] = "auto",
+        scale: float | Literal["auto", "columns", "mixed"] = "auto",
         radius_law: str | RadiusLaw = "adapted-radius",
         linear_map: str = "dense",
         features: str = "waves",
@@ -168,14 +167,13 @@ class Sketcher(TransformerMixin, BaseEstimator):
 
     @classmethod
     def from_operator(cls, operator: FrequencyOperator, n_jobs: int | None = None) -> Self:
-        """Return a fitted sketcher that uses an operator as it is, for instance another sketch's.
+        """Return a fitted sketcher that uses an operator as it is; see also `from_sketch`.
 
-        An operator knows no names of columns, so the sketcher takes columns in the order in which
-        they come: it must be the order that the operator was chosen with. See also `from_sketch`.
+        It takes columns in the order in which they come, which must be the operator's.
         """
         sketcher = cls(
             operator.n_frequencies,
-            scale=operator.scale,
+            scale=operator.scale if operator.domain.finest_scale is None else "mixed",
             linear_map=operator.linear_map.kind,
             features=operator.features.kind,
             backend=operator.backend,
@@ -185,6 +183,57 @@ class Sketcher(TransformerMixin, BaseEstimator):
         sketcher._set_operator(operator)
         for name in PILOT:
             setattr(sketcher, name, None)
+        return sketcher
+
+    @classmethod
+    def from_domain(
+        cls,
+        lower: Any,
+        upper: Any,
+        *,
+        n_clusters: int | None = None,
+        n_frequencies: int | Literal["auto"] = "auto",
+        feature_names: Sequence[str] | None = None,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+    ) -> Self:
+        """Return a fitted sketcher that saw no row, of mixed scales.
+
+        Called with the same arguments, `random_state` an integer, it has the same operator bit for
+        bit on any machine: sketches of many places add up, and nobody looks at rows first.
+
+        Parameters
+        ----------
+        lower, upper : array-like of shape (n_features,)
+            Corners of a box that rows should lie in, three times too wide if need be; rows outside
+            count as well. Columns whose widths differ by a factor of four or more are told apart,
+            to powers of four, as with ``scale="columns"``.
+        n_clusters, n_frequencies, random_state, n_jobs
+            As of `Sketcher`.
+        feature_names : sequence of str, optional
+            Names of the features, `feature_names_in_`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the corners are not finite vectors of one length, lower is not less than upper in
+            every feature, names repeat or are not as many, or a parameter is out of range.
+
+        Examples
+        --------
+        >>> from sketchlearn import Sketcher
+        >>> box = [0.0, 0.0], [100.0, 200_000.0]
+        >>> here, there = (Sketcher.from_domain(*box, random_state=0) for _ in range(2))
+        >>> (here.sketch([[30.0, 40_000.0]]) + there.sketch([[50.0, 70_000.0]])).n_samples
+        2
+        """
+        names = None if feature_names is None else check_names(feature_names, len(lower))
+        operator = draw_domain_operator(lower, upper, n_clusters, n_frequencies, random_state)
+        sketcher = cls.from_operator(operator, n_jobs)
+        sketcher.n_frequencies, sketcher.n_clusters = n_frequencies, n_clusters
+        sketcher.random_state = random_state
+        if names is not None:
+            sketcher.feature_names_in_ = names
         return sketcher
 
     @classmethod
@@ -359,15 +408,10 @@ class Sketcher(TransformerMixin, BaseEstimator):
         if is_source(X):
             source = open_source(X)
             source.expect(self.operator_.n_features, names)
-            waves: list[np.ndarray] = []
-            for chunk in source.chunks():
-                waves.append(self._compute_waves(chunk.rows, sum(map(len, waves))))
-            if not waves:
-                raise ValueError("expected at least one row, got a source without rows")
-            return np.concatenate(waves)
+            return compute_source_waves(self.operator_, source)
         X = align_rows(X, names)
         X = validate_data(self, X, dtype="numeric", ensure_all_finite=True, reset=False)
-        return self._compute_waves(X)
+        return compute_waves(self.operator_, X)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns of `transform`."""
@@ -386,7 +430,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         law = resolve_radius_law(self.radius_law, d)
         # The third child draws candidates of a source.
         pilot_rng, seed_rng, _, look_rng = rng.spawn(4)
-        kmeans_seed, operator_seed = (int(s) for s in seed_rng.integers(2**31 - 1, size=2))
+        seeds = tuple(int(s) for s in seed_rng.integers(2**31 - 1, size=2))
         exponent = 0
         if weights is not None:
             # So that no sum of weights overflows, and a common factor changes nothing.
@@ -396,36 +440,13 @@ class Sketcher(TransformerMixin, BaseEstimator):
         if isinstance(self.scale, str) and self.scale == "columns":
             size = count_pilot_rows_for_columns(X, k, look_rng)
         rows, row_weights, probabilities = draw_pilot(X, weights, size, pilot_rng)
-        seeds = kmeans_seed, operator_seed
-        kinds = {
-            "linear_map": self.linear_map, "features": self.features, "backend": self.backend
-        }  # fmt: skip
-        operator = choose_operator(
-            rows, row_weights, k, n_frequencies, self.scale, law, seeds, kinds
+        kinds = {name: getattr(self, name) for name in ("linear_map", "features", "backend")}
+        self._set_operator(
+            choose_operator(rows, row_weights, k, n_frequencies, self.scale, law, seeds, kinds)
         )
-        self._set_operator(operator)
         self.pilot_ = rows if self.keep_pilot else None
         self.pilot_weight_ = np.ldexp(row_weights, exponent) if self.keep_pilot else None
         self.pilot_inclusion_probability_ = share * probabilities if self.keep_pilot else None
-
-    def _compute_waves(self, X: np.ndarray, first: int = 0) -> np.ndarray:
-        """Waves (n, n_frequencies) of validated rows, which errors count from ``first`` on."""
-        operator = self.operator_
-        out = np.empty((len(X), operator.n_frequencies), dtype=np.complex128)
-        # Centred first, as in a sketch: rows close together far from the origin keep their digits.
-        rotation = Waves().waves(operator.project(operator.center[None, :]))
-        reach = largest_reach(operator.n_features, np.float64)
-        for start in range(0, len(X), TRANSFORM_ROWS):
-            rows = slice(start, start + TRANSFORM_ROWS)
-            with np.errstate(over="ignore", invalid="ignore"):
-                phases = operator.project(X[rows].astype(np.float64) - operator.center)
-                # Overflow, or NaN of it, is too far as well.
-                is_near = np.sqrt(np.mean(np.square(phases), axis=1)) <= reach
-            if not is_near.all():
-                i = int(is_near.argmin())
-                raise describe_bad_row(operator, X[start + i], first + start + i)
-            np.multiply(operator.features.waves(phases), rotation, out=out[rows])
-        return out
 
     def _set_operator(self, operator: FrequencyOperator) -> None:
         """Set what follows from the operator."""
@@ -444,10 +465,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle holds: all but the pilot's rows, which must not travel unasked."""
         state = dict(super().__getstate__())
-        if "pilot_" in state:
-            for name in PILOT:
-                state[name] = None
-        return state
+        return state | {name: None for name in PILOT if name in state}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

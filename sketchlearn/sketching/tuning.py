@@ -24,6 +24,12 @@ MANY_FREQUENCIES, MANY_IF_WIDE = 5000, 3000
 FARTHEST_APART = 2.5
 # Within-cluster spread, as a fraction of the whole, below which a pilot is a few distinct points.
 LEAST_RELATIVE_SPREAD = 1e-3
+# What is as wide as a kernel of waves, in standard deviations of a cluster.
+BANDWIDTH = 1.25
+# Octaves below the scale of k cells that share the pilot's volume, between which mixed scales are.
+PILOT_OCTAVES = -1.0, 2.0
+# Words among scales.
+SCALES = ("auto", "columns", "mixed")
 # Distance between the quartiles of a Gaussian, in standard deviations.
 QUARTILES_OF_NORMAL = 1.349
 
@@ -35,7 +41,7 @@ def choose_operator(
     n_frequencies: int,
     scale: Any,
     law: RadiusLaw,
-    seeds: tuple[int, int],
+    seeds: tuple[int, ...],
     kinds: dict[str, str],
 ) -> FrequencyOperator:
     """Choose centre and scale on a pilot's weighted rows, and draw the frequencies.
@@ -51,24 +57,29 @@ def choose_operator(
     kinds : dict of str to str
         Kinds of linear map, features and backend, as `FrequencyOperator.draw` has them.
     """
-    d = rows.shape[1]
+    d, scale = rows.shape[1], check_scale(scale)
     center = np.average(rows, axis=0, weights=weights)
-    units = np.ones(d)
-    if isinstance(scale, str) and scale == "columns":
+    covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
+    units, finest = np.ones(d), None
+    octaves: float | np.ndarray = 0.0
+    if scale == "columns":
         units = estimate_units(rows, weights, center, n_clusters, seeds[0])
-    if isinstance(scale, str) and scale in ("auto", "columns"):
+    if scale in ("auto", "columns"):
         is_wide = scale == "auto" and n_principal(d, n_clusters) < d
         scale = estimate_cluster_scale(
             rows / units, weights, center / units, n_clusters, seeds[0],
             farthest_apart=FARTHEST_APART if is_wide else np.inf,
         )  # fmt: skip
-    else:
-        scale = check_positive(scale, 'scale, where not "auto" or "columns",')
-    covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
+    elif scale == "mixed":
+        share, (low, high) = share_spread(np.diag(covariance), n_clusters), PILOT_OCTAVES
+        scale, finest = share / 2**low, share / 2**high
+        rng = np.random.default_rng(seeds[1]).spawn(4)[3]
+        octaves = rng.uniform(0.0, high - low, n_frequencies)
+    width = BANDWIDTH if d > 3 or finest is not None else 1.0
     return FrequencyOperator.draw(
         n_frequencies,
-        Domain(center, scale, covariance),
-        bandwidth=(1.0 if d <= 3 else 1.25) * scale,
+        Domain(center, scale, covariance, finest_scale=finest),
+        bandwidth=width * scale * np.exp2(-octaves),
         radius_law=law,
         pilot=rows,
         seed=seeds[1],
@@ -89,8 +100,23 @@ def check_choices(n_frequencies: Any, n_clusters: Any, scale: Any, radius_law: A
         check_count(n_clusters, "n_clusters")
     resolve_frequency_count(n_frequencies, 1, 1)
     resolve_radius_law(radius_law, 1)
-    if not (isinstance(scale, str) and scale in ("auto", "columns")):
-        check_positive(scale, 'scale, where not "auto" or "columns",')
+    check_scale(scale)
+
+
+def check_scale(scale: Any) -> Any:
+    """Return a scale, one of `SCALES` or positive; TypeError or ValueError if it is neither."""
+    if isinstance(scale, str) and scale in SCALES:
+        return scale
+    return check_positive(scale, f"scale, where not {', '.join(map(repr, SCALES))},")
+
+
+def share_spread(variances: np.ndarray, n_clusters: int) -> float:
+    r"""Return :math:`k^{-1/d} \sqrt{\operatorname{tr} C / d}`; one, where nothing varies.
+
+    It is how wide k cells are that share the volume of rows of covariance C.
+    """
+    spread = float(np.sqrt(variances.mean()))
+    return spread * n_clusters ** (-1.0 / len(variances)) if spread > 0.0 else 1.0
 
 
 def check_kinds(linear_map: Any, features: Any, backend: Any) -> None:

@@ -159,7 +159,7 @@ def test_scales(folder):
         assert operator.units.tolist() == units
         assert operator.fingerprint == fitted.operator_.fingerprint
     for wrong in ("0", "-1", "nan", "inf", "wide", ""):
-        assert "expected a positive number, auto or columns" in failed(
+        assert "expected a positive number, auto, columns or mixed" in failed(
             sketch("--scale", wrong, "-o", "x", data="units.parquet"), code=2
         )
 

@@ -59,5 +59,5 @@ def test_constant_columns_get_a_unit_too():
 
 
 def test_other_words_for_a_scale_are_refused():
-    with pytest.raises(TypeError, match='not "auto" or "columns"'):
+    with pytest.raises(TypeError, match="not 'auto', 'columns', 'mixed'"):
         Sketcher(scale="rows").fit(clusters())

@@ -79,10 +79,14 @@ class SurrogateEM(Decoder):
             match = self.start.solve(problem, rng)
             if match.is_identified:
                 return match
+            problem = problem.at_scale(match.family.operator.scale)
+        start = self._make_spherical(problem, match, rng)
+        if match is None:
+            problem = problem.at_scale(start.family.operator.scale if start else problem.scales[0])
+        family = family.at_scale(problem.family.operator.scale)
         operator, region = family.operator, problem.region
         bandwidth = choose_bandwidth(problem)
         n_points = count_points(n_atoms)
-        start = self._make_spherical(problem, match, rng)
         if start is None:
             points = draw_region_points(region, bandwidth, n_points, rng)
         else:

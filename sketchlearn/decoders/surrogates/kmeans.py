@@ -65,15 +65,20 @@ class SurrogateKMeans(Decoder):
     n_moves : int, default=20
         Gauss-Newton iterations over the points' positions. A sketch of more than 4,000 numbers
         takes five times as many of L-BFGS, which are cheaper then.
+    units : tuple of floats, optional
+        What columns are multiplied by before k-means measures distances, where the sketch is that
+        of divided columns.
     """
 
     start: Decoder = field(default_factory=BestOf)
     n_moves: int = 20
+    units: tuple[float, ...] | None = None
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Recover atoms at the centroids of surrogate points."""
-        family, n_atoms = problem.family, problem.n_atoms
         mixture = self.start.solve(problem, rng)
+        problem = problem.at_scale(mixture.family.operator.scale)
+        family, n_atoms = problem.family, problem.n_atoms
         surrogate = self.match(problem, mixture, rng)
         rows = surrogate.draw(DRAWS_FOR_KMEANS * count_points(n_atoms), rng)
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
@@ -87,9 +92,11 @@ class SurrogateKMeans(Decoder):
             share = max(1.0 - mixture.total_weight, float(least))
             rows, weights = add_outliers(problem.region, rows, share, N_OUTLIERS, rng)
             n_random = N_STARTS_IF_OUTLIERS
+        units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
         centroids, shares, labels = cluster_points(
-            rows, weights, mixture.locations, rng, n_random=n_random
+            rows * units, weights, mixture.locations * units, rng, n_random=n_random
         )
+        centroids = centroids / units
         clusters = [rows[labels == i] for i in range(n_atoms)]
         variances = np.stack(
             [own.var(axis=0) if len(own) else np.zeros(rows.shape[1]) for own in clusters]
