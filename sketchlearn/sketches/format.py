@@ -128,8 +128,9 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSk
         )
     expected = _list_metadata(operator, sums)
     said = {name: metadata[name] for name in metadata if name not in SKETCH_FILE.own_names}
-    if said != expected or {*arrays} != {*_list_arrays(operator, arrays["feature_sum"])}:
+    if said != expected:
         raise SketchFormatError("the sketch's metadata is not in canonical form")
+    _require_canonical(arrays, _list_arrays(operator, arrays["feature_sum"]))
     return StoredSketch(operator, sums)
 
 
@@ -189,6 +190,14 @@ def _check_arrays(arrays: dict[str, np.ndarray], expected: dict[str, np.dtype[An
     for name, dtype in expected.items():
         if arrays[name].dtype != dtype:
             raise SketchFormatError(f"{name} must be {dtype}, got {arrays[name].dtype}")
+
+
+def _require_canonical(arrays: dict[str, np.ndarray], written: dict[str, np.ndarray]) -> None:
+    """Refuse arrays other than those that are written: a map may take what it does not keep."""
+    for name in sorted({*arrays} | {*written}):
+        came, own = arrays.get(name), written.get(name)
+        if came is None or own is None or came.dtype != own.dtype or not np.array_equal(came, own):
+            raise SketchFormatError(f"the sketch's array {name} is not in canonical form")
 
 
 def _check_shapes(arrays: dict[str, np.ndarray], linear_map: LinearMap) -> None:
