@@ -72,12 +72,14 @@ def _describe_checkpoint(stored: StoredPass) -> dict[str, object]:
 
 def _describe_sketch(sketch: Sketch) -> dict[str, object]:
     operator = sketch.operator
+    kinds = {"linear_map": operator.linear_map.kind, "features": operator.features.kind}
     return {
         "n_samples": sketch.n_samples,
         "weight_sum": sketch.weight_sum,
         "n_effective": sketch.n_effective,
         "n_features": operator.n_features,
         "n_frequencies": operator.n_frequencies,
+        **({} if operator.is_plain else kinds),
         "standard_error": sketch.standard_error if sketch.n_samples else None,
         "scale": operator.scale,
         "center": operator.center.tolist(),

@@ -102,3 +102,11 @@ def _check_arrays(arrays: dict[str, np.ndarray], expected: dict[str, np.dtype[An
     for name, dtype in expected.items():
         if arrays[name].dtype != dtype:
             raise SketchFormatError(f"{name} must be {dtype}, got {arrays[name].dtype}")
+
+
+def require_same_arrays(arrays: dict[str, np.ndarray], written: dict[str, np.ndarray]) -> None:
+    """Refuse arrays of a file other than those that would be written again."""
+    for name in sorted({*arrays} | {*written}):
+        came, own = arrays.get(name), written.get(name)
+        if came is None or own is None or came.dtype != own.dtype or not np.array_equal(came, own):
+            raise SketchFormatError(f"the operator's array {name} is not in canonical form")

@@ -18,7 +18,7 @@ from sketchlearn.features.fourier import Waves
 from sketchlearn.features.moments import MomentGrid
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.frequencies.domain import Domain
-from sketchlearn.frequencies.format import OPERATOR_FILE, read_parts
+from sketchlearn.frequencies.format import OPERATOR_FILE, read_parts, require_same_arrays
 from sketchlearn.frequencies.radius import RadiusLaw
 from sketchlearn.linear_maps import LinearMap
 from sketchlearn.linear_maps.linear_map import TWO_PI
@@ -268,6 +268,8 @@ class FrequencyOperator:
                 f"the operator's fingerprint is {operator.fingerprint} where the file says "
                 f"{texts.get('fingerprint', '')[:40]}"
             )
+        # A map may take what it does not keep.
+        require_same_arrays(arrays, operator.state()[0])
         return operator
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -323,7 +323,9 @@ def root_mean_squares(turns: np.ndarray) -> np.ndarray:
 
 
 def read_only(array: Any, dtype: Any) -> np.ndarray:
-    """Return a read-only contiguous copy."""
+    """Return a read-only contiguous copy; of complex numbers, a TypeError."""
+    if np.iscomplexobj(array):
+        raise TypeError("expected real numbers, got complex ones")
     with np.errstate(over="ignore"):
         copy: np.ndarray = np.array(array, dtype=dtype, order="C")
     copy.flags.writeable = False
