@@ -6,7 +6,7 @@ class SketchMismatchError(ValueError):
 
 
 class SketchFormatError(ValueError):
-    """Bytes that should be a sketch are foreign, truncated, altered or too new."""
+    """Bytes that should be a sketch or an operator are foreign, truncated, altered or too new."""
 
 
 class ModelFormatError(ValueError):

@@ -1,4 +1,4 @@
-"""The command line: sketch, merge, subtract, info, compare, count, fit, centroids, predict."""
+"""The command line: sketch, operator, merge, subtract, info, compare, count, fit and so on."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ fit = typer.Typer(
 
 for command in (
     sketches.sketch,
+    sketches.operator,
     sketches.merge,
     sketches.subtract,
     sketches.info,

@@ -13,17 +13,22 @@ from sketchlearn.estimators.persistence import MODEL_FILE, StoredModel
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.registry import read_start
 from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.frequencies.format import OPERATOR_FILE
 from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE, StoredPass
 
 
-def describe(path: Path) -> dict[str, object]:
-    """Say what a sketch's, model's or checkpoint's file holds.
+def describe(path: Path, operator: FrequencyOperator | None = None) -> dict[str, object]:
+    """Say what a sketch's, operator's, model's or checkpoint's file holds.
+
+    An operator completes a sketch that was written without.
 
     Raises
     ------
     SketchFormatError, ModelFormatError
         If it is none of these, or altered.
+    SketchMismatchError
+        If the file's operator is another.
     OSError
         If it cannot be read.
     """
@@ -34,7 +39,13 @@ def describe(path: Path) -> dict[str, object]:
         n_bytes = status.st_size if stat.S_ISREG(status.st_mode) else None
         noun = start.identity.noun if start.identity else ""
         kind, describe_content = KINDS.get(noun, KINDS[SKETCH_FILE.noun])
-        values = describe_content(kind.read(file, start))
+        content = kind.read(file, start)
+    if operator is None:
+        values = describe_content(content)
+    elif kind is SKETCH_FILE:
+        values = _describe_stored_sketch(content, operator)
+    else:
+        raise ValueError(f"--operator goes with a sketch, and this is {kind.one}")
     return {"kind": kind.noun, "bytes": n_bytes, **values}
 
 
@@ -61,12 +72,14 @@ def _describe_checkpoint(stored: StoredPass) -> dict[str, object]:
 
 def _describe_sketch(sketch: Sketch) -> dict[str, object]:
     operator = sketch.operator
+    kinds = {"linear_map": operator.linear_map.kind, "features": operator.features.kind}
     return {
         "n_samples": sketch.n_samples,
         "weight_sum": sketch.weight_sum,
         "n_effective": sketch.n_effective,
         "n_features": operator.n_features,
         "n_frequencies": operator.n_frequencies,
+        **({} if operator.is_plain else kinds),
         "standard_error": sketch.standard_error if sketch.n_samples else None,
         "scale": operator.scale,
         "center": operator.center.tolist(),
@@ -84,6 +97,17 @@ def _describe_box(operator: FrequencyOperator) -> dict[str, object]:
     return {"lower": box[0].tolist(), "upper": box[1].tolist()}
 
 
+def _describe_operator(operator: FrequencyOperator) -> dict[str, object]:
+    return {
+        "n_features": operator.n_features,
+        "n_frequencies": operator.n_frequencies,
+        "scale": operator.scale,
+        "center": operator.center.tolist(),
+        **_describe_box(operator),
+        "fingerprint": operator.fingerprint,
+    }
+
+
 def _describe_moments(sketch: Sketch) -> dict[str, object]:
     """Mean and standard deviation of each column, where the sketch has moments of rows."""
     if sketch.sums.moments is None or sketch.n_samples == 0:
@@ -95,14 +119,27 @@ def _describe_moments(sketch: Sketch) -> dict[str, object]:
     }
 
 
-def _describe_stored_sketch(stored: StoredSketch) -> dict[str, object]:
-    """Describe a sketch's file."""
-    return _describe_sketch(Sketch.restore(stored))
+def _describe_stored_sketch(
+    stored: StoredSketch, operator: FrequencyOperator | None = None
+) -> dict[str, object]:
+    """Describe a sketch's file; of one without its operator, what can be said."""
+    if stored.operator or operator:
+        return _describe_sketch(Sketch.restore(stored, operator))
+    names = stored.feature_names
+    return {
+        "n_samples": stored.sums.n_samples,
+        "weight_sum": stored.sums.weight_sum,
+        "n_frequencies": stored.sums.feature_sum.shape[1],
+        **({"feature_names": list(names)} if names else {}),
+        "operator": "in a file of its own",
+        "fingerprint": stored.fingerprint,
+    }
 
 
 # By noun; what is none of them is read as a sketch, whose error says so.
 KINDS: dict[str, tuple[FileKind[Any], Callable[[Any], dict[str, object]]]] = {
     SKETCH_FILE.noun: (SKETCH_FILE, _describe_stored_sketch),
+    OPERATOR_FILE.noun: (OPERATOR_FILE, _describe_operator),
     MODEL_FILE.noun: (MODEL_FILE, _describe_model),
     CHECKPOINT_FILE.noun: (CHECKPOINT_FILE, _describe_checkpoint),
 }

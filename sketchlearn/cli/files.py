@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sketchlearn import Sketch, load_model
+from sketchlearn import Sketch, SketchFormatError, load_model
 from sketchlearn.cli.options import ARRAY_ENDINGS, TABLE_ENDINGS, TEXT_ENDINGS
 from sketchlearn.files.atomic import require_replaceable
 from sketchlearn.files.registry import identify_file
+from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketches.format import SKETCH_FILE
 from sketchlearn.sources.source import RowSource
 
 Content = TypeVar("Content")
@@ -20,9 +22,20 @@ Content = TypeVar("Content")
 DATA_ENDINGS = (*TABLE_ENDINGS, *TEXT_ENDINGS, *ARRAY_ENDINGS)
 
 
-def load_sketch(path: Path) -> Sketch:
-    """Read a sketch; an error, as of `Sketch.load`, names the file."""
-    return name_errors(Sketch.load, path)
+def load_sketch(path: Path, operator: FrequencyOperator | None = None) -> Sketch:
+    """Read a sketch, with an operator if need be; an error, as of `Sketch.load`, names the file."""
+    stored = name_errors(SKETCH_FILE.load, path)
+    if stored.operator is None and operator is None:
+        raise SketchFormatError(
+            f"{path} was written without its operator, {stored.fingerprint}: give the operator's "
+            "file with --operator"
+        )
+    return name_errors(lambda _: Sketch.restore(stored, operator), path)
+
+
+def load_operator(path: Path | None) -> FrequencyOperator | None:
+    """Read an operator, if there is one to read; an error names the file."""
+    return None if path is None else name_errors(FrequencyOperator.load, path)
 
 
 def load_estimator(path: Path) -> Any:

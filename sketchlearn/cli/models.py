@@ -10,8 +10,14 @@ import numpy as np
 import typer
 
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, count_clusters
-from sketchlearn.cli.files import is_of_kind, load_estimator, load_sketch, require_writable
-from sketchlearn.cli.options import AsJson, Force, Output, Seed, SketchFile
+from sketchlearn.cli.files import (
+    is_of_kind,
+    load_estimator,
+    load_operator,
+    load_sketch,
+    require_writable,
+)
+from sketchlearn.cli.options import AsJson, Force, OperatorFile, Output, Seed, SketchFile
 from sketchlearn.cli.printing import print_json, print_rows, print_values
 from sketchlearn.cli.reporting import decode_status, note
 from sketchlearn.cli.signals import tell_if_stopped
@@ -39,6 +45,7 @@ def kmeans(
     output: Output,
     n_clusters: Annotated[int, typer.Option("--clusters", "-k", help="Number of clusters.")],
     n_init: NInit = None,
+    operator: OperatorFile = None,
     seed: Seed = 0,
     is_forced: Force = False,
 ) -> None:
@@ -50,7 +57,7 @@ def kmeans(
     model = CompressiveKMeans(
         n_clusters, n_init="auto" if n_init is None else n_init, random_state=seed
     )
-    _fit_and_save(model, sketch, output, is_forced)
+    _fit_and_save(model, sketch, operator, output, is_forced)
 
 
 def gmm(
@@ -61,6 +68,7 @@ def gmm(
         CovarianceType, typer.Option(help="Shape of the covariances.")
     ] = CovarianceType.diag,
     n_init: NInit = None,
+    operator: OperatorFile = None,
     seed: Seed = 0,
     is_forced: Force = False,
 ) -> None:
@@ -75,7 +83,7 @@ def gmm(
         n_init="auto" if n_init is None else n_init,
         random_state=seed,
     )
-    _fit_and_save(model, sketch, output, is_forced)
+    _fit_and_save(model, sketch, operator, output, is_forced)
 
 
 def centroids(
@@ -121,6 +129,7 @@ def count(
     covariance: Annotated[
         CovarianceType, typer.Option(help="Shape of the clusters.")
     ] = CovarianceType.spherical,
+    operator: OperatorFile = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -135,7 +144,7 @@ def count(
     """
     with tell_if_stopped("nothing was counted"), decode_status():
         found = count_clusters(
-            load_sketch(sketch),
+            load_sketch(sketch, load_operator(operator)),
             range(1, most + 1),
             covariance_type=covariance.value,
             random_state=seed,
@@ -160,9 +169,12 @@ def _compute_deviations(mixture: CompressiveGaussianMixture) -> np.ndarray:
     return np.sqrt(variances)
 
 
-def _fit_and_save(model: Any, sketch: Path, output: Path, is_forced: bool) -> None:
-    require_writable(output, [sketch], lambda path: is_of_kind(path, "model"), "a model", is_forced)
+def _fit_and_save(
+    model: Any, sketch: Path, operator: Path | None, output: Path, is_forced: bool
+) -> None:
+    inputs = [sketch, operator] if operator else [sketch]
+    require_writable(output, inputs, lambda path: is_of_kind(path, "model"), "a model", is_forced)
     with tell_if_stopped("nothing was written"), decode_status():
-        model.fit_sketch(load_sketch(sketch))
+        model.fit_sketch(load_sketch(sketch, load_operator(operator)))
     model.save(output)
     note(f"{output}: a {type(model).__name__}, cost {model.cost_:.4g}")

@@ -114,6 +114,20 @@ Like = Annotated[
         show_default=False,
     ),
 ]
+OperatorFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--operator",
+        help="The operator's file, for sketches that were written with --bare.",
+        show_default=False,
+    ),
+]
+IsBare = Annotated[
+    bool,
+    typer.Option(
+        "--bare", help="Leave the operator out of OUTPUT; what reads it needs --operator."
+    ),
+]
 IsKept = Annotated[
     bool,
     typer.Option(

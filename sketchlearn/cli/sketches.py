@@ -1,17 +1,31 @@
-"""The commands about sketches: sketch, merge, subtract, info, compare."""
+"""The commands about sketches: sketch, operator, merge, subtract, info, compare."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sketchlearn import Checkpoint, Sketch, Sketcher, SketchMismatchError, SourceError
+from sketchlearn import (
+    Checkpoint,
+    Sketch,
+    Sketcher,
+    SketchFormatError,
+    SketchMismatchError,
+    SourceError,
+)
 from sketchlearn import compare as compared
 from sketchlearn.cli.descriptions import describe
-from sketchlearn.cli.files import is_of_kind, load_sketch, name_errors, require_writable
+from sketchlearn.cli.files import (
+    is_of_kind,
+    load_operator,
+    load_sketch,
+    name_errors,
+    require_writable,
+)
 from sketchlearn.cli.options import (
     AsJson,
     Clusters,
@@ -20,9 +34,11 @@ from sketchlearn.cli.options import (
     Data,
     Force,
     Frequencies,
+    IsBare,
     IsKept,
     Jobs,
     Like,
+    OperatorFile,
     Output,
     Scale,
     Seed,
@@ -35,6 +51,8 @@ from sketchlearn.cli.options import (
 from sketchlearn.cli.printing import print_values
 from sketchlearn.cli.reporting import note, progress_bar, say
 from sketchlearn.cli.signals import tell_if_stopped
+from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketches.format import SKETCH_FILE
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.source import RowSource
 
@@ -51,6 +69,16 @@ def sketch(
     where: Conditions = None,
     weight: Weight = None,
     like: Like = None,
+    operator: Annotated[
+        Path | None,
+        typer.Option(
+            "--operator",
+            help="The file of an operator to use; with --like, of that sketch's, if it was written "
+            "with --bare.",
+            show_default=False,
+        ),
+    ] = None,
+    is_bare: IsBare = False,
     is_kept: IsKept = False,
     skips_errors: SkipsErrors = False,
     seed: Seed = 0,
@@ -64,16 +92,23 @@ def sketch(
       sketchlearn sketch 'day-*.parquet' --columns price,weight -k 8 --checkpoint -o may.sketch
       sketchlearn sketch june.csv --columns price,weight --like may.sketch -o june.sketch
       sketchlearn sketch day.parquet --filter 'price > 0' -m 1000 -o day.sketch
+      sketchlearn sketch day.parquet --operator shop.operator --bare -o day.sketch
     """
-    if like and (n_frequencies, n_clusters, scale) != (None, None, None):
+    inputs = [path for path in (like, operator) if path]
+    if inputs and (n_frequencies, n_clusters, scale) != (None, None, None):
+        taken = "--like takes the operator of another sketch", "--operator takes one as it is"
+        what = taken[like is None]
+        raise ValueError(f"{what}: leave out -m, --clusters and --scale")
+    if is_bare and not inputs:
         raise ValueError(
-            "--like takes the operator of another sketch: leave out -m, --clusters and --scale"
+            "--bare leaves out an operator that is kept elsewhere: give it with --operator or "
+            "--like (the command operator writes a sketch's to a file of its own)"
         )
     source = open_source(data, choose_columns(columns, data), parse_conditions(where), weight)
-    _require_sketch(output, [like] if like else [], is_forced, (source, data))
+    _require_sketch(output, inputs, is_forced, (source, data))
     checkpoint = output.with_name(f"{output.name}.checkpoint") if is_kept else None
     on_error: Any = _Skipped() if skips_errors else "raise"
-    sketcher = _find_operator(like, checkpoint, n_frequencies, jobs)
+    sketcher = _find_operator(like, operator, checkpoint, n_frequencies, jobs)
     if sketcher is None:
         note("choosing frequencies on a sample of the rows")
         sketcher = Sketcher(
@@ -85,26 +120,57 @@ def sketch(
             n_jobs=jobs,
         ).fit(source, on_error=on_error)
     result = _run_pass(sketcher, source, checkpoint, on_error)
-    result.save(output)
+    if operator and not like and result.n_samples:
+        # An operator knows no names; these tell columns that come in another order.
+        result = replace(result, feature_names=source.layout.names)
+    result.save(output, operator=not is_bare)
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
     note(f"{output}: {_describe_in_a_line(result)}")
 
 
-def merge(sketches: SketchFiles, output: Output, is_forced: Force = False) -> None:
+def operator(sketch: SketchFile, output: Output, is_forced: Force = False) -> None:
+    """Write a sketch's operator to a file of its own, once for many sketches.
+
+    Sketches may then be written without it, with --bare, and be read with --operator.
+
+    \b
+      sketchlearn operator monday.sketch -o shop.operator
+      sketchlearn sketch tuesday.parquet --operator shop.operator --bare -o tuesday.sketch
+    """
+    require_writable(
+        output, [sketch], lambda path: is_of_kind(path, "operator"), "an operator", is_forced
+    )
+    stored = name_errors(SKETCH_FILE.load, sketch)
+    if stored.operator is None:
+        raise SketchFormatError(
+            f"{sketch} was written without its operator, {stored.fingerprint}, which is in another "
+            "file"
+        )
+    stored.operator.save(output)
+
+
+def merge(
+    sketches: SketchFiles,
+    output: Output,
+    operator: OperatorFile = None,
+    is_bare: IsBare = False,
+    is_forced: Force = False,
+) -> None:
     """Add sketches: that of all their rows, exactly.
 
     \b
       sketchlearn merge monday.sketch tuesday.sketch -o week.sketch
     """
-    _require_sketch(output, sketches, is_forced)
-    _combine_sketches(sketches, Sketch.__add__).save(output)
+    _combine_and_save(sketches, operator, Sketch.__add__, output, is_bare, is_forced)
 
 
 def subtract(
     sketch: SketchFile,
     taken: Annotated[list[Path], typer.Argument(help="Sketches to take out.", show_default=False)],
     output: Output,
+    operator: OperatorFile = None,
+    is_bare: IsBare = False,
     is_forced: Force = False,
 ) -> None:
     """Take the rows of sketches out of another.
@@ -112,14 +178,14 @@ def subtract(
     \b
       sketchlearn subtract week.sketch monday.sketch -o rest.sketch
     """
-    _require_sketch(output, [sketch, *taken], is_forced)
-    _combine_sketches([sketch, *taken], Sketch.__sub__).save(output)
+    _combine_and_save([sketch, *taken], operator, Sketch.__sub__, output, is_bare, is_forced)
 
 
 def info(
     file: Annotated[
-        Path, typer.Argument(help="A sketch, model or checkpoint.", show_default=False)
+        Path, typer.Argument(help="A sketch, operator, model or checkpoint.", show_default=False)
     ],
+    operator: OperatorFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a file holds.
@@ -128,10 +194,13 @@ def info(
       sketchlearn info week.sketch
       sketchlearn info week.sketch --json | jq .n_samples
     """
-    print_values(name_errors(describe, file), as_json)
+    given = load_operator(operator)
+    print_values(name_errors(lambda path: describe(path, given), file), as_json)
 
 
-def compare(a: SketchFile, b: SketchFile, as_json: AsJson = False) -> None:
+def compare(
+    a: SketchFile, b: SketchFile, operator: OperatorFile = None, as_json: AsJson = False
+) -> None:
     """Tell how far apart the data of two sketches is.
 
     The distance of their means is compared with what chance alone would make it. The ratio is about
@@ -142,8 +211,9 @@ def compare(a: SketchFile, b: SketchFile, as_json: AsJson = False) -> None:
       sketchlearn sketch june.parquet --like may.sketch -o june.sketch
       sketchlearn compare may.sketch june.sketch
     """
-    first = load_sketch(a)
-    second = _load_like(b, first, a)
+    given = load_operator(operator)
+    first = load_sketch(a, given)
+    second = _load_like(b, given, first, a)
     comparison = compared(first, second)
     print_values(
         {
@@ -170,25 +240,37 @@ class _Skipped:
 
 
 def _find_operator(
-    like: Path | None, checkpoint: Path | None, n_frequencies: int | None, jobs: int
+    like: Path | None,
+    operator: Path | None,
+    checkpoint: Path | None,
+    n_frequencies: int | None,
+    jobs: int,
 ) -> Sketcher | None:
-    """Return the sketcher of an earlier run's checkpoint, or of another sketch, if there is one."""
+    """Return the sketcher of an earlier run's checkpoint, a sketch or an operator, if there is one.
+
+    Those that there are must agree.
+    """
+    given = load_operator(operator)
+    other = load_sketch(like, given) if like else None
     if checkpoint and checkpoint.exists():
         so_far = name_errors(lambda path: Checkpoint(path).load(), checkpoint)
-        operator = so_far.sketch.operator
-        if n_frequencies not in (None, operator.n_frequencies):
+        theirs = so_far.sketch.operator
+        if n_frequencies not in (None, theirs.n_frequencies):
             raise SketchMismatchError(
-                f"the checkpoint {checkpoint} is of {operator.n_frequencies} frequencies, not "
+                f"the checkpoint {checkpoint} is of {theirs.n_frequencies} frequencies, not "
                 f"{n_frequencies}; delete it to start again"
             )
-        if like and load_sketch(like).fingerprint != operator.fingerprint:
+        expected = other.operator if other else given
+        if expected and expected.fingerprint != theirs.fingerprint:
             raise SketchMismatchError(
-                f"the checkpoint {checkpoint} was made with another operator than {like} has; "
-                "delete it to start again"
+                f"the checkpoint {checkpoint} was made with another operator than "
+                f"{like or operator} has; delete it to start again"
             )
         say(f"going on from {checkpoint}, after {so_far.n_rows:,} rows")
         return Sketcher.from_sketch(so_far.sketch, n_jobs=jobs)
-    return Sketcher.from_sketch(load_sketch(like), n_jobs=jobs) if like else None
+    if other:
+        return Sketcher.from_sketch(other, n_jobs=jobs)
+    return Sketcher.from_operator(given, n_jobs=jobs) if given else None
 
 
 def _require_sketch(
@@ -216,21 +298,32 @@ def _run_pass(
         )
 
 
-def _combine_sketches(paths: list[Path], combined: Callable[[Sketch, Sketch], Sketch]) -> Sketch:
-    """Combine sketches one after the other, naming the file that does not fit."""
-    total = load_sketch(paths[0])
+def _combine_and_save(
+    paths: list[Path],
+    operator: Path | None,
+    combined: Callable[[Sketch, Sketch], Sketch],
+    output: Path,
+    is_bare: bool,
+    is_forced: bool,
+) -> None:
+    """Combine sketches one after the other and save what comes out; errors name the file."""
+    _require_sketch(output, [*paths, operator] if operator else paths, is_forced)
+    given = load_operator(operator)
+    total = load_sketch(paths[0], given)
     for path in paths[1:]:
-        other = _load_like(path, total, paths[0])
+        other = _load_like(path, given, total, paths[0])
         try:
             total = combined(total, other)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-    return total
+    total.save(output, operator=not is_bare)
 
 
-def _load_like(path: Path, other: Sketch, other_path: Path) -> Sketch:
+def _load_like(
+    path: Path, operator: FrequencyOperator | None, other: Sketch, other_path: Path
+) -> Sketch:
     """Load a sketch that must have another's operator; SketchMismatchError if it has not."""
-    sketch = load_sketch(path)
+    sketch = load_sketch(path, operator)
     if sketch.fingerprint != other.fingerprint:
         raise SketchMismatchError(
             f"{path} and {other_path} were made with different operators "

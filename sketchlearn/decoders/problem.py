@@ -105,12 +105,8 @@ class Problem:
 
         Parameters
         ----------
-        sketch : Sketch
-            At least one row.
-        family : AtomFamily
-            Built on the sketch's operator.
-        n_atoms : int
-            At least 1, at most the number of frequencies.
+        sketch, family, n_atoms
+            As of `Decoder.decode`.
         n_rows : float, optional
             How many rows it counts as; by default their effective number, which no common factor
             of the weights changes. Weights that are repetitions count as so many rows.
@@ -119,12 +115,8 @@ class Problem:
 
         Raises
         ------
-        EmptySketchError
-            If the sketch counts no row.
-        SketchMismatchError
-            If ``family`` was built on another operator than the sketch.
-        ValueError
-            If ``n_atoms`` is less than 1 or more than the sketch's frequencies can tell apart.
+        EmptySketchError, SketchMismatchError, ValueError
+            As by `Decoder.decode`.
         """
         if family.operator.fingerprint != sketch.fingerprint:
             raise SketchMismatchError(

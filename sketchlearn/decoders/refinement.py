@@ -88,14 +88,8 @@ class JointObjective:
 
     Parameters
     ----------
-    problem : Problem
-        What is to be matched.
-    fit : Fit
-        Where it starts.
-    shapes : {"fixed", "shared", "free"}
-        Whether the atoms' shape stays, moves as one value that all share, or moves for each atom.
-    prior : float, default=0.0
-        The weight :math:`\rho`.
+    problem, fit, shapes, prior
+        As of `adjust`; the prior is :math:`\rho`.
 
     Attributes
     ----------

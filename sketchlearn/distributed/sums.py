@@ -45,7 +45,7 @@ class PartitionSums:
         A ValueError refuses an entry that is not finite, a weight out of range, other features.
         """
         sums, n_rows = Sketch.empty(operator, moments).sums, 0
-        summer = RowSummer(operator, moments)
+        summer = RowSummer(operator, sums)
         for chunk in rows.chunks:
             require_features(chunk.rows.shape[1], operator.n_features)
             if (weights := chunk.weights) is not None:

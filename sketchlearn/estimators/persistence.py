@@ -15,11 +15,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sketchlearn._registry import register
+from sketchlearn._registry import Registered
 from sketchlearn._validation import thread_count
 from sketchlearn.estimators.stored_parameters import PLAIN, from_json, to_json
 from sketchlearn.estimators.stored_values import check_arrays, check_numbers
-from sketchlearn.exceptions import ModelFormatError
+from sketchlearn.exceptions import ModelFormatError, SketchFormatError
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.registry import NONSENSE
@@ -37,9 +37,6 @@ OPTIONAL_NUMBERS = {"inertia_", "_weight_exponent"}
 SHAPES = {"spherical": "k", "diag": "kd", "full": "kdd"}
 # Parameters that are flags.
 FLAGS = ("keep_pilot", "compute_labels")
-
-# By the name that a file has: a file can name no other class.
-ESTIMATORS: dict[str, type[PersistentEstimator]] = {}
 
 _rows_are_allowed = contextvars.ContextVar("rows_are_allowed", default=False)
 
@@ -122,7 +119,10 @@ def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
     if {*metadata} != {*fields, *MODEL_FILE.own_names}:
         raise ValueError(f"no model says {', '.join(metadata)}")
     parameters, numbers, names = (parse_strictly(metadata[name]) for name in fields[1:])
-    sketch = Sketch.from_bytes(arrays["sketch"].tobytes())
+    try:
+        sketch = Sketch.from_bytes(arrays["sketch"].tobytes())
+    except SketchFormatError as error:
+        raise ModelFormatError(f"the model's sketch cannot be read: {error}") from error
     learned = {name: array for name, array in arrays.items() if name != "sketch"}
     model = StoredModel(metadata["estimator"], parameters, numbers, names, learned, sketch)
     model.check()
@@ -172,12 +172,13 @@ def load_model(path: str | os.PathLike[str]) -> CompressiveEstimator:
     True
     """
     model = MODEL_FILE.load(path)
-    if model.estimator not in ESTIMATORS:
+    known = PersistentEstimator.kinds()
+    if model.estimator not in known:
         raise ModelFormatError(
-            f"the file holds a {model.estimator[:80]!r}; this library knows "
-            f"{', '.join(sorted(ESTIMATORS))}. Import the module of a class of your own first"
+            f"the file holds a {model.estimator[:80]!r}; this library knows {', '.join(known)}. "
+            "Import the module of a class of your own first"
         )
-    return cast("CompressiveEstimator", ESTIMATORS[model.estimator].restore(model))
+    return cast("CompressiveEstimator", known[model.estimator].restore(model))
 
 
 @contextmanager
@@ -207,10 +208,10 @@ def allow_rows_in_pickles() -> Iterator[None]:
         _rows_are_allowed.reset(token)
 
 
-class PersistentEstimator(BaseEstimator):
+class PersistentEstimator(Registered, BaseEstimator):
     """`save` and `load` of a fitted estimator.
 
-    A class that says what it stores is known by its name: `load_model` finds it.
+    A concrete class is known by its name: `load_model` finds it.
 
     Attributes
     ----------
@@ -224,11 +225,6 @@ class PersistentEstimator(BaseEstimator):
 
     _stored_arrays: ClassVar[dict[str, tuple[str, ...]]]
     _stored_numbers: ClassVar[tuple[str, ...]]
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if hasattr(cls, "_stored_arrays"):
-            register(ESTIMATORS, cls.__name__, cls)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model and its sketch to a file, wholly or not at all.

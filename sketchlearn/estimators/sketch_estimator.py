@@ -44,6 +44,7 @@ from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.passes import sketch_rows
 from sketchlearn.sketching.pilot import pilot_size
+from sketchlearn.sketching.sketcher import fit_rows
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.source import RowSource
 from sketchlearn.sources.weights import check_sample_weight, require_weights
@@ -387,7 +388,7 @@ class CompressiveEstimator(RowEstimator):
         if isinstance(X, RowSource):
             sketcher.fit(X)
         else:
-            sketcher.fit_checked(X, weights, draw_seed(sketcher.random_state))
+            fit_rows(sketcher, X, weights, draw_seed(sketcher.random_state))
         if hasattr(self, "feature_names_in_"):
             sketcher.feature_names_in_ = self.feature_names_in_
         return sketcher

@@ -16,6 +16,7 @@ import numpy as np
 
 from sketchlearn._validation import check_positive
 from sketchlearn.factorization.witnesses import (
+    MOST_SETS,
     Witness,
     factors_near_target,
     find_corner,
@@ -24,6 +25,8 @@ from sketchlearn.factorization.witnesses import (
     target_of,
 )
 from sketchlearn.sources.exact_values import require_no_mask
+
+LARGEST_T = 1e150
 
 
 class Block(NamedTuple):
@@ -81,7 +84,7 @@ class SupportVerdict:
         Parameters
         ----------
         t : float
-            At least 1.
+            From 1 to 1e150, beyond which t^2 is no float64.
 
         Returns
         -------
@@ -93,12 +96,12 @@ class SupportVerdict:
         Raises
         ------
         ValueError
-            If the supports are not known not to be closed, or t is below 1 or not finite.
+            If the supports are not known not to be closed, or t is out of range.
         """
         if self.witness is None or self.target is None:
             raise ValueError(f"only supports that are not closed have a sequence: {self.status}")
-        if check_positive(t, "t") < 1.0:
-            raise ValueError(f"t must be at least 1, got {t}")
+        if not 1.0 <= check_positive(t, "t") <= LARGEST_T:
+            raise ValueError(f"t must be at least 1 and at most {LARGEST_T:g}, got {t}")
         shape = self.target.shape[0], self._n_units, self.target.shape[1]
         return factors_near_target(self.witness, shape, t)
 
@@ -150,11 +153,12 @@ def check_supports(left: np.ndarray, right: np.ndarray) -> SupportVerdict:
     cover = (left.astype(np.float32) @ right.astype(np.float32)).astype(np.int32)
     counts = set(np.unique(cover).tolist())
     n_alone = np.bincount(reached_alone(left, right, cover)[2], minlength=left.shape[1])
+    most_sets = MOST_SETS // max(1, sum(len(units) > 1 for units, _, _ in classes))
     for units, rows, columns in classes:
         # A corner of one unit has three entries that it alone reaches.
         if len(units) not in counts or (len(units) == 1 and n_alone[units[0]] < 3):
             continue
-        found = find_corner(cover[np.ix_(rows, columns)] == len(units), len(units))
+        found = find_corner(cover[np.ix_(rows, columns)] == len(units), len(units), most_sets)
         if found is None:
             continue
         in_rows, in_columns = rows[list(found[0])], columns[list(found[1])]

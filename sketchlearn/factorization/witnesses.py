@@ -6,13 +6,14 @@ the guide to sparse factors proves both.
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Iterator
+from itertools import combinations, islice
 from typing import NamedTuple
 
 import numpy as np
 
-# Sets of rows that the search for a corner of two or more equal units looks at.
-MOST_SETS = 2000
+# Sets of rows that the search for corners of two or more equal units looks at, in all classes.
+MOST_SETS = 400
 
 
 class Witness(NamedTuple):
@@ -45,17 +46,19 @@ class Witness(NamedTuple):
     covering_unit: int | None
 
 
-def find_corner(own: np.ndarray, q: int) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+def find_corner(
+    own: np.ndarray, q: int, most_sets: int
+) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     """Find q + 1 rows and columns that are all `own` but for the last row's last column.
 
     For q = 1 a witness is found if there is one, and there is none just where rows of `own` are
-    equal or disjoint; for larger q the search is cut off.
+    equal or disjoint; for larger q the search is cut off after `most_sets` sets of rows.
     """
     if not own.any() or own.all() or min(own.shape) <= q:
         return None
     whole = own.astype(np.float32)
-    common = whole @ whole.T
     if q == 1:
+        common = whole @ whole.T
         n = np.diag(common)
         # Row r1 has a column that it shares with r2, and one that it does not.
         found = np.argwhere((common > 0) & (common < n[:, None]))
@@ -65,28 +68,39 @@ def find_corner(own: np.ndarray, q: int) -> tuple[tuple[int, ...], tuple[int, ..
         shared = int(np.flatnonzero(own[r1] & own[r2])[0])
         other = int(np.flatnonzero(own[r1] & ~own[r2])[0])
         return (r1, r2), (shared, other)
-    return _larger_witness(own, q, common)
-
-
-def _larger_witness(
-    own: np.ndarray, q: int, common: np.ndarray
-) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """A witness for q > 1, from sets of q rows that share q + 1 columns."""
-    pairs = (common >= q + 1) & ~np.eye(len(own), dtype=bool)
-    candidates = np.flatnonzero(pairs.any(axis=1))
-    for tried, chosen in enumerate(combinations(candidates.tolist(), q)):
-        if tried >= MOST_SETS:
-            return None
-        shared = own[list(chosen)].all(axis=0)
-        if shared.sum() <= q:
+    for chosen, common in islice(_grow_sets(own, q, (), np.ones(own.shape[1], bool)), most_sets):
+        if len(chosen) < q:
             continue
-        # The last row has q of the shared columns, and lacks one.
-        held = own[:, shared].sum(axis=1)
-        for last in np.flatnonzero((held >= q) & (held < shared.sum())):
-            kept = np.flatnonzero(shared & own[last])[:q]
-            lacking = np.flatnonzero(shared & ~own[last])[0]
+        # The last row has q of the columns that all share, and lacks one.
+        held = whole @ common
+        for last in np.flatnonzero((held >= q) & (held < common.sum())):
+            kept = np.flatnonzero(common & own[last])[:q]
+            lacking = np.flatnonzero(common & ~own[last])[0]
             return (*chosen, int(last)), (*(int(c) for c in kept), int(lacking))
     return None
+
+
+def _grow_sets(
+    own: np.ndarray,
+    q: int,
+    chosen: tuple[int, ...],
+    shared: np.ndarray,
+    others: np.ndarray | None = None,
+) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+    """Yield sets of up to q rows that share q + 1 columns, and these: those of most columns first.
+
+    Each set comes once, after the smaller one that it grew from; `others` may still join it.
+    """
+    yield chosen, shared
+    n_more = q - len(chosen)
+    if n_more == 0:
+        return
+    others = np.arange(len(own)) if others is None else others
+    held = (own[others] & shared).sum(axis=1)
+    others = others[np.argsort(held, kind="stable")[np.count_nonzero(held <= q) :]]
+    for place in range(len(others) - 1, n_more - 2, -1):
+        row = int(others[place])
+        yield from _grow_sets(own, q, (*chosen, row), shared & own[row], others[:place])
 
 
 def reached_alone(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from abc import abstractmethod
+from typing import ClassVar, Self
 
 import numpy as np
 
-from sketchlearn._registry import of_kind, register
+from sketchlearn._registry import Registered, Stateful
 
 TWO_PI = 2.0 * np.pi
 
 
-class FeatureMap(ABC):
+class FeatureMap(Registered, Stateful, choice="features"):
     r"""An immutable, picklable map from phases to integers, which sketches add up.
 
     A row's phase t of a frequency becomes two integers. From their mean over rows comes an
@@ -31,8 +31,6 @@ class FeatureMap(ABC):
     ----------
     kind : str
         Name of the kind, of small letters, digits and hyphens.
-    kinds : dict of str to type
-        All kinds, by name.
     unit : float
         What sums are multiples of. Weighted features are rounded to it, so that it should be small
         beside them; and none may exceed 2^22 units, lest sums overflow.
@@ -41,23 +39,8 @@ class FeatureMap(ABC):
     """
 
     kind: ClassVar[str]
-    kinds: ClassVar[dict[str, type[FeatureMap]]] = {}
     unit: ClassVar[float]
     power: ClassVar[float] = 1.0
-
-    def __init_subclass__(cls, *, kind: str | None = None, **others: Any) -> None:
-        super().__init_subclass__(**others)
-        register(FeatureMap.kinds, kind, cls)
-        if kind is not None:
-            cls.kind = kind
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).from_state, (self.state(),)
-
-    @classmethod
-    def of_kind(cls, kind: str) -> type[FeatureMap]:
-        """Return the class of a kind; a ValueError names those that there are."""
-        return of_kind(cls.kinds, kind, "features")
 
     @classmethod
     def draw(cls, n_frequencies: int, rng: np.random.Generator) -> Self:
@@ -65,19 +48,8 @@ class FeatureMap(ABC):
         return cls()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return all parameters, arrays of float64, float32, int64, int32 or uint8, (m, ...)."""
+        """Return all parameters, (m, ...)."""
         return {}
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> Self:
-        """Return the map of a state; the arrays are the constructor's arguments by default.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If there is none.
-        """
-        return cls(**state)
 
     def check_count(self, n_frequencies: int) -> None:
         """Refuse a number of frequencies other than that of the parameters.

@@ -36,6 +36,7 @@ from sketchlearn.files.registry import (
     describe_other_kind,
     read_start,
     register_kind,
+    with_article,
 )
 from sketchlearn.files.strict_json import write_canonically
 
@@ -100,7 +101,8 @@ class FileKind(Generic[Content]):
 
     def __init__(self, noun: str, version: int, error: type[ValueError], loaded_by: str) -> None:
         register_kind(noun, loaded_by)
-        self.noun, self.version, self.error = noun, version, error
+        self.noun, self.one = noun, with_article(noun)
+        self.version, self.error = version, error
         self.readers: dict[int, Reader[Content]] = {}
 
     @property
@@ -180,7 +182,7 @@ class FileKind(Generic[Content]):
         except self.error:
             raise
         except NONSENSE as error:
-            raise self.error(f"the file does not describe a {self.noun}: {error!r}") from error
+            raise self.error(f"the file does not describe {self.one}: {error!r}") from error
 
     def _parse_header(self, begin: Start) -> Header:
         """Read the header, checked for format and version."""
@@ -189,7 +191,7 @@ class FileKind(Generic[Content]):
             raise self.error(f"the {self.noun} is truncated: {len(start)} bytes")
         if length > LONGEST_HEADER:
             raise self.error(
-                f"not a {self.noun} file: it starts with a header of {length} bytes, the longest "
+                f"not {self.one} file: it starts with a header of {length} bytes, the longest "
                 f"has {LONGEST_HEADER}"
             )
         if start[8:].startswith(HEADER_START) and length > len(start) - 8:
@@ -199,14 +201,14 @@ class FileKind(Generic[Content]):
             )
         if begin.header is None:
             raise self.error(
-                f"not a {self.noun} file: it has no readable safetensors header with metadata"
+                f"not {self.one} file: it has no readable safetensors header with metadata"
             )
         arrays = dict(begin.header)
         metadata = {str(name): str(text) for name, text in arrays.pop("__metadata__").items()}
         if (found := metadata.get("format", "")) != self.format:
             what = f"its format is {found[:40]!r}, expected {self.format!r}"
             what = describe_other_kind(begin.identity) if begin.identity else what
-            raise self.error(f"not a {self.noun} file: {what}")
+            raise self.error(f"not {self.one} file: {what}")
         if metadata.get("format_version") not in [str(known) for known in self.readers]:
             known = ", ".join(map(str, sorted(self.readers)))
             raise self.error(

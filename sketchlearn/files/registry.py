@@ -125,7 +125,12 @@ def identify_file(file: str | os.PathLike[str] | bytes) -> FileIdentity | None:
         return read_start(opened).identity
 
 
+def with_article(noun: str) -> str:
+    """Return a noun with a, or an, before it."""
+    return f"an {noun}" if noun[:1] in tuple("aeiou") else f"a {noun}"
+
+
 def describe_other_kind(identity: FileIdentity) -> str:
     """Say what a file is that was taken for another, and what loads it as far as that is known."""
     loader = _loaders.get(identity.noun)
-    return f"it is a {identity.noun[:40]}" + (f"; use {loader}" if loader else "")
+    return f"it is {with_article(identity.noun[:40])}" + (f"; use {loader}" if loader else "")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from os import PathLike
 from typing import Any, Self, final
 
 import numpy as np
 
+from sketchlearn.exceptions import SketchFormatError
 from sketchlearn.features.accumulator import Accumulator, single_phase_limit
 from sketchlearn.features.backends import accumulator_of, check_backend
 from sketchlearn.features.feature_map import FeatureMap
 from sketchlearn.features.fourier import Waves
 from sketchlearn.features.moments import MomentGrid
+from sketchlearn.files.atomic import write_atomically
 from sketchlearn.frequencies.domain import Domain
+from sketchlearn.frequencies.format import OPERATOR_FILE, read_parts, require_same_arrays
 from sketchlearn.frequencies.radius import RadiusLaw
 from sketchlearn.linear_maps import LinearMap
 from sketchlearn.linear_maps.linear_map import TWO_PI
@@ -245,6 +249,64 @@ class FrequencyOperator:
             "double_phases": self.double_phases,
         }
 
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """Return the arrays and the texts that files hold of the operator, by name."""
+        components = self.components()
+        arrays = {name: one for name, one in components.items() if isinstance(one, np.ndarray)}
+        numbers = {name: one.hex() for name, one in components.items() if isinstance(one, float)}
+        kinds = {} if self.is_plain else {"features": self.features.kind}
+        texts = {"operator": self.linear_map.kind, **kinds, **numbers}
+        double_phases = str(int(self.double_phases))
+        return arrays, {**texts, "double_phases": double_phases, "fingerprint": self.fingerprint}
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], texts: dict[str, str]) -> Self:
+        """Return the operator that `state` describes; a ValueError where that is none."""
+        operator = cls(**read_parts(arrays, texts))
+        if operator.fingerprint != texts.get("fingerprint"):
+            raise SketchFormatError(
+                f"the operator's fingerprint is {operator.fingerprint} where the file says "
+                f"{texts.get('fingerprint', '')[:40]}"
+            )
+        # A map may take what it does not keep.
+        require_same_arrays(arrays, operator.state()[0])
+        return operator
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the operator to a file of its own, wholly or not at all.
+
+        Sketches can then be written without it (`Sketch.save` with ``operator=False``), and read
+        with it. The backend is not part of the file.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; what was there stays as it was.
+        """
+        write_atomically(path, self.to_bytes())
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> FrequencyOperator:
+        """Read an operator that `save` wrote.
+
+        Raises
+        ------
+        SketchFormatError
+            If the file is foreign, truncated, altered, or of a newer format.
+        OSError
+            If it cannot be read.
+        """
+        return OPERATOR_FILE.load(path)
+
+    def to_bytes(self) -> bytes:
+        """Return the operator as the bytes of a safetensors file."""
+        return OPERATOR_FILE.encode(*self.state())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> FrequencyOperator:
+        """Return the operator that `to_bytes` turned into these bytes; errors as `load`."""
+        return OPERATOR_FILE.decode(data)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild_operator, ({one.name: getattr(self, one.name) for one in fields(self)},)
 
@@ -255,6 +317,17 @@ class FrequencyOperator:
             f"n_frequencies={self.n_frequencies}, scale={self.scale:.6g}, "
             f"fingerprint={self.fingerprint[:12]})"
         )
+
+
+@OPERATOR_FILE.reads(1)
+def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> FrequencyOperator:
+    """Return the operator of a file of version 1."""
+    operator = FrequencyOperator.from_state(arrays, metadata)
+    expected, texts = operator.state()
+    said = {name: metadata[name] for name in metadata if name not in OPERATOR_FILE.own_names}
+    if said != texts or {*arrays} != {*expected}:
+        raise SketchFormatError("the operator's metadata is not in canonical form")
+    return operator
 
 
 def _rebuild_operator(parts: dict[str, Any]) -> FrequencyOperator:

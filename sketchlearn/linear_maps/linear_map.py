@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
-from sketchlearn._registry import of_kind, register
+from sketchlearn._registry import Registered, Stateful
 
 TWO_PI = 2.0 * np.pi
 # Entries of the projections of unit vectors that the general ways hold at a time.
@@ -18,7 +18,12 @@ BLOCK_ENTRIES = 2**20
 Index = slice | np.ndarray
 
 
-class LinearMap(ABC):
+class LinearMap(
+    Registered,
+    Stateful,
+    choice="linear_map",
+    elsewhere={"butterfly": "sketchlearn.linear_maps.butterfly"},
+):
     r"""An immutable, picklable linear map :math:`x \mapsto \Omega^T x` from d to m dimensions.
 
     The columns :math:`\omega_j` of :math:`\Omega` are frequencies: radians, or in *turns* radians
@@ -35,26 +40,9 @@ class LinearMap(ABC):
     ----------
     kind : str
         Name of the kind, of small letters, digits and hyphens.
-    kinds : dict of str to type
-        All kinds, by name.
     """
 
     kind: ClassVar[str]
-    kinds: ClassVar[dict[str, type[LinearMap]]] = {}
-
-    def __init_subclass__(cls, *, kind: str | None = None, **others: Any) -> None:
-        super().__init_subclass__(**others)
-        register(LinearMap.kinds, kind, cls)
-        if kind is not None:
-            cls.kind = kind
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).from_state, (self.state(),)
-
-    @classmethod
-    def of_kind(cls, kind: str) -> type[LinearMap]:
-        """Return the class of a kind; a ValueError names those that there are."""
-        return of_kind(cls.kinds, kind, "linear_map")
 
     @property
     @abstractmethod
@@ -82,24 +70,6 @@ class LinearMap(ABC):
         on their number. Sketches are exact sums because of this. A product of matrices by BLAS is
         not of that kind; sums over features of whole columns are.
         """
-
-    @abstractmethod
-    def state(self) -> dict[str, np.ndarray]:
-        """Return all that the map consists of: arrays of float64, float32, int64, int32 or uint8.
-
-        They go into files and fingerprints; equal maps have equal states.
-        """
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> Self:
-        """Return the map of a state; the arrays are the constructor's arguments by default.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If there is none.
-        """
-        return cls(**state)
 
     @classmethod
     def draw(cls, radii: np.ndarray, n_features: int, rng: np.random.Generator) -> Self:
@@ -353,7 +323,9 @@ def root_mean_squares(turns: np.ndarray) -> np.ndarray:
 
 
 def read_only(array: Any, dtype: Any) -> np.ndarray:
-    """Return a read-only contiguous copy."""
+    """Return a read-only contiguous copy; of complex numbers, a TypeError."""
+    if np.iscomplexobj(array):
+        raise TypeError("expected real numbers, got complex ones")
     with np.errstate(over="ignore"):
         copy: np.ndarray = np.array(array, dtype=dtype, order="C")
     copy.flags.writeable = False

@@ -1,164 +1,156 @@
 """A sketch's bytes: which arrays and counts its file holds, and what makes them a sketch.
 
-An operator that is a dense matrix whose waves are averaged has its matrix in the array `turns`. Of
-others the header names the kinds of both maps, and their states' arrays come after ``map.`` and
-``features.``. Version 2 has what version 1 has, and may have moments and the names of the features.
+Version 2 has the arrays and texts of the operator (`frequencies.format`), or of these nothing but
+its fingerprint, and then needs the operator to be read; sums and counts; and perhaps moments, and
+the names of the features. Version 1 is the same with the operator, and without these two.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+import re
+from os import PathLike
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from sketchlearn.exceptions import SketchFormatError
-from sketchlearn.features import FeatureMap, Waves
 from sketchlearn.features.moments import MomentKind, MomentSums
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.strict_json import parse_strictly, write_canonically
-from sketchlearn.frequencies import Domain, FrequencyOperator
-from sketchlearn.linear_maps import DenseMap, LinearMap
+from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sums import Sums
 
 
 class StoredSketch(NamedTuple):
-    """What a sketch's file holds."""
+    """What a sketch's file holds: its operator, or what tells another from it."""
 
-    operator: FrequencyOperator
+    operator: FrequencyOperator | None
     sums: Sums
-    feature_names: tuple[str, ...] | None = None
+    feature_names: tuple[str, ...] | None
+    fingerprint: str
+    moment_exponents: np.ndarray | None
 
 
 SKETCH_FILE: FileKind[StoredSketch] = FileKind("sketch", 2, SketchFormatError, "Sketch.load")
-ARRAYS: dict[str, np.dtype[Any]] = {
-    "center": np.dtype(np.float64),
-    "covariance": np.dtype(np.float64),
-    "feature_sum": np.dtype(np.int64),
-}
-# Present, both, where a box was declared.
-CORNERS = ("lower", "upper")
-# Present where there is more than one scale.
-FINEST = "finest_scale"
 COUNTS = ("n_samples", "weight_units", "squared_weight_units")
-# The kind of operator whose header names no features: waves.
-DENSE = "dense"
-# Names in files of version 2: of an array and of a text; of an array; of a text.
+# Names of an array and of a text; of an array; of a text.
 MOMENTS, EXPONENTS, NAMES = "moments", "moment_exponents", "feature_names"
+OWN_ARRAYS = ("feature_sum", MOMENTS, EXPONENTS)
+FINGERPRINT = re.compile("[0-9a-f]{32}")
 # Digits of 2^120, beyond which no count goes.
 LONGEST_COUNT = 37
 
 
 def encode_sketch(stored: StoredSketch) -> bytes:
-    """Return a sketch's operator, sums and names as the bytes of a safetensors file."""
-    operator, sums, names = stored
-    arrays, metadata = _list_arrays(operator, sums.feature_sum), _list_metadata(operator, sums)
-    if (moments := sums.moments) is not None:
-        arrays[MOMENTS], metadata[MOMENTS] = moments.state.astype(np.int64), moments.kind
-        arrays[EXPONENTS] = operator.moment_grid.exponents
-    if names is not None:
-        metadata[NAMES] = write_canonically(names)
-    return SKETCH_FILE.encode(arrays, metadata)
+    """Return a sketch's sums and names, and its operator if there is one, as a file's bytes."""
+    return SKETCH_FILE.encode(*_list_contents(stored))
+
+
+def find_operator(
+    operator: FrequencyOperator | str | PathLike[str] | None,
+) -> FrequencyOperator | None:
+    """Return an operator that is given as such or by its file; None if none is."""
+    if operator is None or isinstance(operator, FrequencyOperator):
+        return operator
+    if isinstance(operator, str | PathLike):
+        return FrequencyOperator.load(operator)
+    raise TypeError(
+        f"operator must be a FrequencyOperator or the path of its file, got "
+        f"{type(operator).__name__}"
+    )
 
 
 @SKETCH_FILE.reads(2)
 def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSketch:
     """Return what a file of version 2 holds."""
-    new = (MOMENTS, EXPONENTS, NAMES)
-    operator, sums, _ = _read_1(
-        {name: array for name, array in arrays.items() if name not in new},
-        {name: text for name, text in metadata.items() if name not in new},
-    )
-    stored = StoredSketch(operator, _with_moments(operator, sums, arrays, metadata.get(MOMENTS)))
-    if NAMES in metadata:
-        names = parse_strictly(metadata[NAMES])
-        is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
-        if not is_list or write_canonically(names) != metadata[NAMES]:
-            raise SketchFormatError(f"no features have the names {metadata[NAMES][:40]}")
-        stored = stored._replace(feature_names=tuple(names))
-    return stored
-
-
-def _with_moments(
-    operator: FrequencyOperator, sums: Sums, arrays: dict[str, np.ndarray], kind: str | None
-) -> Sums:
-    """Add the moments of a file to its sums, if it has them."""
-    expected = {name for name in (MOMENTS, EXPONENTS) if kind is not None}
-    if expected != {*arrays} & {MOMENTS, EXPONENTS}:
-        raise SketchFormatError(
-            f"moments of kind {kind!r} do not go with the arrays {', '.join(sorted(arrays))}"
+    operator = None
+    if "operator" in metadata:
+        operator = FrequencyOperator.from_state(
+            {name: array for name, array in arrays.items() if name not in OWN_ARRAYS}, metadata
         )
-    if kind is None:
-        return sums
-    if kind not in ("full", "diagonal"):
-        raise SketchFormatError(f"no moments are of kind {kind[:40]!r}")
-    exponents = operator.moment_grid.exponents
-    if arrays[EXPONENTS].dtype != np.int32 or not np.array_equal(arrays[EXPONENTS], exponents):
-        raise SketchFormatError("the moments are on another grid than the operator's")
-    moments = MomentSums.from_state(operator.n_features, cast(MomentKind, kind), arrays[MOMENTS])
-    return Sums(sums.feature_sum, *sums.counts, moments=moments)
+    elif not FINGERPRINT.fullmatch(metadata["fingerprint"]):
+        raise SketchFormatError(f"no operator has the fingerprint {metadata['fingerprint'][:40]!r}")
+    names = _read_names(metadata[NAMES]) if NAMES in metadata else None
+    stored = StoredSketch(
+        operator,
+        _read_sums(arrays, metadata, operator),
+        names,
+        metadata["fingerprint"],
+        arrays.get(EXPONENTS),
+    )
+    expected, texts = _list_contents(stored)
+    said = {name: metadata[name] for name in metadata if name not in SKETCH_FILE.own_names}
+    if said != texts or {*arrays} != {*expected}:
+        raise SketchFormatError("the sketch's metadata is not in canonical form")
+    return stored
 
 
 @SKETCH_FILE.reads(1)
 def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSketch:
     """Return what a file of version 1 holds."""
-    is_plain = metadata.get("operator") == DENSE and "features" not in metadata
-    linear_map: LinearMap
-    if is_plain:
-        _check_arrays(arrays, {**ARRAYS, "turns": np.dtype(np.float32)})
-        linear_map, features = DenseMap(arrays["turns"]), Waves()
-    else:
-        map_kind = _find_kind(LinearMap.kinds, metadata, "operator")
-        features_kind = _find_kind(FeatureMap.kinds, metadata, "features")
-        own = {name: array for name, array in arrays.items() if "." not in name}
-        _check_arrays(own, ARRAYS)
-        linear_map = map_kind.from_state(_select_prefixed(arrays, "map."))
-        features = features_kind.from_state(_select_prefixed(arrays, "features."))
-    _check_shapes(arrays, linear_map)
-    operator = FrequencyOperator(
-        linear_map,
-        Domain(
-            arrays["center"],
-            float.fromhex(metadata["scale"]),
-            arrays["covariance"],
-            **{name: arrays[name] for name in CORNERS if name in arrays},
-            finest_scale=float.fromhex(metadata[FINEST]) if FINEST in metadata else None,
-        ),
-        features,
-        double_phases=metadata["double_phases"] == "1",
-    )
-    counts = (_read_count(metadata[name], name) for name in COUNTS)
-    sums = Sums(arrays["feature_sum"].astype(np.int64), *counts)
-    if operator.fingerprint != metadata.get("fingerprint"):
+    if newer := {MOMENTS, EXPONENTS, NAMES} & {*arrays, *metadata}:
+        raise SketchFormatError(f"no sketch of version 1 has {', '.join(sorted(newer))}")
+    if lacking := {"operator", "lower", "upper"} - {*arrays, *metadata}:
+        raise SketchFormatError(f"the sketch of version 1 lacks {', '.join(sorted(lacking))}")
+    return _read_2(arrays, metadata)
+
+
+def _list_contents(stored: StoredSketch) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the arrays of a sketch's file, and what its header says beside what every one does."""
+    sums = stored.sums
+    arrays, texts = stored.operator.state() if stored.operator else ({}, {})
+    arrays = {**arrays, "feature_sum": sums.feature_sum}
+    texts = {**texts, "fingerprint": stored.fingerprint}
+    texts |= dict(zip(COUNTS, map(str, sums.counts), strict=True))
+    if sums.moments is not None:
+        arrays[MOMENTS], texts[MOMENTS] = sums.moments.state.astype(np.int64), sums.moments.kind
+        arrays[EXPONENTS] = cast(np.ndarray, stored.moment_exponents)
+    if stored.feature_names is not None:
+        texts[NAMES] = write_canonically(stored.feature_names)
+    return arrays, texts
+
+
+def _read_sums(
+    arrays: dict[str, np.ndarray], metadata: dict[str, str], operator: FrequencyOperator | None
+) -> Sums:
+    """Return the sums and counts of a file, and its moments, if it has them."""
+    if "feature_sum" not in arrays:
+        raise SketchFormatError("the sketch lacks the array feature_sum")
+    feature_sum = arrays["feature_sum"]
+    shape = (2, operator.n_frequencies if operator else feature_sum.size // 2)
+    if feature_sum.dtype != np.int64 or feature_sum.shape != shape or not shape[1]:
         raise SketchFormatError(
-            f"the operator's fingerprint is {operator.fingerprint} where the file says "
-            f"{metadata.get('fingerprint', '')[:40]}"
+            f"feature_sum must have shape {shape} and be int64, got {feature_sum.shape} of "
+            f"{feature_sum.dtype}"
         )
-    expected = _list_metadata(operator, sums)
-    said = {name: metadata[name] for name in metadata if name not in SKETCH_FILE.own_names}
-    if said != expected or {*arrays} != {*_list_arrays(operator, arrays["feature_sum"])}:
-        raise SketchFormatError("the sketch's metadata is not in canonical form")
-    return StoredSketch(operator, sums)
-
-
-def _find_kind(kinds: dict[str, Any], metadata: dict[str, str], name: str) -> Any:
-    """Return the class of the kind that the header has under a name."""
-    kind = metadata.get(name, "")
-    if kind not in kinds:
+    counts = [_read_count(metadata[name], name) for name in COUNTS]
+    kind, has = metadata.get(MOMENTS), {*arrays} & {MOMENTS, EXPONENTS}
+    if has != ({MOMENTS, EXPONENTS} if kind is not None else set()):
         raise SketchFormatError(
-            f"the sketch's {name} is of kind {kind[:40]!r}, which this library does not know; it "
-            f"knows {', '.join(map(repr, sorted(kinds)))}. A kind of your own must be imported "
-            "before a file of it is read"
+            f"moments of kind {kind!r} do not go with the arrays {', '.join(sorted(arrays))}"
         )
-    return kinds[kind]
+    if kind is None:
+        return Sums(feature_sum, *counts)
+    if kind not in ("full", "diagonal"):
+        raise SketchFormatError(f"no moments are of kind {kind[:40]!r}")
+    exponents = arrays[EXPONENTS]
+    if exponents.dtype != np.int32 or exponents.ndim != 1 or not exponents.size:
+        raise SketchFormatError(
+            f"moment_exponents must be int32 of shape (n_features,), got {exponents.dtype} of "
+            f"{exponents.shape}"
+        )
+    n_features = operator.n_features if operator else exponents.size
+    moments = MomentSums.from_state(n_features, cast(MomentKind, kind), arrays[MOMENTS])
+    return Sums(feature_sum, *counts, moments=moments)
 
 
-def _select_prefixed(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    """Return the arrays whose names start with a prefix, without it."""
-    return {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
+def _read_names(text: str) -> tuple[str, ...]:
+    """Return the names of a file's features."""
+    names = parse_strictly(text)
+    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not is_list or write_canonically(names) != text:
+        raise SketchFormatError(f"no features have the names {text[:40]}")
+    return tuple(names)
 
 
 def _read_count(text: str, name: str) -> int:
@@ -166,50 +158,3 @@ def _read_count(text: str, name: str) -> int:
     if len(text) > LONGEST_COUNT:
         raise ValueError(f"{name} has {len(text)} digits")
     return int(text)
-
-
-def _list_arrays(operator: FrequencyOperator, feature_sum: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the arrays of a sketch's file."""
-    components = operator.components().items()
-    arrays = {name: value for name, value in components if isinstance(value, np.ndarray)}
-    return {**arrays, "feature_sum": feature_sum}
-
-
-def _list_metadata(operator: FrequencyOperator, sums: Sums) -> dict[str, str]:
-    """Return what a sketch's header says beside what every file's does."""
-    finest = operator.domain.finest_scale
-    return {
-        "operator": operator.linear_map.kind,
-        **({} if operator.is_plain else {"features": operator.features.kind}),
-        "scale": operator.scale.hex(),
-        **({} if finest is None else {FINEST: finest.hex()}),
-        "double_phases": str(int(operator.double_phases)),
-        "fingerprint": operator.fingerprint,
-        **dict(zip(COUNTS, map(str, sums.counts), strict=True)),
-    }
-
-
-def _check_arrays(arrays: dict[str, np.ndarray], expected: dict[str, np.dtype[Any]]) -> None:
-    """Refuse arrays other than a sketch's, by presence and type."""
-    if not {*CORNERS}.isdisjoint(arrays):
-        expected = {**expected, **dict.fromkeys(CORNERS, np.dtype(np.float64))}
-    if missing := [name for name in sorted(expected) if name not in arrays]:
-        raise SketchFormatError(f"the sketch lacks the arrays {', '.join(missing)}")
-    if extra := [name for name in arrays if name not in expected]:
-        raise SketchFormatError(f"no sketch has the arrays {', '.join(extra)}")
-    for name, dtype in expected.items():
-        if arrays[name].dtype != dtype:
-            raise SketchFormatError(f"{name} must be {dtype}, got {arrays[name].dtype}")
-
-
-def _check_shapes(arrays: dict[str, np.ndarray], linear_map: LinearMap) -> None:
-    """Refuse arrays that do not fit the frequencies."""
-    d, m = linear_map.n_features, linear_map.n_frequencies
-    expected = {"center": (d,), "lower": (d,), "upper": (d,), "covariance": (d, d)}
-    expected["feature_sum"] = (2, m)
-    for name, shape in expected.items():
-        if name in arrays and arrays[name].shape != shape:
-            raise SketchFormatError(
-                f"{name} must have shape {shape} beside frequencies of shape ({d}, {m}), "
-                f"got {arrays[name].shape}"
-            )

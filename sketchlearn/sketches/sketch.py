@@ -15,7 +15,7 @@ from sketchlearn.features.moments import MomentChoice, Moments, MomentSums, reso
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.fixed_point import WEIGHT_UNIT
-from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch, encode_sketch
+from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch, encode_sketch, find_operator
 from sketchlearn.sketches.sums import Sums
 
 
@@ -83,6 +83,8 @@ class Sketch:
         names = self.feature_names
         if names is not None and len(names) != d:
             raise ValueError(f"feature_names must be {d} names, got {len(names)}")
+        if names is not None and len({*names}) < d:
+            raise ValueError(f"feature_names must differ from each other, got {names}")
 
     @classmethod
     def empty(cls, operator: FrequencyOperator, moments: MomentChoice = "auto") -> Self:
@@ -243,59 +245,138 @@ class Sketch:
         """
         return replace(self, sums=self.sums.scaled(check_count(factor, "factor")))
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: str | PathLike[str], *, operator: bool = True) -> None:
         """Write the sketch's bytes to a file, wholly or not at all.
 
         A temporary file beside it is written, flushed to the disk and renamed; an older file of
         that name stays as it was until then, and its permissions remain. One that is read-only is
         not replaced.
 
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        operator : bool, default=True
+            Whether the operator is written too. Without it, a file has 16 bytes a frequency, the
+            moments, and a header that names the operator by its fingerprint; it is read with the
+            operator, which `FrequencyOperator.save` writes once for many sketches.
+
         Raises
         ------
+        TypeError
+            If `operator` is neither true nor false.
         OSError
             If the file cannot be written; nothing is left behind.
         """
-        write_atomically(path, self.to_bytes())
+        write_atomically(path, self.to_bytes(operator=operator))
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
+    def load(
+        cls,
+        path: str | PathLike[str],
+        *,
+        operator: FrequencyOperator | str | PathLike[str] | None = None,
+    ) -> Self:
         """Read a sketch that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        operator : FrequencyOperator or path-like, optional
+            The operator that the sketch was taken with, or its file; needed where the sketch's
+            file is without it.
 
         Raises
         ------
         SketchFormatError
-            If the file is foreign, truncated, altered, or of a newer format.
+            If the file is foreign, truncated, altered, of a newer format, or without its operator
+            where none is given.
+        SketchMismatchError
+            If the sketch was taken with another operator than the one that is given.
         OSError
-            If it cannot be read.
-        """
-        return cls.restore(SKETCH_FILE.load(path))
+            If a file cannot be read.
 
-    def to_bytes(self) -> bytes:
-        """Return the sketch as the bytes of a safetensors file.
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> from sketchlearn import Sketch, Sketcher
+        >>> X = np.random.default_rng(0).normal(size=(1000, 2))
+        >>> sketcher = Sketcher(50, random_state=0).fit(X)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     sketcher.operator_.save(os.path.join(folder, "operator"))
+        ...     sketcher.sketch(X).save(os.path.join(folder, "monday"), operator=False)
+        ...     monday = Sketch.load(
+        ...         os.path.join(folder, "monday"), operator=os.path.join(folder, "operator")
+        ...     )
+        >>> monday == sketcher.sketch(X)
+        True
+        """
+        return cls.restore(SKETCH_FILE.load(path), find_operator(operator))
+
+    def to_bytes(self, *, operator: bool = True) -> bytes:
+        """Return the sketch as the bytes of a safetensors file, its operator among them or not.
 
         Equal sketches with equal names give equal bytes where one version of the library writes
         both: the version is in the header.
         """
-        return encode_sketch(StoredSketch(self.operator, self.sums, self.feature_names))
+        if not isinstance(operator, bool | np.bool_):
+            raise TypeError(f"operator must be True or False, got {type(operator).__name__}")
+        stored = StoredSketch(
+            self.operator if operator else None,
+            self.sums,
+            self.feature_names,
+            self.fingerprint,
+            None if self.sums.moments is None else self.operator.moment_grid.exponents,
+        )
+        return encode_sketch(stored)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
+    def from_bytes(
+        cls, data: bytes, *, operator: FrequencyOperator | str | PathLike[str] | None = None
+    ) -> Self:
         """Return the sketch that `to_bytes` turned into these bytes.
+
+        Parameters
+        ----------
+        data : bytes
+            The bytes.
+        operator : FrequencyOperator or path-like, optional
+            As of `load`.
 
         Raises
         ------
-        SketchFormatError
-            If the bytes are foreign, truncated, altered, or of a newer format.
+        SketchFormatError, SketchMismatchError
+            As of `load`.
         """
-        return cls.restore(SKETCH_FILE.decode(data))
+        return cls.restore(SKETCH_FILE.decode(data), find_operator(operator))
 
     @classmethod
-    def restore(cls, stored: StoredSketch) -> Self:
-        """Return the sketch of what a file held; errors as `load`."""
+    def restore(cls, stored: StoredSketch, operator: FrequencyOperator | None = None) -> Self:
+        """Return the sketch of what a file held, with an operator if it has none; errors as `load`.
+
+        An operator that is given takes the place of the file's, which must be the same.
+        """
+        operator = operator or stored.operator
+        if operator is None:
+            raise SketchFormatError(
+                f"the sketch was written without its operator, {stored.fingerprint}: load it with "
+                "operator=, a FrequencyOperator or the file that FrequencyOperator.save wrote"
+            )
+        if operator.fingerprint != stored.fingerprint:
+            raise SketchMismatchError(
+                f"the sketch was taken with the operator {stored.fingerprint}, and "
+                f"{operator.fingerprint} was given: give the one that it was taken with"
+            )
         try:
-            return cls(stored.operator, stored.sums, feature_names=stored.feature_names)
+            sketch = cls(operator, stored.sums, feature_names=stored.feature_names)
         except ValueError as error:
             raise SketchFormatError(f"the file does not describe a sketch: {error}") from error
+        exponents = stored.moment_exponents
+        if exponents is not None and not np.array_equal(exponents, operator.moment_grid.exponents):
+            raise SketchFormatError("the moments are on another grid than the operator's")
+        return sketch
 
     def __add__(self, other: Any) -> Sketch:
         if not isinstance(other, Sketch):

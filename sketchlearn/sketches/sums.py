@@ -108,7 +108,7 @@ class Sums:
             raise ValueError(
                 f"the total weight must stay below 2**40, got {self.weight_sum:.6g} times {factor}"
             )
-        largest = max((abs(int(sum_)) for sum_ in self._extreme_sums()), default=0)
+        largest = max(-int(self.feature_sum.min(initial=0)), int(self.feature_sum.max(initial=0)))
         if largest * abs(factor) >= 2**63:
             raise ValueError(f"feature_sum must stay below 2**63, got {largest} times {factor}")
         n, units, squares = self.counts
@@ -196,10 +196,6 @@ class Sums:
             return cls(sums, *counts)
         state = numbers_after[n_sums:].reshape(n_moment_bytes // per_word, -1)
         return cls(sums, *counts, moments=MomentSums.from_state(n_features, kind, state))
-
-    def _extreme_sums(self) -> list[np.integer]:
-        """Return the least and the greatest sum, if there is one."""
-        return [self.feature_sum.min(), self.feature_sum.max()] if self.feature_sum.size else []
 
     def _require_same_kind(self, other: Self) -> None:
         """Refuse sums of another shape, which numpy might stretch, or moments on one side only."""

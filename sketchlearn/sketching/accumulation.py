@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sketchlearn.features.moment_accumulator import MomentAccumulator
-from sketchlearn.features.moments import MomentGrid, MomentKind, MomentSums
+from sketchlearn.features.moments import MomentGrid, MomentSums
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.fixed_point import LARGEST_TOTAL_UNITS, WEIGHT_UNIT, sum_with_squares
-from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sums import Sums
 from sketchlearn.sources.exact_values import advise_on_missing
 
@@ -32,14 +31,17 @@ class RowSummer:
     ----------
     operator : FrequencyOperator
         What the rows are projected with.
-    kind : {"full", "diagonal"} or None
-        Which moments are summed beside the features.
+    empty : Sums
+        The sums of no rows; where these have moments, such are summed beside the features.
     """
 
-    def __init__(self, operator: FrequencyOperator, kind: MomentKind | None) -> None:
-        self._operator, self._accumulator = operator, operator.accumulator()
-        self._empty = Sketch.empty(operator, kind).sums
-        self._moments = None if kind is None else MomentAccumulator(operator.moment_grid, kind)
+    def __init__(self, operator: FrequencyOperator, empty: Sums) -> None:
+        self._operator, self._accumulator, self._empty = operator, operator.accumulator(), empty
+        self._moments = (
+            None
+            if empty.moments is None
+            else MomentAccumulator(operator.moment_grid, empty.moments.kind)
+        )
 
     def sum(self, rows: np.ndarray, weights: np.ndarray | None) -> Sums:
         """Return the sums of rows.

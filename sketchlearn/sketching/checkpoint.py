@@ -277,12 +277,12 @@ def _digest_text(text: str) -> bytes:
 def _encode(stored: StoredPass) -> bytes:
     """Return a checkpoint's bytes."""
     progress = stored.progress
-    names, moments = progress.feature_names, progress.current.moments
+    names, current = progress.feature_names, progress.current
     finished = Sketch(progress.operator, progress.finished, feature_names=names)
     state = {
         "asked": stored.asked,
         "columns": stored.columns,
-        "current": [str(count) for count in progress.current.counts],
+        "current": [str(count) for count in current.counts],
         "n_rows": progress.n_rows,
         "part": progress.partition,
         "row": progress.row,
@@ -291,11 +291,11 @@ def _encode(stored: StoredPass) -> bytes:
     }
     arrays = {
         "finished": np.frombuffer(finished.to_bytes(), dtype=np.uint8),
-        "current": progress.current.feature_sum,
+        "current": current.feature_sum,
         "identities": np.frombuffer(b"".join(stored.identities), dtype=np.uint8),
     }
-    if moments is not None:
-        arrays["current_moments"] = moments.state.astype(np.int64)
+    if current.moments is not None:
+        arrays["current_moments"] = current.moments.state.astype(np.int64)
     return CHECKPOINT_FILE.encode(arrays, {"state": write_canonically(state)})
 
 
@@ -346,7 +346,7 @@ def _rebuild_progress(
     return Progress(
         finished.operator,
         finished.sums,
-        current.sums,
+        finished.sums + current.sums,
         part,
         row,
         n_rows,
@@ -365,14 +365,14 @@ def _require_consistent(stored: StoredPass) -> StoredPass:
     """
     progress = stored.progress
     n_begun = progress.partition + (progress.row > 0)
-    n_counted = progress.finished.n_samples + progress.current.n_samples
+    n_counted = progress.sums.n_samples
     if (
         len(stored.identities) != n_begun
         or any(len(identity) != DIGEST_BYTES for identity in stored.identities)
         or len(stored.skipped_partitions) != len(progress.skipped)
         or len(progress.skipped) > progress.partition
         or any(i is not None and i >= progress.partition for i in stored.skipped_partitions)
-        or progress.current.n_samples > progress.row
+        or n_counted - progress.finished.n_samples > progress.row
         or max(n_counted, progress.row) > progress.n_rows
     ):
         raise ValueError(

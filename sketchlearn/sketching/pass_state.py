@@ -19,12 +19,12 @@ class Progress:
         What rows are projected with.
     finished : Sums
         Of the partitions before the current one, those skipped left out.
-    current : Sums
-        Of the rows so far of the current partition.
+    sums : Sums
+        Of these and of the rows so far of the current partition.
     partition : int
         Index of the current partition.
     row : int
-        How many of its rows are in `current`.
+        How many of the current partition's rows are in `sums`.
     n_rows : int
         How many rows were read in all.
     skipped : tuple of (str, str)
@@ -35,7 +35,7 @@ class Progress:
 
     operator: FrequencyOperator = field(compare=False)
     finished: Sums
-    current: Sums
+    sums: Sums
     partition: int = 0
     row: int = 0
     n_rows: int = 0
@@ -45,5 +45,9 @@ class Progress:
     @property
     def sketch(self) -> Sketch:
         """The sketch of all rows so far."""
-        sums = self.finished + self.current
-        return Sketch(self.operator, sums, feature_names=self.feature_names)
+        return Sketch(self.operator, self.sums, feature_names=self.feature_names)
+
+    @property
+    def current(self) -> Sums:
+        """Sums of the rows so far of the current partition."""
+        return self.sums - self.finished

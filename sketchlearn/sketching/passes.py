@@ -111,7 +111,7 @@ class Pass:
         self._on_error, self._on_progress = on_error, on_progress
         self._on_partition = on_partition
         self._own = threading.local()
-        self._moments, self._empty = moments, Sketch.empty(operator, moments).sums
+        self._empty = Sketch.empty(operator, moments).sums
         self.progress = Progress(operator, self._empty, self._empty, feature_names=feature_names)
 
     def run(self) -> Sketch:
@@ -177,7 +177,7 @@ class Pass:
         """Add a chunk's rows, in a worker's thread with scratch memory of its own."""
         weights = None if chunk.weights is None else _fix_chunk_weights(chunk.weights)
         if not hasattr(self._own, "summer"):
-            self._own.summer = RowSummer(self._operator, self._moments)
+            self._own.summer = RowSummer(self._operator, self._empty)
         sums: Sums = self._own.summer.sum(chunk.rows, weights)
         return sums
 
@@ -186,13 +186,13 @@ class Pass:
         before = self.progress
         if step.partition < before.partition:
             return
-        current, error = before.current, step.error
+        sums, error = before.sums, step.error
         # In short waits, since not every system wakes a waiting thread for an interrupt.
         while any(not result.done() for _, result in step.pieces):
             wait([result for _, result in step.pieces], timeout=LONGEST_WAIT)
         for at, result in step.pieces:
             try:
-                current += result.result()
+                sums += result.result()
             except ValueError as bad:
                 error = self._locate_bad_entry(bad, before.row + at)
                 break
@@ -203,18 +203,18 @@ class Pass:
             self._begin(step.partition + 1, before.finished, skipped)
         elif step.pieces:
             n_rows = before.n_rows + step.row - before.row
-            self.progress = replace(before, current=current, row=step.row, n_rows=n_rows)
+            self.progress = replace(before, sums=sums, row=step.row, n_rows=n_rows)
             if self._on_progress:
                 self._on_progress(self.progress)
         else:
-            self._begin(step.partition + 1, before.finished + current, before.skipped)
+            self._begin(step.partition + 1, sums, before.skipped)
 
     def _begin(self, partition: int, finished: Sums, skipped: tuple[tuple[str, str], ...]) -> None:
         """Go to the beginning of a partition."""
         self.progress = replace(
             self.progress,
             finished=finished,
-            current=self._empty,
+            sums=finished,
             partition=partition,
             row=0,
             skipped=skipped,

@@ -305,30 +305,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             X = make_readable(X, is_new=True)
             rows = validate_data(self, X, dtype="numeric", ensure_all_finite=True)
             weights, share = check_sample_weight(sample_weight, len(rows)), 1.0
-        return self.fit_checked(rows, weights, seed, share)
-
-    def fit_checked(
-        self, rows: np.ndarray, weights: np.ndarray | None, seed: int, share: float = 1.0
-    ) -> Self:
-        """Fit on rows and weights that are known to be sound, as `fit` does once it checked them.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n_samples, n_features)
-            Finite rows.
-        weights : ndarray of shape (n_samples,) or None
-            Non-negative weights, not all of them zero.
-        seed : int
-            What `random_state` gives.
-        share : float, default=1.0
-            As a fraction of all rows, how many these are.
-        """
-        self.n_features_in_ = rows.shape[1]
-        resolve_moments(self.moments, self.n_features_in_)
-        # One thread: with more, the last bits of k-means and of BLAS depend on their number, and
-        # k-means' even on which comes first.
-        with OneThread():
-            self._choose_operator(rows, weights, np.random.default_rng(seed), share)
+        fit_rows(self, rows, weights, seed, share)
         return self
 
     def sketch(
@@ -367,7 +344,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         on_error : {"raise", "skip"} or callable, default="raise"
             What to do about a file that cannot be read or holds bad rows: raise, or leave it out
             whole with a warning; or what to call with its name and the error, which leaves it out
-            unless it raises.
+            unless it raises. Bad rows of an array are an error whatever it is.
 
         Returns
         -------
@@ -395,7 +372,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
             weights = check_sample_weight(sample_weight, len(X))
             if weights is not None:
                 require_fixed_point(weights)
-            source = source_of_rows(X, weights)
+            source, handler = source_of_rows(X, weights), make_error_handler("raise")
         source.expect(self.operator_.n_features, getattr(self, "feature_names_in_", None))
         return sketch_source(
             self.operator_,
@@ -497,3 +474,33 @@ class Sketcher(TransformerMixin, BaseEstimator):
         # The features are complex, whatever comes in.
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def fit_rows(
+    sketcher: Sketcher,
+    rows: np.ndarray,
+    weights: np.ndarray | None,
+    seed: int,
+    share: float = 1.0,
+) -> None:
+    """Fit a sketcher on rows in memory that were checked before, and are not looked through again.
+
+    Parameters
+    ----------
+    sketcher : Sketcher
+        What is fitted.
+    rows : ndarray of shape (n_samples, n_features)
+        Finite rows.
+    weights : ndarray of shape (n_samples,) or None
+        Non-negative weights, not all of them zero.
+    seed : int
+        What `random_state` gives.
+    share : float, default=1.0
+        As a fraction of all rows, how many these are.
+    """
+    sketcher.n_features_in_ = rows.shape[1]
+    resolve_moments(sketcher.moments, sketcher.n_features_in_)
+    # One thread: with more, the last bits of k-means and of BLAS depend on their number, and
+    # k-means' even on which comes first.
+    with OneThread():
+        sketcher._choose_operator(rows, weights, np.random.default_rng(seed), share)

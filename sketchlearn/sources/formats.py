@@ -50,6 +50,7 @@ def register_format(
     partition: Callable[[StoredFile, Any], Partition],
     *,
     is_named: bool,
+    replace: bool = False,
 ) -> None:
     """Have files whose names end so read as these partitions.
 
@@ -61,11 +62,14 @@ def register_format(
         Makes the partition that a `StoredFile` is, see `Format`.
     is_named : bool
         Whether columns have names.
+    replace : bool, default=False
+        Whether a format that has one of the endings already gives way.
 
     Raises
     ------
     ValueError
-        If an ending does not begin with a dot; none is registered then.
+        If an ending does not begin with a dot, or has a format already and `replace` is not set;
+        none is registered then.
 
     Examples
     --------
@@ -80,6 +84,11 @@ def register_format(
     for ending in endings:
         if not ending.startswith(".") or ending == ".":
             raise ValueError(f"an ending must begin with a dot, got {ending!r}")
+        if ending.lower() in FORMATS and not replace:
+            raise ValueError(
+                f"files that end in {ending!r} have a format already: choose another ending, or "
+                "say replace=True"
+            )
     FORMATS.update({ending.lower(): Format(partition, is_named) for ending in endings})
 
 

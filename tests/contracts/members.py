@@ -9,8 +9,8 @@ from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.linear_maps import LinearMap, StretchedMap, TakenMap
 
 OUTSIDE = (tests.extensions.linear_map.CirculantMap, tests.extensions.feature_map.CoarseWaves)
-MAP_KINDS = sorted(LinearMap.kinds)
-FEATURE_KINDS = sorted(FeatureMap.kinds)
+MAP_KINDS = sorted(LinearMap.kinds())
+FEATURE_KINDS = sorted(FeatureMap.kinds())
 
 
 def drawn_map(kind, d=5, m=12, seed=0, length=0.2):

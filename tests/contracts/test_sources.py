@@ -329,6 +329,14 @@ def test_endings_are_registered_all_or_none():
             assert before == FORMATS
         register_format(".First", lambda file, member: Wider(), is_named=False)
         assert {*FORMATS} - {*before} == {".first"}
+        for taken in (".first", ".NPY"):
+            with pytest.raises(
+                ValueError, match=rf"in '\{taken}' have a format already: .*replace"
+            ):
+                register_format([".second", taken], lambda file, member: Wider(), is_named=False)
+            assert ".second" not in FORMATS
+        register_format(".npy", lambda file, member: Wider(), is_named=True, replace=True)
+        assert FORMATS[".npy"].is_named
     finally:
         FORMATS.clear()
         FORMATS.update(before)

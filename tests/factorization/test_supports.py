@@ -182,6 +182,20 @@ def test_a_class_of_two_equal_units_can_be_a_witness():
     prove_target_is_no_product(left, right, verdict)
 
 
+@pytest.mark.parametrize("q", [3, 10])
+def test_a_corner_of_many_equal_units_is_found_among_many_rows(q):
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        left, right = rng.random((100, 10)) < 0.2, rng.random((10, 100)) < 0.2
+        left, right = np.repeat(left, q, axis=1), np.repeat(right, q, axis=0)
+        verdict = check_supports(left, right)
+        assert verdict.status == "not closed"
+        X, Y = verdict.sequence(1e3)
+        assert np.abs(X @ Y - verdict.target).max() == pytest.approx(1e-6, rel=1e-3)
+        assert not X[~left].any()
+        assert not Y[~right].any()
+
+
 def test_order_of_rows_columns_and_units_does_not_matter():
     rng = np.random.default_rng(1)
     for _ in range(100):
@@ -213,8 +227,11 @@ def test_unknown_is_said_where_nothing_is_proved():
         check_supports(left, right).sequence(10.0)
     with pytest.raises(TypeError, match="t must be a real number"):
         check_supports(*lu(2)).sequence("10")
-    with pytest.raises(ValueError, match="t must be at least 1"):
-        check_supports(*lu(2)).sequence(0.5)
+    for t in (0.5, 1e151):
+        with pytest.raises(ValueError, match=r"t must be at least 1 and at most 1e\+150"):
+            check_supports(*lu(2)).sequence(t)
+    X, Y = check_supports(*lu(2)).sequence(1e150)
+    assert np.isfinite(X @ Y).all()
 
 
 def test_complex_matrices_where_closed():

@@ -147,7 +147,8 @@ def test_moments_that_no_rows_have_are_refused():
         ({"moments": state.astype(np.float64)}, "moments must be int64"),
         ({"moments": -state}, "no rows have these sums"),
         ({"moment_exponents": ARRAYS["moment_exponents"] + np.int32(1)}, "another grid"),
-        ({"moment_exponents": ARRAYS["moment_exponents"].astype(np.int64)}, "another grid"),
+        ({"moment_exponents": ARRAYS["moment_exponents"].astype(np.int64)}, "must be int32"),
+        ({"moment_exponents": np.tile(ARRAYS["moment_exponents"], 2)}, "another grid"),
         ({"moments": None}, "do not go with the arrays"),
     ]:
         with pytest.raises(SketchFormatError, match=message):

@@ -18,6 +18,7 @@ from sketchlearn.factorization import dft_butterfly
 from sketchlearn.files import container
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.registry import identify_file
+from sketchlearn.frequencies import FrequencyOperator
 
 ROWS = np.random.default_rng(0).normal(size=(300, 2))
 
@@ -81,6 +82,7 @@ def files(tmp_path_factory):
     model = CompressiveKMeans(2, n_frequencies=30, random_state=0).fit(ROWS)
     model.save(folder / "model")
     model.sketch_.save(folder / "sketch")
+    model.sketch_.operator.save(folder / "operator")
     butterfly = dft_butterfly(8)
     butterfly.save(folder / "butterfly")
     Sketcher.from_operator(model.sketch_.operator).sketch(
@@ -89,6 +91,7 @@ def files(tmp_path_factory):
     loaders = {
         "model": load_model,
         "sketch": Sketch.load,
+        "operator": FrequencyOperator.load,
         "butterfly": type(butterfly).load,
         "checkpoint": lambda path: Checkpoint(path).load(),
     }
@@ -98,6 +101,7 @@ def files(tmp_path_factory):
 HOW = {
     "model": "load_model",
     "sketch": "Sketch.load",
+    "operator": "FrequencyOperator.load",
     "butterfly": "factorization.Butterfly.load",
     "checkpoint": r"Checkpoint\(path\).load\(\)",
 }
@@ -111,14 +115,15 @@ def test_a_file_of_another_kind_is_named_with_what_loads_it(files, noun, other):
     if noun == other:
         load(path)
         return
-    expected = f"not a {other} file: it is a {noun}; use {HOW[noun]}$"
+    expected = f"not an? {other} file: it is an? {noun}; use {HOW[noun]}$"
     with pytest.raises((SketchFormatError, ModelFormatError), match=expected):
         load(path)
 
 
 # A model's file holds a sketch's, as does a checkpoint's; each has a digest of its own.
 @pytest.mark.parametrize(
-    ("noun", "n_files"), [("sketch", 1), ("butterfly", 1), ("model", 2), ("checkpoint", 2)]
+    ("noun", "n_files"),
+    [("sketch", 1), ("operator", 1), ("butterfly", 1), ("model", 2), ("checkpoint", 2)],
 )
 def test_a_header_is_parsed_once_and_a_digest_is_taken_once(files, noun, n_files):
     path, load = files[noun]

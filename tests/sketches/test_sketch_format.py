@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from full_disk import no_file_beyond
 from planted import small_operator
 
 from sketchlearn.exceptions import SketchFormatError
+from sketchlearn.factorization import Butterfly
 from sketchlearn.files import container
-from sketchlearn.sketches import format as serialization
+from sketchlearn.linear_maps import ButterflyMap
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sums import Sums
 from sketchlearn.sketching import Sketcher
@@ -56,7 +58,8 @@ def test_any_safetensors_reader_reads_it(tmp_path):
     a.save(tmp_path / "a.safetensors")
     with safetensors.safe_open(tmp_path / "a.safetensors", framework="numpy") as file:
         assert set(file.keys()) == {
-            *(*serialization.ARRAYS, *serialization.CORNERS, "turns", "moments", "moment_exponents")
+            *("center", "covariance", "lower", "upper", "turns"),
+            *("feature_sum", "moments", "moment_exponents"),
         }
         assert file.metadata()["fingerprint"] == a.fingerprint
         np.testing.assert_array_equal(file.get_tensor("feature_sum"), a.feature_sum)
@@ -140,7 +143,7 @@ def test_missing_extra_and_mistyped_arrays():
     lacking = {name: array for name, array in arrays.items() if name != "lower"}
     for other, message in [
         ({**arrays, "center": arrays["center"].astype(np.float32)}, "center must be float64, got"),
-        ({**arrays, "rows": np.zeros(3)}, "no sketch has the arrays rows"),
+        ({**arrays, "rows": np.zeros(3)}, "no operator has the arrays rows"),
         (lacking, "lacks the arrays lower"),
     ]:
         with pytest.raises(SketchFormatError, match=message):
@@ -148,6 +151,25 @@ def test_missing_extra_and_mistyped_arrays():
     half = safetensors.numpy.save({"a": np.ones(3, dtype=np.float16)}, metadata)
     with pytest.raises(SketchFormatError, match="a is of a type that no sketch has"):
         Sketch.from_bytes(half)
+
+
+@pytest.mark.parametrize(
+    ("name", "alter"),
+    [
+        ("values", lambda array: np.append(array, 7.0)),
+        ("chain", lambda array: array.astype(np.int32)),
+        ("permutation", lambda array: array.astype(np.uint8)),
+        ("signs", lambda array: array | 1),
+    ],
+)
+def test_what_a_map_reads_over_is_refused(name, alter):
+    chain = [(1, 2, 2, 6), (2, 3, 3, 2), (6, 2, 2, 1)]
+    B = Butterfly([np.ones((a, d, b, c)) for a, b, c, d in chain], chain, permutation=range(12))
+    linear_map = ButterflyMap(B, np.ones((1, 1, 12)), np.ones(5), 2)
+    data = Sketch.empty(replace(small_operator(2, 5), linear_map=linear_map)).to_bytes()
+    array = safetensors.numpy.load(data)[f"map.{name}"]
+    with pytest.raises(SketchFormatError, match=f"array map.{name} is not in canonical form"):
+        Sketch.from_bytes(repacked(data, arrays={f"map.{name}": alter(array)}))
 
 
 def test_saving_replaces_and_leaves_nothing_beside(tmp_path):

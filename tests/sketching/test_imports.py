@@ -27,7 +27,7 @@ def test_sketching_imports_no_decoder_and_nothing_slow(module):
     loaded = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
     assert f"sketchlearn.{module}" in loaded
     ours = {name.split(".")[1] for name in loaded if name.startswith("sketchlearn.")}
-    assert ours.isdisjoint({"atoms", "decoders", "estimators", "optim", "cli"})
+    assert ours.isdisjoint({"atoms", "decoders", "estimators", "optim", "cli", "factorization"})
     others = {".".join(name.split(".")[:2]) for name in loaded}
     assert others.isdisjoint(
         {"numba", "pandas", "pyarrow", "sklearn.cluster", "sklearn.metrics", "dask", "pyspark"}

@@ -347,6 +347,13 @@ class TestBadInput:
         sketcher.sketch(tmp_path, on_error=lambda name, error: names.append(name[-9:]))
         assert names == ["1.parquet", "3.parquet"]
 
+    @pytest.mark.parametrize("on_error", ["raise", "skip", lambda name, error: None])
+    def test_an_array_is_not_left_out(self, on_error):
+        bad = X.copy()
+        bad[7, 1] = np.nan
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            SKETCHER.sketch(bad, on_error=on_error)
+
     def test_a_truncated_file(self, tmp_path):
         path = write(tmp_path / "x.csv")
         path.write_bytes(path.read_bytes()[:-30] + b"\n1,2\n")

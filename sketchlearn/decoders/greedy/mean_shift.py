@@ -35,7 +35,7 @@ N_GREEDY, N_EXPANDED, N_SWAPPED = 15, 40, 40
 # many this share is dropped at a time, with so many optimiser iterations in between; so often.
 GROWTH, SHARE_PRUNED, N_PRUNED, MOST_ROUNDS = 3, 0.3, 10, 5
 # Starting points of a search for small atoms, as a multiple of a greedy step's.
-FINE_SEARCH = 20
+FINE_SEARCH = 40
 # Inverse variance of a shape parameter, a logarithm of a variance, around the atoms' median: what
 # the sketch does not determine would collapse onto noise.
 SHAPE_PRECISION = 4.0

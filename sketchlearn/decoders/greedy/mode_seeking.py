@@ -15,6 +15,8 @@ Starts = Literal["gaussian", "box"]
 
 # Steps of a climb; while the kernel narrows, and after.
 N_STEPS, N_NARROWING, N_NARROW = 20, 40, 5
+# Starts that are compared at a time.
+STARTS_AT_ONCE = 1000
 # Greatest width of the kernel at the start, as a multiple of its width at the end.
 WIDEST = 4.0
 # A start where the correlation is weak may not move by more than one kernel width anyway.
@@ -62,7 +64,9 @@ def find_modes(
     localization and tracking", 2007 (annealing).
     """
     search = _Search(problem, shape, residual)
-    order = np.argsort(-search.correlations(starts)[0], kind="stable")
+    blocks = (starts[i : i + STARTS_AT_ONCE] for i in range(0, len(starts), STARTS_AT_ONCE))
+    first = np.concatenate([search.correlations(block)[0] for block in blocks])
+    order = np.argsort(-first, kind="stable")
     points = starts[order[:n_ascents]]
     for _ in range(N_STEPS):
         points = search.shifted(points, 1.0)
