@@ -116,7 +116,7 @@ def from_domain(case: Case) -> Sketcher:
 WAYS: dict[str, Callable[[Case], Sketcher]] = {
     "from a domain": from_domain,
     **{
-        f"{scale}, {pilot}": fit_on(pilot, scale) for pilot in PILOTS for scale in ("auto", "mixed")
+        f"{scale}: {pilot}": fit_on(pilot, scale) for pilot in PILOTS for scale in ("auto", "mixed")
     },
 }
 

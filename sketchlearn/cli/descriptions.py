@@ -81,13 +81,19 @@ def _describe_sketch(sketch: Sketch) -> dict[str, object]:
         "n_frequencies": operator.n_frequencies,
         **({} if operator.is_plain else kinds),
         "standard_error": sketch.standard_error if sketch.n_samples else None,
-        "scale": operator.scale,
+        **_describe_scale(operator),
         "center": operator.center.tolist(),
         **_describe_box(operator),
         **({"feature_names": list(sketch.feature_names)} if sketch.feature_names else {}),
         **_describe_moments(sketch),
         "fingerprint": sketch.fingerprint,
     }
+
+
+def _describe_scale(operator: FrequencyOperator) -> dict[str, object]:
+    """Scale of clusters that frequencies are for, and the finest where they are for several."""
+    finest = operator.domain.finest_scale
+    return {"scale": operator.scale, **({} if finest is None else {"finest_scale": finest})}
 
 
 def _describe_box(operator: FrequencyOperator) -> dict[str, object]:
@@ -101,7 +107,7 @@ def _describe_operator(operator: FrequencyOperator) -> dict[str, object]:
     return {
         "n_features": operator.n_features,
         "n_frequencies": operator.n_frequencies,
-        "scale": operator.scale,
+        **_describe_scale(operator),
         "center": operator.center.tolist(),
         **_describe_box(operator),
         "fingerprint": operator.fingerprint,

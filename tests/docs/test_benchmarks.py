@@ -13,6 +13,7 @@ from docs.benchmarks import (
     out_of_core,
     scale,
     wide,
+    without_pilot,
 )
 from sketchlearn import Sketcher
 
@@ -187,6 +188,23 @@ def test_wide_data_on_its_smallest_set(tmp_path):
     assert "corners of a hypercube, 6,000 x 5, k = 32 | auto: 1,600" in line
     ratios = [float(cell) for i, cell in enumerate(line.split("|")) if i in (5, 8)]
     assert max(ratios) < 1.02
+
+
+@pytest.mark.quality
+@pytest.mark.slow
+def test_sketches_without_a_pilot_on_one_small_set(tmp_path, capsys):
+    options = ["--sets", "iris", "--ratios", "5", "--seeds", "1", "--page", str(tmp_path / "page"),
+               "--log", str(tmp_path / "log.jsonl")]  # fmt: skip
+    without_pilot.main([*options, "--ways", "domain,mixed: half"])
+    records = _log.read(tmp_path / "log.jsonl")
+    assert {record["way"] for record in records} == {"from a domain", "mixed: half of the clusters"}
+    assert max(record["sse_ratio"] for record in records) < 1.2
+    page = (tmp_path / "page").read_text()
+    assert "| from a domain | 1.0" in page
+    assert "| iris | 1.0" in page
+    capsys.readouterr()
+    without_pilot.main([*options, "--ways", "domain"])
+    assert "seed 1000" not in capsys.readouterr().out
 
 
 @pytest.mark.quality
