@@ -8,7 +8,12 @@ from typing import final
 import numpy as np
 
 from sketchlearn.decoders.decoder import Decoder
-from sketchlearn.decoders.greedy.mode_seeking import Starts, draw_starts, find_modes
+from sketchlearn.decoders.greedy.mode_seeking import (
+    Starts,
+    draw_starts,
+    find_modes,
+    locate_missing,
+)
 from sketchlearn.decoders.greedy.pruning import (
     compute_importances,
     drop_least_important,
@@ -203,7 +208,8 @@ class Decoding:
         """Add up to ``most`` atoms where the residual calls for them."""
         settings, family, n_atoms = self.settings, self.problem.family, self.problem.n_atoms
         n_points = (2 if is_swap else 1) * settings.n_starts
-        points = draw_starts(self.problem.region, settings.starts, n_points, self.rng)
+        drawn = draw_starts(self.problem.region, settings.starts, n_points, self.rng)
+        points = np.vstack([drawn, locate_missing(self.problem, fit)])
         numbers = family.operator.n_frequencies / (n_atoms * family.n_features)
         n_wide = N_WIDE if n_atoms >= MANY_ATOMS and numbers >= NUMBERS_TO_WIDEN else 0
         return self._add_modes(fit, points, n_wide, most)

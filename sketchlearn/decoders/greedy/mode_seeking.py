@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 
 from sketchlearn._kernels import atoms as kernels
-from sketchlearn.decoders.problem import Problem
+from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.linear_maps import LinearMap
-from sketchlearn.sketches.region import Region
+from sketchlearn.sketches.region import FARTHEST, Region
 
 Starts = Literal["gaussian", "box"]
 
@@ -17,6 +17,8 @@ Starts = Literal["gaussian", "box"]
 N_STEPS, N_NARROWING, N_NARROW = 20, 40, 5
 # Starts that are compared at a time.
 STARTS_AT_ONCE = 1000
+# Axes along which a missing cluster is sought, points on each, and how far they spread, in scales.
+N_AXES, N_STEPS_ALONG, FARTHEST_STEP = 3, 25, 12.0
 # Greatest width of the kernel at the start, as a multiple of its width at the end.
 WIDEST = 4.0
 # A start where the correlation is weak may not move by more than one kernel width anyway.
@@ -35,6 +37,35 @@ def draw_starts(
     """Draw points (n_points, d) of a region: everywhere in its box, or as its moments say."""
     draw = region.draw_everywhere if starts == "box" else region.draw_gaussian
     return draw(n_points, rng)
+
+
+def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
+    r"""Return points (n, d) where the rows' moments say that a cluster is missing.
+
+    Atoms that lack a cluster of weight p at :math:`\mu` lack :math:`p (\mu - m)` of the rows' first
+    moment about their mean m, and about :math:`p (\mu - m)(\mu - m)^T` of the second. So
+    :math:`\mu - m` is along the widest axis v of what is missing, :math:`\lambda / \langle v,
+    \delta \rangle` off, with :math:`\lambda` the variance along it and :math:`\delta` the missing
+    first moment. However far that is, it is known to a few scales, over which the points spread.
+    There are none where the sketch has no moments or the fit no atoms.
+    """
+    family, region = problem.family, problem.region
+    if not (region.is_exact and len(fit.weights)):
+        return np.empty((0, family.n_features))
+    locations = family.split(fit.parameters)[0] - region.mean
+    first = -fit.weights @ locations
+    second = region.covariance - (locations.T * fit.weights) @ locations
+    second -= np.tensordot(fit.weights, family.covariance_matrices(fit.parameters), axes=1)
+    values, axes = np.linalg.eigh(second)
+    values, axes = values[-N_AXES:], axes[:, -N_AXES:]
+    along = first @ axes
+    is_apart = np.abs(along) * FARTHEST * np.sqrt(region.variance) > np.maximum(values, 0.0)
+    is_apart &= values > 0.0
+    distances = values[is_apart] / along[is_apart]
+    steps = family.operator.scale * np.linspace(-FARTHEST_STEP, FARTHEST_STEP, N_STEPS_ALONG)
+    offsets = (distances[:, None] + steps)[:, :, None] * axes[:, is_apart].T[:, None]
+    points = region.mean + offsets.reshape(-1, family.n_features)
+    return np.clip(points, region.lower, region.upper)
 
 
 def find_modes(
