@@ -90,7 +90,7 @@ class StoredModel:
     def check(self) -> None:
         """Refuse, by a ValueError, what no estimator has."""
         if not isinstance(self.parameters, dict) or not all(
-            isinstance(value, (*PLAIN, dict)) for value in self.parameters.values()
+            isinstance(value, (*PLAIN, dict, list)) for value in self.parameters.values()
         ):
             raise ValueError(f"the parameters are not plain values: {str(self.parameters)[:200]}")
         for value in self.parameters.values():

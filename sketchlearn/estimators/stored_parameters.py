@@ -7,6 +7,7 @@ class; those of your own count once their module is imported.
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import warnings
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -19,6 +20,8 @@ from sketchlearn.sketching import Sketcher
 
 # What JSON has, and a constructor takes.
 PLAIN = (bool, int, float, str, type(None))
+# Numbers that JSON does not have.
+NOT_FINITE = [{"text": text} for text in ("inf", "-inf", "nan")]
 
 
 def to_json(value: Any, name: str, operator: FrequencyOperator) -> Any:
@@ -42,6 +45,8 @@ def to_json(value: Any, name: str, operator: FrequencyOperator) -> Any:
         value = value.item()
     if isinstance(value, np.ndarray):
         value = value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"kind": "float", "fields": {"text": str(value)}}
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, np.random.RandomState | np.random.Generator):
@@ -88,6 +93,8 @@ def from_json(value: Any, operator: FrequencyOperator) -> Any:
         raise ValueError(f"no parameter is {str(value)[:80]}")
     kind, fields = value.get("kind"), value["fields"]
     own = {name: from_json(one, operator) for name, one in fields.items()}
+    if kind == "float" and own in NOT_FINITE:
+        return float(own["text"])
     if kind == "Sketcher" and {*value} == {"kind", "fields", "is_fitted"}:
         return _make_sketcher(own, value["is_fitted"], operator)
     found = find_kinds().get(str(kind))

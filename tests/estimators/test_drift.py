@@ -1,0 +1,95 @@
+"""Clusters that move away from the rows that the operator was chosen on are found all the same."""
+
+import numpy as np
+import pytest
+from planted import largest_distance
+
+from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketch, Sketcher
+
+K, D = 5, 3
+
+
+class Stream:
+    """Days of rows around centres, of which the first moves by a distance after day 0."""
+
+    def __init__(self, seed, away, share=0.2):
+        rng = np.random.default_rng(seed)
+        self.centers = 6.0 * rng.normal(size=(K, D))
+        self.before = self.draw(rng, 10_000, np.full(K, 1 / K))
+        step = rng.normal(size=D)
+        self.centers[0] += away * step / np.linalg.norm(step)
+        shares = np.r_[share, np.full(K - 1, (1 - share) / (K - 1))]
+        self.after = self.draw(rng, 20_000, shares)
+        self.sketcher = Sketcher(800, n_clusters=K, random_state=seed).fit(self.before)
+
+    def draw(self, rng, n, shares):
+        return self.centers[rng.choice(K, size=n, p=shares)] + rng.normal(size=(n, D))
+
+
+MODELS = {
+    "k-means": (CompressiveKMeans(K, random_state=0), "cluster_centers_"),
+    **{
+        kind: (CompressiveGaussianMixture(K, covariance_type=kind, random_state=0), "means_")
+        for kind in ("spherical", "diag", "full")
+    },
+}
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("away", [40.0, 300.0])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_cluster_that_moved_is_found_within_its_width(kind, away, seed):
+    stream, (model, name) = Stream(seed, away), MODELS[kind]
+    model.fit_sketch(stream.sketcher.sketch(stream.after))
+    assert largest_distance(stream.centers, getattr(model, name)) < 1.0
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("seed", range(3))
+def test_so_is_one_of_a_hundredth_of_the_rows(seed):
+    stream = Stream(seed, 100.0, share=0.01)
+    model = CompressiveKMeans(K, random_state=0).fit_sketch(stream.sketcher.sketch(stream.after))
+    assert largest_distance(stream.centers, model.cluster_centers_) < 1.0
+
+
+def test_in_a_window_that_was_subtracted_and_in_a_file(tmp_path):
+    stream = Stream(5, 60.0)
+    old, new = stream.sketcher.sketch(stream.before), stream.sketcher.sketch(stream.after)
+    window = (old + new) - old
+    window.save(tmp_path / "window.sketch")
+    again = Sketch.load(tmp_path / "window.sketch")
+    model = CompressiveKMeans(K, random_state=0).fit_sketch(again)
+    assert largest_distance(stream.centers, model.cluster_centers_) < 1.0
+    assert model.mixture_.spread_ratio == pytest.approx(1.0, abs=0.05)
+
+
+def test_by_batches():
+    stream = Stream(6, 60.0)
+    model = CompressiveKMeans(K, sketcher=stream.sketcher, random_state=0)
+    for batch in np.array_split(stream.after, 7):
+        model.partial_fit(batch)
+    model.partial_fit()
+    assert largest_distance(stream.centers, model.cluster_centers_) < 1.0
+
+
+def test_bounds_hold_for_centroids_and_are_kept_in_a_file(tmp_path):
+    stream = Stream(7, 0.0)
+    sketch = stream.sketcher.sketch(stream.after)
+    lower, upper = stream.after.min(axis=0), stream.after.max(axis=0)
+    upper[0] = np.inf
+    model = CompressiveKMeans(K, bounds=(lower, upper), random_state=0).fit_sketch(sketch)
+    assert np.all((lower <= model.cluster_centers_) & (model.cluster_centers_ <= upper))
+    model.save(tmp_path / "bounded.model")
+    again = CompressiveKMeans.load(tmp_path / "bounded.model")
+    np.testing.assert_array_equal(again.bounds, [lower, upper])
+    again.fit_sketch(sketch)
+    np.testing.assert_array_equal(again.cluster_centers_, model.cluster_centers_)
+
+
+@pytest.mark.parametrize("kind", [CompressiveKMeans, CompressiveGaussianMixture])
+def test_bounds_that_fit_no_rows_are_refused(kind):
+    with pytest.raises(ValueError, match="one for each feature"):
+        kind(2, bounds=([0.0, 0.0], 1.0)).fit(np.random.default_rng(0).normal(size=(50, D)))
+    with pytest.raises(TypeError, match="a pair"):
+        kind(2, bounds=7).fit(np.zeros((10, D)))
