@@ -1,6 +1,6 @@
 """Products of Kronecker-sparse factors times a batch of vectors.
 
-A tile of `TILE` vectors goes through all factors while it stays in the cache. Real parts lie apart
+A tile of vectors goes through all factors while it stays in the cache. Real parts lie apart
 from imaginary ones, which is what lets the compiler vectorise over the tile. Nothing compiles with
 fast-math, and nothing is fused: a vector's result is the same, bit for bit, in any batch and on any
 CPU.
@@ -15,14 +15,15 @@ import numpy as np
 
 from sketchlearn._kernels._policy import POLICY, kernel
 
-TILE = 16
+# More vectors hide what a row's start costs; of complex ones, twice the numbers are at work.
+REAL_TILE, COMPLEX_TILE = 64, 16
 
 
 @kernel()
 def apply_real(values, table, vectors, source, target, width, out, policy=POLICY):
     """Fill ``out = F_L ... F_1 vectors`` for real factors and vectors (n, k)."""
     n_vectors = vectors.shape[1]
-    tile = max(1, min(TILE, n_vectors))
+    tile = max(1, min(REAL_TILE, n_vectors))
     now = np.empty((width, tile), dtype=values.dtype)
     then = np.empty((width, tile), dtype=values.dtype)
     for start in range(0, n_vectors, tile):
@@ -45,8 +46,8 @@ def apply_real(values, table, vectors, source, target, width, out, policy=POLICY
                             y = values[place]
                             place += 1
                             other = now[(i * c + 1) * d + k]
-                            if tile == TILE:
-                                for t in range(TILE):
+                            if tile == REAL_TILE:
+                                for t in range(REAL_TILE):
                                     row[t] = x * read[t] + y * other[t]
                             else:
                                 for t in range(tile):
@@ -73,7 +74,7 @@ def apply_complex(values, table, vectors, source, target, width, out, policy=POL
     `values` is (n_parameters, 2); `vectors` and `out` are (n, k, 2): real and imaginary parts.
     """
     n_vectors = vectors.shape[1]
-    tile = max(1, min(TILE, n_vectors))
+    tile = max(1, min(COMPLEX_TILE, n_vectors))
     # A row holds the real parts of a tile, then the imaginary ones: with arrays of their own the
     # compiler would have more pointers to compare than it is willing to.
     now = np.empty((width, 2 * tile), dtype=values.dtype)
@@ -100,12 +101,12 @@ def apply_complex(values, table, vectors, source, target, width, out, policy=POL
                             u, v = values[place, 0], values[place, 1]
                             place += 1
                             other = now[(i * c + 1) * d + k]
-                            if tile == TILE:
-                                for t in range(TILE):
-                                    re, im = read[t], read[TILE + t]
-                                    fe, fm = other[t], other[TILE + t]
+                            if tile == COMPLEX_TILE:
+                                for t in range(COMPLEX_TILE):
+                                    re, im = read[t], read[COMPLEX_TILE + t]
+                                    fe, fm = other[t], other[COMPLEX_TILE + t]
                                     row[t] = x * re - y * im + (u * fe - v * fm)
-                                    row[TILE + t] = x * im + y * re + (u * fm + v * fe)
+                                    row[COMPLEX_TILE + t] = x * im + y * re + (u * fm + v * fe)
                             else:
                                 for t in range(tile):
                                     re, im = read[t], read[tile + t]
