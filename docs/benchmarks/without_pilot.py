@@ -207,9 +207,10 @@ Made by `python -m docs.benchmarks.without_pilot`.
 
 *Far outliers* have one row in two hundred in a box twenty times as wide as the clusters; a box
 three times wider still asks for scales that hardly come down to theirs. Two octaves finer, on two
-other seeds, 1.29 and 1.33 at 5 k d became 1.13 and 1.10. *Badly scaled columns* have units from 0.01 to
-100, which `from_domain` tells apart and `scale="mixed"` does not: one column decides. With a pilot
-twice too wide, on three other seeds, 1.06, 1.21 and 1.20 became 1.00 with scales two octaves finer.
+other seeds, 1.29 and 1.33 at 5 k d became 1.13 and 1.10.
+*Badly scaled columns* have units from 0.01 to 100, which `from_domain` tells apart and
+`scale="mixed"` does not: one column decides. With a pilot twice too wide, on three other seeds,
+1.06, 1.21 and 1.20 became 1.00 with scales two octaves finer.
 At 2 k d `scale="mixed"` is worse than "auto" with a good pilot, which is why it is not the default.
 
 {machine}
