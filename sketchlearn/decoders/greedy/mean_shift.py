@@ -40,7 +40,7 @@ N_GREEDY, N_EXPANDED, N_SWAPPED = 15, 40, 40
 # many this share is dropped at a time, with so many optimiser iterations in between; so often.
 GROWTH, SHARE_PRUNED, N_PRUNED, MOST_ROUNDS = 3, 0.3, 10, 5
 # Starting points of a search for small atoms, as a multiple of a greedy step's.
-FINE_SEARCH = 40
+FINE_SEARCH = 10
 # Inverse variance of a shape parameter, a logarithm of a variance, around the atoms' median: what
 # the sketch does not determine would collapse onto noise.
 SHAPE_PRECISION = 4.0
@@ -218,6 +218,7 @@ class Decoding:
         """Add one atom, sought everywhere."""
         half, region = FINE_SEARCH * self.settings.n_starts // 2, self.problem.region
         points = [draw_starts(region, starts, half, self.rng) for starts in BOTH]
+        points.append(locate_missing(self.problem, fit))
         return self._add_modes(fit, np.vstack(points), 0, 1)
 
     def _add_modes(self, fit: Fit, points: np.ndarray, n_wide: int, most: int) -> Fit:
