@@ -8,6 +8,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
+from sketchlearn._validation import check_numbers
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch import Sketch
 
@@ -199,7 +200,7 @@ def check_bounds(bounds: Any, n_features: int) -> tuple[np.ndarray, np.ndarray]:
         raise TypeError(f"bounds must be a pair (lower, upper), got {bounds!r}")
     corners = []
     for name, corner in zip(("lower", "upper"), bounds, strict=True):
-        numbers = np.asarray(corner, dtype=np.float64)
+        numbers = check_numbers(corner, f"the {name} of bounds")
         if numbers.shape not in ((), (n_features,)):
             raise ValueError(
                 f"the {name} of bounds must be one number or {n_features}, one for each feature, "
@@ -224,7 +225,7 @@ def _require_inside(
     "A better bound on the variance", American Mathematical Monthly 107(4), 2000, theorem 1).
     """
     mean, deviations = region.mean, region.deviations
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         most = np.where(np.isfinite(upper - lower), (upper - mean) * (mean - lower), np.inf)
     tolerance = 1e-9 * (np.abs(mean) + deviations)
     is_outside = (mean < lower - tolerance) | (mean > upper + tolerance)

@@ -8,14 +8,14 @@ computed, for who writes it again in another language.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import Any, Literal, final
 
 import numpy as np
 
 from sketchlearn._kernels.reflections import multiply_reflections
-from sketchlearn._validation import RandomState, check_count, draw_seed
+from sketchlearn._validation import RandomState, check_count, check_numbers, draw_seed
 from sketchlearn.features.accumulator import single_phase_limit
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.frequencies.domain import LARGEST
@@ -205,14 +205,16 @@ def draw_turns(
         From 0 to 2^64 - 1; everything random follows from it.
     """
     scales = scale * power_of_two(-draw_octaves(m, octaves, Stream(seed, SCALES)))
-    lengths = draw_radii(m, Stream(seed, RADII)) / (TWO_PI * BANDWIDTH * scales)
     directions = draw_directions(d, m, Stream(seed, DIRECTIONS))
-    return (directions * lengths / units[:, None]).astype(np.float32)
+    # What float32 does not have, the map refuses.
+    with np.errstate(over="ignore", divide="ignore"):
+        lengths = draw_radii(m, Stream(seed, RADII)) / (TWO_PI * BANDWIDTH * scales)
+        return (directions * lengths / units[:, None]).astype(np.float32)
 
 
 def draw_domain_operator(
-    lower: Any,
-    upper: Any,
+    lower: np.ndarray,
+    upper: np.ndarray,
     n_clusters: int | None,
     n_frequencies: int | Literal["auto"],
     random_state: RandomState,
@@ -229,7 +231,6 @@ def draw_domain_operator(
     TypeError, ValueError
         If a parameter is of the wrong kind or out of range, see `Sketcher.from_domain`.
     """
-    lower, upper = check_box(lower, upper)
     k = DEFAULT_N_CLUSTERS if n_clusters is None else check_count(n_clusters, "n_clusters")
     m = resolve_frequency_count(n_frequencies, k, len(lower))
     drawn = draw_seed(random_state)
@@ -271,10 +272,7 @@ def check_box(lower: Any, upper: Any) -> tuple[np.ndarray, np.ndarray]:
     """
     corners = {"lower": lower, "upper": upper}
     for name, values in corners.items():
-        try:
-            corner = np.array(values, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise TypeError(f"{name} must be a number for each feature, got {values!r}") from None
+        corner = check_numbers(values, name)
         if corner.ndim != 1 or not len(corner):
             raise ValueError(
                 f"{name} must have shape (n_features,), a number for each feature, "
@@ -311,9 +309,9 @@ def check_names(names: Sequence[str], n_features: int) -> np.ndarray:
     TypeError, ValueError
         If they are no strings, not as many as the features, or repeat.
     """
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+    given = [] if isinstance(names, str) or not isinstance(names, Iterable) else [*names]
+    if not (given and all(isinstance(name, str) for name in given)):
         raise TypeError(f"feature_names must be strings, one for each feature, got {names!r}")
-    given = list(names)
     if len(given) != n_features:
         raise ValueError(
             f"feature_names must be {n_features}, one for each feature, got {len(given)}: {given}"

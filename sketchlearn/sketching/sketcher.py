@@ -25,7 +25,12 @@ from sketchlearn.sketching.pilot import (
     draw_pilot,
     pilot_size,
 )
-from sketchlearn.sketching.portable import MOST_FULL, check_names, draw_domain_operator
+from sketchlearn.sketching.portable import (
+    MOST_FULL,
+    check_box,
+    check_names,
+    draw_domain_operator,
+)
 from sketchlearn.sketching.tuning import (
     check_choices,
     check_kinds,
@@ -227,6 +232,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         >>> (here.sketch([[30.0, 40_000.0]]) + there.sketch([[50.0, 70_000.0]])).n_samples
         2
         """
+        lower, upper = check_box(lower, upper)
         names = None if feature_names is None else check_names(feature_names, len(lower))
         operator = draw_domain_operator(lower, upper, n_clusters, n_frequencies, random_state)
         sketcher = cls.from_operator(operator, n_jobs)
