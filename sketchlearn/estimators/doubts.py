@@ -83,6 +83,22 @@ def warn_of_wide_spread(mixture: Mixture) -> None:
         )
 
 
+def warn_of_moved(mixture: Mixture) -> None:
+    """Warn if clusters that moved far away were missed, whatever the spread that was decoded."""
+    quality = mixture.quality
+    if quality.loses_moved:
+        before = float(np.trace(quality.operator.covariance))
+        times = (quality.region.variance / before) ** 0.5 if before > 0 else float("inf")
+        warnings.warn(
+            f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows {times:.3g} "
+            "times as spread as those that the sketcher was made for: clusters that moved far "
+            "away were missed. Try bounds, a larger n_init, or a sketcher with scale='mixed', "
+            "fitted on rows like these.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+
 def warn_of_missed_clusters(
     sketch: Sketch, family: AtomFamily, mixture: Mixture, rng: np.random.Generator
 ) -> None:

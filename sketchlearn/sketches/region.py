@@ -21,6 +21,9 @@ ROOM = 0.1
 # others each may lie within a multiple of its own, up to the farthest.
 NEAR = 3.0
 
+# From how many times the operator's spread on rows have moved far away, some of them or all.
+MUCH_WIDER = 4.0
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -136,6 +139,11 @@ class Region:
     def variance(self) -> float:
         """Trace of the covariance."""
         return float(np.trace(self.covariance))
+
+    def is_much_wider(self, operator: FrequencyOperator) -> bool:
+        """Whether the rows are known to be far more spread than those that an operator was for."""
+        before = float(np.trace(operator.covariance))
+        return self.is_exact and self.variance > MUCH_WIDER**2 * before
 
     def draw_gaussian(self, n_points: int, rng: np.random.Generator) -> np.ndarray:
         """Draw points (n_points, d) as Gaussian rows of these moments would lie, in the box."""
