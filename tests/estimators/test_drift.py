@@ -113,3 +113,23 @@ def test_what_moved_too_far_to_be_found_is_warned_of(kind, seed):
     with pytest.warns(ConvergenceWarning, match=r"variance was decoded|power is left unexplained"):
         model.fit_sketch(stream.sketcher.sketch(stream.after))
     assert model.mixture_.quality.loses_moved
+
+
+@pytest.mark.quality
+def test_wide_rows_that_left_the_directions_of_before_need_full_moments():
+    rng = np.random.default_rng(0)
+    before = 2.0 * rng.normal(size=(3, 120))
+    after = before + np.array([[8.0], [0.0], [0.0]]) * rng.normal(size=(3, 120))
+    first, rows = (
+        np.repeat(centers, 1500, axis=0) + rng.normal(size=(4500, 120))
+        for centers in (before, after)
+    )
+    # Of few frequencies, so that the decode that goes wrong is soon over.
+    model = CompressiveKMeans(3, random_state=0)
+    known, unknown = (
+        Sketcher(400, n_clusters=3, moments=moments, random_state=0).fit(first).sketch(rows)
+        for moments in ("full", "auto")
+    )
+    assert largest_distance(after, model.fit_sketch(known).cluster_centers_) < 1.5
+    with pytest.warns(ConvergenceWarning, match="120 columns .* sketch with moments='full'"):
+        model.fit_sketch(unknown)
