@@ -13,7 +13,7 @@ from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.quality import FitQuality, compute_spread_ratio, spare_share
 from sketchlearn.exceptions import SketchMismatchError
 from sketchlearn.sketches.region import Region
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Problem:
     @classmethod
     def of(
         cls,
-        sketch: Sketch,
+        sketch: SketchLike,
         family: AtomFamily,
         n_atoms: int,
         *,
@@ -224,7 +224,7 @@ class Problem:
         )
 
 
-def check_enough_frequencies(sketch: Sketch, n_atoms: int) -> None:
+def check_enough_frequencies(sketch: SketchLike, n_atoms: int) -> None:
     """Refuse, by a ValueError, more atoms than a sketch has frequencies."""
     if sketch.n_frequencies < n_atoms:
         raise ValueError(

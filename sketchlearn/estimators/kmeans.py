@@ -37,7 +37,7 @@ from sketchlearn.estimators.sketch_estimator import (
 from sketchlearn.points.kmeans import cluster_points, find_clusters
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.region import Region
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sources.source import count_chunk_rows
 
@@ -115,7 +115,7 @@ class CompressiveKMeans(
         The mixture of ``n_clusters`` Gaussians that was matched to the sketch, with its goodness of
         fit, in the order of the centroids. These come from it, and settle on rows or on points that
         match the sketch.
-    sketch_ : Sketch
+    sketch_ : Sketch or PrivateSketch
         The sketch of all rows seen; `fit` divides their weights by a power of two where need be.
     sketcher_ : Sketcher
         What it was taken with.
@@ -285,7 +285,9 @@ class CompressiveKMeans(
         """Return the index, int32, of the centroid that each row is nearest to."""
         return self._find_nearest(rows)[0]
 
-    def _decode_sketch(self, sketch: Sketch, rng: np.random.Generator, has_pilot: bool) -> Mixture:
+    def _decode_sketch(
+        self, sketch: SketchLike, rng: np.random.Generator, has_pilot: bool
+    ) -> Mixture:
         """Decode a sketch; refine the centroids on the pilot if there is one."""
         # Those of rows that an earlier fit saw.
         for name in ("labels_", "inertia_"):
@@ -322,7 +324,7 @@ class CompressiveKMeans(
         self.n_iter_ = mixture.n_iter
         return reorder_atoms(matched, centroids)
 
-    def _warn_of_wide_spread(self, sketch: Sketch, mixture: Mixture) -> None:
+    def _warn_of_wide_spread(self, sketch: SketchLike, mixture: Mixture) -> None:
         """Warn if the centroids lie farther apart than the rows, by more than chance."""
         by_chance = BY_CHANCE * (2.0 / sketch.n_effective) ** 0.5
         quality = mixture.quality
@@ -340,7 +342,7 @@ class CompressiveKMeans(
             )
 
     def _warn_of_missed_clusters(
-        self, sketch: Sketch, family: AtomFamily, mixture: Mixture, rng: np.random.Generator
+        self, sketch: SketchLike, family: AtomFamily, mixture: Mixture, rng: np.random.Generator
     ) -> None:
         """Warn if the sketch shows clusters for which there is no centroid.
 
@@ -387,7 +389,7 @@ class WeightedPilot:
 
     @classmethod
     def from_sketcher(
-        cls, sketcher: Sketcher, sketch: Sketch, part: PrincipalPart | None, n_clusters: int
+        cls, sketcher: Sketcher, sketch: SketchLike, part: PrincipalPart | None, n_clusters: int
     ) -> Self | None:
         """Weight a sketcher's pilot to have the sketch; None if there is none, or too few rows."""
         if sketcher.pilot_ is None:
