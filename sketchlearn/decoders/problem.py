@@ -140,6 +140,11 @@ class Problem:
         return float(np.sum(np.abs(self.target[:m] + 1j * self.target[m:]) ** 2))
 
     @property
+    def weight_error(self) -> float:
+        """Standard error, about, of the weight of all atoms together, where these match."""
+        return float(np.sqrt(self.noise / (len(self.target) * self.power)))
+
+    @property
     def n_parameters(self) -> int:
         """Free numbers of a mixture of so many atoms."""
         return self.family.n_parameters(self.n_atoms)

@@ -13,9 +13,13 @@ from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import RandomState, check_count, check_nonnegative
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
 from sketchlearn.decoders import BestOf, Decoder, Mixture, SurrogateEM
+from sketchlearn.estimators.doubts import (
+    FREQUENCIES_A_PARAMETER,
+    warn_of_few_frequencies,
+    warn_of_lost_spread,
+)
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
 from sketchlearn.estimators.sketch_estimator import (
-    FREQUENCIES_A_PARAMETER,
     CompressiveEstimator,
     reorder_atoms,
 )
@@ -265,7 +269,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         """Decode a sketch; by EM on the pilot where it is kept and nothing matches the sketch."""
         scaled = sketch if np.all(self._decode_units == 1.0) else sketch.standardised()
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
-        self._warn_of_few_frequencies(family, has_pilot)
+        warn_of_few_frequencies(family, self.n_components, has_pilot)
         pilot = self.sketcher_.pilot_ if has_pilot else None
         if pilot is not None and len(pilot) < self.n_components and not self._pilot_is_all:
             pilot = None  # It has each row once, and rare ones escaped it.
@@ -276,7 +280,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         if pilot is not None:
             fitted = self._run_em(sketch, pilot, family, mixture, rng)
         if fitted is None:
-            self._warn_of_lost_spread(mixture)
+            warn_of_lost_spread(mixture)
             units, (weights, means, covariances) = self._decode_units, mixture.moments
             fitted = Moments(weights, means * units, covariances * np.outer(units, units))
         else:

@@ -15,23 +15,26 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sketchlearn._threads import OneThread
 from sketchlearn._validation import RandomState, check_count
-from sketchlearn.atoms import AtomFamily, SphericalGaussian
+from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import (
     BestOf,
     Decoder,
     GivenAtoms,
-    MeanShift,
     Mixture,
-    Problem,
     SurrogateKMeans,
 )
 from sketchlearn.decoders.best_of import default_decoders
 from sketchlearn.decoders.principal import PrincipalPart, find_principal_part
+from sketchlearn.estimators.doubts import (
+    warn_of_few_frequencies,
+    warn_of_lost_spread,
+    warn_of_missed_clusters,
+    warn_of_wide_spread,
+)
 from sketchlearn.estimators.row_estimator import require_some
 from sketchlearn.estimators.sample_weights import sum_weighted
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
-    name_variance,
     reorder_atoms,
 )
 from sketchlearn.points.kmeans import cluster_points, find_clusters
@@ -43,12 +46,6 @@ from sketchlearn.sources.source import count_chunk_rows
 
 # What only a second look at the rows tells.
 ABOUT_FITTED_ROWS = {"labels_", "inertia_"}
-# Where much is left unexplained: so many more clusters, as a share of those asked for, are decoded;
-# and they were missing if this share of it, or less, is still left. On real data that is no mixture
-# it is .5 to .9; where one cluster of six or three of ten are missing, 0 to .26.
-MORE_CLUSTERS, STILL_UNEXPLAINED = 0.25, 0.3
-# Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
-BY_CHANCE = 3.0
 
 
 class CompressiveKMeans(
@@ -300,7 +297,7 @@ class CompressiveKMeans(
         part = find_principal_part(scaled, self.n_clusters, region)
         narrow = scaled if part is None else part.sketch
         family = SphericalGaussian(narrow.operator) if part is None else part.family
-        self._warn_of_few_frequencies(family, has_pilot)
+        warn_of_few_frequencies(family, self.n_clusters, has_pilot)
         pilot = None
         if has_pilot:
             pilot = WeightedPilot.from_sketcher(self.sketcher_, sketch, part, self.n_clusters)
@@ -313,58 +310,16 @@ class CompressiveKMeans(
         centroids, self.weights_ = refine_centroids(mixture, part, pilot, rng)
         self.cluster_centers_ = centroids * units
         if pilot is None:
-            self._warn_of_lost_spread(mixture)
-            self._warn_of_wide_spread(narrow, mixture)
+            warn_of_lost_spread(mixture)
+            warn_of_wide_spread(mixture)
         if pilot is not None or not (
             mixture.quality.lacks_spread or mixture.quality.exceeds_spread
         ):
-            self._warn_of_missed_clusters(narrow, family, matched, rng)
+            warn_of_missed_clusters(narrow, family, matched, rng)
         if part is not None:
             matched = part.lift(matched)
         self.n_iter_ = mixture.n_iter
         return reorder_atoms(matched, centroids)
-
-    def _warn_of_wide_spread(self, sketch: SketchLike, mixture: Mixture) -> None:
-        """Warn if the centroids lie farther apart than the rows, by more than chance."""
-        by_chance = BY_CHANCE * (2.0 / sketch.n_effective) ** 0.5
-        quality = mixture.quality
-        if quality.exceeds_spread and (
-            quality.misses_clusters
-            or quality.spread_ratio > quality.thresholds.high_spread + by_chance
-        ):
-            warnings.warn(
-                f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
-                f"{mixture.spread_ratio:.0%} of {name_variance(quality.region)}: clusters are "
-                "misplaced. Try more n_frequencies or a larger n_init, or fit the sketcher on "
-                "rows like these.",
-                ConvergenceWarning,
-                stacklevel=6,
-            )
-
-    def _warn_of_missed_clusters(
-        self, sketch: SketchLike, family: AtomFamily, mixture: Mixture, rng: np.random.Generator
-    ) -> None:
-        """Warn if the sketch shows clusters for which there is no centroid.
-
-        Much that is left unexplained may as well be clusters of odd shapes. Those that are missing
-        are explained by a few atoms more.
-        """
-        if not mixture.quality.leaves_clusters:
-            return
-        n_more = self.n_clusters + max(1, round(MORE_CLUSTERS * self.n_clusters))
-        if n_more > sketch.operator.n_frequencies:
-            return
-        problem = Problem.of(sketch, family, n_more, region=mixture.quality.region)
-        more = MeanShift().solve(problem.at_scale(mixture.family.operator.scale), rng)
-        if more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
-            warnings.warn(
-                f"{self.n_clusters} clusters leave {mixture.misfit:.1%} of the sketch's power "
-                f"unexplained, {n_more} leave {more.misfit:.1%}: there are more clusters than "
-                f"n_clusters={self.n_clusters}, or the decode missed some. Try n_clusters up to "
-                f"{n_more}, a larger n_init or more n_frequencies.",
-                ConvergenceWarning,
-                stacklevel=6,
-            )
 
     def _find_nearest(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Nearest centroid of each row, and the squared distance to it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from contextlib import nullcontext
 from dataclasses import replace
@@ -12,7 +11,6 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn._progress import progress_line
@@ -22,7 +20,6 @@ from sketchlearn._validation import (
     draw_seed,
     thread_count,
 )
-from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders import Decoder, Mixture
 from sketchlearn.estimators.row_estimator import (
     RowEstimator,
@@ -39,7 +36,7 @@ from sketchlearn.estimators.sample_weights import (
 )
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketches.fixed_point import require_fixed_point
-from sketchlearn.sketches.region import Region, check_bounds
+from sketchlearn.sketches.region import check_bounds
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
@@ -52,8 +49,6 @@ from sketchlearn.sources.weights import check_sample_weight, require_weights
 
 # What describes the rows, not the model.
 ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
-# Frequencies for each parameter of a mixture that a sketch should have.
-FREQUENCIES_A_PARAMETER = 5
 
 
 class CompressiveEstimator(RowEstimator):
@@ -450,55 +445,6 @@ class CompressiveEstimator(RowEstimator):
     def _print_line(self, line: str) -> None:
         if self.verbose:
             print(f"[{type(self).__name__}] {line}")
-
-    def _warn_of_few_frequencies(self, family: AtomFamily, has_pilot: bool) -> None:
-        """Warn if the sketch has fewer numbers than the mixture has parameters.
-
-        Where no pilot helps, if it has fewer than two for each: with these a decode succeeds by
-        luck.
-        """
-        wanted = family.n_parameters(self._n_atoms)
-        m = family.operator.n_frequencies
-        least = wanted // 2 + 1 if has_pilot else wanted
-        needed = "more than one for each" if has_pilot else "two for each where no pilot helps"
-        if self._n_atoms <= m < least:
-            warnings.warn(
-                f"a sketch of {m} frequencies has {2 * m} numbers for the {wanted} parameters of "
-                f"{self._n_atoms} atoms ({type(family).__name__} in {family.n_features} "
-                f"dimensions), too few to determine them ({needed}): sketch with "
-                f"n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least}), "
-                "or ask for fewer clusters or components",
-                ConvergenceWarning,
-                stacklevel=6,
-            )
-
-    def _warn_of_lost_spread(self, mixture: Mixture) -> None:
-        """Warn if something far from all atoms was probably missed."""
-        n_rows, quality = self.sketch_.n_effective, mixture.quality
-        wanted = round(quality.thresholds.rows_per_parameter * quality.n_parameters)
-        if quality.lacks_spread and n_rows < wanted:
-            warnings.warn(
-                f"{n_rows:.6g} rows are too few to find {self._n_atoms} clusters or components by "
-                f"their sketch alone, whose noise hides single rows: add rows, {wanted} at least, "
-                "or call fit with all of them, which looks at the rows themselves.",
-                ConvergenceWarning,
-                stacklevel=6,
-            )
-        elif quality.lacks_spread:
-            warnings.warn(
-                f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
-                "a far cluster or far outliers escaped the sketch. Try more n_frequencies, a "
-                "larger n_init, more clusters or components, or leave the outliers out.",
-                ConvergenceWarning,
-                stacklevel=6,
-            )
-
-
-def name_variance(region: Region) -> str:
-    """Return what a spread is compared with, in words."""
-    if region.is_exact:
-        return "the rows' variance"
-    return "the pilot's variance (the sketch has no moments to tell the rows')"
 
 
 def reorder_atoms(mixture: Mixture, locations: np.ndarray) -> Mixture:

@@ -46,6 +46,14 @@ class Mechanism:
         or L1), and sigma or b, in units of its integers.
     token : str
         Tells one release from another; random.
+
+    Examples
+    --------
+    >>> from sketchlearn.privacy import Mechanism
+    >>> waves = {"waves": 100.0}
+    >>> mechanism = Mechanism.choose(1.0, 1e-6, "add-remove", 1, waves, moments_share=0.1)
+    >>> round(mechanism.scales["waves"] / 100.0, 4), round(mechanism.epsilon, 6)
+    (4.5309, 1.0)
     """
 
     noise: NoiseName

@@ -200,7 +200,10 @@ class Sketch(SketchLike):
         """
         if not isinstance(other, Sketch):
             return super().error_of_difference(other)
-        variance = self.operator.features.noise((self + other).centered_mean)
+        both = self + other
+        for one in (self, other):
+            one._require_rows("mean")
+        variance = self.operator.features.noise(both.centered_mean)
         return math.sqrt(variance * (1 / self.n_effective + 1 / other.n_effective))
 
     def with_operator(self, operator: FrequencyOperator) -> Sketch:

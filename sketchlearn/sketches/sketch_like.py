@@ -19,11 +19,16 @@ class RowMoments(Protocol):
     """Moments of rows, data units: mean and standard deviation (d,), covariance (d, d)."""
 
     @property
-    def mean(self) -> np.ndarray: ...  # noqa: D102
+    def mean(self) -> np.ndarray:
+        """Mean (n_features,)."""
+
     @property
-    def covariance(self) -> np.ndarray: ...  # noqa: D102
+    def covariance(self) -> np.ndarray:
+        """Covariance (n_features, n_features)."""
+
     @property
-    def standard_deviation(self) -> np.ndarray: ...  # noqa: D102
+    def standard_deviation(self) -> np.ndarray:
+        """Standard deviation of each column, (n_features,)."""
 
 
 class SketchLike(ABC):
@@ -40,6 +45,15 @@ class SketchLike(ABC):
         Names of the features, where they are known.
     is_exact : bool
         Whether counts and moments are the rows' own, without noise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> from sketchlearn.sketches import SketchLike
+    >>> sketch = Sketcher(50, random_state=0).fit(np.eye(9)).sketch(np.eye(9))
+    >>> isinstance(sketch, SketchLike), sketch.is_exact
+    (True, True)
     """
 
     operator: FrequencyOperator

@@ -17,6 +17,7 @@ import numpy as np
 from sketchlearn._kernels.reflections import multiply_reflections
 from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.features.accumulator import single_phase_limit
+from sketchlearn.features.moments import MOST_FULL_FEATURES, MomentChoice
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.frequencies.domain import LARGEST, describe_box
 from sketchlearn.linear_maps import DenseMap
@@ -37,8 +38,7 @@ LOGARITHM_TERMS, POWER_TERMS = 12, 20
 RADII, SCALES, DIRECTIONS = 0, 1, 2
 # How many times as wide as rows are, a box is taken to be where it comes to their largest phase.
 WIDE = 3.0
-# Features up to which moments are full, 34 MB of them: wide rows are decoded along the directions
-# in which they are widest, which nothing else tells.
+# Features up to which moments are full, 34 MB of them.
 MOST_FULL = 2048
 # Octaves below the scale of the box, between which those of clusters may be: a box twice as wide as
 # the rows to one eight times as wide, or clusters that are narrower than their share of the rows.
@@ -252,6 +252,14 @@ def draw_domain_operator(
         Domain(center, coarsest, covariance, lower, upper, finest, clips),
         double_phases=bool(corner.max() > WIDE * single_phase_limit(d) / TWO_PI),
     )
+
+
+def choose_moments(n_features: int) -> MomentChoice:
+    """Return which moments sketches need that have no pilot's covariance: full ones, if they can.
+
+    Wide rows are decoded along the directions in which they are widest, which nothing else tells.
+    """
+    return "full" if MOST_FULL_FEATURES < n_features <= MOST_FULL else "auto"
 
 
 def choose_units(widths: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from sketchlearn.sketching.pilot import (
     draw_pilot,
     pilot_size,
 )
-from sketchlearn.sketching.portable import MOST_FULL, check_names, draw_domain_operator
+from sketchlearn.sketching.portable import check_names, choose_moments, draw_domain_operator
 from sketchlearn.sketching.tuning import (
     check_choices,
     check_kinds,
@@ -182,8 +182,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         )
         sketcher.n_features_in_ = operator.n_features
         sketcher._set_operator(operator)
-        for name in PILOT:
-            setattr(sketcher, name, None)
+        sketcher.__dict__.update(dict.fromkeys(PILOT))
         return sketcher
 
     @classmethod
@@ -207,9 +206,8 @@ class Sketcher(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         lower, upper : array-like of shape (n_features,)
-            Corners of a box that rows should lie in, three times too wide if need be; rows outside
-            count as well. Columns whose widths differ by a factor of four or more are told apart,
-            to powers of four, as with ``scale="columns"``.
+            Corners of a box that rows should lie in; three times too wide will do. Columns whose
+            widths differ by four times or more are told apart, as with ``scale="columns"``.
         n_clusters, n_frequencies, random_state, n_jobs
             As of `Sketcher`.
         feature_names : sequence of str, optional
@@ -222,26 +220,22 @@ class Sketcher(TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            If the corners are not finite vectors of one length, lower is not less than upper in
-            every feature, names repeat or are not as many, or a parameter is out of range.
+            If that is no box, names repeat or are not as many, or a parameter is out of range.
 
         Examples
         --------
-        >>> from sketchlearn import Sketcher
         >>> box = [0.0, 0.0], [100.0, 200_000.0]
         >>> here, there = (Sketcher.from_domain(*box, random_state=0) for _ in range(2))
         >>> (here.sketch([[30.0, 40_000.0]]) + there.sketch([[50.0, 70_000.0]])).n_samples
         2
         """
-        names = None if feature_names is None else check_names(feature_names, len(lower))
         operator = draw_domain_operator(lower, upper, n_clusters, n_frequencies, random_state, clip)
         sketcher = cls.from_operator(operator, n_jobs)
         sketcher.n_frequencies, sketcher.n_clusters = n_frequencies, n_clusters
         sketcher.random_state = random_state
-        if resolve_moments("auto", len(lower)) != "full" and len(lower) <= MOST_FULL:
-            sketcher.moments = "full"
-        if names is not None:
-            sketcher.feature_names_in_ = names
+        sketcher.moments = choose_moments(operator.n_features)
+        if feature_names is not None:
+            sketcher.feature_names_in_ = check_names(feature_names, operator.n_features)
         return sketcher
 
     @classmethod
@@ -418,8 +412,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns of `transform`."""
         check_is_fitted(self, "operator_")
-        m = self.operator_.n_frequencies
-        return np.array([f"sketcher{j}" for j in range(m)], dtype=object)
+        return np.array([f"sketcher{j}" for j in range(self.operator_.n_frequencies)], dtype=object)
 
     def _choose_operator(
         self, X: np.ndarray, weights: np.ndarray | None, rng: np.random.Generator, share: float

@@ -338,7 +338,7 @@ def test_absurd_texts_are_refused(path, name, text):
 def test_a_sketch_of_an_unknown_map_is_told_in_one_sentence(model, path):
     inner = np.frombuffer(altered(model.sketch_.to_bytes(), operator="banded"), np.uint8)
     path.write_bytes(altered(path.read_bytes(), arrays={"sketch": inner}))
-    message = r"^the model's sketch cannot be read: the sketch's operator is of kind 'banded', whi"
+    message = r"^the model's sketch cannot be read: the operator is of kind 'banded', whi"
     with pytest.raises(ModelFormatError, match=message):
         load_model(path)
 

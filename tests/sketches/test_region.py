@@ -1,6 +1,7 @@
 """Where rows lie: what moments say, what an operator says, and bounds that are given."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from planted import operator_of
 
@@ -148,7 +149,6 @@ def test_bounds_that_are_none_are_refused(bounds, error, message):
 
 
 def test_names_are_said(rows):
-    pd = pytest.importorskip("pandas")
     table = pd.DataFrame(rows, columns=["length", "width", "height"])
     sketch = Sketcher(20, random_state=0).fit(table).sketch(table)
     with pytest.raises(ValueError, match="'height' has mean"):

@@ -9,7 +9,7 @@ import numpy as np
 from sketchlearn._kernels import atoms as kernels
 from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.linear_maps import LinearMap
-from sketchlearn.sketches.region import FARTHEST, Region
+from sketchlearn.sketches.region import Region
 
 Starts = Literal["gaussian", "box"]
 
@@ -46,8 +46,9 @@ def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
     moment about their mean m, and about :math:`p (\mu - m)(\mu - m)^T` of the second. So
     :math:`\mu - m` is along the widest axis v of what is missing, :math:`\lambda / \langle v,
     \delta \rangle` off, with :math:`\lambda` the variance along it and :math:`\delta` the missing
-    first moment. However far that is, it is known to a few scales, over which the points spread.
-    There are none where the sketch has no moments or the fit no atoms.
+    first moment. Of two on opposite sides the first moments cancel; then the missing weight tells how
+    far they are, :math:`\sqrt{\lambda / p}`. However far that is, it is known to a few scales, over
+    which the points spread. There are none where the sketch has no moments or the fit no atoms.
     """
     family, region = problem.family, problem.region
     if not (region.is_exact and len(fit.weights)):
@@ -58,12 +59,13 @@ def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
     second -= np.tensordot(fit.weights, family.covariance_matrices(fit.parameters), axes=1)
     values, axes = np.linalg.eigh(second)
     values, axes = values[-N_AXES:], axes[:, -N_AXES:]
-    along = first @ axes
-    is_apart = np.abs(along) * FARTHEST * np.sqrt(region.variance) > np.maximum(values, 0.0)
-    is_apart &= values > 0.0
-    distances = values[is_apart] / along[is_apart]
+    values, along = np.maximum(values, 0.0), first @ axes
+    weight = max(1.0 - float(fit.weights.sum()), problem.weight_error)
+    # One cluster by the missing mean; or some on both sides, by the missing weight.
+    far, both = values / np.where(along == 0.0, np.inf, along), np.sqrt(values / weight)
+    distances = np.concatenate([far, both, -both])
     steps = family.operator.scale * np.linspace(-FARTHEST_STEP, FARTHEST_STEP, N_STEPS_ALONG)
-    offsets = (distances[:, None] + steps)[:, :, None] * axes[:, is_apart].T[:, None]
+    offsets = (distances[:, None] + steps)[:, :, None] * np.tile(axes.T, (3, 1))[:, None]
     points = region.mean + offsets.reshape(-1, family.n_features)
     return np.clip(points, region.lower, region.upper)
 

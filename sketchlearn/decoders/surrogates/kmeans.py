@@ -86,10 +86,8 @@ class SurrogateKMeans(Decoder):
         spread = compute_spread_ratio(rows.var(axis=0), problem.region)
         weights = np.ones(len(rows))
         if spread < MISSING_SPREAD:
-            # Atoms that match the sketch have the weight of the rows that it shows. The least is
-            # about the standard error of that.
-            least = np.sqrt(problem.noise / (len(problem.target) * problem.power))
-            share = max(1.0 - mixture.total_weight, float(least))
+            # Atoms that match the sketch have the weight of the rows that it shows.
+            share = max(1.0 - mixture.total_weight, problem.weight_error)
             rows, weights = add_outliers(problem.region, rows, share, N_OUTLIERS, rng)
             n_random = N_STARTS_IF_OUTLIERS
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)

@@ -1,0 +1,117 @@
+"""What a decode leaves in doubt, said in warnings that name a remedy."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from sketchlearn.atoms import AtomFamily
+from sketchlearn.decoders import MeanShift, Mixture, Problem
+from sketchlearn.sketches.region import Region
+from sketchlearn.sketches.sketch_like import SketchLike
+
+# Frequencies for each parameter of a mixture that a sketch should have.
+FREQUENCIES_A_PARAMETER = 5
+# Where much is left unexplained: so many more clusters, as a share of those asked for, are decoded;
+# and they were missing if this share of it, or less, is still left. On real data that is no mixture
+# it is .5 to .9; where one cluster of six or three of ten are missing, 0 to .26.
+MORE_CLUSTERS, STILL_UNEXPLAINED = 0.25, 0.3
+# Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
+BY_CHANCE = 3.0
+
+
+def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -> None:
+    """Warn if the sketch has fewer numbers than the mixture has parameters.
+
+    Where no pilot helps, if it has fewer than two for each: with these a decode succeeds by
+    luck.
+    """
+    wanted = family.n_parameters(n_atoms)
+    m = family.operator.n_frequencies
+    least = wanted // 2 + 1 if has_pilot else wanted
+    needed = "more than one for each" if has_pilot else "two for each where no pilot helps"
+    if n_atoms <= m < least:
+        warnings.warn(
+            f"a sketch of {m} frequencies has {2 * m} numbers for the {wanted} parameters of "
+            f"{n_atoms} atoms ({type(family).__name__} in {family.n_features} "
+            f"dimensions), too few to determine them ({needed}): sketch with "
+            f"n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least}), "
+            "or ask for fewer clusters or components",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+
+def warn_of_lost_spread(mixture: Mixture) -> None:
+    """Warn if something far from all atoms was probably missed."""
+    quality, n_atoms = mixture.quality, len(mixture.weights)
+    wanted = round(quality.thresholds.rows_per_parameter * quality.n_parameters)
+    if quality.lacks_spread and quality.n_rows < wanted:
+        warnings.warn(
+            f"{quality.n_rows:.6g} rows are too few to find {n_atoms} clusters or components by "
+            f"their sketch alone, whose noise hides single rows: add rows, {wanted} at least, "
+            "or call fit with all of them, which looks at the rows themselves.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+    elif quality.lacks_spread:
+        warnings.warn(
+            f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
+            "a far cluster or far outliers escaped the sketch. Try more n_frequencies, a "
+            "larger n_init, more clusters or components, or leave the outliers out.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+
+def warn_of_wide_spread(mixture: Mixture) -> None:
+    """Warn if the centroids lie farther apart than the rows, by more than chance."""
+    quality = mixture.quality
+    by_chance = BY_CHANCE * (2.0 / quality.n_rows) ** 0.5
+    if quality.exceeds_spread and (
+        quality.misses_clusters or quality.spread_ratio > quality.thresholds.high_spread + by_chance
+    ):
+        warnings.warn(
+            f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
+            f"{mixture.spread_ratio:.0%} of {name_variance(quality.region)}: clusters are "
+            "misplaced. Try more n_frequencies or a larger n_init, or fit the sketcher on "
+            "rows like these.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+
+def warn_of_missed_clusters(
+    sketch: SketchLike, family: AtomFamily, mixture: Mixture, rng: np.random.Generator
+) -> None:
+    """Warn if the sketch shows clusters for which there is no centroid.
+
+    Much that is left unexplained may as well be clusters of odd shapes. Those that are missing
+    are explained by a few atoms more.
+    """
+    if not mixture.quality.leaves_clusters:
+        return
+    n_atoms = len(mixture.weights)
+    n_more = n_atoms + max(1, round(MORE_CLUSTERS * n_atoms))
+    if n_more > sketch.operator.n_frequencies:
+        return
+    problem = Problem.of(sketch, family, n_more, region=mixture.quality.region)
+    more = MeanShift().solve(problem.at_scale(mixture.family.operator.scale), rng)
+    if more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
+        warnings.warn(
+            f"{n_atoms} clusters leave {mixture.misfit:.1%} of the sketch's power "
+            f"unexplained, {n_more} leave {more.misfit:.1%}: there are more clusters than "
+            f"n_clusters={n_atoms}, or the decode missed some. Try n_clusters up to "
+            f"{n_more}, a larger n_init or more n_frequencies.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+
+def name_variance(region: Region) -> str:
+    """Return what a spread is compared with, in words."""
+    if region.is_exact:
+        return "the rows' variance"
+    return "the pilot's variance (the sketch has no moments to tell the rows')"
