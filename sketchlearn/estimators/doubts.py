@@ -114,4 +114,4 @@ def name_variance(region: Region) -> str:
     """Return what a spread is compared with, in words."""
     if region.is_exact:
         return "the rows' variance"
-    return "the pilot's variance (the sketch has no moments to tell the rows')"
+    return "the variance that is known of the rows (a pilot's, a box's, or released with noise)"

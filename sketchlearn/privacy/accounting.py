@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, final
 
 from scipy.optimize import minimize_scalar
@@ -56,6 +57,7 @@ def delta_of(rho: float, epsilon: float) -> float:
     return math.exp(min(least, 0.0))
 
 
+@lru_cache
 def epsilon_of(rho: float, delta: float) -> float:
     r"""Return the least known epsilon of a :math:`\rho`-zCDP mechanism at a delta.
 
@@ -77,6 +79,7 @@ def epsilon_of(rho: float, delta: float) -> float:
     return high
 
 
+@lru_cache
 def rho_of(epsilon: float, delta: float) -> float:
     r"""Return the greatest :math:`\rho` that is known to be within :math:`(\varepsilon, \delta)`.
 
