@@ -7,8 +7,8 @@ Run from the root of a checkout; it takes some minutes a setting, and prints a t
 The attacker knows all rows but one, and the mechanism; of each release it computes the likelihood
 ratio of the two neighbours, more than which no test tells. How often that exceeds a threshold under
 either neighbour bounds epsilon from below, with confidence by Clopper and Pearson's intervals. The
-bound must not exceed what is claimed; how near it comes says how much of the claim is slack, and how
-much the number of releases. The mechanism draws noise that nobody can repeat, so figures vary.
+bound must not exceed what is claimed; how near it comes says how much of the claim is slack, and
+how much the number of releases. Nobody can repeat the noise that is drawn, so figures vary.
 """
 
 from __future__ import annotations
