@@ -77,6 +77,21 @@ def check_nonnegative(value: Any, name: str) -> float:
     return number
 
 
+def check_numbers(values: Any, name: str) -> np.ndarray:
+    """Return real numbers in float64, of any shape; TypeError if something else is among them.
+
+    Text, dates, times, missing and masked values are no numbers, whatever numpy makes of them.
+    """
+    try:
+        array = np.asanyarray(values)
+        is_missing = np.ma.is_masked(array) or any(one is None for one in array.ravel().tolist())
+        if array.dtype.kind not in "biufO" or is_missing:
+            raise TypeError("not numbers")
+        return np.array(array, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be numbers, got {values!r}") from None
+
+
 def check_row_count(n_rows: int, n_atoms: int) -> None:
     """Refuse, by a ValueError, fewer rows than clusters or components, as scikit-learn does."""
     if n_rows < n_atoms:

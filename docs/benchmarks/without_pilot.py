@@ -83,7 +83,7 @@ PILOTS: dict[str, Callable[[Case], Rows]] = {
 }
 
 
-def fit_on(pilot: str, scale: str) -> Callable[[Case], Sketcher]:
+def fit_on(pilot: str, scale: Any) -> Callable[[Case], Sketcher]:
     """Return what fits a sketcher on a pilot of a case."""
 
     def fit(case: Case) -> Sketcher:

@@ -189,6 +189,11 @@ class FitQuality:
         widths = np.linalg.eigvalsh(self.region.covariance) / self.operator.scale**2
         return bool(np.mean(np.clip(widths, 0.0, 1.0)) > at.room_for_round)
 
+    @property
+    def loses_moved(self) -> bool:
+        """Whether clusters were missed among rows far more spread than the operator's."""
+        return self.leaves_clusters and self.region.is_much_wider(self.operator)
+
 
 def spare_share(n_frequencies: int, n_parameters: int) -> float:
     """Return the share of a sketch's 2 m numbers that parameters do not use up; may be negative."""

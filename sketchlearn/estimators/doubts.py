@@ -18,6 +18,8 @@ FREQUENCIES_A_PARAMETER = 5
 # and they were missing if this share of it, or less, is still left. On real data that is no mixture
 # it is .5 to .9; where one cluster of six or three of ten are missing, 0 to .26.
 MORE_CLUSTERS, STILL_UNEXPLAINED = 0.25, 0.3
+# From how many times the variance of the operator's rows on rows have moved, where much is left.
+MOVED = 1.2
 # Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
 BY_CHANCE = 3.0
 
@@ -78,6 +80,42 @@ def warn_of_wide_spread(mixture: Mixture) -> None:
             f"{mixture.spread_ratio:.0%} of {name_variance(quality.region)}: clusters are "
             "misplaced. Try more n_frequencies or a larger n_init, or fit the sketcher on "
             "rows like these.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+
+def warn_of_moved(mixture: Mixture) -> None:
+    """Warn if clusters that moved far away were missed, whatever the spread that was decoded."""
+    quality = mixture.quality
+    if quality.loses_moved:
+        before = float(np.trace(quality.operator.covariance))
+        times = (quality.region.variance / before) ** 0.5 if before > 0 else float("inf")
+        warnings.warn(
+            f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows {times:.3g} "
+            "times as spread as those that the sketcher was made for: clusters that moved far "
+            "away were missed. Try bounds, a larger n_init, or a sketcher with scale='mixed', "
+            "fitted on rows like these.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+
+def warn_of_lost_directions(sketch: Sketch, mixture: Mixture) -> None:
+    """Warn if wide rows have moved and nothing tells along which directions.
+
+    They were decoded along those in which the operator's rows were widest.
+    """
+    quality, moments = mixture.quality, sketch.sums.moments
+    if quality.misfit <= quality.thresholds.very_large_misfit or moments is None:
+        return
+    after, before = sketch.moments.variance.sum(), np.trace(sketch.operator.covariance)
+    if moments.kind == "diagonal" and after > MOVED * before:
+        warnings.warn(
+            f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows of "
+            f"{sketch.n_features} columns whose variance is {after / before:.3g} times that of the "
+            "rows that the sketcher was fitted on. They were decoded along the directions in which "
+            "these were widest: sketch with moments='full', which tell the directions of all rows.",
             ConvergenceWarning,
             stacklevel=6,
         )

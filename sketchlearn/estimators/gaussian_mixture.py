@@ -17,6 +17,7 @@ from sketchlearn.estimators.doubts import (
     FREQUENCIES_A_PARAMETER,
     warn_of_few_frequencies,
     warn_of_lost_spread,
+    warn_of_moved,
 )
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
 from sketchlearn.estimators.sketch_estimator import (
@@ -281,6 +282,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
             fitted = self._run_em(sketch, pilot, family, mixture, rng)
         if fitted is None:
             warn_of_lost_spread(mixture)
+            if not mixture.quality.lacks_spread:
+                warn_of_moved(mixture)
             units, (weights, means, covariances) = self._decode_units, mixture.moments
             fitted = Moments(weights, means * units, covariances * np.outer(units, units))
         else:

@@ -27,8 +27,10 @@ from sketchlearn.decoders.best_of import default_decoders
 from sketchlearn.decoders.principal import PrincipalPart, find_principal_part
 from sketchlearn.estimators.doubts import (
     warn_of_few_frequencies,
+    warn_of_lost_directions,
     warn_of_lost_spread,
     warn_of_missed_clusters,
+    warn_of_moved,
     warn_of_wide_spread,
 )
 from sketchlearn.estimators.row_estimator import require_some
@@ -312,11 +314,15 @@ class CompressiveKMeans(
         if pilot is None:
             warn_of_lost_spread(mixture)
             warn_of_wide_spread(mixture)
-        if pilot is not None or not (
-            mixture.quality.lacks_spread or mixture.quality.exceeds_spread
-        ):
+        quality = mixture.quality
+        if pilot is None and quality.loses_moved:
+            if not (quality.lacks_spread or quality.exceeds_spread):
+                warn_of_moved(mixture)
+        elif pilot is not None or not (quality.lacks_spread or quality.exceeds_spread):
             warn_of_missed_clusters(narrow, family, matched, rng)
         if part is not None:
+            if pilot is None:
+                warn_of_lost_directions(sketch, mixture)
             matched = part.lift(matched)
         self.n_iter_ = mixture.n_iter
         return reorder_atoms(matched, centroids)

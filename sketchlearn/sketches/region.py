@@ -8,6 +8,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
+from sketchlearn._validation import check_numbers
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
 
@@ -19,6 +20,9 @@ ROOM = 0.1
 # Half of the points that are to be everywhere lie within so many standard deviations; of the
 # others each may lie within a multiple of its own, up to the farthest.
 NEAR = 3.0
+
+# From how many times the operator's spread on rows have moved far away, some of them or all.
+MUCH_WIDER = 4.0
 
 
 @final
@@ -137,6 +141,11 @@ class Region:
         """Trace of the covariance."""
         return float(np.trace(self.covariance))
 
+    def is_much_wider(self, operator: FrequencyOperator) -> bool:
+        """Whether the rows are known to be far more spread than those that an operator was for."""
+        before = float(np.trace(operator.covariance))
+        return self.is_exact and self.variance > MUCH_WIDER**2 * before
+
     def draw_gaussian(self, n_points: int, rng: np.random.Generator) -> np.ndarray:
         """Draw points (n_points, d) as Gaussian rows of these moments would lie, in the box."""
         # Not checked: rounding makes eigenvalues of large columns' covariances negative, by little.
@@ -206,7 +215,7 @@ def check_bounds(bounds: Any, n_features: int) -> tuple[np.ndarray, np.ndarray]:
         raise TypeError(f"bounds must be a pair (lower, upper), got {bounds!r}")
     corners = []
     for name, corner in zip(("lower", "upper"), bounds, strict=True):
-        numbers = np.asarray(corner, dtype=np.float64)
+        numbers = check_numbers(corner, f"the {name} of bounds")
         if numbers.shape not in ((), (n_features,)):
             raise ValueError(
                 f"the {name} of bounds must be one number or {n_features}, one for each feature, "
@@ -231,7 +240,7 @@ def _require_inside(
     "A better bound on the variance", American Mathematical Monthly 107(4), 2000, theorem 1).
     """
     mean, deviations = region.mean, region.deviations
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         most = np.where(np.isfinite(upper - lower), (upper - mean) * (mean - lower), np.inf)
     tolerance = 1e-9 * (np.abs(mean) + deviations)
     is_outside = (mean < lower - tolerance) | (mean > upper + tolerance)

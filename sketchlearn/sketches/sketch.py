@@ -397,6 +397,7 @@ class Sketch(SketchLike):
         if not isinstance(other, Sketch):
             return NotImplemented
         self._require_same_kind(other)
+        names = self._common_names(other)
         sums = self.sums - other.sums
         if not _is_possible(self.operator, sums):
             raise ValueError(
@@ -404,7 +405,7 @@ class Sketch(SketchLike):
                 f"from one of {self.n_samples} rows (weight {self.weight_sum:.6g}) that does not "
                 "contain them"
             )
-        return Sketch(self.operator, sums, feature_names=self._common_names(other))
+        return Sketch(self.operator, sums, feature_names=names)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sketch):

@@ -8,14 +8,14 @@ computed, for who writes it again in another language.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import Any, Literal, final
 
 import numpy as np
 
 from sketchlearn._kernels.reflections import multiply_reflections
-from sketchlearn._validation import RandomState, check_count, draw_seed
+from sketchlearn._validation import RandomState, check_count, check_numbers, draw_seed
 from sketchlearn.features.accumulator import single_phase_limit
 from sketchlearn.features.moments import MOST_FULL_FEATURES, MomentChoice
 from sketchlearn.frequencies import Domain, FrequencyOperator
@@ -205,9 +205,11 @@ def draw_turns(
         From 0 to 2^64 - 1; everything random follows from it.
     """
     scales = scale * power_of_two(-draw_octaves(m, octaves, Stream(seed, SCALES)))
-    lengths = draw_radii(m, Stream(seed, RADII)) / (TWO_PI * BANDWIDTH * scales)
     directions = draw_directions(d, m, Stream(seed, DIRECTIONS))
-    return (directions * lengths / units[:, None]).astype(np.float32)
+    # What float32 does not have, the map refuses.
+    with np.errstate(over="ignore", divide="ignore"):
+        lengths = draw_radii(m, Stream(seed, RADII)) / (TWO_PI * BANDWIDTH * scales)
+        return (directions * lengths / units[:, None]).astype(np.float32)
 
 
 def draw_domain_operator(
@@ -281,10 +283,7 @@ def check_box(lower: Any, upper: Any) -> tuple[np.ndarray, np.ndarray]:
     """
     corners = {"lower": lower, "upper": upper}
     for name, values in corners.items():
-        try:
-            corner = np.array(values, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise TypeError(f"{name} must be a number for each feature, got {values!r}") from None
+        corner = check_numbers(values, name)
         if corner.ndim != 1 or not len(corner):
             raise ValueError(
                 f"{name} must have shape (n_features,), a number for each feature, "
@@ -321,9 +320,9 @@ def check_names(names: Sequence[str], n_features: int) -> np.ndarray:
     TypeError, ValueError
         If they are no strings, not as many as the features, or repeat.
     """
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+    given = [] if isinstance(names, str) or not isinstance(names, Iterable) else [*names]
+    if not (given and all(isinstance(name, str) for name in given)):
         raise TypeError(f"feature_names must be strings, one for each feature, got {names!r}")
-    given = list(names)
     if len(given) != n_features:
         raise ValueError(
             f"feature_names must be {n_features}, one for each feature, got {len(given)}: {given}"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from planted import largest_distance
+from sklearn.exceptions import ConvergenceWarning
 
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketch, Sketcher
 
@@ -10,14 +11,14 @@ K, D = 5, 3
 
 
 class Stream:
-    """Days of rows around centres, of which the first moves by a distance after day 0."""
+    """Days of rows around centres, of which the first move by a distance after day 0."""
 
-    def __init__(self, seed, away, share=0.2):
+    def __init__(self, seed, away, share=0.2, n_moved=1):
         rng = np.random.default_rng(seed)
         self.centers = 6.0 * rng.normal(size=(K, D))
         self.before = self.draw(rng, 10_000, np.full(K, 1 / K))
-        step = rng.normal(size=D)
-        self.centers[0] += away * step / np.linalg.norm(step)
+        steps = rng.normal(size=(n_moved, D))
+        self.centers[:n_moved] += away * steps / np.linalg.norm(steps, axis=1)[:, None]
         shares = np.r_[share, np.full(K - 1, (1 - share) / (K - 1))]
         self.after = self.draw(rng, 20_000, shares)
         self.sketcher = Sketcher(800, n_clusters=K, random_state=seed).fit(self.before)
@@ -51,6 +52,15 @@ def test_so_is_one_of_a_hundredth_of_the_rows(seed):
     stream = Stream(seed, 100.0, share=0.01)
     model = CompressiveKMeans(K, random_state=0).fit_sketch(stream.sketcher.sketch(stream.after))
     assert largest_distance(stream.centers, model.cluster_centers_) < 1.0
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("kind", ["k-means", "spherical", "diag"])
+@pytest.mark.parametrize(("n_moved", "away"), [(2, 300.0), (2, 3000.0), (3, 150.0)])
+def test_so_are_several_that_move_at_once(kind, n_moved, away):
+    stream, (model, name) = Stream(1, away, n_moved=n_moved), MODELS[kind]
+    model.fit_sketch(stream.sketcher.sketch(stream.after))
+    assert largest_distance(stream.centers, getattr(model, name)) < 1.0
 
 
 def test_in_a_window_that_was_subtracted_and_in_a_file(tmp_path):
@@ -93,3 +103,33 @@ def test_bounds_that_fit_no_rows_are_refused(kind):
         kind(2, bounds=([0.0, 0.0], 1.0)).fit(np.random.default_rng(0).normal(size=(50, D)))
     with pytest.raises(TypeError, match="a pair"):
         kind(2, bounds=7).fit(np.zeros((10, D)))
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize(("kind", "seed"), [("k-means", 0), ("spherical", 1)])
+def test_what_moved_too_far_to_be_found_is_warned_of(kind, seed):
+    """Whatever spread was decoded; else four clusters of five would be lost without a word."""
+    stream, (model, _) = Stream(seed, 2000.0, n_moved=4), MODELS[kind]
+    with pytest.warns(ConvergenceWarning, match=r"variance was decoded|power is left unexplained"):
+        model.fit_sketch(stream.sketcher.sketch(stream.after))
+    assert model.mixture_.quality.loses_moved
+
+
+@pytest.mark.quality
+def test_wide_rows_that_left_the_directions_of_before_need_full_moments():
+    rng = np.random.default_rng(0)
+    before = 2.0 * rng.normal(size=(3, 120))
+    after = before + np.array([[8.0], [0.0], [0.0]]) * rng.normal(size=(3, 120))
+    first, rows = (
+        np.repeat(centers, 1500, axis=0) + rng.normal(size=(4500, 120))
+        for centers in (before, after)
+    )
+    # Of few frequencies, so that the decode that goes wrong is soon over.
+    model = CompressiveKMeans(3, random_state=0)
+    known, unknown = (
+        Sketcher(400, n_clusters=3, moments=moments, random_state=0).fit(first).sketch(rows)
+        for moments in ("full", "auto")
+    )
+    assert largest_distance(after, model.fit_sketch(known).cluster_centers_) < 1.5
+    with pytest.warns(ConvergenceWarning, match="120 columns .* sketch with moments='full'"):
+        model.fit_sketch(unknown)

@@ -176,6 +176,10 @@ def test_a_sketch_keeps_its_names():
         assert some.feature_names == tuple(NAMES)
     with pytest.raises(SketchMismatchError, match="of different features: temp, press, flow and a"):
         named + replace(bare, feature_names=("a", "b", "c"))
+    # Of swapped columns the sums differ too, but that is not what is wrong with them.
+    swapped = Sketcher.from_operator(named.operator).sketch(X[:, ::-1])
+    with pytest.raises(SketchMismatchError, match="of different features: temp, press, flow and f"):
+        named - replace(swapped, feature_names=tuple(NAMES[::-1]))
     with pytest.raises(ValueError, match="feature_names must be 3 names, got 1"):
         replace(bare, feature_names=("a",))
 

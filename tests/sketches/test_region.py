@@ -124,6 +124,12 @@ def test_bounds_that_exclude_rows_are_refused(rows, sketcher, bounds, message):
         Region.of(sketcher.sketch(rows), bounds)
 
 
+def test_bounds_may_be_as_wide_as_float64(rows, sketcher):
+    sketch = sketcher.sketch(rows)
+    for bounds in ((-1e300, 1e300), (-1.7e308, 1.7e308)):
+        np.testing.assert_array_equal(Region.of(sketch, bounds).upper, Region.of(sketch).upper)
+
+
 def test_rows_at_two_values_are_as_spread_as_bounds_allow():
     X = np.repeat([[0.0], [1.0]], [30, 70], axis=0)
     sketch = Sketcher(20, random_state=0).fit(X).sketch(X)
@@ -141,6 +147,13 @@ def test_rows_at_two_values_are_as_spread_as_bounds_allow():
         ((1.0, 1.0), ValueError, "lower below upper, got 1 and 1 for feature 0"),
         ((0.0, [1.0, -1.0, 1.0]), ValueError, "got 0 and -1 for feature 1"),
         ((np.nan, 1.0), ValueError, "lower below upper"),
+        (("a", "b"), TypeError, "lower of bounds must be numbers, got 'a'"),
+        ((0.0, None), TypeError, "upper of bounds must be numbers, got None"),
+        (([0.0, None, 1.0], 9.0), TypeError, "lower of bounds must be numbers"),
+        ((0.0, 1j), TypeError, "upper of bounds must be numbers"),
+        (([[1], [2, 3]], 9.0), TypeError, "lower of bounds must be numbers"),
+        ((np.datetime64("2020"), 99.0), TypeError, "lower of bounds must be numbers"),
+        ((np.ma.array([0.0, 0, 0], mask=[0, 1, 0]), 9.0), TypeError, "lower of bounds must be num"),
     ],
 )
 def test_bounds_that_are_none_are_refused(bounds, error, message):

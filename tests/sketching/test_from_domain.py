@@ -269,7 +269,12 @@ def test_frequencies_are_for_a_range_of_scales(rng):
         ([[0.0]], [[1.0]], ValueError, r"got shape \(1, 1\)"),
         (0.0, 1.0, ValueError, r"got shape \(\)"),
         ([], [], ValueError, r"got shape \(0,\)"),
-        (["a"], [1], TypeError, r"lower must be a number for each feature, got \['a'\]"),
+        (["a"], [1], TypeError, r"lower must be numbers, got \['a'\]"),
+        (None, [1], TypeError, "lower must be numbers, got None"),
+        ([0], np.array(["2020"], "M8[D]"), TypeError, "upper must be numbers"),
+        ([0], np.ma.array([1.0], mask=[1]), TypeError, "upper must be numbers"),
+        ([0], [1e-140], ValueError, "rescale the data"),
+        ([0], [5e-324], ValueError, "rescale the data"),
     ],
 )
 def test_boxes_that_are_none_are_refused(lower, upper, error, words):
@@ -284,11 +289,17 @@ def test_boxes_that_are_none_are_refused(lower, upper, error, words):
         (["a", "a"], ValueError, r"got \['a'\] repeatedly"),
         ("ab", TypeError, "must be strings"),
         ([1, 2], TypeError, "must be strings"),
+        (5, TypeError, "must be strings, one for each feature, got 5"),
     ],
 )
 def test_names_that_are_none_are_refused(names, error, words):
     with pytest.raises(error, match=words):
         Sketcher.from_domain([0, 0], [1, 1], feature_names=names)
+
+
+def test_names_may_come_one_by_one():
+    names = Sketcher.from_domain([0, 0], [1, 1], feature_names=iter("ab")).feature_names
+    assert names == ("a", "b")
 
 
 def test_other_parameters_are_checked():

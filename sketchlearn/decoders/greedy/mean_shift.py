@@ -10,9 +10,11 @@ import numpy as np
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.greedy.mode_seeking import (
     Starts,
+    draw_earlier,
     draw_starts,
     find_modes,
     locate_missing,
+    locate_several_missing,
 )
 from sketchlearn.decoders.greedy.pruning import (
     compute_importances,
@@ -40,7 +42,7 @@ N_GREEDY, N_EXPANDED, N_SWAPPED = 15, 40, 40
 # many this share is dropped at a time, with so many optimiser iterations in between; so often.
 GROWTH, SHARE_PRUNED, N_PRUNED, MOST_ROUNDS = 3, 0.3, 10, 5
 # Starting points of a search for small atoms, as a multiple of a greedy step's.
-FINE_SEARCH = 40
+FINE_SEARCH = 10
 # Inverse variance of a shape parameter, a logarithm of a variance, around the atoms' median: what
 # the sketch does not determine would collapse onto noise.
 SHAPE_PRECISION = 4.0
@@ -209,7 +211,12 @@ class Decoding:
         settings, family, n_atoms = self.settings, self.problem.family, self.problem.n_atoms
         n_points = (2 if is_swap else 1) * settings.n_starts
         drawn = draw_starts(self.problem.region, settings.starts, n_points, self.rng)
-        points = np.vstack([drawn, locate_missing(self.problem, fit)])
+        located = [locate_missing(self.problem, fit)]
+        if not is_swap:
+            # What is said by the latest atom, far away, is less exact than what was said without.
+            located += [locate_several_missing(self.problem, fit, n_latest) for n_latest in (0, 1)]
+        earlier = draw_earlier(self.problem, n_points, self.rng)
+        points = np.vstack([drawn, earlier, *located])
         numbers = family.operator.n_frequencies / (n_atoms * family.n_features)
         n_wide = N_WIDE if n_atoms >= MANY_ATOMS and numbers >= NUMBERS_TO_WIDEN else 0
         return self._add_modes(fit, points, n_wide, most)
@@ -218,6 +225,7 @@ class Decoding:
         """Add one atom, sought everywhere."""
         half, region = FINE_SEARCH * self.settings.n_starts // 2, self.problem.region
         points = [draw_starts(region, starts, half, self.rng) for starts in BOTH]
+        points.append(locate_missing(self.problem, fit))
         return self._add_modes(fit, np.vstack(points), 0, 1)
 
     def _add_modes(self, fit: Fit, points: np.ndarray, n_wide: int, most: int) -> Fit:

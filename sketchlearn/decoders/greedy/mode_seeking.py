@@ -19,6 +19,11 @@ N_STEPS, N_NARROWING, N_NARROW = 20, 40, 5
 STARTS_AT_ONCE = 1000
 # Axes along which a missing cluster is sought, points on each, and how far they spread, in scales.
 N_AXES, N_STEPS_ALONG, FARTHEST_STEP = 3, 25, 12.0
+# Several missing clusters are sought on a grid of so many points at most, its steps no more scales,
+# where they are so many apart. An axis of theirs has this share of the missing spread, and grids
+# have no more dimensions than this; by these, they reach out to so many deviations.
+MOST_ON_GRID, LONGEST_STEP, FAR_APART = 2**16, 2.0, 25.0
+LEAST_SPREAD, MOST_DIMENSIONS, REACH = 0.01, 2, {1: 4.0, 2: 2.5}
 # Greatest width of the kernel at the start, as a multiple of its width at the end.
 WIDEST = 4.0
 # A start where the correlation is weak may not move by more than one kernel width anyway.
@@ -37,6 +42,18 @@ def draw_starts(
     """Draw points (n_points, d) of a region: everywhere in its box, or as its moments say."""
     draw = region.draw_everywhere if starts == "box" else region.draw_gaussian
     return draw(n_points, rng)
+
+
+def draw_earlier(problem: Problem, n_points: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw points where the operator's rows were, none unless the rows are far more spread now.
+
+    Among points that are spread as the rows are, few would be near the clusters that stayed.
+    """
+    region, operator = problem.region, problem.family.operator
+    if not region.is_much_wider(operator):
+        return np.empty((0, problem.family.n_features))
+    points = Region.of_operator(operator).draw_gaussian(n_points, rng)
+    return np.clip(points, region.lower, region.upper)
 
 
 def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
@@ -68,6 +85,58 @@ def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
     offsets = (distances[:, None] + steps)[:, :, None] * np.tile(axes.T, (3, 1))[:, None]
     points = region.mean + offsets.reshape(-1, family.n_features)
     return np.clip(points, region.lower, region.upper)
+
+
+def locate_several_missing(problem: Problem, fit: Fit, n_latest: int = 0) -> np.ndarray:
+    r"""Return points (n, d), on a grid, where the moments say that several clusters are missing.
+
+    The latest atoms may be left out of account: weights a little wrong of what is far away make
+    moments much wrong.
+
+    About the centre o of the atoms that there are, clusters of weights :math:`p_i` that are missing
+    lack :math:`\delta = \sum p_i (\mu_i - o)` and, far away,
+    :math:`S = \sum p_i (\mu_i - o)(\mu_i - o)^T = B B^T`. If they are as many as B has columns,
+    :math:`\sqrt{p_i} (\mu_i - o) = B q_i` for orthonormal :math:`q_i` of which
+    :math:`\sum \sqrt{p_i} q_i = \gamma = B^+ \delta`, so that
+    :math:`\mu_i = o + B q_i / \langle q_i, \gamma \rangle` is on the plane through
+    :math:`o + B \gamma / |\gamma|^2` along :math:`B n`, :math:`n \perp \gamma`: a line for two
+    clusters. Of more clusters it is anywhere in the span of B. There are no points where the
+    rows are hardly more spread than the operator's, or too far apart for a grid.
+    """
+    family, region = problem.family, problem.region
+    n_found, nowhere = len(fit.weights) - n_latest, np.empty((0, family.n_features))
+    n_missing = problem.n_atoms - n_found
+    weights, parameters = fit.weights[: max(n_found, 0)], fit.parameters[: max(n_found, 0)]
+    total = float(weights.sum())
+    if n_missing < 2 or total <= 0.0 or not region.is_much_wider(family.operator):
+        return nowhere
+    locations = family.split(parameters)[0]
+    center = weights @ locations / total
+    locations, mean = locations - center, region.mean - center
+    first = mean - weights @ locations
+    second = region.covariance + np.outer(mean, mean) - (locations.T * weights) @ locations
+    second -= np.tensordot(weights, family.covariance_matrices(parameters), axes=1)
+    values, axes = np.linalg.eigh(second)
+    is_wide = values > max(LEAST_SPREAD * values.sum(), 0.0)
+    roots = axes[:, is_wide] * np.sqrt(values[is_wide])
+    gamma = np.linalg.lstsq(roots, first, rcond=None)[0]
+    missing = float(gamma @ gamma)
+    if roots.shape[1] < 2 or missing == 0.0:
+        return nowhere
+    base = center + roots @ gamma / missing
+    # Directions along which the points are: those across gamma come last.
+    across = np.linalg.svd(gamma[None])[2][1 if n_missing <= len(gamma) else 0 :]
+    sides, widths, _ = np.linalg.svd(roots @ across.T / np.sqrt(missing), full_matrices=False)
+    n, scale = len(widths), family.operator.scale
+    if n > MOST_DIMENSIONS or widths[0] < FAR_APART * scale:
+        return nowhere
+    halves = REACH[n] * widths
+    step = max(scale, float(np.prod(2.0 * halves / MOST_ON_GRID ** (1.0 / n))) ** (1.0 / n))
+    if step > LONGEST_STEP * scale:
+        return nowhere
+    lines = [np.arange(-half, half + step, step) for half in halves]
+    grid = np.stack(np.meshgrid(*lines), axis=-1).reshape(-1, n)
+    return np.clip(base + grid @ sides.T, region.lower, region.upper)
 
 
 def find_modes(
