@@ -15,7 +15,6 @@ from sketchlearn.exceptions import SketchMismatchError
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
-
 # What atoms cost that are more spread than the rows: in units of the noise, for a column of which
 # they have twice the variance.
 EXCESS_COST = 10.0

@@ -101,16 +101,16 @@ def warn_of_moved(mixture: Mixture) -> None:
         )
 
 
-def warn_of_lost_directions(sketch: Sketch, mixture: Mixture) -> None:
+def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> None:
     """Warn if wide rows have moved and nothing tells along which directions.
 
     They were decoded along those in which the operator's rows were widest.
     """
-    quality, moments = mixture.quality, sketch.sums.moments
-    if quality.misfit <= quality.thresholds.very_large_misfit or moments is None:
+    quality, kind = mixture.quality, sketch.moment_kind
+    if quality.misfit <= quality.thresholds.very_large_misfit or kind is None:
         return
     after, before = sketch.moments.variance.sum(), np.trace(sketch.operator.covariance)
-    if moments.kind == "diagonal" and after > MOVED * before:
+    if kind == "diagonal" and after > MOVED * before:
         warnings.warn(
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows of "
             f"{sketch.n_features} columns whose variance is {after / before:.3g} times that of the "

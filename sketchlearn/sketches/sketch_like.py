@@ -16,7 +16,7 @@ from sketchlearn.frequencies import FrequencyOperator
 
 
 class RowMoments(Protocol):
-    """Moments of rows, data units: mean and standard deviation (d,), covariance (d, d)."""
+    """Moments of rows, in data units."""
 
     @property
     def mean(self) -> np.ndarray:
@@ -25,6 +25,10 @@ class RowMoments(Protocol):
     @property
     def covariance(self) -> np.ndarray:
         """Covariance (n_features, n_features)."""
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Variance of each column, (n_features,)."""
 
     @property
     def standard_deviation(self) -> np.ndarray:
