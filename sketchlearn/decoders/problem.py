@@ -73,6 +73,8 @@ class Problem:
         Effective number of rows that z is the mean of.
     region : Region
         Where they lie.
+    noise_deviation : float, default=0
+        Standard deviation of the noise, as a fraction of it, as far as it is known.
 
     Examples
     --------
@@ -94,6 +96,7 @@ class Problem:
     noise: float
     n_rows: float
     region: Region
+    noise_deviation: float = 0.0
 
     @classmethod
     def of(
@@ -135,7 +138,8 @@ class Problem:
             noise *= sketch.n_effective / n_rows
         n_rows = sketch.n_effective if n_rows is None else n_rows
         target = np.concatenate([mean.real, mean.imag])
-        return cls(family, n_atoms, target, noise, n_rows, region or Region.of(sketch))
+        region, deviation = region or Region.of(sketch), sketch.error_deviation
+        return cls(family, n_atoms, target, noise, n_rows, region, deviation)
 
     @property
     def power(self) -> float:
@@ -249,6 +253,7 @@ class Problem:
             spread_ratio=compute_spread_ratio(variances, self.region),
             operator=family.operator,
             region=self.region,
+            noise_deviation=self.noise_deviation,
         )
         return Mixture(
             weights=weights,

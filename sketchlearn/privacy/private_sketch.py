@@ -206,6 +206,11 @@ class PrivateSketch(SketchLike):
         return math.sqrt(self._row_noise / self.weight_sum + self.mechanism_error**2)
 
     @property
+    def error_deviation(self) -> float:
+        """Standard deviation of the squared error, as a fraction of its mean: the noise's part."""
+        return (self.mechanism_error / self.standard_error) ** 2 / math.sqrt(self.n_frequencies)
+
+    @property
     def n_effective(self) -> float:
         """Rows whose exact sketch would be as noisy."""
         return self._row_noise / max(self.standard_error**2, np.finfo(float).tiny)

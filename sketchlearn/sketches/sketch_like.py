@@ -112,6 +112,14 @@ class SketchLike(ABC):
         """Return the sketch as the bytes of a file that holds its operator."""
 
     @property
+    def error_deviation(self) -> float:
+        """Standard deviation of the squared error, as a fraction of its mean, where it is known.
+
+        It is that of noise that was added; 0 of an exact sketch, whose rows nobody knows.
+        """
+        return 0.0
+
+    @property
     def fingerprint(self) -> str:
         """The operator's fingerprint."""
         return self.operator.fingerprint

@@ -216,7 +216,7 @@ def test_moments_of_columns_alone_are_released_too():
 @pytest.mark.parametrize("delta", [0.0, 1e-6])
 def test_everything_is_learned_from_one_release(delta, tmp_path):
     X = rows()
-    private = released(X, 1.0, delta=delta)
+    private = released(X, 4.0, delta=delta)
     means = CompressiveKMeans(3, random_state=0).fit_sketch(private).cluster_centers_
     mixture = CompressiveGaussianMixture(3, random_state=0).fit_sketch(private)
     for found in (means, mixture.means_):
