@@ -275,7 +275,7 @@ def test_nothing_is_taken_out_and_nothing_exact_or_twice_is_added():
     other = Sketcher.from_sketch(sketch).set_params(moments=None)
     with pytest.raises(SketchMismatchError, match="different moments"):
         _ = private + released(rows(2000), delta=1e-4, sketcher=other)
-    model = CompressiveKMeans(1, random_state=0).fit_sketch(released(blob()))
+    model = CompressiveKMeans(1, random_state=0).fit_sketch(released(blob(), 8.0))
     with pytest.raises(TypeError, match="cannot be added"):
         model.partial_fit(rows(5))
 
@@ -288,7 +288,7 @@ def numbers_in(data, numbers):
 def test_no_exact_sum_is_in_the_file_the_pickle_or_the_repr(tmp_path):
     X = blob(8234)
     sketch = SKETCHER.sketch(X)
-    private = released(X, delta=1e-5)
+    private = released(X, 8.0, delta=1e-5)
     private.save(tmp_path / "private")
     exact = compute_parts(sketch.operator, sketch.sums)
     sums = [*exact["waves"], *exact["first"], *exact["second"], *sketch.sums.moments.state.ravel()]
@@ -365,7 +365,7 @@ def test_names_of_columns_are_released_and_must_agree():
         for names in (("x", "y"), ("y", "x"))
     }
     one, other = (
-        released(pd.DataFrame(blob(), columns=names), sketcher=sketcher)
+        released(pd.DataFrame(blob(), columns=names), 8.0, sketcher=sketcher)
         for names, sketcher in named.items()
     )
     assert PrivateSketch.from_bytes(one.to_bytes()).feature_names == ("x", "y")
