@@ -15,11 +15,6 @@ from sketchlearn.exceptions import SketchMismatchError
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
-# What atoms cost that are more spread than the rows: in units of the noise, for a column of which
-# they have twice the variance.
-EXCESS_COST = 10.0
-
-
 @dataclass(frozen=True)
 class Fit:
     """Weights and parameters on the way, with their cost.
@@ -149,8 +144,9 @@ class Problem:
 
     @property
     def weight_error(self) -> float:
-        """Standard error, about, of the weight of all atoms together, where these match."""
-        return float(np.sqrt(self.noise / (len(self.target) * self.power)))
+        """Standard error, about, of the weight of all atoms together; no less than one row's."""
+        by_chance = float(np.sqrt(self.noise / (len(self.target) * self.power)))
+        return max(by_chance, 1.0 / self.n_rows)
 
     @property
     def n_parameters(self) -> int:
@@ -197,35 +193,7 @@ class Problem:
     def evaluate(self, weights: np.ndarray, parameters: np.ndarray) -> Fit:
         """Return the fit of given atoms with given weights, which are not solved for."""
         residual = self.compute_residual(weights, self.family.sketch(parameters))
-        return Fit(weights, parameters, self.compute_cost(residual, weights, parameters))
-
-    def compute_cost(
-        self, residual: np.ndarray, weights: np.ndarray, parameters: np.ndarray
-    ) -> float:
-        """Return the squared residual, and what atoms cost that are more spread than the rows."""
-        return float(residual @ residual) + self.penalise_spread(weights, parameters)[0]
-
-    def penalise_spread(
-        self, weights: np.ndarray, parameters: np.ndarray
-    ) -> tuple[float, np.ndarray, np.ndarray]:
-        r"""Return a penalty for atoms more spread than the rows, and its gradient in both.
-
-        The variance of a column is the locations' variance and what is within the atoms, so that
-        :math:`B_j = \sum_k \alpha_k (\mu_{kj} - m_j)^2 / C_{jj}` is at most one. The penalty is
-        :math:`\kappa \epsilon \sum_j \max(0, B_j - 1)^2`, with :math:`\epsilon` the noise.
-        """
-        d = self.family.n_features
-        in_parameters = np.zeros_like(parameters)
-        if not self.region.is_exact or not len(weights):
-            return 0.0, np.zeros(len(weights)), in_parameters
-        offsets = parameters[:, :d] - self.region.mean
-        inverse = 1.0 / np.maximum(np.diag(self.region.covariance), self.family.operator.scale**2)
-        squares = offsets**2 * inverse
-        excess = np.maximum(weights @ squares - 1.0, 0.0)
-        factor = EXCESS_COST * self.noise
-        slope = 2.0 * factor * excess
-        in_parameters[:, :d] = 2.0 * weights[:, None] * offsets * inverse * slope
-        return factor * float(excess @ excess), squares @ slope, in_parameters
+        return Fit(weights, parameters, float(residual @ residual))
 
     def start_empty(self) -> Fit:
         """Return the fit without atoms, which leaves everything."""
@@ -234,8 +202,7 @@ class Problem:
 
     def make_mixture(self, fit: Fit) -> Mixture:
         """Return the result of a decode that ended with ``fit``, heaviest atoms first."""
-        cost = fit.cost - self.penalise_spread(fit.weights, fit.parameters)[0]
-        tell(n_atoms=len(fit.weights), cost=cost)
+        tell(n_atoms=len(fit.weights), cost=fit.cost)
         family = self.family
         order = np.argsort(-fit.weights, kind="stable")
         total = float(fit.weights.sum())
@@ -245,7 +212,7 @@ class Problem:
         between = weights @ np.square(locations - weights @ locations)
         variances = between + weights @ family.covariances(parameters)
         quality = FitQuality(
-            cost=cost,
+            cost=fit.cost,
             noise=self.noise,
             power=self.power,
             n_rows=self.n_rows,

@@ -77,7 +77,7 @@ def solve_weights(problem: Problem, parameters: np.ndarray, *, n_iter: int = 0) 
     atoms = problem.family.sketch(parameters)
     weights = solve_nonnegative(problem.target, atoms)
     residual = problem.compute_residual(weights, atoms)
-    return Fit(weights, parameters, problem.compute_cost(residual, weights, parameters), n_iter)
+    return Fit(weights, parameters, float(residual @ residual), n_iter)
 
 
 class JointObjective:
@@ -129,14 +129,12 @@ class JointObjective:
         atoms = family.sketch(parameters)
         residual = self.problem.compute_residual(weights, atoms)
         in_parameters = -2.0 * weights[:, None] * family.pullback(parameters, atoms, residual)
-        penalty, of_weights, of_parameters = self.problem.penalise_spread(weights, parameters)
-        cost = float(residual @ residual) + penalty
-        in_parameters += of_parameters
+        cost = float(residual @ residual)
         if self.prior:
             apart = parameters[:, self.d :] - self.middle
             cost += self.prior * float(np.sum(apart**2))
             in_parameters[:, self.d :] += 2.0 * self.prior * apart
-        in_weights = -2.0 * (atoms @ residual.astype(np.float32)).astype(np.float64) + of_weights
+        in_weights = -2.0 * (atoms @ residual.astype(np.float32)).astype(np.float64)
         return cost, self._pack_variables(in_weights, in_parameters, np.sum) * self.scales
 
     def unpack(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

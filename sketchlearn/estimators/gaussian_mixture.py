@@ -335,7 +335,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         covariances = covariances + self.reg_covar * np.eye(means.shape[1])
         if self.covariance_type == "full":
             self.covariances_ = covariances
-            roots = np.linalg.inv(np.linalg.cholesky(covariances)).transpose(0, 2, 1)
+            # The inverse of a triangle is one but for the last bits of LAPACK.
+            roots = np.triu(np.linalg.inv(np.linalg.cholesky(covariances)).transpose(0, 2, 1))
             self.precisions_cholesky_ = roots
             self.precisions_ = roots @ roots.transpose(0, 2, 1)
             return

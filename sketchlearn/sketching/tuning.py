@@ -28,10 +28,6 @@ LEAST_RELATIVE_SPREAD = 1e-3
 BANDWIDTH = 1.25
 # Octaves below the scale of k cells that share the pilot's volume, between which mixed scales are.
 PILOT_OCTAVES = -1.0, 2.0
-# Share of the frequencies that look at wider scales, up to twice the widest column's deviation, where
-# a sketch has so many for each coordinate of each cluster: rare wide clusters, and far ones, show
-# there only. Smaller sketches need all at the clusters' scale.
-WIDE_SHARE, NUMBERS_FOR_WIDE, WIDEST = 0.3, 4, 2.0
 # Words among scales.
 SCALES = ("auto", "columns", "mixed")
 # Distance between the quartiles of a Gaussian, in standard deviations.
@@ -66,21 +62,18 @@ def choose_operator(
     covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
     units, finest = np.ones(d), None
     octaves: float | np.ndarray = 0.0
-    rng = np.random.default_rng(seeds[1]).spawn(4)[3]
     if scale == "columns":
         units = estimate_units(rows, weights, center, n_clusters, seeds[0])
     if scale in ("auto", "columns"):
-        q, is_auto = n_principal(d, n_clusters), scale == "auto"
+        is_wide = scale == "auto" and n_principal(d, n_clusters) < d
         scale = estimate_cluster_scale(
             rows / units, weights, center / units, n_clusters, seeds[0],
-            farthest_apart=FARTHEST_APART if is_auto and q < d else np.inf,
+            farthest_apart=FARTHEST_APART if is_wide else np.inf,
         )  # fmt: skip
-        if is_auto and n_frequencies >= NUMBERS_FOR_WIDE * n_clusters * q:
-            widest = float(np.sqrt(np.diag(covariance).max()))
-            octaves = draw_wide_octaves(WIDEST * widest / scale, n_frequencies, rng)
     elif scale == "mixed":
         share, (low, high) = share_spread(np.diag(covariance), n_clusters), PILOT_OCTAVES
         scale, finest = share / 2**low, share / 2**high
+        rng = np.random.default_rng(seeds[1]).spawn(4)[3]
         octaves = rng.uniform(0.0, high - low, n_frequencies)
     width = BANDWIDTH if d > 3 or finest is not None else 1.0
     return FrequencyOperator.draw(
@@ -93,16 +86,6 @@ def choose_operator(
         units=units,
         **kinds,
     )
-
-
-def draw_wide_octaves(reach: float, n_frequencies: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw how many octaves each frequency (n_frequencies,) is finer than the scale: 0, or fewer.
-
-    A share of them, any, are for scales up to ``reach`` times as wide, their logarithms uniform.
-    """
-    octaves = -rng.uniform(0.0, np.log2(max(reach, 1.0)), n_frequencies)
-    octaves[rng.permutation(n_frequencies) >= WIDE_SHARE * n_frequencies] = 0.0
-    return octaves
 
 
 def check_choices(n_frequencies: Any, n_clusters: Any, scale: Any, radius_law: Any) -> None:

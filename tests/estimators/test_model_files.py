@@ -433,7 +433,7 @@ def test_each_check_has_its_own_message(path):
     for fields, message in [
         ({"estimator": "Popen"}, "the file holds a 'Popen'; this library knows Compr"),
         ({"parameters": {"shell": True}}, "unexpected keyword argument 'shell'"),
-        ({"parameters": {"n_clusters": [1]}}, "parameters are not plain values"),
+        ({"parameters": {"n_clusters": [1]}}, r"n_clusters must be an integer, got \(1,\)"),
         ({"parameters": []}, "parameters are not plain values"),
         ({"numbers": {"predict": 1.0}}, "fitted values are not those of a CompressiveKMeans"),
         ({"arrays": {"weights_": weights}}, "fitted values are not those of a CompressiveKMeans"),

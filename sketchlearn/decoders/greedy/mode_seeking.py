@@ -63,9 +63,10 @@ def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
     moment about their mean m, and about :math:`p (\mu - m)(\mu - m)^T` of the second. So
     :math:`\mu - m` is along the widest axis v of what is missing, :math:`\lambda / \langle v,
     \delta \rangle` off, with :math:`\lambda` the variance along it and :math:`\delta` the missing
-    first moment. Of two on opposite sides the first moments cancel; then the missing weight tells how
-    far they are, :math:`\sqrt{\lambda / p}`. However far that is, it is known to a few scales, over
-    which the points spread. There are none where the sketch has no moments or the fit no atoms.
+    first moment. Of two on opposite sides the first moments cancel; then the missing weight tells
+    how far they are, :math:`\sqrt{\lambda / p}`. However far that is, it is known to a few scales,
+    over which the points spread. There are none where the sketch has no moments, or the fit no
+    atoms.
     """
     family, region = problem.family, problem.region
     if not (region.is_exact and len(fit.weights)):
