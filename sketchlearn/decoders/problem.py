@@ -15,6 +15,7 @@ from sketchlearn.exceptions import SketchMismatchError
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
+
 @dataclass(frozen=True)
 class Fit:
     """Weights and parameters on the way, with their cost.
