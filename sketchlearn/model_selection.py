@@ -18,7 +18,7 @@ from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.principal import PrincipalPart, find_principal_part
 from sketchlearn.decoders.problem import check_enough_frequencies
 from sketchlearn.sketches.region import Region
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 
 
 @final
@@ -51,7 +51,7 @@ class ClusterCount:
 
 
 def count_clusters(
-    sketch: Sketch,
+    sketch: SketchLike,
     candidates: Sequence[int] = range(1, 21),
     *,
     covariance_type: CovarianceType = "spherical",
@@ -70,7 +70,7 @@ def count_clusters(
 
     Parameters
     ----------
-    sketch : Sketch
+    sketch : Sketch or PrivateSketch
         At least one row; taken with `n_clusters` of the sketcher near the largest candidate.
     candidates : sequence of int, default=range(1, 21)
         Numbers of clusters to try.
@@ -107,7 +107,7 @@ def count_clusters(
     >>> count_clusters(sketch, range(1, 9), random_state=0).n_clusters
     4
     """
-    if not isinstance(sketch, Sketch):
+    if not isinstance(sketch, SketchLike):
         raise TypeError(f"count_clusters expected a Sketch, got {type(sketch).__name__}")
     distinct: set[int] = set()
     for k in candidates:

@@ -9,7 +9,7 @@ from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import Problem, SurrogateKMeans
 from sketchlearn.decoders.principal import find_principal_part
 from sketchlearn.sketches.region import Region
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 
 # Frequencies, for each atom and feature, that the first mixture may use up; and its most atoms.
 FREQUENCIES_A_COORDINATE = 10
@@ -17,7 +17,7 @@ MOST_ATOMS = 30
 
 
 def synthesize(
-    sketch: Sketch,
+    sketch: SketchLike,
     n_samples: int = 1000,
     *,
     n_atoms: int | None = None,
@@ -31,7 +31,7 @@ def synthesize(
 
     Parameters
     ----------
-    sketch : Sketch
+    sketch : Sketch or PrivateSketch
         At least one row.
     n_samples : int, default=1000
         Rows to draw.
@@ -64,7 +64,7 @@ def synthesize(
     >>> bool(np.allclose(rows.mean(axis=0), X.mean(axis=0), atol=0.2))
     True
     """
-    if not isinstance(sketch, Sketch):
+    if not isinstance(sketch, SketchLike):
         raise TypeError(f"expected a Sketch, got {type(sketch).__name__}")
     check_count(n_samples, "n_samples")
     region = Region.of(sketch)

@@ -59,7 +59,7 @@ MAY_SKIP = {"test_atomic": 3, "test_benchmarks": 1, "test_file_numbers": 1, "tes
 VAGUE_NAMES = {"utils", "util", "helper", "helpers", "manager", "managers", "misc", "common"}
 SEEDED_RANDOM = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "RandomState"}
 OPTIONAL = {
-    *("dask", "distributed", "duckdb", "fsspec", "h5py", "matplotlib", "mlxtend"),
+    *("dask", "distributed", "duckdb", "fsspec", "h5py", "matplotlib", "mlxtend", "opendp"),
     *("pandas", "polars", "pyarrow", "pyspark", "rich", "typer", "zarr"),
 }
 # Of folders that nothing imports before these are known to be there.

@@ -14,7 +14,10 @@ from sketchlearn.files.container import FileKind
 from sketchlearn.files.registry import read_start
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.frequencies.format import OPERATOR_FILE
+from sketchlearn.privacy import PrivateSketch
+from sketchlearn.privacy.format import PRIVATE_FILE, StoredRelease
 from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch
+from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE, StoredPass
 
 
@@ -70,7 +73,7 @@ def _describe_checkpoint(stored: StoredPass) -> dict[str, object]:
     }
 
 
-def _describe_sketch(sketch: Sketch) -> dict[str, object]:
+def _describe_sketch(sketch: SketchLike) -> dict[str, object]:
     operator = sketch.operator
     kinds = {"linear_map": operator.linear_map.kind, "features": operator.features.kind}
     return {
@@ -100,7 +103,8 @@ def _describe_box(operator: FrequencyOperator) -> dict[str, object]:
     """Corners of the box that was declared, if one was."""
     if (box := operator.domain.box) is None:
         return {}
-    return {"lower": box[0].tolist(), "upper": box[1].tolist()}
+    clips = {"clips": True} if operator.domain.clips else {}
+    return {"lower": box[0].tolist(), "upper": box[1].tolist(), **clips}
 
 
 def _describe_operator(operator: FrequencyOperator) -> dict[str, object]:
@@ -114,14 +118,38 @@ def _describe_operator(operator: FrequencyOperator) -> dict[str, object]:
     }
 
 
-def _describe_moments(sketch: Sketch) -> dict[str, object]:
+def _describe_moments(sketch: SketchLike) -> dict[str, object]:
     """Mean and standard deviation of each column, where the sketch has moments of rows."""
-    if sketch.sums.moments is None or sketch.n_samples == 0:
+    if sketch.moment_kind is None or sketch.n_samples == 0:
         return {}
     moments = sketch.moments
     return {
         "mean": moments.mean.tolist(),
         "standard_deviation": moments.standard_deviation.tolist(),
+    }
+
+
+def _describe_private_sketch(stored: StoredRelease) -> dict[str, object]:
+    """Describe a private sketch's file: what was released, and how."""
+    sketch = PrivateSketch.restore(stored)
+    loss = sketch.loss
+    releases = [
+        {
+            "noise": each.noise,
+            "neighbors": each.neighbors,
+            "rows_per_person": each.rows_per_person,
+            "sensitivities": dict(each.sensitivities),
+            "scales": dict(each.scales),
+        }
+        for each in sketch.mechanisms
+    ]
+    return {
+        "epsilon": sketch.epsilon,
+        "delta": sketch.delta,
+        "rho": loss.rho,
+        **_describe_sketch(sketch),
+        "mechanism_error": sketch.mechanism_error,
+        "releases": releases,
     }
 
 
@@ -145,6 +173,7 @@ def _describe_stored_sketch(
 # By noun; what is none of them is read as a sketch, whose error says so.
 KINDS: dict[str, tuple[FileKind[Any], Callable[[Any], dict[str, object]]]] = {
     SKETCH_FILE.noun: (SKETCH_FILE, _describe_stored_sketch),
+    PRIVATE_FILE.noun: (PRIVATE_FILE, _describe_private_sketch),
     OPERATOR_FILE.noun: (OPERATOR_FILE, _describe_operator),
     MODEL_FILE.noun: (MODEL_FILE, _describe_model),
     CHECKPOINT_FILE.noun: (CHECKPOINT_FILE, _describe_checkpoint),

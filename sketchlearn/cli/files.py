@@ -12,9 +12,12 @@ from typing import Any, TypeVar
 from sketchlearn import Sketch, SketchFormatError, load_model
 from sketchlearn.cli.options import ARRAY_ENDINGS, TABLE_ENDINGS, TEXT_ENDINGS
 from sketchlearn.files.atomic import require_replaceable
-from sketchlearn.files.registry import identify_file
+from sketchlearn.files.registry import identify_file, read_start
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.sketches.format import SKETCH_FILE
+from sketchlearn.privacy import PrivateSketch
+from sketchlearn.privacy.format import PRIVATE_FILE
+from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch
+from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sources.source import RowSource
 
 Content = TypeVar("Content")
@@ -24,7 +27,23 @@ DATA_ENDINGS = (*TABLE_ENDINGS, *TEXT_ENDINGS, *ARRAY_ENDINGS)
 
 def load_sketch(path: Path, operator: FrequencyOperator | None = None) -> Sketch:
     """Read a sketch, with an operator if need be; an error, as of `Sketch.load`, names the file."""
-    stored = name_errors(SKETCH_FILE.load, path)
+    return _complete(name_errors(SKETCH_FILE.load, path), path, operator)
+
+
+def load_sketch_like(path: Path, operator: FrequencyOperator | None = None) -> SketchLike:
+    """Read a sketch, as `load_sketch`, or a private one."""
+    # Opened once, since it may be a pipe.
+    with path.open("rb") as file:
+        start = read_start(file)
+        if start.identity and start.identity.noun == PRIVATE_FILE.noun:
+            released = name_errors(lambda _: PRIVATE_FILE.read(file, start), path)
+            return name_errors(lambda _: PrivateSketch.restore(released), path)
+        stored = name_errors(lambda _: SKETCH_FILE.read(file, start), path)
+    return _complete(stored, path, operator)
+
+
+def _complete(stored: StoredSketch, path: Path, operator: FrequencyOperator | None) -> Sketch:
+    """Return the sketch of a file, with an operator if it is without."""
     if stored.operator is None and operator is None:
         raise SketchFormatError(
             f"{path} was written without its operator, {stored.fingerprint}: give the operator's "

@@ -14,7 +14,7 @@ from sketchlearn.cli.files import (
     is_of_kind,
     load_estimator,
     load_operator,
-    load_sketch,
+    load_sketch_like,
     require_writable,
 )
 from sketchlearn.cli.options import AsJson, Force, OperatorFile, Output, Seed, SketchFile
@@ -144,7 +144,7 @@ def count(
     """
     with tell_if_stopped("nothing was counted"), decode_status():
         found = count_clusters(
-            load_sketch(sketch, load_operator(operator)),
+            load_sketch_like(sketch, load_operator(operator)),
             range(1, most + 1),
             covariance_type=covariance.value,
             random_state=seed,
@@ -175,6 +175,6 @@ def _fit_and_save(
     inputs = [sketch, operator] if operator else [sketch]
     require_writable(output, inputs, lambda path: is_of_kind(path, "model"), "a model", is_forced)
     with tell_if_stopped("nothing was written"), decode_status():
-        model.fit_sketch(load_sketch(sketch, load_operator(operator)))
+        model.fit_sketch(load_sketch_like(sketch, load_operator(operator)))
     model.save(output)
     note(f"{output}: a {type(model).__name__}, cost {model.cost_:.4g}")

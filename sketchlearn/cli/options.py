@@ -216,6 +216,11 @@ def split_names(options: list[str], option_name: str) -> list[str]:
     return [name for option in options for name in _split_option(option, option_name)]
 
 
+def quote_names(names: list[str]) -> list[str]:
+    """Return names as options that `split_names` reads, whatever they hold."""
+    return ['"' + name.replace('"', '""') + '"' for name in names]
+
+
 def _split_option(option: str, option_name: str) -> list[str]:
     names, at, separator = [], 0, ","
     while separator:

@@ -23,6 +23,7 @@ from sketchlearn.cli.files import (
     is_of_kind,
     load_operator,
     load_sketch,
+    load_sketch_like,
     name_errors,
     require_writable,
 )
@@ -47,12 +48,17 @@ from sketchlearn.cli.options import (
     Weight,
     choose_columns,
     parse_conditions,
+    quote_names,
 )
 from sketchlearn.cli.printing import print_values
+from sketchlearn.cli.releases import read_domain
 from sketchlearn.cli.reporting import note, progress_bar, say
 from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.privacy import PrivateSketch
+from sketchlearn.privacy.format import PRIVATE_FILE
 from sketchlearn.sketches.format import SKETCH_FILE
+from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.source import RowSource
 
@@ -78,6 +84,15 @@ def sketch(
             show_default=False,
         ),
     ] = None,
+    domain: Annotated[
+        Path | None,
+        typer.Option(
+            "--domain",
+            help="A file of the command domain: its columns, cut to its numbers; for a sketch that "
+            "is to be released.",
+            show_default=False,
+        ),
+    ] = None,
     is_bare: IsBare = False,
     is_kept: IsKept = False,
     skips_errors: SkipsErrors = False,
@@ -93,8 +108,15 @@ def sketch(
       sketchlearn sketch june.csv --columns price,weight --like may.sketch -o june.sketch
       sketchlearn sketch day.parquet --filter 'price > 0' -m 1000 -o day.sketch
       sketchlearn sketch day.parquet --operator shop.operator --bare -o day.sketch
+      sketchlearn sketch people.parquet --domain domain.json -o people.sketch
     """
     inputs = [path for path in (like, operator) if path]
+    box = None if domain is None else read_domain(domain)
+    if box and (inputs or columns or weight or scale is not None):
+        raise ValueError(
+            "--domain says which columns there are and makes an operator of them, and rows without "
+            "weights can be released: leave out --like, --operator, --columns, --weight and --scale"
+        )
     if inputs and (n_frequencies, n_clusters, scale) != (None, None, None):
         taken = "--like takes the operator of another sketch", "--operator takes one as it is"
         what = taken[like is None]
@@ -104,11 +126,24 @@ def sketch(
             "--bare leaves out an operator that is kept elsewhere: give it with --operator or "
             "--like (the command operator writes a sketch's to a file of its own)"
         )
-    source = open_source(data, choose_columns(columns, data), parse_conditions(where), weight)
-    _require_sketch(output, inputs, is_forced, (source, data))
+    chosen = choose_columns(columns if box is None else quote_names(box.names), data)
+    source = open_source(data, chosen, parse_conditions(where), weight)
+    read = [*inputs, domain] if domain else inputs
+    _require_sketch(output, read, is_forced, (source, data))
     checkpoint = output.with_name(f"{output.name}.checkpoint") if is_kept else None
     on_error: Any = _Skipped() if skips_errors else "raise"
     sketcher = _find_operator(like, operator, checkpoint, n_frequencies, jobs)
+    if sketcher is None and box is not None:
+        sketcher = Sketcher.from_domain(
+            box.lower,
+            box.upper,
+            n_clusters=n_clusters,
+            n_frequencies="auto" if n_frequencies is None else n_frequencies,
+            feature_names=source.layout.names and box.names,
+            clip=True,
+            random_state=seed,
+            n_jobs=jobs,
+        )
     if sketcher is None:
         note("choosing frequencies on a sample of the rows")
         sketcher = Sketcher(
@@ -161,7 +196,11 @@ def merge(
 
     \b
       sketchlearn merge monday.sketch tuesday.sketch -o week.sketch
+      sketchlearn merge here.private there.private -o both.private
     """
+    if is_of_kind(sketches[0], PRIVATE_FILE.noun):
+        _merge_private(sketches, output, is_forced)
+        return
     _combine_and_save(sketches, operator, Sketch.__add__, output, is_bare, is_forced)
 
 
@@ -212,8 +251,8 @@ def compare(
       sketchlearn compare may.sketch june.sketch
     """
     given = load_operator(operator)
-    first = load_sketch(a, given)
-    second = _load_like(b, given, first, a)
+    first, second = load_sketch_like(a, given), load_sketch_like(b, given)
+    _require_same_operator(second, b, first, a)
     comparison = compared(first, second)
     print_values(
         {
@@ -319,18 +358,35 @@ def _combine_and_save(
     total.save(output, operator=not is_bare)
 
 
+def _merge_private(paths: list[Path], output: Path, is_forced: bool) -> None:
+    """Add private sketches, of other people's rows each, and save their sum."""
+    noun = PRIVATE_FILE.noun
+    require_writable(output, paths, lambda path: is_of_kind(path, noun), "a release", is_forced)
+    total, *others = (name_errors(PrivateSketch.load, path) for path in paths)
+    for other in others:
+        total = total + other
+    total.save(output)
+
+
 def _load_like(
     path: Path, operator: FrequencyOperator | None, other: Sketch, other_path: Path
 ) -> Sketch:
     """Load a sketch that must have another's operator; SketchMismatchError if it has not."""
     sketch = load_sketch(path, operator)
+    _require_same_operator(sketch, path, other, other_path)
+    return sketch
+
+
+def _require_same_operator(
+    sketch: SketchLike, path: Path, other: SketchLike, other_path: Path
+) -> None:
+    """Refuse sketches of different operators, by a SketchMismatchError that names the files."""
     if sketch.fingerprint != other.fingerprint:
         raise SketchMismatchError(
             f"{path} and {other_path} were made with different operators "
             f"({sketch.fingerprint[:12]} and {other.fingerprint[:12]}); make one of them again "
             "with sketch --like the other"
         )
-    return sketch
 
 
 def _describe_in_a_line(sketch: Sketch) -> str:

@@ -14,7 +14,7 @@ from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.sketches.region import Region
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 
 
 class Decoder(Registered, ABC):
@@ -37,7 +37,7 @@ class Decoder(Registered, ABC):
     @final
     def decode(
         self,
-        sketch: Sketch,
+        sketch: SketchLike,
         family: AtomFamily,
         n_atoms: int,
         rng: np.random.Generator,
@@ -48,7 +48,7 @@ class Decoder(Registered, ABC):
 
         Parameters
         ----------
-        sketch : Sketch
+        sketch : Sketch or PrivateSketch
             At least one row.
         family : AtomFamily
             Built on the sketch's operator.

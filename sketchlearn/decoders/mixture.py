@@ -12,6 +12,9 @@ from sketchlearn.atoms.gaussian import LEAST_VARIANCE
 from sketchlearn.decoders.quality import FitQuality
 from sketchlearn.points.em import Moments
 
+# Standard deviations of noise, where they are known, that are put down to chance.
+BY_CHANCE = 3.0
+
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,4 +137,5 @@ class Mixture:
         narrowest /= self.family.operator.scale**2
         if narrowest < self.quality.thresholds.collapsed * LEAST_VARIANCE:
             return False
-        return self.goodness_of_fit <= 1.0
+        # Noise that was added is larger than expected half of the time.
+        return self.goodness_of_fit <= 1.0 + BY_CHANCE * self.quality.noise_deviation

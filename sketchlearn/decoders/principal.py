@@ -13,7 +13,7 @@ from sketchlearn.decoders.surrogates.points import draw_gaussian
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.linear_maps import DenseMap
 from sketchlearn.sketches.region import Region
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching.tuning import n_principal
 
 # How far off the axes, in units of the scale, the rows' mean may be from the operator's centre.
@@ -32,7 +32,7 @@ class PrincipalPart:
 
     Attributes
     ----------
-    sketch : Sketch
+    sketch : SketchLike
         The same sums, with the frequencies along the axes; coordinates are centred.
     family : SphericalGaussian
         Atoms in these coordinates.
@@ -46,7 +46,7 @@ class PrincipalPart:
         That of the rows in data coordinates.
     """
 
-    sketch: Sketch
+    sketch: SketchLike
     family: SphericalGaussian
     axes: np.ndarray
     region: Region
@@ -85,7 +85,7 @@ class PrincipalPart:
 
 
 @on_one_blas_thread
-def find_principal_part(sketch: Sketch, n_atoms: int, region: Region) -> PrincipalPart | None:
+def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> PrincipalPart | None:
     """Return the sketch along the rows' widest axes; None where all directions are to be decoded.
 
     There are `n_principal` axes, and more where the rest would be wider than clusters of the
@@ -116,7 +116,7 @@ def find_principal_part(sketch: Sketch, n_atoms: int, region: Region) -> Princip
     variance = np.clip((within - rest_off) / q, rest_off / (d - q), along.variance / q)
     domain = Domain(np.zeros(q), float(np.sqrt(variance)), along.covariance)
     narrow = FrequencyOperator(DenseMap.along(operator.linear_map, kept), domain, operator.features)
-    part = Sketch(narrow, sketch.sums.without_moments())
+    part = sketch.with_operator(narrow)
     blur = operator.linear_map.quadratic_form(off)
     family = SphericalGaussian(narrow, -0.5 * blur)
     return PrincipalPart(part, family, kept, along, operator, region.covariance)

@@ -13,7 +13,7 @@ from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.quality import FitQuality, compute_spread_ratio, spare_share
 from sketchlearn.exceptions import SketchMismatchError
 from sketchlearn.sketches.region import Region
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class Problem:
         Effective number of rows that z is the mean of.
     region : Region
         Where they lie.
+    noise_deviation : float, default=0
+        Standard deviation of the noise, as a fraction of it, as far as it is known.
 
     Examples
     --------
@@ -90,11 +92,12 @@ class Problem:
     noise: float
     n_rows: float
     region: Region
+    noise_deviation: float = 0.0
 
     @classmethod
     def of(
         cls,
-        sketch: Sketch,
+        sketch: SketchLike,
         family: AtomFamily,
         n_atoms: int,
         *,
@@ -131,7 +134,8 @@ class Problem:
             noise *= sketch.n_effective / n_rows
         n_rows = sketch.n_effective if n_rows is None else n_rows
         target = np.concatenate([mean.real, mean.imag])
-        return cls(family, n_atoms, target, noise, n_rows, region or Region.of(sketch))
+        region, deviation = region or Region.of(sketch), sketch.error_deviation
+        return cls(family, n_atoms, target, noise, n_rows, region, deviation)
 
     @property
     def power(self) -> float:
@@ -217,6 +221,7 @@ class Problem:
             spread_ratio=compute_spread_ratio(variances, self.region),
             operator=family.operator,
             region=self.region,
+            noise_deviation=self.noise_deviation,
         )
         return Mixture(
             weights=weights,
@@ -230,7 +235,7 @@ class Problem:
         )
 
 
-def check_enough_frequencies(sketch: Sketch, n_atoms: int) -> None:
+def check_enough_frequencies(sketch: SketchLike, n_atoms: int) -> None:
     """Refuse, by a ValueError, more atoms than a sketch has frequencies."""
     if sketch.n_frequencies < n_atoms:
         raise ValueError(

@@ -81,6 +81,8 @@ class FitQuality:
         That of the sketch.
     region : Region
         Where the rows lie.
+    noise_deviation : float, default=0
+        Standard deviation of the noise, as a fraction of it, as far as it is known.
     thresholds : QualityThresholds
         What the figures are compared with.
 
@@ -105,6 +107,7 @@ class FitQuality:
     spread_ratio: float
     operator: FrequencyOperator
     region: Region
+    noise_deviation: float = 0.0
     thresholds: QualityThresholds = THRESHOLDS
 
     @property

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders import MeanShift, Mixture, Problem
 from sketchlearn.sketches.region import Region
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 
 # Frequencies for each parameter of a mixture that a sketch should have.
 FREQUENCIES_A_PARAMETER = 5
@@ -101,16 +101,16 @@ def warn_of_moved(mixture: Mixture) -> None:
         )
 
 
-def warn_of_lost_directions(sketch: Sketch, mixture: Mixture) -> None:
+def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> None:
     """Warn if wide rows have moved and nothing tells along which directions.
 
     They were decoded along those in which the operator's rows were widest.
     """
-    quality, moments = mixture.quality, sketch.sums.moments
-    if quality.misfit <= quality.thresholds.very_large_misfit or moments is None:
+    quality, kind = mixture.quality, sketch.moment_kind
+    if quality.misfit <= quality.thresholds.very_large_misfit or kind is None:
         return
     after, before = sketch.moments.variance.sum(), np.trace(sketch.operator.covariance)
-    if moments.kind == "diagonal" and after > MOVED * before:
+    if kind == "diagonal" and after > MOVED * before:
         warnings.warn(
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows of "
             f"{sketch.n_features} columns whose variance is {after / before:.3g} times that of the "
@@ -122,7 +122,7 @@ def warn_of_lost_directions(sketch: Sketch, mixture: Mixture) -> None:
 
 
 def warn_of_missed_clusters(
-    sketch: Sketch, family: AtomFamily, mixture: Mixture, rng: np.random.Generator
+    sketch: SketchLike, family: AtomFamily, mixture: Mixture, rng: np.random.Generator
 ) -> None:
     """Warn if the sketch shows clusters for which there is no centroid.
 
@@ -152,4 +152,4 @@ def name_variance(region: Region) -> str:
     """Return what a spread is compared with, in words."""
     if region.is_exact:
         return "the rows' variance"
-    return "the pilot's variance (the sketch has no moments to tell the rows')"
+    return "the variance that is known of the rows (a pilot's, a box's, or released with noise)"

@@ -28,7 +28,7 @@ from sketchlearn.points.em import Moments
 from sketchlearn.points.row_mixture import fit_mixture_from_clusters, fit_mixture_to_rows
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.region import Region
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.pilot import least_share, shares_values
 
@@ -117,7 +117,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
     mixture_ : Mixture
         The decoded mixture with its goodness of fit, its atoms in the order of the means; columns
         in the operator's `units`, unless spherical.
-    sketch_ : Sketch
+    sketch_ : Sketch or PrivateSketch
         The sketch of all rows seen; `fit` divides their weights by a power of two where need be.
     sketcher_ : Sketcher
         What it was taken with.
@@ -264,7 +264,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
             FEWEST_FREQUENCIES, min(FREQUENCIES_A_PARAMETER * size, max(MANY_FREQUENCIES, size))
         )
 
-    def _decode_sketch(self, sketch: Sketch, rng: np.random.Generator, has_pilot: bool) -> Mixture:
+    def _decode_sketch(
+        self, sketch: SketchLike, rng: np.random.Generator, has_pilot: bool
+    ) -> Mixture:
         """Decode a sketch; by EM on the pilot where it is kept and nothing matches the sketch."""
         scaled = sketch if np.all(self._decode_units == 1.0) else sketch.standardised()
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
@@ -296,7 +298,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
 
     def _run_em(
         self,
-        sketch: Sketch,
+        sketch: SketchLike,
         pilot: np.ndarray,
         family: GaussianFamily,
         mixture: Mixture,

@@ -42,7 +42,7 @@ from sketchlearn.estimators.sketch_estimator import (
 from sketchlearn.points.kmeans import cluster_points, find_clusters
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.region import Region
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sources.source import count_chunk_rows
 
@@ -114,7 +114,7 @@ class CompressiveKMeans(
         The mixture of ``n_clusters`` Gaussians that was matched to the sketch, with its goodness of
         fit, in the order of the centroids. These come from it, and settle on rows or on points that
         match the sketch.
-    sketch_ : Sketch
+    sketch_ : Sketch or PrivateSketch
         The sketch of all rows seen; `fit` divides their weights by a power of two where need be.
     sketcher_ : Sketcher
         What it was taken with.
@@ -284,7 +284,9 @@ class CompressiveKMeans(
         """Return the index, int32, of the centroid that each row is nearest to."""
         return self._find_nearest(rows)[0]
 
-    def _decode_sketch(self, sketch: Sketch, rng: np.random.Generator, has_pilot: bool) -> Mixture:
+    def _decode_sketch(
+        self, sketch: SketchLike, rng: np.random.Generator, has_pilot: bool
+    ) -> Mixture:
         """Decode a sketch; refine the centroids on the pilot if there is one."""
         # Those of rows that an earlier fit saw.
         for name in ("labels_", "inertia_"):
@@ -348,7 +350,7 @@ class WeightedPilot:
 
     @classmethod
     def from_sketcher(
-        cls, sketcher: Sketcher, sketch: Sketch, part: PrincipalPart | None, n_clusters: int
+        cls, sketcher: Sketcher, sketch: SketchLike, part: PrincipalPart | None, n_clusters: int
     ) -> Self | None:
         """Weight a sketcher's pilot to have the sketch; None if there is none, or too few rows."""
         if sketcher.pilot_ is None:

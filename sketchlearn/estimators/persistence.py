@@ -22,9 +22,12 @@ from sketchlearn.estimators.stored_values import check_arrays, check_numbers
 from sketchlearn.exceptions import ModelFormatError, SketchFormatError
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.files.container import FileKind
-from sketchlearn.files.registry import NONSENSE
+from sketchlearn.files.registry import NONSENSE, identify_file
 from sketchlearn.files.strict_json import parse_strictly, write_canonically
+from sketchlearn.privacy.format import PRIVATE_FILE
+from sketchlearn.privacy.private_sketch import PrivateSketch
 from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.tuning import check_choices
 
@@ -57,7 +60,7 @@ class StoredModel:
         Names of the features, if they had any.
     arrays : dict of str to ndarray
         Fitted arrays, float64.
-    sketch : Sketch
+    sketch : Sketch or PrivateSketch
         What was decoded.
     """
 
@@ -66,7 +69,7 @@ class StoredModel:
     numbers: dict[str, Any]
     feature_names: list[str] | None
     arrays: dict[str, np.ndarray]
-    sketch: Sketch
+    sketch: SketchLike
 
     def to_bytes(self) -> bytes:
         """Return the bytes of a safetensors file.
@@ -120,7 +123,7 @@ def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
         raise ValueError(f"no model says {', '.join(metadata)}")
     parameters, numbers, names = (parse_strictly(metadata[name]) for name in fields[1:])
     try:
-        sketch = Sketch.from_bytes(arrays["sketch"].tobytes())
+        sketch = _read_sketch(arrays["sketch"].tobytes())
     except SketchFormatError as error:
         raise ModelFormatError(f"the model's sketch cannot be read: {error}") from error
     learned = {name: array for name, array in arrays.items() if name != "sketch"}
@@ -136,6 +139,14 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
     if not all(isinstance(value, PLAIN) for value in model.parameters.values()):
         raise ValueError("the parameters are not plain values")
     return model
+
+
+def _read_sketch(data: bytes) -> SketchLike:
+    """Return the sketch of a model, of the kind that its bytes say."""
+    identity = identify_file(data)
+    if identity is not None and identity.noun == PRIVATE_FILE.noun:
+        return PrivateSketch.from_bytes(data)
+    return Sketch.from_bytes(data)
 
 
 def load_model(path: str | os.PathLike[str]) -> CompressiveEstimator:

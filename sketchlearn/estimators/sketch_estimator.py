@@ -38,6 +38,7 @@ from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketches.fixed_point import require_fixed_point
 from sketchlearn.sketches.region import check_bounds
 from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.passes import sketch_rows
 from sketchlearn.sketching.pilot import pilot_size
@@ -102,6 +103,7 @@ class CompressiveEstimator(RowEstimator):
     """
 
     _held: list[tuple[np.ndarray, np.ndarray]]
+    sketch_: Any  # A `Sketch`, or what `fit_sketch` was given.
     _weight_exponent: int  # `fit` divides weights by two to this power.
 
     sketcher: Sketcher | None = None
@@ -121,12 +123,14 @@ class CompressiveEstimator(RowEstimator):
         """Number of mixture components that are decoded."""
 
     @abstractmethod
-    def _decode_sketch(self, sketch: Sketch, rng: np.random.Generator, has_pilot: bool) -> Mixture:
+    def _decode_sketch(
+        self, sketch: SketchLike, rng: np.random.Generator, has_pilot: bool
+    ) -> Mixture:
         """Set the model's attributes from a sketch.
 
         Parameters
         ----------
-        sketch : Sketch
+        sketch : SketchLike
             Of all rows; it counts rows of integer weights as repeated.
         rng : numpy.random.Generator
             Where all that is random comes from.
@@ -298,7 +302,7 @@ class CompressiveEstimator(RowEstimator):
         self.sketch_ = self.sketch_ + added if hasattr(self, "sketch_") else added
 
     @restore_on_error
-    def fit_sketch(self, sketch: Sketch) -> Self:
+    def fit_sketch(self, sketch: SketchLike) -> Self:
         """Decode a sketch that was made elsewhere; no row of data is needed.
 
         A sketch knows the names of its features if its sketcher did.
@@ -306,12 +310,12 @@ class CompressiveEstimator(RowEstimator):
         Raises
         ------
         TypeError
-            If ``sketch`` is not a `Sketch`.
+            If ``sketch`` is neither a `Sketch` nor a `PrivateSketch`.
         EmptySketchError
             If it counts no row.
         """
         self._check_parameters()
-        if not isinstance(sketch, Sketch):
+        if not isinstance(sketch, SketchLike):
             raise TypeError(
                 f"fit_sketch expected a Sketch, got {type(sketch).__name__}; rows go to fit"
             )
@@ -426,7 +430,7 @@ class CompressiveEstimator(RowEstimator):
         self._learn(self.sketch_, False)
         return self
 
-    def _learn(self, sketch: Sketch, is_own: bool) -> None:
+    def _learn(self, sketch: SketchLike, is_own: bool) -> None:
         """Decode a sketch, with the pilot's rows where the sketcher is the estimator's own."""
         self._print_line(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         has_pilot = is_own and self.keep_pilot and self.sketcher_.pilot_ is not None

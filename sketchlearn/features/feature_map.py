@@ -97,6 +97,15 @@ class FeatureMap(Registered, Stateful, choice="features"):
         A weighted feature is rounded once more, to a unit, and a weight to 2^-20.
         """
 
+    def row_norms(self) -> tuple[float, float]:
+        r"""Return the largest sum of magnitudes, and norm, of what a row adds at one frequency.
+
+        Both are of the two integers, or of the two that `feature_sum` makes of them, for a row of
+        weight one; what private sketches have their noise by.
+        """
+        largest = float(self.largest_sum(1, 2**20))
+        return 2.0 * largest, np.sqrt(2.0) * largest
+
     def estimate(self, features: np.ndarray) -> np.ndarray:
         r"""Return estimates (..., m) complex of :math:`e^{it}` of mean features (..., 2, m)."""
         return np.asarray(features[..., 0, :] + 1j * features[..., 1, :])

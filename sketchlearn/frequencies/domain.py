@@ -38,12 +38,16 @@ class Domain:
     finest_scale : float, optional
         Least standard deviation of a cluster that frequencies were drawn for, where they were drawn
         for more than one: from `scale`, the greatest, down to it.
+    clips : bool, default=False
+        Whether coordinates outside the box are moved to its nearest side before anything is made
+        of a row, so that no row, whatever it holds, adds more than one in the box does.
 
     Raises
     ------
     ValueError
         If a shape does not fit, a number is not finite, a scale is not positive, the finest is
-        greater than the other, or the box is empty or lacks a corner.
+        greater than the other, or the box is empty, lacks a corner, or is missing where rows are
+        to be clipped to it.
 
     Examples
     --------
@@ -59,6 +63,7 @@ class Domain:
     lower: np.ndarray | None = None
     upper: np.ndarray | None = None
     finest_scale: float | None = None
+    clips: bool = False
 
     def __post_init__(self) -> None:
         if (self.lower is None) != (self.upper is None):
@@ -68,6 +73,9 @@ class Domain:
         object.__setattr__(self, "scale", float(self.scale))
         if self.finest_scale is not None:
             object.__setattr__(self, "finest_scale", float(self.finest_scale))
+        object.__setattr__(self, "clips", bool(self.clips))
+        if self.clips and self.lower is None:
+            raise ValueError("a domain clips rows to a box: give lower and upper")
         self._check_domain()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -84,12 +92,27 @@ class Domain:
         return None if self.lower is None or self.upper is None else (self.lower, self.upper)
 
     @property
+    def is_of_box(self) -> bool:
+        """Whether centre and covariance say no more than the declared box: no row was seen."""
+        if self.box is None:
+            return False
+        center, covariance = describe_box(*self.box)
+        is_middle = np.array_equal(self.center, center)
+        return is_middle and np.array_equal(self.covariance, covariance)
+
+    def clip(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows (n, n_features), those outside the box moved to it if the domain clips."""
+        if not self.clips:
+            return rows
+        return np.clip(rows.astype(np.float64, copy=False), self.lower, self.upper)
+
+    @property
     def scales(self) -> tuple[float, ...]:
         """Scales that a decoder may look for clusters at: octaves from `scale` to the finest."""
         octaves = 0.0 if self.finest_scale is None else np.log2(self.scale / self.finest_scale)
         return tuple(self.scale / 2**u for u in range(1 + int(octaves + ROUNDING)))
 
-    def components(self) -> dict[str, np.ndarray | float]:
+    def components(self) -> dict[str, np.ndarray | float | bool]:
         """What it consists of, by name, in the order of the operator's fingerprint."""
         box = dict(zip(CORNERS, self.box or (), strict=False))
         finest = {} if self.finest_scale is None else {"finest_scale": self.finest_scale}
@@ -99,6 +122,7 @@ class Domain:
             **finest,
             **box,
             "covariance": self.covariance,
+            **({"clips": True} if self.clips else {}),
         }
 
     def in_units(self, units: np.ndarray) -> Domain:
@@ -157,3 +181,9 @@ class Domain:
             raise ValueError("covariance must be symmetric")
         if np.any(np.abs(self.covariance) > np.outer(deviations, deviations) + slack):
             raise ValueError("covariance must have correlations of at most 1")
+
+
+def describe_box(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the middle of a box (d,), and the covariance (d, d) of rows spread evenly over it."""
+    widths = upper - lower
+    return 0.5 * lower + 0.5 * upper, np.diag(widths * widths / 12.0)

@@ -65,8 +65,10 @@ def _read_domain(
                 f"{name} must have shape {expected} beside frequencies of shape ({d}, {m}), "
                 f"got {array.shape}"
             )
-    parts |= {name: float.fromhex(texts[name]) for name in names if name in texts}
-    return Domain(**parts)
+    clips = texts.get("clips") == "1"
+    numbers = [name for name in names if name in texts and name != "clips"]
+    parts |= {name: float.fromhex(texts[name]) for name in numbers}
+    return Domain(**parts, clips=clips)
 
 
 def _find_kind(contract: Any, texts: dict[str, str], what: str) -> Any:

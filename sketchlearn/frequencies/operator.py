@@ -256,8 +256,10 @@ class FrequencyOperator:
         numbers = {name: one.hex() for name, one in components.items() if isinstance(one, float)}
         kinds = {} if self.is_plain else {"features": self.features.kind}
         texts = {"operator": self.linear_map.kind, **kinds, **numbers}
-        double_phases = str(int(self.double_phases))
-        return arrays, {**texts, "double_phases": double_phases, "fingerprint": self.fingerprint}
+        flags = {"double_phases": self.double_phases}
+        flags |= {"clips": True} if self.domain.clips else {}
+        texts |= {name: str(int(flag)) for name, flag in flags.items()}
+        return arrays, {**texts, "fingerprint": self.fingerprint}
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], texts: dict[str, str]) -> Self:

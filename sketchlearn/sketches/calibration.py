@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from sketchlearn._threads import on_one_blas_thread
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 
 # Frequencies that weigh in, the fewest and the most: more cost time and memory quadratically, and
 # add little. And frequencies times rows, unless they are the fewest.
@@ -16,7 +16,7 @@ MOST_WAVES = 10_000 * MOST_FREQUENCIES
 
 @on_one_blas_thread
 def calibrated_weights(
-    sketch: Sketch, rows: np.ndarray, weights: np.ndarray | None = None
+    sketch: SketchLike, rows: np.ndarray, weights: np.ndarray | None = None
 ) -> np.ndarray:
     r"""Reweight rows, as little as need be, so that their sketch is the given one.
 
@@ -32,7 +32,7 @@ def calibrated_weights(
 
     Parameters
     ----------
-    sketch : Sketch
+    sketch : Sketch or PrivateSketch
         What the reweighted rows should look like.
     rows : ndarray of shape (p, n_features)
         Rows of the same data.

@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 
 # Squared ratio above which the bound of `Comparison.p_value_bound` holds.
 LEAST_BOUNDED = 1.5364
@@ -67,15 +67,16 @@ class Comparison:
         return math.erfc(math.sqrt(square / 2)) if square > LEAST_BOUNDED else 1.0
 
 
-def compare(a: Sketch, b: Sketch) -> Comparison:
+def compare(a: SketchLike, b: SketchLike) -> Comparison:
     r"""Compare the populations that two sketches of different rows were drawn from.
 
     The standard error is :math:`\sqrt{(m - \|z\|^2)(1/n_a + 1/n_b)}`, with z the mean of both
-    together and n the effective numbers of rows.
+    together and n the effective numbers of rows; of a private sketch, the noise that it was
+    released with is added.
 
     Parameters
     ----------
-    a, b : Sketch
+    a, b : Sketch or PrivateSketch
         Of the same operator; no row may be in both.
 
     Returns
@@ -105,9 +106,7 @@ def compare(a: Sketch, b: Sketch) -> Comparison:
     True
     """
     for one in (a, b):
-        if not isinstance(one, Sketch):
+        if not isinstance(one, SketchLike):
             raise TypeError(f"compare expected two sketches, got {type(one).__name__}")
-    both = a + b
-    distance = float(np.linalg.norm(a.centered_mean - b.centered_mean))
-    variance = a.operator.features.noise(both.centered_mean)
-    return Comparison(distance, math.sqrt(variance * (1 / a.n_effective + 1 / b.n_effective)))
+    error = a.error_of_difference(b)
+    return Comparison(float(np.linalg.norm(a.centered_mean - b.centered_mean)), error)

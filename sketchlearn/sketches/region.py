@@ -10,7 +10,7 @@ import numpy as np
 
 from sketchlearn._validation import check_numbers
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 
 # How far a box reaches from the mean, in standard deviations: by Chebyshev's inequality one row in
 # a thousand may lie there, and be all that makes a column so wide.
@@ -43,8 +43,8 @@ class Region:
     lower, upper : ndarray of shape (n_features,)
         Corners of the box, data coordinates: no atom is outside.
     is_exact : bool
-        Whether mean and variances are the rows' own. Otherwise they are the operator's: a pilot's,
-        or those of rows spread evenly over a declared box.
+        Whether mean and variances are the rows' own. Otherwise they were released with noise, or
+        are the operator's: a pilot's, or those of rows spread evenly over a declared box.
 
     Examples
     --------
@@ -64,12 +64,12 @@ class Region:
     is_exact: bool
 
     @classmethod
-    def of(cls, sketch: Sketch, bounds: Sequence[Any] | None = None) -> Self:
+    def of(cls, sketch: SketchLike, bounds: Sequence[Any] | None = None) -> Self:
         """Return the region of a sketch's rows.
 
         Parameters
         ----------
-        sketch : Sketch
+        sketch : Sketch or PrivateSketch
             At least one row.
         bounds : (lower, upper), optional
             Corners that the rows are known to lie between, each of shape (n_features,) or one
@@ -81,18 +81,18 @@ class Region:
             If the bounds are none, or rows lie outside.
         """
         d = sketch.n_features
-        if sketch.sums.moments is None:
+        if sketch.moment_kind is None:
             region = cls.of_operator(sketch.operator)
         else:
             region = cls._of_moments(sketch)
+        if sketch.operator.domain.clips:
+            region = region.cut(*check_bounds(sketch.operator.domain.box, d))
         if bounds is None:
             return region
         least, greatest = check_bounds(bounds, d)
         if region.is_exact:
             _require_inside(region, least, greatest, sketch.feature_names)
-        lower, upper = (np.clip(one, least, greatest) for one in (region.lower, region.upper))
-        mean = np.clip(region.mean, lower, upper)
-        return replace(region, mean=mean, lower=lower, upper=upper)
+        return region.cut(least, greatest)
 
     @classmethod
     def of_operator(cls, operator: FrequencyOperator) -> Self:
@@ -105,17 +105,18 @@ class Region:
         )
 
     @classmethod
-    def _of_moments(cls, sketch: Sketch) -> Self:
+    def _of_moments(cls, sketch: SketchLike) -> Self:
         """Return the region that a sketch's moments tell."""
         operator, moments = sketch.operator, sketch.moments
-        if moments.sums.kind == "full":
-            return cls._around(operator, moments.mean, moments.covariance, is_exact=True)
+        mean, is_exact = moments.mean, sketch.is_exact
+        if sketch.moment_kind == "full":
+            return cls._around(operator, mean, moments.covariance, is_exact=is_exact)
         # How columns go together is known of the operator's rows only.
         deviations, before = moments.standard_deviation, np.sqrt(np.diag(operator.covariance))
         ratios = deviations / np.where(before > 0, before, np.inf)
         covariance = operator.covariance * np.outer(ratios, ratios)
         np.fill_diagonal(covariance, deviations**2)
-        return cls._around(operator, moments.mean, covariance, is_exact=True)
+        return cls._around(operator, mean, covariance, is_exact=is_exact)
 
     @classmethod
     def _around(
@@ -165,6 +166,12 @@ class Region:
         reach[n_near:] = NEAR * (FARTHEST / NEAR) ** rng.random(n_points - n_near)
         steps = reach[:, None] * rng.uniform(-1.0, 1.0, size=(n_points, d))
         return np.clip(self.mean + steps * self.deviations, self.lower, self.upper)
+
+    def cut(self, lower: np.ndarray, upper: np.ndarray) -> Region:
+        """Return the region of rows that lie between corners (n_features,)."""
+        corners = [np.clip(one, lower, upper) for one in (self.lower, self.upper)]
+        mean = np.clip(self.mean, *corners)
+        return replace(self, mean=mean, lower=corners[0], upper=corners[1])
 
     def in_units(self, units: np.ndarray) -> Region:
         """Return the region of rows divided by units (n_features,)."""

@@ -5,23 +5,30 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from os import PathLike
-from typing import Any, Self, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
 from sketchlearn._validation import check_count
 from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
-from sketchlearn.features.moments import MomentChoice, Moments, MomentSums, resolve_moments
+from sketchlearn.features.moments import (
+    MomentChoice,
+    MomentKind,
+    Moments,
+    MomentSums,
+    resolve_moments,
+)
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.fixed_point import WEIGHT_UNIT
 from sketchlearn.sketches.format import SKETCH_FILE, StoredSketch, encode_sketch, find_operator
+from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketches.sums import Sums
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Sketch:
+class Sketch(SketchLike):
     r"""Sums of the waves of an operator over rows, as integers; an immutable value.
 
     .. math:: z_j = \frac{1}{\sum_i w_i} \sum_i w_i \, e^{i \omega_j^\top x_i}
@@ -66,6 +73,7 @@ class Sketch:
     operator: FrequencyOperator
     sums: Sums
     feature_names: tuple[str, ...] | None = field(default=None, kw_only=True)
+    is_exact: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if (came := self.feature_sum.shape) != (2, self.operator.n_frequencies):
@@ -115,21 +123,6 @@ class Sketch:
         return self.sums.squared_weight_units
 
     @property
-    def fingerprint(self) -> str:
-        """The operator's fingerprint."""
-        return self.operator.fingerprint
-
-    @property
-    def n_features(self) -> int:
-        """Dimension of the rows."""
-        return self.operator.n_features
-
-    @property
-    def n_frequencies(self) -> int:
-        """Complex entries of the sketch."""
-        return self.operator.n_frequencies
-
-    @property
     def weight_sum(self) -> float:
         """Sum of the weights; the number of rows where none were given."""
         return self.sums.weight_sum
@@ -155,18 +148,6 @@ class Sketch:
         common = math.gcd(int(np.gcd.reduce(self.feature_sum, axis=None)), self.weight_units)
         weight_sum = self.weight_units // common * WEIGHT_UNIT
         return self.operator.features.mean(self.feature_sum // common, weight_sum)
-
-    @property
-    def mean(self) -> np.ndarray:
-        r"""Mean (n_frequencies,) complex128 of :math:`e^{i \omega_j^\top x}`.
-
-        Raises
-        ------
-        EmptySketchError
-            If the sketch holds no rows.
-        """
-        shift = self.operator.project(self.operator.center[None, :])[0]
-        return self.centered_mean * np.exp(1j * shift)
 
     @property
     def standard_error(self) -> float:
@@ -205,6 +186,29 @@ class Sketch:
             )
         self._require_rows("moments")
         return Moments(self.operator.moment_grid, self.sums.moments, self.weight_units)
+
+    @property
+    def moment_kind(self) -> MomentKind | None:
+        """Which second moments there are: "full" or "diagonal"; None if the sketch has none."""
+        return None if self.sums.moments is None else self.sums.moments.kind
+
+    def error_of_difference(self, other: SketchLike) -> float:
+        r"""Return how far two sketches' means would be apart if both were of one population.
+
+        As a root mean square; of two exact sketches
+        :math:`\sqrt{(m - \|z\|^2)(1/n_a + 1/n_b)}` with z the mean of both together.
+        """
+        if not isinstance(other, Sketch):
+            return super().error_of_difference(other)
+        both = self + other
+        for one in (self, other):
+            one._require_rows("mean")
+        variance = self.operator.features.noise(both.centered_mean)
+        return math.sqrt(variance * (1 / self.n_effective + 1 / other.n_effective))
+
+    def with_operator(self, operator: FrequencyOperator) -> Sketch:
+        """Return the same sums without moments, as of another operator of as many frequencies."""
+        return Sketch(operator, self.sums.without_moments())
 
     def without_moments(self) -> Sketch:
         """Return the sketch without moments, which adds to others that have none."""
@@ -446,9 +450,7 @@ class Sketch:
     def _require_same_kind(self, other: Sketch) -> None:
         """Refuse a sketch of another operator or other moments, naming what differs."""
         if self.fingerprint == other.fingerprint:
-            kinds = [
-                moments and moments.kind for moments in (self.sums.moments, other.sums.moments)
-            ]
+            kinds = [sketch.moment_kind for sketch in (self, other)]
             if kinds[0] != kinds[1]:
                 raise SketchMismatchError(
                     f"one sketch has moments={kinds[0]!r}, the other {kinds[1]!r}: sketch the rows "

@@ -75,18 +75,29 @@ class RowSummer:
         for start in range(0, len(rows), self._accumulator.chunk_size):
             some = slice(start, start + self._accumulator.chunk_size)
             own = None if weights is None else weights[some]
-            piece = _to_native_floats(rows[some])
+            piece = operator.domain.clip(_to_native_floats(rows[some]))
             bad = self._accumulator.add(piece, own, added)
             if bad is not None:
+                _require_nameable(operator)
                 raise describe_bad_row(operator, rows[start + bad], start + bad)
             if self._moments is not None:
                 bad = self._moments.add(piece, own, words)
                 if bad is not None:
+                    _require_nameable(operator)
                     grid = operator.moment_grid
                     raise describe_far_row(grid, rows[start + bad], start + bad)
         if moments is not None:
             moments = MomentSums(moments.kind, moments.n_features, words)
         return Sums(operator.features.feature_sum(added, total), n, total, square, moments=moments)
+
+
+def _require_nameable(operator: FrequencyOperator) -> None:
+    """Refuse to say which row is bad where the rows are to be private."""
+    if operator.domain.clips:
+        raise ValueError(
+            "some row holds NaN, which cannot be sketched; it is not said which, as the operator "
+            "clips rows to its box for the sake of privacy: leave such rows out, or fill them in"
+        )
 
 
 def _to_native_floats(rows: np.ndarray) -> np.ndarray:

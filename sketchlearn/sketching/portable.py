@@ -19,7 +19,7 @@ from sketchlearn._validation import RandomState, check_count, check_numbers, dra
 from sketchlearn.features.accumulator import single_phase_limit
 from sketchlearn.features.moments import MOST_FULL_FEATURES, MomentChoice
 from sketchlearn.frequencies import Domain, FrequencyOperator
-from sketchlearn.frequencies.domain import LARGEST
+from sketchlearn.frequencies.domain import LARGEST, describe_box
 from sketchlearn.linear_maps import DenseMap
 from sketchlearn.sketching.pilot import DEFAULT_N_CLUSTERS
 from sketchlearn.sketching.tuning import BANDWIDTH, resolve_frequency_count
@@ -218,6 +218,7 @@ def draw_domain_operator(
     n_clusters: int | None,
     n_frequencies: int | Literal["auto"],
     random_state: RandomState,
+    clips: bool = False,
 ) -> FrequencyOperator:
     r"""Draw the operator of rows of which no more is known than a box that they should lie in.
 
@@ -238,7 +239,8 @@ def draw_domain_operator(
     seed = int(random_state) if isinstance(random_state, Integral) else drawn
     widths = upper - lower
     units = choose_units(widths)
-    variances = widths * widths / 12.0
+    center, covariance = describe_box(lower, upper)
+    variances = np.diagonal(covariance)
     d = len(widths)
     cells = float(power_of_two(-logarithm(np.array([float(k)])) / LN2 / d)[0])
     scale = float(np.sqrt(add_up(variances / (units * units)) / d)) * cells
@@ -249,7 +251,7 @@ def draw_domain_operator(
         corner += np.abs(turns.astype(np.float64)) * (0.5 * width)
     return FrequencyOperator(
         linear_map,
-        Domain(0.5 * lower + 0.5 * upper, coarsest, np.diag(variances), lower, upper, finest),
+        Domain(center, coarsest, covariance, lower, upper, finest, clips),
         double_phases=bool(corner.max() > WIDE * single_phase_limit(d) / TWO_PI),
     )
 

@@ -16,6 +16,7 @@ from sketchlearn.features.moments import MomentChoice, MomentKind, resolve_momen
 from sketchlearn.frequencies import FrequencyOperator, RadiusLaw, resolve_radius_law
 from sketchlearn.sketches.fixed_point import choose_exponent, require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching.checkpoint import Checkpoint
 from sketchlearn.sketching.passes import OnProgress, sketch_source, source_of_rows
 from sketchlearn.sketching.pilot import (
@@ -193,6 +194,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         n_clusters: int | None = None,
         n_frequencies: int | Literal["auto"] = "auto",
         feature_names: Sequence[str] | None = None,
+        clip: bool = False,
         random_state: RandomState = None,
         n_jobs: int | None = None,
     ) -> Self:
@@ -210,6 +212,10 @@ class Sketcher(TransformerMixin, BaseEstimator):
             As of `Sketcher`.
         feature_names : sequence of str, optional
             Names of the features, `feature_names_in_`.
+        clip : bool, default=False
+            Whether coordinates outside the box count as its nearest side, and an error never says
+            which row it is about: what `sketchlearn.privacy.release` needs. The operator then is
+            another one.
 
         Raises
         ------
@@ -223,7 +229,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         >>> (here.sketch([[30.0, 40_000.0]]) + there.sketch([[50.0, 70_000.0]])).n_samples
         2
         """
-        operator = draw_domain_operator(lower, upper, n_clusters, n_frequencies, random_state)
+        operator = draw_domain_operator(lower, upper, n_clusters, n_frequencies, random_state, clip)
         sketcher = cls.from_operator(operator, n_jobs)
         sketcher.n_frequencies, sketcher.n_clusters = n_frequencies, n_clusters
         sketcher.random_state = random_state
@@ -233,13 +239,13 @@ class Sketcher(TransformerMixin, BaseEstimator):
         return sketcher
 
     @classmethod
-    def from_sketch(cls, sketch: Sketch, n_jobs: int | None = None) -> Self:
+    def from_sketch(cls, sketch: SketchLike, n_jobs: int | None = None) -> Self:
         """Return a fitted sketcher whose sketches add to another: of its operator and moments.
 
         It also has the other's names, by which it picks and orders columns.
         """
         sketcher = cls.from_operator(sketch.operator, n_jobs)
-        sketcher.moments = sketch.sums.moments and sketch.sums.moments.kind
+        sketcher.moments = sketch.moment_kind
         if sketch.feature_names is not None:
             sketcher.feature_names_in_ = np.array(sketch.feature_names, dtype=object)
         return sketcher
@@ -368,15 +374,9 @@ class Sketcher(TransformerMixin, BaseEstimator):
                 require_fixed_point(weights)
             source, handler = source_of_rows(X, weights), make_error_handler("raise")
         source.expect(self.operator_.n_features, getattr(self, "feature_names_in_", None))
+        operator, moments, names = self.operator_, self.moment_kind, self.feature_names
         return sketch_source(
-            self.operator_,
-            source,
-            n_threads,
-            self.moment_kind,
-            self.feature_names,
-            checkpoint,
-            progress,
-            handler,
+            operator, source, n_threads, moments, names, checkpoint, progress, handler
         )
 
     def transform(self, X: Any) -> np.ndarray:
@@ -478,18 +478,8 @@ def fit_rows(
 ) -> None:
     """Fit a sketcher on rows in memory that were checked before, and are not looked through again.
 
-    Parameters
-    ----------
-    sketcher : Sketcher
-        What is fitted.
-    rows : ndarray of shape (n_samples, n_features)
-        Finite rows.
-    weights : ndarray of shape (n_samples,) or None
-        Non-negative weights, not all of them zero.
-    seed : int
-        What `random_state` gives.
-    share : float, default=1.0
-        As a fraction of all rows, how many these are.
+    Rows (n_samples, n_features) are finite; weights (n_samples,) not negative, not all of them
+    zero. The seed is what `random_state` gives, and the share how many of all rows these are.
     """
     sketcher.n_features_in_ = rows.shape[1]
     resolve_moments(sketcher.moments, sketcher.n_features_in_)

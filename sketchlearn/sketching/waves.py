@@ -33,7 +33,8 @@ def compute_waves(operator: FrequencyOperator, X: np.ndarray, first: int = 0) ->
     for start in range(0, len(X), BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)
         with np.errstate(over="ignore", invalid="ignore"):
-            phases = operator.project(X[rows].astype(np.float64) - operator.center)
+            some = operator.domain.clip(X[rows].astype(np.float64))
+            phases = operator.project(some - operator.center)
             # Overflow, or NaN of it, is too far as well.
             is_near = np.sqrt(np.mean(np.square(phases), axis=1)) <= reach
         if not is_near.all():

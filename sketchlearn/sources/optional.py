@@ -10,6 +10,7 @@ PURPOSES = {
     "dask": ("Dask collections", "dask"),
     "fsspec": ("files by URL", "remote"),
     "h5py": ("HDF5", "hdf5"),
+    "opendp": ("the noise of private sketches", "privacy"),
     "pyarrow": ("tables, Parquet, Arrow and CSV", "arrow"),
     "pyspark": ("Spark data frames", "spark"),
     "zarr": ("Zarr arrays", "zarr"),

@@ -1,0 +1,373 @@
+"""The private sketch: released integers, and how they were released. No exact sum is in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from os import PathLike
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+
+from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
+from sketchlearn.features.moments import MomentKind, square_places
+from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.privacy.accounting import PrivacyLoss
+from sketchlearn.privacy.format import PRIVATE_FILE, StoredRelease, list_contents
+from sketchlearn.privacy.mechanism import Mechanism
+from sketchlearn.privacy.queries import COUNT, FIRST, SECOND, UNIT, WAVES, box_units, count_parts
+from sketchlearn.sketches.sketch_like import SketchLike
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PrivateMoments:
+    """Moments of rows as they were released, brought to what moments can be.
+
+    The mean is within the box; the covariance is the nearest that is positive semidefinite.
+
+    Parameters
+    ----------
+    operator : FrequencyOperator
+        What the sketch was taken with.
+    kind : {"full", "diagonal"}
+        Which second moments there are.
+    first, second : ndarray of float64
+        Of rows from the centre in units of the box, divided by the number of rows.
+    """
+
+    operator: FrequencyOperator
+    kind: MomentKind
+    first: np.ndarray
+    second: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean (n_features,), data units."""
+        return self.operator.domain.clip((self.operator.center + self._offset)[None])[0]
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance (n_features, n_features), squared data units.
+
+        Raises
+        ------
+        ValueError
+            If only the squares of columns were released.
+        """
+        if self.kind != "full":
+            raise ValueError(
+                "moments of the kind 'diagonal' have a variance for each column and no covariance; "
+                "sketch with moments='full'"
+            )
+        d = self.operator.n_features
+        j, k = np.triu_indices(d)
+        scaled = np.empty((d, d))
+        scaled[j, k] = scaled[k, j] = self.second - self.first[j] * self.first[k]
+        values, axes = np.linalg.eigh(scaled)
+        units = box_units(self.operator)
+        return np.asarray((axes * np.maximum(values, 0.0)) @ axes.T * np.outer(units, units))
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Variance of each column, (n_features,), squared data units."""
+        if self.kind == "full":
+            return np.diagonal(self.covariance)
+        places = square_places(self.operator.n_features, self.kind)
+        scaled = np.maximum(self.second[places] - self.first**2, 0.0)
+        return np.asarray(scaled * box_units(self.operator) ** 2)
+
+    @property
+    def standard_deviation(self) -> np.ndarray:
+        """Standard deviation of each column, (n_features,), data units."""
+        return np.sqrt(np.maximum(self.variance, 0.0))
+
+    @property
+    def _offset(self) -> np.ndarray:
+        return self.first * box_units(self.operator)
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class PrivateSketch(SketchLike):
+    r"""A sketch that was released: its integers with noise, and how the noise was made.
+
+    Whatever is computed of it protects the rows as it does. It decodes like a `Sketch`, the noise
+    added to that of sampling; but nothing can be taken out of it, and only private sketches of
+    other people's rows can be added, by the same operator. They come from `release`.
+
+    Parameters
+    ----------
+    operator : FrequencyOperator
+        What the rows were projected with: public, as are the box and all else in it.
+    parts : mapping of str to ndarray of int64
+        By name: "count" (1,), "first" and "second" moments, "waves" (2 m,).
+    mechanisms : tuple of Mechanism
+        How each of the releases was made that it is the sum of.
+    moment_kind : {"full", "diagonal"} or None
+        Which second moments there are.
+    feature_names : tuple of str, optional
+        Names of the features.
+
+    Raises
+    ------
+    ValueError
+        If parts or names do not fit the operator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import CompressiveKMeans, Sketcher
+    >>> from sketchlearn.privacy import release
+    >>> X = np.random.default_rng(0).normal([[-4.0], [4.0]], 1.0, size=(2, 9000)).reshape(-1, 1)
+    >>> sketcher = Sketcher.from_domain([-10.0], [10.0], n_clusters=2, clip=True, random_state=0)
+    >>> private = release(sketcher.sketch(X), epsilon=1.0, delta=1e-6)
+    >>> model = CompressiveKMeans(n_clusters=2, random_state=0).fit_sketch(private)
+    >>> np.sort(model.cluster_centers_.ravel()).round()
+    array([-4.,  4.])
+    """
+
+    operator: FrequencyOperator
+    parts: Mapping[str, np.ndarray]
+    mechanisms: tuple[Mechanism, ...]
+    moment_kind: MomentKind | None = None
+    feature_names: tuple[str, ...] | None = field(default=None, kw_only=True)
+    is_exact: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        expected = count_parts(self.operator, self.moment_kind)
+        shapes = {name: (n,) for name, n in expected.items()}
+        found = {name: part.shape for name, part in self.parts.items()}
+        if shapes != found or any(part.dtype != np.int64 for part in self.parts.values()):
+            raise ValueError(f"the parts must be int64 of shapes {shapes}, got {found}")
+        if not self.mechanisms:
+            raise ValueError("a private sketch needs the mechanism that it was released by")
+        names = self.feature_names
+        if names is not None and len(names) != self.operator.n_features:
+            raise ValueError(f"feature_names must be {self.operator.n_features} names, got {names}")
+        parts = {name: part.copy() for name, part in self.parts.items()}
+        for part in parts.values():
+            part.flags.writeable = False
+        object.__setattr__(self, "parts", parts)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows as it was released, with noise; at least 1."""
+        return max(int(self.parts[COUNT][0]), 1)
+
+    @property
+    def weight_sum(self) -> float:
+        """Number of rows as it was released."""
+        return float(self.n_samples)
+
+    @property
+    def loss(self) -> PrivacyLoss:
+        """What it cost one person, whose rows are in one of the releases that it is the sum of."""
+        return reduce(PrivacyLoss.beside, (each.loss for each in self.mechanisms))
+
+    @property
+    def delta(self) -> float:
+        """The largest delta that one of the releases was asked for."""
+        return max(each.delta for each in self.mechanisms)
+
+    @property
+    def epsilon(self) -> float:
+        """Epsilon at that delta."""
+        return self.loss.epsilon(self.delta)
+
+    @property
+    def centered_mean(self) -> np.ndarray:
+        r"""Mean (n_frequencies,) complex128 of :math:`e^{i \omega_j^\top (x - center)}`, noisy."""
+        sums = self.parts[WAVES].reshape(2, -1)
+        return self.operator.features.mean(sums, self.weight_sum)
+
+    @property
+    def mechanism_error(self) -> float:
+        r"""Expected distance of `mean` to that of the rows, by the noise alone.
+
+        .. math:: \frac1n \sqrt{2 m \sigma_w^2 + \|z\|^2 \sigma_n^2}
+
+        with the variances of a wave's sums and of the count.
+        """
+        features, m = self.operator.features, self.n_frequencies
+        unit = np.zeros((2, 2, m))
+        unit[[0, 1], [0, 1]] = features.unit
+        gain = float(np.sum(np.abs(features.estimate(unit)) ** 2))
+        power = float(np.sum(np.abs(self.centered_mean) ** 2))
+        return math.sqrt(gain * self._variance(WAVES) + power * self._variance(COUNT)) / (
+            self.weight_sum
+        )
+
+    @property
+    def standard_error(self) -> float:
+        """Expected distance of `mean` to that of the whole population: of sampling and of noise."""
+        return math.sqrt(self._row_noise / self.weight_sum + self.mechanism_error**2)
+
+    @property
+    def error_deviation(self) -> float:
+        """Standard deviation of the squared error, as a fraction of its mean: the noise's part."""
+        return (self.mechanism_error / self.standard_error) ** 2 / math.sqrt(self.n_frequencies)
+
+    @property
+    def n_effective(self) -> float:
+        """Rows whose exact sketch would be as noisy."""
+        return self._row_noise / max(self.standard_error**2, np.finfo(float).tiny)
+
+    @property
+    def moments(self) -> PrivateMoments:
+        """Mean, variance and, of the kind "full", covariance of the rows, as released.
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        if self.moment_kind is None:
+            raise ValueError("the sketch was released without moments")
+        first, second = (self.parts[name] / (UNIT * self.n_samples) for name in (FIRST, SECOND))
+        return PrivateMoments(self.operator, self.moment_kind, first, second)
+
+    def with_operator(self, operator: FrequencyOperator) -> PrivateSketch:
+        """Return the same waves without moments, as of another operator of as many frequencies."""
+        parts = {name: self.parts[name] for name in (COUNT, WAVES)}
+        return PrivateSketch(operator, parts, self.mechanisms)
+
+    def standardised(self) -> PrivateSketch:
+        """Return the sketch of the rows divided by the operator's `units`, without moments."""
+        operator = self.operator.standardised()
+        return self if operator is self.operator else self.with_operator(operator)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> PrivateSketch:
+        """Read a private sketch that `save` wrote.
+
+        Raises
+        ------
+        SketchFormatError
+            If the file is foreign, truncated, altered, or of a newer format.
+        OSError
+            If it cannot be read.
+        """
+        return cls.restore(PRIVATE_FILE.load(path))
+
+    def to_bytes(self) -> bytes:
+        """Return the private sketch as the bytes of a safetensors file, its operator among them."""
+        return PRIVATE_FILE.encode(*list_contents(self._stored))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> PrivateSketch:
+        """Return the private sketch that `to_bytes` turned into these bytes; errors as `load`."""
+        return cls.restore(PRIVATE_FILE.decode(data))
+
+    @classmethod
+    def restore(cls, stored: StoredRelease) -> Self:
+        """Return the private sketch of what a file held; a SketchFormatError where it is none."""
+        operator, parts, mechanisms, kind, names = stored
+        try:
+            return cls(operator, parts, mechanisms, kind, feature_names=names)
+        except ValueError as error:
+            raise SketchFormatError(f"the file holds no private sketch: {error}") from error
+
+    def __add__(self, other: Any) -> PrivateSketch:
+        """Return the private sketch of both releases' rows, which must be other people's.
+
+        Raises
+        ------
+        TypeError
+            If the other is no private sketch.
+        SketchMismatchError
+            If it has another operator, other moments, names or neighbours.
+        ValueError
+            If a release is in both.
+        """
+        if not isinstance(other, PrivateSketch):
+            raise TypeError(
+                f"a private sketch and a {type(other).__name__} cannot be added: exact sums are "
+                "to be released first, and sketches added before that"
+            )
+        self._require_alike(other)
+        parts = {name: _add_integers(self.parts[name], other.parts[name]) for name in self.parts}
+        names = self.feature_names or other.feature_names
+        mechanisms = self.mechanisms + other.mechanisms
+        return PrivateSketch(
+            self.operator, parts, mechanisms, self.moment_kind, feature_names=names
+        )
+
+    def __radd__(self, other: Any) -> PrivateSketch:
+        # `sum` starts from the integer 0.
+        return self if isinstance(other, int) and other == 0 else self + other
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PrivateSketch):
+            return NotImplemented
+        return self.to_bytes() == other.to_bytes()
+
+    def __hash__(self) -> int:
+        return hash((self.fingerprint, tuple(each.token for each in self.mechanisms)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PrivateSketch.from_bytes, (self.to_bytes(),)
+
+    def __copy__(self) -> PrivateSketch:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PrivateSketch:
+        return self
+
+    def __repr__(self) -> str:
+        first = self.mechanisms[0]
+        return (
+            f"PrivateSketch(epsilon={self.epsilon:.4g}, delta={self.delta:.3g}, {first.noise}, "
+            f"neighbors={first.neighbors!r}, about {self.n_samples} rows in "
+            f"{len(self.mechanisms)} releases, n_features={self.n_features}, "
+            f"n_frequencies={self.n_frequencies}, operator {self.fingerprint[:12]})"
+        )
+
+    @property
+    def _stored(self) -> StoredRelease:
+        return StoredRelease(
+            self.operator, self.parts, self.mechanisms, self.moment_kind, self.feature_names
+        )
+
+    @property
+    def _row_noise(self) -> float:
+        """Squared distance of one row's waves to the population's mean, on average."""
+        mean = self.centered_mean
+        # The noise is in the mean's norm as well.
+        power = float(np.sum(np.abs(mean) ** 2))
+        kept = max(power - self.mechanism_error**2, 0.0) / power if power > 0 else 0.0
+        return self.operator.features.noise(mean * math.sqrt(kept))
+
+    def _variance(self, part: str) -> float:
+        """Variance of one integer of a part, over all releases."""
+        return math.fsum(each.variance(part) for each in self.mechanisms)
+
+    def _require_alike(self, other: PrivateSketch) -> None:
+        """Refuse what does not add up."""
+        what = {
+            "operators": (self.fingerprint, other.fingerprint),
+            "moments": (self.moment_kind, other.moment_kind),
+            "neighbors": (self.mechanisms[0].neighbors, other.mechanisms[0].neighbors),
+            "rows_per_person": (
+                self.mechanisms[0].rows_per_person,
+                other.mechanisms[0].rows_per_person,
+            ),
+        }
+        if self.feature_names and other.feature_names:
+            what["features"] = str(self.feature_names), str(other.feature_names)
+        for name, (ours, theirs) in what.items():
+            if ours != theirs:
+                raise SketchMismatchError(
+                    f"the private sketches have different {name}: {ours} and {theirs}"
+                )
+        if {each.token for each in self.mechanisms} & {each.token for each in other.mechanisms}:
+            raise ValueError("a release is in both private sketches: its rows would count twice")
+
+
+def _add_integers(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return sums of int64, cut at the ends of what int64 holds, as opendp does."""
+    limits = np.iinfo(np.int64)
+    total = a.astype(object) + b.astype(object)
+    return np.clip(total, limits.min, limits.max).astype(np.int64)

@@ -1,0 +1,163 @@
+"""From an exact sketch to a private one."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import warnings
+from typing import Any
+
+from sketchlearn._validation import check_count
+from sketchlearn.exceptions import EmptySketchError
+from sketchlearn.privacy.accounting import Budget, Neighbors, check_privacy
+from sketchlearn.privacy.mechanism import Mechanism
+from sketchlearn.privacy.private_sketch import PrivateSketch
+from sketchlearn.privacy.queries import ONE_WEIGHT, compute_parts, sensitivities
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sources.optional import import_optional
+
+# Digests of the sketches that this program released without a budget.
+_released: set[bytes] = set()
+_lock = threading.Lock()
+
+
+def release(
+    sketch: Sketch,
+    *,
+    epsilon: float,
+    delta: float,
+    neighbors: Neighbors = "add-remove",
+    rows_per_person: int = 1,
+    moments_share: float = 0.1,
+    budget: Budget | None = None,
+) -> PrivateSketch:
+    r"""Release a sketch with differential privacy: once, and then learn anything from it.
+
+    Discrete Gaussian noise, or discrete Laplace noise where delta is zero, is added to the integers
+    of the sketch: the number of rows, their moments, and their waves. Whatever neighbouring rows
+    are, what is released has any property with probability at most
+    :math:`e^\varepsilon p + \delta`, where p is that for the neighbour. The guide "Private
+    sketches" has the proof, and what is not protected.
+
+    Parameters
+    ----------
+    sketch : Sketch
+        Of an operator that saw no row and clips rows to its box, as of
+        ``Sketcher.from_domain(lower, upper, clip=True)``; without weights.
+    epsilon : float
+        Positive: how much the probability of anything may change, as a logarithm.
+    delta : float
+        Probability that it does more than that: far below one over the number of rows. Zero takes
+        Laplace noise, which needs many more rows.
+    neighbors : {"add-remove", "replace"}, default="add-remove"
+        Which data sets must look alike: those that one person's rows were added to or taken from;
+        or those in which they were replaced by others, with a public number of rows.
+    rows_per_person : int, default=1
+        The most rows that one person has, which is for the caller to see to.
+    moments_share : float, default=0.1
+        Share of the privacy loss that goes to the count and the moments; the rest goes to the
+        waves.
+    budget : Budget, optional
+        What this release is counted in. A program that releases equal sketches twice needs one.
+
+    Returns
+    -------
+    PrivateSketch
+        What decoders take in the place of a sketch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range; if the operator may have seen rows, or does not bound them;
+        if rows have weights; if the sketch was released before; if the budget does not suffice.
+    EmptySketchError
+        If the sketch holds no rows.
+    ImportError
+        If opendp is not installed, which the extra ``privacy`` brings.
+
+    Warns
+    -----
+    UserWarning
+        If delta is not below one over the number of rows that is released.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> from sketchlearn.privacy import release
+    >>> sketcher = Sketcher.from_domain([0.0], [100.0], clip=True, random_state=0)
+    >>> ages = np.random.default_rng(0).normal(40.0, 10.0, size=(20_000, 1))
+    >>> private = release(sketcher.sketch(ages), epsilon=1.0, delta=1e-6)
+    >>> abs(private.n_samples - 20_000) < 1000, round(private.epsilon, 6)
+    (True, 1.0)
+    """
+    _check_sketch(sketch)
+    check_privacy(epsilon, delta)
+    if neighbors not in ("add-remove", "replace"):
+        raise ValueError(f"neighbors must be 'add-remove' or 'replace', got {neighbors!r}")
+    rows_per_person = check_count(rows_per_person, "rows_per_person")
+    if not 0.0 < moments_share < 1.0:
+        raise ValueError(f"moments_share must be between 0 and 1, got {moments_share!r}")
+    if budget is not None and not isinstance(budget, Budget):
+        raise TypeError(f"budget must be a Budget, got {type(budget).__name__}")
+    # Before anything is spent.
+    import_optional("opendp.prelude")
+    moved = sensitivities(
+        sketch.operator, sketch.moment_kind, neighbors, rows_per_person, 2 if delta > 0 else 1
+    )
+    mechanism = Mechanism.choose(
+        float(epsilon), float(delta), neighbors, rows_per_person, moved, float(moments_share)
+    )
+    if budget is None:
+        _require_first(sketch)
+    else:
+        budget.spend(mechanism.loss, neighbors, rows_per_person)
+    integers = compute_parts(sketch.operator, sketch.sums)
+    parts = {part: mechanism.add_noise(part, integers[part]) for part in integers}
+    kind, names = sketch.moment_kind, sketch.feature_names
+    private = PrivateSketch(sketch.operator, parts, (mechanism,), kind, feature_names=names)
+    if delta * private.n_samples >= 1.0:
+        warnings.warn(
+            f"delta = {delta:g} is not below one over the number of rows, about "
+            f"{private.n_samples}: releasing a row as it is would be as private. Choose delta far "
+            "below that",
+            stacklevel=2,
+        )
+    return private
+
+
+def _check_sketch(sketch: Any) -> None:
+    """Refuse what cannot be released: where the proof has no hold, or for which there is no way."""
+    if isinstance(sketch, PrivateSketch):
+        raise TypeError("the sketch is private already: whatever is computed of it is as well")
+    if not isinstance(sketch, Sketch):
+        raise TypeError(f"release expected a Sketch, got {type(sketch).__name__}")
+    domain = sketch.operator.domain
+    if not (domain.clips and domain.is_of_box):
+        lacks = "does not clip rows to a box" if domain.is_of_box else "was chosen on rows"
+        raise ValueError(
+            f"the sketch's operator {lacks}, and would tell of them: sketch with that of "
+            "Sketcher.from_domain(lower, upper, clip=True), where lower and upper are known "
+            "without looking at the data"
+        )
+    if sketch.n_samples == 0:
+        raise EmptySketchError("expected a sketch of at least one row, got one without rows")
+    units = sketch.n_samples * ONE_WEIGHT
+    # By Cauchy and Schwarz: where both sums are what ones have, all weights are ones.
+    if (sketch.weight_units, sketch.squared_weight_units) != (units, units * ONE_WEIGHT):
+        raise ValueError(
+            "the rows have weights other than one, and no bound on them is known: sketch them "
+            "without weights"
+        )
+
+
+def _require_first(sketch: Sketch) -> None:
+    """Refuse to release a sketch a second time without a budget."""
+    digest = hashlib.blake2b(sketch.to_bytes(), digest_size=16).digest()
+    with _lock:
+        if digest in _released:
+            raise ValueError(
+                "this sketch was released before, and both releases together protect less than "
+                "each: count them in one Budget, release(..., budget=budget)"
+            )
+        _released.add(digest)
