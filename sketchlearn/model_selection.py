@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, final
@@ -110,6 +110,10 @@ def count_clusters(
     if not isinstance(sketch, SketchLike):
         raise TypeError(f"count_clusters expected a Sketch, got {type(sketch).__name__}")
     distinct: set[int] = set()
+    if not isinstance(candidates, Iterable):
+        raise TypeError(
+            f"candidates must be numbers of clusters to try, as range(1, 9), got {candidates!r}"
+        )
     for k in candidates:
         # One by one, since there may be more than memory holds; and before any is decoded.
         check_enough_frequencies(sketch, check_count(k, "each candidate"))

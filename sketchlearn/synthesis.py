@@ -67,7 +67,9 @@ def synthesize(
     if not isinstance(sketch, SketchLike):
         raise TypeError(f"expected a Sketch, got {type(sketch).__name__}")
     check_count(n_samples, "n_samples")
-    region = Region.of(sketch)
+    # Where columns were scaled apart, kernels are round in the operator's units.
+    units = sketch.operator.units
+    region, sketch = Region.of(sketch).in_units(units), sketch.standardised()
     part = find_principal_part(
         sketch, MOST_ATOMS if n_atoms is None else check_count(n_atoms, "n_atoms"), region
     )
@@ -82,4 +84,4 @@ def synthesize(
     mixture = decoder.start.solve(problem, rng)
     problem = problem.at_scale(mixture.family.operator.scale)
     drawn = decoder.match(problem, mixture, rng).draw(n_samples, rng)
-    return drawn if part is None else part.draw_rows(drawn, rng)
+    return units * (drawn if part is None else part.draw_rows(drawn, rng))

@@ -75,3 +75,17 @@ def test_bad_input_is_refused(digits):
         synthesize(sketch, n_atoms=0)
     with pytest.raises(EmptySketchError):
         synthesize(Sketch.empty(sketch.operator))
+
+
+def test_columns_in_different_units_keep_their_spread():
+    rng = np.random.default_rng(2)
+    centers = np.array([[0.0, 0.0, 0.0], [20.0, 3000.0, 5.0], [40.0, -2000.0, 0.0]])
+    labels = rng.integers(3, size=20_000)
+    rows = centers[labels] + rng.normal(size=(20_000, 3)) * [2.0, 300.0, 0.5]
+    sketcher = Sketcher(n_clusters=3, scale="columns", random_state=0).fit(rows)
+    synthetic = synthesize(sketcher.sketch(rows), 9000, random_state=0)
+    nearest = np.linalg.norm((synthetic[:, None] - centers) / [2.0, 300.0, 0.5], axis=2).argmin(1)
+    for i in range(3):
+        np.testing.assert_allclose(
+            synthetic[nearest == i].std(axis=0), [2.0, 300.0, 0.5], rtol=0.15
+        )

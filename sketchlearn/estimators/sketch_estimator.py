@@ -317,7 +317,8 @@ class CompressiveEstimator(RowEstimator):
         self._check_parameters()
         if not isinstance(sketch, SketchLike):
             raise TypeError(
-                f"fit_sketch expected a Sketch, got {type(sketch).__name__}; rows go to fit"
+                f"fit_sketch expected a Sketch, got {type(sketch).__name__}; rows go to fit, "
+                "and Sketch.load reads a file"
             )
         if sketch.n_samples == 0:
             raise EmptySketchError("expected a sketch of at least one row, got one without rows")

@@ -445,7 +445,7 @@ class Sketch(SketchLike):
     def _require_rows(self, name: str) -> None:
         """Refuse to divide by no rows."""
         if self.n_samples == 0:
-            raise EmptySketchError(f"the {name} of a sketch without rows is not defined")
+            raise EmptySketchError(f"a sketch without rows has no {name}")
 
     def _require_same_kind(self, other: Sketch) -> None:
         """Refuse a sketch of another operator or other moments, naming what differs."""

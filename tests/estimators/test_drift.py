@@ -133,3 +133,15 @@ def test_wide_rows_that_left_the_directions_of_before_need_full_moments():
     assert largest_distance(after, model.fit_sketch(known).cluster_centers_) < 1.5
     with pytest.warns(ConvergenceWarning, match="120 columns .* sketch with moments='full'"):
         model.fit_sketch(unknown)
+
+
+def test_nothing_is_placed_outside_bounds_that_rows_leave():
+    """Those rows are missing to the decode, and points that stand for them stay inside."""
+    rng = np.random.default_rng(0)
+    centers = np.array([[0.0, 0.0, 0.0], [9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [9.0, 77.0, 0.0]])
+    rows = centers[rng.integers(4, size=8000)] + rng.normal(size=(8000, 3))
+    sketch = Sketcher(n_clusters=4, random_state=0).fit(rows).sketch(rows)
+    model = CompressiveKMeans(4, bounds=(-30.0, 60.0), random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        model.fit_sketch(sketch)
+    assert np.all((model.cluster_centers_ >= -30.0) & (model.cluster_centers_ <= 60.0))

@@ -81,6 +81,7 @@ class SurrogateKMeans(Decoder):
         family, n_atoms = problem.family, problem.n_atoms
         surrogate = self.match(problem, mixture, rng)
         rows = surrogate.draw(DRAWS_FOR_KMEANS * count_points(n_atoms), rng)
+        rows = np.clip(rows, problem.region.lower, problem.region.upper)
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
         n_random = 1 if mixture.quality.explains_rows else N_KMEANS_STARTS
         spread = compute_spread_ratio(rows.var(axis=0), problem.region)
@@ -152,5 +153,6 @@ def add_outliers(
     missing = np.maximum(np.diag(region.covariance) - variances, 0.0)
     half = np.sqrt(3.0 * missing / share)
     outliers = rng.uniform(region.mean - half, region.mean + half, size=(n_outliers, len(mean)))
+    outliers = np.clip(outliers, region.lower, region.upper)
     weights = np.repeat([(1 - share) / len(points), share / n_outliers], [len(points), n_outliers])
     return np.vstack([points, outliers]), weights * len(points)
