@@ -63,7 +63,9 @@ def kmeans(
 def gmm(
     sketch: SketchFile,
     output: Output,
-    n_components: Annotated[int, typer.Option("--components", "-k", help="Number of Gaussians.")],
+    n_components: Annotated[
+        int, typer.Option("--components", "--clusters", "-k", help="Number of Gaussians.")
+    ],
     covariance: Annotated[
         CovarianceType, typer.Option(help="Shape of the covariances.")
     ] = CovarianceType.diag,
