@@ -4,7 +4,7 @@ Run from the root of a checkout; it takes under three minutes and writes `butter
 
     python -m docs.benchmarks.butterfly_map [--sets all] [--seeds 3] [--page butterfly_map.md]
 
-All kinds of map share the lengths of their frequencies, the centre and the box, so that only
+All kinds of map share the lengths of their frequencies, and the centre, so that only
 directions differ. Seconds are the processor's, on one thread, the least of the seeds, or of several
 calls where rows are only projected. Ratios are of the sum of squared distances to the nearest
 centroid, over that of ``KMeans(n_init=10)``, without a pilot.
@@ -225,7 +225,7 @@ def page(clustered: Sequence[str], projected: Sequence[str], n_seeds: int) -> st
 `Sketcher(linear_map="butterfly")` has frequencies that are rows of B D₃ B D₂ B D₁, B Hadamard's
 matrix as a butterfly and the D random signs. `ButterflyMap` takes any real butterfly, here one of
 random plane rotations, and any number of rounds. All maps share the lengths of their frequencies,
-the centre and the box. Processor seconds on one thread, the least of {draws}; sums of squares from
+and the centre. Processor seconds on one thread, the least of {draws}; sums of squares from
 the file alone, over those of `KMeans(n_init=10)`, the median and the worst; {N_ROWS:,} rows. All
 files hold the pilot's covariance, 8 d² bytes, and moments of the rows. *Entries* is how many pixels
 or coordinates the median frequency rests on, (Σw²)² / Σw⁴; *misfit* the median of what the
