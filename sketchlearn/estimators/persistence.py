@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import copy
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +23,11 @@ from sketchlearn.estimators.stored_values import check_arrays, check_numbers
 from sketchlearn.exceptions import ModelFormatError, SketchFormatError
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.files.container import FileKind
-from sketchlearn.files.registry import NONSENSE, identify_file
+from sketchlearn.files.registry import NONSENSE, read_start
 from sketchlearn.files.strict_json import parse_strictly, write_canonically
 from sketchlearn.privacy.format import PRIVATE_FILE
 from sketchlearn.privacy.private_sketch import PrivateSketch
+from sketchlearn.sketches.format import SKETCH_FILE
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
@@ -143,10 +145,10 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
 
 def _read_sketch(data: bytes) -> SketchLike:
     """Return the sketch of a model, of the kind that its bytes say."""
-    identity = identify_file(data)
-    if identity is not None and identity.noun == PRIVATE_FILE.noun:
-        return PrivateSketch.from_bytes(data)
-    return Sketch.from_bytes(data)
+    start = read_start(io.BytesIO(data))
+    if start.identity is not None and start.identity.noun == PRIVATE_FILE.noun:
+        return PrivateSketch.restore(PRIVATE_FILE.decode(data, start))
+    return Sketch.restore(SKETCH_FILE.decode(data, start))
 
 
 def load_model(path: str | os.PathLike[str]) -> CompressiveEstimator:

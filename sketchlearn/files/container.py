@@ -131,13 +131,15 @@ class FileKind(Generic[Content]):
         own = dict(zip(self.own_names, (self.format, said, library_version()), strict=True))
         return encode_file(arrays, {**metadata, **own})
 
-    def decode(self, data: bytes) -> Content:
-        """Return what a file of these bytes holds.
+    def decode(self, data: bytes, start: Start | None = None) -> Content:
+        """Return what a file of these bytes holds, whose `read_start` may have been read before.
 
         The kind's own error refuses bytes that are foreign, altered, nonsense or of newer version.
         """
         file = io.BytesIO(data)
-        return self._read(file, read_start(file), len(data))
+        start = start or read_start(file)
+        file.seek(len(start.data))
+        return self._read(file, start, len(data))
 
     def load(self, path: str | os.PathLike[str]) -> Content:
         """Return what a file holds; of a file that cannot be one, no more than its start is read.
