@@ -116,6 +116,7 @@ def test_what_moved_too_far_to_be_found_is_warned_of(kind, seed):
 
 
 @pytest.mark.quality
+@pytest.mark.filterwarnings("ignore:only .* of the rows' variance was decoded")
 def test_wide_rows_that_left_the_directions_of_before_need_full_moments():
     rng = np.random.default_rng(0)
     before = 2.0 * rng.normal(size=(3, 120))

@@ -18,7 +18,7 @@ N_STEPS, N_NARROWING, N_NARROW = 20, 40, 5
 # Starts that are compared at a time.
 STARTS_AT_ONCE = 1000
 # Axes along which a missing cluster is sought, points on each, and how far they spread, in scales.
-N_AXES, N_STEPS_ALONG, FARTHEST_STEP = 3, 25, 12.0
+N_AXES, N_STEPS_ALONG, FARTHEST_STEP = 3, 13, 12.0
 # Several missing clusters are sought on a grid of so many points at most, its steps no more scales,
 # where they are so many apart. An axis of theirs has this share of the missing spread, and grids
 # have no more dimensions than this; by these, they reach out to so many deviations.
