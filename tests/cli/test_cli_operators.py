@@ -53,6 +53,7 @@ def test_like_a_bare_sketch_takes_its_names(days):
     assert Path("again.sketch").read_bytes() == Path("1.sketch").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_reads_a_sketch_reads_it_with_its_operator(days):
     done("merge", *DAYS, *WITH, "--bare", "-o", "bare.sketch")
     done("fit", "kmeans", "bare.sketch", *WITH, "-k", "3", "-o", "bare.model")

@@ -95,6 +95,7 @@ def test_mixtures_are_decoded_of_a_box_alone():
     np.testing.assert_allclose(model.covariances_ / [1.0, 900.0, 1.0, 1.0], 1.0, atol=0.4)
 
 
+@pytest.mark.slow
 def test_k_means_distances_are_the_rows_own_whatever_the_units():
     """Columns are told apart in the sketch; k-means still minimises the sum in their own units."""
     rng = np.random.default_rng(0)

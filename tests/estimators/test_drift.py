@@ -107,6 +107,7 @@ def test_bounds_that_fit_no_rows_are_refused(kind):
 
 @pytest.mark.quality
 @pytest.mark.parametrize(("kind", "seed"), [("k-means", 0), ("spherical", 1)])
+@pytest.mark.slow
 def test_what_moved_too_far_to_be_found_is_warned_of(kind, seed):
     """Whatever spread was decoded; else four clusters of five would be lost without a word."""
     stream, (model, _) = Stream(seed, 2000.0, n_moved=4), MODELS[kind]
@@ -136,6 +137,7 @@ def test_wide_rows_that_left_the_directions_of_before_need_full_moments():
         model.fit_sketch(unknown)
 
 
+@pytest.mark.slow
 def test_nothing_is_placed_outside_bounds_that_rows_leave():
     """Those rows are missing to the decode, and points that stand for them stay inside."""
     rng = np.random.default_rng(0)

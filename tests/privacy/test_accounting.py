@@ -36,6 +36,7 @@ def test_noise_over_sensitivity_is_what_is_known(epsilon, ratio):
 
 
 @given(rhos, deltas)
+@pytest.mark.slow
 def test_epsilon_and_rho_are_inverse_to_each_other(rho, delta):
     epsilon = epsilon_of(rho, delta)
     if epsilon > 0.0:
@@ -44,6 +45,7 @@ def test_epsilon_and_rho_are_inverse_to_each_other(rho, delta):
 
 
 @given(rhos, rhos, deltas)
+@pytest.mark.slow
 def test_more_loss_is_more_epsilon(a, b, delta):
     low, high = sorted([a, b])
     assert epsilon_of(low, delta) <= epsilon_of(high, delta) * (1 + 1e-9)

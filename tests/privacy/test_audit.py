@@ -35,6 +35,7 @@ def test_too_little_noise_is_found():
     assert bound_epsilon(rng.normal(size=(2, 4_000)), 0.0) < 0.5
 
 
+@pytest.mark.slow
 def test_the_script_prints_a_table(capsys):
     privacy_audit.main(["--releases", "4"])
     assert capsys.readouterr().out.count("| replace |") == len(privacy_audit.SETTINGS)

@@ -134,6 +134,7 @@ def test_bad_rows_are_not_named_and_rows_outside_are_not_refused():
     assert SKETCHER.sketch(X).n_samples == 100
 
 
+@pytest.mark.slow
 def test_that_opendp_is_missing_is_told_with_the_extra():
     program = (
         "import sys; sys.modules['opendp'] = None\n"
@@ -214,6 +215,7 @@ def test_moments_of_columns_alone_are_released_too():
 
 
 @pytest.mark.parametrize("delta", [0.0, 1e-6])
+@pytest.mark.slow
 def test_everything_is_learned_from_one_release(delta, tmp_path):
     X = rows()
     private = released(X, 4.0, delta=delta)

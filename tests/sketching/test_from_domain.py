@@ -72,6 +72,7 @@ def test_the_operator_is_what_it_always_was():
         {"NUMBA_CPU_NAME": "generic", "OPENBLAS_CORETYPE": "Prescott"},
     ],
 )
+@pytest.mark.slow
 def test_the_operator_is_the_same_on_any_machine(variables, tmp_path):
     environment = {**os.environ, **variables, "NUMBA_CACHE_DIR": str(tmp_path)}
     path = os.pathsep.join([str(Path(naive.__file__).parent), *sys.path])
@@ -157,6 +158,7 @@ def test_directions_are_orthogonal_unit_vectors(d, m):
         np.testing.assert_allclose(block.T @ block, identity, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_directions_are_uniform_on_the_sphere():
     d, n = 4, 20_000
     directions = portable.draw_directions(d, n * d, Stream(2, 2))
