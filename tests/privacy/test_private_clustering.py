@@ -1,5 +1,7 @@
 """The benchmark of private k-means runs, and loses hardly anything on easy Gaussians."""
 
+import pytest
+
 from docs.benchmarks import private_clustering
 from docs.benchmarks.private_clustering import make_rows, measure
 
