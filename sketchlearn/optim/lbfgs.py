@@ -156,9 +156,12 @@ def minimise(
         held = ((x <= lower) & (gradient > 0)) | ((x >= upper) & (gradient < 0))
         free_gradient = np.where(held, 0.0, gradient)
         direction = np.where(held, 0.0, pairs.direction(free_gradient))
-        if direction @ free_gradient >= 0:
+        promised = -float(direction @ free_gradient)
+        if promised <= 0:
             direction = -free_gradient
             pairs.n_stored = 0
+        elif pairs.n_stored and promised <= tolerance * cost:
+            return Minimum(x, cost, n_iter, True)
         if pairs.n_stored == 0:
             direction *= min(1.0, first_step / max(np.max(np.abs(direction)), 1e-300))
         step = _backtrack(objective, x, cost, gradient, direction, lower, upper, settings)
