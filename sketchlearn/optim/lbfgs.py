@@ -125,7 +125,9 @@ def minimise(
     max_iter : int
         Most iterations.
     tolerance : float
-        Decrease of the cost over ``settings.window`` steps, as a fraction of it, that ends it.
+        Decrease of the cost, as a fraction of it, over ``settings.window`` steps or by the slope
+        along the next one, that ends it. Where there is less to gain, a line search would only
+        meet rounding errors.
     first_step : float, default=1.0
         Largest change of any variable in the first step, before curvature is known.
     on_iteration : callable, optional
