@@ -46,7 +46,7 @@ __all__ = [
 # the command line can answer an interrupt from its first moment on.
 _FOLDERS = (
     *("exceptions", "sources", "frequencies", "features", "sketches", "sketching", "atoms"),
-    *("privacy", "decoders", "model_selection", "synthesis", "estimators"),
+    *("privacy", "decoders", "model_selection", "synthesis", "estimators", "plotting"),
 )
 
 
