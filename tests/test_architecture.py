@@ -51,7 +51,7 @@ SEE_A_MATRIX = {
     "sketchlearn.linear_maps.linear_map",
     "sketchlearn.linear_maps.dense",
     "sketchlearn.frequencies.operator",
-    "sketchlearn.sketching.sketcher",
+    "sketchlearn.sketching.transformer",
 }
 # What a machine may lack: root's rights or others', extended attributes, /proc, /dev/full; and
 # pycle, which the benchmarks alone need.

@@ -110,4 +110,5 @@ def _with_signs(variances: np.ndarray, axes: np.ndarray) -> PrincipalComponents:
     """Turn axes such that the largest entry of each is positive, as in scikit-learn's PCA."""
     largest = np.abs(axes).argmax(axis=1)
     signs = np.where(axes[np.arange(len(axes)), largest] < 0, -1.0, 1.0)
-    return PrincipalComponents(variances, axes * signs[:, None])
+    # Adding zero turns -0.0 into 0.0.
+    return PrincipalComponents(variances, axes * signs[:, None] + 0.0)
