@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         SourceError,
     )
     from sketchlearn.model_selection import count_clusters
+    from sketchlearn.planning import Plan, plan
     from sketchlearn.sketches import Sketch, compare
     from sketchlearn.sketching import Checkpoint, Sketcher
     from sketchlearn.sources import open_source
@@ -35,6 +36,7 @@ __all__ = [
     "CompressivePCA",
     "EmptySketchError",
     "ModelFormatError",
+    "Plan",
     "Sketch",
     "SketchFormatError",
     "SketchMismatchError",
@@ -45,6 +47,7 @@ __all__ = [
     "count_clusters",
     "load_model",
     "open_source",
+    "plan",
     "synthesize",
 ]
 
@@ -53,6 +56,7 @@ __all__ = [
 _FOLDERS = (
     *("exceptions", "sources", "frequencies", "features", "sketches", "sketching", "atoms"),
     *("privacy", "multivariate", "decoders", "model_selection", "synthesis", "estimators"),
+    "planning",
     "plotting",
 )
 

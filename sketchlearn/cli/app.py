@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import sketchlearn
-from sketchlearn.cli import models, predictions, releases, sketches
+from sketchlearn.cli import models, planning, predictions, releases, sketches
 from sketchlearn.cli.reporting import report
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ for command in (
     sketches.subtract,
     sketches.info,
     sketches.compare,
+    planning.plan,
     releases.domain,
     releases.release,
     models.count,
