@@ -64,8 +64,8 @@ OPTIONAL = {
 }
 # Of folders that nothing imports before these are known to be there.
 OWN_PACKAGES = {"sketchlearn.cli": {"rich", "typer"}}
-# Documented by scikit-learn for authors of transformers, in spite of the underscore.
-PUBLIC_IN_SPITE = {"_n_features_out"}
+# Documented by scikit-learn and by IPython for authors, in spite of the underscore.
+PUBLIC_IN_SPITE = {"_n_features_out", "_repr_html_"}
 
 
 def name_of(module: Path) -> str:
