@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
-from sklearn.utils import estimator_html_repr
+from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn._progress import progress_line
@@ -25,7 +25,7 @@ from sketchlearn.decoders import Decoder, Mixture
 from sketchlearn.estimators.doubts import record_doubts
 from sketchlearn.estimators.report import Report, write_report
 from sketchlearn.estimators.row_estimator import (
-    RowEstimator,
+    RowPredictor,
     require_rows,
     restore_on_error,
     warn_of_few_distinct,
@@ -46,6 +46,7 @@ from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.passes import sketch_rows
 from sketchlearn.sketching.pilot import pilot_size
 from sketchlearn.sketching.sketcher import fit_rows
+from sketchlearn.sketching.tuning import check_choices
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.source import RowSource
 from sketchlearn.sources.weights import check_sample_weight, require_weights
@@ -54,7 +55,7 @@ from sketchlearn.sources.weights import check_sample_weight, require_weights
 ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
 
 
-class CompressiveEstimator(RowEstimator):
+class CompressiveEstimator(RowPredictor):
     """Learn from a sketch of the data, read once: what all estimators of this library share.
 
     A class of your own says how many atoms it decodes (`_n_atoms`), how a sketch becomes its model
@@ -358,6 +359,13 @@ class CompressiveEstimator(RowEstimator):
                     f"{name}={value!r} would have no effect beside a sketcher: set it there, and "
                     'leave it at "auto" here'
                 )
+
+    def _check_stored_parameters(self) -> None:
+        super()._check_stored_parameters()
+        check_choices(self.n_frequencies, None, self.scale, "gaussian")
+        check_random_state(self.random_state)
+        if not isinstance(self.verbose, int):
+            raise TypeError(f"verbose must be an integer, got {self.verbose!r}")
 
     def _check_bounds(self) -> None:
         """Refuse bounds that do not fit the features, before rows are sketched."""
