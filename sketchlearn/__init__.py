@@ -53,7 +53,7 @@ __all__ = [
 _FOLDERS = (
     *("exceptions", "sources", "frequencies", "features", "sketches", "sketching", "atoms"),
     *("privacy", "multivariate", "decoders", "model_selection", "synthesis", "estimators"),
-    "plotting",
+    *("plotting", "reports"),
 )
 
 
