@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-import sketchlearn
 from sketchlearn.estimators import CompressiveEstimator, CompressivePCA
 from sketchlearn.exceptions import EmptySketchError
+from sketchlearn.files.container import library_version
 from sketchlearn.plotting import ClustersDisplay, SketchDisplay
 from sketchlearn.plotting.clusters import list_components
 from sketchlearn.plotting.planes import Plane
@@ -86,7 +86,7 @@ def make_page(contents: Mapping[str, Any], title: str = "Sketches and models") -
     sections = [show(content, name) for name, content in contents.items()]
     if len(contents) > 1:
         sections.append(_compare_sketches(contents))
-    return write_document(title, sections, sketchlearn.__version__)
+    return write_document(title, sections, library_version())
 
 
 @singledispatch
