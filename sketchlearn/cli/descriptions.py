@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sketchlearn import Sketch
+from sketchlearn.cli.tables import list_places
 from sketchlearn.estimators.persistence import MODEL_FILE, StoredModel
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.registry import read_start
@@ -57,7 +58,7 @@ def _describe_model(model: StoredModel) -> dict[str, object]:
         "estimator": model.estimator,
         "parameters": model.parameters,
         "fitted": {name: number for name, number in model.numbers.items() if name[0] != "_"},
-        "weights": model.arrays["weights_"].tolist(),
+        **list_places(model.arrays),
         **({"feature_names": model.feature_names} if model.feature_names else {}),
         **_describe_sketch(model.sketch),
     }

@@ -74,8 +74,8 @@ def predict(
     estimator: Any = load_estimator(model)
     if has_probabilities and not hasattr(estimator, "predict_proba"):
         raise ValueError(
-            f"a {type(estimator).__name__} has no probabilities: leave --probabilities out, or "
-            "learn a mixture with fit gmm"
+            f"{model} has no probabilities: leave --probabilities out, or learn a mixture with "
+            "fit gmm"
         )
     filters = parse_conditions(where)
     source = open_source(data, choose_columns(columns, data), filters)

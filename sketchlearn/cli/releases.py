@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from sketchlearn.cli.bounds import parse_interval
 from sketchlearn.cli.files import (
     is_of_kind,
     load_operator,
@@ -65,7 +66,20 @@ def domain(
       sketchlearn sketch people.parquet --domain domain.json -o people.sketch
     """
     require_writable(output, [], _is_domain, "a domain", is_forced)
-    box = _check(Box(*map(list, zip(*map(_parse, split_names(columns, "--columns")), strict=True))))
+    box = _check(
+        Box(
+            *map(
+                list,
+                zip(
+                    *(
+                        parse_interval(one, "--columns")
+                        for one in split_names(columns, "--columns")
+                    ),
+                    strict=True,
+                ),
+            )
+        )
+    )
     rows = [
         {"name": name, "lower": lower, "upper": upper}
         for name, lower, upper in zip(*box, strict=True)
@@ -165,14 +179,3 @@ def _is_domain(path: Path) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _parse(text: str) -> tuple[str, float, float]:
-    """Read a column's name and bounds, as age=0:100."""
-    name, _, bounds = text.rpartition("=")
-    lower, _, upper = bounds.partition(":")
-    try:
-        return name.strip(), float(lower), float(upper)
-    except ValueError:
-        expected = "a name, =, the least value, : and the greatest, as age=0:100"
-        raise ValueError(f"--columns expects {expected}, got {text!r}") from None
