@@ -100,11 +100,13 @@ def _describe_scale(operator: FrequencyOperator) -> dict[str, object]:
 
 
 def _describe_box(operator: FrequencyOperator) -> dict[str, object]:
-    """Corners of the box that was declared, if one was."""
+    """Corners of the box that was declared, if one was, and the radius within it."""
     if (box := operator.domain.box) is None:
         return {}
     clips = {"clips": True} if operator.domain.clips else {}
-    return {"lower": box[0].tolist(), "upper": box[1].tolist(), **clips}
+    radius = operator.domain.radius
+    within = {} if radius is None else {"radius": radius}
+    return {"lower": box[0].tolist(), "upper": box[1].tolist(), **clips, **within}
 
 
 def _describe_operator(operator: FrequencyOperator) -> dict[str, object]:
