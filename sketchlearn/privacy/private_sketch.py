@@ -244,15 +244,25 @@ class PrivateSketch(SketchLike):
         ValueError
             If there are no second moments of all pairs of columns.
         """
-        moments, units = self.moments, box_units(self.operator)
-        first, d = moments.first, self.n_features
-        means = np.outer(first, first)
-        second = moments.covariance / np.outer(units, units) + means
+        first, units = self.moments.first, box_units(self.operator)
+        second = self.moments.covariance / np.outer(units, units) + np.outer(first, first)
         spread = first[:, None] ** 2 + first**2 + 2.0 * np.diag(first**2)
-        first_noise, second_noise = (self._variance(part) / UNIT**2 for part in (FIRST, SECOND))
-        squares = np.full((d, d), second_noise) + first_noise * spread
-        squares += self._variance(COUNT) * (second - 2.0 * means) ** 2
-        return np.asarray(np.sqrt(squares) / self.n_samples * np.outer(units, units))
+        return self._moment_error(second, np.outer(first, first), spread) * np.outer(units, units)
+
+    @property
+    def variance_error(self) -> np.ndarray:
+        """Standard deviations (n_features,) of the noise in ``moments.variance``, likewise."""
+        first, units = self.moments.first, box_units(self.operator)
+        second = self.moments.variance / units**2 + first**2
+        return self._moment_error(second, first**2, 4.0 * first**2) * units**2
+
+    def _moment_error(
+        self, second: np.ndarray, means: np.ndarray, spread: np.ndarray
+    ) -> np.ndarray:
+        """Standard deviations of central moments, from second moments and products of means."""
+        squares = self._variance(SECOND) / UNIT**2 + self._variance(FIRST) / UNIT**2 * spread
+        squares = squares + self._variance(COUNT) * (second - 2.0 * means) ** 2
+        return np.asarray(np.sqrt(squares) / self.n_samples)
 
     def with_operator(self, operator: FrequencyOperator) -> PrivateSketch:
         """Return the same waves without moments, as of another operator of as many frequencies."""
