@@ -55,7 +55,7 @@ __all__ = [
 _FOLDERS = (
     *("exceptions", "sources", "frequencies", "features", "sketches", "sketching", "atoms"),
     *("privacy", "multivariate", "decoders", "model_selection", "synthesis", "estimators"),
-    "plotting",
+    *("plotting", "reports"),
 )
 
 
