@@ -374,8 +374,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
             require_fixed_point(weights)
         if is_first:
             self.classes_ = unique_labels(labels if classes is None else classes)
-            some = rows if weights is None else rows[weights > 0]
-            self.sketcher_ = given or self._fit_sketcher(some)
+            self.sketcher_ = given or self._fit_sketcher(rows, weights)
             empty = Sketch.empty(self.sketcher_.operator_, self.sketcher_.moment_kind)
             self.sketches_ = dict.fromkeys(self.classes_.tolist(), empty)
         if strangers := {*labels.tolist()} - {*self.sketches_}:
@@ -395,13 +394,14 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
                 added[key] = self.sketches_[key] + sketch
         self.sketches_ = {**self.sketches_, **added}
 
-    def _fit_sketcher(self, rows: np.ndarray) -> Sketcher:
+    def _fit_sketcher(self, rows: np.ndarray, weights: np.ndarray | None) -> Sketcher:
         """Return a sketcher for rows like these."""
         moments: MomentKind = "full" if self.covariance_type == "full" else "diagonal"
         d, k = rows.shape[1], self.n_components
         if self.sketcher is not None:
-            sketcher = clone(self.sketcher).set_params(keep_pilot=False).fit(rows)
+            sketcher = clone(self.sketcher).set_params(keep_pilot=False).fit(rows, None, weights)
         elif k == 1:
+            rows = rows if weights is None else rows[weights > 0]
             sketcher = make_moment_sketcher(rows[:: 1 + len(rows) // MOST_ROWS], self.n_jobs)
             sketcher.set_params(moments=moments)
         else:
@@ -413,7 +413,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
                 keep_pilot=False,
                 random_state=self._seed,
                 n_jobs=self.n_jobs,
-            ).fit(rows)
+            ).fit(rows, None, weights)
         self._require_moments(sketcher.moment_kind, "the sketcher takes")
         if hasattr(self, "feature_names_in_"):
             sketcher.feature_names_in_ = self.feature_names_in_
