@@ -57,7 +57,8 @@ def _describe_model(model: StoredModel) -> dict[str, object]:
         "estimator": model.estimator,
         "parameters": model.parameters,
         "fitted": {name: number for name, number in model.numbers.items() if name[0] != "_"},
-        "weights": model.arrays["weights_"].tolist(),
+        **({"weights": model.arrays["weights_"].tolist()} if "weights_" in model.arrays else {}),
+        **({"classes": [label for label, _ in model.classes]} if model.classes else {}),
         **({"feature_names": model.feature_names} if model.feature_names else {}),
         **_describe_sketch(model.sketch),
     }

@@ -246,6 +246,41 @@ class PrivateSketch(SketchLike):
             self.operator, self.moment_kind, first, second / weights, deviation / weights.max()
         )
 
+    @property
+    def covariance_error(self) -> np.ndarray:
+        r"""Standard deviations (n_features, n_features) of the noise in ``moments.covariance``.
+
+        To first order, in units of the box, with first and second moments f and S:
+
+        .. math:: n^2 \operatorname{Var} C_{jk} = \sigma_2^2
+            + \sigma_1^2 (f_j^2 + f_k^2 + 2 \delta_{jk} f_j f_k)
+            + \sigma_n^2 (S_{jk} - 2 f_j f_k)^2
+
+        Raises
+        ------
+        ValueError
+            If there are no second moments of all pairs of columns.
+        """
+        first, units = self.moments.first, box_units(self.operator)
+        second = self.moments.covariance / np.outer(units, units) + np.outer(first, first)
+        spread = first[:, None] ** 2 + first**2 + 2.0 * np.diag(first**2)
+        return self._moment_error(second, np.outer(first, first), spread) * np.outer(units, units)
+
+    @property
+    def variance_error(self) -> np.ndarray:
+        """Standard deviations (n_features,) of the noise in ``moments.variance``, likewise."""
+        first, units = self.moments.first, box_units(self.operator)
+        second = self.moments.variance / units**2 + first**2
+        return self._moment_error(second, first**2, 4.0 * first**2) * units**2
+
+    def _moment_error(
+        self, second: np.ndarray, means: np.ndarray, spread: np.ndarray
+    ) -> np.ndarray:
+        """Standard deviations of central moments, from second moments and products of means."""
+        squares = self._variance(SECOND) / UNIT**2 + self._variance(FIRST) / UNIT**2 * spread
+        squares = squares + self._variance(COUNT) * (second - 2.0 * means) ** 2
+        return np.asarray(np.sqrt(squares) / self.n_samples)
+
     def with_operator(self, operator: FrequencyOperator) -> PrivateSketch:
         """Return the same waves without moments, as of another operator of as many frequencies."""
         parts = {name: self.parts[name] for name in (COUNT, WAVES)}
