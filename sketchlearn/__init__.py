@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sketchlearn.estimators import (
+        CompressiveClassifier,
         CompressiveGaussianMixture,
         CompressiveKMeans,
         CompressivePCA,
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Checkpoint",
+    "CompressiveClassifier",
     "CompressiveGaussianMixture",
     "CompressiveKMeans",
     "CompressivePCA",

@@ -78,7 +78,12 @@ def tabulate_places(values: dict[str, Any]) -> FileTable:
         for i, (share, place) in enumerate(zip(values["weights"], values[name], strict=True))
     ]
     first = {"centroids": "cluster", "components": "component"}[name]
-    return FileTable([first, "share", *features, *spreads], rows)
+    names = [first, "share", *features, *spreads]
+    if classes := values.get("component_classes"):
+        names.insert(1, "class")
+        for row, label in zip(rows, classes, strict=True):
+            row.insert(1, label)
+    return FileTable(names, rows)
 
 
 def tabulate_columns(values: dict[str, Any]) -> FileTable:

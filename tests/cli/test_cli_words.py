@@ -13,6 +13,7 @@ import pytest
 from command_line import done, failed, rows, run, sketch
 
 from sketchlearn import (
+    CompressiveClassifier,
     CompressiveGaussianMixture,
     CompressiveKMeans,
     CompressivePCA,
@@ -217,6 +218,15 @@ def test_components_of_a_model_are_shown_too(folder):
     assert told["components"] == pca.components_.tolist()
     assert told["weights"] == pca.explained_variance_ratio_.tolist()
     assert done("centroids", "pca.model").split()[:4] == ["component", "share", "0", "1"]
+
+
+def test_means_of_a_classifier_s_components_come_with_their_class(folder):
+    X = rows()
+    CompressiveClassifier().fit(X, np.where(X[:, 0] > 5, "far", "near")).save("c.model")
+    lines = [line.split() for line in done("centroids", "c.model").splitlines()]
+    assert lines[0][:3] == ["cluster", "class", "share"]
+    assert [line[1] for line in lines[1:]] == ["far", "near"]
+    done("info", "c.model")
 
 
 @pytest.mark.parametrize("kind", ["full", "diagonal", "none"])
