@@ -53,9 +53,12 @@ SEE_A_MATRIX = {
     "sketchlearn.frequencies.operator",
     "sketchlearn.sketching.transformer",
 }
-# What a machine may lack: root's rights or others', extended attributes, /proc, /dev/full; and
-# pycle, which the benchmarks alone need.
-MAY_SKIP = {"test_atomic": 3, "test_benchmarks": 1, "test_file_numbers": 1, "test_sketch_format": 1}
+# What a machine may lack: root's rights or others', extended attributes, /proc, /dev/full; pycle,
+# which the benchmarks alone need; and a browser.
+MAY_SKIP = {
+    **{"test_atomic": 3, "test_benchmarks": 1, "test_file_numbers": 1, "test_reports": 1},
+    **{"test_sketch_format": 1},
+}
 VAGUE_NAMES = {"utils", "util", "helper", "helpers", "manager", "managers", "misc", "common"}
 SEEDED_RANDOM = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "RandomState"}
 OPTIONAL = {

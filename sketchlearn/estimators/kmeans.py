@@ -24,7 +24,12 @@ from sketchlearn.decoders import (
     SurrogateKMeans,
 )
 from sketchlearn.decoders.best_of import default_decoders
-from sketchlearn.decoders.principal import PrincipalPart, find_principal_part
+from sketchlearn.decoders.principal import (
+    PrincipalPart,
+    PrincipalStart,
+    find_leading_axes,
+    find_principal_part,
+)
 from sketchlearn.estimators.doubts import (
     warn_of_few_frequencies,
     warn_of_lost_directions,
@@ -44,7 +49,7 @@ from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
-from sketchlearn.sketching.tuning import n_principal
+from sketchlearn.sketching.tuning import FEW_FEATURES, n_principal
 from sketchlearn.sources.source import count_chunk_rows
 
 # What only a second look at the rows tells.
@@ -307,14 +312,17 @@ class CompressiveKMeans(
             # Nobody chose the units for k-means: waves are isotropic without, distances are not.
             scaled, units = sketch.standardised(), sketch.operator.units
         region = Region.of(sketch, self.bounds).in_units(units)
-        part = find_principal_part(scaled, self.n_clusters, region)
+        axes = find_leading_axes(sketch, self.n_clusters, region)
+        part = None if axes is not None else find_principal_part(scaled, self.n_clusters, region)
         narrow = scaled if part is None else part.sketch
         family = SphericalGaussian(narrow.operator) if part is None else part.family
         warn_of_few_frequencies(family, self.n_clusters, has_pilot)
         pilot = None
         if has_pilot:
             pilot = WeightedPilot.from_sketcher(self.sketcher_, sketch, part, self.n_clusters)
-        decoder = choose_decoder(pilot, self.n_clusters, self.decoder, self.n_init, self._seed)
+        decoder = choose_decoder(
+            pilot, self.n_clusters, self.decoder, self.n_init, self._seed, axes
+        )
         if isinstance(decoder, SurrogateKMeans) and part is None and np.any(units != 1.0):
             decoder = replace(decoder, units=tuple(units.tolist()))
         region = region if part is None else part.region
@@ -402,6 +410,7 @@ def choose_decoder(
     decoder: Decoder | None,
     n_init: int | Literal["auto"],
     seed: int,
+    axes: np.ndarray | None,
 ) -> Decoder:
     """What an estimator's ``decoder`` and ``n_init`` ask for.
 
@@ -413,16 +422,20 @@ def choose_decoder(
     """
     if decoder is not None:
         return BestOf((decoder,), n_init)
+    if axes is not None:
+        along = PrincipalStart(axes)
+        others = () if len(axes) > FEW_FEATURES else default_decoders()
+        return SurrogateKMeans(BestOf((along, *others), n_init))
     if pilot is None:
         return SurrogateKMeans(BestOf(n_init=n_init))
-    first, *others = default_decoders()
+    first, *rest = default_decoders()
     given = pilot.atoms(n_clusters, seed)
     if n_clusters < MANY_CLUSTERS:
         if pilot.is_all and n_init == "auto":
-            others, n_init = [], 1
-        return BestOf((*given, first, *others), n_init, n_if_incomplete=1)
+            rest, n_init = [], 1
+        return BestOf((*given, first, *rest), n_init, n_if_incomplete=1)
     is_wide = pilot.along is not pilot.rows
-    return BestOf((*given, first, *others) if is_wide else (first, *given, *others), n_init)
+    return BestOf((*given, first, *rest) if is_wide else (first, *given, *rest), n_init)
 
 
 def refine_centroids(

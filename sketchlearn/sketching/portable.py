@@ -15,7 +15,13 @@ from typing import Any, Literal, final
 import numpy as np
 
 from sketchlearn._kernels.reflections import multiply_reflections
-from sketchlearn._validation import RandomState, check_count, check_numbers, draw_seed
+from sketchlearn._validation import (
+    RandomState,
+    check_count,
+    check_numbers,
+    check_positive,
+    draw_seed,
+)
 from sketchlearn.features.accumulator import single_phase_limit
 from sketchlearn.features.moments import MOST_FULL_FEATURES, MomentChoice
 from sketchlearn.frequencies import Domain, FrequencyOperator
@@ -219,11 +225,13 @@ def draw_domain_operator(
     n_frequencies: int | Literal["auto"],
     random_state: RandomState,
     clips: bool = False,
+    radius: float | None = None,
 ) -> FrequencyOperator:
     r"""Draw the operator of rows of which no more is known than a box that they should lie in.
 
-    The covariance is that of rows spread evenly over the box. Columns are divided by powers of
-    four, the greatest that are no more than their width over the narrowest one's: a sketch that a
+    The covariance is that of rows spread evenly over the box, or over an ellipsoid of a radius in
+    it, see `Domain`, where that is less. Columns are divided by powers of four, the greatest that
+    are no more than their width over the narrowest one's: a sketch that a
     column of dollars drowns one of years in tells nothing of years, whatever is asked of it later,
     while columns that differ by less stay alike, as k-means needs.
 
@@ -239,19 +247,27 @@ def draw_domain_operator(
     seed = int(random_state) if isinstance(random_state, Integral) else drawn
     widths = upper - lower
     units = choose_units(widths)
-    center, covariance = describe_box(lower, upper)
+    if radius is not None:
+        radius = check_positive(radius, "radius")
+        if not clips:
+            raise ValueError("radius says where rows are clipped to: it needs clip=True")
+    center, covariance = describe_box(lower, upper, radius)
     variances = np.diagonal(covariance)
     d = len(widths)
     cells = float(power_of_two(-logarithm(np.array([float(k)])) / LN2 / d)[0])
     scale = float(np.sqrt(add_up(variances / (units * units)) / d)) * cells
     coarsest, finest = (scale * float(power_of_two(np.array([-u]))[0]) for u in OCTAVES)
     linear_map = DenseMap(draw_turns(d, m, scale, OCTAVES, units, seed))
-    corner = np.zeros(m)
+    corner, squares = np.zeros(m), np.zeros(m)
     for turns, width in zip(linear_map.turns, widths.tolist(), strict=True):
-        corner += np.abs(turns.astype(np.float64)) * (0.5 * width)
+        reach = np.abs(turns.astype(np.float64)) * (0.5 * width)
+        corner += reach
+        squares += reach * reach
+    if radius is not None:
+        corner = np.minimum(corner, radius * np.sqrt(squares))
     return FrequencyOperator(
         linear_map,
-        Domain(center, coarsest, covariance, lower, upper, finest, clips),
+        Domain(center, coarsest, covariance, lower, upper, finest, clips, radius),
         double_phases=bool(corner.max() > WIDE * single_phase_limit(d) / TWO_PI),
     )
 

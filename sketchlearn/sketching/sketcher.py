@@ -173,10 +173,11 @@ class Sketcher(SketchingTransformer):
         n_frequencies: int | Literal["auto"] = "auto",
         feature_names: Sequence[str] | None = None,
         clip: bool = False,
+        radius: float | None = None,
         random_state: RandomState = None,
         n_jobs: int | None = None,
     ) -> Self:
-        """Return a fitted sketcher that saw no row, of mixed scales.
+        r"""Return a fitted sketcher that saw no row, of mixed scales.
 
         Of the same arguments, `random_state` an integer, it has the same operator bit for bit on
         any machine. Up to 2048 columns `moments` are full: no pilot tells where rows are wide.
@@ -194,6 +195,12 @@ class Sketcher(SketchingTransformer):
             Whether coordinates outside the box count as its nearest side, and an error never says
             which row it is about: what `sketchlearn.privacy.release` needs. The operator then is
             another one.
+        radius : float, optional
+            With ``clip=True``: how far rows are from the middle of the box at most, as the root of
+            the sum of squares of their coordinates, each in units of half the box's width. Rows
+            farther away are moved towards the middle. The corners of a box of many columns, at
+            :math:`\sqrt d`, are far from all rows, and noise that hides a row there is larger than
+            it need be: among d = 64 columns of the same kind, rows may well be within 2.
 
         Raises
         ------
@@ -207,7 +214,9 @@ class Sketcher(SketchingTransformer):
         >>> (here.sketch([[30.0, 40_000.0]]) + there.sketch([[50.0, 70_000.0]])).n_samples
         2
         """
-        operator = draw_domain_operator(lower, upper, n_clusters, n_frequencies, random_state, clip)
+        operator = draw_domain_operator(
+            lower, upper, n_clusters, n_frequencies, random_state, clip, radius
+        )
         sketcher = cls.from_operator(operator, n_jobs)
         sketcher.n_frequencies, sketcher.n_clusters = n_frequencies, n_clusters
         sketcher.random_state = random_state
