@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sketchlearn._kernels._policy import RUN_ROWS
-from sketchlearn._kernels.rows_by_group import gather_runs, order_by_group
+from sketchlearn._kernels.rows_by_group import sort_by_group, spread_runs
 from sketchlearn._progress import ProgressLine
 from sketchlearn.features.accumulator import Runs
 from sketchlearn.features.moment_accumulator import MomentAccumulator
@@ -92,30 +93,30 @@ class _Gathering:
         self.n += n
         return n
 
-    def find_origin(self, at: int) -> tuple[int, int]:
-        """Return the partition of a row, and which of its rows it is."""
-        origin = next(o for o in self.origins if o.at <= at < o.at + o.n)
-        return origin.partition, origin.row + at - origin.at
 
-
-@dataclass(frozen=True)
-class _Task:
-    """Some groups' rows of a gathering: in an order, in runs, of which pieces are summed at once.
+class _Task(NamedTuple):
+    """Runs of some groups' rows, among rows in the order of their groups.
 
     Parameters
     ----------
-    gathering : _Gathering
+    rows : ndarray of shape (n, n_features)
         The rows.
-    order : ndarray
-        Indices of rows, run after run.
-    lengths, groups : ndarray of shape (n_runs,)
+    weights : ndarray of shape (n,) int64, optional
+        Their weights.
+    indices : ndarray of shape (n,) int64
+        Where they were among those that were gathered.
+    lengths, groups : ndarray of shape (n_runs,) int64
         How many rows a run has, and of which group.
+    origins : tuple of _Origin
+        Where the rows that were gathered come from.
     """
 
-    gathering: _Gathering
-    order: np.ndarray
+    rows: np.ndarray
+    weights: np.ndarray | None
+    indices: np.ndarray
     lengths: np.ndarray
     groups: np.ndarray
+    origins: tuple[_Origin, ...]
 
 
 class GroupPass:
@@ -162,6 +163,7 @@ class GroupPass:
         self._group_bytes = 16 * operator.n_frequencies + 8 * N_WORDS * n_wide + 16
         self._total_units = self._n_rows = 0
         self._own = threading.local()
+        self._in_order = np.empty((0, d))
 
     def run(self, feature_names: tuple[str, ...] | None, report: OnProgress | None) -> SketchTable:
         """Read all rows; return the table of their sketches.
@@ -174,71 +176,72 @@ class GroupPass:
             If the weights cannot be, or the groups' sums would take too much memory.
         """
         d, total = self._operator.n_features, self._source.n_rows() if report else None
-        size = max(RUN_ROWS, GATHERED_BYTES // (8 * d))
+        gathering = _Gathering.of_size(max(RUN_ROWS, GATHERED_BYTES // (8 * d)), d)
         is_ahead = self._n_threads > 1 or any(each.takes_time for each in self._source.partitions)
-        filled, summed = (_Gathering.of_size(size, d) for _ in range(2))
-        futures: list[Future[None]] = []
         with ThreadPoolExecutor(self._n_threads) if is_ahead else InlineExecutor() as workers:
-
-            def swap() -> None:
-                nonlocal filled, summed, futures
+            futures: list[Future[None]] = []
+            for _ in self._gather(gathering):
+                # Rows are read ahead while those before are summed.
                 for future in futures:
                     future.result()
-                tasks = self._divide(filled)
-                futures = [workers.submit(self._sum_task, task) for task in tasks]
-                self._n_rows += filled.n
-                filled, summed = summed, filled
-                filled.clear()
+                futures = [workers.submit(self._sum_task, task) for task in self._divide(gathering)]
+                self._n_rows += gathering.n
+                gathering.clear()
                 if report:
                     report(self._n_rows, total)
-
-            for which, partition in enumerate(self._source.partitions):
-                row = 0
-                for chunk in self._source.read(partition):
-                    while len(chunk):
-                        n = filled.fill(chunk, which, row)
-                        chunk, row = chunk[n:], row + n
-                        if filled.n == size:
-                            swap()
-            swap()
             for future in futures:
                 future.result()
         return self._finish(feature_names)
 
+    def _gather(self, gathering: _Gathering) -> Iterator[None]:
+        """Read rows; stop for them to be taken whenever there is no room for more."""
+        for which, partition in enumerate(self._source.partitions):
+            row = 0
+            for chunk in self._source.read(partition):
+                taken = 0
+                while taken < len(chunk):
+                    n = gathering.fill(chunk[taken:], which, row)
+                    taken, row = taken + n, row + n
+                    if gathering.n == len(gathering.rows):
+                        yield
+        if gathering.n:
+            yield
+
     def _divide(self, gathering: _Gathering) -> list[_Task]:
         """Put rows in the order of their groups, count these, and make tasks of them."""
         n, n_groups = gathering.n, len(self._index.keys)
-        if n == 0:
-            return []
         self._make_room(n_groups)
+        if self._in_order.shape != gathering.rows.shape:
+            self._in_order = np.empty_like(gathering.rows)
         counts, order = np.empty(n_groups, np.int64), np.empty(n, np.int64)
-        order_by_group(gathering.groups[:n], counts, order)
+        sort_by_group(gathering.rows[:n], gathering.groups[:n], counts, order, self._in_order)
+        weights = gathering.weights[order] if gathering.is_weighted else None
         groups = np.flatnonzero(counts)
         lengths = counts[groups]
         ends = np.cumsum(lengths)
-        self._count(gathering, order, groups, ends - lengths, lengths)
+        self._count(weights, groups, ends - lengths, lengths)
         n_tasks = TASKS_A_THREAD * self._n_threads if self._n_threads > 1 else 1
         share = np.minimum((ends - 1) * n_tasks // n, n_tasks - 1)
         cuts = np.searchsorted(share, np.arange(n_tasks + 1))
-        rows = np.concatenate([[0], ends])
-        return [
-            _Task(gathering, order[rows[a] : rows[b]], lengths[a:b], groups[a:b])
-            for a, b in pairwise(cuts)
-            if a < b
-        ]
+        places, origins = np.concatenate([[0], ends]), tuple(gathering.origins)
+        tasks = []
+        for a, b in pairwise(cuts):
+            some = slice(places[a], places[b])
+            own = None if weights is None else weights[some]
+            rows = self._in_order[some]
+            tasks.append(_Task(rows, own, order[some], lengths[a:b], groups[a:b], origins))
+        return [task for task in tasks if len(task.rows)]
 
     def _count(
         self,
-        gathering: _Gathering,
-        order: np.ndarray,
+        weights: np.ndarray | None,
         groups: np.ndarray,
         starts: np.ndarray,
         lengths: np.ndarray,
     ) -> None:
         """Add to the groups' counts of rows, and sums of weights and of their squares."""
         n, units, squares = lengths, lengths << 20, lengths.astype(object) << 40
-        if gathering.is_weighted:
-            weights = gathering.weights[order]
+        if weights is not None:
             high, low = weights >> 20, weights & (2**20 - 1)
             n, units, both, lows, highs = (
                 np.add.reduceat(part, starts)
@@ -283,47 +286,44 @@ class GroupPass:
                 own.moments = MomentAccumulator(operator.moment_grid, self._moments)
         lengths, groups = _cut_runs(task.lengths, task.groups, most)
         ends = np.cumsum(-(-lengths // RUN_ROWS) * RUN_ROWS)
-        last_of_piece = np.flatnonzero(np.diff((ends - 1) // most, append=-1))
         first = at = 0
-        for last in last_of_piece:
-            some = slice(first, last + 1)
-            n = int(lengths[some].sum())
-            runs = Runs.of_lengths(lengths[some], groups[some])
-            self._sum_piece(task.gathering, task.order[at : at + n], runs)
-            first, at = int(last) + 1, at + n
+        for last in np.flatnonzero(np.diff((ends - 1) // most, append=-1)) + 1:
+            some = slice(first, last)
+            stop = at + int(lengths[some].sum())
+            self._sum_piece(task, slice(at, stop), Runs.of_lengths(lengths[some], groups[some]))
+            first, at = int(last), stop
 
-    def _sum_piece(self, gathering: _Gathering, order: np.ndarray, runs: Runs) -> None:
-        """Add some rows, by index, to the sums of the groups that they make runs of."""
+    def _sum_piece(self, task: _Task, which: slice, runs: Runs) -> None:
+        """Add some of a task's rows to the sums of the groups that they make runs of."""
         operator, own = self._operator, self._own
-        gathered = own.rows[: runs.n_places]
-        center = operator.center
-        gather_runs(gathering.rows, order, runs.starts, runs.stops, center, gathered)
-        weights = None
-        if gathering.is_weighted:
-            places = np.repeat(runs.starts - _starts_of(runs), runs.stops - runs.starts)
+        rows, weights = own.rows[: runs.n_places], None
+        spread_runs(task.rows[which], runs.starts, runs.stops, operator.center, rows)
+        if task.weights is not None:
             weights = np.zeros(runs.n_places, np.int64)
-            weights[places + np.arange(len(order))] = gathering.weights[order]
-        rows = operator.domain.clip(gathered)
+            weights[_places_in(runs)] = task.weights[which]
+        rows = operator.domain.clip(rows)
         bad = own.accumulator.add_runs(rows, weights, runs, self._sums)
-        is_far = False
-        if bad is None and self._moments:
-            bad = own.moments.add_runs(rows, weights, runs, self._words)
-            is_far = True
         if bad is not None:
-            run = int(runs.find(bad))
-            at = int(order[_starts_of(runs)[run] + bad - runs.starts[run]])
-            self._refuse(gathering, at, is_far)
+            self._refuse(task, which.start + np.searchsorted(_places_in(runs), bad), is_far=False)
+        if self._moments:
+            bad = own.moments.add_runs(rows, weights, runs, self._words)
+            if bad is not None:
+                place = which.start + np.searchsorted(_places_in(runs), bad)
+                self._refuse(task, place, is_far=True)
 
-    def _refuse(self, gathering: _Gathering, at: int, is_far: bool) -> None:
+    def _refuse(self, task: _Task, at: int, is_far: bool) -> None:
         """Raise a SourceError that says which entry of a row cannot be sketched."""
         require_nameable(self._operator)
-        row = gathering.rows[at]
-        if is_far:
-            error = describe_far_row(self._operator.moment_grid, row, 0)
-        else:
-            error = describe_bad_row(self._operator, row, 0)
-        partition, first_row = gathering.find_origin(at)
-        raise locate_bad_entry(self._source, partition, error, first_row)
+        row, index = task.rows[at], int(task.indices[at])
+        origin = next(o for o in task.origins if o.at <= index < o.at + o.n)
+        error = (
+            describe_far_row(self._operator.moment_grid, row, 0)
+            if is_far
+            else describe_bad_row(self._operator, row, 0)
+        )
+        raise locate_bad_entry(
+            self._source, origin.partition, error, origin.row + index - origin.at
+        )
 
     def _finish(self, feature_names: tuple[str, ...] | None) -> SketchTable:
         """Return the table of what was summed."""
@@ -357,10 +357,11 @@ def _cut_runs(lengths: np.ndarray, groups: np.ndarray, most: int) -> tuple[np.nd
     return cut, np.repeat(groups, n_parts)
 
 
-def _starts_of(runs: Runs) -> np.ndarray:
-    """Return how many rows come before each run, places between runs left out."""
+def _places_in(runs: Runs) -> np.ndarray:
+    """Return the places of runs' rows, one after the other."""
     lengths = runs.stops - runs.starts
-    return np.cumsum(lengths) - lengths
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(runs.starts - before, lengths) + np.arange(int(lengths.sum()))
 
 
 def sketch_by_group(
