@@ -7,7 +7,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans, load_model
+    from sketchlearn.estimators import (
+        CompressiveGaussianMixture,
+        CompressiveKMeans,
+        CompressivePCA,
+        load_model,
+    )
     from sketchlearn.exceptions import (
         EmptySketchError,
         ModelFormatError,
@@ -28,6 +33,7 @@ __all__ = [
     "Checkpoint",
     "CompressiveGaussianMixture",
     "CompressiveKMeans",
+    "CompressivePCA",
     "EmptySketchError",
     "ModelFormatError",
     "Sketch",
@@ -48,7 +54,8 @@ __all__ = [
 # the command line can answer an interrupt from its first moment on.
 _FOLDERS = (
     *("exceptions", "sources", "frequencies", "features", "sketches", "tables", "sketching"),
-    *("atoms", "privacy", "decoders", "model_selection", "synthesis", "estimators"),
+    *("atoms", "privacy", "multivariate", "decoders", "model_selection", "synthesis"),
+    *("estimators", "plotting"),
 )
 
 

@@ -64,8 +64,11 @@ OPTIONAL = {
 }
 # Of folders that nothing imports before these are known to be there.
 OWN_PACKAGES = {"sketchlearn.cli": {"rich", "typer"}}
-# Documented by scikit-learn for authors of transformers, in spite of the underscore.
-PUBLIC_IN_SPITE = {"_n_features_out"}
+# Documented by scikit-learn and by IPython for authors, in spite of the underscore.
+PUBLIC_IN_SPITE = {"_n_features_out", "_repr_html_"}
+
+# Public by the documentation of namedtuples and of IPython.
+HOOKS = {"_replace", "_repr_html_", "_repr_mimebundle_"}
 
 
 def name_of(module: Path) -> str:
@@ -304,7 +307,7 @@ def test_tests_use_the_package_as_it_is(module):
     for node in ast.walk(tree_of(module)):
         place = f"{module.stem}:{getattr(node, 'lineno', '')}"
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) != "self":
-            assert not is_private(node.attr) or node.attr == "_replace", f"{place} uses {node.attr}"
+            assert not is_private(node.attr) or node.attr in HOOKS, f"{place} uses {node.attr}"
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("monkeypatch.set"):
             patched = ast.unparse(node.args[0]).strip("'\"").split(".")[0]
             assert patched not in from_package | {"sketchlearn"}, f"{place} patches {patched}"
