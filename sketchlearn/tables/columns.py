@@ -83,7 +83,7 @@ def write_batches(
         keys = groups.keys[some]
         columns = [pa.array([key[i] for key in keys], schema.types[i]) for i in range(len(by))]
         columns += [pa.array(array[some]) for array in (groups.n_samples, groups.weight_units)]
-        waves = groups.feature_sums[some].reshape(len(keys), -1)
+        waves = groups.feature_sums[some].reshape(len(keys), 2 * groups.feature_sums.shape[2])
         columns += [pa.array(np.ascontiguousarray(column)) for column in waves.T]
         for entry, n in enumerate(limbs):
             words = groups.wide[some, :, entry]
@@ -187,6 +187,10 @@ def read_groups(
     names = list_columns(operator.n_features, operator.n_frequencies, kind)
     _require_columns(table.schema.names, by, names)
     integers = {name: _read_integers(table.column(name), name) for name in names}
+    for name, limbs in list_wide(operator.n_features, kind):
+        for k in range(limbs):
+            if np.abs(integers[f"{name}_{k}"]).max(initial=0) >= wide_integers.LARGEST_LIMB:
+                raise SketchFormatError(f"column '{name}_{k}' is beyond what limbs add up to")
     index = KeyIndex(by)
     keys_of = [table.column(name).combine_chunks() for name in by]
     numbers = index.number(keys_of, "the table")
@@ -259,7 +263,7 @@ def _require_possible(groups: GroupSums, operator: FrequencyOperator) -> None:
     """Refuse counts, and sums of waves, that no rows have."""
     n, units = groups.n_samples, groups.weight_units
     is_bad = (n <= 0) | (units < n)
-    flat = groups.feature_sums.reshape(len(n), -1)
+    flat = groups.feature_sums.reshape(len(n), 2 * operator.n_frequencies)
     largest = np.maximum(flat.max(axis=1, initial=0), -flat.min(axis=1, initial=0))
     for i in np.flatnonzero(~is_bad):
         is_bad[i] = largest[i] > operator.features.largest_sum(int(n[i]), int(units[i]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self, final
@@ -84,7 +85,7 @@ class GroupSums:
         """
         in_order = order_keys(keys)
         order = in_order[n_samples[in_order] != 0]
-        flat = feature_sums.reshape(len(keys), -1)
+        flat = feature_sums.reshape(len(keys), math.prod(feature_sums.shape[1:]))
         for start in range(0, flat.shape[1], SLAB):
             slab = flat[:, start : start + SLAB]
             slab[: len(order)] = slab[order]
