@@ -302,16 +302,18 @@ class SketchTable(Mapping[Key, Sketch]):
         else:
             paths = [fspath(each) for each in path]
         files = dataset.dataset(paths, format="parquet")
-        given = find_operator(operator)
+        given, metadata = find_operator(operator), None
         for fragment in files.get_fragments():
             header = columns.read_metadata(fragment.metadata.metadata)
+            metadata = metadata or (header and fragment.metadata.metadata)
             given = given or (header and header.operator)
             if header and given and header.fingerprint != given.fingerprint:
                 raise SketchMismatchError(
                     f"{fragment.path} was made with another operator, {header.fingerprint}, than "
                     f"{given.fingerprint}"
                 )
-        return cls.from_arrow(files.to_table(), operator=given, feature_names=feature_names)
+        table = files.to_table().replace_schema_metadata(metadata)
+        return cls.from_arrow(table, operator=given, feature_names=feature_names)
 
     def __getitem__(self, key: Key | KeyValue) -> Sketch:
         place = self._index.get(key if isinstance(key, tuple) else (key,))
