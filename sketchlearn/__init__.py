@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sketchlearn.estimators import (
+        CompressiveClassifier,
         CompressiveGaussianMixture,
         CompressiveKMeans,
         CompressivePCA,
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Checkpoint",
+    "CompressiveClassifier",
     "CompressiveGaussianMixture",
     "CompressiveKMeans",
     "CompressivePCA",
@@ -55,7 +57,7 @@ __all__ = [
 _FOLDERS = (
     *("exceptions", "sources", "frequencies", "features", "sketches", "tables", "sketching"),
     *("atoms", "privacy", "multivariate", "decoders", "model_selection", "synthesis"),
-    *("estimators", "plotting"),
+    *("estimators", "plotting", "reports"),
 )
 
 
