@@ -305,7 +305,7 @@ def add_tile_runs(blocks, at, starts, stops, groups, turns, phases, sums, policy
                     begin = max(starts[run] - low, 0)
                     n = min(stops[run] - low, b) - begin
                     c_sum, s_sum = _sum_half_angles(flat, (j - first) * b + begin, n)
-                    offset = np.int32(n) * _MAGIC_BITS
+                    offset = np.int32(n) * MAGIC_BITS
                     sums[groups[run], 0, j] += np.uint32(c_sum - offset)
                     sums[groups[run], 1, j] += np.int32(s_sum - offset)
                     run += 1
@@ -336,8 +336,8 @@ def add_weighted_tile_runs(
                     for i in range(max(starts[run] - low, 0), min(stops[run] - low, b)):
                         c, s = _half_angle(row[i])
                         weight = weights[block, i]
-                        c_sum += (np.int64(c - _MAGIC_BITS) * weight + _WEIGHT_HALF) >> _WEIGHT_BITS
-                        s_sum += (np.int64(s - _MAGIC_BITS) * weight + _WEIGHT_HALF) >> _WEIGHT_BITS
+                        c_sum += (np.int64(c - MAGIC_BITS) * weight + WEIGHT_HALF) >> WEIGHT_BITS
+                        s_sum += (np.int64(s - MAGIC_BITS) * weight + WEIGHT_HALF) >> WEIGHT_BITS
                     sums[groups[run], 0, j] += c_sum
                     sums[groups[run], 1, j] += s_sum
                     run += 1
