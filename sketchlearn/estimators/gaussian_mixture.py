@@ -244,7 +244,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         check_nonnegative(self.reg_covar, "reg_covar")
         super()._check_parameters()
 
-    def _make_sketcher(self) -> Sketcher:
+    def _make_sketcher(self, keep_pilot: bool) -> Sketcher:
         has_columns = self.scale == "auto" and self.covariance_type != "spherical"
         return Sketcher(
             count_frequencies(self.n_components, self.n_features_in_, self.covariance_type)
@@ -252,6 +252,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
             else self.n_frequencies,
             n_clusters=self.n_components,
             scale="columns" if has_columns else self.scale,
+            keep_pilot=keep_pilot,
             random_state=self._seed,
             n_jobs=self.n_jobs,
         )
