@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Literal, Self, cast
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -90,7 +91,10 @@ class GroupClusterer:
             )
         least = self.n_clusters if min_samples is None else check_count(min_samples, "min_samples")
         keys = _choose_keys(table, max(least, self.n_clusters), few)
-        model = clone(cast(Any, self)).set_params(random_state=draw_seed(self.random_state))
+        model = clone(cast(Any, self))
+        if not isinstance(self.random_state, int | np.integer):
+            # One for all groups, whichever is decoded first.
+            model.set_params(random_state=draw_seed(self.random_state))
         decoder = _start_from(model, table.total()) if start == "total" and keys else None
         jobs = (delayed(_fit_one)(model, table[key], decoder) for key in keys)
         models = {}
