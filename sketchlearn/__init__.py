@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sketchlearn.drift import DriftMonitor, compare
     from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans, load_model
     from sketchlearn.exceptions import (
         EmptySketchError,
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
         SourceError,
     )
     from sketchlearn.model_selection import count_clusters
-    from sketchlearn.sketches import Sketch, compare
+    from sketchlearn.sketches import Sketch
     from sketchlearn.sketching import Checkpoint, Sketcher
     from sketchlearn.sources import open_source
     from sketchlearn.synthesis import synthesize
@@ -27,6 +28,7 @@ __all__ = [
     "Checkpoint",
     "CompressiveGaussianMixture",
     "CompressiveKMeans",
+    "DriftMonitor",
     "EmptySketchError",
     "ModelFormatError",
     "Sketch",
@@ -46,7 +48,8 @@ __all__ = [
 # the command line can answer an interrupt from its first moment on.
 _FOLDERS = (
     *("exceptions", "sources", "frequencies", "features", "sketches", "sketching", "atoms"),
-    *("privacy", "decoders", "model_selection", "synthesis", "estimators", "plotting"),
+    *("privacy", "decoders", "model_selection", "synthesis", "drift", "estimators"),
+    "plotting",
 )
 
 

@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 import pytest
+from sketchlearn.sketches.comparison import Comparison
 
 from sketchlearn import EmptySketchError, Sketcher, SketchMismatchError, compare
-from sketchlearn.sketches.comparison import Comparison
 
 SKETCHER = Sketcher(n_frequencies=40, random_state=0).fit(
     np.random.default_rng(0).normal(size=(500, 2))
