@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sketchlearn.drift import DriftMonitor, compare
-    from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans, load_model
+    from sketchlearn.estimators import (
+        CompressiveGaussianMixture,
+        CompressiveKMeans,
+        CompressivePCA,
+        load_model,
+    )
     from sketchlearn.exceptions import (
         EmptySketchError,
         ModelFormatError,
@@ -28,6 +33,7 @@ __all__ = [
     "Checkpoint",
     "CompressiveGaussianMixture",
     "CompressiveKMeans",
+    "CompressivePCA",
     "DriftMonitor",
     "EmptySketchError",
     "ModelFormatError",
@@ -48,8 +54,8 @@ __all__ = [
 # the command line can answer an interrupt from its first moment on.
 _FOLDERS = (
     *("exceptions", "sources", "frequencies", "features", "sketches", "sketching", "atoms"),
-    *("privacy", "decoders", "model_selection", "synthesis", "drift", "estimators"),
-    "plotting",
+    *("privacy", "multivariate", "decoders", "model_selection", "synthesis", "drift"),
+    *("estimators", "plotting", "reports"),
 )
 
 

@@ -100,6 +100,19 @@ def correlate(atoms, residual):
     return product.real, product.imag
 
 
+def correlate_points(turns, envelope, residual):
+    """Sums of the real parts of conj(r_j) a_ij, and the imaginary parts."""
+    in_phase, quadrature = correlate(modulated_waves(turns, envelope), residual)
+    return in_phase.sum(axis=1), quadrature
+
+
+def mix_and_correlate(turns, envelope, weights, target):
+    """Target less the mixture (2 m,); real and imaginary parts of conj(r_j) a_kj."""
+    atoms = modulated_waves(turns, envelope)
+    residual = target - weights @ atoms
+    return residual, *correlate(atoms, residual)
+
+
 def add_waves(turns, partial):
     """Partial sums (2 m,) plus the waves of every row."""
     return partial + stacked(waves(turns).sum(axis=0))

@@ -6,6 +6,7 @@ import contextvars
 import copy
 import io
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, final
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn._registry import Registered
@@ -31,7 +31,6 @@ from sketchlearn.sketches.format import SKETCH_FILE
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
-from sketchlearn.sketching.tuning import check_choices
 
 if TYPE_CHECKING:
     from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
@@ -41,7 +40,7 @@ OPTIONAL_NUMBERS = {"inertia_", "_weight_exponent"}
 # Shapes of covariances, a letter a dimension.
 SHAPES = {"spherical": "k", "diag": "kd", "full": "kdd"}
 # Parameters that are flags.
-FLAGS = ("keep_pilot", "compute_labels")
+FLAGS = ("keep_pilot", "compute_labels", "whiten")
 
 _rows_are_allowed = contextvars.ContextVar("rows_are_allowed", default=False)
 
@@ -221,7 +220,7 @@ def allow_rows_in_pickles() -> Iterator[None]:
         _rows_are_allowed.reset(token)
 
 
-class PersistentEstimator(Registered, BaseEstimator):
+class PersistentEstimator(Registered, BaseEstimator, ABC):
     """`save` and `load` of a fitted estimator.
 
     A concrete class is known by its name: `load_model` finds it.
@@ -230,14 +229,22 @@ class PersistentEstimator(Registered, BaseEstimator):
     ----------
     _stored_arrays : dict of str to tuple of str
         Fitted arrays and their possible shapes, a letter a dimension: d is the number of features,
-        k that of clusters or components. "kd" is (k, d). ``weights_``, of shape (k,), is one. Where
-        there are several, ``covariance_type`` decides.
+        k that of clusters or components. "kd" is (k, d). Where there are several,
+        ``covariance_type`` decides.
+    _counted_by : str
+        The array that is k long.
     _stored_numbers : tuple of str
         Fitted numbers.
+    _own_numbers : tuple of str
+        Fitted numbers that are no attributes for users.
     """
 
     _stored_arrays: ClassVar[dict[str, tuple[str, ...]]]
     _stored_numbers: ClassVar[tuple[str, ...]]
+    _counted_by: ClassVar[str] = "weights_"
+    _own_numbers: ClassVar[tuple[str, ...]] = ("_seed", "_weight_exponent")
+    sketch_: Any
+    n_jobs: int | None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model and its sketch to a file, wholly or not at all.
@@ -279,7 +286,7 @@ class PersistentEstimator(Registered, BaseEstimator):
             parameters={name: to_json(value, name, operator) for name, value in parameters.items()},
             numbers={
                 name: to_json(getattr(self, name), name, operator)
-                for name in ("_seed", "_weight_exponent", *self._stored_numbers)
+                for name in (*self._own_numbers, *self._stored_numbers)
                 if hasattr(self, name)
             },
             feature_names=None if names is None else list(map(str, names)),
@@ -312,14 +319,16 @@ class PersistentEstimator(Registered, BaseEstimator):
         operator = model.sketch.operator
         try:
             estimator = cls(**{n: from_json(v, operator) for n, v in model.parameters.items()})
-            _check_parameters(estimator)
+            estimator._check_stored_parameters()
             cls._check_values(model, getattr(estimator, "covariance_type", None))
-            check_numbers(model.numbers, {"_seed", *cls._stored_numbers} - OPTIONAL_NUMBERS)
+            expected = {*cls._own_numbers, *cls._stored_numbers}
+            check_numbers(model.numbers, expected - OPTIONAL_NUMBERS)
         except ModelFormatError:
             raise
         except NONSENSE as error:
             raise ModelFormatError(f"the file does not describe a model: {error}") from error
-        for name, value in {"_weight_exponent": 0, **model.arrays, **model.numbers}.items():
+        absent = dict.fromkeys(cls._own_numbers, 0)
+        for name, value in {**absent, **model.arrays, **model.numbers}.items():
             setattr(estimator, name, value)
         estimator.sketch_ = model.sketch
         estimator.n_features_in_ = operator.n_features
@@ -334,14 +343,14 @@ class PersistentEstimator(Registered, BaseEstimator):
     def _check_values(cls, model: StoredModel, covariance_type: str | None) -> None:
         """Refuse fitted values other than this class's, or of shapes that do not go together."""
         unknown = {*model.arrays} - {*cls._stored_arrays} | (
-            {*model.numbers} - {"_seed", "_weight_exponent", *cls._stored_numbers}
+            {*model.numbers} - {*cls._own_numbers, *cls._stored_numbers}
         )
         if unknown or {*cls._stored_arrays} - {*model.arrays}:
             raise ModelFormatError(
                 f"the file's fitted values are not those of a {cls.__name__}: "
                 f"{', '.join([*model.arrays, *model.numbers])}"
             )
-        sizes = {"d": model.sketch.operator.n_features, "k": model.arrays["weights_"].size}
+        sizes = {"d": model.sketch.operator.n_features, "k": len(model.arrays[cls._counted_by])}
         for name, ways in cls._stored_arrays.items():
             if len(ways) > 1:
                 ways = (SHAPES[str(covariance_type)],)
@@ -351,6 +360,18 @@ class PersistentEstimator(Registered, BaseEstimator):
                     f"the model's {name} must have shape {' or '.join(map(str, shapes))}, got "
                     f"{shape}"
                 )
+
+    def _check_stored_parameters(self) -> None:
+        """Refuse parameters that `fit` would refuse."""
+        self._check_parameters()
+        thread_count(self.n_jobs)
+        for name in FLAGS:
+            if not isinstance(flag := getattr(self, name, False), bool):
+                raise TypeError(f"{name} must be True or False, got {flag!r}")
+
+    @abstractmethod
+    def _check_parameters(self) -> None:
+        """Refuse parameters of the wrong kind before any work is done."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: no rows that are held back, unless that is asked for."""
@@ -373,16 +394,3 @@ class PersistentEstimator(Registered, BaseEstimator):
         memo[id(self)] = new
         new.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return new
-
-
-def _check_parameters(estimator: Any) -> None:
-    """Refuse parameters that `fit` would refuse, as an estimator of this library does."""
-    estimator._check_parameters()
-    check_choices(estimator.n_frequencies, None, estimator.scale, "gaussian")
-    check_random_state(estimator.random_state)
-    thread_count(estimator.n_jobs)
-    for name in FLAGS:
-        if not isinstance(flag := getattr(estimator, name, False), bool):
-            raise TypeError(f"{name} must be True or False, got {flag!r}")
-    if not isinstance(estimator.verbose, int):
-        raise TypeError(f"verbose must be an integer, got {estimator.verbose!r}")

@@ -17,7 +17,7 @@ CORNERS = ("lower", "upper")
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Domain:
     """Centre, scale and covariance of the rows, and the box that they were said to lie in.
 
@@ -77,6 +77,11 @@ class Domain:
         if self.clips and self.lower is None:
             raise ValueError("a domain clips rows to a box: give lower and upper")
         self._check_domain()
+
+    def __repr__(self) -> str:
+        finest = "" if self.finest_scale is None else f", finest_scale={self.finest_scale:.6g}"
+        box = "" if self.lower is None else f", in a box{' that clips' if self.clips else ''}"
+        return f"Domain(n_features={self.n_features}, scale={self.scale:.6g}{finest}{box})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Domain, tuple(getattr(self, one.name) for one in fields(self))

@@ -45,6 +45,9 @@ class LinearMap(
 
     kind: ClassVar[str]
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.n_features} x {self.n_frequencies})"
+
     @property
     @abstractmethod
     def n_features(self) -> int:

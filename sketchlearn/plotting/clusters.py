@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans
 from sketchlearn.plotting.planes import Columns, Plane
-from sketchlearn.plotting.style import FAINT, choose_mark, make_axes
+from sketchlearn.plotting.style import DARK, FAINT, choose_mark, make_axes
 from sketchlearn.sources.error_handling import make_error_handler
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.sampling import draw_rows
@@ -177,12 +177,10 @@ class ClustersDisplay:
                 )
         self.ellipses_ = self._draw_ellipses(ax)
         self.centers_ = ax.scatter(
-            *self.centers.T, s=170, color="white", edgecolors="black", linewidths=1.2, zorder=3
+            *self.centers.T, s=170, color="white", edgecolors=DARK, linewidths=1.2, zorder=3
         )
         for k, (x, y) in enumerate(self.centers):
-            ax.annotate(
-                str(k), (x, y), ha="center", va="center", fontsize=8, color="black", zorder=4
-            )
+            ax.annotate(str(k), (x, y), ha="center", va="center", fontsize=8, color=DARK, zorder=4)
         what = "synthetic rows" if self.is_synthetic else "rows"
         ax.set(
             xlabel=self.axis_names[0],

@@ -7,12 +7,13 @@ from typing import Any
 from sketchlearn.sources.optional import import_optional
 
 # Okabe and Ito, "Color universal design", 2008: in an order in which neighbours differ in
-# lightness, too. Yellow is left out, which white paper hides.
-COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+# lightness, too. Yellow is left out, which white paper hides, and black is grey for dark pages.
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7A7A7A")
 MARKERS = ("o", "s", "^", "D", "v", "X", "*", "<", ">", "p", "h")
 # What stands out, what is compared with it, and what lies behind both. Neither black nor white, so
 # that they show on both.
-ACCENT, INK, FAINT = "#D55E00", "#0072B2", "#8A8F98"
+DARK = "#1b1f24"  # Upon white marks.
+ACCENT, INK, FAINT = "#D55E00", "#0B6FB0", "#8A8F98"
 
 
 def make_axes(ax: Any) -> Any:

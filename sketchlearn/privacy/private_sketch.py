@@ -247,6 +247,31 @@ class PrivateSketch(SketchLike):
         first, second = (self.parts[name] / (UNIT * self.n_samples) for name in (FIRST, SECOND))
         return PrivateMoments(self.operator, self.moment_kind, first, second)
 
+    @property
+    def covariance_error(self) -> np.ndarray:
+        r"""Standard deviations (n_features, n_features) of the noise in ``moments.covariance``.
+
+        To first order, in units of the box, with first and second moments f and S:
+
+        .. math:: n^2 \operatorname{Var} C_{jk} = \sigma_2^2
+            + \sigma_1^2 (f_j^2 + f_k^2 + 2 \delta_{jk} f_j f_k)
+            + \sigma_n^2 (S_{jk} - 2 f_j f_k)^2
+
+        Raises
+        ------
+        ValueError
+            If there are no second moments of all pairs of columns.
+        """
+        moments, units = self.moments, box_units(self.operator)
+        first, d = moments.first, self.n_features
+        means = np.outer(first, first)
+        second = moments.covariance / np.outer(units, units) + means
+        spread = first[:, None] ** 2 + first**2 + 2.0 * np.diag(first**2)
+        first_noise, second_noise = (self._variance(part) / UNIT**2 for part in (FIRST, SECOND))
+        squares = np.full((d, d), second_noise) + first_noise * spread
+        squares += self._variance(COUNT) * (second - 2.0 * means) ** 2
+        return np.asarray(np.sqrt(squares) / self.n_samples * np.outer(units, units))
+
     def with_operator(self, operator: FrequencyOperator) -> PrivateSketch:
         """Return the same waves without moments, as of another operator of as many frequencies."""
         parts = {name: self.parts[name] for name in (COUNT, WAVES)}

@@ -146,6 +146,14 @@ class SketchLike(ABC):
         return None
 
     @property
+    def covariance_error(self) -> np.ndarray:
+        """Standard deviations (n_features, n_features) of noise that was added to covariances.
+
+        Zeros of an exact sketch.
+        """
+        return np.zeros((self.n_features, self.n_features))
+
+    @property
     def fingerprint(self) -> str:
         """The operator's fingerprint."""
         return self.operator.fingerprint
