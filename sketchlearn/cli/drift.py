@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -143,6 +144,10 @@ def _name_moved(report: DriftReport) -> list[str]:
     return [column.name for column in report.comparison.moved_columns()]
 
 
+def _format_p_value(p_value: float) -> str:
+    return "-" if math.isnan(p_value) else f"{p_value:.2g}"
+
+
 def _print_columns(columns: Sequence[ColumnChange]) -> None:
     """Print how columns differ, the surest first."""
     shown = sorted(columns, key=lambda one: one.p_value)[:MOST_COLUMNS]
@@ -151,12 +156,10 @@ def _print_columns(columns: Sequence[ColumnChange]) -> None:
         [
             [
                 one.name,
-                *one.mean,
-                *one.standard_deviation,
-                one.shift,
-                one.spread_ratio,
-                one.mean_p_value,
-                one.spread_p_value,
+                *(f"{value:.4g}" for value in (*one.mean, *one.standard_deviation)),
+                f"{one.shift:.3f}",
+                f"{one.spread_ratio:.3f}",
+                *(_format_p_value(p) for p in (one.mean_p_value, one.spread_p_value)),
             ]
             for one in shown
         ],

@@ -44,7 +44,8 @@ def measure_effect_error(differences: WaveDifferences) -> float:
     h = differences.factor
     noise = differences.noise[chosen]
     added = np.mean(4.0 * noise * np.abs(d) ** 2 + 4.0 * noise * (noise + h)) / m
-    return math.sqrt(max(4.0 * h * first, 0.0) + 2.0 * h**2 * second + float(added))
+    # By chance alone D has D^T Sigma D of h tr Sigma^2.
+    return math.sqrt(max(4.0 * h * (first - h * second), 0.0) + 2.0 * h**2 * second + float(added))
 
 
 def _covariances(

@@ -23,6 +23,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import erfc, xlogy
 
+# Least p-value: float64 has none much smaller but zero, which none is.
+LEAST = np.finfo(np.float64).tiny
 # Squared ratio above which the bound of `tail_of_any_sum` holds.
 LEAST_BOUNDED = 1.5364
 # Share of a half, of rows in one sample, from which samples count as of one size.
@@ -59,12 +61,12 @@ def shrink_squares(squares: np.ndarray, steps: np.ndarray, n_a: float, n_b: floa
 
 def tail_of_pair(squares: np.ndarray) -> np.ndarray:
     r"""Return :math:`P(\chi^2_2 > x) = e^{-x/2}`."""
-    return np.exp(-0.5 * squares)
+    return np.maximum(np.exp(-0.5 * squares), LEAST)
 
 
 def tail_of_one(squares: np.ndarray) -> np.ndarray:
     r"""Return :math:`P(\chi^2_1 > x)`."""
-    return np.asarray(erfc(np.sqrt(0.5 * squares)))
+    return np.maximum(erfc(np.sqrt(0.5 * squares)), LEAST)
 
 
 def tail_of_any_sum(squares: np.ndarray) -> np.ndarray:
