@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sketchlearn.drift import DriftMonitor, compare
     from sketchlearn.estimators import (
+        CompressiveClassifier,
         CompressiveGaussianMixture,
         CompressiveKMeans,
         CompressivePCA,
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
     from sketchlearn.sketching import Checkpoint, Sketcher
     from sketchlearn.sources import open_source
     from sketchlearn.synthesis import synthesize
+    from sketchlearn.tables import SketchTable
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Checkpoint",
+    "CompressiveClassifier",
     "CompressiveGaussianMixture",
     "CompressiveKMeans",
     "CompressivePCA",
@@ -40,6 +43,7 @@ __all__ = [
     "Sketch",
     "SketchFormatError",
     "SketchMismatchError",
+    "SketchTable",
     "Sketcher",
     "SourceError",
     "__version__",
@@ -53,8 +57,8 @@ __all__ = [
 # Folders whose public names these are. They are imported when a name is first asked for, so that
 # the command line can answer an interrupt from its first moment on.
 _FOLDERS = (
-    *("exceptions", "sources", "frequencies", "features", "sketches", "sketching", "atoms"),
-    *("privacy", "multivariate", "decoders", "model_selection", "synthesis", "drift"),
+    *("exceptions", "sources", "frequencies", "features", "sketches", "tables", "sketching"),
+    *("atoms", "privacy", "multivariate", "decoders", "model_selection", "synthesis", "drift"),
     *("estimators", "plotting", "reports"),
 )
 

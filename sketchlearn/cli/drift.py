@@ -5,18 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sketchlearn import DriftMonitor
 from sketchlearn import compare as compared
-from sketchlearn.cli.files import load_operator, load_sketch_like, require_same_operator
+from sketchlearn.cli.files import (
+    load_operator,
+    load_sketch_like,
+    name_errors,
+    require_same_operator,
+)
 from sketchlearn.cli.options import AsJson, OperatorFile, SketchFile
 from sketchlearn.cli.printing import print_json, print_rows, print_values
+from sketchlearn.cli.reporting import say
+from sketchlearn.cli.tables import FileTable
 from sketchlearn.drift import ColumnChange, DriftReport
 from sketchlearn.drift.monitor import count_windows_needed
+from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.tables import SketchTable
 
 # Exit code where drift was found that was asked for.
 DRIFTED = 3
@@ -68,8 +77,20 @@ def compare(
 
 def monitor(
     windows: Annotated[
-        list[Path], typer.Argument(help="Sketches of windows, in order.", show_default=False)
+        list[Path],
+        typer.Argument(
+            help="Sketches of windows, in order, or with --by a table of sketches.",
+            show_default=False,
+        ),
     ],
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            help="The column of a table's keys that tells windows, in its order.",
+            show_default=False,
+        ),
+    ] = None,
     n_reference: Annotated[
         int | None,
         typer.Option(
@@ -92,13 +113,11 @@ def monitor(
     code is 3 if the last window is an alarm.
 
     \b
-      sketchlearn monitor day-*.sketch
+      sketchlearn monitor cube.parquet --by day
       sketchlearn monitor day-*.sketch --reference 60 --alpha 0.02 --json
     """
     given = load_operator(operator)
-    loaded = [(str(path), load_sketch_like(path, given)) for path in windows]
-    for path, (_, one) in zip(windows, loaded, strict=True):
-        require_same_operator(one, path, loaded[0][1], windows[0])
+    loaded = _load_windows(windows, given) if by is None else _load_table(windows, by, given)
     n_first = count_windows_needed(alpha) if n_reference is None else n_reference
     if len(loaded) <= n_first:
         raise ValueError(
@@ -122,9 +141,31 @@ def monitor(
     if as_json:
         print_json({"alpha": alpha, "n_reference": n_first, "windows": rows})
     else:
-        print_rows([*rows[0]], [list(row.values()) for row in rows])
+        print_rows(FileTable([*rows[0]], [list(row.values()) for row in rows]))
     if reports[-1].is_drift:
         raise typer.Exit(DRIFTED)
+
+
+def _load_windows(
+    paths: Sequence[Path], operator: FrequencyOperator | None
+) -> list[tuple[str, SketchLike]]:
+    """Return the sketches of files by name, all of one operator."""
+    loaded = [(str(path), load_sketch_like(path, operator)) for path in paths]
+    for path, (_, one) in zip(paths, loaded, strict=True):
+        require_same_operator(one, path, loaded[0][1], paths[0])
+    return loaded
+
+
+def _load_table(
+    paths: Sequence[Path], by: str, operator: FrequencyOperator | None
+) -> list[tuple[str, SketchLike]]:
+    """Return the sketches of a table, by one column of its keys and in its order."""
+    table = name_errors(lambda _: SketchTable.from_parquet(paths, operator=operator), paths[0])
+    windows = table.rollup([by])
+    keys: list[Any] = [key for (key,) in windows if key is not None]
+    if len(keys) < len(windows):
+        say(f"left out: rows without {by}, which have no place among windows")
+    return [(str(key), windows[key]) for key in sorted(keys)]
 
 
 def _check_in_order(
@@ -151,18 +192,17 @@ def _format_p_value(p_value: float) -> str:
 def _print_columns(columns: Sequence[ColumnChange]) -> None:
     """Print how columns differ, the surest first."""
     shown = sorted(columns, key=lambda one: one.p_value)[:MOST_COLUMNS]
-    print_rows(
-        ["column", "mean", "", "deviation", "", "shift", "ratio", "p of mean", "p of spread"],
+    rows: list[list[object]] = [
         [
-            [
-                one.name,
-                *(f"{value:.4g}" for value in (*one.mean, *one.standard_deviation)),
-                f"{one.shift:.3f}",
-                f"{one.spread_ratio:.3f}",
-                *(_format_p_value(p) for p in (one.mean_p_value, one.spread_p_value)),
-            ]
-            for one in shown
-        ],
-    )
+            one.name,
+            *(f"{value:.4g}" for value in (*one.mean, *one.standard_deviation)),
+            f"{one.shift:.3f}",
+            f"{one.spread_ratio:.3f}",
+            *(_format_p_value(p) for p in (one.mean_p_value, one.spread_p_value)),
+        ]
+        for one in shown
+    ]
+    names = ["column", "mean", "", "deviation", "", "shift", "ratio", "p of mean", "p of spread"]
+    print_rows(FileTable(names, rows))
     if len(shown) < len(columns):
         typer.echo(f"... and {len(columns) - len(shown)} columns less sure (all with --json)")

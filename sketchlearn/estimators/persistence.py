@@ -9,7 +9,9 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, final
 
 import numpy as np
@@ -25,6 +27,7 @@ from sketchlearn.files.atomic import write_atomically
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.registry import NONSENSE, read_start
 from sketchlearn.files.strict_json import parse_strictly, write_canonically
+from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.privacy.format import PRIVATE_FILE
 from sketchlearn.privacy.private_sketch import PrivateSketch
 from sketchlearn.sketches.format import SKETCH_FILE
@@ -63,6 +66,8 @@ class StoredModel:
         Fitted arrays, float64.
     sketch : Sketch or PrivateSketch
         What was decoded.
+    classes : tuple of (label, sketch), optional
+        Of a classifier: each class's label and the sketch of its rows, in the order of the labels.
     """
 
     estimator: str
@@ -71,6 +76,7 @@ class StoredModel:
     feature_names: list[str] | None
     arrays: dict[str, np.ndarray]
     sketch: SketchLike
+    classes: tuple[tuple[Any, SketchLike], ...] | None = None
 
     def to_bytes(self) -> bytes:
         """Return the bytes of a safetensors file.
@@ -83,8 +89,14 @@ class StoredModel:
             "numbers": write_canonically(self.numbers),
             "feature_names": write_canonically(self.feature_names),
         }
-        sketch = np.frombuffer(self.sketch.to_bytes(), dtype=np.uint8)
-        return MODEL_FILE.encode({**self.arrays, "sketch": sketch}, metadata)
+        arrays = {**self.arrays, "sketch": to_array(self.sketch.to_bytes())}
+        if self.classes is None:
+            return MODEL_FILE.encode(arrays, metadata)
+        labels = [label for label, _ in self.classes]
+        metadata["classes"] = write_canonically(labels)
+        for i, (_, sketch) in enumerate(self.classes):
+            arrays[f"sketch_{i}"] = to_array(encode_part(sketch))
+        return MODEL_FILE.encode(arrays, metadata, CLASSES_VERSION)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> StoredModel:
@@ -114,6 +126,31 @@ class StoredModel:
 
 
 MODEL_FILE: FileKind[StoredModel] = FileKind("model", 2, ModelFormatError, "load_model")
+# The version of models that have classes, as few readers need.
+CLASSES_VERSION = 3
+
+
+@MODEL_FILE.reads(CLASSES_VERSION)
+def _read_3(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredModel:
+    """Return what a file of version 3 holds: version 2, and the classes' labels and sketches."""
+    labels = parse_strictly(metadata["classes"])
+    if not isinstance(labels, list) or not labels or len({*map(repr, labels)}) < len(labels):
+        raise ValueError(f"the classes are no list of labels: {str(labels)[:200]}")
+    if not all(isinstance(label, (bool, int, float, str)) for label in labels):
+        raise ValueError(f"labels must be numbers or texts, got {str(labels)[:200]}")
+    own = {f"sketch_{i}" for i in range(len(labels))}
+    rest = {name: array for name, array in arrays.items() if name not in own}
+    model = _read_2(rest, {name: text for name, text in metadata.items() if name != "classes"})
+    operator = model.sketch.operator
+    try:
+        sketches = [
+            _read_sketch(arrays[f"sketch_{i}"].tobytes(), operator) for i in range(len(labels))
+        ]
+    except SketchFormatError as error:
+        raise ModelFormatError(f"the sketch of a class cannot be read: {error}") from error
+    if reduce(add, sketches).to_bytes() != model.sketch.to_bytes():
+        raise ValueError("the classes' sketches do not add up to the model's")
+    return replace(model, classes=tuple(zip(labels, sketches, strict=True)))
 
 
 @MODEL_FILE.reads(2)
@@ -142,12 +179,22 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
     return model
 
 
-def _read_sketch(data: bytes) -> SketchLike:
+def to_array(data: bytes) -> np.ndarray:
+    """Return bytes as an array, which is what files hold."""
+    return np.frombuffer(data, dtype=np.uint8)
+
+
+def encode_part(sketch: SketchLike) -> bytes:
+    """Return the bytes of a sketch beside another of its operator, which is written once."""
+    return sketch.to_bytes(operator=False) if isinstance(sketch, Sketch) else sketch.to_bytes()
+
+
+def _read_sketch(data: bytes, operator: FrequencyOperator | None = None) -> SketchLike:
     """Return the sketch of a model, of the kind that its bytes say."""
     start = read_start(io.BytesIO(data))
     if start.identity is not None and start.identity.noun == PRIVATE_FILE.noun:
         return PrivateSketch.restore(PRIVATE_FILE.decode(data, start))
-    return Sketch.restore(SKETCH_FILE.decode(data, start))
+    return Sketch.restore(SKETCH_FILE.decode(data, start), operator)
 
 
 def load_model(path: str | os.PathLike[str]) -> CompressiveEstimator:
@@ -337,7 +384,13 @@ class PersistentEstimator(Registered, BaseEstimator, ABC):
             estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
             estimator.sketcher_.feature_names_in_ = estimator.feature_names_in_
         estimator._held = []
+        estimator._restore_more(model)
         return estimator
+
+    def _restore_more(self, model: StoredModel) -> None:
+        """Set what a class of estimators has beside arrays and numbers; a ValueError refuses it."""
+        if model.classes is not None:
+            raise ModelFormatError(f"a {type(self).__name__} has no classes, and the file has some")
 
     @classmethod
     def _check_values(cls, model: StoredModel, covariance_type: str | None) -> None:

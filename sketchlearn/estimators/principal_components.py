@@ -323,7 +323,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
             source = open_source(X, weight=require_weight_column(sample_weight))
             if is_first:
                 self._take_features(source, given)
-                self.sketcher_ = given or self._fit_sketcher(draw_some(source))
+                self.sketcher_ = given or self._fit_sketcher(*draw_some(source))
             else:
                 self._expect_features(source)
             added = self.sketcher_.sketch(source)
@@ -333,19 +333,19 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
             if weights is not None:
                 require_fixed_point(weights)
             if is_first:
-                some = rows if weights is None else rows[weights > 0]
-                self.sketcher_ = given or self._fit_sketcher(some[:: 1 + len(some) // MOST_ROWS])
+                self.sketcher_ = given or self._fit_sketcher(rows, weights)
             operator, names = self.sketcher_.operator_, self.sketcher_.feature_names
             n_threads = thread_count(self.n_jobs)
             added = sketch_rows(operator, rows, weights, n_threads, "full", names)
         self.sketch_ = added if is_first else self.sketch_ + added
 
-    def _fit_sketcher(self, rows: np.ndarray) -> Sketcher:
+    def _fit_sketcher(self, rows: np.ndarray, weights: np.ndarray | None) -> Sketcher:
         """Return a sketcher for rows like these."""
         if self.sketcher is None:
-            sketcher = make_moment_sketcher(rows, self.n_jobs)
+            rows = rows if weights is None else rows[weights > 0]
+            sketcher = make_moment_sketcher(rows[:: 1 + len(rows) // MOST_ROWS], self.n_jobs)
         else:
-            sketcher = clone(self.sketcher).set_params(keep_pilot=False).fit(rows)
+            sketcher = clone(self.sketcher).set_params(keep_pilot=False).fit(rows, None, weights)
         require_full_moments(sketcher.moment_kind, "the sketcher takes")
         if hasattr(self, "feature_names_in_"):
             sketcher.feature_names_in_ = self.feature_names_in_
@@ -403,10 +403,10 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
             )
 
 
-def draw_some(source: RowSource) -> np.ndarray:
-    """Return some rows of a source that count, from all over it."""
+def draw_some(source: RowSource) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return some rows of a source, from all over it, and their weights if they have any."""
     drawn, _ = draw_candidates(source, None, SEED, make_error_handler("raise"))
-    return drawn.rows if drawn.weights is None else drawn.rows[drawn.weights > 0]
+    return drawn.rows, drawn.weights
 
 
 def require_full_moments(kind: str | None, what: str) -> None:

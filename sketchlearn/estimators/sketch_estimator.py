@@ -149,12 +149,13 @@ class CompressiveEstimator(RowPredictor):
             That matches the sketch.
         """
 
-    def _make_sketcher(self) -> Sketcher:
+    def _make_sketcher(self, keep_pilot: bool) -> Sketcher:
         """Return what rows are sketched with where the user gave no sketcher."""
         return Sketcher(
             self.n_frequencies,
             n_clusters=self._n_atoms,
             scale=self.scale,
+            keep_pilot=keep_pilot,
             random_state=self._seed,
             n_jobs=self.n_jobs,
         )
@@ -397,7 +398,7 @@ class CompressiveEstimator(RowPredictor):
             sketcher = clone(self.sketcher)
             sketcher.set_params(keep_pilot=keep_pilot and sketcher.keep_pilot)
         else:
-            sketcher = self._make_sketcher().set_params(keep_pilot=keep_pilot)
+            sketcher = self._make_sketcher(keep_pilot)
         if isinstance(X, RowSource):
             sketcher.fit(X)
         else:

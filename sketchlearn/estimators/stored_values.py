@@ -105,6 +105,7 @@ ARRAY_CHECKS: dict[str, Callable[[np.ndarray], bool]] = {
     "covariances_": _is_positive,
     "precisions_": _is_positive,
     "precisions_cholesky_": _is_root,
+    "component_classes_": lambda array: bool(array.min() >= 0),
     "components_": _is_rotation,
     "explained_variance_": _is_variance,
     "explained_variance_ratio_": lambda array: bool(array.min() >= 0 and array.sum() <= 1 + 1e-6),

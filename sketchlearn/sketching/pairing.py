@@ -85,7 +85,7 @@ def pair_operator(
     return replace(operator, linear_map=paired, double_phases=is_double)
 
 
-def check_paired(paired: object, linear_map: str, features: str) -> bool:
+def check_paired(paired: object, operator: object, features: object) -> bool:
     """Return whether frequencies are to be paired.
 
     Raises
@@ -97,9 +97,9 @@ def check_paired(paired: object, linear_map: str, features: str) -> bool:
     """
     if not isinstance(paired, bool | np.bool_):
         raise TypeError(f"paired must be True or False, got {paired!r}")
-    if paired and (linear_map, features) != ("dense", "waves"):
+    if paired and (operator not in ("auto", "dense") or features != "waves"):
         raise ValueError(
-            "paired=True needs linear_map='dense' and features='waves', got "
-            f"{linear_map!r} and {features!r}"
+            "paired=True needs operator='dense' and features='waves', got "
+            f"{operator!r} and {features!r}"
         )
     return bool(paired)

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from command_line import NAMES, done, failed, run
 
+from sketchlearn import Sketch, Sketcher
+
 DAYS = [f"{day:02}" for day in range(12)]
 
 
@@ -57,6 +59,22 @@ def test_monitor_tells_which_windows_differ(folder):
     assert (last["is_drift"], last["moved_columns"][0]) == (True, "price")
     table = run("monitor", *paths[:-1], "--alpha", "0.1", "--reference", "10")
     assert "p_value" in table.stdout.replace("p value", "p_value")
+
+
+def test_monitor_takes_a_table_of_sketches(folder):
+    first = Sketch.load("00.sketch")
+    frames = [pd.read_parquet(f"{day}.parquet") for day in DAYS]
+    keys = np.repeat(DAYS, [len(frame) for frame in frames])
+    rows = pd.concat(frames, ignore_index=True)
+    table = Sketcher.from_sketch(first).sketch_groups(rows, {"day": keys})
+    table.to_parquet("cube.parquet")
+    options = ["--alpha", "0.1", "--reference", "10", "--json"]
+    of_table = run("monitor", "cube.parquet", "--by", "day", *options)
+    of_files = run("monitor", *[f"{day}.sketch" for day in DAYS], *options)
+    assert of_table.exit_code == of_files.exit_code == 3
+    told = [json.loads(one.stdout.replace(".sketch", "")) for one in (of_table, of_files)]
+    assert told[0] == told[1]
+    assert "month" in failed("monitor", "cube.parquet", "--by", "month")
 
 
 def test_monitor_refuses_too_few_windows(folder):

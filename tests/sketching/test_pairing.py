@@ -49,7 +49,7 @@ def test_pairs_are_found_in_what_travels():
 
 def test_operators_without_pairs_have_none():
     assert len(Sketcher(40, random_state=0).fit(X).operator_.linear_map.pairs) == 0
-    butterfly = Sketcher(40, linear_map="butterfly", random_state=0).fit(X).operator_
+    butterfly = Sketcher(40, operator="butterfly", random_state=0).fit(X).operator_
     assert len(butterfly.linear_map.pairs) == 0
 
 
@@ -66,7 +66,7 @@ def test_a_declared_box_has_pairs_too():
 
 
 def test_pairs_are_refused_where_they_cannot_be():
-    with pytest.raises(ValueError, match="linear_map='dense' and features='waves'"):
-        Sketcher(40, linear_map="butterfly", paired=True).fit(X)
+    with pytest.raises(ValueError, match="operator='dense' and features='waves'"):
+        Sketcher(40, operator="fast", paired=True).fit(X)
     with pytest.raises(TypeError, match="paired must be True or False"):
         Sketcher(40, paired="yes").fit(X)
