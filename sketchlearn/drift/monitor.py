@@ -38,6 +38,16 @@ class DriftReport:
     comparison : Comparison
         Of all reference windows together with this one: which columns moved, effect size, witness.
         Its p-value is about single rows, and tiny for large windows whatever the day.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import DriftMonitor, Sketcher
+    >>> X = np.random.default_rng(0).normal(size=(20, 500, 1))
+    >>> sketcher = Sketcher(20, random_state=0).fit(X[0])
+    >>> report = DriftMonitor(map(sketcher.sketch, X[:19])).check(sketcher.sketch(X[19] + 1.0))
+    >>> report.p_value, report.is_drift
+    (0.05, True)
     """
 
     p_value: float
