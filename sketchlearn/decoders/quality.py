@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import numpy as np
+from scipy.linalg import eigh
 
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.region import Region
+
+# What a variance is taken to be known up to, relative to itself.
+LEAST_BLUR = 1e-9
+
+Verdict = Literal["good", "doubtful", "wrong"]
 
 
 @final
@@ -31,14 +37,27 @@ class QualityThresholds:
         Sets where all was found have spread ratios of 0.9 and more, one with half a percent of far
         outliers 0.3: a low one is a doubt where something is left unexplained, a very low one
         always.
-    excess_spread : float
-        What a decode may exceed the rows' own spread by, where this is known exactly.
+    lacking_spread, excess_spread : float
+        What a decode may lack of the rows' own spread, or exceed it by, where this is known
+        exactly.
     high_spread : float
         Decodes that found what is there exceed the rows' spread by up to a tenth.
     rows_per_parameter : float
         From which a mixture can be told from the rows' accidents.
     collapsed : float
         Least variances that atoms may have, up to which one is taken to have collapsed.
+    moment_mismatch : float
+        Up to which a decode that leaves but noise is beyond doubt: where all was found it is 0.01
+        or less, with a small cluster missing 0.1 and more.
+    large_moment_mismatch : float
+        From which Gaussians that were fitted to points are wrong.
+    detail : float
+        Up to which components are as narrow as the kernel of the points that they were fitted to:
+        what they lose of the likelihood is unknown, 0.1 to 4 nats a row; wider ones lose 0.1 at
+        most.
+    instability, large_instability : float
+        From which centroids are doubtful, and from which they are wrong, as an excess of the sum
+        of squares. The excess over that of the best centroids is about as large.
     """
 
     noise_chi2: float = 1.5
@@ -48,10 +67,16 @@ class QualityThresholds:
     room_for_round: float = 0.6
     low_spread: float = 0.85
     very_low_spread: float = 0.5
+    lacking_spread: float = 0.97
     excess_spread: float = 1.03
     high_spread: float = 1.2
     rows_per_parameter: float = 5.0
     collapsed: float = 1.2
+    moment_mismatch: float = 0.03
+    large_moment_mismatch: float = 0.5
+    detail: float = 1.05
+    instability: float = 0.07
+    large_instability: float = 0.5
 
 
 THRESHOLDS = QualityThresholds()
@@ -83,6 +108,15 @@ class FitQuality:
         Where the rows lie.
     noise_deviation : float, default=0
         Standard deviation of the noise, as a fraction of it, as far as it is known.
+    moment_mismatch : float, default=0
+        By how much the variance along some direction differs from the rows', as a fraction of it;
+        see `compute_moment_mismatch`.
+    instability : float, optional
+        By how much another decode, of the sketch with as much noise again, differs; see
+        `SecondOpinion`. None if nobody asked for one.
+    detail : float, optional
+        Least variance of an atom, over that of the kernel of the points that atoms were fitted to;
+        None if there were none.
     thresholds : QualityThresholds
         What the figures are compared with.
 
@@ -108,6 +142,9 @@ class FitQuality:
     operator: FrequencyOperator
     region: Region
     noise_deviation: float = 0.0
+    moment_mismatch: float = 0.0
+    instability: float | None = None
+    detail: float | None = None
     thresholds: QualityThresholds = THRESHOLDS
 
     @property
@@ -153,9 +190,43 @@ class FitQuality:
 
     @property
     def explains_rows(self) -> bool:
-        """Whether the mixture explains the sketch and is no wider than the rows are."""
-        is_wide = self.region.is_exact and self.spread_ratio > self.thresholds.excess_spread
-        return self.explains_sketch and not is_wide
+        """Whether the mixture explains the sketch and is as wide as the rows are.
+
+        It may be narrower where nothing but noise is left: then the sketch shows nothing of what
+        is missing.
+        """
+        at, spread = self.thresholds, self.spread_ratio
+        if not self.region.is_exact:
+            return self.explains_sketch
+        lacks = spread < at.lacking_spread and not self.is_noise
+        return self.explains_sketch and not lacks and spread <= at.excess_spread
+
+    @property
+    def is_beyond_doubt(self) -> bool:
+        """Whether nothing but noise is left, of the sketch and of the rows' exact moments."""
+        at = self.thresholds
+        knows = self.region.is_exact and self.has_enough_rows
+        return knows and self.is_noise and self.moment_mismatch <= at.moment_mismatch
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the figures say together: "good", "doubtful" or "wrong".
+
+        A decode is good if it is beyond doubt; or if it has the rows' spread, about, and another
+        one, of the sketch with as much noise again, is the same, about. Of atoms that were fitted
+        to points, none may be as narrow as these points' kernel. It is wrong if spread, moments or
+        the other decode are far off.
+        """
+        at, instability = self.thresholds, self.instability or 0.0
+        if self.is_beyond_doubt:
+            return "good"
+        has_moments = self.detail is None or self.moment_mismatch <= at.large_moment_mismatch
+        has_some_spread = self.spread_ratio >= at.very_low_spread
+        if not (has_moments and has_some_spread and instability <= at.large_instability):
+            return "wrong"
+        has_spread = at.low_spread <= self.spread_ratio <= at.high_spread
+        has_detail = self.detail is None or self.detail > at.detail
+        return "good" if has_spread and has_detail and instability <= at.instability else "doubtful"
 
     @property
     def seems_incomplete(self) -> bool:
@@ -206,3 +277,19 @@ def spare_share(n_frequencies: int, n_parameters: int) -> float:
 def compute_spread_ratio(variances: np.ndarray, region: Region) -> float:
     """Return the sum of variances (n_features,) over the rows'; 1 where these have none."""
     return float(np.sum(variances)) / region.variance if region.variance > 0 else 1.0
+
+
+def compute_moment_mismatch(
+    covariance: np.ndarray, region: Region, operator: FrequencyOperator
+) -> float:
+    r"""Return the largest :math:`|\lambda - 1|` of a covariance S (d, d) against the rows' C.
+
+    With :math:`(S + s^2 I) v = \lambda (C + s^2 I) v` for the operator's scale s, which is there so
+    that directions hardly wider than nothing do not count.
+    """
+    deviations = np.sqrt(np.diag(region.covariance) + operator.scale**2)
+    blur = np.diag(operator.scale**2 + LEAST_BLUR * deviations**2)
+    units = np.outer(deviations, deviations)
+    found, rows = (covariance + blur) / units, (region.covariance + blur) / units
+    values = eigh(found, rows, eigvals_only=True)
+    return float(np.abs(values - 1.0).max())

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sketchlearn.atoms import AtomFamily
-from sketchlearn.decoders import MeanShift, Mixture, Problem
+from sketchlearn.decoders import FitQuality, MeanShift, Mixture, Problem
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
@@ -85,6 +85,33 @@ def warn_of_wide_spread(mixture: Mixture) -> None:
         )
 
 
+def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
+    """Warn if another decode, of the sketch with as much noise again, found other centroids."""
+    if quality.verdict == "good" or quality.instability is None:
+        return
+    warnings.warn(
+        f"the sketch hardly determines {n_clusters} clusters: another decode of it, with as much "
+        f"noise again, found centroids whose sum of squares is {quality.instability:.0%} larger. "
+        f"Try more n_frequencies, now {quality.operator.n_frequencies}, or call fit with the rows.",
+        ConvergenceWarning,
+        stacklevel=6,
+    )
+
+
+def warn_of_detail(quality: FitQuality) -> None:
+    """Warn if Gaussians were fitted to points whose kernel hides how narrow they should be."""
+    if quality.detail is None or quality.verdict == "good" or quality.loses_moved:
+        return
+    warnings.warn(
+        "components are as narrow as the sketch can show, or have not the rows' covariance: rows "
+        "of few values, of amounts often zero or at bounds are no Gaussians, and EM on them may be "
+        "far likelier. Call fit with the rows, which runs EM on some of them, or try more "
+        f"n_frequencies, now {quality.operator.n_frequencies}.",
+        ConvergenceWarning,
+        stacklevel=6,
+    )
+
+
 def warn_of_moved(mixture: Mixture) -> None:
     """Warn if clusters that moved far away were missed, whatever the spread that was decoded."""
     quality = mixture.quality
@@ -123,21 +150,21 @@ def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> None:
 
 def warn_of_missed_clusters(
     sketch: SketchLike, family: AtomFamily, mixture: Mixture, rng: np.random.Generator
-) -> None:
-    """Warn if the sketch shows clusters for which there is no centroid.
+) -> bool:
+    """Warn if the sketch shows clusters for which there is no centroid, and say if so.
 
     Much that is left unexplained may as well be clusters of odd shapes. Those that are missing
     are explained by a few atoms more.
     """
     if not mixture.quality.leaves_clusters:
-        return
+        return False
     n_atoms = len(mixture.weights)
     n_more = n_atoms + max(1, round(MORE_CLUSTERS * n_atoms))
     if n_more > sketch.operator.n_frequencies:
-        return
+        return False
     problem = Problem.of(sketch, family, n_more, region=mixture.quality.region)
     more = MeanShift().solve(problem.at_scale(mixture.family.operator.scale), rng)
-    if more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
+    if is_warned := more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
         warnings.warn(
             f"{n_atoms} clusters leave {mixture.misfit:.1%} of the sketch's power "
             f"unexplained, {n_more} leave {more.misfit:.1%}: there are more clusters than "
@@ -146,6 +173,7 @@ def warn_of_missed_clusters(
             ConvergenceWarning,
             stacklevel=6,
         )
+    return is_warned
 
 
 def name_variance(region: Region) -> str:

@@ -19,14 +19,18 @@ from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import (
     BestOf,
     Decoder,
+    FitQuality,
     GivenAtoms,
     Mixture,
+    SecondOpinion,
     SurrogateKMeans,
 )
 from sketchlearn.decoders.best_of import default_decoders
 from sketchlearn.decoders.principal import PrincipalPart, find_principal_part
+from sketchlearn.decoders.quality import compute_spread_ratio
 from sketchlearn.estimators.doubts import (
     warn_of_few_frequencies,
+    warn_of_instability,
     warn_of_lost_directions,
     warn_of_lost_spread,
     warn_of_missed_clusters,
@@ -114,6 +118,10 @@ class CompressiveKMeans(
         The mixture of ``n_clusters`` Gaussians that was matched to the sketch, with its goodness of
         fit, in the order of the centroids. These come from it, and settle on rows or on points that
         match the sketch.
+    quality_ : FitQuality
+        What is known of how good the centroids are; its ``verdict`` is "good", "doubtful" or
+        "wrong". The mixture's figures, with the spread of the points or rows that the centroids
+        settled on and, from a sketch alone, how stable they are.
     sketch_ : Sketch or PrivateSketch
         The sketch of all rows seen; `fit` divides their weights by a power of two where need be.
     sketcher_ : Sketcher
@@ -303,23 +311,27 @@ class CompressiveKMeans(
         pilot = None
         if has_pilot:
             pilot = WeightedPilot.from_sketcher(self.sketcher_, sketch, part, self.n_clusters)
-        decoder = choose_decoder(pilot, self.n_clusters, self.decoder, self.n_init, self._seed)
-        if isinstance(decoder, SurrogateKMeans) and part is None and np.any(units != 1.0):
-            decoder = replace(decoder, units=tuple(units.tolist()))
+        decoder = choose_decoder(
+            pilot, self.n_clusters, self.decoder, self.n_init, self._seed,
+            None if part is not None or np.all(units == 1.0) else tuple(units.tolist()),
+        )  # fmt: skip
         region = region if part is None else part.region
         mixture = decoder.decode(narrow, family, self.n_clusters, rng, region=region)
         matched = mixture.matched or mixture
         centroids, self.weights_ = refine_centroids(mixture, part, pilot, rng)
         self.cluster_centers_ = centroids * units
+        self.quality_ = judge_centroids(mixture, pilot, region)
+        quality = mixture.quality
         if pilot is None:
             warn_of_lost_spread(mixture)
             warn_of_wide_spread(mixture)
-        quality = mixture.quality
-        if pilot is None and quality.loses_moved:
-            if not (quality.lacks_spread or quality.exceeds_spread):
-                warn_of_moved(mixture)
-        elif pilot is not None or not (quality.lacks_spread or quality.exceeds_spread):
+        if pilot is not None:
             warn_of_missed_clusters(narrow, family, matched, rng)
+        elif not (quality.lacks_spread or quality.exceeds_spread):
+            if quality.loses_moved:
+                warn_of_moved(mixture)
+            elif not warn_of_missed_clusters(narrow, family, matched, rng):
+                warn_of_instability(self.quality_, self.n_clusters)
         if part is not None:
             if pilot is None:
                 warn_of_lost_directions(sketch, mixture)
@@ -379,8 +391,9 @@ def choose_decoder(
     decoder: Decoder | None,
     n_init: int | Literal["auto"],
     seed: int,
+    units: tuple[float, ...] | None,
 ) -> Decoder:
-    """What an estimator's ``decoder`` and ``n_init`` ask for.
+    """What an estimator's ``decoder`` and ``n_init`` ask for, of columns divided by ``units``.
 
     K-means on a pilot gives atoms as well. Of wide data, where a search takes long, they come
     first; else they come second, since what k-means finds in the pilot it will find again, and a
@@ -389,11 +402,21 @@ def choose_decoder(
     if decoder is not None:
         return BestOf((decoder,), n_init)
     if pilot is None:
-        return SurrogateKMeans(BestOf(n_init=n_init))
+        return SecondOpinion(SurrogateKMeans(BestOf(n_init=n_init), units=units))
     first, *others = default_decoders()
     given = pilot.atoms(n_clusters, seed)
     is_wide = pilot.along is not pilot.rows
     return BestOf((*given, first, *others) if is_wide else (first, *given, *others), n_init)
+
+
+def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Region) -> FitQuality:
+    """Figures of the mixture that was matched, with the spread of what k-means clustered."""
+    quality, spread = (mixture.matched or mixture).quality, mixture.spread_ratio
+    if pilot is not None:
+        middle = np.average(pilot.along, axis=0, weights=pilot.weights)
+        variances = np.average((pilot.along - middle) ** 2, axis=0, weights=pilot.weights)
+        spread = compute_spread_ratio(variances, region)
+    return replace(quality, spread_ratio=spread, instability=mixture.quality.instability)
 
 
 def refine_centroids(
