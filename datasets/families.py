@@ -1,4 +1,4 @@
-"""Kinds of data that the quality suite does not have, for judging whether decodes know their faults.
+"""Kinds of data beside the quality suite, for judging whether decodes know their faults.
 
 Two tables, disjoint: limits of verdicts are chosen on `CHOOSING`, and judged on `JUDGING`. Every
 generator takes a seed and a number of rows, and gives an array (n, d) of float64.

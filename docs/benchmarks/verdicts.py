@@ -176,9 +176,8 @@ def make_page(records: Sequence[_log.Record]) -> str:
                 figures = f"{np.median(losses):.3f} | {max(losses):.3g}"
                 lines.append(f"| {name} | {figures} | {count(some, method)} |")
     seeds = sorted({r["seed"] for r in records if r["part"] == "judging"})
-    lines.append(
-        f"\nSeeds {seeds[0]} to {seeds[-1]}, {N_ROWS:,} rows a set; \n{_log.measured_with()}"
-    )
+    lines.append(f"\nSeeds {seeds[0]} to {seeds[-1]}, {N_ROWS:,} rows a set;")
+    lines.append(_log.measured_with())
     return "\n".join(lines) + "\n"
 
 

@@ -73,8 +73,8 @@ class QualityThresholds:
     rows_per_parameter: float = 5.0
     collapsed: float = 1.2
     moment_mismatch: float = 0.03
-    large_moment_mismatch: float = 0.5
-    detail: float = 1.05
+    large_moment_mismatch: float = 1.5
+    detail: float = 1.0
     instability: float = 0.07
     large_instability: float = 0.5
 
@@ -109,7 +109,7 @@ class FitQuality:
     noise_deviation : float, default=0
         Standard deviation of the noise, as a fraction of it, as far as it is known.
     moment_mismatch : float, default=0
-        By how much the variance along some direction differs from the rows', as a fraction of it;
+        By how much the variance along some direction is too large, or too small, as a fraction;
         see `compute_moment_mismatch`.
     instability : float, optional
         By how much another decode, of the sketch with as much noise again, differs; see
@@ -282,14 +282,14 @@ def compute_spread_ratio(variances: np.ndarray, region: Region) -> float:
 def compute_moment_mismatch(
     covariance: np.ndarray, region: Region, operator: FrequencyOperator
 ) -> float:
-    r"""Return the largest :math:`|\lambda - 1|` of a covariance S (d, d) against the rows' C.
+    r"""Return how far a covariance S (d, d) is from the rows' C: the largest factor, less one.
 
-    With :math:`(S + s^2 I) v = \lambda (C + s^2 I) v` for the operator's scale s, which is there so
-    that directions hardly wider than nothing do not count.
+    That is the largest :math:`\max(\lambda, 1 / \lambda) - 1`, where :math:`(S + s^2 I) v = \lambda (C + s^2 I) v` for the operator's
+    scale s, which is there so that directions hardly wider than nothing do not count.
     """
     deviations = np.sqrt(np.diag(region.covariance) + operator.scale**2)
     blur = np.diag(operator.scale**2 + LEAST_BLUR * deviations**2)
     units = np.outer(deviations, deviations)
     found, rows = (covariance + blur) / units, (region.covariance + blur) / units
     values = eigh(found, rows, eigvals_only=True)
-    return float(np.abs(values - 1.0).max())
+    return float(max(values[-1], 1.0 / values[0]) - 1.0)
