@@ -284,8 +284,9 @@ def compute_moment_mismatch(
 ) -> float:
     r"""Return how far a covariance S (d, d) is from the rows' C: the largest factor, less one.
 
-    That is the largest :math:`\max(\lambda, 1 / \lambda) - 1`, where :math:`(S + s^2 I) v = \lambda (C + s^2 I) v` for the operator's
-    scale s, which is there so that directions hardly wider than nothing do not count.
+    That is the largest :math:`\max(\lambda, 1 / \lambda) - 1`, where
+    :math:`(S + s^2 I) v = \lambda (C + s^2 I) v` for the operator's scale s, which is there so
+    that directions hardly wider than nothing do not count.
     """
     deviations = np.sqrt(np.diag(region.covariance) + operator.scale**2)
     blur = np.diag(operator.scale**2 + LEAST_BLUR * deviations**2)
