@@ -8,7 +8,9 @@ from typing import final
 import numpy as np
 
 from sketchlearn._progress import begin
+from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
+from sketchlearn.decoders.given_atoms import GivenAtoms
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.quality import THRESHOLDS
@@ -20,9 +22,9 @@ from sketchlearn.decoders.surrogates.kmeans import SurrogateKMeans
 class SecondOpinion(Decoder):
     r"""Decode; and where the figures leave doubt, see whether another decode says the same.
 
-    The other one starts elsewhere, and matches the sketch with as much noise added as it has:
-    centroids that follow the noise, or that the sketch does not determine, are others then. With
-    points X that match the sketch and their centroids C, X' and C' of the other decode, and S(X, C)
+    The other one starts elsewhere, or from the first where that fits better, and matches the sketch
+    with as much noise added as it has: centroids that follow the noise, or that the sketch does not
+    determine, are others then. With points X that match the sketch and their centroids C, X' and C' of the other decode, and S(X, C)
     the sum of squared distances to the nearest centroid, the instability is
 
     .. math:: \max\{S(X, C') / S(X, C),\; S(X', C) / S(X', C')\} - 1,
@@ -35,19 +37,20 @@ class SecondOpinion(Decoder):
 
     Parameters
     ----------
-    decoder : Decoder, default=SurrogateKMeans()
-        One whose mixtures have ``points``; of others there is no second decode.
+    decoder : SurrogateKMeans, default=SurrogateKMeans()
+        What decodes.
     """
 
-    decoder: Decoder = field(default_factory=SurrogateKMeans)
+    decoder: SurrogateKMeans = field(default_factory=SurrogateKMeans)
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Return the first decode, its quality knowing how stable it is."""
         first = self.decoder.solve(problem, rng)
-        if first.points is None or (first.matched or first).quality.is_beyond_doubt:
+        assert first.points is not None
+        if (first.matched or first).quality.is_beyond_doubt:
             return first
         begin("a second opinion")
-        second = self.decoder.solve(add_noise(problem, rng), rng)
+        second = self._from_either(first).solve(add_noise(problem, rng), rng)
         assert second.points is not None
         excess = max(
             measure_excess(first.points, first.locations, second.locations),
@@ -55,6 +58,16 @@ class SecondOpinion(Decoder):
         )
         quality = replace(first.quality, instability=excess)
         return replace(first, quality=quality)
+
+    def _from_either(self, first: Mixture) -> SurrogateKMeans:
+        """Return a decoder that starts as before, or from the first mixture if that fits better.
+
+        A second search that went wrong, and knows it by its cost, says nothing about the first.
+        """
+        atoms = first.matched or first
+        again = GivenAtoms(atoms.locations, atoms.covariances)
+        start = BestOf((self.decoder.start, again), n_init=2)
+        return replace(self.decoder, start=start)
 
 
 def add_noise(problem: Problem, rng: np.random.Generator) -> Problem:
