@@ -24,8 +24,9 @@ class SecondOpinion(Decoder):
 
     The other one starts elsewhere, or from the first where that fits better, and matches the sketch
     with as much noise added as it has: centroids that follow the noise, or that the sketch does not
-    determine, are others then. With points X that match the sketch and their centroids C, X' and C' of the other decode, and S(X, C)
-    the sum of squared distances to the nearest centroid, the instability is
+    determine, are others then. With points X that match the sketch and their centroids C, X' and C'
+    of the other decode, and S(X, C) the sum of squared distances to the nearest centroid, the
+    instability is
 
     .. math:: \max\{S(X, C') / S(X, C),\; S(X', C) / S(X', C')\} - 1,
 
