@@ -7,7 +7,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans, load_model
+    from sketchlearn.estimators import (
+        CompressiveClassifier,
+        CompressiveGaussianMixture,
+        CompressiveKMeans,
+        CompressivePCA,
+        load_model,
+    )
     from sketchlearn.exceptions import (
         EmptySketchError,
         ModelFormatError,
@@ -25,8 +31,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Checkpoint",
+    "CompressiveClassifier",
     "CompressiveGaussianMixture",
     "CompressiveKMeans",
+    "CompressivePCA",
     "EmptySketchError",
     "ModelFormatError",
     "Sketch",
@@ -46,7 +54,8 @@ __all__ = [
 # the command line can answer an interrupt from its first moment on.
 _FOLDERS = (
     *("exceptions", "sources", "frequencies", "features", "sketches", "sketching", "atoms"),
-    *("privacy", "decoders", "model_selection", "synthesis", "estimators"),
+    *("privacy", "multivariate", "decoders", "model_selection", "synthesis", "estimators"),
+    *("plotting", "reports"),
 )
 
 

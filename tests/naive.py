@@ -100,6 +100,19 @@ def correlate(atoms, residual):
     return product.real, product.imag
 
 
+def correlate_points(turns, envelope, residual):
+    """Sums of the real parts of conj(r_j) a_ij, and the imaginary parts."""
+    in_phase, quadrature = correlate(modulated_waves(turns, envelope), residual)
+    return in_phase.sum(axis=1), quadrature
+
+
+def mix_and_correlate(turns, envelope, weights, target):
+    """Target less the mixture (2 m,); real and imaginary parts of conj(r_j) a_kj."""
+    atoms = modulated_waves(turns, envelope)
+    residual = target - weights @ atoms
+    return residual, *correlate(atoms, residual)
+
+
 def add_waves(turns, partial):
     """Partial sums (2 m,) plus the waves of every row."""
     return partial + stacked(waves(turns).sum(axis=0))
@@ -239,3 +252,49 @@ def carry_sums(sums, shift, integers):
     for place, half, entry in np.ndindex(*sums.shape):
         totals[entry] += int(sums[place, half, entry]) << (28 * place + 32 * half + shift)
     return totals
+
+
+def transform_rows(rows, bits):
+    """H D3 H D2 H D1 times rows (n, p), (n, b, p) of b blocks of signs, bits (b, 3, p).
+
+    Bits of one turn signs. Each stage adds and takes away in the rows' type, from pairs that are
+    p / 2 apart to neighbours.
+    """
+    p, blocks = rows.shape[1], []
+    for block in bits:
+        products = rows
+        for own in block:
+            products = np.where(own, -products, products)
+            half = p // 2
+            while half:
+                pairs = products.reshape(len(rows), -1, 2, half)
+                low, high = pairs[:, :, 0], pairs[:, :, 1]
+                products = np.stack([low + high, low - high], axis=2).reshape(len(rows), p)
+                half //= 2
+        blocks.append(products)
+    return np.stack(blocks, axis=1)
+
+
+def add_squares(bits, weights, d):
+    """Squares of products of unit vectors, summed over features, and, weighted, over products."""
+    squares = np.square(transform_rows(np.eye(d, bits.shape[2]), bits))
+    return squares.sum(axis=0), np.einsum("bj,dbj->d", weights, squares)
+
+
+def add_transforms(packed, bits, factors):
+    """Sums of the features of packed rows' phases, (2, b p)."""
+    return half_angle_sums(transform_rows(packed, bits).reshape(len(packed), -1) * factors)
+
+
+def add_weighted_transforms(packed, weights, bits, factors):
+    """Sums of the weighted features of packed rows' phases, (2, b p)."""
+    return half_angle_sums(transform_rows(packed, bits).reshape(len(packed), -1) * factors, weights)
+
+
+def pack_rows(rows, center, factors, slopes, limit, p, dtype):
+    """Centred and stretched rows padded to (n, p), zeros for far ones, and which are far."""
+    packed = np.zeros((len(rows), p), dtype)
+    packed[:, : rows.shape[1]] = (rows.astype(np.float64) - center) * factors
+    is_far = np.array([not np.sum((row * slopes) ** 2) <= limit for row in packed])
+    packed[is_far] = 0.0
+    return packed, is_far

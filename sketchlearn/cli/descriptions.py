@@ -57,7 +57,8 @@ def _describe_model(model: StoredModel) -> dict[str, object]:
         "estimator": model.estimator,
         "parameters": model.parameters,
         "fitted": {name: number for name, number in model.numbers.items() if name[0] != "_"},
-        "weights": model.arrays["weights_"].tolist(),
+        **({"weights": model.arrays["weights_"].tolist()} if "weights_" in model.arrays else {}),
+        **({"classes": [label for label, _ in model.classes]} if model.classes else {}),
         **({"feature_names": model.feature_names} if model.feature_names else {}),
         **_describe_sketch(model.sketch),
     }
@@ -100,11 +101,13 @@ def _describe_scale(operator: FrequencyOperator) -> dict[str, object]:
 
 
 def _describe_box(operator: FrequencyOperator) -> dict[str, object]:
-    """Corners of the box that was declared, if one was."""
+    """Corners of the box that was declared, if one was, and the radius within it."""
     if (box := operator.domain.box) is None:
         return {}
     clips = {"clips": True} if operator.domain.clips else {}
-    return {"lower": box[0].tolist(), "upper": box[1].tolist(), **clips}
+    radius = operator.domain.radius
+    within = {} if radius is None else {"radius": radius}
+    return {"lower": box[0].tolist(), "upper": box[1].tolist(), **clips, **within}
 
 
 def _describe_operator(operator: FrequencyOperator) -> dict[str, object]:

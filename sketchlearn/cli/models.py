@@ -102,6 +102,8 @@ def centroids(
     """
     estimator = load_estimator(model)
     is_mixture = isinstance(estimator, CompressiveGaussianMixture)
+    if not is_mixture and not isinstance(estimator, CompressiveKMeans):
+        raise ValueError(f"{model}: a {type(estimator).__name__} has no centroids")
     places = estimator.means_ if is_mixture else estimator.cluster_centers_
     d = estimator.n_features_in_
     names = list(getattr(estimator, "feature_names_in_", range(d)))

@@ -141,6 +141,7 @@ def sketch(
             n_frequencies="auto" if n_frequencies is None else n_frequencies,
             feature_names=source.layout.names and box.names,
             clip=True,
+            radius=box.radius,
             random_state=seed,
             n_jobs=jobs,
         )

@@ -83,7 +83,7 @@ THRESHOLDS = QualityThresholds()
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FitQuality:
     """Figures of a mixture beside those of the sketch that it was matched to.
 
@@ -146,6 +146,13 @@ class FitQuality:
     instability: float | None = None
     detail: float | None = None
     thresholds: QualityThresholds = THRESHOLDS
+
+    def __repr__(self) -> str:
+        return (
+            f"FitQuality(cost={self.cost:.4g}, goodness_of_fit={self.goodness_of_fit:.4g}, "
+            f"misfit={self.misfit:.4g}, spread_ratio={self.spread_ratio:.4g}, "
+            f"n_rows={self.n_rows:.6g}, n_parameters={self.n_parameters})"
+        )
 
     @property
     def degrees_of_freedom(self) -> int:

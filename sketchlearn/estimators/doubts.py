@@ -1,14 +1,20 @@
-"""What a decode leaves in doubt, said in warnings that name a remedy."""
+"""What a decode leaves in doubt: recorded for reports, and said in warnings that name a remedy."""
 
 from __future__ import annotations
 
+import contextvars
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders import FitQuality, MeanShift, Mixture, Problem
+from sketchlearn.decoders.quality import Verdict
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
@@ -23,6 +29,48 @@ MOVED = 1.2
 # Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
 BY_CHANCE = 3.0
 
+_recorded: contextvars.ContextVar[list[Doubt] | None] = contextvars.ContextVar(
+    "recorded", default=None
+)
+
+
+@final
+@dataclass(frozen=True)
+class Doubt:
+    """What a decode leaves in doubt, and what to do about it.
+
+    Parameters
+    ----------
+    finding : str
+        What is so, with figures; ends as the remedy goes on.
+    remedy : str
+        What to change.
+    verdict : "doubtful" or "wrong"
+        What to make of the model.
+    """
+
+    finding: str
+    remedy: str
+    verdict: Verdict
+
+
+@contextmanager
+def record_doubts() -> Iterator[list[Doubt]]:
+    """Return a list that gets all doubts that are raised within the context."""
+    doubts: list[Doubt] = []
+    token = _recorded.set(doubts)
+    try:
+        yield doubts
+    finally:
+        _recorded.reset(token)
+
+
+def raise_doubt(finding: str, remedy: str, verdict: Verdict = "wrong") -> None:
+    """Warn the caller of `fit` of a doubt, and record it where somebody listens."""
+    if (doubts := _recorded.get()) is not None:
+        doubts.append(Doubt(finding, remedy, verdict))
+    warnings.warn(f"{finding} {remedy}", ConvergenceWarning, stacklevel=7)
+
 
 def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -> None:
     """Warn if the sketch has fewer numbers than the mixture has parameters.
@@ -35,14 +83,13 @@ def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -
     least = wanted // 2 + 1 if has_pilot else wanted
     needed = "more than one for each" if has_pilot else "two for each where no pilot helps"
     if n_atoms <= m < least:
-        warnings.warn(
+        raise_doubt(
             f"a sketch of {m} frequencies has {2 * m} numbers for the {wanted} parameters of "
             f"{n_atoms} atoms ({type(family).__name__} in {family.n_features} "
-            f"dimensions), too few to determine them ({needed}): sketch with "
-            f"n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least}), "
+            f"dimensions), too few to determine them ({needed}):",
+            f"sketch with n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least}), "
             "or ask for fewer clusters or components",
-            ConvergenceWarning,
-            stacklevel=6,
+            "doubtful",
         )
 
 
@@ -51,20 +98,19 @@ def warn_of_lost_spread(mixture: Mixture) -> None:
     quality, n_atoms = mixture.quality, len(mixture.weights)
     wanted = round(quality.thresholds.rows_per_parameter * quality.n_parameters)
     if quality.lacks_spread and quality.n_rows < wanted:
-        warnings.warn(
+        raise_doubt(
             f"{quality.n_rows:.6g} rows are too few to find {n_atoms} clusters or components by "
-            f"their sketch alone, whose noise hides single rows: add rows, {wanted} at least, "
-            "or call fit with all of them, which looks at the rows themselves.",
-            ConvergenceWarning,
-            stacklevel=6,
+            "their sketch alone, whose noise hides single rows:",
+            f"add rows, {wanted} at least, or call fit with all of them, which looks at the rows "
+            "themselves.",
+            "doubtful",
         )
     elif quality.lacks_spread:
-        warnings.warn(
+        raise_doubt(
             f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
-            "a far cluster or far outliers escaped the sketch. Try more n_frequencies, a "
-            "larger n_init, more clusters or components, or leave the outliers out.",
-            ConvergenceWarning,
-            stacklevel=6,
+            "a far cluster or far outliers escaped the sketch.",
+            "Try more n_frequencies, a larger n_init, more clusters or components, or leave the "
+            "outliers out.",
         )
 
 
@@ -75,13 +121,11 @@ def warn_of_wide_spread(mixture: Mixture) -> None:
     if quality.exceeds_spread and (
         quality.misses_clusters or quality.spread_ratio > quality.thresholds.high_spread + by_chance
     ):
-        warnings.warn(
+        raise_doubt(
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
             f"{mixture.spread_ratio:.0%} of {name_variance(quality.region)}: clusters are "
-            "misplaced. Try more n_frequencies or a larger n_init, or fit the sketcher on "
-            "rows like these.",
-            ConvergenceWarning,
-            stacklevel=6,
+            "misplaced.",
+            "Try more n_frequencies or a larger n_init, or fit the sketcher on rows like these.",
         )
 
 
@@ -89,12 +133,11 @@ def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
     """Warn if another decode, of the sketch with as much noise again, found other centroids."""
     if quality.verdict == "good" or quality.instability is None:
         return
-    warnings.warn(
+    raise_doubt(
         f"the sketch hardly determines {n_clusters} clusters: another decode of it, with as much "
-        f"noise again, found centroids whose sum of squares is {quality.instability:.0%} larger. "
+        f"noise again, found centroids whose sum of squares is {quality.instability:.0%} larger.",
         f"Try more n_frequencies, now {quality.operator.n_frequencies}, or call fit with the rows.",
-        ConvergenceWarning,
-        stacklevel=6,
+        quality.verdict,
     )
 
 
@@ -102,13 +145,13 @@ def warn_of_detail(quality: FitQuality) -> None:
     """Warn if Gaussians were fitted to points whose kernel hides how narrow they should be."""
     if quality.detail is None or quality.verdict == "good" or quality.loses_moved:
         return
-    warnings.warn(
+    raise_doubt(
         "components are as narrow as the sketch can show, or have not the rows' covariance: rows "
         "of few values, of amounts often zero or at bounds are no Gaussians, and EM on them may be "
-        "far likelier. Call fit with the rows, which runs EM on some of them, or try more "
-        f"n_frequencies, now {quality.operator.n_frequencies}.",
-        ConvergenceWarning,
-        stacklevel=6,
+        "far likelier.",
+        "Call fit with the rows, which runs EM on some of them, or try more n_frequencies, now "
+        f"{quality.operator.n_frequencies}.",
+        quality.verdict,
     )
 
 
@@ -118,13 +161,12 @@ def warn_of_moved(mixture: Mixture) -> None:
     if quality.loses_moved:
         before = float(np.trace(quality.operator.covariance))
         times = (quality.region.variance / before) ** 0.5 if before > 0 else float("inf")
-        warnings.warn(
+        raise_doubt(
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows {times:.3g} "
             "times as spread as those that the sketcher was made for: clusters that moved far "
-            "away were missed. Try bounds, a larger n_init, or a sketcher with scale='mixed', "
-            "fitted on rows like these.",
-            ConvergenceWarning,
-            stacklevel=6,
+            "away were missed.",
+            "Try bounds, a larger n_init, or a sketcher with scale='mixed', fitted on rows like "
+            "these.",
         )
 
 
@@ -138,13 +180,12 @@ def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> None:
         return
     after, before = sketch.moments.variance.sum(), np.trace(sketch.operator.covariance)
     if kind == "diagonal" and after > MOVED * before:
-        warnings.warn(
+        raise_doubt(
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows of "
             f"{sketch.n_features} columns whose variance is {after / before:.3g} times that of the "
             "rows that the sketcher was fitted on. They were decoded along the directions in which "
-            "these were widest: sketch with moments='full', which tell the directions of all rows.",
-            ConvergenceWarning,
-            stacklevel=6,
+            "these were widest:",
+            "sketch with moments='full', which tell the directions of all rows.",
         )
 
 
@@ -165,13 +206,11 @@ def warn_of_missed_clusters(
     problem = Problem.of(sketch, family, n_more, region=mixture.quality.region)
     more = MeanShift().solve(problem.at_scale(mixture.family.operator.scale), rng)
     if is_warned := more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
-        warnings.warn(
+        raise_doubt(
             f"{n_atoms} clusters leave {mixture.misfit:.1%} of the sketch's power "
             f"unexplained, {n_more} leave {more.misfit:.1%}: there are more clusters than "
-            f"n_clusters={n_atoms}, or the decode missed some. Try n_clusters up to "
-            f"{n_more}, a larger n_init or more n_frequencies.",
-            ConvergenceWarning,
-            stacklevel=6,
+            f"n_clusters={n_atoms}, or the decode missed some.",
+            f"Try n_clusters up to {n_more}, a larger n_init or more n_frequencies.",
         )
     return is_warned
 

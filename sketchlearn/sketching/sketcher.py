@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os import PathLike
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from sketchlearn._threads import OneThread
-from sketchlearn._validation import RandomState, check_count, draw_seed, thread_count
-from sketchlearn.features.moments import MomentChoice, MomentKind, resolve_moments
+from sketchlearn._validation import RandomState, check_count, draw_seed
+from sketchlearn.features.moments import MomentChoice, resolve_moments
 from sketchlearn.frequencies import FrequencyOperator, RadiusLaw, resolve_radius_law
-from sketchlearn.sketches.fixed_point import choose_exponent, require_fixed_point
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.fixed_point import choose_exponent
 from sketchlearn.sketches.sketch_like import SketchLike
-from sketchlearn.sketching.checkpoint import Checkpoint
-from sketchlearn.sketching.passes import OnProgress, sketch_source, source_of_rows
 from sketchlearn.sketching.pilot import (
     DEFAULT_N_CLUSTERS,
     count_pilot_rows_for_columns,
@@ -27,15 +22,16 @@ from sketchlearn.sketching.pilot import (
     pilot_size,
 )
 from sketchlearn.sketching.portable import check_names, choose_moments, draw_domain_operator
+from sketchlearn.sketching.transformer import SketchingTransformer
 from sketchlearn.sketching.tuning import (
     check_choices,
     check_kinds,
     choose_operator,
     resolve_frequency_count,
+    resolve_operator,
 )
-from sketchlearn.sketching.waves import compute_source_waves, compute_waves
 from sketchlearn.sources.error_handling import OnError, make_error_handler
-from sketchlearn.sources.frames import align_rows, make_readable
+from sketchlearn.sources.frames import make_readable
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.weights import check_sample_weight
 
@@ -43,7 +39,7 @@ from sketchlearn.sources.weights import check_sample_weight
 PILOT = ("pilot_", "pilot_weight_", "pilot_inclusion_probability_")
 
 
-class Sketcher(TransformerMixin, BaseEstimator):
+class Sketcher(SketchingTransformer):
     r"""Choose frequencies on a few rows; then turn any rows into exact, mergeable sketches.
 
     `fit` looks at a pilot of max(5000, 50 n_clusters) rows, drawn such that far rows are not left
@@ -70,8 +66,11 @@ class Sketcher(TransformerMixin, BaseEstimator):
         share the pilot's volume down to a quarter: where the pilot may be wide or narrow of rows.
     radius_law : {"adapted-radius", "folded-gaussian", "gaussian"} or RadiusLaw
         Law of the frequencies' radii.
-    linear_map : str, default="dense"
-        Kind of linear map that phases come from: a `LinearMap`'s, "dense" for a plain matrix.
+    operator : {"auto", "dense", "fast"} or str, default="auto"
+        How rows become phases: "dense" by a matrix, "fast" by Walsh-Hadamard transforms, which cost
+        O(m log d) a row instead of O(m d), and no matrix in memory or in files; as good from some
+        dozen columns on. "auto" is "fast" from 128 columns on, where it is faster. The kind of any
+        other `LinearMap` will do too.
     features : str, default="waves"
         Kind of what is averaged of the phases: a `FeatureMap`'s, "waves" for cosines and sines.
     backend : {"numba", "numpy"}, default="numba"
@@ -129,7 +128,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         n_clusters: int | None = None,
         scale: float | Literal["auto", "columns", "mixed"] = "auto",
         radius_law: str | RadiusLaw = "adapted-radius",
-        linear_map: str = "dense",
+        operator: str = "auto",
         features: str = "waves",
         backend: str = "numba",
         moments: MomentChoice = "auto",
@@ -141,30 +140,13 @@ class Sketcher(TransformerMixin, BaseEstimator):
         self.n_clusters = n_clusters
         self.scale = scale
         self.radius_law = radius_law
-        self.linear_map = linear_map
+        self.operator = operator
         self.features = features
         self.backend = backend
         self.moments = moments
         self.keep_pilot = keep_pilot
         self.random_state = random_state
         self.n_jobs = n_jobs
-
-    @property
-    def frequencies_(self) -> np.ndarray:
-        """Omega, as a matrix, in radians per unit of the data."""
-        check_is_fitted(self, "operator_")
-        return self.operator_.frequencies
-
-    @property
-    def moment_kind(self) -> MomentKind | None:
-        """Which moments sketches hold: `moments`, and what "auto" is for so many features."""
-        return resolve_moments(self.moments, self.n_features_in_)
-
-    @property
-    def feature_names(self) -> tuple[str, ...] | None:
-        """Names that sketches get, those of `feature_names_in_`."""
-        names = getattr(self, "feature_names_in_", None)
-        return None if names is None else tuple(map(str, names))
 
     @classmethod
     def from_operator(cls, operator: FrequencyOperator, n_jobs: int | None = None) -> Self:
@@ -175,7 +157,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
         sketcher = cls(
             operator.n_frequencies,
             scale=operator.scale if operator.domain.finest_scale is None else "mixed",
-            linear_map=operator.linear_map.kind,
+            operator=operator.linear_map.drawn_kind,
             features=operator.features.kind,
             backend=operator.backend,
             n_jobs=n_jobs,
@@ -195,10 +177,11 @@ class Sketcher(TransformerMixin, BaseEstimator):
         n_frequencies: int | Literal["auto"] = "auto",
         feature_names: Sequence[str] | None = None,
         clip: bool = False,
+        radius: float | None = None,
         random_state: RandomState = None,
         n_jobs: int | None = None,
     ) -> Self:
-        """Return a fitted sketcher that saw no row, of mixed scales.
+        r"""Return a fitted sketcher that saw no row, of mixed scales.
 
         Of the same arguments, `random_state` an integer, it has the same operator bit for bit on
         any machine. Up to 2048 columns `moments` are full: no pilot tells where rows are wide.
@@ -216,6 +199,12 @@ class Sketcher(TransformerMixin, BaseEstimator):
             Whether coordinates outside the box count as its nearest side, and an error never says
             which row it is about: what `sketchlearn.privacy.release` needs. The operator then is
             another one.
+        radius : float, optional
+            With ``clip=True``: how far rows are from the middle of the box at most, as the root of
+            the sum of squares of their coordinates, each in units of half the box's width. Rows
+            farther away are moved towards the middle. The corners of a box of many columns, at
+            :math:`\sqrt d`, are far from all rows, and noise that hides a row there is larger than
+            it need be: among d = 64 columns of the same kind, rows may well be within 2.
 
         Raises
         ------
@@ -229,7 +218,9 @@ class Sketcher(TransformerMixin, BaseEstimator):
         >>> (here.sketch([[30.0, 40_000.0]]) + there.sketch([[50.0, 70_000.0]])).n_samples
         2
         """
-        operator = draw_domain_operator(lower, upper, n_clusters, n_frequencies, random_state, clip)
+        operator = draw_domain_operator(
+            lower, upper, n_clusters, n_frequencies, random_state, clip, radius
+        )
         sketcher = cls.from_operator(operator, n_jobs)
         sketcher.n_frequencies, sketcher.n_clusters = n_frequencies, n_clusters
         sketcher.random_state = random_state
@@ -292,7 +283,7 @@ class Sketcher(TransformerMixin, BaseEstimator):
                     "to open_source, and what that returns to fit and to sketch"
                 )
             check_choices(self.n_frequencies, self.n_clusters, self.scale, self.radius_law)
-            check_kinds(self.linear_map, self.features, self.backend)
+            check_kinds(self.operator, self.features, self.backend)
             resolve_moments(self.moments, 1)
             drawn, share = draw_candidates(source, self.n_clusters, seed, handler)
             rows, weights = drawn.rows, drawn.weights
@@ -307,112 +298,6 @@ class Sketcher(TransformerMixin, BaseEstimator):
             weights, share = check_sample_weight(sample_weight, len(rows)), 1.0
         fit_rows(self, rows, weights, seed, share)
         return self
-
-    def sketch(
-        self,
-        X: Any,
-        sample_weight: Any = None,
-        *,
-        columns: Sequence[str | int] | None = None,
-        filter: Any = None,  # noqa: A002
-        checkpoint: str | PathLike[str] | Checkpoint | None = None,
-        progress: bool | OnProgress = False,
-        on_error: OnError = "raise",
-    ) -> Sketch:
-        """Sketch rows: one pass, bounded memory, nothing kept.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or a source of rows
-            Rows, finite, in any number; none at all give the empty sketch. An array of float32 or
-            float64 is read where it lies, whatever its layout; read-only maps of files too. For
-            what else holds rows, see `open_source`.
-        sample_weight : array-like of shape (n_samples,), optional
-            Non-negative weights, at most 2^20, rounded to multiples of 2^-20. A row of weight two
-            counts exactly as two rows; one of weight zero not at all. Of a source, the name of the
-            column that holds them.
-        columns : sequence of str or int, optional
-            Columns of a source, by name or, where they have none, by index. By default those of
-            `feature_names_in_`, else all.
-        filter : pyarrow.compute.Expression or list of tuples, optional
-            Which rows of a source to read, see `open_source`.
-        checkpoint : path or Checkpoint, optional
-            A file to keep the sums in, and to go on from if it is there; see `Checkpoint`.
-        progress : bool or callable, default=False
-            Whether to show rows, rows a second and time left on a terminal; or what to call with
-            the number of rows read and that of all rows, None if that is not known.
-        on_error : {"raise", "skip"} or callable, default="raise"
-            What to do about a file that cannot be read or holds bad rows: raise, or leave it out
-            whole with a warning; or what to call with its name and the error, which leaves it out
-            unless it raises. Bad rows of an array are an error whatever it is.
-
-        Returns
-        -------
-        Sketch
-            The same, bit for bit, for any order, split or layout of the rows and any `n_jobs`,
-            and wherever they lie.
-
-        Raises
-        ------
-        ValueError
-            If X is not finite or has another number of features, or a weight is negative, not
-            finite, too large, too small on average, or all are zero. Nothing is counted then.
-        SourceError
-            If a file cannot be read, or lacks a column, or holds text or missing values.
-        SketchMismatchError, SketchFormatError
-            If the checkpoint is of other data or another operator, or no checkpoint.
-        """
-        check_is_fitted(self, "operator_")
-        handler = make_error_handler(on_error)
-        n_threads = thread_count(self.n_jobs)
-        if columns is not None or filter is not None or is_source(X):
-            source = open_source(X, columns, filter, require_weight_column(sample_weight))
-        else:
-            X = self._validate_rows(X)
-            weights = check_sample_weight(sample_weight, len(X))
-            if weights is not None:
-                require_fixed_point(weights)
-            source, handler = source_of_rows(X, weights), make_error_handler("raise")
-        source.expect(self.operator_.n_features, getattr(self, "feature_names_in_", None))
-        operator, moments, names = self.operator_, self.moment_kind, self.feature_names
-        return sketch_source(
-            operator, source, n_threads, moments, names, checkpoint, progress, handler
-        )
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Return each row's waves, whose mean over rows is the mean of their sketch.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or a source of rows
-            Finite rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_frequencies) complex128
-            exp(i X @ frequencies_), computed in float64; of other `features` than waves what these
-            estimate it by.
-
-        Raises
-        ------
-        ValueError
-            If X holds no row, is not finite, or has other features; or if a row is so far from the
-            centre that float64 cannot tell its waves, as in `sketch`.
-        """
-        check_is_fitted(self, "operator_")
-        names = getattr(self, "feature_names_in_", None)
-        if is_source(X):
-            source = open_source(X)
-            source.expect(self.operator_.n_features, names)
-            return compute_source_waves(self.operator_, source)
-        X = align_rows(X, names)
-        X = validate_data(self, X, dtype="numeric", ensure_all_finite=True, reset=False)
-        return compute_waves(self.operator_, X)
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the columns of `transform`."""
-        check_is_fitted(self, "operator_")
-        return np.array([f"sketcher{j}" for j in range(self.operator_.n_frequencies)], dtype=object)
 
     def _choose_operator(
         self, X: np.ndarray, weights: np.ndarray | None, rng: np.random.Generator, share: float
@@ -435,7 +320,11 @@ class Sketcher(TransformerMixin, BaseEstimator):
         if isinstance(self.scale, str) and self.scale == "columns":
             size = count_pilot_rows_for_columns(X, k, look_rng)
         rows, row_weights, probabilities = draw_pilot(X, weights, size, pilot_rng)
-        kinds = {name: getattr(self, name) for name in ("linear_map", "features", "backend")}
+        kinds = {
+            "linear_map": resolve_operator(self.operator, d),
+            "features": self.features,
+            "backend": self.backend,
+        }
         self._set_operator(
             choose_operator(rows, row_weights, k, n_frequencies, self.scale, law, seeds, kinds)
         )
@@ -443,30 +332,10 @@ class Sketcher(TransformerMixin, BaseEstimator):
         self.pilot_weight_ = np.ldexp(row_weights, exponent) if self.keep_pilot else None
         self.pilot_inclusion_probability_ = share * probabilities if self.keep_pilot else None
 
-    def _set_operator(self, operator: FrequencyOperator) -> None:
-        """Set what follows from the operator."""
-        self.operator_ = operator
-        self.scale_ = operator.scale
-        self.center_ = operator.center
-
-    def _validate_rows(self, X: Any) -> np.ndarray:
-        """Rows as a numeric array, not yet checked for NaN: the pass itself does."""
-        names = getattr(self, "feature_names_in_", None)
-        X = align_rows(X, names)
-        return validate_data(
-            self, X, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0, reset=False
-        )
-
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle holds: all but the pilot's rows, which must not travel unasked."""
         state = dict(super().__getstate__())
         return state | {name: None for name in PILOT if name in state}
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        # The features are complex, whatever comes in.
-        tags.transformer_tags.preserves_dtype = []
-        return tags
 
 
 def fit_rows(
