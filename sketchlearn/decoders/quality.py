@@ -30,7 +30,8 @@ class QualityThresholds:
         Shares of the sketch's power. Heavy tails leave up to 4e-4, clusters of real data 2e-3 and
         more, a missed cluster of a tenth of the rows 1e-2 and more.
     very_large_misfit, room_for_round : float
-        One of ten clusters missed leaves a misfit of 0.05. Clusters that are flat leave as much,
+        One of ten clusters missed leaves a misfit of 0.025, or 0.05 where no frequency looks at
+        wider scales than the clusters'. Clusters that are flat leave as much,
         which is why there must be room for round ones: this share of the data's directions, at
         least, as wide as the scale.
     low_spread, very_low_spread : float
@@ -63,7 +64,7 @@ class QualityThresholds:
     noise_chi2: float = 1.5
     slight_misfit: float = 7e-4
     large_misfit: float = 5e-3
-    very_large_misfit: float = 0.03
+    very_large_misfit: float = 0.02
     room_for_round: float = 0.6
     low_spread: float = 0.85
     very_low_spread: float = 0.5

@@ -11,6 +11,7 @@ from sketchlearn._progress import begin
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.given_atoms import GivenAtoms
+from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.quality import THRESHOLDS
@@ -30,8 +31,8 @@ class SecondOpinion(Decoder):
 
     .. math:: \max\{S(X, C') / S(X, C),\; S(X', C) / S(X', C')\} - 1,
 
-    which is about the excess of the sum of squares of the rows over the best. It takes as long as
-    the first decode, and is left out where `FitQuality.is_beyond_doubt`.
+    which is about the excess of the sum of squares of the rows over the best. It takes about as
+    long as the first decode, and is left out where `FitQuality.is_beyond_doubt`.
 
     The idea is that of stability as a test of clusterings, von Luxburg, "Clustering stability: an
     overview", Foundations and Trends in Machine Learning 2(3), 2010, section 2.
@@ -40,9 +41,12 @@ class SecondOpinion(Decoder):
     ----------
     decoder : SurrogateKMeans, default=SurrogateKMeans()
         What decodes.
+    search : Decoder, default=MeanShift()
+        What looks for other atoms then.
     """
 
     decoder: SurrogateKMeans = field(default_factory=SurrogateKMeans)
+    search: Decoder = field(default_factory=MeanShift)
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Return the first decode, its quality knowing how stable it is."""
@@ -61,13 +65,13 @@ class SecondOpinion(Decoder):
         return replace(first, quality=quality)
 
     def _from_either(self, first: Mixture) -> SurrogateKMeans:
-        """Return a decoder that starts as before, or from the first mixture if that fits better.
+        """Return a decoder that starts from a search, or from the first mixture if it fits better.
 
         A second search that went wrong, and knows it by its cost, says nothing about the first.
         """
         atoms = first.matched or first
         again = GivenAtoms(atoms.locations, atoms.covariances)
-        start = BestOf((self.decoder.start, again), n_init=2)
+        start = BestOf((self.search, again), n_init=2)
         return replace(self.decoder, start=start)
 
 
