@@ -12,7 +12,7 @@ from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.quality import (
     FitQuality,
-    compute_moment_mismatch,
+    compute_moment_factors,
     compute_spread_ratio,
     spare_share,
 )
@@ -228,7 +228,7 @@ class Problem:
             operator=family.operator,
             region=self.region,
             noise_deviation=self.noise_deviation,
-            moment_mismatch=compute_moment_mismatch(covariance, self.region, family.operator),
+            moment_factors=compute_moment_factors(covariance, self.region, family.operator),
         )
         return Mixture(
             weights=weights,

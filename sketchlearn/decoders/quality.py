@@ -52,6 +52,9 @@ class QualityThresholds:
         or less, with a small cluster missing 0.1 and more.
     large_moment_mismatch : float
         From which Gaussians that were fitted to points are wrong.
+    excess_variance : float
+        Greatest factor of variance up to which round atoms stand for clusters of other shapes,
+        whatever another decode says: of real data it is 2.5 at most where centroids are good.
     detail : float
         Up to which components are as narrow as the kernel of the points that they were fitted to:
         what they lose of the likelihood is unknown, 0.1 to 4 nats a row; wider ones lose 0.1 at
@@ -75,6 +78,7 @@ class QualityThresholds:
     collapsed: float = 1.2
     moment_mismatch: float = 0.03
     large_moment_mismatch: float = 1.5
+    excess_variance: float = 4.0
     detail: float = 1.0
     instability: float = 0.07
     large_instability: float = 0.5
@@ -109,9 +113,9 @@ class FitQuality:
         Where the rows lie.
     noise_deviation : float, default=0
         Standard deviation of the noise, as a fraction of it, as far as it is known.
-    moment_mismatch : float, default=0
-        By how much the variance along some direction is too large, or too small, as a fraction;
-        see `compute_moment_mismatch`.
+    moment_factors : tuple of two floats, default=(1, 1)
+        Least and greatest variance along any direction over the rows'; see
+        `compute_moment_factors`.
     instability : float, optional
         By how much another decode, of the sketch with as much noise again, differs; see
         `SecondOpinion`. None if nobody asked for one.
@@ -143,7 +147,7 @@ class FitQuality:
     operator: FrequencyOperator
     region: Region
     noise_deviation: float = 0.0
-    moment_mismatch: float = 0.0
+    moment_factors: tuple[float, float] = (1.0, 1.0)
     instability: float | None = None
     detail: float | None = None
     thresholds: QualityThresholds = THRESHOLDS
@@ -210,6 +214,12 @@ class FitQuality:
         return self.explains_sketch and not lacks and spread <= at.excess_spread
 
     @property
+    def moment_mismatch(self) -> float:
+        """By which factor some direction's variance is too small or too large, less one."""
+        least, greatest = self.moment_factors
+        return max(greatest, 1.0 / least) - 1.0
+
+    @property
     def is_beyond_doubt(self) -> bool:
         """Whether nothing but noise is left, of the sketch and of the rows' exact moments."""
         at = self.thresholds
@@ -234,7 +244,9 @@ class FitQuality:
             return "wrong"
         has_spread = at.low_spread <= self.spread_ratio <= at.high_spread
         has_detail = self.detail is None or self.detail > at.detail
-        return "good" if has_spread and has_detail and instability <= at.instability else "doubtful"
+        is_inside = self.moment_factors[1] <= at.excess_variance
+        is_stable = is_inside and instability <= at.instability
+        return "good" if has_spread and has_detail and is_stable else "doubtful"
 
     @property
     def seems_incomplete(self) -> bool:
@@ -287,18 +299,17 @@ def compute_spread_ratio(variances: np.ndarray, region: Region) -> float:
     return float(np.sum(variances)) / region.variance if region.variance > 0 else 1.0
 
 
-def compute_moment_mismatch(
+def compute_moment_factors(
     covariance: np.ndarray, region: Region, operator: FrequencyOperator
-) -> float:
-    r"""Return how far a covariance S (d, d) is from the rows' C: the largest factor, less one.
+) -> tuple[float, float]:
+    r"""Return the least and greatest factor of a covariance S (d, d) over the rows' C.
 
-    That is the largest :math:`\max(\lambda, 1 / \lambda) - 1`, where
-    :math:`(S + s^2 I) v = \lambda (C + s^2 I) v` for the operator's scale s, which is there so
-    that directions hardly wider than nothing do not count.
+    They are the extreme :math:`\lambda` of :math:`(S + s^2 I) v = \lambda (C + s^2 I) v` for the
+    operator's scale s, which is there so that directions hardly wider than nothing do not count.
     """
     deviations = np.sqrt(np.diag(region.covariance) + operator.scale**2)
     blur = np.diag(operator.scale**2 + LEAST_BLUR * deviations**2)
     units = np.outer(deviations, deviations)
     found, rows = (covariance + blur) / units, (region.covariance + blur) / units
     values = eigh(found, rows, eigvals_only=True)
-    return float(max(values[-1], 1.0 / values[0]) - 1.0)
+    return float(values[0]), float(values[-1])

@@ -135,7 +135,9 @@ def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
         return
     raise_doubt(
         f"the sketch hardly determines {n_clusters} clusters: another decode of it, with as much "
-        f"noise again, found centroids whose sum of squares is {quality.instability:.0%} larger.",
+        f"noise again, found centroids whose sum of squares is {quality.instability:.0%} larger, "
+        f"and along some direction the clusters have {quality.moment_factors[1]:.3g} times the "
+        "rows' variance.",
         f"Try more n_frequencies, now {quality.operator.n_frequencies}, or call fit with the rows.",
         quality.verdict,
     )

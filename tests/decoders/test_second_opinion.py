@@ -12,7 +12,7 @@ from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher
 from sketchlearn.atoms import DiagonalGaussian, SphericalGaussian
 from sketchlearn.decoders import MeanShift, Problem, SurrogateEM
 from sketchlearn.decoders.mixture import ClusteredPoints
-from sketchlearn.decoders.quality import compute_moment_mismatch
+from sketchlearn.decoders.quality import compute_moment_factors
 from sketchlearn.decoders.second_opinion import add_noise, measure_excess
 from sketchlearn.decoders.surrogates.em import measure_detail
 from sketchlearn.sketches import Region
@@ -68,38 +68,43 @@ def test_noise_is_added_as_there_is_unless_rows_are_few(clusters):
     assert add_noise(problem, np.random.default_rng(0)) is problem
 
 
-def test_moment_mismatch_is_the_largest_factor_of_variances():
+def test_moment_factors_are_those_of_the_variances(good):
     operator = operator_of(d=2, scale=1.0)
     region = replace(Region.of_operator(operator), covariance=np.diag([3.0, 8.0]), mean=np.zeros(2))
-    assert compute_moment_mismatch(np.diag([3.0, 8.0]), region, operator) == pytest.approx(0.0)
-    # (7 + 1) / (3 + 1), and (8 + 1) / (2 + 1).
-    assert compute_moment_mismatch(np.diag([7.0, 8.0]), region, operator) == pytest.approx(1.0)
-    assert compute_moment_mismatch(np.diag([3.0, 2.0]), region, operator) == pytest.approx(2.0)
+
+    def factors(covariance, region=region):
+        return pytest.approx(compute_moment_factors(covariance, region, operator))
+
+    assert factors(np.diag([3.0, 8.0])) == (1.0, 1.0)
+    # (7 + 1) / (3 + 1), and (2 + 1) / (8 + 1).
+    assert factors(np.diag([7.0, 2.0])) == (1 / 3, 2.0)
     # Along the axes of both.
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(2, 2)))[0]
     turned = replace(region, covariance=turn @ region.covariance @ turn.T)
-    found = turn @ np.diag([3.0, 2.0]) @ turn.T
-    assert compute_moment_mismatch(found, turned, operator) == pytest.approx(2.0)
+    assert factors(turn @ np.diag([7.0, 2.0]) @ turn.T, turned) == (1 / 3, 2.0)
     # What no number of digits can tell from nothing.
-    huge = replace(region, covariance=np.diag([1e30, 0.0]))
-    assert compute_moment_mismatch(np.diag([1e30, 0.0]), huge, operator) < 1e-6
+    huge = np.diag([1e30, 0.0])
+    assert factors(huge, replace(region, covariance=huge)) == (1.0, 1.0)
+    assert replace(good, moment_factors=(0.5, 1.1)).moment_mismatch == pytest.approx(1.0)
+    assert replace(good, moment_factors=(0.9, 1.5)).moment_mismatch == pytest.approx(0.5)
 
 
 def test_the_verdict_follows_from_the_figures(good):
     assert good.is_beyond_doubt
     assert good.verdict == "good"
-    doubted = replace(good, moment_mismatch=0.2)
+    doubted = replace(good, moment_factors=(0.8, 1.2))
     assert not doubted.is_beyond_doubt
     for figures, verdict in [
         ({"instability": 0.02}, "good"),
         ({"instability": 0.2}, "doubtful"),
         ({"instability": 2.0}, "wrong"),
+        ({"moment_factors": (1.0, 6.0), "instability": 0.02}, "doubtful"),
         ({"spread_ratio": 0.8}, "doubtful"),
         ({"spread_ratio": 1.3}, "doubtful"),
         ({"spread_ratio": 0.3}, "wrong"),
         ({"detail": 1.5}, "good"),
         ({"detail": 0.8}, "doubtful"),
-        ({"detail": 1.5, "moment_mismatch": 9.0}, "wrong"),
+        ({"detail": 1.5, "moment_factors": (0.1, 1.0)}, "wrong"),
     ]:
         assert replace(doubted, **figures).verdict == verdict
     # Many more rows than parameters are needed, and the rows' own moments.
