@@ -130,14 +130,18 @@ def warn_of_wide_spread(mixture: Mixture) -> None:
 
 
 def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
-    """Warn if another decode, of the sketch with as much noise again, found other centroids."""
+    """Warn if another decode found other centroids, or they lie farther apart than the rows."""
     if quality.verdict == "good" or quality.instability is None:
         return
+    found = (
+        f"another decode of it, with as much noise again, found centroids whose sum of squares is "
+        f"{quality.instability:.0%} larger"
+    )
+    if quality.instability <= quality.thresholds.instability:
+        times = quality.moment_factors[1]
+        found = f"along some direction they have {times:.3g} times the rows' variance"
     raise_doubt(
-        f"the sketch hardly determines {n_clusters} clusters: another decode of it, with as much "
-        f"noise again, found centroids whose sum of squares is {quality.instability:.0%} larger, "
-        f"and along some direction the clusters have {quality.moment_factors[1]:.3g} times the "
-        "rows' variance.",
+        f"the sketch hardly determines {n_clusters} clusters: {found}.",
         f"Try more n_frequencies, now {quality.operator.n_frequencies}, or call fit with the rows.",
         quality.verdict,
     )
@@ -172,16 +176,16 @@ def warn_of_moved(mixture: Mixture) -> None:
         )
 
 
-def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> None:
-    """Warn if wide rows have moved and nothing tells along which directions.
+def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> bool:
+    """Warn if wide rows have moved and nothing tells along which directions, and say if so.
 
     They were decoded along those in which the operator's rows were widest.
     """
     quality, kind = mixture.quality, sketch.moment_kind
     if quality.misfit <= quality.thresholds.very_large_misfit or kind is None:
-        return
+        return False
     after, before = sketch.moments.variance.sum(), np.trace(sketch.operator.covariance)
-    if kind == "diagonal" and after > MOVED * before:
+    if has_moved := kind == "diagonal" and after > MOVED * before:
         raise_doubt(
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows of "
             f"{sketch.n_features} columns whose variance is {after / before:.3g} times that of the "
@@ -189,6 +193,7 @@ def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> None:
             "these were widest:",
             "sketch with moments='full', which tell the directions of all rows.",
         )
+    return bool(has_moved)
 
 
 def warn_of_missed_clusters(

@@ -343,16 +343,15 @@ class CompressiveKMeans(
         if pilot is None:
             warn_of_lost_spread(mixture)
             warn_of_wide_spread(mixture)
+        has_lost = pilot is None and part is not None and warn_of_lost_directions(sketch, mixture)
         if pilot is not None:
             warn_of_missed_clusters(narrow, family, matched, rng)
         elif not (quality.lacks_spread or quality.exceeds_spread):
             if quality.loses_moved:
                 warn_of_moved(mixture)
-            elif not warn_of_missed_clusters(narrow, family, matched, rng):
+            elif not (warn_of_missed_clusters(narrow, family, matched, rng) or has_lost):
                 warn_of_instability(self.quality_, self.n_clusters)
         if part is not None:
-            if pilot is None:
-                warn_of_lost_directions(sketch, mixture)
             matched = part.lift(matched)
         self.n_iter_ = mixture.n_iter
         return reorder_atoms(matched, centroids)
