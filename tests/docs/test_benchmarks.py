@@ -10,6 +10,8 @@ from docs.benchmarks import (
     _methods,
     _report,
     butterfly_map,
+    classes,
+    components,
     decoders,
     out_of_core,
     scale,
@@ -255,3 +257,11 @@ def test_verdicts_on_one_small_family(tmp_path, monkeypatch):
     assert {record["method"] for record in records} == set(verdicts.METHODS)
     assert all(record["loss"] > -0.1 and record["seed"] == 1000 for record in records)
     assert "## mixture" in (tmp_path / "page.md").read_text()
+
+
+@pytest.mark.slow
+def test_components_and_classes_on_one_small_table(capsys):
+    components.main(["--tables", "wine"])
+    classes.main(["--tables", "iris", "--splits", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0] for line in lines] == ["wine, 178 x 13", "iris, 150 x 4"]
