@@ -151,6 +151,8 @@ def warn_of_detail(quality: FitQuality) -> None:
     """Warn if Gaussians were fitted to points whose kernel hides how narrow they should be."""
     if quality.detail is None or quality.verdict == "good" or quality.loses_moved:
         return
+    if quality.degrees_of_freedom <= 0:
+        return  # Which was warned of.
     raise_doubt(
         "components are as narrow as the sketch can show, or have not the rows' covariance: rows "
         "of few values, of amounts often zero or at bounds are no Gaussians, and EM on them may be "

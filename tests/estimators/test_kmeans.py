@@ -384,7 +384,6 @@ def test_flat_clusters_are_not_taken_for_missing_ones():
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [CompressiveKMeans(6), CompressiveGaussianMixture(6)])
 @pytest.mark.filterwarnings("ignore:the sketch hardly determines")
-@pytest.mark.filterwarnings("ignore:components are as narrow as the sketch can show")
 def test_fewer_numbers_than_parameters_are_told(model):
     X = make_blobs(20_000, n_features=5, centers=6, random_state=3)[0]
     sketch = Sketcher(15, n_clusters=6, random_state=0).fit(X).sketch(X)
