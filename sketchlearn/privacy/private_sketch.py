@@ -248,11 +248,12 @@ class PrivateSketch(SketchLike):
 
     @property
     def covariance_error(self) -> np.ndarray:
-        r"""Standard deviations (n_features, n_features) of the noise in ``moments.covariance``.
+        r"""Standard deviations (n_features, n_features) of the noise in a covariance.
 
-        To first order, in units of the box, with first and second moments f and S:
+        To first order, before it is cleared of noise, in units of the box, with first and second
+        moments f and S, which are multiplied by weights w:
 
-        .. math:: n^2 \operatorname{Var} C_{jk} = \sigma_2^2
+        .. math:: n^2 \operatorname{Var} C_{jk} = \sigma_2^2 / w_{jk}^2
             + \sigma_1^2 (f_j^2 + f_k^2 + 2 \delta_{jk} f_j f_k)
             + \sigma_n^2 (S_{jk} - 2 f_j f_k)^2
 
@@ -261,10 +262,15 @@ class PrivateSketch(SketchLike):
         ValueError
             If there are no second moments of all pairs of columns.
         """
-        first, units = self.moments.first, box_units(self.operator)
-        second = self.moments.covariance / np.outer(units, units) + np.outer(first, first)
+        moments, units = self.moments, box_units(self.operator)
+        first = moments.first
+        second = moments.covariance / np.outer(units, units) + np.outer(first, first)
         spread = first[:, None] ** 2 + first**2 + 2.0 * np.diag(first**2)
-        return self._moment_error(second, np.outer(first, first), spread) * np.outer(units, units)
+        j, k = np.triu_indices(self.n_features)
+        weights = np.ones_like(second)
+        weights[j, k] = weights[k, j] = product_weights(self.operator, moments.kind)
+        errors = self._moment_error(second, np.outer(first, first), spread, weights)
+        return errors * np.outer(units, units)
 
     @property
     def mean_error(self) -> np.ndarray:
@@ -278,13 +284,15 @@ class PrivateSketch(SketchLike):
         """Standard deviations (n_features,) of the noise in ``moments.variance``, likewise."""
         first, units = self.moments.first, box_units(self.operator)
         second = self.moments.variance / units**2 + first**2
-        return self._moment_error(second, first**2, 4.0 * first**2) * units**2
+        errors = self._moment_error(second, first**2, 4.0 * first**2, np.ones_like(first))
+        return errors * units**2
 
     def _moment_error(
-        self, second: np.ndarray, means: np.ndarray, spread: np.ndarray
+        self, second: np.ndarray, means: np.ndarray, spread: np.ndarray, weights: np.ndarray
     ) -> np.ndarray:
         """Standard deviations of central moments, from second moments and products of means."""
-        squares = self._variance(SECOND) / UNIT**2 + self._variance(FIRST) / UNIT**2 * spread
+        squares = self._variance(SECOND) / (UNIT * weights) ** 2
+        squares = squares + self._variance(FIRST) / UNIT**2 * spread
         squares = squares + self._variance(COUNT) * (second - 2.0 * means) ** 2
         return np.asarray(np.sqrt(squares) / self.n_samples)
 
