@@ -14,6 +14,7 @@ from sketchlearn.features import FeatureMap
 from sketchlearn.features.backends import check_backend
 from sketchlearn.frequencies import Domain, FrequencyOperator, RadiusLaw, resolve_radius_law
 from sketchlearn.linear_maps import LinearMap
+from sketchlearn.sketching.pairing import count_drawn, pair_operator
 
 # Columns up to which all directions are decoded, and directions beside one for each cluster beyond.
 FEW_FEATURES, MORE_DIRECTIONS = 100, 32
@@ -70,6 +71,7 @@ def choose_operator(
     law: RadiusLaw,
     seeds: tuple[int, ...],
     kinds: dict[str, str],
+    is_paired: bool = False,
 ) -> FrequencyOperator:
     """Choose centre and scale on a pilot's weighted rows, and draw the frequencies.
 
@@ -83,11 +85,14 @@ def choose_operator(
         For k-means on the pilot, and for the frequencies.
     kinds : dict of str to str
         Kinds of linear map, features and backend, as `FrequencyOperator.draw` has them.
+    is_paired : bool, default=False
+        Whether frequencies come in pairs, see `pair_operator`.
     """
     d, scale = rows.shape[1], check_scale(scale)
     center = np.average(rows, axis=0, weights=weights)
     covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
     units, finest = np.ones(d), None
+    n_drawn = count_drawn(n_frequencies, d) if is_paired else n_frequencies
     octaves: float | np.ndarray = 0.0
     rng = np.random.default_rng(seeds[1]).spawn(4)[3]
     if scale == "columns":
@@ -100,14 +105,14 @@ def choose_operator(
         )  # fmt: skip
         if is_auto and n_frequencies >= WIDE.least_numbers * n_clusters * q:
             widest = float(np.sqrt(np.diag(covariance).max()))
-            octaves = draw_wide_octaves(widest / scale, n_frequencies, rng)
+            octaves = draw_wide_octaves(widest / scale, n_drawn, rng)
     elif scale == "mixed":
         share, (low, high) = share_spread(np.diag(covariance), n_clusters), PILOT_OCTAVES
         scale, finest = share / 2**low, share / 2**high
-        octaves = rng.uniform(0.0, high - low, n_frequencies)
+        octaves = rng.uniform(0.0, high - low, n_drawn)
     width = BANDWIDTH if d > 3 or finest is not None else 1.0
-    return FrequencyOperator.draw(
-        n_frequencies,
+    operator = FrequencyOperator.draw(
+        n_drawn,
         Domain(center, scale, covariance, finest_scale=finest),
         bandwidth=width * scale * np.exp2(-octaves),
         radius_law=law,
@@ -116,6 +121,11 @@ def choose_operator(
         units=units,
         **kinds,
     )
+    if not is_paired:
+        return operator
+    spreads = np.sqrt(np.diag(covariance))
+    typical = estimate_spreads(rows - center, weights / weights.sum(), spreads)
+    return pair_operator(operator, np.minimum(spreads, typical), n_frequencies, rows)
 
 
 def draw_wide_octaves(spread: float, n_frequencies: int, rng: np.random.Generator) -> np.ndarray:
