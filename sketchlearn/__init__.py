@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sketchlearn.drift import DriftMonitor, compare
     from sketchlearn.estimators import (
         CompressiveClassifier,
         CompressiveGaussianMixture,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     )
     from sketchlearn.model_selection import count_clusters
     from sketchlearn.planning import Plan, plan
-    from sketchlearn.sketches import Sketch, compare
+    from sketchlearn.sketches import Sketch
     from sketchlearn.sketching import Checkpoint, Sketcher
     from sketchlearn.sources import open_source
     from sketchlearn.synthesis import synthesize
@@ -37,6 +38,7 @@ __all__ = [
     "CompressiveGaussianMixture",
     "CompressiveKMeans",
     "CompressivePCA",
+    "DriftMonitor",
     "EmptySketchError",
     "ModelFormatError",
     "Plan",
@@ -59,7 +61,7 @@ __all__ = [
 # the command line can answer an interrupt from its first moment on.
 _FOLDERS = (
     *("exceptions", "sources", "frequencies", "features", "sketches", "tables", "sketching"),
-    *("atoms", "privacy", "multivariate", "decoders", "model_selection", "synthesis"),
+    *("atoms", "privacy", "multivariate", "decoders", "model_selection", "synthesis", "drift"),
     *("planning", "estimators", "plotting", "reports"),
 )
 

@@ -1,4 +1,4 @@
-"""The commands about sketches: sketch, operator, merge, subtract, info, compare."""
+"""The commands about sketches: sketch, operator, merge, subtract, info."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from sketchlearn import (
     SketchMismatchError,
     SourceError,
 )
-from sketchlearn import compare as compared
 from sketchlearn.cli.descriptions import describe
 from sketchlearn.cli.files import (
     is_of_kind,
     load_operator,
     load_sketch,
-    load_sketch_like,
     name_errors,
+    require_same_operator,
     require_writable,
 )
+from sketchlearn.cli.groups import By, describe_table, is_parquet, is_table
 from sketchlearn.cli.options import (
     AsCsv,
     AsJson,
@@ -43,6 +43,7 @@ from sketchlearn.cli.options import (
     Like,
     OperatorFile,
     Output,
+    Paired,
     Scale,
     Seed,
     SketchFile,
@@ -51,6 +52,7 @@ from sketchlearn.cli.options import (
     choose_columns,
     parse_conditions,
     quote_names,
+    split_names,
 )
 from sketchlearn.cli.printing import print_csv, print_json, print_rows, print_values
 from sketchlearn.cli.releases import read_domain
@@ -61,8 +63,8 @@ from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.privacy import PrivateSketch
 from sketchlearn.privacy.format import PRIVATE_FILE
 from sketchlearn.sketches.format import SKETCH_FILE
-from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sources.opening import open_source
+from sketchlearn.sources.row_keys import KeyIndex
 from sketchlearn.sources.source import RowSource
 
 
@@ -100,6 +102,7 @@ def sketch(
     columns: Columns = None,
     where: Conditions = None,
     weight: Weight = None,
+    by: By = None,
     like: Like = None,
     operator: Annotated[
         Path | None,
@@ -119,6 +122,7 @@ def sketch(
             show_default=False,
         ),
     ] = None,
+    is_paired: Paired = False,
     is_bare: IsBare = False,
     is_kept: IsKept = False,
     skips_errors: SkipsErrors = False,
@@ -135,6 +139,7 @@ def sketch(
       sketchlearn sketch day.parquet --filter 'price > 0' -m 1000 -o day.sketch
       sketchlearn sketch day.parquet --operator shop.operator --bare -o day.sketch
       sketchlearn sketch people.parquet --domain domain.json -o people.sketch
+      sketchlearn sketch sales.parquet --columns price,weight --by day,country -o cube.parquet
     """
     inputs = [path for path in (like, operator) if path]
     box = None if domain is None else read_domain(domain)
@@ -148,15 +153,30 @@ def sketch(
         taken = "--like takes the operator of another sketch", "--operator takes one as it is"
         what = taken[like is None]
         raise ValueError(f"{what}: leave out -m, --clusters, --scale and --moments")
+    if inputs and is_paired:
+        raise ValueError(
+            "--paired is said when an operator is drawn, and --like and --operator take one that "
+            "is there: leave it out"
+        )
     if is_bare and not inputs:
         raise ValueError(
             "--bare leaves out an operator that is kept elsewhere: give it with --operator or "
             "--like (the command operator writes a sketch's to a file of its own)"
         )
+    if by and (is_bare or is_kept or skips_errors):
+        raise ValueError(
+            "--by writes a table that holds its operator once, of files all of which can be read: "
+            "leave out --bare, --checkpoint and --skip-errors"
+        )
     chosen = choose_columns(columns if box is None else quote_names(box.names), data)
-    source = open_source(data, chosen, parse_conditions(where), weight)
+    conditions, names = parse_conditions(where), split_names(by, "--by") if by else None
+    source = open_source(data, chosen, conditions, weight, KeyIndex(names) if names else None)
     read = [*inputs, domain] if domain else inputs
-    _require_sketch(output, read, is_forced, (source, data))
+    if names:
+        is_alike, noun = is_table, "a table of sketches"
+        require_writable(output, read, is_alike, noun, is_forced, (source, data))
+    else:
+        _require_sketch(output, read, is_forced, (source, data))
     checkpoint = output.with_name(f"{output.name}.checkpoint") if is_kept else None
     on_error: Any = _Skipped() if skips_errors else "raise"
     sketcher = _find_operator(like, operator, checkpoint, n_frequencies, jobs)
@@ -168,6 +188,7 @@ def sketch(
             n_frequencies="auto" if n_frequencies is None else n_frequencies,
             feature_names=source.layout.names and box.names,
             clip=True,
+            paired=is_paired,
             radius=box.radius,
             random_state=seed,
             n_jobs=jobs,
@@ -178,11 +199,23 @@ def sketch(
             "auto" if n_frequencies is None else n_frequencies,
             n_clusters=n_clusters,
             scale="auto" if scale is None else scale,
+            paired=is_paired,
             moments=MOMENTS[moments],
             keep_pilot=False,
             random_state=seed,
             n_jobs=jobs,
         ).fit(source, on_error=on_error)
+    if names:
+        with tell_if_stopped("nothing was written"), progress_bar("sketching") as progress:
+            table = sketcher.sketch_groups(
+                *(data, names, weight),
+                columns=chosen,
+                filter=conditions,
+                progress=progress or False,
+            )
+        table.to_parquet(output)
+        note(f"{output}: {len(table):,} groups, {int(table.n_samples.sum()):,} rows")
+        return
     result = _run_pass(sketcher, source, checkpoint, on_error)
     if operator and not like and result.n_samples:
         # An operator knows no names; these tell columns that come in another order.
@@ -251,7 +284,10 @@ def subtract(
 
 def info(
     file: Annotated[
-        Path, typer.Argument(help="A sketch, operator, model or checkpoint.", show_default=False)
+        Path,
+        typer.Argument(
+            help="A sketch, operator, model, checkpoint or table of sketches.", show_default=False
+        ),
     ],
     operator: OperatorFile = None,
     as_json: AsJson = False,
@@ -265,8 +301,12 @@ def info(
       sketchlearn info week.sketch
       sketchlearn info week.sketch --json | jq .n_samples
       sketchlearn info week.model --csv > centroids.csv
+      sketchlearn info cube.parquet
     """
     given = load_operator(operator)
+    if is_parquet(file):
+        print_values(describe_table(file, given), as_json)
+        return
     values = name_errors(lambda path: describe(path, given), file)
     has_places = any(name in values for name in NESTED)
     if as_csv:
@@ -279,35 +319,6 @@ def info(
     print_values({name: one for name, one in values.items() if name not in NESTED}, False)
     if has_places:
         print_rows(tabulate_places(values))
-
-
-def compare(
-    a: SketchFile, b: SketchFile, operator: OperatorFile = None, as_json: AsJson = False
-) -> None:
-    """Tell how far apart the data of two sketches is.
-
-    The distance of their means is compared with what chance alone would make it. The ratio is about
-    1 where both were drawn from one population; the p-value is at most the
-    bound that is printed. No row may be in both.
-
-    \b
-      sketchlearn sketch june.parquet --like may.sketch -o june.sketch
-      sketchlearn compare may.sketch june.sketch
-    """
-    given = load_operator(operator)
-    first, second = load_sketch_like(a, given), load_sketch_like(b, given)
-    _require_same_operator(second, b, first, a)
-    comparison = compared(first, second)
-    print_values(
-        {
-            "distance": comparison.distance,
-            "standard_error": comparison.standard_error,
-            "ratio": comparison.ratio,
-            "p_value_bound": comparison.p_value_bound,
-            "n_samples": [first.n_samples, second.n_samples],
-        },
-        as_json,
-    )
 
 
 class _Skipped:
@@ -417,20 +428,8 @@ def _load_like(
 ) -> Sketch:
     """Load a sketch that must have another's operator; SketchMismatchError if it has not."""
     sketch = load_sketch(path, operator)
-    _require_same_operator(sketch, path, other, other_path)
+    require_same_operator(sketch, path, other, other_path)
     return sketch
-
-
-def _require_same_operator(
-    sketch: SketchLike, path: Path, other: SketchLike, other_path: Path
-) -> None:
-    """Refuse sketches of different operators, by a SketchMismatchError that names the files."""
-    if sketch.fingerprint != other.fingerprint:
-        raise SketchMismatchError(
-            f"{path} and {other_path} were made with different operators "
-            f"({sketch.fingerprint[:12]} and {other.fingerprint[:12]}); make one of them again "
-            "with sketch --like the other"
-        )
 
 
 def _describe_in_a_line(sketch: Sketch) -> str:
