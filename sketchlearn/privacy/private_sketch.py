@@ -27,7 +27,7 @@ from sketchlearn.privacy.queries import (
     count_parts,
     product_weights,
 )
-from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.sketches.sketch_like import AddedNoise, SketchLike
 
 
 @final
@@ -212,6 +212,24 @@ class PrivateSketch(SketchLike):
         return math.sqrt(gain * self._variance(WAVES) + power * self._variance(COUNT)) / (
             self.weight_sum
         )
+
+    @property
+    def sample_size(self) -> float:
+        """Number of rows as it was released."""
+        return self.weight_sum
+
+    @property
+    def added_noise(self) -> AddedNoise:
+        """The releases' noise in the mean: of the waves' sums, and of the count."""
+        m = self.n_frequencies
+        units = np.zeros((2, 2, m))
+        units[[0, 1], [0, 1]] = self.operator.features.unit
+        gain = np.sum(np.abs(self.operator.features.estimate(units)) ** 2, axis=0) / 2.0
+        variance = gain * self._variance(WAVES) + np.abs(self.centered_mean) ** 2 * (
+            self._variance(COUNT)
+        )
+        is_heavy = any(each.noise == "discrete laplace" for each in self.mechanisms)
+        return AddedNoise(variance / self.weight_sum**2, is_heavy)
 
     @property
     def standard_error(self) -> float:
