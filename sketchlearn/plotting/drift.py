@@ -10,8 +10,8 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from sketchlearn.drift import compare
 from sketchlearn.plotting.style import FAINT, INK, Display, make_axes
-from sketchlearn.sketches import compare
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # Ratio up to which a difference is what chance makes: with probability .95 for a single wave, and

@@ -37,6 +37,8 @@ from sketchlearn.tables import SketchTable
 
 # Synthetic rows in a picture, and columns of a table of centroids.
 N_POINTS, MOST_COLUMNS = 800, 12
+# Columns that moved from one sketch to the next, as many as are named.
+MOST_MOVED = 5
 EXACT_NOTE = (
     "This sketch is exact. It holds no row, but sums tell more than one would think, and the "
     "difference of two sketches that differ by one row is that row: share it with whom you would "
@@ -331,7 +333,9 @@ def _compare_sketches(contents: Mapping[str, Any]) -> str:
     for (before, a), (after, b) in pairwise(sketches.items()):
         if a.fingerprint == b.fingerprint:
             found = compare(a, b)
-            rows.append([f"{before} → {after}", found.distance, found.ratio, found.p_value])
+            moved = [column.name for column in found.moved_columns()]
+            shown = ", ".join(moved[:MOST_MOVED]) + (", ..." if len(moved) > MOST_MOVED else "")
+            rows.append([f"{before} → {after}", found.p_value, found.ratio, shown or "none"])
     if not rows:
         return ""
     first = next(iter(sketches.values()))
@@ -344,7 +348,9 @@ def _compare_sketches(contents: Mapping[str, Any]) -> str:
             "1 where both are of one population. No row may be in both."
         ),
         write_table(
-            "Sketches of one operator", ["from → to", "distance", "ratio", "p-value, at most"], rows
+            "Sketches of one operator",
+            ["from → to", "p-value", "ratio", "columns that moved"],
+            rows,
         ),
         pictures,
     )
