@@ -4,8 +4,6 @@ import pytest
 
 from docs.examples import plot_private_clusters as example
 
-pytest.importorskip("opendp")
-
 
 @pytest.mark.slow
 def test_an_analyst_learns_of_the_sum_what_all_rows_tell(tmp_path, capsys):
