@@ -148,6 +148,11 @@ class LinearMap(
         """Omega itself, (d, m) float64 radians: for a look at it, as nothing else needs it."""
         return np.concatenate([block for _, block in self._iterate_rows()])
 
+    def rows_in_turns(self) -> Iterator[np.ndarray]:
+        """Yield Omega's rows (m,) in turns, float64, on any machine the same."""
+        for _, unit_vectors in self._unit_vectors():
+            yield from self.project_reproducibly(np.ascontiguousarray(unit_vectors))
+
     def quadratic_form(self, B: np.ndarray) -> np.ndarray:
         r"""Return :math:`\omega_j^T B \omega_j`, (m,) float64, for a matrix B (d, d)."""
         result = np.zeros(self.n_frequencies)

@@ -22,22 +22,25 @@ from sketchlearn._validation import (
     check_positive,
     draw_seed,
 )
+from sketchlearn.features import FeatureMap, Signs, Waves
 from sketchlearn.features.accumulator import single_phase_limit
 from sketchlearn.features.moments import MOST_FULL_FEATURES, MomentChoice
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.frequencies.domain import LARGEST, describe_box
-from sketchlearn.linear_maps import DenseMap
+from sketchlearn.linear_maps import DenseMap, HadamardMap, LinearMap
 from sketchlearn.linear_maps.streams import GOLDEN, Stream, to_uniform
 from sketchlearn.sketching.pilot import DEFAULT_N_CLUSTERS
-from sketchlearn.sketching.tuning import BANDWIDTH, resolve_frequency_count
+from sketchlearn.sketching.tuning import BANDWIDTH, resolve_frequency_count, resolve_operator
 
 LN2 = 0.6931471805599453
 SQRT_HALF = 0.7071067811865476
 TWO_PI = 6.283185307179586
 # Terms of the series of the logarithm and of the power, whose rest is below 2^-53.
 LOGARITHM_TERMS, POWER_TERMS = 12, 20
-# Numbers of the streams of a seed.
-RADII, SCALES, DIRECTIONS = 0, 1, 2
+# Numbers of the streams of a seed; that of fast transforms' signs is 3.
+RADII, SCALES, DIRECTIONS, DITHERS = 0, 1, 2, 4
+# Kinds of which there are operators without data.
+PORTABLE_MAPS, PORTABLE_FEATURES = ("dense", "fast"), ("waves", "signs")
 # How many times as wide as rows are, a box is taken to be where it comes to their largest phase.
 WIDE = 3.0
 # Features up to which moments are full, 34 MB of them.
@@ -151,15 +154,20 @@ def draw_directions(d: int, m: int, stream: Stream) -> np.ndarray:
     return np.concatenate(blocks, axis=1)
 
 
-def draw_turns(
-    d: int, m: int, scale: float, octaves: tuple[float, float], units: np.ndarray, seed: int
-) -> np.ndarray:
-    r"""Draw frequencies over :math:`2 \pi`, (d, m) float32, per unit of the data.
+def draw_map(
+    m: int,
+    scale: float,
+    octaves: tuple[float, float],
+    units: np.ndarray,
+    seed: int,
+    operator: str,
+) -> LinearMap:
+    """Draw frequencies per unit of the data, as a matrix or as fast transforms.
 
     Parameters
     ----------
-    d, m : int
-        Number of features and of frequencies.
+    m : int
+        Number of frequencies.
     scale : float
         Standard deviation of a cluster, where octaves are zero.
     octaves : tuple of two floats
@@ -168,13 +176,27 @@ def draw_turns(
         What columns are divided by.
     seed : int
         From 0 to 2^64 - 1; everything random follows from it.
+    operator : {"dense", "fast"}
+        Kind of the map.
     """
+    d = len(units)
     scales = scale * power_of_two(-draw_octaves(m, octaves, Stream(seed, SCALES)))
-    directions = draw_directions(d, m, Stream(seed, DIRECTIONS))
     # What float32 does not have, the map refuses.
     with np.errstate(over="ignore", divide="ignore"):
         lengths = draw_radii(m, Stream(seed, RADII)) / (TWO_PI * BANDWIDTH * scales)
-        return (directions * lengths / units[:, None]).astype(np.float32)
+        if operator == "fast":
+            drawn: LinearMap = HadamardMap.draw_seeded(lengths, d, seed)
+            return drawn if np.all(units == 1.0) else drawn.stretched(1.0 / units)
+        directions = draw_directions(d, m, Stream(seed, DIRECTIONS))
+        return DenseMap((directions * lengths / units[:, None]).astype(np.float32))
+
+
+def draw_features(m: int, seed: int, features: str) -> FeatureMap:
+    """Draw a feature map of m frequencies: dithers are the bytes of a stream's words, in order."""
+    if features == "waves":
+        return Waves()
+    words = Stream(seed, DITHERS).words(0, -(-m // 8))
+    return Signs(words.astype("<u8").view(np.uint8)[:m])
 
 
 def draw_domain_operator(
@@ -185,6 +207,8 @@ def draw_domain_operator(
     random_state: RandomState,
     clips: bool = False,
     radius: float | None = None,
+    operator: str = "dense",
+    features: str = "waves",
 ) -> FrequencyOperator:
     r"""Draw the operator of rows of which no more is known than a box that they should lie in.
 
@@ -200,6 +224,8 @@ def draw_domain_operator(
         If a parameter is of the wrong kind or out of range, see `Sketcher.from_domain`.
     """
     lower, upper = check_box(lower, upper)
+    kind = _choose_from(resolve_operator(operator, len(lower)), PORTABLE_MAPS, "operator")
+    features = _choose_from(features, PORTABLE_FEATURES, "features")
     k = DEFAULT_N_CLUSTERS if n_clusters is None else check_count(n_clusters, "n_clusters")
     m = resolve_frequency_count(n_frequencies, k, len(lower))
     drawn = draw_seed(random_state)
@@ -216,10 +242,10 @@ def draw_domain_operator(
     cells = float(power_of_two(-logarithm(np.array([float(k)])) / LN2 / d)[0])
     scale = float(np.sqrt(add_up(variances / (units * units)) / d)) * cells
     coarsest, finest = (scale * float(power_of_two(np.array([-u]))[0]) for u in OCTAVES)
-    linear_map = DenseMap(draw_turns(d, m, scale, OCTAVES, units, seed))
+    linear_map = draw_map(m, scale, OCTAVES, units, seed, kind)
     corner, squares = np.zeros(m), np.zeros(m)
-    for turns, width in zip(linear_map.turns, widths.tolist(), strict=True):
-        reach = np.abs(turns.astype(np.float64)) * (0.5 * width)
+    for turns, width in zip(linear_map.rows_in_turns(), widths.tolist(), strict=True):
+        reach = np.abs(turns) * (0.5 * width)
         corner += reach
         squares += reach * reach
     if radius is not None:
@@ -227,8 +253,19 @@ def draw_domain_operator(
     return FrequencyOperator(
         linear_map,
         Domain(center, coarsest, covariance, lower, upper, finest, clips, radius),
+        draw_features(m, seed, features),
         double_phases=bool(corner.max() > WIDE * single_phase_limit(d) / TWO_PI),
     )
+
+
+def _choose_from(choice: Any, known: tuple[str, ...], name: str) -> str:
+    """Return one of the words that there are operators without data of."""
+    if choice not in known:
+        raise ValueError(
+            f"{name} of a sketcher that saw no row must be one of "
+            f"{', '.join(map(repr, known))}, got {choice!r}"
+        )
+    return str(choice)
 
 
 def choose_moments(n_features: int) -> MomentChoice:
