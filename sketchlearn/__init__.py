@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sketchlearn.sketching import Checkpoint, Sketcher
     from sketchlearn.sources import open_source
     from sketchlearn.synthesis import synthesize
+    from sketchlearn.tables import SketchTable
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ __all__ = [
     "Sketch",
     "SketchFormatError",
     "SketchMismatchError",
+    "SketchTable",
     "Sketcher",
     "SourceError",
     "__version__",
@@ -53,9 +55,9 @@ __all__ = [
 # Folders whose public names these are. They are imported when a name is first asked for, so that
 # the command line can answer an interrupt from its first moment on.
 _FOLDERS = (
-    *("exceptions", "sources", "frequencies", "features", "sketches", "sketching", "atoms"),
-    *("privacy", "multivariate", "decoders", "model_selection", "synthesis", "estimators"),
-    *("plotting", "reports"),
+    *("exceptions", "sources", "frequencies", "features", "sketches", "tables", "sketching"),
+    *("atoms", "privacy", "multivariate", "decoders", "model_selection", "synthesis"),
+    *("estimators", "plotting", "reports"),
 )
 
 

@@ -254,6 +254,48 @@ def carry_sums(sums, shift, integers):
     return totals
 
 
+def add_tile_runs(blocks, at, starts, stops, groups, turns, n_frequencies, n_groups, units=None):
+    """Sums of the features of each group's runs, (n_groups, 2, m)."""
+    phases = rows_of_tiles(blocks) @ turns_of_groups(turns)[:, :n_frequencies]
+    sums = np.zeros((n_groups, 2, n_frequencies), np.int64)
+    for start, stop, group in zip(starts, stops, groups, strict=True):
+        some = slice(max(start - at, 0), max(stop - at, 0))
+        own = None if units is None else units.ravel()[some]
+        if len(phases[some]):
+            sums[group] += half_angle_sums(phases[some], own)
+    return sums
+
+
+def add_weighted_tile_runs(blocks, weights, at, starts, stops, groups, turns, *sizes):
+    """Weighted sums of the features of each group's runs, (n_groups, 2, m)."""
+    return add_tile_runs(blocks, at, starts, stops, groups, turns, *sizes, units=weights)
+
+
+def add_run_moments(numbers, weights, starts, stops, groups, is_full, n_groups):
+    """Moments of each group's runs of rows of integers, as Python's integers."""
+    totals = [[0] * len(add_moments([numbers[0]], [numbers[0]], is_full)) for _ in range(n_groups)]
+    for start, stop, group in zip(starts, stops, groups, strict=True):
+        rows, units = numbers[start:stop], weights[start:stop]
+        weighed = [[w * g for g in row] for w, row in zip(units, rows, strict=True)]
+        added = add_moments(weighed, rows, is_full)
+        totals[group] = [a + b for a, b in zip(totals[group], added, strict=True)]
+    return totals
+
+
+def sort_by_group(rows, groups):
+    """Rows by group, as they come within each, and their indices."""
+    order = sorted(range(len(groups)), key=lambda i: groups[i])
+    return rows[order], order
+
+
+def spread_runs(rows, starts, stops, filling, n_places):
+    """Rows at the places of runs, the filling elsewhere."""
+    places = [i for a, b in zip(starts, stops, strict=True) for i in range(a, b)]
+    spread = np.tile(np.asarray(filling, np.float64), (n_places, 1))
+    spread[places] = rows
+    return spread
+
+
 def transform_rows(rows, bits):
     """H D3 H D2 H D1 times rows (n, p), (n, b, p) of b blocks of signs, bits (b, 3, p).
 

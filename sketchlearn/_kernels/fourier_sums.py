@@ -297,6 +297,70 @@ def add_weighted_tiles(blocks, weights, turns, phases, sums, policy=POLICY):
 
 
 @kernel()
+def add_tile_runs(blocks, at, starts, stops, groups, turns, phases, sums, policy=POLICY):
+    """Add the features of runs of rows, each to the sums of its group.
+
+    blocks, turns and phases as `add_tiles` has them, the first row of the blocks being row `at`.
+    Runs are in order, from starts (r,) to stops (r,) int64, all multiples of RUN_ROWS; parts of
+    runs that lie in other blocks are left out. groups (r,) index sums (n_groups, 2, m) int64.
+    """
+    panel, b = phases.shape
+    m = sums.shape[2]
+    flat = phases.reshape(-1)
+    first_run = 0
+    for block in range(blocks.shape[0]):
+        low = at + block * b
+        while first_run < len(stops) and stops[first_run] <= low:
+            first_run += 1
+        for first in range(0, m, panel):
+            start = first // TILE_FREQUENCIES
+            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
+            _project_group(blocks[block], turns, start, stop, phases)
+            for j in range(first, min(first + panel, m)):
+                run = first_run
+                while run < len(starts) and starts[run] < low + b:
+                    begin = max(starts[run] - low, 0)
+                    n = min(stops[run] - low, b) - begin
+                    c_sum, s_sum = _sum_half_angles(flat, (j - first) * b + begin, n, _NO_OFFSET)
+                    offset = np.int32(n) * MAGIC_BITS
+                    sums[groups[run], 0, j] += np.uint32(c_sum - offset)
+                    sums[groups[run], 1, j] += np.int32(s_sum - offset)
+                    run += 1
+
+
+@kernel()
+def add_weighted_tile_runs(
+    blocks, weights, at, starts, stops, groups, turns, phases, sums, policy=POLICY
+):
+    """Add the weighted features of runs; weights (g, b) int64, zero where no row is."""
+    panel, b = phases.shape
+    m = sums.shape[2]
+    first_run = 0
+    for block in range(blocks.shape[0]):
+        low = at + block * b
+        while first_run < len(stops) and stops[first_run] <= low:
+            first_run += 1
+        for first in range(0, m, panel):
+            start = first // TILE_FREQUENCIES
+            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
+            _project_group(blocks[block], turns, start, stop, phases)
+            for j in range(first, min(first + panel, m)):
+                row = phases[j - first]
+                run = first_run
+                while run < len(starts) and starts[run] < low + b:
+                    c_sum = np.int64(0)
+                    s_sum = np.int64(0)
+                    for i in range(max(starts[run] - low, 0), min(stops[run] - low, b)):
+                        c, s = _half_angle(row[i], _NO_OFFSET)
+                        weight = weights[block, i]
+                        c_sum += (np.int64(c - MAGIC_BITS) * weight + WEIGHT_HALF) >> WEIGHT_BITS
+                        s_sum += (np.int64(s - MAGIC_BITS) * weight + WEIGHT_HALF) >> WEIGHT_BITS
+                    sums[groups[run], 0, j] += c_sum
+                    sums[groups[run], 1, j] += s_sum
+                    run += 1
+
+
+@kernel()
 def add_sign_tiles(blocks, turns, offsets, phases, sums, policy=POLICY):
     """Add the signs of cosines and sines of blocks of tiles to their sums, in units of 2^-20.
 

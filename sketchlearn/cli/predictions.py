@@ -76,8 +76,8 @@ def predict(
         raise ValueError(f"a {type(estimator).__name__} labels no rows: give a model that does")
     if has_probabilities and not hasattr(estimator, "predict_proba"):
         raise ValueError(
-            f"a {type(estimator).__name__} has no probabilities: leave --probabilities out, or "
-            "learn a mixture with fit gmm"
+            f"{model} has no probabilities: leave --probabilities out, or learn a mixture with "
+            "fit gmm"
         )
     filters = parse_conditions(where)
     source = open_source(data, choose_columns(columns, data), filters)

@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from sketchlearn._validation import check_positive
+from sketchlearn.cli.bounds import parse_interval
 from sketchlearn.cli.files import (
     is_of_kind,
     load_operator,
@@ -77,7 +78,8 @@ def domain(
       sketchlearn sketch people.parquet --domain domain.json -o people.sketch
     """
     require_writable(output, [], _is_domain, "a domain", is_forced)
-    box = _make_box(list(map(_parse, split_names(columns, "--columns"))), radius)
+    named = split_names(columns, "--columns")
+    box = _make_box([parse_interval(one, "--columns") for one in named], radius)
     rows = [
         {"name": name, "lower": lower, "upper": upper}
         for name, lower, upper in zip(box.names, box.lower, box.upper, strict=True)
@@ -183,14 +185,3 @@ def _is_domain(path: Path) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _parse(text: str) -> tuple[str, float, float]:
-    """Read a column's name and bounds, as age=0:100."""
-    name, _, bounds = text.rpartition("=")
-    lower, _, upper = bounds.partition(":")
-    try:
-        return name.strip(), float(lower), float(upper)
-    except ValueError:
-        expected = "a name, =, the least value, : and the greatest, as age=0:100"
-        raise ValueError(f"--columns expects {expected}, got {text!r}") from None

@@ -10,6 +10,9 @@ import numpy as np
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.region import Region
 
+# Standard deviations of noise, where they are known, that are put down to chance.
+BY_CHANCE = 3.0
+
 
 @final
 @dataclass(frozen=True)
@@ -141,8 +144,15 @@ class FitQuality:
 
     @property
     def is_noise(self) -> bool:
-        """Whether what is left is no more than noise."""
-        return self.goodness_of_fit <= self.thresholds.noise_chi2
+        """Whether what is left is no more than noise: as far as its size is known, hardly more."""
+        margin = (1.0 - self.known_share) * (self.thresholds.noise_chi2 - 1.0)
+        return self.goodness_of_fit <= 1.0 + margin + BY_CHANCE * self.noise_deviation
+
+    @property
+    def known_share(self) -> float:
+        """Share of the noise that was added, whose size is known: all but that of sampling."""
+        # `noise_deviation` is this over the root of m.
+        return min(self.noise_deviation * float(np.sqrt(self.operator.n_frequencies)), 1.0)
 
     @property
     def has_enough_rows(self) -> bool:

@@ -87,8 +87,8 @@ def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -
     if n_atoms <= m < least:
         raise_doubt(
             f"a sketch of {m} frequencies has {2 * m} numbers for the {wanted} parameters of "
-            f"{n_atoms} atoms ({type(family).__name__} in {family.n_features} "
-            f"dimensions), too few to determine them ({needed}):",
+            f"{n_atoms} clusters or components in {family.n_features} "
+            f"dimensions, too few to determine them ({needed}):",
             f"sketch with n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least}), "
             "or ask for fewer clusters or components",
             "doubtful",

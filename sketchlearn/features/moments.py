@@ -263,13 +263,13 @@ class MomentSums:
         if not isinstance(other, MomentSums):
             return NotImplemented
         self._require_same_kind(other)
-        return MomentSums(self.kind, self.n_features, _sum(self.words, other.words, 0))
+        return MomentSums(self.kind, self.n_features, add_words(self.words, other.words, 0))
 
     def __sub__(self, other: Any) -> MomentSums:
         if not isinstance(other, MomentSums):
             return NotImplemented
         self._require_same_kind(other)
-        return MomentSums(self.kind, self.n_features, _sum(self.words, ~other.words, 1))
+        return MomentSums(self.kind, self.n_features, add_words(self.words, ~other.words, 1))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MomentSums):
@@ -306,9 +306,9 @@ def _magnitudes(words: np.ndarray) -> np.ndarray:
     return total
 
 
-def _sum(a: np.ndarray, b: np.ndarray, carry: int) -> np.ndarray:
-    """Integers in words plus others, plus a carry of 0 or 1."""
-    total, carries = np.empty_like(a), np.full(a.shape[1], carry, np.uint64)
+def add_words(a: np.ndarray, b: np.ndarray, carry: int) -> np.ndarray:
+    """Add integers in words (4, ...) and others, and to each a carry of 0 or 1."""
+    total, carries = np.empty_like(a), np.full(a.shape[1:], carry, np.uint64)
     for word, x, y in zip(total, a, b, strict=True):
         np.add(x, y, out=word)
         overflows = word < x

@@ -77,7 +77,11 @@ def describe_classes(sketches: Sequence[SketchLike], is_full: bool) -> ClassMome
     least = LEAST_VARIANCE * float((within + between).max()) or 1.0
     scale = np.maximum(within, least)
     worth = np.array([count_worth(sketch, scale, is_full) for sketch in sketches])
-    return ClassMoments(means, shrink_covariances(own, worth, np.full(len(scale), least)), least)
+    shrunk = shrink_covariances(own, worth, np.full(len(scale), least))
+    # A row is as far from a noisy mean as from the mean, and the noise beside.
+    noise = np.array([sketch.mean_error**2 for sketch in sketches])
+    shrunk += noise[:, :, None] * np.eye(len(scale)) if is_full else noise
+    return ClassMoments(means, shrunk, least)
 
 
 def count_worth(sketch: SketchLike, scale: np.ndarray, is_full: bool) -> float:

@@ -267,6 +267,13 @@ class PrivateSketch(SketchLike):
         return self._moment_error(second, np.outer(first, first), spread) * np.outer(units, units)
 
     @property
+    def mean_error(self) -> np.ndarray:
+        """Standard deviations (n_features,) of the noise in ``moments.mean``, to first order."""
+        first, units = self.moments.first, box_units(self.operator)
+        squares = self._variance(FIRST) / UNIT**2 + self._variance(COUNT) * first**2
+        return np.asarray(np.sqrt(squares) / self.n_samples * units)
+
+    @property
     def variance_error(self) -> np.ndarray:
         """Standard deviations (n_features,) of the noise in ``moments.variance``, likewise."""
         first, units = self.moments.first, box_units(self.operator)

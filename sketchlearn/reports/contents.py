@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from sketchlearn.estimators import CompressiveEstimator, CompressivePCA
+from sketchlearn.estimators import (
+    CompressiveClassifier,
+    CompressiveEstimator,
+    CompressivePCA,
+)
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.files.container import library_version
 from sketchlearn.plotting import ClustersDisplay, SketchDisplay
@@ -193,6 +197,24 @@ def _show_components(content: CompressivePCA, name: str) -> str:
             draw_figure(draw, f"{name}: share of the variance that components explain together.")
         ),
         write_values("The sketch that they come from", describe_sketch(sketch)),
+        write_paragraph(EXACT_NOTE if sketch.is_exact else PRIVATE_NOTE, "note"),
+    )
+
+
+@show.register
+def _show_classifier(content: CompressiveClassifier, name: str) -> str:
+    sketch, counts = content.sketch_, np.bincount(content.component_classes_.astype(int))
+    rows = [
+        [str(label), float(n), float(prior), int(counts[i])]
+        for i, (label, n, prior) in enumerate(
+            zip(content.classes_, content.class_count_, content.class_prior_, strict=True)
+        )
+    ]
+    columns = ["class", "rows", "probability beforehand", "components"]
+    return write_section(
+        f"{name}: a classifier",
+        write_table("Classes", columns, rows),
+        write_values("The sketch of all rows", describe_sketch(sketch)),
         write_paragraph(EXACT_NOTE if sketch.is_exact else PRIVATE_NOTE, "note"),
     )
 

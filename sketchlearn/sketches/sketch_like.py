@@ -128,6 +128,11 @@ class SketchLike(ABC):
         return np.zeros((self.n_features, self.n_features))
 
     @property
+    def mean_error(self) -> np.ndarray:
+        """Standard deviations (n_features,) of noise that was added to the rows' mean, likewise."""
+        return np.zeros(self.n_features)
+
+    @property
     def variance_error(self) -> np.ndarray:
         """Standard deviations (n_features,) of noise that was added to variances; zeros if none."""
         return np.zeros(self.n_features)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from sketchlearn import (
+    CompressiveClassifier,
     CompressiveGaussianMixture,
     CompressiveKMeans,
     CompressivePCA,
@@ -133,6 +134,14 @@ def test_a_private_sketch_says_what_protects_it_and_shows_nothing_exact(contents
     assert f"{private.epsilon:.5g}" in section
     assert f"{private.n_samples:,}" in section
     assert "This sketch is exact" not in section
+
+
+def test_a_classifier_s_section_has_its_classes():
+    X = blobs(300)
+    model = CompressiveClassifier().fit(X, np.where(X[:, 0] > 6, "far", "near"))
+    text = " ".join(Page(make_page({"classes": model})).text)
+    assert "classes: a classifier" in text
+    assert all(f"{n:.5g}" in text for n in model.class_count_)
 
 
 def test_equal_contents_make_equal_pages(contents):
