@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 
 from sketchlearn._registry import Registered, Stateful
+from sketchlearn.linear_maps.pairs import FrequencyPairs
 
 TWO_PI = 2.0 * np.pi
 # Entries of the projections of unit vectors that the general ways hold at a time.
@@ -152,6 +153,11 @@ class LinearMap(
         """Yield Omega's rows (m,) in turns, float64, on any machine the same."""
         for _, unit_vectors in self._unit_vectors():
             yield from self.project_reproducibly(np.ascontiguousarray(unit_vectors))
+
+    @property
+    def pairs(self) -> FrequencyPairs:
+        """Which frequencies are exactly twice others; none, as far as a map of no matrix knows."""
+        return FrequencyPairs.none()
 
     def quadratic_form(self, B: np.ndarray) -> np.ndarray:
         r"""Return :math:`\omega_j^T B \omega_j`, (m,) float64, for a matrix B (d, d)."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.frequencies.domain import LARGEST, describe_box
 from sketchlearn.linear_maps import DenseMap, HadamardMap, LinearMap
 from sketchlearn.linear_maps.streams import GOLDEN, Stream, to_uniform
+from sketchlearn.sketching.pairing import check_paired, count_drawn, pair_frequencies
 from sketchlearn.sketching.pilot import DEFAULT_N_CLUSTERS
 from sketchlearn.sketching.tuning import BANDWIDTH, resolve_frequency_count, resolve_operator
 
@@ -48,6 +49,8 @@ MOST_FULL = 2048
 # Octaves below the scale of the box, between which those of clusters may be: a box twice as wide as
 # the rows to one eight times as wide, or clusters that are narrower than their share of the rows.
 OCTAVES = 1.0, 4.0
+# Width of a box in standard deviations of its rows, for the columns' own pairs of frequencies.
+WIDTH_OF_SPREAD = 5.0
 
 
 def logarithm(x: np.ndarray) -> np.ndarray:
@@ -207,6 +210,7 @@ def draw_domain_operator(
     random_state: RandomState,
     clips: bool = False,
     radius: float | None = None,
+    paired: bool = False,
     operator: str = "dense",
     features: str = "waves",
 ) -> FrequencyOperator:
@@ -224,6 +228,8 @@ def draw_domain_operator(
         If a parameter is of the wrong kind or out of range, see `Sketcher.from_domain`.
     """
     lower, upper = check_box(lower, upper)
+    is_paired = check_paired(paired, operator, features)
+    operator = "dense" if is_paired else operator
     kind = _choose_from(resolve_operator(operator, len(lower)), PORTABLE_MAPS, "operator")
     features = _choose_from(features, PORTABLE_FEATURES, "features")
     k = DEFAULT_N_CLUSTERS if n_clusters is None else check_count(n_clusters, "n_clusters")
@@ -242,8 +248,11 @@ def draw_domain_operator(
     cells = float(power_of_two(-logarithm(np.array([float(k)])) / LN2 / d)[0])
     scale = float(np.sqrt(add_up(variances / (units * units)) / d)) * cells
     coarsest, finest = (scale * float(power_of_two(np.array([-u]))[0]) for u in OCTAVES)
-    linear_map = draw_map(m, scale, OCTAVES, units, seed, kind)
-    corner, squares = np.zeros(m), np.zeros(m)
+    n_drawn = count_drawn(m, d) if is_paired else m
+    linear_map = draw_map(n_drawn, scale, OCTAVES, units, seed, kind)
+    if is_paired:
+        linear_map = pair_frequencies(cast(DenseMap, linear_map), widths / WIDTH_OF_SPREAD, m)
+    corner, squares = np.zeros((2, m))
     for turns, width in zip(linear_map.rows_in_turns(), widths.tolist(), strict=True):
         reach = np.abs(turns) * (0.5 * width)
         corner += reach
