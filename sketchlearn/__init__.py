@@ -7,7 +7,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans, load_model
+    from sketchlearn.estimators import (
+        CompressiveClassifier,
+        CompressiveGaussianMixture,
+        CompressiveKMeans,
+        CompressivePCA,
+        load_model,
+    )
     from sketchlearn.exceptions import (
         EmptySketchError,
         ModelFormatError,
@@ -20,18 +26,22 @@ if TYPE_CHECKING:
     from sketchlearn.sketching import Checkpoint, Sketcher
     from sketchlearn.sources import open_source
     from sketchlearn.synthesis import synthesize
+    from sketchlearn.tables import SketchTable
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Checkpoint",
+    "CompressiveClassifier",
     "CompressiveGaussianMixture",
     "CompressiveKMeans",
+    "CompressivePCA",
     "EmptySketchError",
     "ModelFormatError",
     "Sketch",
     "SketchFormatError",
     "SketchMismatchError",
+    "SketchTable",
     "Sketcher",
     "SourceError",
     "__version__",
@@ -45,8 +55,9 @@ __all__ = [
 # Folders whose public names these are. They are imported when a name is first asked for, so that
 # the command line can answer an interrupt from its first moment on.
 _FOLDERS = (
-    *("exceptions", "sources", "frequencies", "features", "sketches", "sketching", "atoms"),
-    *("privacy", "decoders", "model_selection", "synthesis", "estimators"),
+    *("exceptions", "sources", "frequencies", "features", "sketches", "tables", "sketching"),
+    *("atoms", "privacy", "multivariate", "decoders", "model_selection", "synthesis"),
+    *("estimators", "plotting", "reports"),
 )
 
 

@@ -100,6 +100,19 @@ def correlate(atoms, residual):
     return product.real, product.imag
 
 
+def correlate_points(turns, envelope, residual):
+    """Sums of the real parts of conj(r_j) a_ij, and the imaginary parts."""
+    in_phase, quadrature = correlate(modulated_waves(turns, envelope), residual)
+    return in_phase.sum(axis=1), quadrature
+
+
+def mix_and_correlate(turns, envelope, weights, target):
+    """Target less the mixture (2 m,); real and imaginary parts of conj(r_j) a_kj."""
+    atoms = modulated_waves(turns, envelope)
+    residual = target - weights @ atoms
+    return residual, *correlate(atoms, residual)
+
+
 def add_waves(turns, partial):
     """Partial sums (2 m,) plus the waves of every row."""
     return partial + stacked(waves(turns).sum(axis=0))
@@ -239,3 +252,91 @@ def carry_sums(sums, shift, integers):
     for place, half, entry in np.ndindex(*sums.shape):
         totals[entry] += int(sums[place, half, entry]) << (28 * place + 32 * half + shift)
     return totals
+
+
+def add_tile_runs(blocks, at, starts, stops, groups, turns, n_frequencies, n_groups, units=None):
+    """Sums of the features of each group's runs, (n_groups, 2, m)."""
+    phases = rows_of_tiles(blocks) @ turns_of_groups(turns)[:, :n_frequencies]
+    sums = np.zeros((n_groups, 2, n_frequencies), np.int64)
+    for start, stop, group in zip(starts, stops, groups, strict=True):
+        some = slice(max(start - at, 0), max(stop - at, 0))
+        own = None if units is None else units.ravel()[some]
+        if len(phases[some]):
+            sums[group] += half_angle_sums(phases[some], own)
+    return sums
+
+
+def add_weighted_tile_runs(blocks, weights, at, starts, stops, groups, turns, *sizes):
+    """Weighted sums of the features of each group's runs, (n_groups, 2, m)."""
+    return add_tile_runs(blocks, at, starts, stops, groups, turns, *sizes, units=weights)
+
+
+def add_run_moments(numbers, weights, starts, stops, groups, is_full, n_groups):
+    """Moments of each group's runs of rows of integers, as Python's integers."""
+    totals = [[0] * len(add_moments([numbers[0]], [numbers[0]], is_full)) for _ in range(n_groups)]
+    for start, stop, group in zip(starts, stops, groups, strict=True):
+        rows, units = numbers[start:stop], weights[start:stop]
+        weighed = [[w * g for g in row] for w, row in zip(units, rows, strict=True)]
+        added = add_moments(weighed, rows, is_full)
+        totals[group] = [a + b for a, b in zip(totals[group], added, strict=True)]
+    return totals
+
+
+def sort_by_group(rows, groups):
+    """Rows by group, as they come within each, and their indices."""
+    order = sorted(range(len(groups)), key=lambda i: groups[i])
+    return rows[order], order
+
+
+def spread_runs(rows, starts, stops, filling, n_places):
+    """Rows at the places of runs, the filling elsewhere."""
+    places = [i for a, b in zip(starts, stops, strict=True) for i in range(a, b)]
+    spread = np.tile(np.asarray(filling, np.float64), (n_places, 1))
+    spread[places] = rows
+    return spread
+
+
+def transform_rows(rows, bits):
+    """H D3 H D2 H D1 times rows (n, p), (n, b, p) of b blocks of signs, bits (b, 3, p).
+
+    Bits of one turn signs. Each stage adds and takes away in the rows' type, from pairs that are
+    p / 2 apart to neighbours.
+    """
+    p, blocks = rows.shape[1], []
+    for block in bits:
+        products = rows
+        for own in block:
+            products = np.where(own, -products, products)
+            half = p // 2
+            while half:
+                pairs = products.reshape(len(rows), -1, 2, half)
+                low, high = pairs[:, :, 0], pairs[:, :, 1]
+                products = np.stack([low + high, low - high], axis=2).reshape(len(rows), p)
+                half //= 2
+        blocks.append(products)
+    return np.stack(blocks, axis=1)
+
+
+def add_squares(bits, weights, d):
+    """Squares of products of unit vectors, summed over features, and, weighted, over products."""
+    squares = np.square(transform_rows(np.eye(d, bits.shape[2]), bits))
+    return squares.sum(axis=0), np.einsum("bj,dbj->d", weights, squares)
+
+
+def add_transforms(packed, bits, factors):
+    """Sums of the features of packed rows' phases, (2, b p)."""
+    return half_angle_sums(transform_rows(packed, bits).reshape(len(packed), -1) * factors)
+
+
+def add_weighted_transforms(packed, weights, bits, factors):
+    """Sums of the weighted features of packed rows' phases, (2, b p)."""
+    return half_angle_sums(transform_rows(packed, bits).reshape(len(packed), -1) * factors, weights)
+
+
+def pack_rows(rows, center, factors, slopes, limit, p, dtype):
+    """Centred and stretched rows padded to (n, p), zeros for far ones, and which are far."""
+    packed = np.zeros((len(rows), p), dtype)
+    packed[:, : rows.shape[1]] = (rows.astype(np.float64) - center) * factors
+    is_far = np.array([not np.sum((row * slopes) ** 2) <= limit for row in packed])
+    packed[is_far] = 0.0
+    return packed, is_far

@@ -222,7 +222,7 @@ def page(clustered: Sequence[str], projected: Sequence[str], n_seeds: int) -> st
     draws = "one seed" if n_seeds == 1 else f"{n_seeds} seeds"
     heading = f"""# Butterflies as frequencies
 
-`Sketcher(linear_map="butterfly")` has frequencies that are rows of B D₃ B D₂ B D₁, B Hadamard's
+`Sketcher(operator="butterfly")` has frequencies that are rows of B D₃ B D₂ B D₁, B Hadamard's
 matrix as a butterfly and the D random signs. `ButterflyMap` takes any real butterfly, here one of
 random plane rotations, and any number of rounds. All maps share the lengths of their frequencies,
 and the centre. Processor seconds on one thread, the least of {draws}; sums of squares from

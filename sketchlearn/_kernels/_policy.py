@@ -19,6 +19,8 @@ FEATURE_CHUNK: Final = 128
 # frequencies whose phases are kept at a time: these phases stay in the second-level cache.
 BLOCK: Final = 256
 PANEL: Final = 96
+# What runs of rows of one group start at multiples of: whole vectors, whatever the processor.
+RUN_ROWS: Final = 16
 # From this many features on, rows are copied before they are transposed.
 STAGED_FEATURES: Final = 32
 

@@ -44,16 +44,56 @@ def modulated_waves(turns, envelope, out, policy=POLICY):
 
 
 @kernel(fastmath=True)
-def correlate(atoms, residual, in_phase, quadrature, policy=POLICY):
-    """Fill the real and imaginary parts of ``conj(r_j) a_kj``, each (k, m), from stacked arrays."""
-    n_atoms, n_frequencies = in_phase.shape
+def mix_and_correlate(
+    turns, envelope, weights, residual, correlations, in_phase, quadrature, policy=POLICY
+):
+    """Take weighted atoms off a residual, then correlate each atom with what is left.
+
+    ``turns`` is (k, m), ``envelope`` (k, m) or (1, m), ``weights`` (k,). ``residual`` (2 m,), the
+    target on entry, becomes the target less the mixture. ``in_phase`` and ``quadrature``, (k, m),
+    are the real and imaginary parts of ``conj(r_j) a_kj``; ``correlations`` (k,) sums the former.
+    """
+    n_atoms, n_frequencies = turns.shape
+    is_shared = envelope.shape[0] == 1
     rc, rs = residual[:n_frequencies], residual[n_frequencies:]
     for k in range(n_atoms):
-        cosines = atoms[k, :n_frequencies]
-        sines = atoms[k, n_frequencies:]
+        e = envelope[0 if is_shared else k]
+        w = weights[k]
+        cosines, sines = in_phase[k], quadrature[k]
         for j in range(n_frequencies):
-            in_phase[k, j] = rc[j] * cosines[j] + rs[j] * sines[j]
-            quadrature[k, j] = rc[j] * sines[j] - rs[j] * cosines[j]
+            c, s = _cosine_sine(turns[k, j])
+            cosines[j] = e[j] * c
+            sines[j] = e[j] * s
+            rc[j] -= w * cosines[j]
+            rs[j] -= w * sines[j]
+    for k in range(n_atoms):
+        cosines, sines = in_phase[k], quadrature[k]
+        total = 0.0
+        for j in range(n_frequencies):
+            real = rc[j] * cosines[j] + rs[j] * sines[j]
+            sines[j] = rc[j] * sines[j] - rs[j] * cosines[j]
+            cosines[j] = real
+            total += real
+        correlations[k] = total
+
+
+@kernel(fastmath=True)
+def correlate_points(turns, envelope, residual, correlations, quadrature, policy=POLICY):
+    """Correlate waves at points with a residual, without keeping the waves.
+
+    ``turns`` is (n, m), ``envelope`` (m,), ``residual`` (2 m,). ``correlations`` (n,) are the
+    sums over j of the real parts of ``conj(r_j) a_ij``, ``quadrature`` (n, m) the imaginary ones.
+    """
+    n_points, n_frequencies = turns.shape
+    rc, rs = residual[:n_frequencies], residual[n_frequencies:]
+    for i in range(n_points):
+        parts = quadrature[i]
+        total = np.float32(0.0)
+        for j in range(n_frequencies):
+            c, s = _cosine_sine(turns[i, j])
+            total += envelope[j] * (rc[j] * c + rs[j] * s)
+            parts[j] = envelope[j] * (rc[j] * s - rs[j] * c)
+        correlations[i] = total
 
 
 @kernel(fastmath=True)

@@ -23,11 +23,17 @@ Rows of zeros contribute exactly nothing, which is what blocks are padded with.
 import numpy as np
 from llvmlite import ir
 
+from sketchlearn._kernels._emission import (
+    MAGIC_BITS,
+    WEIGHT_BITS,
+    WEIGHT_HALF,
+    emit_call,
+    emit_patterns,
+    emit_pointer,
+)
 from sketchlearn._kernels._policy import (
-    COSINE,
     FEATURE_CHUNK,
     POLICY,
-    SINE,
     STAGED_FEATURES,
     TILE_FREQUENCIES,
     TILE_VECTORS,
@@ -37,76 +43,13 @@ from sketchlearn._kernels._policy import (
     kernel,
 )
 
-# Scaling by a power of two is exact.
-_SCALE = 2.0**11
-
-_MAGIC = np.float32(1.5 * 2.0**23)
-_MAGIC_BITS = np.int32(0x4B400000)
-
-# Weights are multiples of 2^-20; adding half a unit before the shift rounds to nearest.
-_WEIGHT_BITS = np.int64(20)
-_WEIGHT_HALF = np.int64(2**19)
-
-
-def _splat(kind, value):
-    """Return a constant of a scalar type, or of a vector type with it in every lane."""
-    return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
-
-
-def _call(builder, name, *args):
-    """Emit a call of one of LLVM's overloaded intrinsics, for scalars or vectors."""
-    from numba.core import cgutils
-
-    kind = element = args[0].type
-    suffix = ""
-    if isinstance(kind, ir.VectorType):
-        element, suffix = kind.element, f"v{kind.count}"
-    suffix += element.intrinsic_name
-    result = element if name.startswith("vector.reduce") else kind
-    signature = ir.FunctionType(result, [arg.type for arg in args])
-    function = cgutils.get_or_insert_function(builder.module, signature, f"llvm.{name}.{suffix}")
-    return builder.call(function, args)
-
-
-def _polynomial(builder, coefficients, u):
-    """Emit Horner's rule, scaled by 2^11, one rounding a step."""
-    kind = u.type
-    terms = [_splat(kind, float(np.float32(c * _SCALE))) for c in coefficients]
-    value = terms[-1]
-    for term in terms[-2::-1]:
-        value = _call(builder, "fma", value, u, term)
-    return value
-
-
-def _patterns(builder, y):
-    """Emit the patterns of C and S of phases in turns, a scalar or a vector of either type."""
-    r = builder.fsub(y, _call(builder, "rint", y))
-    single, pattern = ir.FloatType(), ir.IntType(32)
-    if isinstance(y.type, ir.VectorType):
-        single, pattern = (ir.VectorType(kind, y.type.count) for kind in (single, pattern))
-    if r.type != single:
-        r = builder.fptrunc(r, single)
-    u = builder.fmul(r, r)
-    h = builder.fmul(r, _polynomial(builder, SINE, u))
-    g = _polynomial(builder, COSINE, u)
-    magic = _splat(single, float(_MAGIC))
-    return [builder.bitcast(_call(builder, "fma", h, x, magic), pattern) for x in (h, g)]
-
-
-def _pointer(context, builder, signature, args, array, *offsets):
-    """Emit the address of an array argument's element."""
-    pointer = context.make_array(signature.args[array])(context, builder, args[array]).data
-    for offset in offsets:
-        pointer = builder.gep(pointer, [offset])
-    return pointer
-
 
 @intrinsic
 def _half_angle(typingctx, y):
     """Return the patterns of C and S of one phase in turns."""
 
     def codegen(context, builder, signature, args):
-        return context.make_tuple(builder, signature.return_type, _patterns(builder, args[0]))
+        return context.make_tuple(builder, signature.return_type, emit_patterns(builder, args[0]))
 
     from numba import types
 
@@ -127,7 +70,7 @@ def _sum_half_angles(typingctx, p, p_at, n):
         vector = ir.VectorType(element, lanes)
         int64 = ir.IntType(64)
         zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
-        start = _pointer(context, builder, signature, args, 0, args[1])
+        start = emit_pointer(context, builder, signature, args, 0, args[1])
         before = builder.block
         loop, done = (builder.append_basic_block(name) for name in ("half.loop", "half.done"))
         builder.branch(loop)
@@ -135,7 +78,7 @@ def _sum_half_angles(typingctx, p, p_at, n):
         i = builder.phi(int64)
         sums = [builder.phi(zeros.type) for _ in range(2)]
         at = builder.bitcast(builder.gep(start, [i]), vector.as_pointer())
-        patterns = _patterns(builder, builder.load(at, align=size))
+        patterns = emit_patterns(builder, builder.load(at, align=size))
         new = [builder.add(total, one) for total, one in zip(sums, patterns, strict=True)]
         next_i = builder.add(i, ir.Constant(int64, lanes))
         i.add_incoming(ir.Constant(int64, 0), before)
@@ -145,7 +88,7 @@ def _sum_half_angles(typingctx, p, p_at, n):
             total.add_incoming(later, loop)
         builder.cbranch(builder.icmp_signed("<", next_i, args[2]), loop, done)
         builder.position_at_end(done)
-        totals = [_call(builder, "vector.reduce.add", total) for total in new]
+        totals = [emit_call(builder, "vector.reduce.add", total) for total in new]
         return context.make_tuple(builder, signature.return_type, totals)
 
     from numba import types
@@ -220,7 +163,7 @@ def _project_tile(typingctx, x, x_at, w, w_at, n, p, p_at, stride, is_first):
         lane_zero = ir.Constant(ir.VectorType(int32, lanes), None)
 
         def pointer(array, *offsets):
-            return _pointer(context, builder, signature, args, array, *offsets)
+            return emit_pointer(context, builder, signature, args, array, *offsets)
 
         def as_vector(start, i):
             at = builder.gep(start, [ir.Constant(int64, i * lanes)])
@@ -243,7 +186,7 @@ def _project_tile(typingctx, x, x_at, w, w_at, n, p, p_at, stride, is_first):
             weight = builder.load(builder.gep(weights, [ir.Constant(int64, q)]), align=size)
             single = builder.insert_element(zeros, weight, ir.Constant(int32, 0))
             ws.append(builder.shuffle_vector(single, zeros, lane_zero))
-        new = {(q, v): _call(builder, "fma", xs[v], ws[q], sums[q, v]) for q, v in tile}
+        new = {(q, v): emit_call(builder, "fma", xs[v], ws[q], sums[q, v]) for q, v in tile}
         next_k = builder.add(k, ir.Constant(int64, 1))
         k.add_incoming(next_k, loop)
         for at in tile:
@@ -301,7 +244,7 @@ def add_tiles(blocks, turns, phases, sums, policy=POLICY):
     panel, b = phases.shape
     m = sums.shape[1]
     flat = phases.reshape(-1)
-    offset = np.int32(b) * _MAGIC_BITS
+    offset = np.int32(b) * MAGIC_BITS
     for block in range(blocks.shape[0]):
         for first in range(0, m, panel):
             start = first // TILE_FREQUENCIES
@@ -330,7 +273,71 @@ def add_weighted_tiles(blocks, weights, turns, phases, sums, policy=POLICY):
                 for i in range(b):
                     c, s = _half_angle(row[i])
                     weight = weights[block, i]
-                    c_sum += (np.int64(c - _MAGIC_BITS) * weight + _WEIGHT_HALF) >> _WEIGHT_BITS
-                    s_sum += (np.int64(s - _MAGIC_BITS) * weight + _WEIGHT_HALF) >> _WEIGHT_BITS
+                    c_sum += (np.int64(c - MAGIC_BITS) * weight + WEIGHT_HALF) >> WEIGHT_BITS
+                    s_sum += (np.int64(s - MAGIC_BITS) * weight + WEIGHT_HALF) >> WEIGHT_BITS
                 sums[0, j] += c_sum
                 sums[1, j] += s_sum
+
+
+@kernel()
+def add_tile_runs(blocks, at, starts, stops, groups, turns, phases, sums, policy=POLICY):
+    """Add the features of runs of rows, each to the sums of its group.
+
+    blocks, turns and phases as `add_tiles` has them, the first row of the blocks being row `at`.
+    Runs are in order, from starts (r,) to stops (r,) int64, all multiples of RUN_ROWS; parts of
+    runs that lie in other blocks are left out. groups (r,) index sums (n_groups, 2, m) int64.
+    """
+    panel, b = phases.shape
+    m = sums.shape[2]
+    flat = phases.reshape(-1)
+    first_run = 0
+    for block in range(blocks.shape[0]):
+        low = at + block * b
+        while first_run < len(stops) and stops[first_run] <= low:
+            first_run += 1
+        for first in range(0, m, panel):
+            start = first // TILE_FREQUENCIES
+            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
+            _project_group(blocks[block], turns, start, stop, phases)
+            for j in range(first, min(first + panel, m)):
+                run = first_run
+                while run < len(starts) and starts[run] < low + b:
+                    begin = max(starts[run] - low, 0)
+                    n = min(stops[run] - low, b) - begin
+                    c_sum, s_sum = _sum_half_angles(flat, (j - first) * b + begin, n)
+                    offset = np.int32(n) * MAGIC_BITS
+                    sums[groups[run], 0, j] += np.uint32(c_sum - offset)
+                    sums[groups[run], 1, j] += np.int32(s_sum - offset)
+                    run += 1
+
+
+@kernel()
+def add_weighted_tile_runs(
+    blocks, weights, at, starts, stops, groups, turns, phases, sums, policy=POLICY
+):
+    """Add the weighted features of runs; weights (g, b) int64, zero where no row is."""
+    panel, b = phases.shape
+    m = sums.shape[2]
+    first_run = 0
+    for block in range(blocks.shape[0]):
+        low = at + block * b
+        while first_run < len(stops) and stops[first_run] <= low:
+            first_run += 1
+        for first in range(0, m, panel):
+            start = first // TILE_FREQUENCIES
+            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
+            _project_group(blocks[block], turns, start, stop, phases)
+            for j in range(first, min(first + panel, m)):
+                row = phases[j - first]
+                run = first_run
+                while run < len(starts) and starts[run] < low + b:
+                    c_sum = np.int64(0)
+                    s_sum = np.int64(0)
+                    for i in range(max(starts[run] - low, 0), min(stops[run] - low, b)):
+                        c, s = _half_angle(row[i])
+                        weight = weights[block, i]
+                        c_sum += (np.int64(c - MAGIC_BITS) * weight + WEIGHT_HALF) >> WEIGHT_BITS
+                        s_sum += (np.int64(s - MAGIC_BITS) * weight + WEIGHT_HALF) >> WEIGHT_BITS
+                    sums[groups[run], 0, j] += c_sum
+                    sums[groups[run], 1, j] += s_sum
+                    run += 1

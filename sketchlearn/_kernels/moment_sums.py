@@ -203,3 +203,39 @@ def carry_sums(sums, shift, words, policy=POLICY):
                     part = np.uint64(value >> np.int64(63))
                     if k == first and bits > 0:
                         part = np.uint64(value >> np.int64(64 - bits))
+
+
+@kernel()
+def add_run_moments(
+    rows, weights, starts, stops, groups, grid, is_full, digits, weighed, sums, words, policy=POLICY
+):
+    """Add the moments of runs of rows, each to the words of its group; return -1, or a bad row.
+
+    Runs are from starts (r,) to stops (r,) of rows (n, d) float64; groups (r,) index words
+    (n_groups, 4, p) uint64. weights (n,) int64, or (0,) where rows have none. grid (2, d): center
+    and inverse steps. Scratch: digits (1, 3 d, b), weighed (1, 5 d, b) int32, and sums
+    (places, 2, p) int64, zeros. Nothing more is added from a run on in which a row is too far; the
+    first row of the b that it is among is returned.
+    """
+    b = digits.shape[2]
+    d = rows.shape[1]
+    ends, weighed_ends = np.empty((1, d), np.int64), np.empty((1, d), np.int64)
+    own = np.zeros((1, b), np.int64)
+    shift = 0 if len(weights) else 20
+    for run in range(len(starts)):
+        n_places = 0
+        for at in range(starts[run], stops[run], b):
+            stop = min(at + b, stops[run])
+            if not split_rows(rows[at:stop], grid[0], grid[1], digits, ends):
+                sums[:] = 0
+                return at
+            if len(weights):
+                own[0, : stop - at] = weights[at:stop]
+                own[0, stop - at :] = 0
+                weigh_digits(digits, ends, own, weighed, weighed_ends)
+                n = add_moments(weighed, weighed_ends, digits, ends, is_full, sums)
+            else:
+                n = add_moments(digits, ends, digits, ends, is_full, sums)
+            n_places = max(n_places, n)
+        carry_sums(sums[:n_places], shift, words[groups[run]])
+    return -1

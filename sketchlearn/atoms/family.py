@@ -142,15 +142,44 @@ class AtomFamily(Registered, ABC):
         kernels.modulated_waves(self._map.project_turns(centred), envelope, out)
         return out
 
-    def pullback(
-        self, parameters: np.ndarray, atoms: np.ndarray, residual: np.ndarray
-    ) -> np.ndarray:
-        """Gradient of ``<a(theta_k), residual>`` in each theta_k, (k, d + n_shape)."""
-        in_phase, quadrature = self._correlate_residual(atoms, residual)
-        _, shapes = self.split(parameters)
-        return np.hstack(
-            [-self._map.adjoint(quadrature), self.log_envelope_pullback(shapes, in_phase)]
+    def differentiate(
+        self, weights: np.ndarray, parameters: np.ndarray, target: np.ndarray
+    ) -> tuple[float, np.ndarray, np.ndarray]:
+        r"""Return a mixture's distance from a target, squared, and its gradients.
+
+        That is :math:`\|z - \sum_k \alpha_k a(\theta_k)\|^2`; what a minimiser asks for, with the
+        waves computed once.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (k,)
+            :math:`\alpha`.
+        parameters : ndarray of shape (k, d + n_shape)
+            :math:`\theta`, a row for each atom.
+        target : ndarray of shape (2 m,)
+            z, stacked real, float64.
+
+        Returns
+        -------
+        cost : float
+        in_weights : ndarray of shape (k,)
+        in_parameters : ndarray of shape (k, d + n_shape)
+        """
+        locations, shapes = self.split(parameters)
+        envelope = np.exp(self.log_envelope(shapes))
+        turns = self._map.project_turns((locations - self.operator.center).astype(np.float32))
+        residual, correlations = target.copy(), np.empty(len(weights))
+        in_phase, quadrature = np.empty_like(turns), np.empty_like(turns)
+        kernels.mix_and_correlate(
+            turns, envelope, weights, residual, correlations, in_phase, quadrature
         )
+        in_parameters = np.empty(parameters.shape)
+        in_parameters[:, : self.n_features] = self._map.adjoint(quadrature)
+        in_parameters[:, : self.n_features] *= 2.0 * weights[:, None]
+        if self.n_shape:
+            pullback = self.log_envelope_pullback(shapes, in_phase)
+            in_parameters[:, self.n_features :] = -2.0 * weights[:, None] * pullback
+        return float(residual @ residual), -2.0 * correlations, in_parameters
 
     def curvature(self, parameters: np.ndarray, atoms: np.ndarray) -> np.ndarray:
         """Gauss-Newton curvature ``||d a_k / d theta_k||^2``, (k, d + n_shape).
@@ -167,12 +196,3 @@ class AtomFamily(Registered, ABC):
                 self.log_envelope_curvature(shapes, power),
             ]
         )
-
-    def _correlate_residual(
-        self, atoms: np.ndarray, residual: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Real and imaginary parts of ``conj(r_j) a_kj``, (k, m) each."""
-        shape = (len(atoms), self.operator.n_frequencies)
-        in_phase, quadrature = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        kernels.correlate(atoms, residual.astype(np.float32), in_phase, quadrature)
-        return in_phase, quadrature

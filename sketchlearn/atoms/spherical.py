@@ -30,18 +30,26 @@ class SphericalGaussian(GaussianFamily):
     common_log_envelope : ndarray of shape (n_frequencies,), optional
         Added to every atom's log-envelope: what widens all of them alike, in directions that the
         operator does not have. Not above zero; zero by default.
+    norms_off_axes : ndarray of shape (n_frequencies,), optional
+        Squared norms of the frequencies in directions that the operator does not have, along which
+        each atom is as wide as along those that it has. None by default.
     """
 
     def __init__(
-        self, operator: FrequencyOperator, common_log_envelope: np.ndarray | float = 0.0
+        self,
+        operator: FrequencyOperator,
+        common_log_envelope: np.ndarray | float = 0.0,
+        norms_off_axes: np.ndarray | float = 0.0,
     ) -> None:
         super().__init__(operator)
         if isinstance(common_log_envelope, np.ndarray):
             common_log_envelope = common_log_envelope.astype(np.float32)
         self._common_log_envelope = common_log_envelope
+        self._norms_off_axes = norms_off_axes
+        self._all_norms = (self._squared_norms + norms_off_axes).astype(np.float32)
 
     def _on(self, operator: FrequencyOperator) -> SphericalGaussian:
-        return SphericalGaussian(operator, self._common_log_envelope)
+        return SphericalGaussian(operator, self._common_log_envelope, self._norms_off_axes)
 
     @property
     def common_log_envelope(self) -> np.ndarray | float:
@@ -71,17 +79,17 @@ class SphericalGaussian(GaussianFamily):
         if np.all(shapes == shapes[0]):
             shapes = shapes[:1]
         half_variances = (0.5 * self.operator.scale**2 * np.exp(shapes)).astype(np.float32)
-        return self._common_log_envelope - half_variances * self._squared_norms
+        return self._common_log_envelope - half_variances * self._all_norms
 
     def log_envelope_pullback(self, shapes: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
         """``-s sum_j cotangent_kj ||omega_j||^2 / 2``."""
         half_variances = 0.5 * self.operator.scale**2 * np.exp(shapes)
-        return -half_variances * (cotangent @ self._squared_norms)[:, None]
+        return -half_variances * (cotangent @ self._all_norms)[:, None]
 
     def log_envelope_curvature(self, shapes: np.ndarray, power: np.ndarray) -> np.ndarray:
         """``s^2 sum_j power_kj ||omega_j||^4 / 4``."""
         scale2 = self.operator.scale**2
-        scaled = (self._squared_norms * np.float32(0.5 * scale2)) ** 2
+        scaled = (self._all_norms * np.float32(0.5 * scale2)) ** 2
         return np.exp(2.0 * shapes) * (power @ scaled)[:, None]
 
     def shapes_of(self, variances: np.ndarray) -> np.ndarray:

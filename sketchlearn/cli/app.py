@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import sketchlearn
-from sketchlearn.cli import models, predictions, releases, sketches
+from sketchlearn.cli import models, pages, predictions, releases, sketches, synthetic
 from sketchlearn.cli.reporting import report
 
 app = typer.Typer(
@@ -36,6 +36,8 @@ fit.command()(report(models.kmeans))
 fit.command()(report(models.gmm))
 app.command()(report(models.centroids))
 app.command()(report(predictions.predict))
+app.command()(report(synthetic.synthesize))
+app.command()(report(pages.report))
 
 
 def _print_version(is_asked: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sketchlearn import Sketch
+from sketchlearn.cli.tables import list_places
 from sketchlearn.estimators.persistence import MODEL_FILE, StoredModel
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.registry import read_start
@@ -57,10 +58,20 @@ def _describe_model(model: StoredModel) -> dict[str, object]:
         "estimator": model.estimator,
         "parameters": model.parameters,
         "fitted": {name: number for name, number in model.numbers.items() if name[0] != "_"},
-        "weights": model.arrays["weights_"].tolist(),
+        **list_places(model.arrays),
+        **_describe_classes(model),
         **({"feature_names": model.feature_names} if model.feature_names else {}),
         **_describe_sketch(model.sketch),
     }
+
+
+def _describe_classes(model: StoredModel) -> dict[str, object]:
+    """Labels of a classifier's classes, and the one that each component is of."""
+    if model.classes is None:
+        return {}
+    labels = [label for label, _ in model.classes]
+    components = model.arrays["component_classes_"].astype(int).tolist()
+    return {"classes": labels, "component_classes": [labels[i] for i in components]}
 
 
 def _describe_checkpoint(stored: StoredPass) -> dict[str, object]:
@@ -100,11 +111,13 @@ def _describe_scale(operator: FrequencyOperator) -> dict[str, object]:
 
 
 def _describe_box(operator: FrequencyOperator) -> dict[str, object]:
-    """Corners of the box that was declared, if one was."""
+    """Corners of the box that was declared, if one was, and the radius within it."""
     if (box := operator.domain.box) is None:
         return {}
     clips = {"clips": True} if operator.domain.clips else {}
-    return {"lower": box[0].tolist(), "upper": box[1].tolist(), **clips}
+    radius = operator.domain.radius
+    within = {} if radius is None else {"radius": radius}
+    return {"lower": box[0].tolist(), "upper": box[1].tolist(), **clips, **within}
 
 
 def _describe_operator(operator: FrequencyOperator) -> dict[str, object]:

@@ -6,21 +6,23 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, count_clusters
+from sketchlearn.cli.bounds import Bounds, read_bounds
+from sketchlearn.cli.descriptions import describe
 from sketchlearn.cli.files import (
     is_of_kind,
-    load_estimator,
     load_operator,
     load_sketch_like,
+    name_errors,
     require_writable,
 )
-from sketchlearn.cli.options import AsJson, Force, OperatorFile, Output, Seed, SketchFile
-from sketchlearn.cli.printing import print_json, print_rows, print_values
+from sketchlearn.cli.options import AsCsv, AsJson, Force, OperatorFile, Output, Seed, SketchFile
+from sketchlearn.cli.printing import print_csv, print_json, print_rows, print_values
 from sketchlearn.cli.reporting import decode_status, note
 from sketchlearn.cli.signals import tell_if_stopped
+from sketchlearn.cli.tables import NESTED, tabulate_places
 
 NInit = Annotated[
     int | None,
@@ -54,6 +56,7 @@ def kmeans(
     output: Output,
     n_clusters: Annotated[int, typer.Option("--clusters", "-k", help="Number of clusters.")],
     n_init: NInit = None,
+    bounds: Bounds = None,
     operator: OperatorFile = None,
     seed: Seed = 0,
     is_forced: Force = False,
@@ -66,7 +69,7 @@ def kmeans(
     model = CompressiveKMeans(
         n_clusters, n_init="auto" if n_init is None else n_init, random_state=seed
     )
-    _fit_and_save(model, sketch, operator, output, is_forced)
+    _fit_and_save(model, sketch, bounds, operator, output, is_forced)
 
 
 def gmm(
@@ -79,6 +82,7 @@ def gmm(
         CovarianceType, typer.Option(help="Shape of the covariances.")
     ] = CovarianceType.diag,
     n_init: NInit = None,
+    bounds: Bounds = None,
     operator: OperatorFile = None,
     seed: Seed = 0,
     is_forced: Force = False,
@@ -94,12 +98,13 @@ def gmm(
         n_init="auto" if n_init is None else n_init,
         random_state=seed,
     )
-    _fit_and_save(model, sketch, operator, output, is_forced)
+    _fit_and_save(model, sketch, bounds, operator, output, is_forced)
 
 
 def centroids(
     model: Annotated[Path, typer.Argument(help="A model's file.", show_default=False)],
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Show the centroids of a model, or a mixture's means and standard deviations.
 
@@ -108,30 +113,17 @@ def centroids(
     \b
       sketchlearn centroids week.model
       sketchlearn centroids week.model --json | jq .centroids
+      sketchlearn centroids week.model --csv > centroids.csv
     """
-    estimator = load_estimator(model)
-    is_mixture = isinstance(estimator, CompressiveGaussianMixture)
-    places = estimator.means_ if is_mixture else estimator.cluster_centers_
-    d = estimator.n_features_in_
-    names = list(getattr(estimator, "feature_names_in_", range(d)))
-    deviations = _compute_deviations(estimator) if is_mixture else np.empty((len(places), 0))
+    values = name_errors(describe, model)
+    table = name_errors(lambda _: tabulate_places(values), model)
     if as_json:
-        values: dict[str, object] = {
-            "feature_names": list(map(str, names)),
-            "weights": estimator.weights_.tolist(),
-            "centroids": places.tolist(),
-        }
-        if is_mixture:
-            values["standard_deviations"] = deviations.tolist()
-            values["covariances"] = estimator.covariances_.tolist()
-        print_json(values)
-        return
-    spreads = [f"sd {name}" for name in names] if is_mixture else []
-    rows = np.column_stack([estimator.weights_, places, deviations]).tolist()
-    print_rows(
-        ["cluster", "share", *map(str, names), *spreads],
-        [[i, *row] for i, row in enumerate(rows)],
-    )
+        shown = ("feature_names", "weights", *NESTED)
+        print_json({name: values[name] for name in shown if name in values})
+    elif as_csv:
+        print_csv(table)
+    else:
+        print_rows(table)
 
 
 def count(
@@ -140,6 +132,7 @@ def count(
     covariance: Annotated[
         CountedType, typer.Option(help="Shape of the clusters.")
     ] = CountedType.auto,
+    bounds: Bounds = None,
     operator: OperatorFile = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -154,11 +147,13 @@ def count(
     \b
       sketchlearn count week.sketch --most 12
     """
+    counted = load_sketch_like(sketch, load_operator(operator))
     with tell_if_stopped("nothing was counted"), decode_status():
         found = count_clusters(
-            load_sketch_like(sketch, load_operator(operator)),
+            counted,
             range(1, most + 1),
             covariance_type=covariance.value,
+            bounds=read_bounds(bounds, counted.feature_names, counted.n_features),
             random_state=seed,
         )
     print_values(
@@ -171,22 +166,19 @@ def count(
     )
 
 
-def _compute_deviations(mixture: CompressiveGaussianMixture) -> np.ndarray:
-    """Return the standard deviations (k, d) of a mixture's components along the features."""
-    variances = mixture.covariances_
-    if mixture.covariance_type == "full":
-        variances = np.einsum("kll->kl", variances)
-    elif mixture.covariance_type == "spherical":
-        variances = np.repeat(variances[:, None], mixture.n_features_in_, axis=1)
-    return np.sqrt(variances)
-
-
 def _fit_and_save(
-    model: Any, sketch: Path, operator: Path | None, output: Path, is_forced: bool
+    model: Any,
+    sketch: Path,
+    bounds: list[str] | None,
+    operator: Path | None,
+    output: Path,
+    is_forced: bool,
 ) -> None:
     inputs = [sketch, operator] if operator else [sketch]
     require_writable(output, inputs, lambda path: is_of_kind(path, "model"), "a model", is_forced)
+    source = load_sketch_like(sketch, load_operator(operator))
+    model.set_params(bounds=read_bounds(bounds, source.feature_names, source.n_features))
     with tell_if_stopped("nothing was written"), decode_status():
-        model.fit_sketch(load_sketch_like(sketch, load_operator(operator)))
+        model.fit_sketch(source)
     model.save(output)
-    note(f"{output}: a {type(model).__name__}, cost {model.cost_:.4g}")
+    note(f"{output}: {model.report().verdict}, cost {model.cost_:.4g}; report shows more")

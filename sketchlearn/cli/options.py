@@ -40,6 +40,7 @@ Data = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, numbers in full.")]
 SketchFile = Annotated[Path, typer.Argument(help="A sketch's file.", show_default=False)]
 Columns = Annotated[
     list[str] | None,

@@ -72,10 +72,12 @@ def predict(
         )
     id_names = split_names(ids, "--id") if ids else []
     estimator: Any = load_estimator(model)
+    if not hasattr(estimator, "predict"):
+        raise ValueError(f"a {type(estimator).__name__} labels no rows: give a model that does")
     if has_probabilities and not hasattr(estimator, "predict_proba"):
         raise ValueError(
-            f"a {type(estimator).__name__} has no probabilities: leave --probabilities out, or "
-            "learn a mixture with fit gmm"
+            f"{model} has no probabilities: leave --probabilities out, or learn a mixture with "
+            "fit gmm"
         )
     filters = parse_conditions(where)
     source = open_source(data, choose_columns(columns, data), filters)
@@ -93,7 +95,8 @@ def predict(
     copied = _CopiedColumns(source, id_names, filters) if id_names else None
     names = [LABEL]
     if has_probabilities:
-        names += [f"{PROBABILITY}{i}" for i in range(len(estimator.weights_))]
+        n_labels = len(getattr(estimator, "classes_", estimator.weights_))
+        names += [f"{PROBABILITY}{i}" for i in range(n_labels)]
     with (
         replace_when_done(output) as temporary,
         _open_writer(temporary, ending, copied, names) as write,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
-from collections.abc import Sequence
 
 import typer
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sketchlearn.cli.reporting import escape
+from sketchlearn.cli.tables import FileTable
 
 # Lines are not broken: what reads them may be a program.
 WIDEST = 2**20
@@ -28,12 +30,21 @@ def print_values(values: dict[str, object], as_json: bool) -> None:
     _print_table(table)
 
 
-def print_rows(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def print_csv(table: FileTable) -> None:
+    """Print a table as CSV, numbers in full."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.names)
+    writer.writerows(table.rows)
+    typer.echo(text.getvalue(), nl=False)
+
+
+def print_rows(content: FileTable) -> None:
     """Print rows under names, numbers to the right."""
     table = Table(box=None, pad_edge=False, header_style="")
-    for name in names:
+    for name in content.names:
         table.add_column(_make_cell(name), justify="right", no_wrap=True)
-    for row in rows:
+    for row in content.rows:
         table.add_row(*map(_make_cell, row))
     _print_table(table)
 

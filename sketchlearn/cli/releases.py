@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
 
+from sketchlearn._validation import check_positive
+from sketchlearn.cli.bounds import parse_interval
 from sketchlearn.cli.files import (
     is_of_kind,
     load_operator,
@@ -26,6 +29,7 @@ from sketchlearn.privacy.format import PRIVATE_FILE
 from sketchlearn.sketching.portable import check_box, check_names
 
 FORMAT = {"format": "sketchlearn-domain", "format_version": 1}
+RADIUS = "radius"
 
 
 class NeighborChoice(StrEnum):
@@ -36,11 +40,12 @@ class NeighborChoice(StrEnum):
 
 
 class Box(NamedTuple):
-    """Columns that are to be sketched, and between which numbers each is said to be."""
+    """Columns that are to be sketched, between which numbers each is said to be, and a radius."""
 
     names: list[str]
     lower: list[float]
     upper: list[float]
+    radius: float | None = None
 
 
 def domain(
@@ -54,6 +59,14 @@ def domain(
             show_default=False,
         ),
     ],
+    radius: Annotated[
+        float | None,
+        typer.Option(
+            help="How far from the middle rows are at most, in halves of these widths; for many "
+            "columns, of which no row is extreme in all.",
+            show_default=False,
+        ),
+    ] = None,
     is_forced: Force = False,
 ) -> None:
     """Write a file that says between which numbers columns are, whatever the data holds.
@@ -65,12 +78,14 @@ def domain(
       sketchlearn sketch people.parquet --domain domain.json -o people.sketch
     """
     require_writable(output, [], _is_domain, "a domain", is_forced)
-    box = _check(Box(*map(list, zip(*map(_parse, split_names(columns, "--columns")), strict=True))))
+    named = split_names(columns, "--columns")
+    box = _make_box([parse_interval(one, "--columns") for one in named], radius)
     rows = [
         {"name": name, "lower": lower, "upper": upper}
-        for name, lower, upper in zip(*box, strict=True)
+        for name, lower, upper in zip(box.names, box.lower, box.upper, strict=True)
     ]
-    write_atomically(output, f"{write_canonically({**FORMAT, 'columns': rows})}\n".encode())
+    said = {**FORMAT, "columns": rows, **({} if radius is None else {RADIUS: box.radius})}
+    write_atomically(output, f"{write_canonically(said)}\n".encode())
 
 
 def release(
@@ -143,19 +158,24 @@ def read_domain(path: Path) -> Box:
 def _read(path: Path) -> Box:
     try:
         said = parse_strictly(path.read_text(encoding="utf-8"))
-        is_own = {name: said[name] for name in FORMAT} == FORMAT and {*said} == {*FORMAT, "columns"}
+        is_own = {name: said[name] for name in FORMAT} == FORMAT
+        is_own &= {*said} - {RADIUS} == {*FORMAT, "columns"}
         rows = [(row["name"], row["lower"], row["upper"]) for row in said["columns"]]
     except NONSENSE as error:
         raise ValueError(f"this is no domain that the command domain wrote ({error!r})") from error
     if not is_own or not rows:
         raise ValueError("this is no domain that the command domain wrote")
-    return _check(Box(*map(list, zip(*rows, strict=True))))
+    return _make_box(rows, said.get(RADIUS))
 
 
-def _check(box: Box) -> Box:
-    """Refuse columns that are no box."""
+def _make_box(rows: Sequence[tuple[str, float, float]], radius: float | None) -> Box:
+    """Return the box of columns and a radius; a TypeError or ValueError where that is none."""
+    names, lower, upper = (list(part) for part in zip(*rows, strict=True))
+    box = Box(names, lower, upper, radius)
     check_names(box.names, len(box.names))
     check_box(box.lower, box.upper)
+    if box.radius is not None:
+        check_positive(box.radius, RADIUS)
     return box
 
 
@@ -165,14 +185,3 @@ def _is_domain(path: Path) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _parse(text: str) -> tuple[str, float, float]:
-    """Read a column's name and bounds, as age=0:100."""
-    name, _, bounds = text.rpartition("=")
-    lower, _, upper = bounds.partition(":")
-    try:
-        return name.strip(), float(lower), float(upper)
-    except ValueError:
-        expected = "a name, =, the least value, : and the greatest, as age=0:100"
-        raise ValueError(f"--columns expects {expected}, got {text!r}") from None

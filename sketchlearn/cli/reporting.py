@@ -25,6 +25,7 @@ from sketchlearn.cli.signals import raise_signals, tell_if_stopped
 FAILED = 1
 # What the library's messages call parameters, and what the command line has in their place.
 OPTIONS = {
+    "bounds": "--bounds",
     "covariance_type": "--covariance",
     "n_clusters": "--clusters",
     "n_components": "--components",
@@ -39,6 +40,14 @@ CONDITION = re.compile(
     rf"filter=(?:{FIELD.format('valid')}\.is_valid\(\)"
     rf"|pyarrow\.compute\.is_finite\({FIELD.format('finite')}\))"
 )
+# Settings that are words, and advice that Python alone can follow.
+SETTING = re.compile(r"(?<![\w'\"./-])(scale|moments)='(\w+)'")
+PHRASES = {
+    ", or call fit with all of them, which looks at the rows themselves": "",
+    "fit the sketcher on rows like these": "make a sketch of rows like these without --like",
+    "a sketcher with --scale mixed, fitted on rows like these": "a sketch of rows like these, made "
+    "with --scale mixed",
+}
 PARAMETER = re.compile(rf"(?<![\w'\"./-])({'|'.join(OPTIONS)})(?:=(\w+))?(?![\w'\"/]|\.\w)")
 
 # Called with the rows so far and of all, None if nobody knows.
@@ -62,7 +71,11 @@ def escape(text: str) -> str:
 def reword_options(text: str) -> str:
     """Return a message of the library in the words of the command line: n_init is --n-init."""
     text = CONDITION.sub(_reword_filter, text)
-    return PARAMETER.sub(lambda m: OPTIONS[m[1]] + (f" {m[2]}" if m[2] else ""), text)
+    text = PARAMETER.sub(lambda m: OPTIONS[m[1]] + (f" {m[2]}" if m[2] else ""), text)
+    text = SETTING.sub(r"--\1 \2", text)
+    for said, shown in PHRASES.items():
+        text = text.replace(said, shown)
+    return text
 
 
 def note(text: str) -> None:

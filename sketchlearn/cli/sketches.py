@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from sketchlearn.cli.files import (
     require_writable,
 )
 from sketchlearn.cli.options import (
+    AsCsv,
     AsJson,
     Clusters,
     Columns,
@@ -50,10 +52,11 @@ from sketchlearn.cli.options import (
     parse_conditions,
     quote_names,
 )
-from sketchlearn.cli.printing import print_values
+from sketchlearn.cli.printing import print_csv, print_json, print_rows, print_values
 from sketchlearn.cli.releases import read_domain
 from sketchlearn.cli.reporting import note, progress_bar, say
 from sketchlearn.cli.signals import tell_if_stopped
+from sketchlearn.cli.tables import NESTED, tabulate_columns, tabulate_places
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.privacy import PrivateSketch
 from sketchlearn.privacy.format import PRIVATE_FILE
@@ -62,6 +65,21 @@ from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.source import RowSource
 
+
+class MomentsChoice(StrEnum):
+    """Moments that a sketch may keep."""
+
+    full = "full"
+    diagonal = "diagonal"
+    none = "none"
+
+
+MOMENTS: dict[MomentsChoice | None, Any] = {
+    None: "auto",
+    MomentsChoice.full: "full",
+    MomentsChoice.diagonal: "diagonal",
+    MomentsChoice.none: None,
+}
 SketchFiles = Annotated[list[Path], typer.Argument(help="Sketch files.", show_default=False)]
 
 
@@ -71,6 +89,14 @@ def sketch(
     n_frequencies: Frequencies = None,
     n_clusters: Clusters = None,
     scale: Scale = None,
+    moments: Annotated[
+        MomentsChoice | None,
+        typer.Option(
+            help="What is kept of columns besides: full, their means and covariances; diagonal, "
+            "means and variances; or none. By default full up to 64 columns, and diagonal of more.",
+            show_default=False,
+        ),
+    ] = None,
     columns: Columns = None,
     where: Conditions = None,
     weight: Weight = None,
@@ -112,15 +138,16 @@ def sketch(
     """
     inputs = [path for path in (like, operator) if path]
     box = None if domain is None else read_domain(domain)
-    if box and (inputs or columns or weight or scale is not None):
+    if box and (inputs or columns or weight or scale is not None or moments is not None):
         raise ValueError(
             "--domain says which columns there are and makes an operator of them, and rows without "
-            "weights can be released: leave out --like, --operator, --columns, --weight and --scale"
+            "weights can be released: leave out --like, --operator, --columns, --weight, "
+            "--scale and --moments"
         )
-    if inputs and (n_frequencies, n_clusters, scale) != (None, None, None):
+    if inputs and (n_frequencies, n_clusters, scale, moments) != (None, None, None, None):
         taken = "--like takes the operator of another sketch", "--operator takes one as it is"
         what = taken[like is None]
-        raise ValueError(f"{what}: leave out -m, --clusters and --scale")
+        raise ValueError(f"{what}: leave out -m, --clusters, --scale and --moments")
     if is_bare and not inputs:
         raise ValueError(
             "--bare leaves out an operator that is kept elsewhere: give it with --operator or "
@@ -141,6 +168,7 @@ def sketch(
             n_frequencies="auto" if n_frequencies is None else n_frequencies,
             feature_names=source.layout.names and box.names,
             clip=True,
+            radius=box.radius,
             random_state=seed,
             n_jobs=jobs,
         )
@@ -150,6 +178,7 @@ def sketch(
             "auto" if n_frequencies is None else n_frequencies,
             n_clusters=n_clusters,
             scale="auto" if scale is None else scale,
+            moments=MOMENTS[moments],
             keep_pilot=False,
             random_state=seed,
             n_jobs=jobs,
@@ -226,15 +255,30 @@ def info(
     ],
     operator: OperatorFile = None,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
-    """Say what a file holds.
+    """Say what a file holds; of a model, its centroids.
+
+    With --csv a model's centroids, or a sketch's means and standard deviations of columns.
 
     \b
       sketchlearn info week.sketch
       sketchlearn info week.sketch --json | jq .n_samples
+      sketchlearn info week.model --csv > centroids.csv
     """
     given = load_operator(operator)
-    print_values(name_errors(lambda path: describe(path, given), file), as_json)
+    values = name_errors(lambda path: describe(path, given), file)
+    has_places = any(name in values for name in NESTED)
+    if as_csv:
+        tabulate = tabulate_places if has_places else tabulate_columns
+        print_csv(name_errors(lambda _: tabulate(values), file))
+        return
+    if as_json:
+        print_json(values)
+        return
+    print_values({name: one for name, one in values.items() if name not in NESTED}, False)
+    if has_places:
+        print_rows(tabulate_places(values))
 
 
 def compare(

@@ -14,8 +14,8 @@ from sketchlearn.decoders.greedy.splitting import Splitting
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
 
-# While an atom seems to be missing; while clusters certainly are.
-MOST_DECODES, MOST_DECODES_IF_BAD = 3, 6
+# While clusters certainly are missing.
+MOST_DECODES_IF_BAD = 6
 
 
 def default_decoders() -> tuple[Decoder, ...]:
@@ -33,14 +33,17 @@ class BestOf(Decoder):
     decoders : tuple of Decoder, default=(MeanShift(), Splitting(), MeanShift(starts="box"))
         Tried in order, cyclically.
     n_init : int or "auto", default="auto"
-        Number of decodes. "auto" is one, and up to two more while an atom seems to be missing, five
-        while clusters are. Of a sketch for several scales (`Problem.scales`) the first decoder has
-        one more try at each of the others, "auto" until the sketch is explained and the next scale
-        does no better; the rest are at the scale that did best.
+        Number of decodes. "auto" is one, up to `n_if_incomplete` while an atom seems to be missing,
+        and up to six while clusters are. Of a sketch for several scales (`Problem.scales`) the
+        first decoder has one more try at each of the others, "auto" until the sketch is explained
+        and the next scale does no better; the rest are at the scale that did best.
+    n_if_incomplete : int, default=3
+        See there.
     """
 
     decoders: tuple[Decoder, ...] = field(default_factory=default_decoders)
     n_init: int | Literal["auto"] = "auto"
+    n_if_incomplete: int = 3
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Decode until nothing seems to be missing, or often enough."""
@@ -59,14 +62,13 @@ class BestOf(Decoder):
             if i < 0:
                 is_enough = best.quality.explains_sketch and best is not mixture
             else:
-                is_enough = _is_enough(best, i + 1)
+                is_enough = self._is_enough(best, i + 1)
             if self.n_init == "auto" and is_enough:
                 break
         assert best is not None
         return best
 
-
-def _is_enough(best: Mixture, n_decodes: int) -> bool:
-    if best.quality.misses_clusters:
-        return False
-    return not best.quality.seems_incomplete or n_decodes >= MOST_DECODES
+    def _is_enough(self, best: Mixture, n_decodes: int) -> bool:
+        if best.quality.misses_clusters:
+            return False
+        return not best.quality.seems_incomplete or n_decodes >= self.n_if_incomplete

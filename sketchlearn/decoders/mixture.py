@@ -9,11 +9,8 @@ import numpy as np
 
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.atoms.gaussian import LEAST_VARIANCE
-from sketchlearn.decoders.quality import FitQuality
+from sketchlearn.decoders.quality import BY_CHANCE, FitQuality
 from sketchlearn.points.em import Moments
-
-# Standard deviations of noise, where they are known, that are put down to chance.
-BY_CHANCE = 3.0
 
 
 @final

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import final
 
 import numpy as np
 
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import SphericalGaussian
+from sketchlearn.decoders.decoder import Decoder
+from sketchlearn.decoders.given_atoms import GivenAtoms
+from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.mixture import Mixture
+from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.surrogates.points import draw_gaussian
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.linear_maps import DenseMap
@@ -16,6 +21,10 @@ from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching.tuning import n_principal
 
+# Columns for each cluster from which a start along few axes is worth its while.
+COLUMNS_AN_ATOM = 2
+# By how much, as a fraction, a variance is above the least if it is more than rounding.
+TOLD = 1e-6
 # How far off the axes, in units of the scale, the rows' mean may be from the operator's centre.
 MOVED = 0.01
 
@@ -82,6 +91,67 @@ class PrincipalPart:
         variances = np.repeat(mean[:, None], d, axis=1)
         parameters = family.from_moments(self.to_points(mixture.locations), variances)
         return replace(mixture, parameters=parameters, family=family)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PrincipalStart(Decoder):
+    r"""Decode along a few axes, and go on in all directions: for sketches that noise was added to.
+
+    What one direction says of an atom is drowned by the noise of many. Along the axes V (d, q) in
+    which the centroids differ few are left to seek in,
+
+    .. math:: a_j(y, s) = \exp(i \omega_j^T V y - s \|\omega_j\|^2 / 2),
+
+    and the atoms that are found there, wide alike in all directions, are near enough for a joint
+    adjustment of all coordinates, which also moves them where the axes do not reach.
+
+    Parameters
+    ----------
+    axes : ndarray of shape (n_features, q)
+        V, orthonormal columns; see `find_leading_axes`.
+    start : Decoder, default=MeanShift(shapes="shared")
+        Decodes along them.
+    """
+
+    axes: np.ndarray
+    start: Decoder = field(default_factory=lambda: MeanShift(shapes="shared"))
+
+    def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
+        """Decode along the axes, then adjust."""
+        operator, axes = problem.family.operator, self.axes
+        along = problem.region.along(axes, operator.center)
+        variances = np.diag(np.maximum(np.diag(along.covariance), 0.0))
+        domain = Domain(np.zeros(axes.shape[1]), operator.scale, variances)
+        linear_map = DenseMap.along(operator.linear_map, axes)
+        narrow = FrequencyOperator(linear_map, domain, operator.features)
+        off_axes = np.maximum(operator.linear_map.squared_norms - linear_map.squared_norms, 0.0)
+        family = SphericalGaussian(narrow, norms_off_axes=off_axes)
+        found = self.start.solve(replace(problem, family=family, region=along), rng)
+        locations = operator.center + found.locations @ axes.T
+        variances = np.repeat(found.covariances[:, :1], len(axes), axis=1)
+        mixture = GivenAtoms(locations, variances).solve(problem, rng)
+        return replace(mixture, n_iter=found.n_iter + mixture.n_iter)
+
+
+@on_one_blas_thread
+def find_leading_axes(sketch: SketchLike, n_atoms: int, region: Region) -> np.ndarray | None:
+    """Return the axes (d, q) along which a noisy sketch's clusters are first sought.
+
+    k centroids span k - 1 directions, which are about the widest; the way from the operator's
+    centre to the rows' mean is another. None of an exact sketch, or where these are not much fewer
+    than all, or noise hides all of them.
+    """
+    d = sketch.n_features
+    if sketch.is_exact or sketch.moment_kind != "full" or d < COLUMNS_AN_ATOM * n_atoms:
+        return None
+    values, axes = np.linalg.eigh(region.covariance)
+    # Noise makes the others equal, see `PrivateMoments`.
+    n_told = int(np.sum(values > (1.0 + TOLD) * max(values[0], 0.0) + TOLD * values[-1]))
+    if n_told == 0:
+        return None
+    widest = axes[:, ::-1][:, : min(n_told, max(n_atoms - 1, 1))]
+    return _add_direction(widest, region.mean - sketch.operator.center, sketch.operator.scale)
 
 
 @on_one_blas_thread

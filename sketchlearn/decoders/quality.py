@@ -10,6 +10,9 @@ import numpy as np
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.region import Region
 
+# Standard deviations of noise, where they are known, that are put down to chance.
+BY_CHANCE = 3.0
+
 
 @final
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ THRESHOLDS = QualityThresholds()
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FitQuality:
     """Figures of a mixture beside those of the sketch that it was matched to.
 
@@ -110,6 +113,13 @@ class FitQuality:
     noise_deviation: float = 0.0
     thresholds: QualityThresholds = THRESHOLDS
 
+    def __repr__(self) -> str:
+        return (
+            f"FitQuality(cost={self.cost:.4g}, goodness_of_fit={self.goodness_of_fit:.4g}, "
+            f"misfit={self.misfit:.4g}, spread_ratio={self.spread_ratio:.4g}, "
+            f"n_rows={self.n_rows:.6g}, n_parameters={self.n_parameters})"
+        )
+
     @property
     def degrees_of_freedom(self) -> int:
         """Numbers of the sketch, 2 m, less the parameters; negative where they are too few."""
@@ -134,8 +144,15 @@ class FitQuality:
 
     @property
     def is_noise(self) -> bool:
-        """Whether what is left is no more than noise."""
-        return self.goodness_of_fit <= self.thresholds.noise_chi2
+        """Whether what is left is no more than noise: as far as its size is known, hardly more."""
+        margin = (1.0 - self.known_share) * (self.thresholds.noise_chi2 - 1.0)
+        return self.goodness_of_fit <= 1.0 + margin + BY_CHANCE * self.noise_deviation
+
+    @property
+    def known_share(self) -> float:
+        """Share of the noise that was added, whose size is known: all but that of sampling."""
+        # `noise_deviation` is this over the root of m.
+        return min(self.noise_deviation * float(np.sqrt(self.operator.n_frequencies)), 1.0)
 
     @property
     def has_enough_rows(self) -> bool:

@@ -124,17 +124,14 @@ class JointObjective:
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the cost and its gradient (n,) at a vector."""
-        family = self.problem.family
         weights, parameters = self.unpack(x)
-        atoms = family.sketch(parameters)
-        residual = self.problem.compute_residual(weights, atoms)
-        in_parameters = -2.0 * weights[:, None] * family.pullback(parameters, atoms, residual)
-        cost = float(residual @ residual)
+        cost, in_weights, in_parameters = self.problem.family.differentiate(
+            weights, parameters, self.problem.target
+        )
         if self.prior:
             apart = parameters[:, self.d :] - self.middle
             cost += self.prior * float(np.sum(apart**2))
             in_parameters[:, self.d :] += 2.0 * self.prior * apart
-        in_weights = -2.0 * (atoms @ residual.astype(np.float32)).astype(np.float64)
         return cost, self._pack_variables(in_weights, in_parameters, np.sum) * self.scales
 
     def unpack(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,13 @@
-"""What a decode leaves in doubt, said in warnings that name a remedy."""
+"""What a decode leaves in doubt: recorded for reports, and said in warnings that name a remedy."""
 
 from __future__ import annotations
 
+import contextvars
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, final
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -23,6 +28,51 @@ MOVED = 1.2
 # Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
 BY_CHANCE = 3.0
 
+# What is made of a fit, the best first.
+Verdict = Literal["good", "doubtful", "wrong"]
+
+_recorded: contextvars.ContextVar[list[Doubt] | None] = contextvars.ContextVar(
+    "recorded", default=None
+)
+
+
+@final
+@dataclass(frozen=True)
+class Doubt:
+    """What a decode leaves in doubt, and what to do about it.
+
+    Parameters
+    ----------
+    finding : str
+        What is so, with figures; ends as the remedy goes on.
+    remedy : str
+        What to change.
+    verdict : "doubtful" or "wrong"
+        What to make of the model.
+    """
+
+    finding: str
+    remedy: str
+    verdict: Verdict
+
+
+@contextmanager
+def record_doubts() -> Iterator[list[Doubt]]:
+    """Return a list that gets all doubts that are raised within the context."""
+    doubts: list[Doubt] = []
+    token = _recorded.set(doubts)
+    try:
+        yield doubts
+    finally:
+        _recorded.reset(token)
+
+
+def raise_doubt(finding: str, remedy: str, verdict: Verdict = "wrong") -> None:
+    """Warn the caller of `fit` of a doubt, and record it where somebody listens."""
+    if (doubts := _recorded.get()) is not None:
+        doubts.append(Doubt(finding, remedy, verdict))
+    warnings.warn(f"{finding} {remedy}", ConvergenceWarning, stacklevel=7)
+
 
 def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -> None:
     """Warn if the sketch has fewer numbers than the mixture has parameters.
@@ -35,14 +85,13 @@ def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -
     least = wanted // 2 + 1 if has_pilot else wanted
     needed = "more than one for each" if has_pilot else "two for each where no pilot helps"
     if n_atoms <= m < least:
-        warnings.warn(
+        raise_doubt(
             f"a sketch of {m} frequencies has {2 * m} numbers for the {wanted} parameters of "
-            f"{n_atoms} atoms ({type(family).__name__} in {family.n_features} "
-            f"dimensions), too few to determine them ({needed}): sketch with "
-            f"n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least}), "
+            f"{n_atoms} clusters or components in {family.n_features} "
+            f"dimensions, too few to determine them ({needed}):",
+            f"sketch with n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least}), "
             "or ask for fewer clusters or components",
-            ConvergenceWarning,
-            stacklevel=6,
+            "doubtful",
         )
 
 
@@ -51,20 +100,19 @@ def warn_of_lost_spread(mixture: Mixture) -> None:
     quality, n_atoms = mixture.quality, len(mixture.weights)
     wanted = round(quality.thresholds.rows_per_parameter * quality.n_parameters)
     if quality.lacks_spread and quality.n_rows < wanted:
-        warnings.warn(
+        raise_doubt(
             f"{quality.n_rows:.6g} rows are too few to find {n_atoms} clusters or components by "
-            f"their sketch alone, whose noise hides single rows: add rows, {wanted} at least, "
-            "or call fit with all of them, which looks at the rows themselves.",
-            ConvergenceWarning,
-            stacklevel=6,
+            "their sketch alone, whose noise hides single rows:",
+            f"add rows, {wanted} at least, or call fit with all of them, which looks at the rows "
+            "themselves.",
+            "doubtful",
         )
     elif quality.lacks_spread:
-        warnings.warn(
+        raise_doubt(
             f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
-            "a far cluster or far outliers escaped the sketch. Try more n_frequencies, a "
-            "larger n_init, more clusters or components, or leave the outliers out.",
-            ConvergenceWarning,
-            stacklevel=6,
+            "a far cluster or far outliers escaped the sketch.",
+            "Try more n_frequencies, a larger n_init, more clusters or components, or leave the "
+            "outliers out.",
         )
 
 
@@ -75,13 +123,11 @@ def warn_of_wide_spread(mixture: Mixture) -> None:
     if quality.exceeds_spread and (
         quality.misses_clusters or quality.spread_ratio > quality.thresholds.high_spread + by_chance
     ):
-        warnings.warn(
+        raise_doubt(
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
             f"{mixture.spread_ratio:.0%} of {name_variance(quality.region)}: clusters are "
-            "misplaced. Try more n_frequencies or a larger n_init, or fit the sketcher on "
-            "rows like these.",
-            ConvergenceWarning,
-            stacklevel=6,
+            "misplaced.",
+            "Try more n_frequencies or a larger n_init, or fit the sketcher on rows like these.",
         )
 
 
@@ -91,13 +137,12 @@ def warn_of_moved(mixture: Mixture) -> None:
     if quality.loses_moved:
         before = float(np.trace(quality.operator.covariance))
         times = (quality.region.variance / before) ** 0.5 if before > 0 else float("inf")
-        warnings.warn(
+        raise_doubt(
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows {times:.3g} "
             "times as spread as those that the sketcher was made for: clusters that moved far "
-            "away were missed. Try bounds, a larger n_init, or a sketcher with scale='mixed', "
-            "fitted on rows like these.",
-            ConvergenceWarning,
-            stacklevel=6,
+            "away were missed.",
+            "Try bounds, a larger n_init, or a sketcher with scale='mixed', fitted on rows like "
+            "these.",
         )
 
 
@@ -111,13 +156,12 @@ def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> None:
         return
     after, before = sketch.moments.variance.sum(), np.trace(sketch.operator.covariance)
     if kind == "diagonal" and after > MOVED * before:
-        warnings.warn(
+        raise_doubt(
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows of "
             f"{sketch.n_features} columns whose variance is {after / before:.3g} times that of the "
             "rows that the sketcher was fitted on. They were decoded along the directions in which "
-            "these were widest: sketch with moments='full', which tell the directions of all rows.",
-            ConvergenceWarning,
-            stacklevel=6,
+            "these were widest:",
+            "sketch with moments='full', which tell the directions of all rows.",
         )
 
 
@@ -138,13 +182,11 @@ def warn_of_missed_clusters(
     problem = Problem.of(sketch, family, n_more, region=mixture.quality.region)
     more = MeanShift().solve(problem.at_scale(mixture.family.operator.scale), rng)
     if more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
-        warnings.warn(
+        raise_doubt(
             f"{n_atoms} clusters leave {mixture.misfit:.1%} of the sketch's power "
             f"unexplained, {n_more} leave {more.misfit:.1%}: there are more clusters than "
-            f"n_clusters={n_atoms}, or the decode missed some. Try n_clusters up to "
-            f"{n_more}, a larger n_init or more n_frequencies.",
-            ConvergenceWarning,
-            stacklevel=6,
+            f"n_clusters={n_atoms}, or the decode missed some.",
+            f"Try n_clusters up to {n_more}, a larger n_init or more n_frequencies.",
         )
 
 

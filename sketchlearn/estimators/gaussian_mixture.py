@@ -244,24 +244,17 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         check_nonnegative(self.reg_covar, "reg_covar")
         super()._check_parameters()
 
-    def _make_sketcher(self) -> Sketcher:
+    def _make_sketcher(self, keep_pilot: bool) -> Sketcher:
         has_columns = self.scale == "auto" and self.covariance_type != "spherical"
         return Sketcher(
-            self._frequency_count(),
+            count_frequencies(self.n_components, self.n_features_in_, self.covariance_type)
+            if self.n_frequencies == "auto"
+            else self.n_frequencies,
             n_clusters=self.n_components,
             scale="columns" if has_columns else self.scale,
+            keep_pilot=keep_pilot,
             random_state=self._seed,
             n_jobs=self.n_jobs,
-        )
-
-    def _frequency_count(self) -> int | Literal["auto"]:
-        if self.n_frequencies != "auto":
-            return self.n_frequencies
-        d = self.n_features_in_
-        shape = {"spherical": 1, "diag": d, "full": d * (d + 1) // 2}[self.covariance_type]
-        size = self.n_components * (1 + d + shape)
-        return max(
-            FEWEST_FREQUENCIES, min(FREQUENCIES_A_PARAMETER * size, max(MANY_FREQUENCIES, size))
         )
 
     def _decode_sketch(
@@ -335,8 +328,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         covariances = covariances + self.reg_covar * np.eye(means.shape[1])
         if self.covariance_type == "full":
             self.covariances_ = covariances
-            # The inverse of a triangle is one but for the last bits of LAPACK.
-            roots = np.triu(np.linalg.inv(np.linalg.cholesky(covariances)).transpose(0, 2, 1))
+            roots = invert_covariances(covariances)
             self.precisions_cholesky_ = roots
             self.precisions_ = roots @ roots.transpose(0, 2, 1)
             return
@@ -345,6 +337,31 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         self.covariances_ = variances.copy() if is_diagonal else variances.mean(axis=1)
         self.precisions_ = 1.0 / self.covariances_
         self.precisions_cholesky_ = np.sqrt(self.precisions_)
+
+
+def count_parameters(n_components: int, n_features: int, covariance_type: str) -> int:
+    """Return how many numbers a mixture has: shares, means, and covariances of a type."""
+    d = n_features
+    return n_components * (
+        1 + d + {"spherical": 1, "diag": d, "full": d * (d + 1) // 2}[covariance_type]
+    )
+
+
+def count_frequencies(n_components: int, n_features: int, covariance_type: str) -> int:
+    """Return how many frequencies a mixture is decoded from where nobody says: see the class."""
+    size = count_parameters(n_components, n_features, covariance_type)
+    return max(FEWEST_FREQUENCIES, min(FREQUENCIES_A_PARAMETER * size, max(MANY_FREQUENCIES, size)))
+
+
+def invert_covariances(covariances: np.ndarray) -> np.ndarray:
+    """Return roots of the precisions, of the covariances' shape; of matrices, upper triangles U.
+
+    A precision is U U^T.
+    """
+    if covariances.ndim < 3:
+        return np.asarray(1.0 / np.sqrt(covariances))
+    # The inverse of a triangle is one but for the last bits of LAPACK.
+    return np.triu(np.linalg.inv(np.linalg.cholesky(covariances)).transpose(0, 2, 1))
 
 
 @on_one_blas_thread

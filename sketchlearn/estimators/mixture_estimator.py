@@ -8,12 +8,12 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp, softmax
 
-from sketchlearn.estimators.row_estimator import RowEstimator, require_some
+from sketchlearn.estimators.row_estimator import RowPredictor, require_some
 
 LOG_TWO_PI = float(np.log(2.0 * np.pi))
 
 
-class MixtureEstimator(RowEstimator):
+class MixtureEstimator(RowPredictor):
     """What a fitted Gaussian mixture says of rows.
 
     Attributes

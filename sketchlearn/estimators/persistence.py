@@ -6,14 +6,16 @@ import contextvars
 import copy
 import io
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, final
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn._registry import Registered
@@ -25,13 +27,13 @@ from sketchlearn.files.atomic import write_atomically
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.registry import NONSENSE, read_start
 from sketchlearn.files.strict_json import parse_strictly, write_canonically
+from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.privacy.format import PRIVATE_FILE
 from sketchlearn.privacy.private_sketch import PrivateSketch
 from sketchlearn.sketches.format import SKETCH_FILE
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
-from sketchlearn.sketching.tuning import check_choices
 
 if TYPE_CHECKING:
     from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
@@ -41,7 +43,7 @@ OPTIONAL_NUMBERS = {"inertia_", "_weight_exponent"}
 # Shapes of covariances, a letter a dimension.
 SHAPES = {"spherical": "k", "diag": "kd", "full": "kdd"}
 # Parameters that are flags.
-FLAGS = ("keep_pilot", "compute_labels")
+FLAGS = ("keep_pilot", "compute_labels", "whiten")
 
 _rows_are_allowed = contextvars.ContextVar("rows_are_allowed", default=False)
 
@@ -64,6 +66,8 @@ class StoredModel:
         Fitted arrays, float64.
     sketch : Sketch or PrivateSketch
         What was decoded.
+    classes : tuple of (label, sketch), optional
+        Of a classifier: each class's label and the sketch of its rows, in the order of the labels.
     """
 
     estimator: str
@@ -72,6 +76,7 @@ class StoredModel:
     feature_names: list[str] | None
     arrays: dict[str, np.ndarray]
     sketch: SketchLike
+    classes: tuple[tuple[Any, SketchLike], ...] | None = None
 
     def to_bytes(self) -> bytes:
         """Return the bytes of a safetensors file.
@@ -84,8 +89,14 @@ class StoredModel:
             "numbers": write_canonically(self.numbers),
             "feature_names": write_canonically(self.feature_names),
         }
-        sketch = np.frombuffer(self.sketch.to_bytes(), dtype=np.uint8)
-        return MODEL_FILE.encode({**self.arrays, "sketch": sketch}, metadata)
+        arrays = {**self.arrays, "sketch": to_array(self.sketch.to_bytes())}
+        if self.classes is None:
+            return MODEL_FILE.encode(arrays, metadata)
+        labels = [label for label, _ in self.classes]
+        metadata["classes"] = write_canonically(labels)
+        for i, (_, sketch) in enumerate(self.classes):
+            arrays[f"sketch_{i}"] = to_array(encode_part(sketch))
+        return MODEL_FILE.encode(arrays, metadata, CLASSES_VERSION)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> StoredModel:
@@ -115,6 +126,31 @@ class StoredModel:
 
 
 MODEL_FILE: FileKind[StoredModel] = FileKind("model", 2, ModelFormatError, "load_model")
+# The version of models that have classes, as few readers need.
+CLASSES_VERSION = 3
+
+
+@MODEL_FILE.reads(CLASSES_VERSION)
+def _read_3(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredModel:
+    """Return what a file of version 3 holds: version 2, and the classes' labels and sketches."""
+    labels = parse_strictly(metadata["classes"])
+    if not isinstance(labels, list) or not labels or len({*map(repr, labels)}) < len(labels):
+        raise ValueError(f"the classes are no list of labels: {str(labels)[:200]}")
+    if not all(isinstance(label, (bool, int, float, str)) for label in labels):
+        raise ValueError(f"labels must be numbers or texts, got {str(labels)[:200]}")
+    own = {f"sketch_{i}" for i in range(len(labels))}
+    rest = {name: array for name, array in arrays.items() if name not in own}
+    model = _read_2(rest, {name: text for name, text in metadata.items() if name != "classes"})
+    operator = model.sketch.operator
+    try:
+        sketches = [
+            _read_sketch(arrays[f"sketch_{i}"].tobytes(), operator) for i in range(len(labels))
+        ]
+    except SketchFormatError as error:
+        raise ModelFormatError(f"the sketch of a class cannot be read: {error}") from error
+    if reduce(add, sketches).to_bytes() != model.sketch.to_bytes():
+        raise ValueError("the classes' sketches do not add up to the model's")
+    return replace(model, classes=tuple(zip(labels, sketches, strict=True)))
 
 
 @MODEL_FILE.reads(2)
@@ -143,12 +179,22 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
     return model
 
 
-def _read_sketch(data: bytes) -> SketchLike:
+def to_array(data: bytes) -> np.ndarray:
+    """Return bytes as an array, which is what files hold."""
+    return np.frombuffer(data, dtype=np.uint8)
+
+
+def encode_part(sketch: SketchLike) -> bytes:
+    """Return the bytes of a sketch beside another of its operator, which is written once."""
+    return sketch.to_bytes(operator=False) if isinstance(sketch, Sketch) else sketch.to_bytes()
+
+
+def _read_sketch(data: bytes, operator: FrequencyOperator | None = None) -> SketchLike:
     """Return the sketch of a model, of the kind that its bytes say."""
     start = read_start(io.BytesIO(data))
     if start.identity is not None and start.identity.noun == PRIVATE_FILE.noun:
         return PrivateSketch.restore(PRIVATE_FILE.decode(data, start))
-    return Sketch.restore(SKETCH_FILE.decode(data, start))
+    return Sketch.restore(SKETCH_FILE.decode(data, start), operator)
 
 
 def load_model(path: str | os.PathLike[str]) -> CompressiveEstimator:
@@ -221,7 +267,7 @@ def allow_rows_in_pickles() -> Iterator[None]:
         _rows_are_allowed.reset(token)
 
 
-class PersistentEstimator(Registered, BaseEstimator):
+class PersistentEstimator(Registered, BaseEstimator, ABC):
     """`save` and `load` of a fitted estimator.
 
     A concrete class is known by its name: `load_model` finds it.
@@ -230,14 +276,22 @@ class PersistentEstimator(Registered, BaseEstimator):
     ----------
     _stored_arrays : dict of str to tuple of str
         Fitted arrays and their possible shapes, a letter a dimension: d is the number of features,
-        k that of clusters or components. "kd" is (k, d). ``weights_``, of shape (k,), is one. Where
-        there are several, ``covariance_type`` decides.
+        k that of clusters or components. "kd" is (k, d). Where there are several,
+        ``covariance_type`` decides.
+    _counted_by : str
+        The array that is k long.
     _stored_numbers : tuple of str
         Fitted numbers.
+    _own_numbers : tuple of str
+        Fitted numbers that are no attributes for users.
     """
 
     _stored_arrays: ClassVar[dict[str, tuple[str, ...]]]
     _stored_numbers: ClassVar[tuple[str, ...]]
+    _counted_by: ClassVar[str] = "weights_"
+    _own_numbers: ClassVar[tuple[str, ...]] = ("_seed", "_weight_exponent")
+    sketch_: Any
+    n_jobs: int | None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model and its sketch to a file, wholly or not at all.
@@ -279,7 +333,7 @@ class PersistentEstimator(Registered, BaseEstimator):
             parameters={name: to_json(value, name, operator) for name, value in parameters.items()},
             numbers={
                 name: to_json(getattr(self, name), name, operator)
-                for name in ("_seed", "_weight_exponent", *self._stored_numbers)
+                for name in (*self._own_numbers, *self._stored_numbers)
                 if hasattr(self, name)
             },
             feature_names=None if names is None else list(map(str, names)),
@@ -312,14 +366,16 @@ class PersistentEstimator(Registered, BaseEstimator):
         operator = model.sketch.operator
         try:
             estimator = cls(**{n: from_json(v, operator) for n, v in model.parameters.items()})
-            _check_parameters(estimator)
+            estimator._check_stored_parameters()
             cls._check_values(model, getattr(estimator, "covariance_type", None))
-            check_numbers(model.numbers, {"_seed", *cls._stored_numbers} - OPTIONAL_NUMBERS)
+            expected = {*cls._own_numbers, *cls._stored_numbers}
+            check_numbers(model.numbers, expected - OPTIONAL_NUMBERS)
         except ModelFormatError:
             raise
         except NONSENSE as error:
             raise ModelFormatError(f"the file does not describe a model: {error}") from error
-        for name, value in {"_weight_exponent": 0, **model.arrays, **model.numbers}.items():
+        absent = dict.fromkeys(cls._own_numbers, 0)
+        for name, value in {**absent, **model.arrays, **model.numbers}.items():
             setattr(estimator, name, value)
         estimator.sketch_ = model.sketch
         estimator.n_features_in_ = operator.n_features
@@ -328,20 +384,26 @@ class PersistentEstimator(Registered, BaseEstimator):
             estimator.feature_names_in_ = np.array(model.feature_names, dtype=object)
             estimator.sketcher_.feature_names_in_ = estimator.feature_names_in_
         estimator._held = []
+        estimator._restore_more(model)
         return estimator
+
+    def _restore_more(self, model: StoredModel) -> None:
+        """Set what a class of estimators has beside arrays and numbers; a ValueError refuses it."""
+        if model.classes is not None:
+            raise ModelFormatError(f"a {type(self).__name__} has no classes, and the file has some")
 
     @classmethod
     def _check_values(cls, model: StoredModel, covariance_type: str | None) -> None:
         """Refuse fitted values other than this class's, or of shapes that do not go together."""
         unknown = {*model.arrays} - {*cls._stored_arrays} | (
-            {*model.numbers} - {"_seed", "_weight_exponent", *cls._stored_numbers}
+            {*model.numbers} - {*cls._own_numbers, *cls._stored_numbers}
         )
         if unknown or {*cls._stored_arrays} - {*model.arrays}:
             raise ModelFormatError(
                 f"the file's fitted values are not those of a {cls.__name__}: "
                 f"{', '.join([*model.arrays, *model.numbers])}"
             )
-        sizes = {"d": model.sketch.operator.n_features, "k": model.arrays["weights_"].size}
+        sizes = {"d": model.sketch.operator.n_features, "k": len(model.arrays[cls._counted_by])}
         for name, ways in cls._stored_arrays.items():
             if len(ways) > 1:
                 ways = (SHAPES[str(covariance_type)],)
@@ -351,6 +413,18 @@ class PersistentEstimator(Registered, BaseEstimator):
                     f"the model's {name} must have shape {' or '.join(map(str, shapes))}, got "
                     f"{shape}"
                 )
+
+    def _check_stored_parameters(self) -> None:
+        """Refuse parameters that `fit` would refuse."""
+        self._check_parameters()
+        thread_count(self.n_jobs)
+        for name in FLAGS:
+            if not isinstance(flag := getattr(self, name, False), bool):
+                raise TypeError(f"{name} must be True or False, got {flag!r}")
+
+    @abstractmethod
+    def _check_parameters(self) -> None:
+        """Refuse parameters of the wrong kind before any work is done."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: no rows that are held back, unless that is asked for."""
@@ -373,16 +447,3 @@ class PersistentEstimator(Registered, BaseEstimator):
         memo[id(self)] = new
         new.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return new
-
-
-def _check_parameters(estimator: Any) -> None:
-    """Refuse parameters that `fit` would refuse, as an estimator of this library does."""
-    estimator._check_parameters()
-    check_choices(estimator.n_frequencies, None, estimator.scale, "gaussian")
-    check_random_state(estimator.random_state)
-    thread_count(estimator.n_jobs)
-    for name in FLAGS:
-        if not isinstance(flag := getattr(estimator, name, False), bool):
-            raise TypeError(f"{name} must be True or False, got {flag!r}")
-    if not isinstance(estimator.verbose, int):
-        raise TypeError(f"verbose must be an integer, got {estimator.verbose!r}")

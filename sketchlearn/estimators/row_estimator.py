@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -27,34 +27,12 @@ Self = TypeVar("Self")
 Result = TypeVar("Result")
 
 
-class RowEstimator(PersistentEstimator, ABC):
+class RowEstimator(PersistentEstimator):
     """What `fit`, `predict` and their like do with rows before they look at them.
 
     Features go by name wherever both sides have names: columns in another order are reordered,
     others left out, and one that is missing is an error.
     """
-
-    random_state: Any
-
-    @abstractmethod
-    def _predict_rows(self, rows: np.ndarray) -> np.ndarray:
-        """Return what the model says of validated rows (n, n_features), one value a row."""
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the index of each row's cluster or component.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or a source of rows
-            Whatever `fit` takes; a source is read in bounded memory. Where features have names,
-            columns go by name: in any order, others left out.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            In the order of the rows.
-        """
-        return self._map_rows(X, self._predict_rows)
 
     def _validate(self, X: Any, reset: bool, names_of: BaseEstimator | None = None) -> np.ndarray:
         """Rows as a float32 or float64 array, its features checked against earlier ones.
@@ -115,11 +93,6 @@ class RowEstimator(PersistentEstimator, ABC):
             )
         return source
 
-    def _draw_sklearn_state(self) -> Any:
-        """`random_state` as scikit-learn takes it, which knows no Generator of numpy's."""
-        state = self.random_state
-        return draw_seed(state) if isinstance(state, np.random.Generator) else state
-
     def _take_features(self, source: RowSource, sketcher: Sketcher | None) -> None:
         """Learn the features of a source; those that a fitted sketcher expects of it."""
         if sketcher is not None:
@@ -133,6 +106,37 @@ class RowEstimator(PersistentEstimator, ABC):
 
     def _expect_features(self, source: RowSource) -> None:
         source.expect(self.n_features_in_, getattr(self, "feature_names_in_", None))
+
+
+class RowPredictor(RowEstimator):
+    """An estimator that says one thing of each row."""
+
+    random_state: Any
+
+    @abstractmethod
+    def _predict_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Return what the model says of validated rows (n, n_features), one value a row."""
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the index of each row's cluster or component.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or a source of rows
+            Whatever `fit` takes; a source is read in bounded memory. Where features have names,
+            columns go by name: in any order, others left out.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            In the order of the rows.
+        """
+        return self._map_rows(X, self._predict_rows)
+
+    def _draw_sklearn_state(self) -> Any:
+        """`random_state` as scikit-learn takes it, which knows no Generator of numpy's."""
+        state = self.random_state
+        return draw_seed(state) if isinstance(state, np.random.Generator) else state
 
 
 def require_rows(X: Any, name: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
+from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn._progress import progress_line
@@ -21,8 +22,10 @@ from sketchlearn._validation import (
     thread_count,
 )
 from sketchlearn.decoders import Decoder, Mixture
+from sketchlearn.estimators.doubts import record_doubts
+from sketchlearn.estimators.report import Report, write_report
 from sketchlearn.estimators.row_estimator import (
-    RowEstimator,
+    RowPredictor,
     require_rows,
     restore_on_error,
     warn_of_few_distinct,
@@ -43,6 +46,7 @@ from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.passes import sketch_rows
 from sketchlearn.sketching.pilot import pilot_size
 from sketchlearn.sketching.sketcher import fit_rows
+from sketchlearn.sketching.tuning import check_choices
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.source import RowSource
 from sketchlearn.sources.weights import check_sample_weight, require_weights
@@ -51,7 +55,7 @@ from sketchlearn.sources.weights import check_sample_weight, require_weights
 ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
 
 
-class CompressiveEstimator(RowEstimator):
+class CompressiveEstimator(RowPredictor):
     """Learn from a sketch of the data, read once: what all estimators of this library share.
 
     A class of your own says how many atoms it decodes (`_n_atoms`), how a sketch becomes its model
@@ -72,6 +76,8 @@ class CompressiveEstimator(RowEstimator):
     ----------
     weights_ : ndarray of shape (n_atoms,)
         Share of each atom; set by `_decode_sketch`, like all that the class stores.
+    doubts_ : tuple of Doubt
+        What the decode left in doubt, each also a warning; a file does not hold them.
     mixture_, cost_, n_iter_, sketch_, sketcher_, n_features_in_, feature_names_in_
         As of `CompressiveKMeans`; the mixture is what `_decode_sketch` returned.
 
@@ -143,12 +149,13 @@ class CompressiveEstimator(RowEstimator):
             That matches the sketch.
         """
 
-    def _make_sketcher(self) -> Sketcher:
+    def _make_sketcher(self, keep_pilot: bool) -> Sketcher:
         """Return what rows are sketched with where the user gave no sketcher."""
         return Sketcher(
             self.n_frequencies,
             n_clusters=self._n_atoms,
             scale=self.scale,
+            keep_pilot=keep_pilot,
             random_state=self._seed,
             n_jobs=self.n_jobs,
         )
@@ -354,6 +361,13 @@ class CompressiveEstimator(RowEstimator):
                     'leave it at "auto" here'
                 )
 
+    def _check_stored_parameters(self) -> None:
+        super()._check_stored_parameters()
+        check_choices(self.n_frequencies, None, self.scale, "gaussian")
+        check_random_state(self.random_state)
+        if not isinstance(self.verbose, int):
+            raise TypeError(f"verbose must be an integer, got {self.verbose!r}")
+
     def _check_bounds(self) -> None:
         """Refuse bounds that do not fit the features, before rows are sketched."""
         if self.bounds is not None:
@@ -384,7 +398,7 @@ class CompressiveEstimator(RowEstimator):
             sketcher = clone(self.sketcher)
             sketcher.set_params(keep_pilot=keep_pilot and sketcher.keep_pilot)
         else:
-            sketcher = self._make_sketcher().set_params(keep_pilot=keep_pilot)
+            sketcher = self._make_sketcher(keep_pilot)
         if isinstance(X, RowSource):
             sketcher.fit(X)
         else:
@@ -434,14 +448,41 @@ class CompressiveEstimator(RowEstimator):
     def _learn(self, sketch: SketchLike, is_own: bool) -> None:
         """Decode a sketch, with the pilot's rows where the sketcher is the estimator's own."""
         self._print_line(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
-        has_pilot = is_own and self.keep_pilot and self.sketcher_.pilot_ is not None
+        pilot = self.sketcher_.pilot_ if is_own and self.keep_pilot else None
+        has_pilot, self._n_kept = pilot is not None, 0 if pilot is None else len(pilot)
         self.n_iter_ = 0  # Where nothing sets it, it is the mixture's.
-        with progress_line() if self.verbose else nullcontext():
+        with progress_line() if self.verbose else nullcontext(), record_doubts() as doubts:
             mixture = self._decode_sketch(sketch, np.random.default_rng(self._seed), has_pilot)
+        self.doubts_ = tuple(doubts)
         self.mixture_, self.cost_ = mixture, mixture.cost
         self.n_iter_ = self.n_iter_ or mixture.n_iter
         fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
         self._print_line(f"decoded in {self.n_iter_} iterations: {fit}")
+
+    def report(self) -> Report:
+        """Say in words how good the model is, why, and the one thing to change.
+
+        Returns
+        -------
+        Report
+            It prints as text, and notebooks show it as a box.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no model yet.
+        """
+        check_is_fitted(self)
+        return write_report(self)
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the report, once there is a model, and the parameters."""
+        parameters = estimator_html_repr(self)
+        return self.report().to_html() + parameters if hasattr(self, "cost_") else parameters
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        """Return what IPython shows, as text and as HTML."""
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
     def _print_line(self, line: str) -> None:
         if self.verbose:

@@ -72,6 +72,17 @@ def _is_root(array: np.ndarray) -> bool:
     return bool(diagonals.min() > 0 and not (array.ndim == 3 and np.tril(array, -1).any()))
 
 
+def _is_rotation(array: np.ndarray) -> bool:
+    """Whether these are orthonormal rows."""
+    products = array @ array.T
+    return bool(np.abs(products - np.eye(len(array))).max() <= ROUNDING)
+
+
+def _is_variance(array: np.ndarray) -> bool:
+    """Whether these are variances or the like, zero among them."""
+    return bool(array.min() >= 0 and array.max() < LARGEST)
+
+
 def _is_real(value: Any) -> bool:
     """Whether this is a finite number, and no flag."""
     return not isinstance(value, bool) and bool(np.isfinite(value))
@@ -94,11 +105,20 @@ ARRAY_CHECKS: dict[str, Callable[[np.ndarray], bool]] = {
     "covariances_": _is_positive,
     "precisions_": _is_positive,
     "precisions_cholesky_": _is_root,
+    "component_classes_": lambda array: bool(array.min() >= 0),
+    "components_": _is_rotation,
+    "explained_variance_": _is_variance,
+    "explained_variance_ratio_": lambda array: bool(array.min() >= 0 and array.sum() <= 1 + 1e-6),
+    "singular_values_": _is_variance,
+    "mean_": _is_located,
+    "var_": _is_variance,
 }
 NUMBER_CHECKS: dict[str, Callable[[Any], bool]] = {
     "_seed": lambda value: _is_count(value) and value < 2**32,
     "_weight_exponent": lambda value: type(value) is int and abs(value) <= LARGEST_EXPONENT,
     "converged_": lambda value: isinstance(value, bool),
     "inertia_": _is_nonnegative,
+    "noise_variance_": _is_nonnegative,
+    "noise_floor_": _is_nonnegative,
     "n_iter_": _is_count,
 }

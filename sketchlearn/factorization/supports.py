@@ -47,7 +47,7 @@ class Block(NamedTuple):
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SupportVerdict:
     """What `check_supports` found.
 
@@ -75,6 +75,11 @@ class SupportVerdict:
     target: np.ndarray | None = None
     blocks: tuple[Block, ...] = ()
     _n_units: int = field(default=0, repr=False)
+
+    def __repr__(self) -> str:
+        proof = f", {self.witness!r}" if self.witness else ""
+        blocks = f", {len(self.blocks)} blocks" if self.blocks else ""
+        return f"SupportVerdict({self.status!r}{proof}{blocks})"
 
     def sequence(self, t: float) -> tuple[np.ndarray, np.ndarray]:
         """Return factors within the supports whose product is 1 / t^2 from `target`.

@@ -42,6 +42,9 @@ class FeatureMap(Registered, Stateful, choice="features"):
     unit: ClassVar[float]
     power: ClassVar[float] = 1.0
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     @classmethod
     def draw(cls, n_frequencies: int, rng: np.random.Generator) -> Self:
         """Draw the parameters, if there are any, for so many frequencies."""

@@ -12,15 +12,19 @@ from sketchlearn._kernels._policy import BLOCK, require_compiler
 from sketchlearn._kernels.moment_sums import (
     REACH,
     add_moments,
+    add_run_moments,
     carry_sums,
     split_rows,
     weigh_digits,
 )
+from sketchlearn.features.accumulator import Runs
 from sketchlearn.features.moments import N_WORDS, MomentGrid, MomentKind, MomentSums, n_moments
 
 # Blocks that one call takes, as long as their lowest digits stay in the second-level cache.
 MOST_BLOCKS = 8
 DIGIT_BYTES = 2**18
+# Rows of a run that are multiplied at once: runs may be short.
+RUN_BLOCK = 64
 # Digits of a coordinate, of a weighed one, and of their product.
 N_DIGITS, N_WEIGHED, N_PLACES = 3, 5, 7
 # A row without a weight counts 2^20 units.
@@ -91,6 +95,40 @@ class MomentAccumulator:
             n_places = max(n_places, add_moments(*blocks, self._is_full, self._sums))
         carry_sums(self._sums[:n_places], UNIT_SHIFT if weights is None else 0, words)
         return None
+
+    def add_runs(
+        self, rows: np.ndarray, weights: np.ndarray | None, runs: Runs, words: np.ndarray
+    ) -> int | None:
+        """Add runs of rows, each to its group's sums.
+
+        Parameters
+        ----------
+        rows, weights, runs
+            As of `Accumulator.add_runs`.
+        words : ndarray of shape (n_groups, 4, n_moments) uint64
+            What is added to.
+
+        Returns
+        -------
+        int or None
+            As of `Accumulator.add_runs`.
+        """
+        d = rows.shape[1]
+        digits, weighed = (np.empty((1, n * d, RUN_BLOCK), np.int32) for n in (N_DIGITS, N_WEIGHED))
+        bad = add_run_moments(
+            rows,
+            np.empty(0, np.int64) if weights is None else weights,
+            runs.starts,
+            runs.stops,
+            runs.groups,
+            np.stack([self._center, self._per_step]),
+            self._is_full,
+            digits,
+            weighed,
+            self._sums,
+            words,
+        )
+        return None if bad < 0 else bad + self._first_far(rows[bad : bad + RUN_BLOCK])
 
     def _weigh(self, weights: np.ndarray, used: slice) -> tuple[np.ndarray, np.ndarray]:
         """Multiply the coordinates in some blocks by weights."""

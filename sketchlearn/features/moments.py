@@ -54,7 +54,7 @@ def square_places(n_features: int, kind: MomentKind) -> np.ndarray:
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MomentGrid:
     r"""The grid that rows are rounded to before they are summed: a power of two for each column.
 
@@ -102,6 +102,9 @@ class MomentGrid:
         spread = np.maximum(spread, LEAST_SPREAD * cluster)
         return cls(center, np.frexp(spread)[1] - 1 - STEP_BITS)
 
+    def __repr__(self) -> str:
+        return f"MomentGrid({self.n_features} columns)"
+
     @property
     def n_features(self) -> int:
         """Dimension of a row."""
@@ -114,7 +117,7 @@ class MomentGrid:
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MomentSums:
     r"""Weighted sums of rows on a grid and of their products, as exact integers.
 
@@ -154,6 +157,9 @@ class MomentSums:
             )
         words.flags.writeable = False
         object.__setattr__(self, "words", words)
+
+    def __repr__(self) -> str:
+        return f"MomentSums({self.kind!r}, {self.n_features} columns)"
 
     @classmethod
     def empty(cls, n_features: int, kind: MomentKind) -> Self:
@@ -257,13 +263,13 @@ class MomentSums:
         if not isinstance(other, MomentSums):
             return NotImplemented
         self._require_same_kind(other)
-        return MomentSums(self.kind, self.n_features, _sum(self.words, other.words, 0))
+        return MomentSums(self.kind, self.n_features, add_words(self.words, other.words, 0))
 
     def __sub__(self, other: Any) -> MomentSums:
         if not isinstance(other, MomentSums):
             return NotImplemented
         self._require_same_kind(other)
-        return MomentSums(self.kind, self.n_features, _sum(self.words, ~other.words, 1))
+        return MomentSums(self.kind, self.n_features, add_words(self.words, ~other.words, 1))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MomentSums):
@@ -300,9 +306,9 @@ def _magnitudes(words: np.ndarray) -> np.ndarray:
     return total
 
 
-def _sum(a: np.ndarray, b: np.ndarray, carry: int) -> np.ndarray:
-    """Integers in words plus others, plus a carry of 0 or 1."""
-    total, carries = np.empty_like(a), np.full(a.shape[1], carry, np.uint64)
+def add_words(a: np.ndarray, b: np.ndarray, carry: int) -> np.ndarray:
+    """Add integers in words (4, ...) and others, and to each a carry of 0 or 1."""
+    total, carries = np.empty_like(a), np.full(a.shape[1:], carry, np.uint64)
     for word, x, y in zip(total, a, b, strict=True):
         np.add(x, y, out=word)
         overflows = word < x
@@ -312,7 +318,7 @@ def _sum(a: np.ndarray, b: np.ndarray, carry: int) -> np.ndarray:
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Moments:
     """Mean, variance and covariance of rows, from exact sums.
 
@@ -331,6 +337,9 @@ class Moments:
     grid: MomentGrid
     sums: MomentSums
     weight_units: int
+
+    def __repr__(self) -> str:
+        return f"Moments({self.sums.kind!r}, {self.sums.n_features} columns)"
 
     @property
     def mean(self) -> np.ndarray:

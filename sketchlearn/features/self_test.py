@@ -18,10 +18,18 @@ from sketchlearn._kernels._policy import (
     VECTOR_BYTES,
 )
 from sketchlearn._kernels.fourier_sums import add_tiles, add_weighted_tiles, pack_tiles
+from sketchlearn._kernels.hadamard import (
+    LEAST_SIZE,
+    N_ROUNDS,
+    add_transforms,
+    add_weighted_transforms,
+    pack_rows,
+)
 from sketchlearn.features.fourier import Waves
 
 N_FEATURES, N_FREQUENCIES = 3, TILE_FREQUENCIES + 1
 N_ROWS = BLOCK - 3
+WEIGHTS = 2**20 + 12_345 * np.arange(N_ROWS) % 2**21
 
 Twin = Callable[[np.ndarray], np.ndarray]
 TWIN: Twin = Waves().integer_features
@@ -38,18 +46,51 @@ def require_right_sums(dtype: Any, is_weighted: bool, twin: Twin = TWIN) -> None
     RuntimeError
         If the compiled kernels' sums are not those of plain numpy, or numba's cache is damaged.
     """
-    rows = ((37 * np.arange(N_ROWS * N_FEATURES) % 251) - 125.0).reshape(N_ROWS, -1) / 64.0
+    rows = _draw_rows()
     turns = ((5 * np.arange(N_FEATURES * N_FREQUENCIES) % 31) - 15.0).reshape(N_FEATURES, -1) / 16.0
-    weights = (2**20 + 12_345 * np.arange(N_ROWS) % 2**21) if is_weighted else None
+    weights = WEIGHTS if is_weighted else None
+    _require_equal(
+        lambda: _sum_by_kernels(rows, turns, weights, dtype),
+        _sum_by_numpy(twin, rows @ turns, weights),
+    )
+
+
+@cache
+def require_right_transforms(dtype: Any, is_weighted: bool, twin: Twin = TWIN) -> None:
+    """Refuse to sketch by fast transforms where compiled code adds up wrongly.
+
+    Raises
+    ------
+    RuntimeError
+        As `require_right_sums`.
+    """
+    rows, signs = _draw_rows(), (91 * np.arange(2 * N_ROUNDS * LEAST_SIZE // 8) % 256).astype("u1")
+    factors = np.zeros(2 * LEAST_SIZE)
+    factors[: LEAST_SIZE + 1] = 2.0 ** -(6 + np.arange(LEAST_SIZE + 1) % 4)
+    weights = WEIGHTS if is_weighted else None
+    products = _transform_by_numpy(rows, signs)[:, : LEAST_SIZE + 1]
+    _require_equal(
+        lambda: _transform_by_kernels(rows, signs, factors.astype(dtype), weights, dtype),
+        _sum_by_numpy(twin, products * factors[: LEAST_SIZE + 1], weights),
+    )
+
+
+def _draw_rows() -> np.ndarray:
+    """Rows (N_ROWS, N_FEATURES) of few bits."""
+    return ((37 * np.arange(N_ROWS * N_FEATURES) % 251) - 125.0).reshape(N_ROWS, -1) / 64.0
+
+
+def _require_equal(by_kernels: Callable[[], np.ndarray], expected: np.ndarray) -> None:
+    """Refuse kernels that cannot be run, or whose sums are others."""
     folder = pack_tiles.taken.stats.cache_path or "nowhere"
     try:
-        compiled = _sum_by_kernels(rows, turns, weights, dtype)
+        compiled = by_kernels()
     except (OSError, EOFError, pickle.PickleError) as error:
         raise RuntimeError(
             f"numba's cache of compiled code cannot be used ({error}): delete {folder}, or set "
             "NUMBA_CACHE_DIR to a folder that can be written"
         ) from error
-    if not np.array_equal(compiled, _sum_by_numpy(twin, rows @ turns, weights)):
+    if not np.array_equal(compiled, expected):
         raise RuntimeError(
             "the compiled kernels add up wrongly: numba's cache (NUMBA_CACHE_DIR) holds code for "
             f"another processor or version; delete {folder} and start again"
@@ -76,6 +117,37 @@ def _sum_by_kernels(
         padded[0, :N_ROWS] = weights
         add_weighted_tiles(blocks, padded, grouped, phases, sums)
     return sums
+
+
+def _transform_by_kernels(
+    rows: np.ndarray, signs: np.ndarray, factors: np.ndarray, weights: np.ndarray | None, dtype: Any
+) -> np.ndarray:
+    """Sums of C and S, (2, LEAST_SIZE + 1), by the kernels of fast transforms."""
+    packed, is_far = np.empty((N_ROWS, LEAST_SIZE), dtype), np.empty(N_ROWS, np.bool_)
+    slopes, zeros = np.zeros(LEAST_SIZE, dtype), np.zeros(N_FEATURES)
+    pack_rows(rows, zeros, np.ones(N_FEATURES), slopes, dtype(1.0), packed, is_far)
+    products, totals = np.empty((5, LEAST_SIZE), dtype), np.empty((2, LEAST_SIZE), np.int32)
+    sums = np.zeros((2, LEAST_SIZE + 1), np.int64)
+    if weights is None:
+        add_transforms(packed, signs, factors, products, totals, sums)
+    else:
+        add_weighted_transforms(packed, weights, signs, factors, products, sums)
+    return sums
+
+
+def _transform_by_numpy(rows: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """Products (N_ROWS, 2 LEAST_SIZE) of rows with two blocks of signs, by numpy."""
+    bits = np.unpackbits(signs, bitorder="little").reshape(2, N_ROUNDS, LEAST_SIZE)
+    products = np.zeros((2, N_ROWS, LEAST_SIZE))
+    products[:, :, :N_FEATURES] = rows
+    for place in range(N_ROUNDS):
+        products *= 1.0 - 2.0 * bits[:, place, None]
+        half = LEAST_SIZE // 2
+        while half:
+            low, high = np.moveaxis(products.reshape(2, N_ROWS, -1, 2, half), 3, 0)
+            products = np.stack([low + high, low - high], axis=3).reshape(2, N_ROWS, -1)
+            half //= 2
+    return products.transpose(1, 0, 2).reshape(N_ROWS, -1)
 
 
 def _sum_by_numpy(twin: Twin, phases: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

@@ -17,9 +17,9 @@ CORNERS = ("lower", "upper")
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Domain:
-    """Centre, scale and covariance of the rows, and the box that they were said to lie in.
+    r"""Centre, scale and covariance of the rows, and the box that they were said to lie in.
 
     An immutable value.
 
@@ -41,6 +41,10 @@ class Domain:
     clips : bool, default=False
         Whether coordinates outside the box are moved to its nearest side before anything is made
         of a row, so that no row, whatever it holds, adds more than one in the box does.
+    radius : float, optional
+        Of a domain that clips: how far from the middle of the box rows may be, as the root of the
+        sum of squares of their coordinates, each in units of half the box's width. Those farther
+        away are moved towards the middle. No row in the box is farther than :math:`\sqrt d`.
 
     Raises
     ------
@@ -64,6 +68,7 @@ class Domain:
     upper: np.ndarray | None = None
     finest_scale: float | None = None
     clips: bool = False
+    radius: float | None = None
 
     def __post_init__(self) -> None:
         if (self.lower is None) != (self.upper is None):
@@ -76,7 +81,14 @@ class Domain:
         object.__setattr__(self, "clips", bool(self.clips))
         if self.clips and self.lower is None:
             raise ValueError("a domain clips rows to a box: give lower and upper")
+        if self.radius is not None:
+            object.__setattr__(self, "radius", float(self.radius))
         self._check_domain()
+
+    def __repr__(self) -> str:
+        finest = "" if self.finest_scale is None else f", finest_scale={self.finest_scale:.6g}"
+        box = "" if self.lower is None else f", in a box{' that clips' if self.clips else ''}"
+        return f"Domain(n_features={self.n_features}, scale={self.scale:.6g}{finest}{box})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Domain, tuple(getattr(self, one.name) for one in fields(self))
@@ -96,7 +108,7 @@ class Domain:
         """Whether centre and covariance say no more than the declared box: no row was seen."""
         if self.box is None:
             return False
-        center, covariance = describe_box(*self.box)
+        center, covariance = describe_box(*self.box, self.radius)
         is_middle = np.array_equal(self.center, center)
         return is_middle and np.array_equal(self.covariance, covariance)
 
@@ -104,7 +116,23 @@ class Domain:
         """Return rows (n, n_features), those outside the box moved to it if the domain clips."""
         if not self.clips:
             return rows
-        return np.clip(rows.astype(np.float64, copy=False), self.lower, self.upper)
+        clipped = np.clip(rows.astype(np.float64, copy=False), self.lower, self.upper)
+        if self.radius is None or not len(rows):
+            return clipped
+        assert self.lower is not None
+        assert self.upper is not None
+        half = 0.5 * self.upper - 0.5 * self.lower
+        # Column by column, so that every machine rounds alike.
+        squares = np.zeros(len(clipped))
+        for column, middle, unit in zip(clipped.T, self.center, half, strict=True):
+            offset = (column - middle) / unit
+            squares += offset * offset
+        distances = np.sqrt(squares)
+        is_far = distances > self.radius
+        factors = (self.radius / distances[is_far])[:, None]
+        clipped[is_far] = self.center + (clipped[is_far] - self.center) * factors
+        # What was moved may have been rounded beyond a side.
+        return np.clip(clipped, self.lower, self.upper)
 
     @property
     def scales(self) -> tuple[float, ...]:
@@ -123,6 +151,7 @@ class Domain:
             **box,
             "covariance": self.covariance,
             **({"clips": True} if self.clips else {}),
+            **({} if self.radius is None else {"radius": self.radius}),
         }
 
     def in_units(self, units: np.ndarray) -> Domain:
@@ -160,6 +189,11 @@ class Domain:
             )
         if self.box is not None and np.any(self.box[0] > self.box[1]):
             raise ValueError("lower must not exceed upper in any feature")
+        if self.radius is not None and not (self.clips and 0.0 < self.radius <= LARGEST):
+            raise ValueError(
+                "radius must be positive, and the domain clip rows to a box; got "
+                f"{self.radius!r} and clips={self.clips}"
+            )
         self._check_sizes()
 
     def _check_sizes(self) -> None:
@@ -183,7 +217,16 @@ class Domain:
             raise ValueError("covariance must have correlations of at most 1")
 
 
-def describe_box(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the middle of a box (d,), and the covariance (d, d) of rows spread evenly over it."""
+def describe_box(
+    lower: np.ndarray, upper: np.ndarray, radius: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the middle of a box (d,), and the covariance (d, d) of rows spread evenly over it.
+
+    Or, where that is less, of rows spread evenly over the ellipsoid of a radius, see `Domain`.
+    """
     widths = upper - lower
-    return 0.5 * lower + 0.5 * upper, np.diag(widths * widths / 12.0)
+    share = 1.0 / 12.0
+    if radius is not None:
+        share = min(share, 0.25 * radius * radius / (len(widths) + 2))
+    variances = widths * widths / 12.0 if share == 1.0 / 12.0 else widths * widths * share
+    return 0.5 * lower + 0.5 * upper, np.diag(variances)

@@ -21,8 +21,11 @@ Index = slice | np.ndarray
 class LinearMap(
     Registered,
     Stateful,
-    choice="linear_map",
-    elsewhere={"butterfly": "sketchlearn.linear_maps.butterfly"},
+    choice="operator",
+    elsewhere={
+        "butterfly": "sketchlearn.linear_maps.butterfly",
+        "fast": "sketchlearn.linear_maps.hadamard",
+    },
 ):
     r"""An immutable, picklable linear map :math:`x \mapsto \Omega^T x` from d to m dimensions.
 
@@ -44,6 +47,9 @@ class LinearMap(
 
     kind: ClassVar[str]
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.n_features} x {self.n_frequencies})"
+
     @property
     @abstractmethod
     def n_features(self) -> int:
@@ -53,6 +59,11 @@ class LinearMap(
     @abstractmethod
     def n_frequencies(self) -> int:
         """Number m of frequencies."""
+
+    @property
+    def drawn_kind(self) -> str:
+        """Kind of the map that was drawn, whatever was done to it since."""
+        return self.kind
 
     @abstractmethod
     def project(self, X: np.ndarray) -> np.ndarray:
@@ -183,6 +194,11 @@ class _DerivedMap(LinearMap):
         """Dimension d of a row."""
         return self.inner.n_features
 
+    @property
+    def drawn_kind(self) -> str:
+        """Kind of the map that was drawn."""
+        return self.inner.drawn_kind
+
     def state(self) -> dict[str, np.ndarray]:
         """Return the other map's state, its names after ``of.``, and its kind in bytes."""
         state = {f"of.{name}": array for name, array in self.inner.state().items()}
@@ -223,6 +239,11 @@ class StretchedMap(_DerivedMap, kind="stretched"):
     def n_frequencies(self) -> int:
         """Number m of frequencies."""
         return self.inner.n_frequencies
+
+    @property
+    def factors(self) -> np.ndarray:
+        """What rows are multiplied by, (n_features,) float64."""
+        return self._factors
 
     def project(self, X: np.ndarray) -> np.ndarray:
         """Return (X * factors) @ Omega, see `LinearMap.project`."""

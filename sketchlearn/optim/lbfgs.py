@@ -125,7 +125,9 @@ def minimise(
     max_iter : int
         Most iterations.
     tolerance : float
-        Decrease of the cost over ``settings.window`` steps, as a fraction of it, that ends it.
+        Decrease of the cost, as a fraction of it, over ``settings.window`` steps or by the slope
+        along the next one, that ends it. Where there is less to gain, a line search would only
+        meet rounding errors.
     first_step : float, default=1.0
         Largest change of any variable in the first step, before curvature is known.
     on_iteration : callable, optional
@@ -156,9 +158,12 @@ def minimise(
         held = ((x <= lower) & (gradient > 0)) | ((x >= upper) & (gradient < 0))
         free_gradient = np.where(held, 0.0, gradient)
         direction = np.where(held, 0.0, pairs.direction(free_gradient))
-        if direction @ free_gradient >= 0:
+        promised = -float(direction @ free_gradient)
+        if promised <= 0:
             direction = -free_gradient
             pairs.n_stored = 0
+        elif pairs.n_stored and promised <= tolerance * cost:
+            return Minimum(x, cost, n_iter, True)
         if pairs.n_stored == 0:
             direction *= min(1.0, first_step / max(np.max(np.abs(direction)), 1e-300))
         step = _backtrack(objective, x, cost, gradient, direction, lower, upper, settings)

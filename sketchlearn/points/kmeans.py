@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
+from sklearn import config_context
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
@@ -40,21 +43,34 @@ def cluster_points(
     scaled, centre, size = _scale_down(points)
     led = KMeans(k, init=(start - centre) / size, n_init=1, random_state=seed)
     free = KMeans(k, n_init=n_random, random_state=seed)
-    # One thread: with more, the sums depend on which thread comes first.
-    with OneThread(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with quietly():
         best = led.fit(scaled, sample_weight=weights)
         if n_random:
             free.fit(scaled, sample_weight=weights)
-            gains = weights * (np.square(led.transform(scaled).min(axis=1)))
-            gains -= weights * (np.square(free.transform(scaled).min(axis=1)))
-            error = estimate_standard_error(gains, inclusion_probabilities)
-            if gains.sum() > SIGNIFICANT_GAIN * error:
+            error = 0.0
+            if np.min(inclusion_probabilities) < 1.0:
+                gains = weights * (np.square(led.transform(scaled).min(axis=1)))
+                gains -= weights * (np.square(free.transform(scaled).min(axis=1)))
+                error = estimate_standard_error(gains, inclusion_probabilities)
+            if led.inertia_ - free.inertia_ > SIGNIFICANT_GAIN * error:
                 best = free
     shares = np.bincount(best.labels_, weights=weights, minlength=k) / weights.sum()
     order = np.argsort(-shares, kind="stable")
     labels = np.argsort(order)[best.labels_]
     return best.cluster_centers_[order] * size + centre, shares[order], labels
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Run k-means on one thread and on trust, without a warning of fewer distinct points than k.
+
+    With more threads, the sums depend on which comes first. Points and settings are our own; to
+    check them takes as long as k-means on a few thousand points.
+    """
+    trusting = config_context(assume_finite=True, skip_parameter_validation=True)
+    with OneThread(), trusting, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def _give_each_one(
@@ -74,8 +90,7 @@ def find_clusters(
     """Return centroids (k, d) and variances (k, d) of the clusters that k-means finds alone."""
     scaled, centre, size = _scale_down(points)
     model = KMeans(n_clusters, n_init=n_random, random_state=seed)
-    with OneThread(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with quietly():
         model.fit(scaled, sample_weight=weights)
     squares = weights[:, None] * np.square(scaled - model.cluster_centers_[model.labels_])
     is_member = model.labels_ == np.arange(n_clusters)[:, None]

@@ -12,12 +12,14 @@ from typing import Any, Literal, Self, final
 import numpy as np
 
 from sketchlearn.privacy.accounting import Neighbors, PrivacyLoss, rho_of
-from sketchlearn.privacy.queries import WAVES
+from sketchlearn.privacy.queries import COUNT, FIRST, SECOND, WAVES
 from sketchlearn.sources.optional import import_optional
 
 NoiseName = Literal["discrete gaussian", "discrete laplace"]
 # By how much, as a fraction, noise is larger than float64 says it must be.
 MARGIN = 1e-12
+# Shares of the parts beside the waves in what these leave of the privacy loss.
+SHARES = {COUNT: 0.15, FIRST: 0.2, SECOND: 0.65}
 
 
 @final
@@ -76,19 +78,20 @@ class Mechanism:
     ) -> Self:
         """Choose the least noise that keeps within epsilon and delta.
 
-        The waves take ``1 - moments_share`` of the privacy loss, the other parts equal shares of
-        the rest.
+        The waves take ``1 - moments_share`` of the privacy loss, the other parts shares of the
+        rest: most of it the second moments, which are many.
         """
-        others = len(sensitivities) - 1
-        shares = dict.fromkeys(sensitivities, moments_share / max(others, 1))
+        others = {part: SHARES[part] for part in sensitivities if part != WAVES}
+        total = sum(others.values())
+        shares = {part: moments_share * share / total for part, share in others.items()}
         shares[WAVES] = 1.0 - moments_share if others else 1.0
         noise: NoiseName = "discrete gaussian" if delta > 0 else "discrete laplace"
         rho = rho_of(epsilon, delta) if delta > 0 else 0.0
-        scales = {
-            part: (1.0 + MARGIN)
-            * (moved / math.sqrt(2.0 * share * rho) if delta > 0 else moved / (share * epsilon))
-            for (part, moved), share in zip(sensitivities.items(), shares.values(), strict=True)
-        }
+        scales = {}
+        for part, moved in sensitivities.items():
+            share = shares[part]
+            per_moved = math.sqrt(2.0 * share * rho) if delta > 0 else share * epsilon
+            scales[part] = (1.0 + MARGIN) * moved / per_moved
         return cls(noise, neighbors, rows_per_person, delta, sensitivities, scales)
 
     @cached_property

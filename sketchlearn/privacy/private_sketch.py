@@ -17,7 +17,16 @@ from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.privacy.accounting import PrivacyLoss
 from sketchlearn.privacy.format import PRIVATE_FILE, StoredRelease, list_contents
 from sketchlearn.privacy.mechanism import Mechanism
-from sketchlearn.privacy.queries import COUNT, FIRST, SECOND, UNIT, WAVES, box_units, count_parts
+from sketchlearn.privacy.queries import (
+    COUNT,
+    FIRST,
+    SECOND,
+    UNIT,
+    WAVES,
+    box_units,
+    count_parts,
+    product_weights,
+)
 from sketchlearn.sketches.sketch_like import SketchLike
 
 
@@ -26,7 +35,7 @@ from sketchlearn.sketches.sketch_like import SketchLike
 class PrivateMoments:
     """Moments of rows as they were released, brought to what moments can be.
 
-    The mean is within the box; the covariance is the nearest that is positive semidefinite.
+    The mean is within the box; the covariance is cleared of what noise explains, see `shrink`.
 
     Parameters
     ----------
@@ -36,12 +45,15 @@ class PrivateMoments:
         Which second moments there are.
     first, second : ndarray of float64
         Of rows from the centre in units of the box, divided by the number of rows.
+    error : float
+        Standard deviation of the noise in the second moment of two columns, in these units.
     """
 
     operator: FrequencyOperator
     kind: MomentKind
     first: np.ndarray
     second: np.ndarray
+    error: float
 
     @property
     def mean(self) -> np.ndarray:
@@ -67,8 +79,9 @@ class PrivateMoments:
         scaled = np.empty((d, d))
         scaled[j, k] = scaled[k, j] = self.second - self.first[j] * self.first[k]
         values, axes = np.linalg.eigh(scaled)
+        values = shrink(values, 2.0 * np.sqrt(d) * self.error)
         units = box_units(self.operator)
-        return np.asarray((axes * np.maximum(values, 0.0)) @ axes.T * np.outer(units, units))
+        return np.asarray((axes * values) @ axes.T * np.outer(units, units))
 
     @property
     def variance(self) -> np.ndarray:
@@ -226,8 +239,54 @@ class PrivateSketch(SketchLike):
         """
         if self.moment_kind is None:
             raise ValueError("the sketch was released without moments")
+        weights = product_weights(self.operator, self.moment_kind)
         first, second = (self.parts[name] / (UNIT * self.n_samples) for name in (FIRST, SECOND))
-        return PrivateMoments(self.operator, self.moment_kind, first, second)
+        deviation = math.sqrt(self._variance(SECOND)) / (UNIT * self.n_samples)
+        return PrivateMoments(
+            self.operator, self.moment_kind, first, second / weights, deviation / weights.max()
+        )
+
+    @property
+    def covariance_error(self) -> np.ndarray:
+        r"""Standard deviations (n_features, n_features) of the noise in ``moments.covariance``.
+
+        To first order, in units of the box, with first and second moments f and S:
+
+        .. math:: n^2 \operatorname{Var} C_{jk} = \sigma_2^2
+            + \sigma_1^2 (f_j^2 + f_k^2 + 2 \delta_{jk} f_j f_k)
+            + \sigma_n^2 (S_{jk} - 2 f_j f_k)^2
+
+        Raises
+        ------
+        ValueError
+            If there are no second moments of all pairs of columns.
+        """
+        first, units = self.moments.first, box_units(self.operator)
+        second = self.moments.covariance / np.outer(units, units) + np.outer(first, first)
+        spread = first[:, None] ** 2 + first**2 + 2.0 * np.diag(first**2)
+        return self._moment_error(second, np.outer(first, first), spread) * np.outer(units, units)
+
+    @property
+    def mean_error(self) -> np.ndarray:
+        """Standard deviations (n_features,) of the noise in ``moments.mean``, to first order."""
+        first, units = self.moments.first, box_units(self.operator)
+        squares = self._variance(FIRST) / UNIT**2 + self._variance(COUNT) * first**2
+        return np.asarray(np.sqrt(squares) / self.n_samples * units)
+
+    @property
+    def variance_error(self) -> np.ndarray:
+        """Standard deviations (n_features,) of the noise in ``moments.variance``, likewise."""
+        first, units = self.moments.first, box_units(self.operator)
+        second = self.moments.variance / units**2 + first**2
+        return self._moment_error(second, first**2, 4.0 * first**2) * units**2
+
+    def _moment_error(
+        self, second: np.ndarray, means: np.ndarray, spread: np.ndarray
+    ) -> np.ndarray:
+        """Standard deviations of central moments, from second moments and products of means."""
+        squares = self._variance(SECOND) / UNIT**2 + self._variance(FIRST) / UNIT**2 * spread
+        squares = squares + self._variance(COUNT) * (second - 2.0 * means) ** 2
+        return np.asarray(np.sqrt(squares) / self.n_samples)
 
     def with_operator(self, operator: FrequencyOperator) -> PrivateSketch:
         """Return the same waves without moments, as of another operator of as many frequencies."""
@@ -364,6 +423,36 @@ class PrivateSketch(SketchLike):
                 )
         if {each.token for each in self.mechanisms} & {each.token for each in other.mechanisms}:
             raise ValueError("a release is in both private sketches: its rows would count twice")
+
+
+def shrink(values: np.ndarray, edge: float) -> np.ndarray:
+    r"""Return eigenvalues of a covariance from those that it has with noise.
+
+    The eigenvalues of a symmetric matrix of independent noise of deviation :math:`\tau` lie within
+    an edge of :math:`2 \tau \sqrt d`. Those within as much of their common mean are told apart by
+    noise alone, and become that mean, :math:`\rho`. Others are off by what noise moves them
+    outwards,
+
+    .. math:: \lambda = \rho + \ell + \tau^2 d / \ell.
+
+    Benaych-Georges and Nadakuditi, "The eigenvalues and eigenvectors of finite, low rank
+    perturbations of large random matrices", 2011, section 3.1.
+
+    Parameters
+    ----------
+    values : ndarray of shape (d,)
+        Ascending.
+    edge : float
+        Not negative.
+    """
+    middle = float(np.median(values))
+    for _ in values:
+        near = values[np.abs(values - middle) <= edge]
+        middle = float(near.mean()) if len(near) else middle
+    is_noise = np.abs(values - middle) <= edge
+    off = np.where(is_noise, edge, values - middle)
+    moved = middle + 0.5 * (off + np.sign(off) * np.sqrt(off**2 - edge**2))
+    return np.maximum(np.where(is_noise, middle, moved), 0.0)
 
 
 def _add_integers(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ MUCH_WIDER = 4.0
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Region:
     r"""Mean and covariance of a sketch's rows, and a box around them: where decoders look.
 
@@ -130,6 +130,9 @@ class Region:
         """Return the region of these moments."""
         reach = FARTHEST * np.sqrt(np.diag(covariance)) + ROOM * operator.scale * operator.units
         return cls(mean, covariance, mean - reach, mean + reach, is_exact)
+
+    def __repr__(self) -> str:
+        return f"Region({len(self.mean)} columns, is_exact={self.is_exact})"
 
     @property
     def deviations(self) -> np.ndarray:

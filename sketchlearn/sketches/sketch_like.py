@@ -120,6 +120,24 @@ class SketchLike(ABC):
         return 0.0
 
     @property
+    def covariance_error(self) -> np.ndarray:
+        """Standard deviations (n_features, n_features) of noise that was added to covariances.
+
+        Zeros of an exact sketch.
+        """
+        return np.zeros((self.n_features, self.n_features))
+
+    @property
+    def mean_error(self) -> np.ndarray:
+        """Standard deviations (n_features,) of noise that was added to the rows' mean, likewise."""
+        return np.zeros(self.n_features)
+
+    @property
+    def variance_error(self) -> np.ndarray:
+        """Standard deviations (n_features,) of noise that was added to variances; zeros if none."""
+        return np.zeros(self.n_features)
+
+    @property
     def fingerprint(self) -> str:
         """The operator's fingerprint."""
         return self.operator.fingerprint

@@ -18,7 +18,7 @@ MOMENT_KINDS: tuple[MomentKind | None, ...] = (None, "full", "diagonal")
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sums:
     """Sums of features over rows as integers, and counts of the rows; an immutable value.
 
@@ -76,6 +76,11 @@ class Sums:
             raise ValueError("squared_weight_units must be the sum of squares of weight_units")
         sums.flags.writeable = False
         object.__setattr__(self, "feature_sum", sums)
+
+    def __repr__(self) -> str:
+        moments = "" if self.moments is None else f", {self.moments!r}"
+        shape = " x ".join(map(str, self.feature_sum.shape))
+        return f"Sums({shape} integers of {self.n_samples} rows{moments})"
 
     @classmethod
     def empty(cls, shape: tuple[int, ...], moments: MomentSums | None = None) -> Self:

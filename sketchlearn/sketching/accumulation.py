@@ -78,12 +78,12 @@ class RowSummer:
             piece = operator.domain.clip(_to_native_floats(rows[some]))
             bad = self._accumulator.add(piece, own, added)
             if bad is not None:
-                _require_nameable(operator)
+                require_nameable(operator)
                 raise describe_bad_row(operator, rows[start + bad], start + bad)
             if self._moments is not None:
                 bad = self._moments.add(piece, own, words)
                 if bad is not None:
-                    _require_nameable(operator)
+                    require_nameable(operator)
                     grid = operator.moment_grid
                     raise describe_far_row(grid, rows[start + bad], start + bad)
         if moments is not None:
@@ -91,7 +91,7 @@ class RowSummer:
         return Sums(operator.features.feature_sum(added, total), n, total, square, moments=moments)
 
 
-def _require_nameable(operator: FrequencyOperator) -> None:
+def require_nameable(operator: FrequencyOperator) -> None:
     """Refuse to say which row is bad where the rows are to be private."""
     if operator.domain.clips:
         raise ValueError(

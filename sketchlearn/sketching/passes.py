@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -25,7 +25,13 @@ from sketchlearn.sketching.checkpoint import Checkpoint, CheckpointWriter
 from sketchlearn.sketching.pass_state import Progress
 from sketchlearn.sources.arrays import MemoryPartition
 from sketchlearn.sources.error_handling import Handler, make_error_handler
-from sketchlearn.sources.source import Chunk, RowSource, describe_not_finite, name_weights
+from sketchlearn.sources.source import (
+    GROUPS,
+    Chunk,
+    RowSource,
+    describe_not_finite,
+    name_weights,
+)
 
 # Seconds after which an interrupt is noticed.
 LONGEST_WAIT = 0.1
@@ -36,6 +42,7 @@ DEPTH = 2
 PIECES_A_THREAD, PIECE_ROWS = 2, 256
 
 OnProgress = Callable[[int, int | None], None]
+Result = TypeVar("Result")
 
 
 class _Step(NamedTuple):
@@ -50,7 +57,7 @@ class _Step(NamedTuple):
     error: SourceError | None = None
 
 
-class _Here:
+class InlineExecutor:
     """Runs what is submitted at once: where nothing is gained, no other thread is waited for."""
 
     def __enter__(self) -> Self:
@@ -59,11 +66,11 @@ class _Here:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def submit(self, function: Callable[[Chunk], Sums], chunk: Chunk) -> Future[Sums]:
+    def submit(self, function: Callable[..., Result], *args: Any) -> Future[Result]:
         """Return what the function returns, or raises."""
-        future: Future[Sums] = Future()
+        future: Future[Result] = Future()
         try:
-            future.set_result(function(chunk))
+            future.set_result(function(*args))
         except Exception as error:
             future.set_exception(error)
         return future
@@ -126,7 +133,7 @@ class Pass:
         """
         steps: deque[_Step] = deque()
         is_ahead = self._n_threads > 1 or any(each.takes_time for each in self._source.partitions)
-        with ThreadPoolExecutor(self._n_threads) if is_ahead else _Here() as workers:
+        with ThreadPoolExecutor(self._n_threads) if is_ahead else InlineExecutor() as workers:
             try:
                 for step in self._read_partitions(workers):
                     steps.append(step)
@@ -142,7 +149,7 @@ class Pass:
         self._require_some(sketch)
         return sketch
 
-    def _read_partitions(self, workers: ThreadPoolExecutor | _Here) -> Iterator[_Step]:
+    def _read_partitions(self, workers: ThreadPoolExecutor | InlineExecutor) -> Iterator[_Step]:
         """Read the partitions that are left, and hand their rows to the workers."""
         start = self.progress.row
         for index in range(self.progress.partition, len(self._source.partitions)):
@@ -175,7 +182,7 @@ class Pass:
 
     def _sum_piece(self, chunk: Chunk) -> Sums:
         """Add a chunk's rows, in a worker's thread with scratch memory of its own."""
-        weights = None if chunk.weights is None else _fix_chunk_weights(chunk.weights)
+        weights = None if chunk.weights is None else fix_chunk_weights(chunk.weights)
         if not hasattr(self._own, "summer"):
             self._own.summer = RowSummer(self._operator, self._empty)
         sums: Sums = self._own.summer.sum(chunk.rows, weights)
@@ -194,7 +201,7 @@ class Pass:
             try:
                 sums += result.result()
             except ValueError as bad:
-                error = self._locate_bad_entry(bad, before.row + at)
+                error = locate_bad_entry(self._source, step.partition, bad, before.row + at)
                 break
         if error is not None:
             name = self._source.partitions[step.partition].name
@@ -220,18 +227,6 @@ class Pass:
             skipped=skipped,
         )
 
-    def _locate_bad_entry(self, error: ValueError, first_row: int) -> SourceError:
-        """Say in which partition, row and column an entry is that cannot be sketched."""
-        name = self._source.partitions[self.progress.partition].name
-        if not isinstance(error, BadEntryError):
-            return SourceError(f"{name}: {error}")
-        names = self._source.layout.names
-        row, column = first_row + error.row, error.column
-        where = f"column {column if names is None else repr(names[column])}{error.advice}"
-        if not error.is_finite:
-            where = describe_not_finite(names, column)
-        return SourceError(f"{name} contains {error.problem} at row {row}, {where}")
-
     def _require_some(self, sketch: Sketch) -> None:
         """Refuse the sketch of partitions none of which could be read, or of bad weights."""
         progress = self.progress
@@ -245,7 +240,21 @@ class Pass:
             require_mean_weight(sketch.weight_units * WEIGHT_UNIT / sketch.n_samples)
 
 
-def _fix_chunk_weights(weights: np.ndarray) -> np.ndarray:
+def locate_bad_entry(
+    source: RowSource, partition: int, error: ValueError, first_row: int
+) -> SourceError:
+    """Say in which partition, row and column an entry is that cannot be sketched."""
+    name, names = source.partitions[partition].name, source.layout.names
+    if not isinstance(error, BadEntryError):
+        return SourceError(f"{name}: {error}")
+    row, column = first_row + error.row, error.column
+    where = f"column {column if names is None else repr(names[column])}{error.advice}"
+    if not error.is_finite:
+        where = describe_not_finite(names, column)
+    return SourceError(f"{name} contains {error.problem} at row {row}, {where}")
+
+
+def fix_chunk_weights(weights: np.ndarray) -> np.ndarray:
     """Check weights and round them to fixed point."""
     if not np.isfinite(weights).all():
         raise ValueError("weights must be finite, got NaN or infinity")
@@ -286,9 +295,12 @@ def sketch_rows(
     return Pass(operator, source, n_threads, moments, feature_names, on_error).run()
 
 
-def source_of_rows(rows: np.ndarray, weights: np.ndarray | None) -> RowSource:
+def source_of_rows(
+    rows: np.ndarray, weights: np.ndarray | None, groups: np.ndarray | None = None
+) -> RowSource:
     """Return rows in memory as a source, which messages call as scikit-learn does."""
-    return RowSource([MemoryPartition(rows, name_weights(weights), "Input X")])
+    columns = name_weights(weights) | ({} if groups is None else {GROUPS: groups})
+    return RowSource([MemoryPartition(rows, columns, "Input X")])
 
 
 def sketch_source(

@@ -10,25 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from numbers import Integral
-from typing import Any, Literal, final
+from typing import Any, Literal
 
 import numpy as np
 
 from sketchlearn._kernels.reflections import multiply_reflections
-from sketchlearn._validation import RandomState, check_count, check_numbers, draw_seed
+from sketchlearn._validation import (
+    RandomState,
+    check_count,
+    check_numbers,
+    check_positive,
+    draw_seed,
+)
 from sketchlearn.features.accumulator import single_phase_limit
 from sketchlearn.features.moments import MOST_FULL_FEATURES, MomentChoice
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.frequencies.domain import LARGEST, describe_box
 from sketchlearn.linear_maps import DenseMap
+from sketchlearn.linear_maps.streams import GOLDEN, Stream, to_uniform
 from sketchlearn.sketching.pilot import DEFAULT_N_CLUSTERS
 from sketchlearn.sketching.tuning import BANDWIDTH, resolve_frequency_count
 
-# Increment of the stream's state, 2^64 over the golden ratio, and the mixing's two multipliers
-# (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-MULTIPLIERS = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
 LN2 = 0.6931471805599453
 SQRT_HALF = 0.7071067811865476
 TWO_PI = 6.283185307179586
@@ -43,43 +45,6 @@ MOST_FULL = 2048
 # Octaves below the scale of the box, between which those of clusters may be: a box twice as wide as
 # the rows to one eight times as wide, or clusters that are narrower than their share of the rows.
 OCTAVES = 1.0, 4.0
-
-
-@final
-class Stream:
-    """Random numbers by their index: SplitMix64 of a seed and a number of the stream.
-
-    Parameters
-    ----------
-    seed : int
-        From 0 to 2^64 - 1.
-    number : int
-        Tells the streams of a seed apart.
-    """
-
-    def __init__(self, seed: int, number: int) -> None:
-        self._state = _mix(np.array([seed], np.uint64), np.array([number], np.uint64))
-
-    def words(self, start: int, stop: int) -> np.ndarray:
-        """Return words of 64 bits (stop - start,), by index from ``start`` on."""
-        return _mix(self._state, np.arange(start, stop, dtype=np.uint64))
-
-    def uniform(self, start: int, stop: int) -> np.ndarray:
-        """Return numbers (stop - start,) within 0 and 1, odd multiples of 2^-53."""
-        return _to_uniform(self.words(start, stop))
-
-
-def _mix(state: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Return words by index of the generator that starts in a state (1,)."""
-    z = state + (index + np.uint64(1)) * GOLDEN
-    z = (z ^ (z >> SHIFTS[0])) * MULTIPLIERS[0]
-    z = (z ^ (z >> SHIFTS[1])) * MULTIPLIERS[1]
-    return np.asarray(z ^ (z >> SHIFTS[2]))
-
-
-def _to_uniform(words: np.ndarray) -> np.ndarray:
-    """Return ``(w + 1/2) 2^-52`` of the words' upper 52 bits w: exact."""
-    return ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
 def logarithm(x: np.ndarray) -> np.ndarray:
@@ -143,7 +108,7 @@ def draw_radii(n: int, stream: Stream) -> np.ndarray:
 def draw_octaves(n: int, octaves: tuple[float, float], stream: Stream) -> np.ndarray:
     """Draw numbers (n,) spread evenly between two: steps of the golden ratio from a random one."""
     start, (low, high) = stream.words(0, 1), octaves
-    turns = _to_uniform(start + np.arange(n, dtype=np.uint64) * GOLDEN)
+    turns = to_uniform(start + np.arange(n, dtype=np.uint64) * GOLDEN)
     return low + (high - low) * turns
 
 
@@ -219,11 +184,13 @@ def draw_domain_operator(
     n_frequencies: int | Literal["auto"],
     random_state: RandomState,
     clips: bool = False,
+    radius: float | None = None,
 ) -> FrequencyOperator:
     r"""Draw the operator of rows of which no more is known than a box that they should lie in.
 
-    The covariance is that of rows spread evenly over the box. Columns are divided by powers of
-    four, the greatest that are no more than their width over the narrowest one's: a sketch that a
+    The covariance is that of rows spread evenly over the box, or over an ellipsoid of a radius in
+    it, see `Domain`, where that is less. Columns are divided by powers of four, the greatest that
+    are no more than their width over the narrowest one's: a sketch that a
     column of dollars drowns one of years in tells nothing of years, whatever is asked of it later,
     while columns that differ by less stay alike, as k-means needs.
 
@@ -239,19 +206,27 @@ def draw_domain_operator(
     seed = int(random_state) if isinstance(random_state, Integral) else drawn
     widths = upper - lower
     units = choose_units(widths)
-    center, covariance = describe_box(lower, upper)
+    if radius is not None:
+        radius = check_positive(radius, "radius")
+        if not clips:
+            raise ValueError("radius says where rows are clipped to: it needs clip=True")
+    center, covariance = describe_box(lower, upper, radius)
     variances = np.diagonal(covariance)
     d = len(widths)
     cells = float(power_of_two(-logarithm(np.array([float(k)])) / LN2 / d)[0])
     scale = float(np.sqrt(add_up(variances / (units * units)) / d)) * cells
     coarsest, finest = (scale * float(power_of_two(np.array([-u]))[0]) for u in OCTAVES)
     linear_map = DenseMap(draw_turns(d, m, scale, OCTAVES, units, seed))
-    corner = np.zeros(m)
+    corner, squares = np.zeros(m), np.zeros(m)
     for turns, width in zip(linear_map.turns, widths.tolist(), strict=True):
-        corner += np.abs(turns.astype(np.float64)) * (0.5 * width)
+        reach = np.abs(turns.astype(np.float64)) * (0.5 * width)
+        corner += reach
+        squares += reach * reach
+    if radius is not None:
+        corner = np.minimum(corner, radius * np.sqrt(squares))
     return FrequencyOperator(
         linear_map,
-        Domain(center, coarsest, covariance, lower, upper, finest, clips),
+        Domain(center, coarsest, covariance, lower, upper, finest, clips, radius),
         double_phases=bool(corner.max() > WIDE * single_phase_limit(d) / TWO_PI),
     )
 

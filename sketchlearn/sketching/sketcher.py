@@ -28,6 +28,7 @@ from sketchlearn.sketching.tuning import (
     check_kinds,
     choose_operator,
     resolve_frequency_count,
+    resolve_operator,
 )
 from sketchlearn.sources.error_handling import OnError, make_error_handler
 from sketchlearn.sources.frames import make_readable
@@ -65,8 +66,11 @@ class Sketcher(SketchingTransformer):
         share the pilot's volume down to a quarter: where the pilot may be wide or narrow of rows.
     radius_law : {"adapted-radius", "folded-gaussian", "gaussian"} or RadiusLaw
         Law of the frequencies' radii.
-    linear_map : str, default="dense"
-        Kind of linear map that phases come from: a `LinearMap`'s, "dense" for a plain matrix.
+    operator : {"auto", "dense", "fast"} or str, default="auto"
+        How rows become phases: "dense" by a matrix, "fast" by Walsh-Hadamard transforms, which cost
+        O(m log d) a row instead of O(m d), and no matrix in memory or in files; as good from some
+        dozen columns on. "auto" is "fast" from 128 columns on, where it is faster. The kind of any
+        other `LinearMap` will do too.
     features : str, default="waves"
         Kind of what is averaged of the phases: a `FeatureMap`'s, "waves" for cosines and sines.
     backend : {"numba", "numpy"}, default="numba"
@@ -124,7 +128,7 @@ class Sketcher(SketchingTransformer):
         n_clusters: int | None = None,
         scale: float | Literal["auto", "columns", "mixed"] = "auto",
         radius_law: str | RadiusLaw = "adapted-radius",
-        linear_map: str = "dense",
+        operator: str = "auto",
         features: str = "waves",
         backend: str = "numba",
         moments: MomentChoice = "auto",
@@ -136,7 +140,7 @@ class Sketcher(SketchingTransformer):
         self.n_clusters = n_clusters
         self.scale = scale
         self.radius_law = radius_law
-        self.linear_map = linear_map
+        self.operator = operator
         self.features = features
         self.backend = backend
         self.moments = moments
@@ -153,7 +157,7 @@ class Sketcher(SketchingTransformer):
         sketcher = cls(
             operator.n_frequencies,
             scale=operator.scale if operator.domain.finest_scale is None else "mixed",
-            linear_map=operator.linear_map.kind,
+            operator=operator.linear_map.drawn_kind,
             features=operator.features.kind,
             backend=operator.backend,
             n_jobs=n_jobs,
@@ -173,10 +177,11 @@ class Sketcher(SketchingTransformer):
         n_frequencies: int | Literal["auto"] = "auto",
         feature_names: Sequence[str] | None = None,
         clip: bool = False,
+        radius: float | None = None,
         random_state: RandomState = None,
         n_jobs: int | None = None,
     ) -> Self:
-        """Return a fitted sketcher that saw no row, of mixed scales.
+        r"""Return a fitted sketcher that saw no row, of mixed scales.
 
         Of the same arguments, `random_state` an integer, it has the same operator bit for bit on
         any machine. Up to 2048 columns `moments` are full: no pilot tells where rows are wide.
@@ -194,6 +199,12 @@ class Sketcher(SketchingTransformer):
             Whether coordinates outside the box count as its nearest side, and an error never says
             which row it is about: what `sketchlearn.privacy.release` needs. The operator then is
             another one.
+        radius : float, optional
+            With ``clip=True``: how far rows are from the middle of the box at most, as the root of
+            the sum of squares of their coordinates, each in units of half the box's width. Rows
+            farther away are moved towards the middle. The corners of a box of many columns, at
+            :math:`\sqrt d`, are far from all rows, and noise that hides a row there is larger than
+            it need be: among d = 64 columns of the same kind, rows may well be within 2.
 
         Raises
         ------
@@ -207,7 +218,9 @@ class Sketcher(SketchingTransformer):
         >>> (here.sketch([[30.0, 40_000.0]]) + there.sketch([[50.0, 70_000.0]])).n_samples
         2
         """
-        operator = draw_domain_operator(lower, upper, n_clusters, n_frequencies, random_state, clip)
+        operator = draw_domain_operator(
+            lower, upper, n_clusters, n_frequencies, random_state, clip, radius
+        )
         sketcher = cls.from_operator(operator, n_jobs)
         sketcher.n_frequencies, sketcher.n_clusters = n_frequencies, n_clusters
         sketcher.random_state = random_state
@@ -270,7 +283,7 @@ class Sketcher(SketchingTransformer):
                     "to open_source, and what that returns to fit and to sketch"
                 )
             check_choices(self.n_frequencies, self.n_clusters, self.scale, self.radius_law)
-            check_kinds(self.linear_map, self.features, self.backend)
+            check_kinds(self.operator, self.features, self.backend)
             resolve_moments(self.moments, 1)
             drawn, share = draw_candidates(source, self.n_clusters, seed, handler)
             rows, weights = drawn.rows, drawn.weights
@@ -307,7 +320,11 @@ class Sketcher(SketchingTransformer):
         if isinstance(self.scale, str) and self.scale == "columns":
             size = count_pilot_rows_for_columns(X, k, look_rng)
         rows, row_weights, probabilities = draw_pilot(X, weights, size, pilot_rng)
-        kinds = {name: getattr(self, name) for name in ("linear_map", "features", "backend")}
+        kinds = {
+            "linear_map": resolve_operator(self.operator, d),
+            "features": self.features,
+            "backend": self.backend,
+        }
         self._set_operator(
             choose_operator(rows, row_weights, k, n_frequencies, self.scale, law, seeds, kinds)
         )

@@ -19,6 +19,8 @@ FEW_FEATURES, MORE_DIRECTIONS = 100, 32
 # Frequencies up to which "auto" takes ten for each coordinate of each cluster; of wide rows each
 # costs more.
 MANY_FREQUENCIES, MANY_IF_WIDE = 5000, 3000
+# Columns from which fast transforms take less time than a matrix, of processors with wide vectors.
+FAST_FEATURES = 128
 # Gap between neighbouring clusters of wide rows, in radii of a cluster, from which a sketch at the
 # scale of the clusters would show nothing but interference between them.
 FARTHEST_APART = 2.5
@@ -119,7 +121,7 @@ def share_spread(variances: np.ndarray, n_clusters: int) -> float:
     return spread * n_clusters ** (-1.0 / len(variances)) if spread > 0.0 else 1.0
 
 
-def check_kinds(linear_map: Any, features: Any, backend: Any) -> None:
+def check_kinds(operator: Any, features: Any, backend: Any) -> None:
     """Refuse kinds that there are not, before a long look at the data.
 
     Raises
@@ -127,9 +129,22 @@ def check_kinds(linear_map: Any, features: Any, backend: Any) -> None:
     TypeError, ValueError
         If one is no string, or none of the known.
     """
-    LinearMap.of_kind(linear_map)
+    resolve_operator(operator, 1)
     FeatureMap.of_kind(features)
     check_backend(backend)
+
+
+def resolve_operator(operator: Any, n_features: int) -> str:
+    """Return the kind of linear map that was asked for: of "auto", the faster one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no string, or no kind.
+    """
+    if isinstance(operator, str) and operator == "auto":
+        return "fast" if n_features >= FAST_FEATURES else "dense"
+    return LinearMap.of_kind(operator).kind
 
 
 def resolve_frequency_count(n_frequencies: Any, n_clusters: int, n_features: int) -> int:

@@ -49,13 +49,13 @@ class TablePartition(Partition):
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Partition.layout`."""
-        schema, side = self._reader().schema, self._query.side.values()
-        return lay_out_columns(schema, columns, side, self.name, lambda _: self._reader())
+        schema = self._reader().schema
+        return lay_out_columns(schema, columns, self._query, self.name, lambda _: self._reader())
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Partition.read`."""
         batches = filter_batches(self._reader(), self._query.expression)
-        return chunk_batches(batches, layout, self._query.side, self.name, start)
+        return chunk_batches(batches, layout, self._query, self.name, start)
 
     def n_rows(self) -> int | None:
         """Rows, where none are filtered out."""
@@ -94,9 +94,8 @@ class ArrowStreamPartition(StreamPartition):
         def first_batches(column: str) -> list[Any]:
             return [] if self.peek() is None else [self.peek()]
 
-        side = self._query.side.values()
-        return lay_out_columns(self._schema, columns, side, self.name, first_batches)
+        return lay_out_columns(self._schema, columns, self._query, self.name, first_batches)
 
     def chunks(self, pieces: Iterable[Any], layout: Layout, start: int) -> Iterator[Chunk]:
         """See `StreamPartition.chunks`."""
-        return chunk_batches(pieces, layout, self._query.side, self.name, start)
+        return chunk_batches(pieces, layout, self._query, self.name, start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from sketchlearn.sources.arrow_values import (
 from sketchlearn.sources.groups import regroup
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.shallow_json import parse_shallow
-from sketchlearn.sources.source import Chunk, Layout, count_chunk_rows
+from sketchlearn.sources.source import GROUPS, Chunk, Layout, Query, count_chunk_rows
 
 NUMBERS = "numbers, truth values or lists of as many numbers in each row"
 # Where pandas and Dask keep an index without a name.
@@ -37,12 +37,12 @@ FirstBatches = Callable[[str], Iterable[Any]]
 def lay_out_columns(
     schema: Any,
     columns: Sequence[str | int] | None,
-    side: Collection[str],
+    query: Query,
     name: str,
     first_batches: FirstBatches,
     unasked: Collection[str] = (),
 ) -> Layout:
-    """Look up columns in an Arrow schema; all but side columns and a stored index if None.
+    """Look up columns in an Arrow schema; all but those beside and a stored index if None.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def lay_out_columns(
     columns : sequence of str, optional
         Names of columns, or of features: ``v[0]`` is the first of those that the lists in a column
         ``v`` make.
-    side : collection of str
-        Columns that lie beside the rows.
+    query : Query
+        Which columns lie beside the rows.
     name : str
         What messages call the data.
     first_batches : callable
@@ -67,12 +67,14 @@ def lay_out_columns(
     """
     found = _Columns(schema, name)
     if columns is None:
-        left = _stored_index(schema).union(unasked, side)
+        left = _stored_index(schema).union(unasked, query.columns_beside)
         columns = [column for column in schema.names if column not in left]
         warn_of_unnamed(columns, name)
     if not columns:
         raise SourceError(f"{name} has no column to read")
-    found.require([*columns, *side])
+    if query.keys:
+        query.keys.require_types(schema, name)
+    found.require([*columns, *query.side.values()])
     names = [n for column in columns for n in found.choose_features(str(column), first_batches)]
     if twice := [feature for feature, count in Counter(names).items() if count > 1]:
         raise SourceError(f"the columns {', '.join(map(repr, twice))} of {name} were chosen twice")
@@ -86,7 +88,7 @@ def find_stored_columns(schema: Any, columns: Sequence[str | int]) -> list[str]:
 
 
 def chunk_batches(
-    batches: Iterable[Any], layout: Layout, side: Mapping[str, str], name: str, start: int = 0
+    batches: Iterable[Any], layout: Layout, query: Query, name: str, start: int = 0
 ) -> Iterator[Chunk]:
     """Turn record batches into chunks of rows and side columns, the first `start` rows left out.
 
@@ -98,6 +100,7 @@ def chunk_batches(
         If a column is missing, a value is, or a list is of another length.
     """
     n_seen = start
+    side, keys = query.side, query.keys
     plan, beside = _Plan(layout.names or (), name), _Plan(list(side.values()), name)
     remaining = skip_rows(batches, start)
     for pieces in regroup(remaining, count_chunk_rows(layout.n_features), _batch_rows):
@@ -105,13 +108,18 @@ def chunk_batches(
         dtype = np.result_type(*(plan.dtype_of(batch.schema) for batch in group))
         rows = np.empty((layout.n_features, sum(map(len, group))), dtype=dtype)
         columns = np.empty((len(side), rows.shape[1]))
+        groups = np.empty(rows.shape[1] if keys else 0, np.int64)
         stop = 0
         for batch in group:
             at, stop = stop, stop + len(batch)
             plan.fill(rows[:, at:stop], batch, n_seen)
             beside.fill(columns[:, at:stop], batch, n_seen)
+            if keys:
+                keys.require_types(batch.schema, name)
+                groups[at:stop] = keys.number([batch.column(key) for key in keys.names], name)
             n_seen += len(batch)
-        yield Chunk(rows.T, dict(zip(side, columns, strict=True)))
+        numbers = {GROUPS: groups} if keys else {}
+        yield Chunk(rows.T, {**dict(zip(side, columns, strict=True)), **numbers})
 
 
 def filter_batches(batches: Iterable[Any], expression: Any) -> Iterable[Any]:

@@ -85,8 +85,10 @@ class FragmentPartition(Partition):
         def first_batches(column: str) -> Iterator[Any]:
             return self._batches([column], 1, None, None)
 
-        (_, schema), side = self._open_fragment(), self._query.side.values()
-        return lay_out_columns(schema, columns, side, self.name, first_batches, self._unasked)
+        _, schema = self._open_fragment()
+        return lay_out_columns(
+            schema, columns, self._query, self.name, first_batches, self._unasked
+        )
 
     def n_rows(self) -> int | None:
         """Rows as a Parquet file's footer has them; None where some are filtered out."""
@@ -137,12 +139,12 @@ class FragmentPartition(Partition):
 
     def _chunks(self, layout: Layout, groups: list[int] | None, start: int = 0) -> Iterator[Chunk]:
         """Read chunks, of some row groups or of all."""
-        asked = (*(layout.names or ()), *self._query.side.values())
+        asked = (*(layout.names or ()), *self._query.columns_beside)
         columns = find_stored_columns(self._open_fragment()[1], asked)
         batches = self._batches(
             columns, count_chunk_rows(layout.n_features), groups, self._query.expression
         )
-        return chunk_batches(batches, layout, self._query.side, self.name, start)
+        return chunk_batches(batches, layout, self._query, self.name, start)
 
     def _batches(
         self, columns: list[str], n_rows: int, groups: list[int] | None, expression: Any

@@ -117,7 +117,7 @@ def _flatten_lists(column: Any) -> tuple[Any, int]:
     """Flatten lists, in lists of lists too, without a copy where possible; tell how many a row."""
     width, n_rows = 1, len(column)
     while True:
-        column = _decode_values(column)
+        column = decode_values(column)
         if column.null_count:
             missing = column.is_null().to_numpy(zero_copy_only=False)
             raise _GapError(int(missing.argmax()) // width)
@@ -134,7 +134,7 @@ def _flatten_lists(column: Any) -> tuple[Any, int]:
             width *= expected
 
 
-def _decode_values(column: Any) -> Any:
+def decode_values(column: Any) -> Any:
     """Values of an extension, a dictionary or a run-end encoding."""
     pa = import_optional("pyarrow")
     while True:

@@ -141,7 +141,7 @@ def open_file(entry: Entry, query: Query) -> Partition:
     if format_.is_named:
         return format_.partition(file, query)
     if not query.is_empty:
-        raise SourceError(f"{file.name} has no named columns to filter or weigh rows by")
+        raise SourceError(f"{file.name} has no named columns to filter, weigh or group rows by")
     return format_.partition(file, member)
 
 

@@ -20,6 +20,7 @@ from sketchlearn.sources.arrow_columns import (
 from sketchlearn.sources.arrow_values import is_list, is_number, read_numbers
 from sketchlearn.sources.exact_values import advise_on_missing, require_exact_integers
 from sketchlearn.sources.optional import import_optional
+from sketchlearn.sources.source import Query
 
 
 def name_package(data: Any) -> str:
@@ -223,8 +224,8 @@ def _split_features(frame: Any, name: str) -> tuple[np.ndarray, list[str]]:
     """Return a frame's rows, with every number of a list a feature, and the features' names."""
     table = _to_table(frame, name)
     batches = table.to_batches()
-    layout = lay_out_columns(table.schema, table.schema.names, (), name, lambda _: batches)
-    chunks = [chunk.rows for chunk in chunk_batches(batches, layout, {}, name)]
+    layout = lay_out_columns(table.schema, table.schema.names, Query(), name, lambda _: batches)
+    chunks = [chunk.rows for chunk in chunk_batches(batches, layout, Query(), name)]
     empty = np.empty((0, layout.n_features))
     return np.concatenate([*chunks] or [empty]), list(layout.names or ())
 

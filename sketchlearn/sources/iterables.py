@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ class PiecesPartition(StreamPartition):
 
     def chunks(self, pieces: Iterable[Any], layout: Layout, start: int) -> Iterator[Chunk]:
         """See `StreamPartition.chunks`."""
-        return _chunks(pieces, layout, self._query.side, self.name, start)
+        return _chunks(pieces, layout, self._query, self.name, start)
 
 
 class ListPartition(Partition):
@@ -101,7 +101,7 @@ class ListPartition(Partition):
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Partition.read`."""
         pieces = _convert_items(self._items, self._query.expression, self.name)
-        return _chunks(pieces, layout, self._query.side, self.name, start)
+        return _chunks(pieces, layout, self._query, self.name, start)
 
     def _read_first(self) -> Any:
         return next(_convert_items(self._items, self._query.expression, self.name), None)
@@ -149,17 +149,17 @@ def _infer_layout(
         raise SourceError(f"{name} is empty, so it has no columns")
     if isinstance(first, np.ndarray):
         if not query.is_empty:
-            raise SourceError(f"{name} has no named columns to filter or weigh rows by")
+            raise SourceError(f"{name} has no named columns to filter, weigh or group rows by")
         return lay_out_array(first.shape[1], columns, name)
-    return lay_out_columns(first.schema, columns, query.side.values(), name, lambda _: [first])
+    return lay_out_columns(first.schema, columns, query, name, lambda _: [first])
 
 
 def _chunks(
-    pieces: Iterable[Any], layout: Layout, side: Mapping[str, str], name: str, start: int
+    pieces: Iterable[Any], layout: Layout, query: Query, name: str, start: int
 ) -> Iterator[Chunk]:
     """Turn pieces into chunks of rows, the first `start` rows left out."""
     if layout.names is not None:
-        yield from chunk_batches(pieces, layout, side, name, start)
+        yield from chunk_batches(pieces, layout, query, name, start)
         return
     n_rows = count_chunk_rows(layout.n_features)
     for group in regroup(pieces, n_rows, lambda rows, start, stop: rows[start:stop]):

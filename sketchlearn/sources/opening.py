@@ -19,6 +19,7 @@ from sketchlearn.sources.frames import is_frame, is_pandas, name_package, open_s
 from sketchlearn.sources.iterables import ListPartition, PiecesPartition
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.paths import find_files, require_text_path
+from sketchlearn.sources.row_keys import KeyIndex
 from sketchlearn.sources.source import Partition, Query, RowSource, name_weights
 from sketchlearn.sources.stored_arrays import OpenArrayPartition
 
@@ -67,6 +68,7 @@ def open_source(
     columns: Sequence[str | int] | None = None,
     filter: Any = None,  # noqa: A002
     weight: str | None = None,
+    keys: KeyIndex | None = None,
 ) -> RowSource:
     """Open whatever holds rows, to be read in bounded memory.
 
@@ -84,6 +86,8 @@ def open_source(
         as in `pyarrow.parquet.read_table`.
     weight : str, optional
         A column to weigh rows by, of what has named columns.
+    keys : KeyIndex, optional
+        What numbers the keys in columns that rows are grouped by.
 
     Returns
     -------
@@ -111,12 +115,12 @@ def open_source(
     [[[2.0, 0.0], [5.0, 3.0], [8.0, 6.0], [11.0, 9.0]]]
     """
     if isinstance(data, RowSource):
-        if columns is not None or filter is not None or weight is not None:
-            raise SourceError("columns, filter and weight are chosen when a source is opened")
+        if any(asked is not None for asked in (columns, filter, weight, keys)):
+            raise SourceError("columns, filter, weight and keys are chosen when a source is opened")
         return data
     if isinstance(columns, str):
         columns = [columns]
-    query = Query(name_weights(weight), _build_filter(filter))
+    query = Query(name_weights(weight), _build_filter(filter), keys)
     opener = _find_opener(data)
     if opener is None:
         raise TypeError(
@@ -235,7 +239,9 @@ def _open_unnamed(kind: Callable[[Any], Partition]) -> Callable[[Any, Query], li
     def opened(data: Any, query: Query) -> list[Partition]:
         partition = kind(data)
         if not query.is_empty:
-            raise SourceError(f"{partition.name} has no named columns to filter or weigh rows by")
+            raise SourceError(
+                f"{partition.name} has no named columns to filter, weigh or group rows by"
+            )
         return [partition]
 
     return opened

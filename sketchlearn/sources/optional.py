@@ -10,6 +10,7 @@ PURPOSES = {
     "dask": ("Dask collections", "dask"),
     "fsspec": ("files by URL", "remote"),
     "h5py": ("HDF5", "hdf5"),
+    "matplotlib": ("pictures", "plot"),
     "opendp": ("the noise of private sketches", "privacy"),
     "pyarrow": ("tables, Parquet, Arrow and CSV", "arrow"),
     "pyspark": ("Spark data frames", "spark"),

@@ -7,7 +7,7 @@ import io
 import itertools
 import re
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sketchlearn.exceptions import SourceError
@@ -77,17 +77,17 @@ class RecordFilePartition(InStoredFile, Partition):
 
     def layout(self, columns: Sequence[str | int] | None) -> Layout:
         """See `Partition.layout`; what only the path says is read where it is asked for."""
-        (schema, keys), side = self._extend_schema(), self._query.side.values()
+        schema, keys = self._extend_schema()
         return lay_out_columns(
-            schema, columns, side, self.name, lambda c: self._batches([c], None), set(keys)
+            schema, columns, self._query, self.name, lambda c: self._batches([c], None), set(keys)
         )
 
     def read(self, layout: Layout, start: int = 0) -> Iterator[Chunk]:
         """See `Partition.read`."""
-        asked = (*(layout.names or ()), *self._query.side.values())
+        asked = (*(layout.names or ()), *self._query.columns_beside)
         columns = find_stored_columns(self._extend_schema()[0], asked)
         batches = self._batches(columns, self._query.expression)
-        return chunk_batches(batches, layout, self._query.side, self.name, start)
+        return chunk_batches(batches, layout, self._query, self.name, start)
 
     def _extend_schema(self) -> tuple[Any, dict[str, Key]]:
         """Schema with the columns that only the path says, and these."""
@@ -140,6 +140,11 @@ class TextPartition(RecordFilePartition):
         # Columns with large numbers, which are told from integers that float64 does not hold.
         self.settled: set[str] = set()
 
+    @property
+    def _key_names(self) -> tuple[str, ...]:
+        """Columns that rows are grouped by."""
+        return self._query.keys.names if self._query.keys else ()
+
     @abstractmethod
     def settle(self, columns: list[str]) -> None:
         """See to it that no column holds integers that are read as fractions; SourceError if so."""
@@ -167,7 +172,7 @@ class TextPartition(RecordFilePartition):
         while self._schema_found is None:
             try:
                 with _text_stream(self._file) as text, self.reader(text, None, None) as reader:
-                    self._schema_found = _read_empty_as_numbers(reader.schema)
+                    self._schema_found = _type_empty(reader.schema, self._key_names)
                 least = BLOCK_BYTES_A_COLUMN * len(self._schema_found)
                 self.block_bytes = max(self.block_bytes, least)
             except import_optional("pyarrow").ArrowInvalid as error:
@@ -179,7 +184,7 @@ class TextPartition(RecordFilePartition):
         n_read = 0
         while True:
             types = self.stored_schema()
-            types = _widen_integers(types) if self._is_widened else types
+            types = _widen_integers(types, self._key_names) if self._is_widened else types
             try:
                 with _text_stream(self._file) as text, self.reader(text, types, columns) as reader:
                     for batch in skip_rows(reader, n_read):
@@ -324,17 +329,18 @@ def _text_stream(file: StoredFile) -> Any:
     return file.arrow_system().open_input_stream(file.path, compression=compression)
 
 
-def _read_empty_as_numbers(schema: Any) -> Any:
-    """Read columns without any value yet as numbers, in which nothing is an error of its own."""
+def _type_empty(schema: Any, keys: Collection[str]) -> Any:
+    """Read columns without any value yet as numbers, and keys as strings."""
     pa = import_optional("pyarrow")
     for i, field in enumerate(schema):
         if pa.types.is_null(field.type):
-            schema = schema.set(i, field.with_type(pa.float64()))
+            kind = pa.string() if field.name in keys else pa.float64()
+            schema = schema.set(i, field.with_type(kind))
     return schema
 
 
-def _widen_integers(schema: Any) -> Any:
-    """Read integers as float64, in lists too."""
+def _widen_integers(schema: Any, keys: Collection[str]) -> Any:
+    """Read integers as float64, in lists too, but for keys."""
     pa = import_optional("pyarrow")
 
     def wider(kind: Any) -> Any:
@@ -342,7 +348,9 @@ def _widen_integers(schema: Any) -> Any:
             return pa.list_(wider(kind.value_type))
         return pa.float64() if pa.types.is_integer(kind) else kind
 
-    return pa.schema([field.with_type(wider(field.type)) for field in schema], schema.metadata)
+    return pa.schema(
+        [f if f.name in keys else f.with_type(wider(f.type)) for f in schema], schema.metadata
+    )
 
 
 def _require_header(schema: Any, name: str) -> None:

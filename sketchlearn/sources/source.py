@@ -13,6 +13,7 @@ import numpy as np
 
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sources.exact_values import advise_on_missing, require_exact_integers
+from sketchlearn.sources.row_keys import KeyIndex
 from sketchlearn.sources.weights import divide_weights
 
 # What one chunk may take: small beside the program itself, large beside the cost of a call.
@@ -22,8 +23,8 @@ ROWS_QUANTUM = 512
 _MOST_CHUNK_ROWS: ContextVar[int] = ContextVar("the most rows of a chunk", default=2**16)
 # First rows that tell one stream or table from another.
 IDENTIFYING_ROWS = 1000
-# What the side column of weights is called.
-WEIGHTS = "weights"
+# What the side columns of weights, and of the numbers of rows' keys, are called.
+WEIGHTS, GROUPS = "weights", "groups"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class Chunk:
         Of any real type.
     columns : dict of str to ndarray of shape (n,)
         Side columns, which are no features, by what they are for: ``"weights"``, float64, where
-        rows are weighted.
+        rows are weighted; ``"groups"``, int64, where they are grouped.
 
     Examples
     --------
@@ -54,6 +55,11 @@ class Chunk:
     def weights(self) -> np.ndarray | None:
         """Weights (n,) of the rows, if there are any."""
         return self.columns.get(WEIGHTS)
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        """Numbers (n,) of the rows' keys in a `KeyIndex`, if they are grouped."""
+        return self.columns.get(GROUPS)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -78,6 +84,8 @@ class Query:
         The columns that lie beside the rows of a chunk, by what they are for.
     expression : pyarrow.compute.Expression, optional
         Which rows to read; all by default.
+    keys : KeyIndex, optional
+        What numbers the keys that rows are grouped by.
 
     Examples
     --------
@@ -88,11 +96,17 @@ class Query:
 
     side: Mapping[str, str] = field(default_factory=dict)
     expression: Any = None
+    keys: KeyIndex | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is asked."""
-        return not self.side and self.expression is None
+        return not self.side and self.expression is None and self.keys is None
+
+    @property
+    def columns_beside(self) -> tuple[str, ...]:
+        """Columns that lie beside the rows, or that their keys are made of."""
+        return (*self.side.values(), *(self.keys.names if self.keys else ()))
 
 
 class Sampled(NamedTuple):

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 from planted import central_differences, operator_of
 
-from sketchlearn._kernels.atoms import add_waves, correlate, modulated_waves, rotate_in_place
+from sketchlearn._kernels.atoms import (
+    add_waves,
+    correlate_points,
+    mix_and_correlate,
+    modulated_waves,
+    rotate_in_place,
+)
 from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian, SphericalGaussian
 
 FAMILIES = [Dirac, SphericalGaussian, DiagonalGaussian, FullGaussian]
@@ -90,20 +96,21 @@ def test_waves_have_the_modulus_of_the_envelope(family):
     )
 
 
-def test_pullback_is_the_gradient_of_the_inner_product(family):
-    parameters = random_parameters(family, 4)
-    residual = np.random.default_rng(2).standard_normal(2 * 101)
+def test_gradients_are_those_of_the_characteristic_functions(family):
+    parameters, rng = random_parameters(family, 4), np.random.default_rng(2)
+    weights, target = rng.uniform(0.1, 1.0, size=4), rng.standard_normal(2 * 101)
 
-    def inner_products(flat):
-        return characteristic_functions(family, flat.reshape(parameters.shape)) @ residual
+    def cost(flat):
+        atoms = characteristic_functions(family, flat[4:].reshape(parameters.shape))
+        return float(np.sum((target - flat[:4] @ atoms) ** 2))
 
-    expected = central_differences(lambda x: inner_products(x).sum(), parameters.ravel(), 1e-5)
-    atoms = family.sketch(parameters)
-    gradient = family.pullback(parameters, atoms, residual)
+    point = np.concatenate([weights, parameters.ravel()])
+    expected = central_differences(cost, point, 1e-5)
+    found, in_weights, in_parameters = family.differentiate(weights, parameters, target)
+    gradient = np.concatenate([in_weights, in_parameters.ravel()])
     largest = np.abs(expected).max()
-    np.testing.assert_allclose(
-        gradient, expected.reshape(parameters.shape), rtol=1e-4, atol=2e-5 * largest
-    )
+    assert found == pytest.approx(cost(point), rel=1e-5)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=2e-5 * largest)
 
 
 def test_curvature_is_the_squared_norm_of_the_derivative(family):
@@ -190,18 +197,31 @@ def test_modulated_waves(k, m, is_shared):
     np.testing.assert_allclose(out, expected, rtol=0, atol=WAVE_ERROR)
 
 
+@pytest.mark.parametrize("is_shared", [True, False])
 @pytest.mark.parametrize(("k", "m"), SIZES)
-def test_correlate(k, m):
-    rng = np.random.default_rng(2)
-    atoms = rng.standard_normal((k, 2 * m)).astype(np.float32)
+def test_mix_and_correlate(k, m, is_shared):
+    rng, turns = np.random.default_rng(2), phases_in_turns(k, m)
+    envelope = rng.uniform(size=(1 if is_shared else k, m)).astype(np.float32)
+    weights, target = rng.uniform(size=k) / k, rng.standard_normal(2 * m)
+    residual, correlations = target.copy(), np.full(k, np.nan)
+    in_phase, quadrature = np.full((2, k, m), np.nan, dtype=np.float32)
+    mix_and_correlate(turns, envelope, weights, residual, correlations, in_phase, quadrature)
+    left, *parts = naive.mix_and_correlate(turns, envelope, weights, target)
+    np.testing.assert_allclose(residual, left, rtol=0, atol=2 * WAVE_ERROR)
+    np.testing.assert_allclose((in_phase, quadrature), parts, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(correlations, parts[0].sum(axis=1), rtol=0, atol=1e-5 * m)
+
+
+@pytest.mark.parametrize(("n", "m"), SIZES)
+def test_correlate_points(n, m):
+    rng, turns = np.random.default_rng(2), phases_in_turns(n, m)
+    envelope = rng.uniform(size=m).astype(np.float32)
     residual = rng.standard_normal(2 * m).astype(np.float32)
-    in_phase = np.full((k, m), np.nan, dtype=np.float32)
-    quadrature = np.full((k, m), np.nan, dtype=np.float32)
-    correlate(atoms, residual, in_phase, quadrature)
-    for part, expected in zip(
-        (in_phase, quadrature), naive.correlate(atoms, residual), strict=True
-    ):
-        np.testing.assert_allclose(part, expected, rtol=0, atol=3e-6)
+    correlations, quadrature = np.full(n, np.nan), np.full((n, m), np.nan, dtype=np.float32)
+    correlate_points(turns, envelope, residual, correlations, quadrature)
+    sums, expected = naive.correlate_points(turns, envelope, residual)
+    np.testing.assert_allclose(quadrature, expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(correlations, sums, rtol=0, atol=1e-5 * m)
 
 
 @pytest.mark.parametrize(("n", "m"), SIZES)

@@ -99,7 +99,7 @@ def test_info_of_every_kind(folder):
     np.testing.assert_allclose(told["mean"], rows().mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(told["standard_deviation"], rows().std(axis=0), rtol=1e-5)
     assert "linear_map" not in told
-    sketcher = Sketcher(20, linear_map="butterfly", random_state=0).fit(rows())
+    sketcher = Sketcher(20, operator="butterfly", random_state=0).fit(rows())
     sketcher.sketch(rows()).save("butterfly.sketch")
     told = json.loads(done("info", "butterfly.sketch", "--json"))
     assert (told["linear_map"], told["features"]) == ("butterfly", "waves")

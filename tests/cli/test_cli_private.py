@@ -46,6 +46,16 @@ def test_a_domain_is_written_as_json_and_rows_are_cut_to_it():
     assert sketch.moments.mean[1] < 20.0
 
 
+def test_a_radius_in_the_domain_is_the_operators():
+    done("domain", "--columns", COLUMNS, "--radius", 0.9, "-o", "domain.json", "--force")
+    assert json.loads(Path("domain.json").read_text())["radius"] == 0.9
+    assert sketched().operator.domain.radius == 0.9
+    assert json.loads(done("info", "mon", "--json"))["radius"] == 0.9
+    assert "radius must be positive" in failed(
+        "domain", "--columns", COLUMNS, "--radius", -1, "-o", "other.json"
+    )
+
+
 def test_one_release_serves_every_command():
     private = released()
     assert 1.99 < private.epsilon <= 2.0

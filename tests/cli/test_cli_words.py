@@ -1,5 +1,7 @@
 """What the command line says, and understands: names that hold anything, missing values, scales."""
 
+import csv
+import io
 import json
 import math
 import sys
@@ -11,8 +13,10 @@ import pytest
 from command_line import done, failed, rows, run, sketch
 
 from sketchlearn import (
+    CompressiveClassifier,
     CompressiveGaussianMixture,
     CompressiveKMeans,
+    CompressivePCA,
     Sketch,
     Sketcher,
     __version__,
@@ -168,6 +172,15 @@ def test_centroids(folder):
     model = load_model("all.model")
     told = json.loads(done("centroids", "all.model", "--json"))
     assert told["centroids"] == model.cluster_centers_.tolist()
+    assert json.loads(done("info", "all.model", "--json"))["centroids"] == told["centroids"]
+    table = done("centroids", "all.model").rstrip()
+    assert done("info", "all.model").rstrip().endswith(table)
+    for command in ("centroids", "info"):
+        names, *lines = csv.reader(io.StringIO(done(command, "all.model", "--csv")))
+        assert names == ["cluster", "share", "price", "weight"]
+        printed = np.array(lines, dtype=float)
+        np.testing.assert_array_equal(printed[:, 2:], model.cluster_centers_)
+        np.testing.assert_array_equal(printed[:, 1], model.weights_)
     assert told["weights"] == model.weights_.tolist()
     lines = done("centroids", "all.model").splitlines()
     assert lines[0].split() == ["cluster", "share", "price", "weight"]
@@ -185,6 +198,82 @@ def test_centroids_of_a_mixture_come_with_deviations(folder, covariance):
     # Clusters of unit variance.
     np.testing.assert_allclose(told["standard_deviations"], np.ones((3, 2)), atol=0.2)
     assert "sd weight" in done("centroids", "m.model")
+
+
+def test_means_of_a_sketch_as_csv(folder):
+    names, *lines = csv.reader(io.StringIO(done("info", "all.sketch", "--csv")))
+    assert names == ["column", "mean", "standard deviation"]
+    moments = Sketch.load("all.sketch").moments
+    expected = zip(["price", "weight"], moments.mean, moments.standard_deviation, strict=True)
+    assert [(name, float(a), float(b)) for name, a, b in lines] == list(expected)
+    done(sketch("-m", "60", "--moments", "none", "-o", "bare.sketch"))
+    assert "has no moments" in failed("info", "bare.sketch", "--csv")
+    assert "has no centroids" in failed("centroids", "all.sketch")
+
+
+def test_components_of_a_model_are_shown_too(folder):
+    CompressivePCA(2).fit(rows()).save("pca.model")
+    told = json.loads(done("info", "pca.model", "--json"))
+    pca = load_model("pca.model")
+    assert told["components"] == pca.components_.tolist()
+    assert told["weights"] == pca.explained_variance_ratio_.tolist()
+    assert done("centroids", "pca.model").split()[:4] == ["component", "share", "0", "1"]
+
+
+def test_means_of_a_classifier_s_components_come_with_their_class(folder):
+    X = rows()
+    CompressiveClassifier().fit(X, np.where(X[:, 0] > 5, "far", "near")).save("c.model")
+    lines = [line.split() for line in done("centroids", "c.model").splitlines()]
+    assert lines[0][:3] == ["cluster", "class", "share"]
+    assert [line[1] for line in lines[1:]] == ["far", "near"]
+    done("info", "c.model")
+
+
+@pytest.mark.parametrize("kind", ["full", "diagonal", "none"])
+def test_moments_are_those_that_were_asked_for(folder, kind):
+    done(sketch("-m", "60", "--moments", kind, "-o", "x"))
+    assert (Sketch.load("x").moment_kind or "none") == kind
+    said = failed(sketch("--like", "all.sketch", "--moments", kind, "-o", "y"))
+    assert "leave out -m, --clusters, --scale and --moments" in said
+
+
+@pytest.mark.slow
+def test_bounds(folder):
+    done("fit", "kmeans", "all.sketch", "-k", "3", "--bounds", "weight=-9:40,price=-9:", "-o", "m")
+    assert load_model("m").bounds == ((-9.0, -9.0), (math.inf, 40.0))
+    for option, message in (
+        ("size=0:1", "the column 'size' is none of price, weight"),
+        ("price=0:9,price=0:8", "was named twice"),
+        ("price=0", "expects a name, =, the least value"),
+        ("price=a:b", "expects a name, =, the least value"),
+        ("price=-9:1", "--bounds exclude rows"),
+        ("price=9:1", "--bounds must have lower below upper"),
+    ):
+        assert message in failed(
+            "fit", "gmm", "all.sketch", "-k", "3", "--bounds", option, "-o", "n"
+        )
+    assert not Path("n").exists()
+    counted = done("count", "all.sketch", "--most", "3", "--bounds", "price=-9:40", "--json")
+    assert json.loads(counted)["n_clusters"] == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_synthetic_rows_have_the_sketch_s_names_and_moments(folder, ending):
+    done("synthesize", "all.sketch", "-n", "500", "-o", f"made.{ending}")
+    made = pd.read_parquet("made.parquet") if ending == "parquet" else pd.read_csv("made.csv")
+    moments = Sketch.load("all.sketch").moments
+    assert list(made.columns) == ["price", "weight"]
+    assert len(made) == 500
+    np.testing.assert_allclose(made.mean(), moments.mean, atol=1.5)
+    np.testing.assert_allclose(made.std(), moments.standard_deviation, rtol=0.2)
+    # Rows of the data are never replaced; synthetic ones are, where a file can tell.
+    assert "is there and is not" in failed("synthesize", "all.sketch", "-o", "day-0.parquet")
+    if ending == "parquet":
+        done("synthesize", "all.sketch", "-n", "5", "-o", "made.parquet")
+    else:
+        assert "--force" in failed("synthesize", "all.sketch", "-o", "made.csv")
+    assert "end in" in failed("synthesize", "all.sketch", "-o", "made.txt")
 
 
 @pytest.mark.slow
@@ -226,6 +315,19 @@ def test_warnings_name_options(folder):
         ("d/n_jobs/a.csv", "d/n_jobs/a.csv"),
         ("n_clusters must be", "--clusters must be"),
         ("my_n_init", "my_n_init"),
+        ("sketch with moments='full', which", "sketch with --moments full, which"),
+        ("bounds exclude rows: 'a' has", "--bounds exclude rows: 'a' has"),
+        (
+            "Try bounds, a larger n_init, or a sketcher with scale='mixed', fitted on rows like "
+            "these.",
+            "Try --bounds, a larger --n-init, or a sketch of rows like these, made with --scale "
+            "mixed.",
+        ),
+        (
+            "add rows, 90 at least, or call fit with all of them, which looks at the rows "
+            "themselves.",
+            "add rows, 90 at least.",
+        ),
         (
             "out by filter=pyarrow.compute.field('price').is_valid(), or",
             "out by --filter 'price is not null', or",

@@ -216,7 +216,7 @@ def test_k_means_is_decoded_whatever_the_sketch_is_made_of(linear_map, features,
     X, _ = make_blobs(6000, 6, centers=5, random_state=2, center_box=(-20, 20))
     units = 2.0 ** np.array([0, 0, 0, 0, 0, 8 if scale == "columns" else 0])
     sketcher = Sketcher(
-        400, n_clusters=5, scale=scale, linear_map=linear_map, features=features, random_state=0
+        400, n_clusters=5, scale=scale, operator=linear_map, features=features, random_state=0
     ).fit(units * X)
     assert isinstance(sketcher.operator_.features, FeatureMap.of_kind(features))
     sketch = sketcher.sketch(units * X).standardised()
@@ -228,7 +228,7 @@ def test_k_means_is_decoded_whatever_the_sketch_is_made_of(linear_map, features,
 @pytest.mark.parametrize(
     ("parameter", "message"),
     [
-        ({"linear_map": "banded"}, "linear_map must be one of"),
+        ({"operator": "banded"}, "operator must be one of"),
         ({"features": "triangles"}, "features must be one of"),
         ({"backend": "abacus"}, "backend must be one of 'numba', 'numpy'"),
     ],

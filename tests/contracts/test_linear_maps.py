@@ -170,7 +170,7 @@ def test_each_rows_phases_depend_on_that_row_alone(kind, rng):
 
 def test_two_classes_cannot_have_one_kind():
     # The second's module is imported when the kind is asked for.
-    for kind in ("dense", "butterfly"):
+    for kind in ("dense", "butterfly", "fast"):
         taken = rf"kind '{kind}' of .*Other is already that of sketchlearn"
         with pytest.raises(ValueError, match=taken):
 
@@ -193,10 +193,10 @@ def test_a_kind_is_not_inherited():
 
 def test_unknown_kinds_are_answered_with_those_that_there_are():
     with pytest.raises(
-        ValueError, match="linear_map must be one of 'butterfly', 'circulant', 'dense'"
+        ValueError, match="operator must be one of 'butterfly', 'circulant', 'dense'"
     ):
         LinearMap.of_kind("banded")
-    with pytest.raises(TypeError, match="linear_map must be a string, got int"):
+    with pytest.raises(TypeError, match="operator must be a string, got int"):
         LinearMap.of_kind(3)
     with pytest.raises(ValueError, match="of kind 'taken' are not drawn"):
         LinearMap.of_kind("taken").draw(np.ones(3), 2, np.random.default_rng(0))

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyspark.sql as sql
 import pytest
 
-from sketchlearn import Sketcher
+from sketchlearn import Sketcher, SketchTable
 from sketchlearn.distributed import spark as sketched
 
 # pyspark's own: it warns of pandas 3, and its older versions leave sockets to be collected.
@@ -63,6 +63,22 @@ def frame(spark):
 @pytest.mark.parametrize("n", [1, 13, 40])
 def test_any_partitioning(frame, n):
     assert sketched.sketch(SKETCHER, frame.repartition(n)) == WHOLE
+
+
+def test_plain_sql_adds_tables_of_sketches(spark, tmp_path):
+    keys = {
+        "day": np.arange(2_000) % 5,
+        "city": np.array(["Oslo", "Rome", None])[np.arange(2_000) % 3],
+    }
+    table = SKETCHER.sketch_groups(ROWS, keys, WEIGHTS)
+    table.to_parquet(tmp_path / "cube.parquet")
+    cube = spark.read.parquet(str(tmp_path / "cube.parquet"))
+    cube.createOrReplaceTempView("cube")
+    sums = ", ".join(f"SUM({name}) AS {name}" for name in cube.columns if name[:3] == "sk_")
+    merged = spark.sql(f"SELECT city, {sums} FROM cube GROUP BY city")
+    merged.write.parquet(str(tmp_path / "merged"))
+    again = SketchTable.from_parquet(tmp_path / "merged", operator=SKETCHER.operator_)
+    assert again == table.rollup(["city"])
 
 
 def test_from_parquet_by_a_query(spark, frame, tmp_path):

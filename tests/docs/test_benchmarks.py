@@ -9,6 +9,8 @@ from docs.benchmarks import (
     _methods,
     _report,
     butterfly_map,
+    classes,
+    components,
     decoders,
     out_of_core,
     scale,
@@ -217,3 +219,11 @@ def test_butterflies_as_frequencies_on_the_smallest_set(tmp_path):
     ratios = {cells[2].strip(): float(cells[8]) for cells in lines}
     assert set(ratios) == set(butterfly_map.KINDS)
     assert max(ratios["dense"], ratios["Hadamard, 3 rounds"]) < 1.2
+
+
+@pytest.mark.slow
+def test_components_and_classes_on_one_small_table(capsys):
+    components.main(["--tables", "wine"])
+    classes.main(["--tables", "iris", "--splits", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0] for line in lines] == ["wine, 178 x 13", "iris, 150 x 4"]

@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 import safetensors
 from altered import altered
+from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
 from sketchlearn import (
+    CompressiveClassifier,
     CompressiveGaussianMixture,
     CompressiveKMeans,
     ModelFormatError,
@@ -461,10 +463,10 @@ def test_sketches_and_models_are_told_apart(model, path, tmp_path):
 
 
 def test_a_newer_version_and_another_class_are_refused_by_name(path):
-    header = {"__metadata__": {"format": MODEL_FILE.format, "format_version": "3"}}
+    header = {"__metadata__": {"format": MODEL_FILE.format, "format_version": "4"}}
     told = json.dumps(header).encode()
     path.write_bytes(len(told).to_bytes(8, "little") + told)
-    with pytest.raises(ModelFormatError, match="the model is of format version 3"):
+    with pytest.raises(ModelFormatError, match="the model is of format version 4"):
         load_model(path)
 
     class OtherKMeans(CompressiveKMeans):
@@ -494,6 +496,17 @@ def test_files_of_format_2_are_read_forever():
     np.testing.assert_allclose(np.sort(model.means_[:, 0]), [0.0, 8.0, 16.0], atol=0.3)
     assert list(model.feature_names_in_) == ["x", "y"]
     assert model.n_samples_seen_ == 600
+
+
+def test_files_of_format_3_are_read_forever():
+    model = load_model(Path(__file__).parents[1] / "golden" / "model_v3.safetensors")
+    assert type(model) is CompressiveClassifier
+    assert list(model.classes_) == ["setosa", "versicolor", "virginica"]
+    np.testing.assert_array_equal(model.class_count_, [50.0, 50.0, 50.0])
+    np.testing.assert_array_equal(model.class_prior_, [0.25, 0.25, 0.5])
+    assert model.feature_names_in_[0] == "sepal length (cm)"
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    assert model.score(X, model.classes_[y]) >= 0.97
 
 
 def test_a_class_that_is_defined_again_can_be_stored(tmp_path):

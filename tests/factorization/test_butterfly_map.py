@@ -86,7 +86,7 @@ def test_a_users_butterfly_goes_through_states_and_pickles(dtype, rng):
 @pytest.mark.parametrize("is_own", [False, True])
 def test_clusters_are_found_in_a_file_of_a_sketch(is_own, rng):
     X, _ = make_blobs(2000, n_features=10, centers=4, random_state=0)
-    sketcher = Sketcher(300, n_clusters=4, linear_map="butterfly", random_state=0).fit(X)
+    sketcher = Sketcher(300, n_clusters=4, operator="butterfly", random_state=0).fit(X)
     if is_own:
         radii = np.sqrt(sketcher.operator_.linear_map.squared_norms) / TWO_PI
         own = ButterflyMap.draw(radii, 10, rng, butterfly=own_butterfly(rng))
@@ -181,7 +181,7 @@ def test_signs_are_drawn_until_a_frequency_is_there():
 def test_data_out_of_the_range_of_float32_are_refused(exponent, rng):
     X = rng.normal(size=(100, 3)) * 10.0**exponent
     with pytest.raises(ValueError, match="rescale the data to order one"):
-        Sketcher(20, linear_map="butterfly", random_state=0).fit(X)
+        Sketcher(20, operator="butterfly", random_state=0).fit(X)
 
 
 def test_what_becomes_of_the_butterfly_does_not_change_the_map(rng):
@@ -212,7 +212,7 @@ def test_what_no_map_can_be_drawn_with_is_refused(options, error, message, rng):
 
 def test_sketches_through_different_butterflies_do_not_add_up(rng):
     X = rng.normal(size=(50, 9))
-    operator = Sketcher(20, linear_map="butterfly", random_state=0).fit(X).operator_
+    operator = Sketcher(20, operator="butterfly", random_state=0).fit(X).operator_
     B = own_butterfly(rng)
     values = [array.copy() for array in B.values]
     values[1][0, 0, 0, 0] = np.nextafter(values[1][0, 0, 0, 0], np.inf)

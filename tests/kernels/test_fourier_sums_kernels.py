@@ -206,13 +206,18 @@ def test_block_sizes_fit_together():
 ADD_ROWS = """
 import numpy as np
 from sketchlearn._kernels.fourier_sums import add_tiles
-from sketchlearn.features.backends import DenseAccumulator
+from sketchlearn.features.backends import DenseAccumulator, FastAccumulator
+from sketchlearn.linear_maps import HadamardMap
 rng = np.random.default_rng(0)
 turns = 0.1 * rng.normal(size=(20, 30)).astype(np.float32)
-accumulator = DenseAccumulator(turns, np.zeros(20))
-sums = np.zeros((2, 30), dtype=np.int64)
-accumulator.add(rng.normal(size=(1000, 20)), None, sums)
-print(sums.tolist())
+fast = HadamardMap.draw(np.full(30, 0.5), 20, rng)
+for accumulator in (
+    DenseAccumulator(turns, np.zeros(20)),
+    FastAccumulator(fast, np.ones(20), np.zeros(20), False),
+):
+    sums = np.zeros((2, 30), dtype=np.int64)
+    accumulator.add(rng.normal(size=(500, 20)), None, sums)
+    print(sums.tolist())
 """
 
 OTHER_CPU = """

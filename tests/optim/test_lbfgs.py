@@ -163,8 +163,7 @@ def test_a_loose_tolerance_ends_it_earlier():
     ]
     assert ends[0].converged
     assert ends[1].converged
-    # Ten iterations are what the decrease is measured over.
-    assert 10 <= ends[0].n_iter < ends[1].n_iter
+    assert ends[0].n_iter < ends[1].n_iter
     assert ends[0].cost > ends[1].cost
 
 

@@ -21,6 +21,7 @@ from sketchlearn import (
     load_model,
     synthesize,
 )
+from sketchlearn.decoders import BestOf
 from sketchlearn.files.container import encode_file
 from sketchlearn.files.registry import identify_file
 from sketchlearn.frequencies import Domain, FrequencyOperator
@@ -383,3 +384,22 @@ def test_decoding_stays_within_the_box():
     assert (region.lower >= -15.0).all()
     assert (region.upper <= 15.0).all()
     assert not region.is_exact
+
+
+@pytest.mark.slow
+def test_noise_that_was_added_is_not_matched_by_points():
+    rng = np.random.default_rng(1)
+    shapes = 0.5 * rng.normal(size=(5, 10, 10)) + np.eye(10)
+    centers, kinds = rng.uniform(-6.0, 6.0, size=(5, 10)), rng.integers(5, size=20_000)
+    X = centers[kinds] + np.einsum("nij,nj->ni", shapes[kinds], rng.standard_t(5, (20_000, 10)))
+    sketcher = Sketcher.from_domain(
+        [-12.0] * 10, [12.0] * 10, n_clusters=5, n_frequencies=1000, clip=True, random_state=0
+    )
+    private = released(X, 1.0, sketcher=sketcher)
+    fitted, matched = (
+        CompressiveGaussianMixture(
+            5, covariance_type="full", decoder=decoder, random_state=0
+        ).fit_sketch(private)
+        for decoder in (None, BestOf())
+    )
+    assert fitted.mixture_.cost <= 1.05 * matched.mixture_.cost

@@ -223,7 +223,9 @@ def test_such_sketches_go_through_files_and_pickles(rng):
 
 def test_a_clone_has_the_parameters_and_is_to_be_fitted(rng):
     sketcher = Sketcher.from_domain([0, 0], [1, 1], n_clusters=3, random_state=4)
-    assert repr(sketcher) == "Sketcher(n_clusters=3, random_state=4, scale='mixed')"
+    assert repr(sketcher) == (
+        "Sketcher(n_clusters=3, operator='dense', random_state=4, scale='mixed')"
+    )
     fitted = clone(sketcher).fit(rng.normal(size=(500, 2)))
     assert len(fitted.operator_.domain.scales) == 4
     assert not hasattr(clone(sketcher), "operator_")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -171,11 +172,12 @@ def find_modes(
     first = np.concatenate([search.correlations(block)[0] for block in blocks])
     order = np.argsort(-first, kind="stable")
     points = starts[order[:n_ascents]]
+    kernel = search.kernel(1.0)
     for _ in range(N_STEPS):
-        points = search.shifted(points, 1.0)
+        points = search.shifted(points, kernel)
     wide = starts[:n_wide]
     for width in search.widths() if n_wide else ():
-        wide = search.shifted(wide, width)
+        wide = search.shifted(wide, search.kernel(width))
     points = np.vstack([points, wide])
     correlations, waves = search.correlations(points)
     chosen: list[int] = []
@@ -189,6 +191,16 @@ def find_modes(
         if len(chosen) == most:
             break
     return points[chosen]
+
+
+@dataclass(frozen=True, eq=False)
+class _Kernel:
+    """A residual as an atom of one shape and width sees it: what a step of mean shift needs."""
+
+    map: LinearMap
+    envelope: np.ndarray
+    residual: np.ndarray
+    tau2: float
 
 
 class _Search:
@@ -217,23 +229,28 @@ class _Search:
         waves = self._atom_waves(points, np.exp(self.log_envelope), self.map)
         return waves @ self.residual.ravel(), waves
 
-    def shifted(self, points: np.ndarray, width: float) -> np.ndarray:
-        """One step of all points, no longer than the kernel's width, kept in the box."""
+    def kernel(self, width: float) -> _Kernel:
+        """Return the kernel of a width, of the frequencies that it responds to."""
         widening = 0.5 * (width**2 - 1.0) * self.operator.scale**2 * self.squared
         n = int(np.searchsorted(widening, NEGLIGIBLE))
         envelope = np.exp(self.log_envelope[:n] - widening[:n])
-        tau2 = float(envelope @ self.squared[:n]) / (self.d * float(envelope.sum()))
-        residual = self.residual[:, :n].ravel()
-        shortest = self.map if n == len(widening) else self.map.take(slice(n))
-        waves = self._atom_waves(points, envelope, shortest)
-        correlations = (waves @ residual).astype(np.float64)
-        floor = WEAKEST * max(float(np.max(correlations)), 1e-12)
-        in_phase, quadrature = np.empty((2, len(points), n), np.float32)
-        kernels.correlate(waves, residual, in_phase, quadrature)
-        gradient = -shortest.adjoint(quadrature)
-        steps = gradient / (tau2 * np.maximum(correlations, floor)[:, None])
-        lengths = np.linalg.norm(steps, axis=1, keepdims=True)
-        steps *= np.minimum(1.0, 1.0 / np.maximum(np.sqrt(tau2) * lengths, 1e-300))
+        return _Kernel(
+            self.map if n == len(widening) else self.map.take(slice(n)),
+            envelope.astype(np.float32),
+            self.residual[:, :n].ravel(),
+            float(envelope @ self.squared[:n]) / (self.d * float(envelope.sum())),
+        )
+
+    def shifted(self, points: np.ndarray, kernel: _Kernel) -> np.ndarray:
+        """One step of all points, no longer than the kernel's width, kept in the box."""
+        turns = kernel.map.project_turns((points - self.operator.center).astype(np.float32))
+        correlations, quadrature = np.empty(len(points)), np.empty_like(turns)
+        kernels.correlate_points(turns, kernel.envelope, kernel.residual, correlations, quadrature)
+        floor = WEAKEST * max(float(correlations.max()), 1e-12)
+        gradient = -kernel.map.adjoint(quadrature)
+        steps = gradient / (kernel.tau2 * np.maximum(correlations, floor)[:, None])
+        lengths = np.sqrt(kernel.tau2 * np.einsum("nd,nd->n", steps, steps))
+        steps *= np.minimum(1.0, 1.0 / np.maximum(lengths, 1e-300))[:, None]
         return np.clip(points + steps, self.region.lower, self.region.upper)
 
     def _atom_waves(

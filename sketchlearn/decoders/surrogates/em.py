@@ -37,6 +37,8 @@ N_ADJUSTMENTS, LEAST_FIRST_VARIANCE = 100, 0.5
 NUMBERS_TO_SHARPEN, SHARPER = 8.0, 1.0 / 3.0
 # Rounds after the first, each started from the mixture of the one before: so many if sharper.
 N_SHARPER = 2
+# Share of noise that was added, above which what is left of a sketch says nothing about rows.
+MOSTLY = 0.5
 
 
 @final
@@ -47,9 +49,10 @@ class SurrogateEM(Decoder):
     A mixture that matches the sketch is the data's, if the data is such a mixture. If it is not,
     the nearest in sketch distance is far from the likeliest: variances collapse onto detail. Then
     surrogate points are moved until their sketch is the data's, as `SurrogateKMeans` does, and EM
-    finds their likeliest mixture. Second points, started from that mixture, lack less of what the
-    sketch does not say; EM goes on with them, and with third ones where the sketch has numbers
-    enough for sharper kernels. No row of data is involved.
+    finds their likeliest mixture. Noise that was added for privacy is nothing to match: where a
+    mixture leaves only that, it is returned as it is. Second points, started from that mixture,
+    lack less of what the sketch does not say; EM goes on with them, and with third ones where the
+    sketch has numbers enough for sharper kernels. No row of data is involved.
 
     The first points start from the match with its atoms made spherical, which do not collapse; or
     from a Gaussian with the rows' mean and covariance where the sketch has too few numbers even
@@ -77,7 +80,7 @@ class SurrogateEM(Decoder):
         match = None
         if problem.spare_share > 0:
             match = self.start.solve(problem, rng)
-            if match.is_identified:
+            if match.is_identified or _leaves_added_noise(match):
                 return match
             problem = problem.at_scale(match.family.operator.scale)
         start = self._make_spherical(problem, match, rng)
@@ -140,3 +143,9 @@ class SurrogateEM(Decoder):
         parameters = family.from_covariances(moments.means, moments.covariances)
         fit = problem.evaluate(moments.weights, parameters)
         return problem.make_mixture(replace(fit, n_iter=surrogate.n_iter + n_em))
+
+
+def _leaves_added_noise(match: Mixture) -> bool:
+    """Whether a mixture leaves noise alone, most of which was added: points would match it too."""
+    quality = match.quality
+    return quality.known_share > MOSTLY and quality.is_noise

@@ -8,6 +8,11 @@ import numpy as np
 
 from sketchlearn.features.accumulator import Accumulator
 from sketchlearn.features.backends.dense_waves import DenseAccumulator, dense_waves
+from sketchlearn.features.backends.fast_waves import (
+    FastAccumulator,
+    fast_waves,
+    stretched_waves,
+)
 from sketchlearn.features.backends.generic import GenericAccumulator
 from sketchlearn.features.feature_map import FeatureMap
 from sketchlearn.linear_maps import LinearMap
@@ -16,7 +21,11 @@ from sketchlearn.linear_maps import LinearMap
 Maker = Callable[[LinearMap, FeatureMap, np.ndarray, bool], Accumulator]
 
 # By feature map's kind, linear map's kind, and backend. `GenericAccumulator` serves all others.
-ACCUMULATORS: dict[tuple[str, str, str], Maker] = {("waves", "dense", "numba"): dense_waves}
+ACCUMULATORS: dict[tuple[str, str, str], Maker] = {
+    ("waves", "dense", "numba"): dense_waves,
+    ("waves", "fast", "numba"): fast_waves,
+    ("waves", "stretched", "numba"): stretched_waves,
+}
 
 
 def backends() -> list[str]:
@@ -52,6 +61,7 @@ def accumulator_of(
 __all__ = [
     "ACCUMULATORS",
     "DenseAccumulator",
+    "FastAccumulator",
     "GenericAccumulator",
     "accumulator_of",
     "backends",

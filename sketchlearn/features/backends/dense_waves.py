@@ -14,8 +14,14 @@ from sketchlearn._kernels._policy import (
     VECTOR_BYTES,
     require_compiler,
 )
-from sketchlearn._kernels.fourier_sums import add_tiles, add_weighted_tiles, pack_tiles
-from sketchlearn.features.accumulator import Accumulator, largest_reach
+from sketchlearn._kernels.fourier_sums import (
+    add_tile_runs,
+    add_tiles,
+    add_weighted_tile_runs,
+    add_weighted_tiles,
+    pack_tiles,
+)
+from sketchlearn.features.accumulator import Accumulator, Runs, largest_reach
 from sketchlearn.features.feature_map import FeatureMap
 from sketchlearn.features.self_test import require_right_sums
 from sketchlearn.linear_maps import DenseMap, LinearMap
@@ -101,10 +107,60 @@ class DenseAccumulator(Accumulator):
         if weights is None:
             add_tiles(blocks, self._turns, self._phases, sums)
         else:
-            padded = self._weights.reshape(-1)
-            padded[: len(rows)] = weights
-            padded[len(rows) :] = 0
-            add_weighted_tiles(blocks, self._weights[:n_blocks], self._turns, self._phases, sums)
+            padded = self._pad_weights(weights)[:n_blocks]
+            add_weighted_tiles(blocks, padded, self._turns, self._phases, sums)
+        return None
+
+    def add_runs(
+        self, rows: np.ndarray, weights: np.ndarray | None, runs: Runs, sums: np.ndarray
+    ) -> int | None:
+        """Add runs of rows, see `Accumulator.add_runs`."""
+        require_right_sums(self._dtype, weights is not None)
+        starts, stops, groups = runs.starts, runs.aligned_stops, runs.groups
+        for at in range(0, len(rows), self.chunk_size):
+            some = rows[at : at + self.chunk_size]
+            own = None if weights is None else weights[at : at + self.chunk_size]
+            first = int(np.searchsorted(stops, at, side="right"))
+            last = int(np.searchsorted(starts, at + len(some)))
+            which = starts[first:last], stops[first:last], groups[first:last]
+            blocks = self._blocks[: -(-len(some) // BLOCK)]
+            tiles = blocks.reshape(-1, *blocks.shape[2:])
+            if pack_tiles(some, self._center, self._slopes, self._limit, tiles, self._is_far):
+                far = np.flatnonzero(self._is_far[: len(some)])
+                if self._dtype is np.float64:
+                    return at + int(far[0])
+                bad = self._add_far_of_runs(some, own, far, groups[runs.find(at + far)], sums)
+                if bad is not None:
+                    return at + bad
+            if own is None:
+                add_tile_runs(blocks, at, *which, self._turns, self._phases, sums)
+            else:
+                padded = self._pad_weights(own)[: len(blocks)]
+                add_weighted_tile_runs(blocks, padded, at, *which, self._turns, self._phases, sums)
+        return None
+
+    def _pad_weights(self, weights: np.ndarray) -> np.ndarray:
+        """Return weights by blocks, zero where there are no rows."""
+        padded = self._weights.reshape(-1)
+        padded[: len(weights)] = weights
+        padded[len(weights) :] = 0
+        return self._weights
+
+    def _add_far_of_runs(
+        self,
+        rows: np.ndarray,
+        weights: np.ndarray | None,
+        far: np.ndarray,
+        groups: np.ndarray,
+        sums: np.ndarray,
+    ) -> int | None:
+        """Add rows, by index, that float32 is too coarse for, each to its group's sums."""
+        for group in np.unique(groups):
+            which = far[groups == group]
+            own = None if weights is None else weights[which]
+            bad = self._add_far(rows[which], own, sums[group])
+            if bad is not None:
+                return int(which[bad])
         return None
 
     def _add_far(

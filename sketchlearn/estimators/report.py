@@ -1,0 +1,201 @@
+"""What a fit is worth, in words: good, doubtful or wrong, why, and the one thing to change.
+
+Nothing is decided here but how to say it: figures and thresholds are `FitQuality`'s, doubts those
+that warnings told.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from sketchlearn.atoms import GAUSSIAN_FAMILIES
+from sketchlearn.decoders.quality import FitQuality
+from sketchlearn.estimators.doubts import Doubt, Verdict, name_variance
+from sketchlearn.sketches.region import Region
+
+if TYPE_CHECKING:
+    from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
+
+# Of a box in a notebook or a page, which has its own colours for light and dark.
+BOX = "border-left:4px solid {};padding:.4em .8em;margin:.4em 0;font-family:sans-serif"
+COLORS: dict[Verdict, str] = {"good": "#0072B2", "doubtful": "#E69F00", "wrong": "#D55E00"}
+WIDTH = 88
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Report:
+    """What a fit is worth, in words.
+
+    Parameters
+    ----------
+    title : str
+        What was fitted.
+    verdict : "good", "doubtful" or "wrong"
+        What to make of it. "good" says that the model explains the sketch, not that there are such
+        clusters in the world.
+    reasons : tuple of str
+        Why, with figures: sentences.
+    remedy : str
+        The one thing to change.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import CompressiveKMeans
+    >>> X = np.random.default_rng(0).normal(size=(2000, 2))
+    >>> X[:1000] += 9.0
+    >>> CompressiveKMeans(2, random_state=0).fit(X).report().verdict
+    'good'
+    """
+
+    title: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    remedy: str
+
+    def __repr__(self) -> str:
+        lines = [f"{self.title}: {self.verdict}"]
+        for reason in self.reasons:
+            lines += textwrap.wrap(reason, WIDTH, initial_indent="- ", subsequent_indent="  ")
+        lines += textwrap.wrap(f"To change: {self.remedy}", WIDTH)
+        return "\n".join(lines)
+
+    def to_html(self) -> str:
+        """Return it as a piece of HTML, which needs nothing else.
+
+        Returns
+        -------
+        str
+            A ``div``; names of features and the like are escaped.
+        """
+        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.reasons)
+        return (
+            f'<div class="sketchlearn-report" style="{BOX.format(COLORS[self.verdict])}">'
+            f"<strong>{html.escape(self.title)}: {self.verdict}</strong>"
+            f"<ul>{reasons}</ul><p>To change: {html.escape(self.remedy)}</p></div>"
+        )
+
+    _repr_html_ = to_html
+
+
+def write_report(model: CompressiveEstimator) -> Report:
+    """Return the report of a fitted model, or of one that a file held."""
+    mixture = getattr(model, "mixture_", None)
+    doubts: tuple[Doubt, ...] = getattr(model, "doubts_", ())
+    quality = rebuild_quality(model) if mixture is None else mixture.quality
+    sketch, k = model.sketch_, len(model.weights_)
+    title = (
+        f"{type(model).__name__}, {k} {'cluster' if k == 1 else 'clusters'} of "
+        f"{sketch.n_samples:,} rows in {sketch.n_features} columns"
+    )
+    n_kept: int = getattr(model, "_n_kept", 0)
+    findings = [end_sentence(doubt.finding) for doubt in doubts]
+    reasons = [*findings, *describe_quality(quality, n_kept > 0)]
+    if not sketch.is_exact:
+        reasons.append("The sketch was released with noise, which these figures take into account.")
+    if mixture is None:
+        reasons.append(
+            "The model comes from a file, which holds neither the decoded mixture nor the warnings "
+            "of its decode: only what its cost tells is said here."
+        )
+    if n_kept > 0:
+        reasons.append(
+            f"fit kept {n_kept:,} rows beside the sketch, weighted until their sketch was that of "
+            "all rows, and settled the model on them: what is left unexplained is the clusters' "
+            "shape, not their place."
+        )
+    verdict = judge(quality, doubts, n_kept > 0)
+    return Report(title, verdict, tuple(reasons), choose_remedy(quality, doubts, verdict))
+
+
+def judge(quality: FitQuality, doubts: tuple[Doubt, ...], has_pilot: bool) -> Verdict:
+    """Return the worst of what was told at the decode, and of what the figures mean.
+
+    Where rows were kept, k-means or EM on them has settled the model, and figures of the sketch
+    alone say how round its clusters are.
+    """
+    if any(doubt.verdict == "wrong" for doubt in doubts):
+        return "wrong"
+    if has_pilot:
+        return "doubtful" if doubts else "good"
+    if doubts or not quality.has_enough_rows or quality.degrees_of_freedom <= 0:
+        return "doubtful"
+    return "good" if quality.explains_sketch or not quality.seems_incomplete else "doubtful"
+
+
+def describe_quality(quality: FitQuality, has_pilot: bool) -> list[str]:
+    """Return the figures of a fit, in sentences."""
+    if quality.degrees_of_freedom <= 0:
+        return [
+            f"The sketch has {2 * quality.operator.n_frequencies} numbers, no more than the "
+            f"{quality.n_parameters} parameters of the model, which fit it whatever it is."
+        ]
+    if quality.is_noise:
+        said = [
+            f"The model explains the sketch up to its noise: what it leaves is "
+            f"{quality.goodness_of_fit:.2g} times what noise alone would."
+        ]
+    elif quality.explains_sketch:
+        said = [f"The model leaves {quality.misfit:.2%} of the sketch unexplained: little enough."]
+    else:
+        said = [
+            f"The model leaves {quality.misfit:.2%} of the sketch unexplained, beyond noise: the "
+            "clusters are not as round, or as many, as it says. Real data often leaves a few "
+            "percent."
+        ]
+    if math.isfinite(quality.spread_ratio):
+        said.append(
+            f"Its clusters together have {quality.spread_ratio:.0%} of "
+            f"{name_variance(quality.region)}."
+        )
+    if not (has_pilot or quality.has_enough_rows):
+        said.append(
+            f"There are {quality.n_rows:.6g} rows for {quality.n_parameters} parameters: so few "
+            "are explained by nearly anything, up to their noise."
+        )
+    return said
+
+
+def choose_remedy(quality: FitQuality, doubts: tuple[Doubt, ...], verdict: Verdict) -> str:
+    """Return the one thing to change, in a sentence: that of the gravest doubt if there is one."""
+    if doubts:
+        gravest = min(doubts, key=lambda doubt: doubt.verdict != "wrong")
+        return end_sentence(gravest.remedy)
+    if verdict == "good":
+        return "Nothing."
+    if quality.degrees_of_freedom <= 0:
+        return "Sketch with more frequencies."
+    if not quality.has_enough_rows:
+        wanted = quality.thresholds.rows_per_parameter * quality.n_parameters
+        return f"Add rows: {wanted:.0f} tell so many clusters from accidents."
+    return "The number of clusters: see what other numbers leave, with count_clusters."
+
+
+def rebuild_quality(model: CompressiveEstimator) -> FitQuality:
+    """Return what a model's file tells of its fit: of the spread, nothing."""
+    sketch = model.sketch_
+    kind: Any = getattr(model, "covariance_type", "spherical")
+    family = GAUSSIAN_FAMILIES[kind](sketch.operator)
+    return FitQuality(
+        cost=model.cost_,
+        noise=sketch.standard_error**2,
+        power=float(np.sum(np.abs(sketch.centered_mean) ** 2)),
+        n_rows=sketch.n_effective,
+        n_parameters=family.n_parameters(len(model.weights_)),
+        spread_ratio=math.nan,
+        operator=sketch.operator,
+        region=Region.of(sketch),
+        noise_deviation=sketch.error_deviation,
+    )
+
+
+def end_sentence(text: str) -> str:
+    """Return a clause as a sentence: with a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:].rstrip(' .:')}."

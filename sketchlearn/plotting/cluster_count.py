@@ -1,0 +1,188 @@
+"""How many clusters: cost against k, beside what noise alone would leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from sketchlearn.model_selection import ClusterCount, count_clusters
+from sketchlearn.plotting.style import ACCENT, FAINT, INK, make_axes
+from sketchlearn.sketches.sketch_like import SketchLike
+
+
+@dataclass(eq=False)
+class NumberOfClustersDisplay:
+    """Cost of the mixtures of `count_clusters` against their number of components.
+
+    The grey region is what noise alone would leave: a mixture whose cost lies in it explains the
+    sketch. The chosen number has a ring.
+
+    Attributes
+    ----------
+    numbers : ndarray of shape (c,)
+        Candidates, ascending.
+    costs : ndarray of shape (c,)
+        Squared distances between the sketch and the mixtures'.
+    limits : ndarray of shape (c,)
+        Costs up to which what is left is taken for noise; nan where the sketch has no number to
+        spare for so many parameters.
+    n_clusters : int
+        The chosen one.
+    is_resolved : bool
+        Whether its mixture explains the sketch.
+    ax_, figure_
+        What was drawn on last.
+    line_, limit_, chosen_ : Line2D
+        Costs, limits, and the ring.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher, count_clusters
+    >>> from sketchlearn.plotting import NumberOfClustersDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.choice([-9.0, 0.0, 9.0], size=(20_000, 1)) + rng.normal(size=(20_000, 2))
+    >>> sketch = Sketcher(n_clusters=5, random_state=0).fit(X).sketch(X)
+    >>> count = count_clusters(sketch, range(1, 6), random_state=0)
+    >>> NumberOfClustersDisplay.from_count(count).chosen_.get_xdata().tolist()
+    [3]
+    """
+
+    numbers: np.ndarray
+    costs: np.ndarray
+    limits: np.ndarray
+    n_clusters: int
+    is_resolved: bool
+    ax_: Any = field(default=None, init=False, repr=False)
+    figure_: Any = field(default=None, init=False, repr=False)
+    line_: Any = field(default=None, init=False, repr=False)
+    limit_: Any = field(default=None, init=False, repr=False)
+    chosen_: Any = field(default=None, init=False, repr=False)
+
+    @classmethod
+    def from_count(cls, count: ClusterCount, *, ax: Any = None) -> Self:
+        """Draw what `count_clusters` found.
+
+        Parameters
+        ----------
+        count : ClusterCount
+            The result of `count_clusters`.
+        ax : matplotlib axes, optional
+            What to draw on; by default those of a new figure.
+
+        Returns
+        -------
+        NumberOfClustersDisplay
+            With ``ax_`` and ``figure_`` set.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        TypeError
+            If ``count`` is no `ClusterCount`.
+        """
+        ax = make_axes(ax)
+        if not isinstance(count, ClusterCount):
+            raise TypeError(f"expected what count_clusters returns, got {type(count).__name__}")
+        numbers = sorted(count.mixtures)
+        qualities = [count.mixtures[k].quality for k in numbers]
+        limits = [each.thresholds.noise_chi2 * each.expected_cost for each in qualities]
+        return cls(
+            np.array(numbers),
+            np.array([each.cost for each in qualities]),
+            np.array([limit if limit > 0 else np.nan for limit in limits]),
+            count.n_clusters,
+            count.is_resolved,
+        ).plot(ax)
+
+    @classmethod
+    def from_sketch(
+        cls,
+        sketch: SketchLike,
+        candidates: Sequence[int] = range(1, 21),
+        *,
+        ax: Any = None,
+        **options: Any,
+    ) -> Self:
+        """Count the clusters of a sketch, and draw what was found.
+
+        Parameters
+        ----------
+        sketch : Sketch or PrivateSketch
+            As of `count_clusters`.
+        candidates : sequence of int, default=range(1, 21)
+            Numbers of clusters to try.
+        ax : matplotlib axes, optional
+            What to draw on; by default those of a new figure.
+        **options
+            Other arguments of `count_clusters`, as ``random_state``.
+
+        Returns
+        -------
+        NumberOfClustersDisplay
+            With ``ax_`` and ``figure_`` set.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        TypeError, ValueError
+            As by `count_clusters`.
+        """
+        ax = make_axes(ax)
+        return cls.from_count(count_clusters(sketch, candidates, **options), ax=ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            What to draw on; by default those of a new figure.
+
+        Returns
+        -------
+        NumberOfClustersDisplay
+            Itself.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        ax = make_axes(ax)
+        self.ax_, self.figure_ = ax, ax.figure
+        (self.line_,) = ax.plot(self.numbers, self.costs, "o-", color=INK, ms=4, label="cost")
+        (self.limit_,) = ax.plot(self.numbers, self.limits, "--", color=FAINT, lw=1)
+        ax.set_yscale("log")
+        bottom = min(self.costs.min(), np.nanmin([*self.limits, np.inf])) / 2
+        ax.fill_between(
+            self.numbers, bottom, self.limits, color=FAINT, alpha=0.3, lw=0, label="noise alone"
+        )
+        (self.chosen_,) = ax.plot(
+            [self.n_clusters],
+            self.costs[self.numbers == self.n_clusters],
+            "o",
+            ms=13,
+            mfc="none",
+            mec=ACCENT,
+            mew=2,
+            label="chosen",
+        )
+        chosen = f"{self.n_clusters} clusters"
+        says = "explain the sketch" if self.is_resolved else "are where more stop helping much"
+        if self.n_clusters == 1:
+            chosen, says = "1 cluster", "explains the sketch" if self.is_resolved else "is chosen"
+        ax.set(
+            xlabel="number of clusters, k",
+            ylabel="cost: squared distance of the sketches",
+            title=f"{chosen} {says}",
+            ylim=(bottom, None),
+        )
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.legend(frameon=False)
+        return self

@@ -1,0 +1,33 @@
+"""Colours that the colour-blind tell apart, marks that grey print tells apart, and axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sketchlearn.sources.optional import import_optional
+
+# Okabe and Ito, "Color universal design", 2008: in an order in which neighbours differ in
+# lightness, too. Yellow is left out, which white paper hides, and black is grey for dark pages.
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7A7A7A")
+MARKERS = ("o", "s", "^", "D", "v", "X", "*", "<", ">", "p", "h")
+# What stands out, what is compared with it, and what lies behind both. Neither black nor white, so
+# that they show on both.
+DARK = "#1b1f24"  # Upon white marks.
+ACCENT, INK, FAINT = "#D55E00", "#0B6FB0", "#8A8F98"
+
+
+def make_axes(ax: Any) -> Any:
+    """Return the axes to draw on: the given ones, or those of a new figure.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; it names the extra that brings it.
+    """
+    pyplot = import_optional("matplotlib.pyplot")
+    return pyplot.subplots(layout="constrained")[1] if ax is None else ax
+
+
+def choose_mark(index: int) -> tuple[str, str]:
+    """Return the colour and the mark of the index-th of some classes: no two of 77 are alike."""
+    return COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]

@@ -1,0 +1,46 @@
+"""The command report: what it writes, and over what it does not."""
+
+from pathlib import Path
+
+import pytest
+from command_line import done, failed, sketch
+
+pytestmark = pytest.mark.slow
+
+
+def test_it_writes_one_page_of_all_files(folder):
+    done(sketch("--like", "all.sketch", "-o", "day.sketch", data="day-0.parquet"))
+    assert done("report", "all.sketch", "all.model", "day.sketch", "-o", "page.html") == ""
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "<title>all.sketch and 2 more</title>" in page
+    for name in ("all.sketch: a sketch", "all.model: a model", "day.sketch: a sketch"):
+        assert name in page
+    # An older page is replaced, and nothing else.
+    done("report", "all.model", "-o", "page.html")
+    assert "<title>all.model</title>" in Path("page.html").read_text(encoding="utf-8")
+
+
+def test_it_writes_over_nothing_else(folder):
+    Path("notes.html").write_text("<!DOCTYPE html><p>mine", encoding="utf-8")
+    assert "is there and is not a page" in failed("report", "all.sketch", "-o", "notes.html")
+    assert "which is read here" in failed("report", "all.sketch", "-o", "all.sketch")
+    assert Path("notes.html").read_text(encoding="utf-8").endswith("mine")
+
+
+def test_files_that_a_page_cannot_show_are_named(folder):
+    done("operator", "all.sketch", "-o", "shop.operator")
+    said = failed("report", "shop.operator", "-o", "page.html")
+    assert "shop.operator is an operator" in said
+    assert "info" in said
+    Path("foreign.bin").write_bytes(b"no sketch at all")
+    assert "foreign.bin" in failed("report", "all.sketch", "foreign.bin", "-o", "page.html")
+    assert "named twice" in failed("report", "all.sketch", "all.sketch", "-o", "page.html")
+    assert not Path("page.html").exists()
+
+
+def test_a_bare_sketch_needs_its_operator(folder):
+    done("operator", "all.sketch", "-o", "shop.operator")
+    done("merge", "all.sketch", "--bare", "-o", "bare.sketch")
+    assert "--operator" in failed("report", "bare.sketch", "-o", "page.html")
+    done("report", "bare.sketch", "--operator", "shop.operator", "-o", "page.html")
+    assert Path("page.html").exists()

@@ -1,0 +1,172 @@
+"""What models say of themselves: a verdict, why, and what to change."""
+
+import json
+import re
+import warnings
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+from sketchlearn import (
+    CompressiveGaussianMixture,
+    CompressiveKMeans,
+    Sketcher,
+    compare,
+    count_clusters,
+    load_model,
+)
+from sketchlearn.factorization import check_supports, hadamard_butterfly
+from sketchlearn.sketches import Region
+
+
+def blobs(n, k=3, d=2):
+    rng = np.random.default_rng(0)
+    places = 15.0 * rng.permutation(np.stack(np.meshgrid(range(3), range(3)), -1).reshape(-1, 2))
+    spread = np.zeros((9, d))
+    spread[:, :2] = places
+    return spread[rng.integers(k, size=n)] + rng.normal(size=(n, d))
+
+
+@pytest.fixture(scope="module")
+def sketch():
+    X = blobs(20_000, k=5)
+    return Sketcher(300, n_clusters=5, random_state=0).fit(X).sketch(X)
+
+
+class Balanced(HTMLParser):
+    """Checks that every tag is closed in turn, and keeps the text."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text = [], ""
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_what_explains_the_sketch_is_good(sketch):
+    report = CompressiveKMeans(5, random_state=0).fit_sketch(sketch).report()
+    assert report.verdict == "good"
+    assert report.remedy == "Nothing."
+    assert any("up to its noise" in reason for reason in report.reasons)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("k", [2, 3])
+def test_what_leaves_much_is_not_good(sketch, k):
+    with warnings.catch_warnings():
+        # Whether it warns, and of what, is the decode's matter.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = CompressiveKMeans(k, random_state=0).fit_sketch(sketch)
+    report = model.report()
+    assert report.verdict != "good"
+    assert report.remedy != "Nothing."
+    assert f"{model.mixture_.misfit:.2%}" in str(report)
+
+
+def test_a_doubt_that_was_warned_of_decides_and_is_told(sketch):
+    X = blobs(20_000, k=5)
+    few = Sketcher(7, n_clusters=5, random_state=0).fit(X).sketch(X)
+    with pytest.warns(ConvergenceWarning) as warned:
+        model = CompressiveKMeans(5, random_state=0).fit_sketch(few)
+    report = model.report()
+    verdicts = [doubt.verdict for doubt in model.doubts_]
+    assert report.verdict == ("wrong" if "wrong" in verdicts else "doubtful")
+    gravest = model.doubts_[verdicts.index(report.verdict)]
+    assert gravest.remedy.rstrip(".").lower() == report.remedy.rstrip(".").lower()
+    said = {str(one.message) for one in warned}
+    assert said == {f"{doubt.finding} {doubt.remedy}" for doubt in model.doubts_}
+
+
+def test_doubts_are_those_of_the_last_decode(sketch):
+    X = blobs(20_000, k=5)
+    few = Sketcher(7, n_clusters=5, random_state=0).fit(X).sketch(X)
+    model = CompressiveKMeans(5, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        model.fit_sketch(few)
+    assert model.doubts_
+    assert model.fit_sketch(sketch).doubts_ == ()
+
+
+def test_few_rows_of_a_sketch_are_a_doubt_and_kept_rows_are_none():
+    X = blobs(40)
+    alone = Sketcher(60, n_clusters=3, random_state=0).fit(X).sketch(X)
+    model = CompressiveKMeans(3, random_state=0).fit_sketch(alone)
+    assert model.report().verdict == "doubtful"
+    # Five for each parameter.
+    wanted = 5 * model.mixture_.quality.n_parameters
+    assert model.report().remedy == f"Add rows: {wanted} tell so many clusters from accidents."
+    kept = CompressiveKMeans(3, random_state=0).fit(X).report()
+    assert kept.verdict == "good"
+    assert any("40 rows beside the sketch" in reason for reason in kept.reasons)
+
+
+@pytest.mark.parametrize(
+    "estimator", [CompressiveKMeans(5), CompressiveGaussianMixture(5, covariance_type="full")]
+)
+def test_a_loaded_model_tells_what_its_file_does(sketch, estimator, tmp_path):
+    model = estimator.set_params(random_state=0).fit_sketch(sketch)
+    model.save(tmp_path / "m.model")
+    report = load_model(tmp_path / "m.model").report()
+    # The cost, and what is expected of it, are the same.
+    same = [reason for reason in report.reasons if reason in model.report().reasons]
+    assert any("what it leaves is" in reason for reason in same)
+    assert "holds neither the decoded mixture" in report.reasons[-1]
+    assert report.verdict == model.report().verdict == "good"
+
+
+def test_unfitted_models_have_no_report():
+    with pytest.raises(NotFittedError):
+        CompressiveKMeans(2).report()
+    assert "CompressiveKMeans" in CompressiveKMeans(2)._repr_html_()
+
+
+def test_notebooks_show_the_same_words(sketch):
+    model = CompressiveKMeans(5, random_state=0).fit_sketch(sketch)
+    report = model.report()
+    parser = Balanced()
+    parser.feed(report.to_html())
+    assert parser.open == []
+    for words in (report.title, report.verdict, *report.reasons, report.remedy):
+        assert words in parser.text
+    bundle = model._repr_mimebundle_()
+    assert report.to_html() in bundle["text/html"]
+    assert "CompressiveKMeans" in bundle["text/plain"]
+    json.dumps(bundle)
+
+
+def test_lines_fit_a_terminal(sketch):
+    text = str(CompressiveKMeans(5, random_state=0).fit_sketch(sketch).report())
+    assert max(map(len, text.splitlines())) <= 88
+
+
+@pytest.mark.slow
+def test_what_a_session_shows_is_short():
+    X = np.random.default_rng(0).normal(size=(3000, 40))
+    sketcher = Sketcher(n_clusters=2, random_state=0).fit(X)
+    sketch = sketcher.sketch(X)
+    model = CompressiveKMeans(2, random_state=0).fit_sketch(sketch)
+    operator, lower = sketch.operator, np.tril(np.ones((30, 30)))
+    square = np.ones((30, 30))
+    shown = [
+        *(sketch, sketcher, operator, operator.linear_map, operator.features, operator.domain),
+        *(sketch.sums, sketch.moments, sketch.moments.sums, operator.moment_grid),
+        *(model, model.mixture_, model.mixture_.quality, model.mixture_.family),
+        *(Region.of(sketch), compare(sketch, sketcher.sketch(X[:100]))),
+        count_clusters(sketch, [1, 2], random_state=0),
+        *(check_supports(lower, lower.T), check_supports(square, square)),
+        hadamard_butterfly(32),
+    ]
+    for each in shown:
+        text = repr(each)
+        assert len(text) < 250, text
+        assert "\n" not in text
+        assert not re.search(r" at 0x|array\(", text), text

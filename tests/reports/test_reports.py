@@ -1,0 +1,208 @@
+"""Pages about sketches and models: what they say, that they need nothing else, and their looks."""
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sketchlearn import (
+    CompressiveClassifier,
+    CompressiveGaussianMixture,
+    CompressiveKMeans,
+    CompressivePCA,
+    EmptySketchError,
+    Sketcher,
+    compare,
+)
+from sketchlearn.privacy import release
+from sketchlearn.reports import make_page
+
+pytestmark = pytest.mark.slow
+
+ODD = "<script>alert(1)</script>"
+VOID = {"meta", "br", "hr", "img"}
+
+
+class Page(HTMLParser):
+    """Tags that are open, ids and references that were met, and text."""
+
+    def __init__(self, page):
+        super().__init__(convert_charrefs=True)
+        self.open, self.ids, self.uses, self.text, self.tags = [], [], [], [], []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("href", "xlink:href", "src"):
+                self.uses.append(value)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def blobs(n=6000):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, 2)) + 12.0 * rng.integers(0, 3, size=(n, 1))
+
+
+@pytest.fixture(scope="module")
+def contents():
+    frame = pd.DataFrame(blobs(), columns=[ODD, "weight & size"])
+    sketcher = Sketcher(80, n_clusters=3, random_state=0).fit(frame)
+    one, other = sketcher.sketch(frame[:3000]), sketcher.sketch(frame[3000:])
+    boxed = Sketcher.from_domain(
+        [-20, -20], [50, 50], n_clusters=3, clip=True, random_state=0, feature_names=["a", "b"]
+    )
+    wide = np.random.default_rng(0).normal(size=(500, 4))
+    return {
+        "monday": one,
+        "tuesday": other,
+        "km": CompressiveKMeans(3, random_state=0).fit_sketch(one),
+        "gmm": CompressiveGaussianMixture(3, random_state=0).fit_sketch(one),
+        "private": release(
+            boxed.sketch(pd.DataFrame(blobs(), columns=["a", "b"])), epsilon=1.0, delta=1e-6
+        ),
+        "pca": CompressivePCA(2).fit(wide),
+    }
+
+
+@pytest.fixture(scope="module")
+def page(contents):
+    return make_page(contents, "A week")
+
+
+def test_a_page_is_whole_and_needs_nothing_else(page):
+    parsed = Page(page)
+    assert "script" not in parsed.tags
+    assert "link" not in parsed.tags
+    # References stay within the page, and each leads somewhere.
+    assert all(use.startswith("#") for use in parsed.uses)
+    assert {use[1:] for use in parsed.uses} <= {*parsed.ids}
+    assert len(parsed.ids) == len({*parsed.ids})
+    addresses = {*re.findall(r"https?://[^\s\"'<)]+", page)}
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert "default-src 'none'" in page
+
+
+def test_names_are_shown_as_they_are(page):
+    assert ODD not in page
+    assert ODD in Page(page).text
+
+
+def test_a_model_s_section_has_its_verdict_and_its_centroids(contents, page):
+    text = " ".join(Page(page).text)
+    for name in ("km", "gmm"):
+        report = contents[name].report()
+        assert f"{report.title}: {report.verdict}" in text
+        assert all(reason in text for reason in report.reasons)
+    for center in contents["km"].cluster_centers_.ravel():
+        assert f"{center:.5g}" in text
+
+
+def test_sketches_of_one_operator_are_compared(contents, page):
+    found = compare(contents["monday"], contents["tuesday"])
+    text = " ".join(Page(page).text)
+    assert "monday → tuesday" in text
+    assert f"{found.ratio:.5g}" in text
+    assert "→ private" not in text
+
+
+def test_a_private_sketch_says_what_protects_it_and_shows_nothing_exact(contents, page):
+    private = contents["private"]
+    section = page[page.index("private: a private sketch") :]
+    section = section[: section.index("</section>")]
+    assert "no exact ones are in the file" in section
+    assert f"{private.epsilon:.5g}" in section
+    assert f"{private.n_samples:,}" in section
+    assert "This sketch is exact" not in section
+
+
+def test_a_classifier_s_section_has_its_classes():
+    X = blobs(300)
+    model = CompressiveClassifier().fit(X, np.where(X[:, 0] > 6, "far", "near"))
+    text = " ".join(Page(make_page({"classes": model})).text)
+    assert "classes: a classifier" in text
+    assert all(f"{n:.5g}" in text for n in model.class_count_)
+
+
+def test_equal_contents_make_equal_pages(contents):
+    few = {"monday": contents["monday"]}
+    assert make_page(few) == make_page(few)
+
+
+def test_what_cannot_be_shown_is_refused(contents):
+    with pytest.raises(ValueError, match="got none"):
+        make_page({})
+    with pytest.raises(TypeError, match="got ndarray as 'rows'"):
+        make_page({"rows": np.eye(2)})
+    nothing = contents["monday"] - contents["monday"]
+    with pytest.raises(EmptySketchError, match="empty is a sketch without rows"):
+        make_page({"empty": nothing})
+
+
+def test_sketches_without_moments_and_of_one_column_have_their_pages():
+    X = blobs()
+    bare = Sketcher(40, random_state=0, moments=None).fit(X).sketch(X)
+    single = CompressiveKMeans(3, random_state=0).fit(X[:, :1])
+    page = make_page({"bare": bare, "single": single})
+    assert "no moments" in page
+    Page(page)
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+MEASURE = (
+    "<script>onload = () => {const e = document.documentElement;"
+    "e.dataset.overflow = e.scrollWidth - e.clientWidth;"
+    "e.dataset.shown = document.querySelectorAll('svg').length;"
+    "e.dataset.dark = getComputedStyle(document.body).backgroundColor;}</script>"
+)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium, which is missing")
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("mode", [[], ["--force-dark-mode"]], ids=["light", "dark"])
+def test_a_browser_shows_it_without_complaint(page, tmp_path, width, mode):
+    def open_page(name, text):
+        path = Path(tmp_path / name)
+        path.write_text(text, encoding="utf-8")
+        done = subprocess.run(
+            [
+                *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging"),
+                *("--v=0", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", *mode),
+                *(f"--window-size={width},900", path.as_uri()),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+    _, complaints = open_page("page.html", page)
+    assert complaints == []
+    # Its own policy would keep out the script that measures.
+    dom, complaints = open_page("measured.html", page.replace("default-src 'none'; ", "") + MEASURE)
+    assert complaints == []
+    found = dict(re.findall(r'data-(\w+)="([^"]*)"', dom[:2000]))
+    assert found["overflow"] == "0"
+    assert int(found["shown"]) == page.count("<svg")
+    assert (found["dark"] == "rgb(20, 24, 29)") == bool(mode)

@@ -1,0 +1,141 @@
+"""Engines that know nothing of sketches add them up, by plain SQL, to the bytes of `rollup`."""
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sketchlearn import Sketcher, SketchFormatError, SketchMismatchError, SketchTable
+
+RNG = np.random.default_rng(0)
+N = 2_000
+ROWS = 5.0 * RNG.standard_t(3, size=(N, 3)) - 40.0
+KEYS = {"day": RNG.integers(0, 5, size=N), "city": RNG.choice(["Oslo", "Rome", ""], size=N)}
+SKETCHER = Sketcher(31, random_state=0).fit(ROWS)
+TABLE = SKETCHER.sketch_groups(ROWS, KEYS, RNG.integers(1, 2**21, size=N) / 2.0**20)
+OPERATOR = SKETCHER.operator_
+MERGE = "SELECT {0}, SUM(COLUMNS('^sk_'))::BIGINT FROM {1} GROUP BY {0}"
+
+
+@pytest.fixture
+def cube(tmp_path):
+    TABLE.to_parquet(tmp_path / "cube.parquet")
+    return tmp_path / "cube.parquet"
+
+
+@pytest.mark.parametrize("by", [["city"], ["day"], ["day", "city"]])
+def test_duckdb_adds_tables(cube, by):
+    merged = duckdb.sql(MERGE.format(", ".join(by), f"'{cube}'")).to_arrow_table()
+    assert SketchTable.from_arrow(merged, operator=OPERATOR) == TABLE.rollup(by)
+
+
+def test_duckdb_adds_slices_of_files_to_a_file(cube, tmp_path):
+    half = SKETCHER.sketch_groups(ROWS[:900], {name: keys[:900] for name, keys in KEYS.items()})
+    half.to_parquet(tmp_path / "half.parquet")
+    query = MERGE.format("city", f"read_parquet('{tmp_path}/*.parquet')")
+    duckdb.sql(f"COPY ({query}) TO '{tmp_path / 'merged'}' (FORMAT parquet)")
+    merged = SketchTable.from_parquet(tmp_path / "merged", operator=OPERATOR)
+    assert merged == (TABLE + half).rollup(["city"])
+    # What SQL would add is added by whoever reads several files.
+    assert SketchTable.from_parquet([cube, tmp_path / "half.parquet"]) == TABLE + half
+
+
+def test_sums_that_are_wider_than_64_bits_come_back_if_they_fit(cube):
+    by = "SELECT city, SUM(COLUMNS('^sk_')) FROM '{}' GROUP BY city"
+    merged = duckdb.sql(by.format(cube)).to_arrow_table()
+    names = [name.removeprefix("sum(").removesuffix(")") for name in merged.schema.names]
+    merged = merged.rename_columns(names)
+    assert pa.types.is_decimal(merged.schema.field("sk_rows").type)
+    assert SketchTable.from_arrow(merged, operator=OPERATOR) == TABLE.rollup(["city"])
+
+
+def changed(column, values):
+    table = TABLE.to_arrow()
+    place = table.schema.get_field_index(column)
+    return table.set_column(place, column, pa.chunked_array([values]))
+
+
+ARROW = TABLE.to_arrow()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (ARROW.drop_columns(["sk_sin_7"]), "lacks 1 columns of sketches, 'sk_sin_7'"),
+        (ARROW.drop_columns(["city"]), "lacks 1 columns of sketches, 'city'"),
+        (ARROW.append_column("sk_cos_31", ARROW["sk_cos_0"]), "none of its sketches': sk_cos_31"),
+        (ARROW.append_column("sk_cos_3", ARROW["sk_cos_0"]), "more than one column 'sk_cos_3'"),
+        (
+            changed("sk_cos_3", ARROW["sk_cos_3"].cast(pa.float64()).combine_chunks()),
+            r"'sk_cos_3' was summed in floating point.*CAST\(SUM\(sk_cos_3\) AS BIGINT\)",
+        ),
+        (
+            changed("sk_rows", ARROW["sk_rows"].cast(pa.decimal128(38, 2)).combine_chunks()),
+            "'sk_rows' is of type decimal.*digits after the point",
+        ),
+        (
+            changed("sk_rows", ARROW["sk_rows"].cast(pa.string()).combine_chunks()),
+            "'sk_rows' must hold integers, got string",
+        ),
+        (
+            changed("sk_weight", pa.array([None] * len(TABLE), pa.int64())),
+            r"'sk_weight' has no value \(null\) in row 0",
+        ),
+        (
+            changed("sk_rows", pa.array([2**63] * len(TABLE), pa.uint64())),
+            "'sk_rows' goes beyond 64 bits",
+        ),
+        (
+            changed("sk_cos_0", pa.array([2**60] * len(TABLE), pa.int64())),
+            "no rows have the sums of the group",
+        ),
+        (
+            changed("sk_product_0_0_6", pa.array([2**63 - 1] * len(TABLE), pa.int64())),
+            "beyond what limbs add up to",
+        ),
+    ],
+    ids=range(11),
+)
+def test_what_was_not_summed_exactly_is_refused(table, message):
+    with pytest.raises(SketchFormatError, match=message):
+        SketchTable.from_arrow(table)
+
+
+def test_tables_are_read_with_the_operator_that_they_were_made_with(cube, tmp_path):
+    bare = ARROW.replace_schema_metadata(None)
+    with pytest.raises(SketchFormatError, match="engines drop metadata"):
+        SketchTable.from_arrow(bare)
+    assert SketchTable.from_arrow(bare, operator=OPERATOR) == TABLE
+    OPERATOR.save(tmp_path / "operator")
+    assert SketchTable.from_arrow(bare, operator=tmp_path / "operator") == TABLE
+    other = Sketcher(31, random_state=1).fit(ROWS)
+    with pytest.raises(SketchMismatchError, match="taken with the operator"):
+        SketchTable.from_arrow(ARROW, operator=other.operator_)
+    other.sketch_groups(ROWS, KEYS).to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(SketchMismatchError, match="with another operator"):
+        SketchTable.from_parquet([cube, tmp_path / "other.parquet"])
+    damaged = {b"sketchlearn.table": b"{}"}
+    with pytest.raises(SketchFormatError, match="damaged"):
+        SketchTable.from_arrow(ARROW.replace_schema_metadata(damaged))
+
+
+def test_a_file_holds_the_operator_once_and_names(cube):
+    metadata = pq.read_metadata(cube).metadata
+    assert metadata[b"sketchlearn.table"].count(OPERATOR.fingerprint.encode()) == 1
+    assert b"sketchlearn.operator" in metadata
+    assert set(pq.read_schema(cube).types[2:]) == {pa.int64()}
+    named = Sketcher.from_domain([-50] * 3, [50] * 3, feature_names=["a", "b", "c"], random_state=0)
+    frame = pa.table({**dict(zip("abc", ROWS.clip(-50, 50).T, strict=True)), **KEYS})
+    table = named.sketch_groups(frame, ["day", "city"])
+    table.to_parquet(cube)
+    assert SketchTable.from_parquet(cube).feature_names == ("a", "b", "c")
+    bare = table.to_arrow().replace_schema_metadata(None)
+    again = SketchTable.from_arrow(bare, operator=named.operator_, feature_names=["a", "b", "c"])
+    assert again.total().feature_names == ("a", "b", "c")
+
+
+def test_nothing_is_left_behind_where_a_file_cannot_be_written(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        TABLE.to_parquet(tmp_path / "missing" / "cube.parquet")
+    assert list(tmp_path.iterdir()) == []
