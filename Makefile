@@ -26,6 +26,11 @@ demo: $(VENV)/.installed-demo ## cluster MNIST from a sketch: a table, and a fig
 demo-speakers: $(VENV)/.installed-demo ## verify speakers, background from a sketch; needs the AN4 corpus
 	$(BIN)/python -m docs.examples.plot_speaker_verification $(DEMO_ARGS)
 
+.PHONY: docs
+docs: $(VENV)/.installed-docs ## build the site into build/site: warnings and broken links are errors
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/site
+	$(BIN)/python -m docs.site_links build/site
+
 .PHONY: test
 test: $(VENV)/.installed-test ## run the tests and the doctests
 	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)

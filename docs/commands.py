@@ -9,6 +9,7 @@ writes docs/guide/commands.md.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 from typer.main import get_command
@@ -24,7 +25,7 @@ made by `python -m docs.commands`.
 WIDTH = 96
 
 
-def list_commands(command: typer.core.TyperGroup, name: str) -> Iterator[tuple[str, str]]:
+def list_commands(command: Any, name: str) -> Iterator[tuple[str, str]]:
     """Yield each command's name and help, a group before what is in it."""
     context = typer.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
     yield name, command.get_help(context)

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sketchlearn.drift import DriftMonitor, compare
     from sketchlearn.estimators import (
         CompressiveClassifier,
         CompressiveGaussianMixture,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
         SourceError,
     )
     from sketchlearn.model_selection import count_clusters
-    from sketchlearn.sketches import Sketch, compare
+    from sketchlearn.sketches import Sketch
     from sketchlearn.sketching import Checkpoint, Sketcher
     from sketchlearn.sources import open_source
     from sketchlearn.synthesis import synthesize
@@ -36,6 +37,7 @@ __all__ = [
     "CompressiveGaussianMixture",
     "CompressiveKMeans",
     "CompressivePCA",
+    "DriftMonitor",
     "EmptySketchError",
     "ModelFormatError",
     "Sketch",
@@ -56,7 +58,7 @@ __all__ = [
 # the command line can answer an interrupt from its first moment on.
 _FOLDERS = (
     *("exceptions", "sources", "frequencies", "features", "sketches", "tables", "sketching"),
-    *("atoms", "privacy", "multivariate", "decoders", "model_selection", "synthesis"),
+    *("atoms", "privacy", "multivariate", "decoders", "model_selection", "synthesis", "drift"),
     *("estimators", "plotting", "reports"),
 )
 

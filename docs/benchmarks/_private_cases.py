@@ -9,6 +9,7 @@ import gzip
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def load_mnist() -> np.ndarray:
 
 def list_cases() -> dict[str, Case]:
     """Return all cases by name, MNIST only where it is at hand."""
-    cases = [Case(f"blobs {k}x{d}", k, lambda k=k, d=d: load_blobs(k, d)) for k, d in SHAPES]
+    cases = [Case(f"blobs {k}x{d}", k, partial(load_blobs, k, d)) for k, d in SHAPES]
     cases += [
         Case("digits", 10, lambda: load_digits().data),
         Case("iris", 3, lambda: load_iris().data),

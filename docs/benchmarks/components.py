@@ -14,6 +14,7 @@ import subprocess
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def compare_exactly(name: str, rows: Rows) -> None:
     components = np.abs(model.components_ - exact.components_)[varies].max()
     variances = np.abs(model.explained_variance_ / exact.explained_variance_ - 1.0)[varies].max()
     seconds = [
-        measure_seconds(lambda each=each: each.fit(rows))
+        measure_seconds(partial(each.fit, rows))
         for each in (CompressivePCA(), PCA(), PCA(svd_solver="full"))
     ]
     print(

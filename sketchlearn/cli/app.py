@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import sketchlearn
-from sketchlearn.cli import models, pages, predictions, releases, sketches, synthetic
+from sketchlearn.cli import drift, models, pages, predictions, releases, sketches, synthetic
 from sketchlearn.cli.reporting import report
 
 app = typer.Typer(
@@ -25,7 +25,8 @@ for command in (
     sketches.merge,
     sketches.subtract,
     sketches.info,
-    sketches.compare,
+    drift.compare,
+    drift.monitor,
     releases.domain,
     releases.release,
     models.count,
@@ -60,6 +61,6 @@ def start(
       sketchlearn centroids sales.model
       sketchlearn predict sales.model new.parquet --columns price,weight -o labels.parquet
 
-    Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong usage, 130 interrupted,
-    143 terminated. A command never writes to a file that it reads.
+    Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong usage, 3 drift that was
+    asked for, 130 interrupted, 143 terminated. A command never writes to a file that it reads.
     """

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sketchlearn import Sketch, SketchFormatError, load_model
+from sketchlearn import Sketch, SketchFormatError, SketchMismatchError, load_model
 from sketchlearn.cli.options import ARRAY_ENDINGS, TABLE_ENDINGS, TEXT_ENDINGS
 from sketchlearn.files.atomic import require_replaceable
 from sketchlearn.files.registry import identify_file, read_start
@@ -50,6 +50,18 @@ def _complete(stored: StoredSketch, path: Path, operator: FrequencyOperator | No
             "file with --operator"
         )
     return name_errors(lambda _: Sketch.restore(stored, operator), path)
+
+
+def require_same_operator(
+    sketch: SketchLike, path: Path, other: SketchLike, other_path: Path
+) -> None:
+    """Refuse sketches of different operators, by a SketchMismatchError that names the files."""
+    if sketch.fingerprint != other.fingerprint:
+        raise SketchMismatchError(
+            f"{path} and {other_path} were made with different operators "
+            f"({sketch.fingerprint[:12]} and {other.fingerprint[:12]}); make one of them again "
+            "with sketch --like the other"
+        )
 
 
 def load_operator(path: Path | None) -> FrequencyOperator | None:

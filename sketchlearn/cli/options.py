@@ -115,6 +115,13 @@ Like = Annotated[
         show_default=False,
     ),
 ]
+Paired = Annotated[
+    bool,
+    typer.Option(
+        "--paired",
+        help="Draw frequencies in pairs, for compare and monitor to see small changes.",
+    ),
+]
 OperatorFile = Annotated[
     Path | None,
     typer.Option(

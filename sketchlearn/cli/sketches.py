@@ -1,4 +1,4 @@
-"""The commands about sketches: sketch, operator, merge, subtract, info, compare."""
+"""The commands about sketches: sketch, operator, merge, subtract, info."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from sketchlearn import (
     SketchMismatchError,
     SourceError,
 )
-from sketchlearn import compare as compared
 from sketchlearn.cli.descriptions import describe
 from sketchlearn.cli.files import (
     is_of_kind,
     load_operator,
     load_sketch,
-    load_sketch_like,
     name_errors,
+    require_same_operator,
     require_writable,
 )
 from sketchlearn.cli.options import (
@@ -43,6 +42,7 @@ from sketchlearn.cli.options import (
     Like,
     OperatorFile,
     Output,
+    Paired,
     Scale,
     Seed,
     SketchFile,
@@ -61,7 +61,6 @@ from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.privacy import PrivateSketch
 from sketchlearn.privacy.format import PRIVATE_FILE
 from sketchlearn.sketches.format import SKETCH_FILE
-from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.source import RowSource
 
@@ -119,6 +118,7 @@ def sketch(
             show_default=False,
         ),
     ] = None,
+    is_paired: Paired = False,
     is_bare: IsBare = False,
     is_kept: IsKept = False,
     skips_errors: SkipsErrors = False,
@@ -148,6 +148,11 @@ def sketch(
         taken = "--like takes the operator of another sketch", "--operator takes one as it is"
         what = taken[like is None]
         raise ValueError(f"{what}: leave out -m, --clusters, --scale and --moments")
+    if inputs and is_paired:
+        raise ValueError(
+            "--paired is said when an operator is drawn, and --like and --operator take one that "
+            "is there: leave it out"
+        )
     if is_bare and not inputs:
         raise ValueError(
             "--bare leaves out an operator that is kept elsewhere: give it with --operator or "
@@ -168,6 +173,7 @@ def sketch(
             n_frequencies="auto" if n_frequencies is None else n_frequencies,
             feature_names=source.layout.names and box.names,
             clip=True,
+            paired=is_paired,
             radius=box.radius,
             random_state=seed,
             n_jobs=jobs,
@@ -178,6 +184,7 @@ def sketch(
             "auto" if n_frequencies is None else n_frequencies,
             n_clusters=n_clusters,
             scale="auto" if scale is None else scale,
+            paired=is_paired,
             moments=MOMENTS[moments],
             keep_pilot=False,
             random_state=seed,
@@ -279,35 +286,6 @@ def info(
     print_values({name: one for name, one in values.items() if name not in NESTED}, False)
     if has_places:
         print_rows(tabulate_places(values))
-
-
-def compare(
-    a: SketchFile, b: SketchFile, operator: OperatorFile = None, as_json: AsJson = False
-) -> None:
-    """Tell how far apart the data of two sketches is.
-
-    The distance of their means is compared with what chance alone would make it. The ratio is about
-    1 where both were drawn from one population; the p-value is at most the
-    bound that is printed. No row may be in both.
-
-    \b
-      sketchlearn sketch june.parquet --like may.sketch -o june.sketch
-      sketchlearn compare may.sketch june.sketch
-    """
-    given = load_operator(operator)
-    first, second = load_sketch_like(a, given), load_sketch_like(b, given)
-    _require_same_operator(second, b, first, a)
-    comparison = compared(first, second)
-    print_values(
-        {
-            "distance": comparison.distance,
-            "standard_error": comparison.standard_error,
-            "ratio": comparison.ratio,
-            "p_value_bound": comparison.p_value_bound,
-            "n_samples": [first.n_samples, second.n_samples],
-        },
-        as_json,
-    )
 
 
 class _Skipped:
@@ -417,20 +395,8 @@ def _load_like(
 ) -> Sketch:
     """Load a sketch that must have another's operator; SketchMismatchError if it has not."""
     sketch = load_sketch(path, operator)
-    _require_same_operator(sketch, path, other, other_path)
+    require_same_operator(sketch, path, other, other_path)
     return sketch
-
-
-def _require_same_operator(
-    sketch: SketchLike, path: Path, other: SketchLike, other_path: Path
-) -> None:
-    """Refuse sketches of different operators, by a SketchMismatchError that names the files."""
-    if sketch.fingerprint != other.fingerprint:
-        raise SketchMismatchError(
-            f"{path} and {other_path} were made with different operators "
-            f"({sketch.fingerprint[:12]} and {other.fingerprint[:12]}); make one of them again "
-            "with sketch --like the other"
-        )
 
 
 def _describe_in_a_line(sketch: Sketch) -> str:

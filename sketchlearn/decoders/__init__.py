@@ -11,6 +11,7 @@ from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.decoders.quality import FitQuality
 from sketchlearn.decoders.refinement import adjust, solve_weights
+from sketchlearn.decoders.second_opinion import SecondOpinion
 from sketchlearn.decoders.surrogates.em import SurrogateEM
 from sketchlearn.decoders.surrogates.kmeans import SurrogateKMeans
 
@@ -25,6 +26,7 @@ __all__ = [
     "MeanShift",
     "Mixture",
     "Problem",
+    "SecondOpinion",
     "Splitting",
     "SurrogateEM",
     "SurrogateKMeans",

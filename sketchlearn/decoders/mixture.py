@@ -6,11 +6,37 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.atoms.gaussian import LEAST_VARIANCE
 from sketchlearn.decoders.quality import BY_CHANCE, FitQuality
 from sketchlearn.points.em import Moments
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ClusteredPoints:
+    """Points that stand for the rows, as k-means clustered them.
+
+    Attributes
+    ----------
+    points : ndarray of shape (n, d)
+        In data coordinates, multiplied by ``units``.
+    weights : ndarray of shape (n,)
+        Non-negative.
+    units : ndarray of shape (d,)
+        What columns are multiplied by before distances are measured.
+    """
+
+    points: np.ndarray
+    weights: np.ndarray
+    units: np.ndarray
+
+    def sum_squares(self, centroids: np.ndarray) -> float:
+        """Sum the weighted squared distances to the nearest of centroids (k, d)."""
+        squares = cdist(self.points, centroids * self.units, "sqeuclidean").min(axis=1)
+        return float(self.weights @ squares)
 
 
 @final
@@ -43,6 +69,8 @@ class Mixture:
     matched : Mixture or None
         The mixture that was matched to the sketch, where this one comes from points that started
         from it; its figures say how much of the sketch a mixture of so many atoms explains.
+    points : ClusteredPoints or None
+        These points.
 
     Examples
     --------
@@ -66,6 +94,7 @@ class Mixture:
     message: str
     total_weight: float
     matched: Mixture | None = None
+    points: ClusteredPoints | None = None
 
     def __repr__(self) -> str:
         k, d = self.locations.shape

@@ -10,7 +10,12 @@ import numpy as np
 from sketchlearn._progress import tell
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders.mixture import Mixture
-from sketchlearn.decoders.quality import FitQuality, compute_spread_ratio, spare_share
+from sketchlearn.decoders.quality import (
+    FitQuality,
+    compute_moment_factors,
+    compute_spread_ratio,
+    spare_share,
+)
 from sketchlearn.exceptions import SketchMismatchError
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -210,18 +215,20 @@ class Problem:
         weights = fit.weights[order] / total if total > 0 else np.full(len(order), 1 / len(order))
         parameters = fit.parameters[order]
         locations, _ = family.split(parameters)
-        between = weights @ np.square(locations - weights @ locations)
-        variances = between + weights @ family.covariances(parameters)
+        apart = locations - weights @ locations
+        covariance = (apart.T * weights) @ apart
+        covariance += np.tensordot(weights, family.covariance_matrices(parameters), axes=1)
         quality = FitQuality(
             cost=fit.cost,
             noise=self.noise,
             power=self.power,
             n_rows=self.n_rows,
             n_parameters=family.n_parameters(len(weights)),
-            spread_ratio=compute_spread_ratio(variances, self.region),
+            spread_ratio=compute_spread_ratio(np.diag(covariance), self.region),
             operator=family.operator,
             region=self.region,
             noise_deviation=self.noise_deviation,
+            moment_factors=compute_moment_factors(covariance, self.region, family.operator),
         )
         return Mixture(
             weights=weights,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import numpy as np
+from scipy.linalg import eigh
 
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.region import Region
 
+# What a variance is taken to be known up to, relative to itself.
+LEAST_BLUR = 1e-9
 # Standard deviations of noise, where they are known, that are put down to chance.
 BY_CHANCE = 3.0
+
+Verdict = Literal["good", "doubtful", "wrong"]
 
 
 @final
@@ -27,34 +32,58 @@ class QualityThresholds:
         Shares of the sketch's power. Heavy tails leave up to 4e-4, clusters of real data 2e-3 and
         more, a missed cluster of a tenth of the rows 1e-2 and more.
     very_large_misfit, room_for_round : float
-        One of ten clusters missed leaves a misfit of 0.05. Clusters that are flat leave as much,
+        One of ten clusters missed leaves a misfit of 0.025, or 0.05 where no frequency looks at
+        wider scales than the clusters'. Clusters that are flat leave as much,
         which is why there must be room for round ones: this share of the data's directions, at
         least, as wide as the scale.
     low_spread, very_low_spread : float
         Sets where all was found have spread ratios of 0.9 and more, one with half a percent of far
         outliers 0.3: a low one is a doubt where something is left unexplained, a very low one
         always.
-    excess_spread : float
-        What a decode may exceed the rows' own spread by, where this is known exactly.
+    lacking_spread, excess_spread : float
+        What a decode may lack of the rows' own spread, or exceed it by, where this is known
+        exactly.
     high_spread : float
         Decodes that found what is there exceed the rows' spread by up to a tenth.
     rows_per_parameter : float
         From which a mixture can be told from the rows' accidents.
     collapsed : float
         Least variances that atoms may have, up to which one is taken to have collapsed.
+    moment_mismatch : float
+        Up to which a decode that leaves but noise is beyond doubt: where all was found it is 0.01
+        or less, with a small cluster missing 0.1 and more.
+    large_moment_mismatch : float
+        From which Gaussians that were fitted to points are wrong.
+    excess_variance : float
+        Greatest factor of variance up to which round atoms stand for clusters of other shapes,
+        whatever another decode says: of real data it is 2.5 at most where centroids are good.
+    detail : float
+        Up to which components are as narrow as the kernel of the points that they were fitted to:
+        what they lose of the likelihood is unknown, 0.1 to 4 nats a row; wider ones lose 0.1 at
+        most.
+    instability, large_instability : float
+        From which centroids are doubtful, and from which they are wrong, as an excess of the sum
+        of squares. The excess over that of the best centroids is about as large.
     """
 
     noise_chi2: float = 1.5
     slight_misfit: float = 7e-4
     large_misfit: float = 5e-3
-    very_large_misfit: float = 0.03
+    very_large_misfit: float = 0.02
     room_for_round: float = 0.6
     low_spread: float = 0.85
     very_low_spread: float = 0.5
+    lacking_spread: float = 0.97
     excess_spread: float = 1.03
     high_spread: float = 1.2
     rows_per_parameter: float = 5.0
     collapsed: float = 1.2
+    moment_mismatch: float = 0.03
+    large_moment_mismatch: float = 1.5
+    excess_variance: float = 4.0
+    detail: float = 1.0
+    instability: float = 0.07
+    large_instability: float = 0.5
 
 
 THRESHOLDS = QualityThresholds()
@@ -86,6 +115,15 @@ class FitQuality:
         Where the rows lie.
     noise_deviation : float, default=0
         Standard deviation of the noise, as a fraction of it, as far as it is known.
+    moment_factors : tuple of two floats, default=(1, 1)
+        Least and greatest variance along any direction over the rows'; see
+        `compute_moment_factors`.
+    instability : float, optional
+        By how much another decode, of the sketch with as much noise again, differs; see
+        `SecondOpinion`. None if nobody asked for one.
+    detail : float, optional
+        Least variance of an atom, over that of the kernel of the points that atoms were fitted to;
+        None if there were none.
     thresholds : QualityThresholds
         What the figures are compared with.
 
@@ -111,6 +149,9 @@ class FitQuality:
     operator: FrequencyOperator
     region: Region
     noise_deviation: float = 0.0
+    moment_factors: tuple[float, float] = (1.0, 1.0)
+    instability: float | None = None
+    detail: float | None = None
     thresholds: QualityThresholds = THRESHOLDS
 
     def __repr__(self) -> str:
@@ -170,9 +211,51 @@ class FitQuality:
 
     @property
     def explains_rows(self) -> bool:
-        """Whether the mixture explains the sketch and is no wider than the rows are."""
-        is_wide = self.region.is_exact and self.spread_ratio > self.thresholds.excess_spread
-        return self.explains_sketch and not is_wide
+        """Whether the mixture explains the sketch and is as wide as the rows are.
+
+        It may be narrower where nothing but noise is left: then the sketch shows nothing of what
+        is missing.
+        """
+        at, spread = self.thresholds, self.spread_ratio
+        if not self.region.is_exact:
+            return self.explains_sketch
+        lacks = spread < at.lacking_spread and not self.is_noise
+        return self.explains_sketch and not lacks and spread <= at.excess_spread
+
+    @property
+    def moment_mismatch(self) -> float:
+        """By which factor some direction's variance is too small or too large, less one."""
+        least, greatest = self.moment_factors
+        return max(greatest, 1.0 / least) - 1.0
+
+    @property
+    def is_beyond_doubt(self) -> bool:
+        """Whether nothing but noise is left, of the sketch and of the rows' exact moments."""
+        at = self.thresholds
+        knows = self.region.is_exact and self.has_enough_rows
+        return knows and self.is_noise and self.moment_mismatch <= at.moment_mismatch
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the figures say together: "good", "doubtful" or "wrong".
+
+        A decode is good if it is beyond doubt; or if it has the rows' spread, about, and another
+        one, of the sketch with as much noise again, is the same, about. Of atoms that were fitted
+        to points, none may be as narrow as these points' kernel. It is wrong if spread, moments or
+        the other decode are far off.
+        """
+        at, instability = self.thresholds, self.instability or 0.0
+        if self.is_beyond_doubt:
+            return "good"
+        has_moments = self.detail is None or self.moment_mismatch <= at.large_moment_mismatch
+        has_some_spread = self.spread_ratio >= at.very_low_spread
+        if not (has_moments and has_some_spread and instability <= at.large_instability):
+            return "wrong"
+        has_spread = at.low_spread <= self.spread_ratio <= at.high_spread
+        has_detail = self.detail is None or self.detail > at.detail
+        is_inside = self.moment_factors[1] <= at.excess_variance
+        is_stable = is_inside and instability <= at.instability
+        return "good" if has_spread and has_detail and is_stable else "doubtful"
 
     @property
     def seems_incomplete(self) -> bool:
@@ -223,3 +306,19 @@ def spare_share(n_frequencies: int, n_parameters: int) -> float:
 def compute_spread_ratio(variances: np.ndarray, region: Region) -> float:
     """Return the sum of variances (n_features,) over the rows'; 1 where these have none."""
     return float(np.sum(variances)) / region.variance if region.variance > 0 else 1.0
+
+
+def compute_moment_factors(
+    covariance: np.ndarray, region: Region, operator: FrequencyOperator
+) -> tuple[float, float]:
+    r"""Return the least and greatest factor of a covariance S (d, d) over the rows' C.
+
+    They are the extreme :math:`\lambda` of :math:`(S + s^2 I) v = \lambda (C + s^2 I) v` for the
+    operator's scale s, which is there so that directions hardly wider than nothing do not count.
+    """
+    deviations = np.sqrt(np.diag(region.covariance) + operator.scale**2)
+    blur = np.diag(operator.scale**2 + LEAST_BLUR * deviations**2)
+    units = np.outer(deviations, deviations)
+    found, rows = (covariance + blur) / units, (region.covariance + blur) / units
+    values = eigh(found, rows, eigvals_only=True)
+    return float(values[0]), float(values[-1])

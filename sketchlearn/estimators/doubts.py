@@ -7,13 +7,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import final
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sketchlearn.atoms import AtomFamily
-from sketchlearn.decoders import MeanShift, Mixture, Problem
+from sketchlearn.decoders import FitQuality, MeanShift, Mixture, Problem
+from sketchlearn.decoders.quality import Verdict
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
@@ -27,9 +28,6 @@ MORE_CLUSTERS, STILL_UNEXPLAINED = 0.25, 0.3
 MOVED = 1.2
 # Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
 BY_CHANCE = 3.0
-
-# What is made of a fit, the best first.
-Verdict = Literal["good", "doubtful", "wrong"]
 
 _recorded: contextvars.ContextVar[list[Doubt] | None] = contextvars.ContextVar(
     "recorded", default=None
@@ -131,6 +129,40 @@ def warn_of_wide_spread(mixture: Mixture) -> None:
         )
 
 
+def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
+    """Warn if another decode found other centroids, or they lie farther apart than the rows."""
+    if quality.verdict == "good" or quality.instability is None:
+        return
+    found = (
+        f"another decode of it, with as much noise again, found centroids whose sum of squares is "
+        f"{quality.instability:.0%} larger"
+    )
+    if quality.instability <= quality.thresholds.instability:
+        times = quality.moment_factors[1]
+        found = f"along some direction they have {times:.3g} times the rows' variance"
+    raise_doubt(
+        f"the sketch hardly determines {n_clusters} clusters: {found}.",
+        f"Try more n_frequencies, now {quality.operator.n_frequencies}, or call fit with the rows.",
+        quality.verdict,
+    )
+
+
+def warn_of_detail(quality: FitQuality) -> None:
+    """Warn if Gaussians were fitted to points whose kernel hides how narrow they should be."""
+    if quality.detail is None or quality.verdict == "good" or quality.loses_moved:
+        return
+    if quality.degrees_of_freedom <= 0:
+        return  # Which was warned of.
+    raise_doubt(
+        "components are as narrow as the sketch can show, or have not the rows' covariance: rows "
+        "of few values, of amounts often zero or at bounds are no Gaussians, and EM on them may be "
+        "far likelier.",
+        "Call fit with the rows, which runs EM on some of them, or try more n_frequencies, now "
+        f"{quality.operator.n_frequencies}.",
+        quality.verdict,
+    )
+
+
 def warn_of_moved(mixture: Mixture) -> None:
     """Warn if clusters that moved far away were missed, whatever the spread that was decoded."""
     quality = mixture.quality
@@ -146,16 +178,16 @@ def warn_of_moved(mixture: Mixture) -> None:
         )
 
 
-def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> None:
-    """Warn if wide rows have moved and nothing tells along which directions.
+def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> bool:
+    """Warn if wide rows have moved and nothing tells along which directions, and say if so.
 
     They were decoded along those in which the operator's rows were widest.
     """
     quality, kind = mixture.quality, sketch.moment_kind
     if quality.misfit <= quality.thresholds.very_large_misfit or kind is None:
-        return
+        return False
     after, before = sketch.moments.variance.sum(), np.trace(sketch.operator.covariance)
-    if kind == "diagonal" and after > MOVED * before:
+    if has_moved := kind == "diagonal" and after > MOVED * before:
         raise_doubt(
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows of "
             f"{sketch.n_features} columns whose variance is {after / before:.3g} times that of the "
@@ -163,31 +195,33 @@ def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> None:
             "these were widest:",
             "sketch with moments='full', which tell the directions of all rows.",
         )
+    return bool(has_moved)
 
 
 def warn_of_missed_clusters(
     sketch: SketchLike, family: AtomFamily, mixture: Mixture, rng: np.random.Generator
-) -> None:
-    """Warn if the sketch shows clusters for which there is no centroid.
+) -> bool:
+    """Warn if the sketch shows clusters for which there is no centroid, and say if so.
 
     Much that is left unexplained may as well be clusters of odd shapes. Those that are missing
     are explained by a few atoms more.
     """
     if not mixture.quality.leaves_clusters:
-        return
+        return False
     n_atoms = len(mixture.weights)
     n_more = n_atoms + max(1, round(MORE_CLUSTERS * n_atoms))
     if n_more > sketch.operator.n_frequencies:
-        return
+        return False
     problem = Problem.of(sketch, family, n_more, region=mixture.quality.region)
     more = MeanShift().solve(problem.at_scale(mixture.family.operator.scale), rng)
-    if more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
+    if is_warned := more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
         raise_doubt(
             f"{n_atoms} clusters leave {mixture.misfit:.1%} of the sketch's power "
             f"unexplained, {n_more} leave {more.misfit:.1%}: there are more clusters than "
             f"n_clusters={n_atoms}, or the decode missed some.",
             f"Try n_clusters up to {n_more}, a larger n_init or more n_frequencies.",
         )
+    return is_warned
 
 
 def name_variance(region: Region) -> str:

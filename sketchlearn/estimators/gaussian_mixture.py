@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,9 +13,11 @@ from sklearn.mixture import GaussianMixture
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import RandomState, check_count, check_nonnegative
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
-from sketchlearn.decoders import BestOf, Decoder, Mixture, SurrogateEM
+from sketchlearn.decoders import BestOf, Decoder, FitQuality, Mixture, SurrogateEM
+from sketchlearn.decoders.quality import compute_spread_ratio
 from sketchlearn.estimators.doubts import (
     FREQUENCIES_A_PARAMETER,
+    warn_of_detail,
     warn_of_few_frequencies,
     warn_of_lost_spread,
     warn_of_moved,
@@ -117,6 +120,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
     mixture_ : Mixture
         The decoded mixture with its goodness of fit, its atoms in the order of the means; columns
         in the operator's `units`, unless spherical.
+    quality_ : FitQuality
+        What is known of how good the components are; its ``verdict`` is "good", "doubtful" or
+        "wrong". The mixture's figures, with the spread of the components.
     sketch_ : Sketch or PrivateSketch
         The sketch of all rows seen; `fit` divides their weights by a power of two where need be.
     sketcher_ : Sketcher
@@ -277,10 +283,12 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
             warn_of_lost_spread(mixture)
             if not mixture.quality.lacks_spread:
                 warn_of_moved(mixture)
+                warn_of_detail(mixture.quality)
             units, (weights, means, covariances) = self._decode_units, mixture.moments
             fitted = Moments(weights, means * units, covariances * np.outer(units, units))
         else:
             mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
+        self.quality_ = judge_components(mixture, fitted, self._decode_units)
         self._set_model(*fitted)
         self.converged_ = mixture.converged
         return mixture
@@ -337,6 +345,15 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         self.covariances_ = variances.copy() if is_diagonal else variances.mean(axis=1)
         self.precisions_ = 1.0 / self.covariances_
         self.precisions_cholesky_ = np.sqrt(self.precisions_)
+
+
+def judge_components(mixture: Mixture, fitted: Moments, units: np.ndarray) -> FitQuality:
+    """Figures of the mixture that was decoded, with the spread of components in data units."""
+    variances = np.einsum("kll->kl", fitted.covariances) / units**2
+    means = fitted.means / units
+    variances = fitted.weights @ (variances + (means - fitted.weights @ means) ** 2)
+    spread = compute_spread_ratio(variances / fitted.weights.sum(), mixture.quality.region)
+    return replace(mixture.quality, spread_ratio=spread)
 
 
 def count_parameters(n_components: int, n_features: int, covariance_type: str) -> int:

@@ -19,8 +19,10 @@ from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import (
     BestOf,
     Decoder,
+    FitQuality,
     GivenAtoms,
     Mixture,
+    SecondOpinion,
     SurrogateKMeans,
 )
 from sketchlearn.decoders.best_of import default_decoders
@@ -30,8 +32,10 @@ from sketchlearn.decoders.principal import (
     find_leading_axes,
     find_principal_part,
 )
+from sketchlearn.decoders.quality import compute_spread_ratio
 from sketchlearn.estimators.doubts import (
     warn_of_few_frequencies,
+    warn_of_instability,
     warn_of_lost_directions,
     warn_of_lost_spread,
     warn_of_missed_clusters,
@@ -122,6 +126,10 @@ class CompressiveKMeans(
         The mixture of ``n_clusters`` Gaussians that was matched to the sketch, with its goodness of
         fit, in the order of the centroids. These come from it, and settle on rows or on points that
         match the sketch.
+    quality_ : FitQuality
+        What is known of how good the centroids are; its ``verdict`` is "good", "doubtful" or
+        "wrong". The mixture's figures, with the spread of the points or rows that the centroids
+        settled on and, from a sketch alone, how stable they are.
     sketch_ : Sketch or PrivateSketch
         The sketch of all rows seen; `fit` divides their weights by a power of two where need be.
     sketcher_ : Sketcher
@@ -321,27 +329,29 @@ class CompressiveKMeans(
         if has_pilot:
             pilot = WeightedPilot.from_sketcher(self.sketcher_, sketch, part, self.n_clusters)
         decoder = choose_decoder(
-            pilot, self.n_clusters, self.decoder, self.n_init, self._seed, axes
-        )
-        if isinstance(decoder, SurrogateKMeans) and part is None and np.any(units != 1.0):
-            decoder = replace(decoder, units=tuple(units.tolist()))
+            pilot, self.n_clusters, self.decoder, self.n_init, self._seed, axes,
+            None if part is not None or np.all(units == 1.0) else tuple(units.tolist()),
+            is_exact=sketch.is_exact,
+        )  # fmt: skip
         region = region if part is None else part.region
         mixture = decoder.decode(narrow, family, self.n_clusters, rng, region=region)
         matched = mixture.matched or mixture
         centroids, self.weights_ = refine_centroids(mixture, part, pilot, rng)
         self.cluster_centers_ = centroids * units
+        self.quality_ = judge_centroids(mixture, pilot, region)
+        quality = mixture.quality
         if pilot is None:
             warn_of_lost_spread(mixture)
             warn_of_wide_spread(mixture)
-        quality = mixture.quality
-        if pilot is None and quality.loses_moved:
-            if not (quality.lacks_spread or quality.exceeds_spread):
-                warn_of_moved(mixture)
-        elif pilot is not None or not (quality.lacks_spread or quality.exceeds_spread):
+        has_lost = pilot is None and part is not None and warn_of_lost_directions(sketch, mixture)
+        if pilot is not None:
             warn_of_missed_clusters(narrow, family, matched, rng)
+        elif not (quality.lacks_spread or quality.exceeds_spread):
+            if quality.loses_moved:
+                warn_of_moved(mixture)
+            elif not (warn_of_missed_clusters(narrow, family, matched, rng) or has_lost):
+                warn_of_instability(self.quality_, self.n_clusters)
         if part is not None:
-            if pilot is None:
-                warn_of_lost_directions(sketch, mixture)
             matched = part.lift(matched)
         self.n_iter_ = mixture.n_iter
         return reorder_atoms(matched, centroids)
@@ -411,8 +421,11 @@ def choose_decoder(
     n_init: int | Literal["auto"],
     seed: int,
     axes: np.ndarray | None,
+    units: tuple[float, ...] | None,
+    *,
+    is_exact: bool,
 ) -> Decoder:
-    """What an estimator's ``decoder`` and ``n_init`` ask for.
+    """What an estimator's ``decoder`` and ``n_init`` ask for, of columns divided by ``units``.
 
     K-means on a pilot gives atoms as well. Of few clusters it finds the best ones by itself, and
     they come first: a search costs many times as much, and gains only where clusters escaped the
@@ -425,9 +438,10 @@ def choose_decoder(
     if axes is not None:
         along = PrincipalStart(axes)
         others = () if len(axes) > FEW_FEATURES else default_decoders()
-        return SurrogateKMeans(BestOf((along, *others), n_init))
+        return SurrogateKMeans(BestOf((along, *others), n_init), units=units)
     if pilot is None:
-        return SurrogateKMeans(BestOf(n_init=n_init))
+        alone = SurrogateKMeans(BestOf(n_init=n_init), units=units)
+        return SecondOpinion(alone) if is_exact else alone
     first, *rest = default_decoders()
     given = pilot.atoms(n_clusters, seed)
     if n_clusters < MANY_CLUSTERS:
@@ -436,6 +450,16 @@ def choose_decoder(
         return BestOf((*given, first, *rest), n_init, n_if_incomplete=1)
     is_wide = pilot.along is not pilot.rows
     return BestOf((*given, first, *rest) if is_wide else (first, *given, *rest), n_init)
+
+
+def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Region) -> FitQuality:
+    """Figures of the mixture that was matched, with the spread of what k-means clustered."""
+    quality, spread = (mixture.matched or mixture).quality, mixture.spread_ratio
+    if pilot is not None:
+        middle = np.average(pilot.along, axis=0, weights=pilot.weights)
+        variances = np.average((pilot.along - middle) ** 2, axis=0, weights=pilot.weights)
+        spread = compute_spread_ratio(variances, region)
+    return replace(quality, spread_ratio=spread, instability=mixture.quality.instability)
 
 
 def refine_centroids(

@@ -74,7 +74,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         Mean variance along the directions that were left out.
     noise_floor_ : float
         Variance that the noise of a private sketch has along its widest direction, about; zero of
-        exact ones. Components that are no wider are noise.
+        exact ones. Components whose variances differ by less than half of it are not told apart.
     n_samples_, n_samples_seen_ : int
         Rows of positive weight in the sketch.
     sketch_ : Sketch or PrivateSketch
@@ -185,7 +185,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         Warns
         -----
         UserWarning
-            If a private sketch's noise is as wide as a component.
+            If the noise of a private sketch hides which direction a component has.
         """
         self._check_parameters()
         if not isinstance(sketch, SketchLike):
@@ -379,7 +379,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         self.mean_, self.var_ = moments.mean, np.asarray(moments.variance * freedom)
         self.noise_variance_ = float(variances[k:most].mean()) if k < most else 0.0
         self.noise_floor_ = measure_noise(sketch)
-        self._warn_of_noise()
+        self._warn_of_noise(variances)
 
     def _count_components(self, shares: np.ndarray, most: int) -> int:
         """Return how many components are asked for, at most as many as there are."""
@@ -390,14 +390,16 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         reached = np.searchsorted(np.cumsum(shares), self.n_components, side="right")
         return min(int(reached) + 1, most)
 
-    def _warn_of_noise(self) -> None:
-        n_lost = int(np.count_nonzero(self.explained_variance_ <= self.noise_floor_))
+    def _warn_of_noise(self, variances: np.ndarray) -> None:
+        """Warn of components that noise may have turned towards the next, of all variances."""
+        k = len(self.components_)
+        gaps = variances[:k] - np.append(variances[1:], 0.0)[:k]
+        n_lost = int(np.count_nonzero(gaps <= 0.5 * self.noise_floor_))
         if self.noise_floor_ > 0 and n_lost:
             warnings.warn(
-                f"{n_lost} of {len(self.components_)} components are no wider than the private "
-                f"sketch's noise, {self.noise_floor_:.3g}, and may be noise: ask for at most "
-                f"{len(self.components_) - n_lost}, or release more rows, a narrower box, or with "
-                "moments_share=0.9",
+                f"{n_lost} of {k} components are not told from the next by a private sketch of "
+                f"noise {self.noise_floor_:.3g}, and may be of any direction: ask for at most "
+                f"{k - n_lost}, or release more rows, a narrower box, or with moments_share=0.9",
                 UserWarning,
                 stacklevel=5,
             )

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from sketchlearn.atoms import GAUSSIAN_FAMILIES
-from sketchlearn.decoders.quality import FitQuality
-from sketchlearn.estimators.doubts import Doubt, Verdict, name_variance
+from sketchlearn.decoders.quality import FitQuality, Verdict
+from sketchlearn.estimators.doubts import Doubt, name_variance
 from sketchlearn.sketches.region import Region
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def write_report(model: CompressiveEstimator) -> Report:
     mixture = getattr(model, "mixture_", None)
     doubts: tuple[Doubt, ...] = getattr(model, "doubts_", ())
     quality = rebuild_quality(model) if mixture is None else mixture.quality
+    quality = getattr(model, "quality_", quality)
     sketch, k = model.sketch_, len(model.weights_)
     title = (
         f"{type(model).__name__}, {k} {'cluster' if k == 1 else 'clusters'} of "
@@ -125,7 +126,12 @@ def judge(quality: FitQuality, doubts: tuple[Doubt, ...], has_pilot: bool) -> Ve
         return "wrong"
     if has_pilot:
         return "doubtful" if doubts else "good"
-    if doubts or not quality.has_enough_rows or quality.degrees_of_freedom <= 0:
+    if (
+        quality.verdict != "good"
+        or doubts
+        or not quality.has_enough_rows
+        or quality.degrees_of_freedom <= 0
+    ):
         return "doubtful"
     return "good" if quality.explains_sketch or not quality.seems_incomplete else "doubtful"
 

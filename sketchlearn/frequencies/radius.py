@@ -68,7 +68,7 @@ class GaussianRadius(RadiusLaw):
 @final
 @dataclass(frozen=True)
 class FoldedGaussianRadius(RadiusLaw):
-    """Absolute value of a standard Gaussian: R = |N(0, 1)| in any dimension.
+    """Absolute value of a standard Gaussian: R = abs(N(0, 1)) in any dimension.
 
     Keriven, Bourrier, Gribonval and Perez, 2018, "Sketching for large-scale learning of mixture
     models", Information and Inference 7(3), section 3.3.

@@ -10,6 +10,7 @@ import numpy as np
 from sketchlearn.linear_maps.directions import orthogonal_directions
 from sketchlearn.linear_maps.linear_map import TWO_PI, Index, LinearMap, even_power, read_only
 from sketchlearn.linear_maps.linear_map import root_mean_squares as rounded_root_mean_squares
+from sketchlearn.linear_maps.pairs import FrequencyPairs
 
 
 @final
@@ -84,6 +85,11 @@ class DenseMap(LinearMap, kind="dense"):
     def root_mean_squares(self) -> np.ndarray:
         """Root mean squares of Omega's rows (d,), see `LinearMap.root_mean_squares`."""
         return rounded_root_mean_squares(self._turns)
+
+    @cached_property
+    def pairs(self) -> FrequencyPairs:
+        """Which frequencies are exactly twice others."""
+        return FrequencyPairs.find(self._turns)
 
     @cached_property
     def _single_turns(self) -> np.ndarray:

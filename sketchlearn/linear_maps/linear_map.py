@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 
 from sketchlearn._registry import Registered, Stateful
+from sketchlearn.linear_maps.pairs import FrequencyPairs
 
 TWO_PI = 2.0 * np.pi
 # Entries of the projections of unit vectors that the general ways hold at a time.
@@ -147,6 +148,11 @@ class LinearMap(
     def frequencies(self) -> np.ndarray:
         """Omega itself, (d, m) float64 radians: for a look at it, as nothing else needs it."""
         return np.concatenate([block for _, block in self._iterate_rows()])
+
+    @property
+    def pairs(self) -> FrequencyPairs:
+        """Which frequencies are exactly twice others; none, as far as a map of no matrix knows."""
+        return FrequencyPairs.none()
 
     def quadratic_form(self, B: np.ndarray) -> np.ndarray:
         r"""Return :math:`\omega_j^T B \omega_j`, (m,) float64, for a matrix B (d, d)."""

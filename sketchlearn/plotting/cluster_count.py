@@ -9,12 +9,12 @@ from typing import Any, Self
 import numpy as np
 
 from sketchlearn.model_selection import ClusterCount, count_clusters
-from sketchlearn.plotting.style import ACCENT, FAINT, INK, make_axes
+from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, make_axes
 from sketchlearn.sketches.sketch_like import SketchLike
 
 
-@dataclass(eq=False)
-class NumberOfClustersDisplay:
+@dataclass(eq=False, repr=False)
+class NumberOfClustersDisplay(Display):
     """Cost of the mixtures of `count_clusters` against their number of components.
 
     The grey region is what noise alone would leave: a mixture whose cost lies in it explains the
@@ -173,14 +173,15 @@ class NumberOfClustersDisplay:
             mew=2,
             label="chosen",
         )
-        chosen = f"{self.n_clusters} clusters"
-        says = "explain the sketch" if self.is_resolved else "are where more stop helping much"
-        if self.n_clusters == 1:
-            chosen, says = "1 cluster", "explains the sketch" if self.is_resolved else "is chosen"
+        chosen = "1 cluster" if self.n_clusters == 1 else f"{self.n_clusters} clusters"
+        explains = "explains" if self.n_clusters == 1 else "explain"
+        title = f"beyond {chosen}, more help little; none explains the sketch"
+        if self.is_resolved:
+            title = f"{chosen} {explains} the sketch"
         ax.set(
             xlabel="number of clusters, k",
             ylabel="cost: squared distance of the sketches",
-            title=f"{chosen} {says}",
+            title=title,
             ylim=(bottom, None),
         )
         ax.xaxis.get_major_locator().set_params(integer=True)

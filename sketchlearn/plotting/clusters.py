@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans
 from sketchlearn.plotting.planes import Columns, Plane
-from sketchlearn.plotting.style import DARK, FAINT, choose_mark, make_axes
+from sketchlearn.plotting.style import DARK, FAINT, Display, choose_mark, make_axes
 from sketchlearn.sources.error_handling import make_error_handler
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.sampling import draw_rows
@@ -23,8 +23,8 @@ SHARE = 0.9
 SQUARED_RADIUS = -2.0 * np.log1p(-SHARE)
 
 
-@dataclass(eq=False)
-class ClustersDisplay:
+@dataclass(eq=False, repr=False)
+class ClustersDisplay(Display):
     """Rows in a plane, marked by cluster, with centroids and, of mixtures, ellipses.
 
     `from_estimator` makes it. A number stands at each centroid, the row of ``cluster_centers_`` or

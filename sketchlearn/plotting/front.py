@@ -9,14 +9,14 @@ from typing import Any, Self
 import numpy as np
 
 from sketchlearn._validation import check_numbers
-from sketchlearn.plotting.style import FAINT, choose_mark, make_axes
+from sketchlearn.plotting.style import FAINT, Display, choose_mark, make_axes
 
 # Ratio of the largest to the least from which an axis is logarithmic.
 WIDE = 20.0
 
 
-@dataclass(eq=False)
-class FrontDisplay:
+@dataclass(eq=False, repr=False)
+class FrontDisplay(Display):
     """Costs and errors of methods, and their Pareto front.
 
     A method is on the front if no other has both a cost and an error that are no larger, and one

@@ -31,3 +31,13 @@ def make_axes(ax: Any) -> Any:
 def choose_mark(index: int) -> tuple[str, str]:
     """Return the colour and the mark of the index-th of some classes: no two of 77 are alike."""
     return COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
+
+
+class Display:
+    """What displays share: a short name in a session, which arrays would drown."""
+
+    ax_: Any
+
+    def __repr__(self) -> str:
+        title = "not drawn" if self.ax_ is None else self.ax_.get_title()
+        return f"{type(self).__name__}({title!r})"

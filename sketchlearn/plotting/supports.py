@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from sketchlearn.factorization import SupportVerdict, check_supports
-from sketchlearn.plotting.style import ACCENT, choose_mark, make_axes
+from sketchlearn.plotting.style import ACCENT, Display, choose_mark, make_axes
 
 # Blocks that a legend names at most.
 MOST_NAMED = 16
@@ -19,8 +19,8 @@ EXPLAINED = {
 }
 
 
-@dataclass(eq=False)
-class SupportsDisplay:
+@dataclass(eq=False, repr=False)
+class SupportsDisplay(Display):
     """Entries of the products of factors with fixed supports, and what `check_supports` finds.
 
     The darker an entry, the more units (columns of the left factor, rows of the right) reach it.

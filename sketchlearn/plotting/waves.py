@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn.decoders import Mixture
-from sketchlearn.plotting.style import ACCENT, FAINT, INK, make_axes
+from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, make_axes
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # Share of the waves that carry nothing whose size the band holds.
@@ -18,8 +18,8 @@ SHARE = 0.95
 LOWEST = 30.0
 
 
-@dataclass(eq=False)
-class SketchDisplay:
+@dataclass(eq=False, repr=False)
+class SketchDisplay(Display):
     r"""Size of each entry of a sketch against the radius of its frequency, over the noise.
 
     The entries are means of waves, :math:`|z_j| \le 1`. Slow waves, on the left, see where the rows

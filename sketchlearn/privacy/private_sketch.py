@@ -27,7 +27,7 @@ from sketchlearn.privacy.queries import (
     count_parts,
     product_weights,
 )
-from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.sketches.sketch_like import AddedNoise, SketchLike
 
 
 @final
@@ -214,6 +214,24 @@ class PrivateSketch(SketchLike):
         )
 
     @property
+    def sample_size(self) -> float:
+        """Number of rows as it was released."""
+        return self.weight_sum
+
+    @property
+    def added_noise(self) -> AddedNoise:
+        """The releases' noise in the mean: of the waves' sums, and of the count."""
+        m = self.n_frequencies
+        units = np.zeros((2, 2, m))
+        units[[0, 1], [0, 1]] = self.operator.features.unit
+        gain = np.sum(np.abs(self.operator.features.estimate(units)) ** 2, axis=0) / 2.0
+        variance = gain * self._variance(WAVES) + np.abs(self.centered_mean) ** 2 * (
+            self._variance(COUNT)
+        )
+        is_heavy = any(each.noise == "discrete laplace" for each in self.mechanisms)
+        return AddedNoise(variance / self.weight_sum**2, is_heavy)
+
+    @property
     def standard_error(self) -> float:
         """Expected distance of `mean` to that of the whole population: of sampling and of noise."""
         return math.sqrt(self._row_noise / self.weight_sum + self.mechanism_error**2)
@@ -248,11 +266,12 @@ class PrivateSketch(SketchLike):
 
     @property
     def covariance_error(self) -> np.ndarray:
-        r"""Standard deviations (n_features, n_features) of the noise in ``moments.covariance``.
+        r"""Standard deviations (n_features, n_features) of the noise in a covariance.
 
-        To first order, in units of the box, with first and second moments f and S:
+        To first order, before it is cleared of noise, in units of the box, with first and second
+        moments f and S, which are multiplied by weights w:
 
-        .. math:: n^2 \operatorname{Var} C_{jk} = \sigma_2^2
+        .. math:: n^2 \operatorname{Var} C_{jk} = \sigma_2^2 / w_{jk}^2
             + \sigma_1^2 (f_j^2 + f_k^2 + 2 \delta_{jk} f_j f_k)
             + \sigma_n^2 (S_{jk} - 2 f_j f_k)^2
 
@@ -261,10 +280,15 @@ class PrivateSketch(SketchLike):
         ValueError
             If there are no second moments of all pairs of columns.
         """
-        first, units = self.moments.first, box_units(self.operator)
-        second = self.moments.covariance / np.outer(units, units) + np.outer(first, first)
+        moments, units = self.moments, box_units(self.operator)
+        first = moments.first
+        second = moments.covariance / np.outer(units, units) + np.outer(first, first)
         spread = first[:, None] ** 2 + first**2 + 2.0 * np.diag(first**2)
-        return self._moment_error(second, np.outer(first, first), spread) * np.outer(units, units)
+        j, k = np.triu_indices(self.n_features)
+        weights = np.ones_like(second)
+        weights[j, k] = weights[k, j] = product_weights(self.operator, moments.kind)
+        errors = self._moment_error(second, np.outer(first, first), spread, weights)
+        return errors * np.outer(units, units)
 
     @property
     def mean_error(self) -> np.ndarray:
@@ -278,13 +302,15 @@ class PrivateSketch(SketchLike):
         """Standard deviations (n_features,) of the noise in ``moments.variance``, likewise."""
         first, units = self.moments.first, box_units(self.operator)
         second = self.moments.variance / units**2 + first**2
-        return self._moment_error(second, first**2, 4.0 * first**2) * units**2
+        errors = self._moment_error(second, first**2, 4.0 * first**2, np.ones_like(first))
+        return errors * units**2
 
     def _moment_error(
-        self, second: np.ndarray, means: np.ndarray, spread: np.ndarray
+        self, second: np.ndarray, means: np.ndarray, spread: np.ndarray, weights: np.ndarray
     ) -> np.ndarray:
         """Standard deviations of central moments, from second moments and products of means."""
-        squares = self._variance(SECOND) / UNIT**2 + self._variance(FIRST) / UNIT**2 * spread
+        squares = self._variance(SECOND) / (UNIT * weights) ** 2
+        squares = squares + self._variance(FIRST) / UNIT**2 * spread
         squares = squares + self._variance(COUNT) * (second - 2.0 * means) ** 2
         return np.asarray(np.sqrt(squares) / self.n_samples)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sketchlearn.drift import compare
 from sketchlearn.estimators import (
     CompressiveClassifier,
     CompressiveEstimator,
@@ -29,7 +30,7 @@ from sketchlearn.reports.page import (
     write_values,
 )
 from sketchlearn.reports.pictures import draw_figure, put_side_by_side
-from sketchlearn.sketches import Sketch, compare
+from sketchlearn.sketches import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.synthesis import synthesize
 
@@ -287,7 +288,7 @@ def _compare_sketches(contents: Mapping[str, Any]) -> str:
     for (before, a), (after, b) in pairwise(sketches.items()):
         if a.fingerprint == b.fingerprint:
             found = compare(a, b)
-            rows.append([f"{before} → {after}", found.distance, found.ratio, found.p_value_bound])
+            rows.append([f"{before} → {after}", found.distance, found.ratio, found.p_value])
     if not rows:
         return ""
     return write_section(

@@ -1,10 +1,9 @@
-"""The sketch as a value: its sums, its bytes, and what two of them tell."""
+"""The sketch as a value: its sums, its bytes, and where its rows lie."""
 
 from sketchlearn.sketches.calibration import calibrated_weights
-from sketchlearn.sketches.comparison import Comparison, compare
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketches.sums import Sums
 
-__all__ = ["Comparison", "Region", "Sketch", "SketchLike", "Sums", "calibrated_weights", "compare"]
+__all__ = ["Region", "Sketch", "SketchLike", "Sums", "calibrated_weights"]

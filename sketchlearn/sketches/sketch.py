@@ -192,20 +192,6 @@ class Sketch(SketchLike):
         """Which second moments there are: "full" or "diagonal"; None if the sketch has none."""
         return None if self.sums.moments is None else self.sums.moments.kind
 
-    def error_of_difference(self, other: SketchLike) -> float:
-        r"""Return how far two sketches' means would be apart if both were of one population.
-
-        As a root mean square; of two exact sketches
-        :math:`\sqrt{(m - \|z\|^2)(1/n_a + 1/n_b)}` with z the mean of both together.
-        """
-        if not isinstance(other, Sketch):
-            return super().error_of_difference(other)
-        both = self + other
-        for one in (self, other):
-            one._require_rows("mean")
-        variance = self.operator.features.noise(both.centered_mean)
-        return math.sqrt(variance * (1 / self.n_effective + 1 / other.n_effective))
-
     def with_operator(self, operator: FrequencyOperator) -> Sketch:
         """Return the same sums without moments, as of another operator of as many frequencies."""
         return Sketch(operator, self.sums.without_moments())

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from os import PathLike
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, final
 
 import numpy as np
 
-from sketchlearn.exceptions import SketchMismatchError
 from sketchlearn.features.moments import MomentKind
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.frequencies import FrequencyOperator
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class AddedNoise:
+    """Noise in a sketch's mean that is not that of sampling rows.
+
+    Attributes
+    ----------
+    variance : ndarray of shape (n_frequencies,)
+        Of the mean's real part, and of its imaginary part, at most.
+    has_heavy_tails : bool
+        Whether it is Laplace noise, whose tails are heavier than a Gaussian's.
+    """
+
+    variance: np.ndarray
+    has_heavy_tails: bool
 
 
 class RowMoments(Protocol):
@@ -120,6 +136,16 @@ class SketchLike(ABC):
         return 0.0
 
     @property
+    def sample_size(self) -> float:
+        """Rows of equal weight whose mean varies as much by sampling, added noise aside."""
+        return self.n_effective
+
+    @property
+    def added_noise(self) -> AddedNoise | None:
+        """The noise that was added to the sums; None of an exact sketch."""
+        return None
+
+    @property
     def covariance_error(self) -> np.ndarray:
         """Standard deviations (n_features, n_features) of noise that was added to covariances.
 
@@ -163,22 +189,6 @@ class SketchLike(ABC):
         """
         shift = self.operator.project(self.operator.center[None, :])[0]
         return self.centered_mean * np.exp(1j * shift)
-
-    def error_of_difference(self, other: SketchLike) -> float:
-        """Return how far two sketches' means would be apart if both were of one population.
-
-        As a root mean square; the noise of each counts as its own sketch tells it.
-
-        Raises
-        ------
-        SketchMismatchError
-            If they are of different operators.
-        """
-        if self.fingerprint != other.fingerprint:
-            raise SketchMismatchError(
-                f"the sketches are of different operators: {self.operator!r} and {other.operator!r}"
-            )
-        return math.hypot(self.standard_error, other.standard_error)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the sketch's bytes to a file, wholly or not at all."""

@@ -28,6 +28,7 @@ from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.frequencies.domain import LARGEST, describe_box
 from sketchlearn.linear_maps import DenseMap
 from sketchlearn.linear_maps.streams import GOLDEN, Stream, to_uniform
+from sketchlearn.sketching.pairing import check_paired, count_drawn, pair_frequencies
 from sketchlearn.sketching.pilot import DEFAULT_N_CLUSTERS
 from sketchlearn.sketching.tuning import BANDWIDTH, resolve_frequency_count
 
@@ -45,6 +46,8 @@ MOST_FULL = 2048
 # Octaves below the scale of the box, between which those of clusters may be: a box twice as wide as
 # the rows to one eight times as wide, or clusters that are narrower than their share of the rows.
 OCTAVES = 1.0, 4.0
+# Width of a box in standard deviations of its rows, for the columns' own pairs of frequencies.
+WIDTH_OF_SPREAD = 5.0
 
 
 def logarithm(x: np.ndarray) -> np.ndarray:
@@ -185,6 +188,7 @@ def draw_domain_operator(
     random_state: RandomState,
     clips: bool = False,
     radius: float | None = None,
+    paired: bool = False,
 ) -> FrequencyOperator:
     r"""Draw the operator of rows of which no more is known than a box that they should lie in.
 
@@ -204,6 +208,7 @@ def draw_domain_operator(
     m = resolve_frequency_count(n_frequencies, k, len(lower))
     drawn = draw_seed(random_state)
     seed = int(random_state) if isinstance(random_state, Integral) else drawn
+    is_paired = check_paired(paired, "dense", "waves")
     widths = upper - lower
     units = choose_units(widths)
     if radius is not None:
@@ -216,8 +221,11 @@ def draw_domain_operator(
     cells = float(power_of_two(-logarithm(np.array([float(k)])) / LN2 / d)[0])
     scale = float(np.sqrt(add_up(variances / (units * units)) / d)) * cells
     coarsest, finest = (scale * float(power_of_two(np.array([-u]))[0]) for u in OCTAVES)
-    linear_map = DenseMap(draw_turns(d, m, scale, OCTAVES, units, seed))
-    corner, squares = np.zeros(m), np.zeros(m)
+    n_drawn = count_drawn(m, d) if is_paired else m
+    linear_map = DenseMap(draw_turns(d, n_drawn, scale, OCTAVES, units, seed))
+    if is_paired:
+        linear_map = pair_frequencies(linear_map, widths / WIDTH_OF_SPREAD, m)
+    corner, squares = np.zeros((2, m))
     for turns, width in zip(linear_map.turns, widths.tolist(), strict=True):
         reach = np.abs(turns.astype(np.float64)) * (0.5 * width)
         corner += reach

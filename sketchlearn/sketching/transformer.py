@@ -225,8 +225,8 @@ class SketchingTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_frequencies) complex128
-            exp(i X @ frequencies_), computed in float64; of other `features` than waves what these
-            estimate it by.
+            ``exp(i X @ frequencies_)``, computed in float64; of other `features` than waves what
+            these estimate it by.
 
         Raises
         ------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -13,6 +14,7 @@ from sketchlearn.features import FeatureMap
 from sketchlearn.features.backends import check_backend
 from sketchlearn.frequencies import Domain, FrequencyOperator, RadiusLaw, resolve_radius_law
 from sketchlearn.linear_maps import LinearMap
+from sketchlearn.sketching.pairing import count_drawn, pair_operator
 
 # Columns up to which all directions are decoded, and directions beside one for each cluster beyond.
 FEW_FEATURES, MORE_DIRECTIONS = 100, 32
@@ -36,6 +38,30 @@ SCALES = ("auto", "columns", "mixed")
 QUARTILES_OF_NORMAL = 1.349
 
 
+@final
+@dataclass(frozen=True)
+class WideShare:
+    """Frequencies that look at scales wider than the clusters', where rare wide ones would hide.
+
+    Attributes
+    ----------
+    share : float
+        Of all frequencies.
+    reach : float
+        Widest scale, in standard deviations of the widest column.
+    least_numbers : float
+        Frequencies for each coordinate of each cluster from which there are such: smaller sketches
+        need all at the clusters' scale.
+    """
+
+    share: float = 0.3
+    reach: float = 2.0
+    least_numbers: float = 4.0
+
+
+WIDE = WideShare()
+
+
 def choose_operator(
     rows: np.ndarray,
     weights: np.ndarray,
@@ -45,6 +71,7 @@ def choose_operator(
     law: RadiusLaw,
     seeds: tuple[int, ...],
     kinds: dict[str, str],
+    is_paired: bool = False,
 ) -> FrequencyOperator:
     """Choose centre and scale on a pilot's weighted rows, and draw the frequencies.
 
@@ -58,28 +85,34 @@ def choose_operator(
         For k-means on the pilot, and for the frequencies.
     kinds : dict of str to str
         Kinds of linear map, features and backend, as `FrequencyOperator.draw` has them.
+    is_paired : bool, default=False
+        Whether frequencies come in pairs, see `pair_operator`.
     """
     d, scale = rows.shape[1], check_scale(scale)
     center = np.average(rows, axis=0, weights=weights)
     covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
     units, finest = np.ones(d), None
+    n_drawn = count_drawn(n_frequencies, d) if is_paired else n_frequencies
     octaves: float | np.ndarray = 0.0
+    rng = np.random.default_rng(seeds[1]).spawn(4)[3]
     if scale == "columns":
         units = estimate_units(rows, weights, center, n_clusters, seeds[0])
     if scale in ("auto", "columns"):
-        is_wide = scale == "auto" and n_principal(d, n_clusters) < d
+        q, is_auto = n_principal(d, n_clusters), scale == "auto"
         scale = estimate_cluster_scale(
             rows / units, weights, center / units, n_clusters, seeds[0],
-            farthest_apart=FARTHEST_APART if is_wide else np.inf,
+            farthest_apart=FARTHEST_APART if is_auto and q < d else np.inf,
         )  # fmt: skip
+        if is_auto and n_frequencies >= WIDE.least_numbers * n_clusters * q:
+            widest = float(np.sqrt(np.diag(covariance).max()))
+            octaves = draw_wide_octaves(widest / scale, n_drawn, rng)
     elif scale == "mixed":
         share, (low, high) = share_spread(np.diag(covariance), n_clusters), PILOT_OCTAVES
         scale, finest = share / 2**low, share / 2**high
-        rng = np.random.default_rng(seeds[1]).spawn(4)[3]
-        octaves = rng.uniform(0.0, high - low, n_frequencies)
+        octaves = rng.uniform(0.0, high - low, n_drawn)
     width = BANDWIDTH if d > 3 or finest is not None else 1.0
-    return FrequencyOperator.draw(
-        n_frequencies,
+    operator = FrequencyOperator.draw(
+        n_drawn,
         Domain(center, scale, covariance, finest_scale=finest),
         bandwidth=width * scale * np.exp2(-octaves),
         radius_law=law,
@@ -88,6 +121,23 @@ def choose_operator(
         units=units,
         **kinds,
     )
+    if not is_paired:
+        return operator
+    spreads = np.sqrt(np.diag(covariance))
+    typical = estimate_spreads(rows - center, weights / weights.sum(), spreads)
+    return pair_operator(operator, np.minimum(spreads, typical), n_frequencies, rows)
+
+
+def draw_wide_octaves(spread: float, n_frequencies: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw how many octaves each frequency (n_frequencies,) is finer than the scale: 0, or fewer.
+
+    A share of them, any, are for scales up to twice ``spread``, the widest column's standard
+    deviation in scales, their logarithms uniform.
+    """
+    reach = np.log2(max(WIDE.reach * spread, 1.0))
+    octaves = -rng.uniform(0.0, reach, n_frequencies)
+    octaves[rng.permutation(n_frequencies) >= WIDE.share * n_frequencies] = 0.0
+    return octaves
 
 
 def check_choices(n_frequencies: Any, n_clusters: Any, scale: Any, radius_law: Any) -> None:

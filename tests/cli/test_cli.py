@@ -316,6 +316,7 @@ def test_wrong_usage_is_2(folder):
         ["subtract"],
         ["info"],
         ["compare"],
+        ["monitor"],
         ["count"],
         ["centroids"],
         ["predict"],

@@ -63,7 +63,7 @@ def test_what_reads_a_sketch_reads_it_with_its_operator(days):
     assert done("count", "bare.sketch", *WITH, "--most", "2") == done(
         "count", "all.sketch", "--most", "2"
     )
-    assert done("compare", "0.sketch", "1.sketch", *WITH).startswith("distance")
+    assert done("compare", "0.sketch", "1.sketch", *WITH).startswith("p value")
     said, expected = (
         json.loads(done("info", name, *options, "--json"))
         for name, options in (("bare.sketch", WITH), ("all.sketch", ()))

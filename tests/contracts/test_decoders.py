@@ -11,6 +11,7 @@ from sketchlearn import EmptySketchError, Sketch, Sketcher, SketchMismatchError
 from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import CLOMPR, Decoder, GivenAtoms, Mixture, Problem, solve_weights
 from sketchlearn.decoders import on_progress as on_decode_progress
+from sketchlearn.decoders.principal import PrincipalStart
 from tests.extensions.decoder import RandomGrid
 
 K, D = 3, 2
@@ -27,7 +28,9 @@ KINDS = {
 
 def member(kind):
     """A decoder of a kind, with its defaults where it has some."""
-    return GivenAtoms(CENTERS + 0.5, np.ones((K, D))) if kind is GivenAtoms else kind()
+    if kind is GivenAtoms:
+        return GivenAtoms(CENTERS + 0.5, np.ones((K, D)))
+    return PrincipalStart(np.eye(D)) if kind is PrincipalStart else kind()
 
 
 def decode(decoder, sketch=SKETCH, n_atoms=K, seed=0):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from datasets import suite as suite_module
+from datasets.families import CHOOSING, JUDGING
 from datasets.mnist import load_mnist
 from datasets.suite import suite
 from datasets.synthetic import SYNTHETIC
@@ -88,3 +89,20 @@ def test_suite_names_every_set_once(monkeypatch, tmp_path):
         "MNIST spectral": (250, 10),
     }
     assert sets["10 x 10 grid"].rows(3).shape == (500, 2)
+
+
+def test_families_for_choosing_and_judging_share_nothing():
+    assert not set(CHOOSING) & set(JUDGING)
+    assert not {each.draw for each in CHOOSING.values()} & {each.draw for each in JUDGING.values()}
+    assert not {*CHOOSING, *JUDGING} & set(suite())
+
+
+@pytest.mark.parametrize("name", [*CHOOSING, *JUDGING])
+def test_families_follow_their_seed(name):
+    one = (CHOOSING | JUDGING)[name]
+    rows = one.draw(3, 400)
+    assert len(rows) == 400
+    assert np.isfinite(rows).all()
+    assert len(np.unique(rows, axis=0)) > one.n_clusters
+    np.testing.assert_array_equal(rows, one.draw(3, 400))
+    assert not np.array_equal(rows, one.draw(4, 400))

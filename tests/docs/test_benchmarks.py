@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from datasets.synthetic import FIRST_REPORTED_SEED
 from docs.benchmarks import (
     _log,
     _methods,
@@ -14,6 +15,7 @@ from docs.benchmarks import (
     decoders,
     out_of_core,
     scale,
+    verdicts,
     wide,
     without_pilot,
 )
@@ -219,6 +221,42 @@ def test_butterflies_as_frequencies_on_the_smallest_set(tmp_path):
     ratios = {cells[2].strip(): float(cells[8]) for cells in lines}
     assert set(ratios) == set(butterfly_map.KINDS)
     assert max(ratios["dense"], ratios["Hadamard, 3 rounds"]) < 1.2
+
+
+@pytest.mark.slow
+def test_verdicts_are_counted_and_only_those_of_families_apart(tmp_path, monkeypatch):
+    log, page = tmp_path / "log.jsonl", tmp_path / "page.md"
+    options = ["--log", str(log), "--page", str(page), "--ratios", "2", "--methods", "k-means"]
+    monkeypatch.setattr(verdicts, "N_ROWS", 500)
+    verdicts.main([*options, "--part", "choosing", "--seeds", "0"])
+    assert not page.exists()
+    stem = {"set": "rings", "method": "k-means", "ratio": 2, "seed": 1000, "is_warned": False}
+    for part, loss, verdict in [
+        ("judging", 0.5, "wrong"),
+        ("judging", 0.2, "good"),
+        ("judging", 0.01, "good"),
+        ("judging", 0.05, "doubtful"),
+        ("choosing", 0.01, "wrong"),
+    ]:
+        record = {"part": part, "loss": loss, "verdict": verdict, "code": _log.library_digest()}
+        _log.append(log, {**stem, **record})
+    verdicts.main([*options, "--report-only"])
+    assert "| all | 1 of 2 | 0 of 1 |" in page.read_text()
+
+
+@pytest.mark.slow
+def test_verdicts_on_one_small_family(tmp_path, monkeypatch):
+    log = tmp_path / "log.jsonl"
+    monkeypatch.setattr(verdicts, "N_ROWS", 1000)
+    monkeypatch.setitem(
+        verdicts.PARTS, "judging", ({"survey": verdicts.JUDGING["survey"]}, FIRST_REPORTED_SEED)
+    )
+    options = ["--log", str(log), "--page", str(tmp_path / "page.md")]
+    verdicts.main([*options, "--ratios", "2", "--seeds", "1"])
+    records = _log.read(log)
+    assert {record["method"] for record in records} == set(verdicts.METHODS)
+    assert all(record["loss"] > -0.1 and record["seed"] == 1000 for record in records)
+    assert "## mixture" in (tmp_path / "page.md").read_text()
 
 
 @pytest.mark.slow

@@ -383,6 +383,7 @@ def test_flat_clusters_are_not_taken_for_missing_ones():
 @pytest.mark.quality
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [CompressiveKMeans(6), CompressiveGaussianMixture(6)])
+@pytest.mark.filterwarnings("ignore:the sketch hardly determines")
 def test_fewer_numbers_than_parameters_are_told(model):
     X = make_blobs(20_000, n_features=5, centers=6, random_state=3)[0]
     sketch = Sketcher(15, n_clusters=6, random_state=0).fit(X).sketch(X)
@@ -628,6 +629,7 @@ def test_weights_in_units_that_do_not_suit_batches_suit_a_fit(weight, message):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:the sketch hardly determines 3 clusters")
 def test_fewer_distinct_rows_than_clusters():
     two = np.repeat(ROWS[:2], 50, axis=0)
     for rows, weights, n in [
@@ -651,7 +653,7 @@ def test_too_few_rows_for_a_sketch_are_said_to_be_too_few():
     # Nine rows about the origin and one far away, which the noise of ten rows hides.
     rows = np.random.default_rng(1).normal(size=(10, 2))
     rows[0] += 50.0
-    bare = Sketcher(n_clusters=3, moments=None, random_state=0)
+    bare = Sketcher(n_clusters=3, scale=0.5, moments=None, random_state=0)
     with pytest.warns(ConvergenceWarning, match=r"10 rows are too few to find 3.* 55 at least"):
         model_of(sketcher=bare).partial_fit(rows).partial_fit()
     # But not the moments.

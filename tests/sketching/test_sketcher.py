@@ -20,7 +20,12 @@ from sketchlearn.sketches.fixed_point import sum_with_squares
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.pilot import pilot_size
-from sketchlearn.sketching.tuning import n_principal, resolve_frequency_count
+from sketchlearn.sketching.tuning import (
+    WIDE,
+    draw_wide_octaves,
+    n_principal,
+    resolve_frequency_count,
+)
 
 N = 700
 
@@ -555,3 +560,28 @@ def test_rows_whose_squares_overflow_are_refused():
     rows = np.array([[1e300, 0.0], [0.0, 1.0], [-1e300, 2.0]])
     with pytest.raises(ValueError, match=r"X must not exceed 1e\+150 in magnitude, got 1e\+300"):
         Sketcher(random_state=0).fit(rows)
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 20.0])
+def test_a_share_of_the_frequencies_looks_at_wider_scales(spread):
+    octaves = draw_wide_octaves(spread, 1000, np.random.default_rng(0))
+    reach = max(np.log2(WIDE.reach * spread), 0.0)
+    assert np.all(octaves <= 0.0)
+    assert np.all(octaves >= -reach)
+    n_wide = round(WIDE.share * 1000)
+    assert np.count_nonzero(octaves) == (n_wide if reach else 0)
+    # Uniform, by its mean within four standard errors.
+    error = reach / np.sqrt(12 * n_wide)
+    assert abs(-octaves.sum() / n_wide - reach / 2) <= 4 * error
+
+
+def test_few_frequencies_all_look_at_the_clusters_scale():
+    rng = np.random.default_rng(0)
+    rows = 30.0 * rng.integers(3, size=(2000, 2)) + rng.standard_normal((2000, 2))
+
+    def squared_norms(factor):
+        m = round(factor * WIDE.least_numbers * 9 * 2)
+        operator = Sketcher(m, n_clusters=9, random_state=0).fit(rows).operator_
+        return operator.scale**2 * operator.linear_map.squared_norms
+
+    assert np.quantile(squared_norms(0.9), 0.1) > 10 * np.quantile(squared_norms(1.0), 0.1)

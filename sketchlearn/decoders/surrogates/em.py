@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
+from scipy.linalg import eigh
 
 from sketchlearn.atoms import GaussianFamily, SphericalGaussian
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
+from sketchlearn.decoders.quality import LEAST_BLUR
 from sketchlearn.decoders.refinement import adjust, solve_weights
 from sketchlearn.decoders.surrogates.kmeans import WIDENING
 from sketchlearn.decoders.surrogates.points import (
@@ -142,7 +144,19 @@ class SurrogateEM(Decoder):
         moments, n_em = fit_mixture(rows, family, problem.n_atoms, led, rng, n_random=n_random)
         parameters = family.from_covariances(moments.means, moments.covariances)
         fit = problem.evaluate(moments.weights, parameters)
-        return problem.make_mixture(replace(fit, n_iter=surrogate.n_iter + n_em))
+        mixture = problem.make_mixture(replace(fit, n_iter=surrogate.n_iter + n_em))
+        detail = measure_detail(mixture, bandwidth)
+        return replace(mixture, quality=replace(mixture.quality, detail=detail))
+
+
+def measure_detail(mixture: Mixture, bandwidth: np.ndarray) -> float:
+    """Return the least variance of an atom in any direction over that of a kernel (d, d)."""
+    floor = LEAST_BLUR * np.diag(bandwidth).max() * np.eye(len(bandwidth))
+    least = [
+        eigh(covariance + floor, bandwidth + floor, eigvals_only=True)[0]
+        for covariance in mixture.moments.covariances
+    ]
+    return float(min(least))
 
 
 def _leaves_added_noise(match: Mixture) -> bool:

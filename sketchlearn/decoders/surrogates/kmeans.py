@@ -9,7 +9,7 @@ import numpy as np
 
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
-from sketchlearn.decoders.mixture import Mixture
+from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.quality import compute_spread_ratio
 from sketchlearn.decoders.surrogates.points import (
@@ -92,8 +92,9 @@ class SurrogateKMeans(Decoder):
             rows, weights = add_outliers(problem.region, rows, share, N_OUTLIERS, rng)
             n_random = N_STARTS_IF_OUTLIERS
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
+        points = ClusteredPoints(rows * units, weights, units)
         centroids, shares, labels = cluster_points(
-            rows * units, weights, mixture.locations * units, rng, n_random=n_random
+            points.points, weights, mixture.locations * units, rng, n_random=n_random
         )
         centroids = centroids / units
         clusters = [rows[labels == i] for i in range(n_atoms)]
@@ -108,6 +109,7 @@ class SurrogateKMeans(Decoder):
             quality=replace(clustered.quality, spread_ratio=spread),
             message=f"{mixture.message}, then k-means on points that match the sketch",
             matched=mixture,
+            points=points,
         )
 
     def match(

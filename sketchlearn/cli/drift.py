@@ -1,0 +1,208 @@
+"""The commands about change: compare, monitor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sketchlearn import DriftMonitor
+from sketchlearn import compare as compared
+from sketchlearn.cli.files import (
+    load_operator,
+    load_sketch_like,
+    name_errors,
+    require_same_operator,
+)
+from sketchlearn.cli.options import AsJson, OperatorFile, SketchFile
+from sketchlearn.cli.printing import print_json, print_rows, print_values
+from sketchlearn.cli.reporting import say
+from sketchlearn.cli.tables import FileTable
+from sketchlearn.drift import ColumnChange, DriftReport
+from sketchlearn.drift.monitor import count_windows_needed
+from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.tables import SketchTable
+
+# Exit code where drift was found that was asked for.
+DRIFTED = 3
+# Columns that a table shows, those first that moved most surely.
+MOST_COLUMNS = 20
+
+
+def compare(
+    a: SketchFile,
+    b: SketchFile,
+    operator: OperatorFile = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            "--alpha",
+            help="Exit with code 3 where the p-value is at most this.",
+            min=0.0,
+            max=1.0,
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell whether two sketches are of one population, and what changed if not.
+
+    A p-value, an effect size, and for each column its mean, spread and p-values, corrected for all
+    columns. Sketches that were made with --paired see much smaller changes, and those of spread.
+    No row may be in both.
+
+    \b
+      sketchlearn sketch june.parquet --like may.sketch -o june.sketch
+      sketchlearn compare may.sketch june.sketch
+      sketchlearn compare may.sketch june.sketch --alpha 0.01 --json
+    """
+    given = load_operator(operator)
+    first, second = load_sketch_like(a, given), load_sketch_like(b, given)
+    require_same_operator(second, b, first, a)
+    comparison = compared(first, second)
+    values = comparison.to_dict()
+    if as_json:
+        print_json(values)
+    else:
+        print_values({name: one for name, one in values.items() if name != "columns"}, False)
+        typer.echo()
+        _print_columns(comparison.columns)
+    if alpha is not None and comparison.p_value <= alpha:
+        raise typer.Exit(DRIFTED)
+
+
+def monitor(
+    windows: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Sketches of windows, in order, or with --by a table of sketches.",
+            show_default=False,
+        ),
+    ],
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            help="The column of a table's keys that tells windows, in its order.",
+            show_default=False,
+        ),
+    ] = None,
+    n_reference: Annotated[
+        int | None,
+        typer.Option(
+            "--reference",
+            help="How many of the first windows are known to be without drift; by default as many "
+            "as --alpha needs.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
+    alpha: Annotated[
+        float, typer.Option("--alpha", help="Share of windows without drift that are alarms.")
+    ] = 0.05,
+    operator: OperatorFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell which windows differ from those before by more than these differ among themselves.
+
+    Each window after the first ones is compared with all before it that were no alarms. The exit
+    code is 3 if the last window is an alarm.
+
+    \b
+      sketchlearn monitor cube.parquet --by day
+      sketchlearn monitor day-*.sketch --reference 60 --alpha 0.02 --json
+    """
+    given = load_operator(operator)
+    loaded = _load_windows(windows, given) if by is None else _load_table(windows, by, given)
+    n_first = count_windows_needed(alpha) if n_reference is None else n_reference
+    if len(loaded) <= n_first:
+        raise ValueError(
+            f"{n_first} reference windows and one more are needed at --alpha {alpha:g}, got "
+            f"{len(loaded)} windows in all"
+        )
+    reports = _check_in_order(loaded, n_first, alpha)
+    rows = [
+        {
+            "window": name,
+            "n_samples": one.n_samples,
+            "p_value": report.p_value,
+            "score": report.score,
+            "threshold": report.threshold,
+            "effect_size": report.comparison.effect_size,
+            "is_drift": report.is_drift,
+            "moved_columns": _name_moved(report) if report.is_drift else [],
+        }
+        for (name, one), report in zip(loaded[n_first:], reports, strict=True)
+    ]
+    if as_json:
+        print_json({"alpha": alpha, "n_reference": n_first, "windows": rows})
+    else:
+        print_rows(FileTable([*rows[0]], [list(row.values()) for row in rows]))
+    if reports[-1].is_drift:
+        raise typer.Exit(DRIFTED)
+
+
+def _load_windows(
+    paths: Sequence[Path], operator: FrequencyOperator | None
+) -> list[tuple[str, SketchLike]]:
+    """Return the sketches of files by name, all of one operator."""
+    loaded = [(str(path), load_sketch_like(path, operator)) for path in paths]
+    for path, (_, one) in zip(paths, loaded, strict=True):
+        require_same_operator(one, path, loaded[0][1], paths[0])
+    return loaded
+
+
+def _load_table(
+    paths: Sequence[Path], by: str, operator: FrequencyOperator | None
+) -> list[tuple[str, SketchLike]]:
+    """Return the sketches of a table, by one column of its keys and in its order."""
+    table = name_errors(lambda _: SketchTable.from_parquet(paths, operator=operator), paths[0])
+    windows = table.rollup([by])
+    keys: list[Any] = [key for (key,) in windows if key is not None]
+    if len(keys) < len(windows):
+        say(f"left out: rows without {by}, which have no place among windows")
+    return [(str(key), windows[key]) for key in sorted(keys)]
+
+
+def _check_in_order(
+    windows: Sequence[tuple[str, SketchLike]], n_first: int, alpha: float
+) -> list[DriftReport]:
+    """Return reports on the windows after the first ones, each against the quiet ones before it."""
+    watch = DriftMonitor([one for _, one in windows[:n_first]], alpha=alpha)
+    reports = []
+    for _, window in windows[n_first:]:
+        reports.append(watch.check(window))
+        if not reports[-1].is_drift:
+            watch = watch.extended(window)
+    return reports
+
+
+def _name_moved(report: DriftReport) -> list[str]:
+    return [column.name for column in report.comparison.moved_columns()]
+
+
+def _format_p_value(p_value: float) -> str:
+    return "-" if math.isnan(p_value) else f"{p_value:.2g}"
+
+
+def _print_columns(columns: Sequence[ColumnChange]) -> None:
+    """Print how columns differ, the surest first."""
+    shown = sorted(columns, key=lambda one: one.p_value)[:MOST_COLUMNS]
+    rows: list[list[object]] = [
+        [
+            one.name,
+            *(f"{value:.4g}" for value in (*one.mean, *one.standard_deviation)),
+            f"{one.shift:.3f}",
+            f"{one.spread_ratio:.3f}",
+            *(_format_p_value(p) for p in (one.mean_p_value, one.spread_p_value)),
+        ]
+        for one in shown
+    ]
+    names = ["column", "mean", "", "deviation", "", "shift", "ratio", "p of mean", "p of spread"]
+    print_rows(FileTable(names, rows))
+    if len(shown) < len(columns):
+        typer.echo(f"... and {len(columns) - len(shown)} columns less sure (all with --json)")

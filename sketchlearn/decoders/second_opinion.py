@@ -1,0 +1,93 @@
+"""Decode once more, with as much noise again, where the figures leave doubt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import final
+
+import numpy as np
+
+from sketchlearn._progress import begin
+from sketchlearn.decoders.best_of import BestOf
+from sketchlearn.decoders.decoder import Decoder
+from sketchlearn.decoders.given_atoms import GivenAtoms
+from sketchlearn.decoders.greedy.mean_shift import MeanShift
+from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
+from sketchlearn.decoders.problem import Problem
+from sketchlearn.decoders.quality import THRESHOLDS
+from sketchlearn.decoders.surrogates.kmeans import SurrogateKMeans
+
+
+@final
+@dataclass(frozen=True)
+class SecondOpinion(Decoder):
+    r"""Decode; and where the figures leave doubt, see whether another decode says the same.
+
+    The other one starts elsewhere, or from the first where that fits better, and matches the sketch
+    with as much noise added as it has: centroids that follow the noise, or that the sketch does not
+    determine, are others then. With points X that match the sketch and their centroids C, X' and C'
+    of the other decode, and S(X, C) the sum of squared distances to the nearest centroid, the
+    instability is
+
+    .. math:: \max\{S(X, C') / S(X, C),\; S(X', C) / S(X', C')\} - 1,
+
+    which is about the excess of the sum of squares of the rows over the best. It takes about as
+    long as the first decode, and is left out where `FitQuality.is_beyond_doubt`.
+
+    The idea is that of stability as a test of clusterings, von Luxburg, "Clustering stability: an
+    overview", Foundations and Trends in Machine Learning 2(3), 2010, section 2.
+
+    Parameters
+    ----------
+    decoder : SurrogateKMeans, default=SurrogateKMeans()
+        What decodes.
+    search : Decoder, default=MeanShift()
+        What looks for other atoms then.
+    """
+
+    decoder: SurrogateKMeans = field(default_factory=SurrogateKMeans)
+    search: Decoder = field(default_factory=MeanShift)
+
+    def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
+        """Return the first decode, its quality knowing how stable it is."""
+        first = self.decoder.solve(problem, rng)
+        assert first.points is not None
+        if (first.matched or first).quality.is_beyond_doubt:
+            return first
+        begin("a second opinion")
+        second = self._from_either(first).solve(add_noise(problem, rng), rng)
+        assert second.points is not None
+        excess = max(
+            measure_excess(first.points, first.locations, second.locations),
+            measure_excess(second.points, second.locations, first.locations),
+        )
+        quality = replace(first.quality, instability=excess)
+        return replace(first, quality=quality)
+
+    def _from_either(self, first: Mixture) -> SurrogateKMeans:
+        """Return a decoder that starts from a search, or from the first mixture if it fits better.
+
+        A second search that went wrong, and knows it by its cost, says nothing about the first.
+        """
+        atoms = first.matched or first
+        again = GivenAtoms(atoms.locations, atoms.covariances)
+        start = BestOf((self.search, again), n_init=2)
+        return replace(self.decoder, start=start)
+
+
+def add_noise(problem: Problem, rng: np.random.Generator) -> Problem:
+    """Return a problem whose target has Gaussian noise added, as much as it has.
+
+    So few rows that any mixture would explain their sketch are what is asked about, no sample.
+    """
+    if problem.n_rows < THRESHOLDS.rows_per_parameter * problem.n_parameters:
+        return problem
+    deviation = np.sqrt(problem.noise / len(problem.target))
+    noise = deviation * rng.standard_normal(len(problem.target))
+    return replace(problem, target=problem.target + noise)
+
+
+def measure_excess(points: ClusteredPoints, own: np.ndarray, other: np.ndarray) -> float:
+    """Return by how much other centroids (k, d) raise the points' sum of squares; a fraction."""
+    least, sum_of_squares = points.sum_squares(own), points.sum_squares(other)
+    return sum_of_squares / least - 1.0 if least > 0.0 else float(sum_of_squares > 0.0)

@@ -1,0 +1,216 @@
+"""Whether a new window of rows differs from earlier ones by more than these differ themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from operator import add
+from typing import Any, final
+
+import numpy as np
+
+from sketchlearn._validation import check_positive
+from sketchlearn.drift.comparison import Comparison, compare
+from sketchlearn.drift.waves import LEAST_VARIANCE
+from sketchlearn.exceptions import EmptySketchError, SketchMismatchError
+from sketchlearn.sketches.sketch_like import SketchLike
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class DriftReport:
+    """What a monitor says of one window.
+
+    Attributes
+    ----------
+    p_value : float
+        The window's rank among the reference windows: how many of them, and itself, lie at least
+        as far off, over their number and one.
+    score : float
+        How far off it lies: squared distance of its waves to the mean of all windows, each over
+        the variance that windows of its size have; about 1 for a window like the others.
+    threshold : float
+        The largest score without an alarm.
+    is_drift : bool
+        Whether the p-value is at most the monitor's level.
+    comparison : Comparison
+        Of all reference windows together with this one: which columns moved, effect size, witness.
+        Its p-value is about single rows, and tiny for large windows whatever the day.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import DriftMonitor, Sketcher
+    >>> X = np.random.default_rng(0).normal(size=(20, 500, 1))
+    >>> sketcher = Sketcher(20, random_state=0).fit(X[0])
+    >>> report = DriftMonitor(map(sketcher.sketch, X[:19])).check(sketcher.sketch(X[19] + 1.0))
+    >>> report.p_value, report.is_drift
+    (0.05, True)
+    """
+
+    p_value: float
+    score: float
+    threshold: float
+    is_drift: bool
+    comparison: Comparison
+
+    def __repr__(self) -> str:
+        return (
+            f"DriftReport(p_value={self.p_value:.3g}, score={self.score:.4g}, "
+            f"threshold={self.threshold:.4g}, is_drift={self.is_drift})"
+        )
+
+
+@final
+class DriftMonitor:
+    r"""Compare new windows with reference windows by how much those vary from one to the next.
+
+    A million rows a day differ from those of any other day by more than chance between rows makes,
+    every day. What counts is how much days differ among themselves. A window's score is
+
+    .. math:: s_i = \frac1m \sum_j \frac{|z_{ij} - \bar z_j|^2}{\tau_j^2 + (1 - |\bar z_j|^2) / n_i}
+
+    with :math:`\bar z` the mean of all windows, the new one among them, :math:`n_i` a window's rows
+    and :math:`\tau^2` what windows vary by more than rows explain. The p-value is the rank of the
+    new window's score among all: conformal, thus right whatever the distribution, as long as the
+    windows are exchangeable, the new one included (Vovk, Gammerman and Shafer, "Algorithmic
+    learning in a random world", 2005, section 2.2). A trend or a season among them breaks that:
+    take windows that are alike, Mondays for a Monday.
+
+    Parameters
+    ----------
+    reference : mapping of keys to sketches, or iterable of sketches
+        Windows without drift, of one operator, no row in two of them. At least 1/alpha - 1 of them.
+    alpha : float, default=0.05
+        The level: this share of windows without drift are alarms. Of 365 days, 18 at .05.
+
+    Raises
+    ------
+    TypeError
+        If these are no sketches.
+    ValueError
+        If alpha is not between 0 and 1, or there are too few windows for a p-value as small.
+    EmptySketchError, SketchMismatchError
+        If a window has no rows, or another operator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import DriftMonitor, Sketcher
+    >>> rng = np.random.default_rng(0)
+    >>> def draw_day(shift=0.0):
+    ...     return rng.normal(rng.normal(shift, 0.1), 1.0, size=(2000, 2))
+    >>> sketcher = Sketcher(100, paired=True, random_state=0).fit(draw_day())
+    >>> monitor = DriftMonitor([sketcher.sketch(draw_day()) for _ in range(30)])
+    >>> monitor.check(sketcher.sketch(draw_day())).is_drift
+    False
+    >>> monitor.check(sketcher.sketch(draw_day(shift=0.8))).is_drift
+    True
+    """
+
+    def __init__(
+        self,
+        reference: Mapping[Hashable, SketchLike] | Iterable[SketchLike],
+        *,
+        alpha: float = 0.05,
+    ) -> None:
+        self.alpha = check_positive(alpha, "alpha")
+        if self.alpha >= 1.0:
+            raise ValueError(f"alpha must be between 0 and 1, got {alpha}")
+        windows = reference.values() if isinstance(reference, Mapping) else reference
+        self._windows: tuple[SketchLike, ...] = tuple(windows)
+        for window in self._windows:
+            self._check_window(window)
+        least = count_windows_needed(self.alpha)
+        if len(self._windows) < least:
+            raise ValueError(
+                f"alpha={alpha:g} needs at least {least} reference windows, got "
+                f"{len(self._windows)}: with fewer no rank is so small; give more windows, or a "
+                "larger alpha"
+            )
+
+    @property
+    def windows(self) -> tuple[SketchLike, ...]:
+        """The reference windows."""
+        return self._windows
+
+    @cached_property
+    def total(self) -> SketchLike:
+        """All reference windows together."""
+        return reduce(add, self._windows)
+
+    def check(self, window: SketchLike) -> DriftReport:
+        """Return whether a new window differs from the reference windows more than these do.
+
+        Parameters
+        ----------
+        window : Sketch or PrivateSketch
+            Of the same operator; none of its rows is in a reference window.
+
+        Returns
+        -------
+        DriftReport
+            P-value, score, threshold, and the comparison with all reference windows.
+
+        Raises
+        ------
+        TypeError, EmptySketchError, SketchMismatchError
+            If it is no sketch, has no rows, or has another operator.
+        """
+        self._check_window(window)
+        scores = score_windows((*self._windows, window))
+        score, others = float(scores[-1]), scores[:-1]
+        p_value = (1 + int(np.sum(others >= score))) / (len(others) + 1)
+        # The rank of the largest score that is no alarm, from above.
+        n_alarms = math.floor(self.alpha * (len(others) + 1) + 1e-9)
+        threshold = float(np.sort(others)[len(others) - n_alarms])
+        comparison = compare(self.total, window)
+        return DriftReport(p_value, score, threshold, p_value <= self.alpha + 1e-12, comparison)
+
+    def extended(self, window: SketchLike) -> DriftMonitor:
+        """Return a monitor that has one more reference window."""
+        return DriftMonitor((*self._windows, window), alpha=self.alpha)
+
+    def _check_window(self, window: Any) -> None:
+        """Refuse what cannot be compared with the reference windows."""
+        if not isinstance(window, SketchLike):
+            raise TypeError(f"expected windows that are sketches, got {type(window).__name__}")
+        if window.n_samples == 0:
+            raise EmptySketchError("a window without rows cannot be compared")
+        if window.fingerprint != self._windows[0].fingerprint:
+            raise SketchMismatchError(
+                f"the windows were sketched with different operators: "
+                f"{self._windows[0].operator!r} and {window.operator!r}; sketch all with the same "
+                "fitted Sketcher"
+            )
+
+    def __repr__(self) -> str:
+        return f"DriftMonitor({len(self._windows)} reference windows, alpha={self.alpha:g})"
+
+
+def count_windows_needed(alpha: float) -> int:
+    """Return how many reference windows a p-value of at most alpha needs."""
+    return max(math.ceil(1.0 / alpha - 1e-9) - 1, 2)
+
+
+def score_windows(windows: Iterable[SketchLike]) -> np.ndarray:
+    """Return how far each window lies from all of them, (n_windows,); see `DriftMonitor`.
+
+    Symmetric in the windows, so that ranks are exact where they are exchangeable.
+    """
+    given = tuple(windows)
+    means = np.array([one.centered_mean for one in given])
+    sizes = np.array([one.sample_size for one in given])
+    power = given[0].operator.features.power
+    middle = means.mean(axis=0)
+    squares = np.abs(means - middle) ** 2
+    by_rows = np.maximum(power - np.abs(middle) ** 2, LEAST_VARIANCE)
+    sampling = by_rows / sizes[:, None]
+    for row, one in zip(sampling, given, strict=True):
+        if one.added_noise is not None:
+            row += 2.0 * one.added_noise.variance
+    between = squares.sum(axis=0) / (len(given) - 1)
+    varied = np.maximum(between - sampling.mean(axis=0), 0.0)
+    return np.asarray((squares / (varied + sampling)).mean(axis=1))

@@ -1,0 +1,159 @@
+"""What a decode knows of its faults: noise, moments, another decode, and what they say together."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from planted import gaussian_clusters, operator_of
+from sklearn.exceptions import ConvergenceWarning
+
+from datasets.families import wide_rare
+from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher
+from sketchlearn.atoms import DiagonalGaussian, SphericalGaussian
+from sketchlearn.decoders import MeanShift, Problem, SurrogateEM
+from sketchlearn.decoders.mixture import ClusteredPoints
+from sketchlearn.decoders.quality import compute_moment_factors
+from sketchlearn.decoders.second_opinion import add_noise, measure_excess
+from sketchlearn.decoders.surrogates.em import measure_detail
+from sketchlearn.sketches import Region
+
+
+def sketch_of(rows, k, m="auto", **parameters):
+    return Sketcher(m, n_clusters=k, random_state=0, **parameters).fit(rows).sketch(rows)
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    """Rows of five clusters, and their sketch."""
+    rows = gaussian_clusters(k=5, d=3, n=10_000)[1]
+    return rows, sketch_of(rows, 5)
+
+
+@pytest.fixture(scope="module")
+def good(clusters):
+    """A quality beyond doubt."""
+    sketch = clusters[1]
+    family = SphericalGaussian(sketch.operator)
+    return MeanShift().decode(sketch, family, 5, np.random.default_rng(0)).quality
+
+
+def test_excess_is_the_ratio_of_sums_of_squares():
+    rng = np.random.default_rng(0)
+    points, weights, units = rng.normal(size=(50, 2)), rng.random(50), np.array([1.0, 3.0])
+    own, other = rng.normal(size=(4, 2)), rng.normal(size=(4, 2))
+
+    def sum_squares(centroids):
+        nearest = [min(np.sum((p - c * units) ** 2) for c in centroids) for p in points]
+        return np.dot(weights, nearest)
+
+    clustered = ClusteredPoints(points, weights, units)
+    expected = sum_squares(other) / sum_squares(own) - 1.0
+    assert measure_excess(clustered, own, other) == pytest.approx(expected)
+    assert measure_excess(clustered, own, own[::-1]) == pytest.approx(0.0, abs=1e-12)
+    # All points on their centroids.
+    on_them = ClusteredPoints(own * units, np.ones(4), units)
+    assert measure_excess(on_them, own, own) == 0.0
+    assert measure_excess(on_them, own, other) == 1.0
+
+
+def test_noise_is_added_as_there_is_unless_rows_are_few(clusters):
+    rows, sketch = clusters
+    problem = Problem.of(sketch, SphericalGaussian(sketch.operator), 5)
+    moved = add_noise(problem, np.random.default_rng(0)).target - problem.target
+    # A sum of 2 m squares, within four standard deviations.
+    m = len(moved) // 2
+    assert moved @ moved == pytest.approx(problem.noise, rel=4.0 / np.sqrt(m))
+    few = sketch.operator, rows[:20]
+    problem = Problem.of(Sketcher.from_sketch(sketch).sketch(few[1]), SphericalGaussian(few[0]), 5)
+    assert add_noise(problem, np.random.default_rng(0)) is problem
+
+
+def test_moment_factors_are_those_of_the_variances(good):
+    operator = operator_of(d=2, scale=1.0)
+    region = replace(Region.of_operator(operator), covariance=np.diag([3.0, 8.0]), mean=np.zeros(2))
+
+    def factors(covariance, region=region):
+        return pytest.approx(compute_moment_factors(covariance, region, operator))
+
+    assert factors(np.diag([3.0, 8.0])) == (1.0, 1.0)
+    # (7 + 1) / (3 + 1), and (2 + 1) / (8 + 1).
+    assert factors(np.diag([7.0, 2.0])) == (1 / 3, 2.0)
+    # Along the axes of both.
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(2, 2)))[0]
+    turned = replace(region, covariance=turn @ region.covariance @ turn.T)
+    assert factors(turn @ np.diag([7.0, 2.0]) @ turn.T, turned) == (1 / 3, 2.0)
+    # What no number of digits can tell from nothing.
+    huge = np.diag([1e30, 0.0])
+    assert factors(huge, replace(region, covariance=huge)) == (1.0, 1.0)
+    assert replace(good, moment_factors=(0.5, 1.1)).moment_mismatch == pytest.approx(1.0)
+    assert replace(good, moment_factors=(0.9, 1.5)).moment_mismatch == pytest.approx(0.5)
+
+
+def test_the_verdict_follows_from_the_figures(good):
+    assert good.is_beyond_doubt
+    assert good.verdict == "good"
+    doubted = replace(good, moment_factors=(0.8, 1.2))
+    assert not doubted.is_beyond_doubt
+    for figures, verdict in [
+        ({"instability": 0.02}, "good"),
+        ({"instability": 0.2}, "doubtful"),
+        ({"instability": 2.0}, "wrong"),
+        ({"moment_factors": (1.0, 6.0), "instability": 0.02}, "doubtful"),
+        ({"spread_ratio": 0.8}, "doubtful"),
+        ({"spread_ratio": 1.3}, "doubtful"),
+        ({"spread_ratio": 0.3}, "wrong"),
+        ({"detail": 1.5}, "good"),
+        ({"detail": 0.8}, "doubtful"),
+        ({"detail": 1.5, "moment_factors": (0.1, 1.0)}, "wrong"),
+    ]:
+        assert replace(doubted, **figures).verdict == verdict
+    # Many more rows than parameters are needed, and the rows' own moments.
+    assert not replace(good, n_rows=30.0).is_beyond_doubt
+    assert not replace(good, region=replace(good.region, is_exact=False)).is_beyond_doubt
+
+
+def test_what_is_beyond_doubt_is_decoded_once(clusters):
+    sketch = clusters[1]
+    model = CompressiveKMeans(5, random_state=0).fit_sketch(sketch)
+    assert model.quality_.verdict == "good"
+    assert model.quality_.instability is None
+
+
+@pytest.mark.quality
+@pytest.mark.slow
+def test_centroids_that_a_sketch_does_not_determine_are_announced():
+    rows = wide_rare(0, 6000)
+    with pytest.warns(ConvergenceWarning):
+        alone = CompressiveKMeans(8, random_state=0).fit_sketch(sketch_of(rows, 8, 32))
+    assert alone.quality_.verdict == "wrong"
+    # The remedy that it names.
+    whole = CompressiveKMeans(8, random_state=0).fit(rows)
+    assert whole.quality_.verdict == "good"
+    assert whole.score(rows) > 0.1 * alone.score(rows)
+
+
+def test_detail_is_the_least_variance_over_the_kernel(clusters):
+    sketch = clusters[1]
+    family = DiagonalGaussian(sketch.operator)
+    problem = Problem.of(sketch, family, 2)
+    scale = sketch.operator.scale
+    variances = scale**2 * np.array([[1.0, 2.0, 3.0], [4.0, 0.5, 1.0]])
+    parameters = family.from_moments(np.zeros((2, 3)), variances)
+    mixture = problem.make_mixture(problem.evaluate(np.ones(2) / 2, parameters))
+    bandwidth = scale**2 * np.diag([0.2, 0.25, 0.1])
+    assert measure_detail(mixture, bandwidth) == pytest.approx(2.0, rel=1e-5)
+
+
+@pytest.mark.quality
+@pytest.mark.slow
+def test_components_narrower_than_what_a_sketch_shows_are_announced():
+    rng = np.random.default_rng(0)
+    rows = np.where(rng.random((6000, 2)) < 0.5, 0.0, rng.gamma(2.0, 2.0, (6000, 2)))
+    sketch = sketch_of(rows, 4, scale="columns")
+    model = CompressiveGaussianMixture(4, decoder=SurrogateEM(), random_state=0)
+    with pytest.warns(ConvergenceWarning, match="as narrow as the sketch can show"):
+        alone = CompressiveGaussianMixture(4, random_state=0).fit_sketch(sketch)
+    assert alone.quality_.detail <= 1.0
+    assert alone.quality_.verdict == "doubtful"
+    # The remedy that it names.
+    assert model.set_params(decoder=None).fit(rows).score(rows) > alone.score(rows) + 0.3

@@ -1,0 +1,95 @@
+"""Windows against the variation of windows."""
+
+import numpy as np
+import pytest
+
+from sketchlearn import DriftMonitor, EmptySketchError, Sketcher, SketchMismatchError, compare
+from sketchlearn.drift.monitor import score_windows
+
+SKETCHER = Sketcher(60, paired=True, random_state=0).fit(
+    np.random.default_rng(0).normal(size=(2000, 3))
+)
+
+
+def draw_day(rng, n=500, shift=0.0, between=0.1):
+    center = rng.normal(shift, between, size=3)
+    return SKETCHER.sketch(rng.normal(center, 1.0, size=(n, 3)))
+
+
+def test_days_that_differ_as_days_do_are_no_alarms_though_their_rows_differ():
+    rng = np.random.default_rng(1)
+    monitor = DriftMonitor([draw_day(rng, 5000) for _ in range(39)])
+    reports = [monitor.check(draw_day(rng, 5000)) for _ in range(20)]
+    assert np.mean([report.comparison.p_value < 1e-3 for report in reports]) > 0.9
+    assert np.mean([report.is_drift for report in reports]) <= 0.25
+    moved = monitor.check(draw_day(rng, 5000, shift=1.0))
+    assert moved.is_drift
+    assert moved.p_value == 1 / 40
+    assert moved.score > moved.threshold
+    assert len(moved.comparison.moved_columns()) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", [(300, 300), (600, 150)], ids=str)
+def test_as_many_alarms_as_the_level_says(sizes):
+    rng, found = np.random.default_rng(2), []
+    for _ in range(100):
+        days = [draw_day(rng, sizes[0]) for _ in range(19)]
+        found.append(DriftMonitor(days).check(draw_day(rng, sizes[1])).is_drift)
+    assert np.mean(found) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
+
+
+def test_ranks_are_those_of_scores_that_are_symmetric():
+    rng = np.random.default_rng(3)
+    days = [draw_day(rng) for _ in range(20)]
+    scores = score_windows(days)
+    np.testing.assert_allclose(score_windows(days[::-1])[::-1], scores, rtol=1e-9)
+    # Windows left out one by one have all ranks, once each.
+    ranks = []
+    for i, day in enumerate(days):
+        report = DriftMonitor(days[:i] + days[i + 1 :], alpha=0.05).check(day)
+        assert report.is_drift == (report.score > report.threshold)
+        ranks.append(round(20 * report.p_value))
+    assert sorted(ranks) == [*range(1, 21)]
+
+
+def test_mappings_and_lists_are_alike_and_the_total_is_their_sum():
+    rng = np.random.default_rng(4)
+    days = {f"day {i}": draw_day(rng) for i in range(20)}
+    new = draw_day(rng)
+    a, b = DriftMonitor(days), DriftMonitor(iter(days.values()))
+    assert a.check(new).p_value == b.check(new).p_value
+    assert a.total == sum(days.values())
+    assert a.check(new).comparison.p_value == compare(a.total, new).p_value
+    longer = a.extended(new)
+    assert (len(a.windows), len(longer.windows)) == (20, 21)
+    assert "20 reference windows" in repr(a)
+    assert "is_drift" in repr(a.check(new))
+
+
+def test_identical_windows():
+    day = draw_day(np.random.default_rng(5))
+    assert DriftMonitor([day] * 19).check(day).p_value == 1.0
+
+
+def test_what_is_no_window_is_refused():
+    rng = np.random.default_rng(6)
+    days = [draw_day(rng, 50) for _ in range(19)]
+    with pytest.raises(ValueError, match="at least 19 reference windows, got 18"):
+        DriftMonitor(days[:18])
+    with pytest.raises(ValueError, match="at least 99"):
+        DriftMonitor(days, alpha=0.01)
+    with pytest.raises(ValueError, match="alpha"):
+        DriftMonitor(days, alpha=1.5)
+    with pytest.raises(ValueError, match="got 0"):
+        DriftMonitor([])
+    with pytest.raises(TypeError, match="expected windows that are sketches"):
+        DriftMonitor([*days, "friday"])
+    monitor = DriftMonitor(days)
+    with pytest.raises(EmptySketchError):
+        monitor.check(SKETCHER.sketch(np.zeros((0, 3))))
+    other = Sketcher(60, random_state=1).fit(np.eye(3)).sketch(np.eye(3))
+    with pytest.raises(SketchMismatchError, match="different operators"):
+        monitor.check(other)
+    with pytest.raises(TypeError):
+        monitor.check(np.zeros((3, 3)))
