@@ -23,8 +23,6 @@ from sketchlearn.sketches.sketch_like import SketchLike
 
 # From which share of the lower peak the density between two components is no valley.
 SHALLOW = 0.8
-# What the mixture's total variance may differ by from the rows' own, where this is known.
-SPREAD = 0.1
 COVARIANCE_TYPES = ("auto", *GAUSSIAN_FAMILIES)
 
 
@@ -170,8 +168,7 @@ def _choose(path: ComponentPath, mixtures: dict[int, Mixture]) -> tuple[int, boo
     k = min(mixtures, key=path.criteria.__getitem__)
     groups = group_components(compute_valleys(path.fits[k].mixture), SHALLOW)
     n_groups, quality = int(groups.max()) + 1, mixtures[k].quality
-    has_spread = abs(quality.spread_ratio - 1.0) <= SPREAD or not quality.region.is_exact
-    is_right = path.is_noise(k) and quality.has_enough_rows and has_spread
+    is_right = path.is_noise(k) and quality.has_enough_rows and quality.verdict == "good"
     if is_right and k == path.best and k == n_groups:
         return k, True
     return min(mixtures, key=lambda number: abs(number - n_groups)), False
