@@ -8,7 +8,9 @@ another. `PACKAGED` lists tables that packages of the extra ``bench`` carry.
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -228,7 +230,9 @@ def cars() -> Rows:
     """Cars of the 1970s: six measurements, standardised, from vega_datasets."""
     names = ("Miles_per_Gallon", "Cylinders", "Displacement", "Horsepower", "Weight_in_lbs",
              "Acceleration")  # fmt: skip
-    return _standardise(_import("vega_datasets").local_data.cars(), *names)
+    path = Path(_import("vega_datasets").local_data.cars.filepath)
+    table = _import("pandas").DataFrame(json.loads(path.read_text(encoding="utf-8")))
+    return _standardise(table, *names)
 
 
 def airports() -> Rows:
