@@ -18,6 +18,7 @@ from sketchlearn.cli.files import (
     name_errors,
     require_writable,
 )
+from sketchlearn.cli.groups import Keys, load_slice
 from sketchlearn.cli.options import AsCsv, AsJson, Force, OperatorFile, Output, Seed, SketchFile
 from sketchlearn.cli.printing import print_csv, print_json, print_rows, print_values
 from sketchlearn.cli.reporting import decode_status, note
@@ -49,6 +50,7 @@ def kmeans(
     n_init: NInit = None,
     bounds: Bounds = None,
     operator: OperatorFile = None,
+    keys: Keys = None,
     seed: Seed = 0,
     is_forced: Force = False,
 ) -> None:
@@ -56,11 +58,12 @@ def kmeans(
 
     \b
       sketchlearn fit kmeans week.sketch -k 10 -o week.model
+      sketchlearn fit kmeans cube.parquet --key country=FR -k 10 -o france.model
     """
     model = CompressiveKMeans(
         n_clusters, n_init="auto" if n_init is None else n_init, random_state=seed
     )
-    _fit_and_save(model, sketch, bounds, operator, output, is_forced)
+    _fit_and_save(model, (sketch, keys), bounds, operator, output, is_forced)
 
 
 def gmm(
@@ -75,6 +78,7 @@ def gmm(
     n_init: NInit = None,
     bounds: Bounds = None,
     operator: OperatorFile = None,
+    keys: Keys = None,
     seed: Seed = 0,
     is_forced: Force = False,
 ) -> None:
@@ -89,7 +93,7 @@ def gmm(
         n_init="auto" if n_init is None else n_init,
         random_state=seed,
     )
-    _fit_and_save(model, sketch, bounds, operator, output, is_forced)
+    _fit_and_save(model, (sketch, keys), bounds, operator, output, is_forced)
 
 
 def centroids(
@@ -158,15 +162,16 @@ def count(
 
 def _fit_and_save(
     model: Any,
-    sketch: Path,
+    chosen: tuple[Path, list[str] | None],
     bounds: list[str] | None,
     operator: Path | None,
     output: Path,
     is_forced: bool,
 ) -> None:
+    sketch, keys = chosen
     inputs = [sketch, operator] if operator else [sketch]
     require_writable(output, inputs, lambda path: is_of_kind(path, "model"), "a model", is_forced)
-    source = load_sketch_like(sketch, load_operator(operator))
+    source = load_slice(sketch, keys, load_operator(operator))
     model.set_params(bounds=read_bounds(bounds, source.feature_names, source.n_features))
     with tell_if_stopped("nothing was written"), decode_status():
         model.fit_sketch(source)

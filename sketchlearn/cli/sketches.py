@@ -27,6 +27,7 @@ from sketchlearn.cli.files import (
     require_same_operator,
     require_writable,
 )
+from sketchlearn.cli.groups import By, describe_table, is_parquet, is_table
 from sketchlearn.cli.options import (
     AsCsv,
     AsJson,
@@ -51,6 +52,7 @@ from sketchlearn.cli.options import (
     choose_columns,
     parse_conditions,
     quote_names,
+    split_names,
 )
 from sketchlearn.cli.printing import print_csv, print_json, print_rows, print_values
 from sketchlearn.cli.releases import read_domain
@@ -62,6 +64,7 @@ from sketchlearn.privacy import PrivateSketch
 from sketchlearn.privacy.format import PRIVATE_FILE
 from sketchlearn.sketches.format import SKETCH_FILE
 from sketchlearn.sources.opening import open_source
+from sketchlearn.sources.row_keys import KeyIndex
 from sketchlearn.sources.source import RowSource
 
 
@@ -99,6 +102,7 @@ def sketch(
     columns: Columns = None,
     where: Conditions = None,
     weight: Weight = None,
+    by: By = None,
     like: Like = None,
     operator: Annotated[
         Path | None,
@@ -135,6 +139,7 @@ def sketch(
       sketchlearn sketch day.parquet --filter 'price > 0' -m 1000 -o day.sketch
       sketchlearn sketch day.parquet --operator shop.operator --bare -o day.sketch
       sketchlearn sketch people.parquet --domain domain.json -o people.sketch
+      sketchlearn sketch sales.parquet --columns price,weight --by day,country -o cube.parquet
     """
     inputs = [path for path in (like, operator) if path]
     box = None if domain is None else read_domain(domain)
@@ -158,10 +163,20 @@ def sketch(
             "--bare leaves out an operator that is kept elsewhere: give it with --operator or "
             "--like (the command operator writes a sketch's to a file of its own)"
         )
+    if by and (is_bare or is_kept or skips_errors):
+        raise ValueError(
+            "--by writes a table that holds its operator once, of files all of which can be read: "
+            "leave out --bare, --checkpoint and --skip-errors"
+        )
     chosen = choose_columns(columns if box is None else quote_names(box.names), data)
-    source = open_source(data, chosen, parse_conditions(where), weight)
+    conditions, names = parse_conditions(where), split_names(by, "--by") if by else None
+    source = open_source(data, chosen, conditions, weight, KeyIndex(names) if names else None)
     read = [*inputs, domain] if domain else inputs
-    _require_sketch(output, read, is_forced, (source, data))
+    if names:
+        is_alike, noun = is_table, "a table of sketches"
+        require_writable(output, read, is_alike, noun, is_forced, (source, data))
+    else:
+        _require_sketch(output, read, is_forced, (source, data))
     checkpoint = output.with_name(f"{output.name}.checkpoint") if is_kept else None
     on_error: Any = _Skipped() if skips_errors else "raise"
     sketcher = _find_operator(like, operator, checkpoint, n_frequencies, jobs)
@@ -190,6 +205,17 @@ def sketch(
             random_state=seed,
             n_jobs=jobs,
         ).fit(source, on_error=on_error)
+    if names:
+        with tell_if_stopped("nothing was written"), progress_bar("sketching") as progress:
+            table = sketcher.sketch_groups(
+                *(data, names, weight),
+                columns=chosen,
+                filter=conditions,
+                progress=progress or False,
+            )
+        table.to_parquet(output)
+        note(f"{output}: {len(table):,} groups, {int(table.n_samples.sum()):,} rows")
+        return
     result = _run_pass(sketcher, source, checkpoint, on_error)
     if operator and not like and result.n_samples:
         # An operator knows no names; these tell columns that come in another order.
@@ -258,7 +284,10 @@ def subtract(
 
 def info(
     file: Annotated[
-        Path, typer.Argument(help="A sketch, operator, model or checkpoint.", show_default=False)
+        Path,
+        typer.Argument(
+            help="A sketch, operator, model, checkpoint or table of sketches.", show_default=False
+        ),
     ],
     operator: OperatorFile = None,
     as_json: AsJson = False,
@@ -272,8 +301,12 @@ def info(
       sketchlearn info week.sketch
       sketchlearn info week.sketch --json | jq .n_samples
       sketchlearn info week.model --csv > centroids.csv
+      sketchlearn info cube.parquet
     """
     given = load_operator(operator)
+    if is_parquet(file):
+        print_values(describe_table(file, given), as_json)
+        return
     values = name_errors(lambda path: describe(path, given), file)
     has_places = any(name in values for name in NESTED)
     if as_csv:

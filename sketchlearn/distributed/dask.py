@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn.distributed.dask_blocks import DASK, Reader, split_blocks
+from sketchlearn.distributed.groups import GroupKind, PartitionGroups
 from sketchlearn.distributed.rows import naming
 from sketchlearn.distributed.sample import Sample, plan
 from sketchlearn.distributed.sums import PartitionSums
@@ -23,6 +24,9 @@ from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sources.optional import import_optional
+from sketchlearn.sources.row_keys import KeyIndex
+from sketchlearn.tables import SketchTable
+from sketchlearn.tables.columns import check_key_names
 
 # How many results one task of the tree merges.
 FAN_IN = 8
@@ -112,6 +116,76 @@ def sketch(
     if tasks:
         (total,) = compute([_merge_in_tree(tasks, PartitionSums.total)])
     return total.sketch(sketcher.operator_, sketcher.feature_names)
+
+
+def sketch_groups(
+    sketcher: Sketcher,
+    collection: Any,
+    by: str | Sequence[str],
+    *,
+    columns: Sequence[str | int] | None = None,
+    sample_weight: Any = None,
+    filter: Any = None,  # noqa: A002
+    max_memory: int = 2**31,
+    **options: Any,
+) -> SketchTable:
+    """Sketch all rows of a Dask data frame by key.
+
+    Parameters
+    ----------
+    sketcher : Sketcher
+        A fitted one, from `fit` here or from anywhere else.
+    collection : dask.dataframe.DataFrame
+        Rows.
+    by : str or sequence of str
+        Columns that make a key, as in `Sketcher.sketch_groups`.
+    columns, sample_weight, filter, **options
+        As in `sketch`.
+    max_memory : int, default=2**31
+        Bytes that the sums may take, in each task and here.
+
+    Returns
+    -------
+    SketchTable
+        The same bytes as `Sketcher.sketch_groups` gives of the same rows in memory, for any
+        partitioning.
+
+    Raises
+    ------
+    ImportError, TypeError, ValueError
+        As `sketch` and `Sketcher.sketch_groups`.
+
+    Examples
+    --------
+    >>> import dask.dataframe, pandas
+    >>> from sketchlearn import Sketcher
+    >>> from sketchlearn.distributed import dask as sketched
+    >>> rows = pandas.DataFrame({"day": [1, 1, 2, 2], "x": [0.0, 1.0, 5.0, 6.0]})
+    >>> sketcher = Sketcher(n_frequencies=50, random_state=0).fit(rows[["x"]])
+    >>> frame = dask.dataframe.from_pandas(rows, npartitions=2)
+    >>> sketched.sketch_groups(sketcher, frame, "day") == sketcher.sketch_groups(rows, "day")
+    True
+    """
+    dask = import_optional(*DASK)
+    check_is_fitted(sketcher, "operator_")
+    _check_options(options)
+    names = KeyIndex([by] if isinstance(by, str) else by).names
+    check_key_names(names)
+    compute = partial(_compute_delayed, collection=collection, options=options)
+    blocks, read, weights = split_blocks(
+        collection, columns, sample_weight, filter, sketcher, compute, names
+    )
+    kind = GroupKind(sketcher.operator_, names, sketcher.moment_kind, max_memory)
+    shared = dask.delayed(kind, traverse=False)
+    tasks = [
+        dask.delayed(_group_block)(shared, read, block, weight, i)
+        for i, (block, weight) in enumerate(zip(blocks, weights, strict=True))
+    ]
+    parts = [PartitionGroups.of_rows(kind, None)]
+    if tasks:
+        total = partial(PartitionGroups.total, max_memory=max_memory)
+        parts += compute([_merge_in_tree(tasks, total)])
+    return PartitionGroups.total(parts, max_memory).table(kind, sketcher.feature_names)
 
 
 def fit(
@@ -215,6 +289,14 @@ def _sketch_block(
     """Sketch one block, where it is."""
     with naming(f"block {number} of the collection"):
         return PartitionSums.of_rows(operator, moments, read(block, weights))
+
+
+def _group_block(
+    kind: GroupKind, read: Reader, block: Any, weights: Any, number: int
+) -> PartitionGroups:
+    """Sketch one block by key, where it is."""
+    with naming(f"block {number} of the collection"):
+        return PartitionGroups.of_rows(kind, read(block, weights))
 
 
 def _sample(read: Reader, block: Any, weights: Any, number: int, size: int, seed: int) -> Sample:

@@ -15,15 +15,15 @@ from sketchlearn.distributed.features import (
     find_needed_columns,
     require_columns,
 )
-from sketchlearn.distributed.rows import Query, Rows, as_numbers
+from sketchlearn.distributed.rows import Query, as_numbers
 from sketchlearn.distributed.sums import require_features
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sources.optional import import_optional
 
 # Modules of Dask that are used, Dask itself first.
 DASK = ("dask", "dask.array", "dask.bag", "dask.dataframe")
-# From a computed block, and its weights if they are no column, to rows.
-Reader = Callable[[Any, Any], Rows]
+# From a computed block, and its weights if they are no column, to rows, or to `KeyedRows`.
+Reader = Callable[[Any, Any], Any]
 # Computes delayed results.
 Compute = Callable[[Sequence[Any]], tuple[Any, ...]]
 
@@ -43,6 +43,7 @@ def split_blocks(
     filter: Any,  # noqa: A002
     sketcher: Sketcher | None,
     compute: Compute,
+    by: tuple[str, ...] = (),
 ) -> Blocks:
     """Take a collection apart.
 
@@ -54,6 +55,8 @@ def split_blocks(
         Whose features the rows must have, if it is fitted.
     compute : callable
         Computes delayed results, where lengths must be known.
+    by : tuple of str
+        Columns of a data frame that rows are grouped by; they are then read as `KeyedRows`.
 
     Raises
     ------
@@ -67,6 +70,11 @@ def split_blocks(
     by_name = isinstance(sample_weight, str)
     weight: str | None = sample_weight if by_name else None
     lengths: tuple[int, ...] | None = None
+    if by and not isinstance(collection, dask.dataframe.DataFrame):
+        raise TypeError(
+            "rows are grouped by columns of a Dask data frame, got "
+            f"{type(collection).__module__}.{type(collection).__qualname__}"
+        )
     if isinstance(collection, dask.array.Array):
         if filter is not None or by_name:
             raise TypeError("an array has no named columns to filter or weigh rows by")
@@ -74,8 +82,9 @@ def split_blocks(
         read: Reader = Query(indices=_check_indices(columns, "an array")).of_array
         lengths = None if np.isnan(collection.chunks[0]).any() else collection.chunks[0]
     elif isinstance(collection, dask.dataframe.DataFrame):
-        query = _frame_query(collection, columns, weight, filter, sketcher)
-        blocks, read = _frame_blocks(collection, query), query.of_frame
+        query = _frame_query(collection, columns, weight, filter, sketcher, by)
+        blocks = _frame_blocks(collection, query)
+        read = query.groups_of_frame if by else query.of_frame
     elif isinstance(collection, dask.bag.Bag):
         blocks, read = (
             collection.to_delayed(),
@@ -134,6 +143,7 @@ def _frame_query(
     weight: str | None,
     filter: Any,  # noqa: A002
     sketcher: Sketcher | None,
+    by: tuple[str, ...],
 ) -> Query:
     """Say what is read of a data frame's partitions."""
     labels = list(frame.columns)
@@ -145,7 +155,7 @@ def _frame_query(
     if not is_named and columns is not None:
         columns = [str(column) for column in columns]
     fitted = getattr(sketcher, "feature_names_in_", None)
-    names = choose_features(available, columns, fitted, weight)
+    names = choose_features(available, columns, fitted, weight, by)
     kinds = dict(zip(available, frame.dtypes, strict=True))
     read = list(dict.fromkeys(find_column(name, available) for name in names))
     for name in read if weight is None else [*read, weight]:
@@ -153,9 +163,9 @@ def _frame_query(
     holds_lists = any(_may_hold_lists(kinds[name]) for name in read)
     if sketcher is not None and not holds_lists:
         require_features(len(names), sketcher.operator_.n_features)
-    needed = find_needed_columns(read, weight, filter)
-    require_columns(available, needed or ())
-    return Query(tuple(names), filter, weight, needed, is_named)
+    needed = find_needed_columns([*read, *by], weight, filter)
+    require_columns(available, needed or by)
+    return Query(tuple(names), filter, weight, needed, is_named, by=by)
 
 
 def _frame_blocks(frame: Any, query: Query) -> list[Any]:

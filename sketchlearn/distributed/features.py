@@ -17,6 +17,7 @@ def choose_features(
     columns: Sequence[str | int] | None,
     fitted: Sequence[str] | None,
     weight: str | None,
+    by: Sequence[str] = (),
 ) -> list[str]:
     """Choose the features of a data frame, by name.
 
@@ -30,6 +31,8 @@ def choose_features(
         Features of the sketcher, which are taken in its order; others are left out.
     weight : str, optional
         The column of weights, which is no feature unless it was asked for.
+    by : sequence of str
+        Columns of keys, likewise.
 
     Returns
     -------
@@ -57,7 +60,8 @@ def choose_features(
             )
     names = list(map(str, (columns or ()) if fitted is None else fitted))
     if fitted is None and columns is None:
-        names = [n for n in available if n != weight and not STORED_INDEX.fullmatch(n)]
+        beside = {weight, *by}
+        names = [n for n in available if n not in beside and not STORED_INDEX.fullmatch(n)]
         _warn_of_unnamed(names)
     require_columns(available, names if weight is None else [*names, weight])
     if not names:

@@ -21,6 +21,7 @@ from sketchlearn.sources.exact_values import (
 )
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.optional import import_optional
+from sketchlearn.sources.row_keys import KeyIndex
 from sketchlearn.sources.source import Chunk, RowSource, name_weights
 
 # What weights that are no column are called among the columns of a partition.
@@ -34,6 +35,13 @@ class Rows(NamedTuple):
 
     names: tuple[str, ...] | None
     chunks: Iterator[Chunk]
+
+
+class KeyedRows(NamedTuple):
+    """Rows of a partition, to be read once, and what numbers their keys meanwhile."""
+
+    source: RowSource
+    keys: KeyIndex
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class Query:
         Whether the features have names, rather than numbers for labels.
     indices : tuple of int, optional
         The features of arrays, in order; None for all columns.
+    by : tuple of str
+        Columns that make the keys that rows are grouped by, if they are.
     """
 
     columns: tuple[str, ...] | None = None
@@ -63,23 +73,44 @@ class Query:
     needed: tuple[str, ...] | None = None
     is_named: bool = True
     indices: tuple[str | int, ...] | None = None
+    by: tuple[str, ...] = ()
 
     def of_table(self, table: Any, weights: Any = None) -> Rows:
         """Read an Arrow table, or a reader of record batches; weights may come beside it."""
+        source = self._open_table(table, weights)
+        names = source.layout.names if self.is_named else None
+        return Rows(names, source.read(source.partitions[0]))
+
+    def groups_of_table(self, table: Any, weights: Any = None) -> KeyedRows:
+        """Open an Arrow table, or a reader of record batches, with the keys of its rows."""
+        keys = KeyIndex(self.by)
+        return KeyedRows(self._open_table(table, weights, keys), keys)
+
+    def of_frame(self, frame: Any, weights: Any = None) -> Rows:
+        """Read a pandas data frame; one without rows may lack columns."""
+        if len(frame) == 0:
+            return _no_rows(weights)
+        return self.of_table(self._table_of(frame, weights), weights)
+
+    def groups_of_frame(self, frame: Any, weights: Any = None) -> KeyedRows | None:
+        """Open a pandas data frame with the keys of its rows; None if it has none."""
+        if len(frame) == 0:
+            _no_rows(weights)
+            return None
+        return self.groups_of_table(self._table_of(frame, weights), weights)
+
+    def _open_table(self, table: Any, weights: Any, keys: KeyIndex | None = None) -> RowSource:
+        """Open an Arrow table, perhaps with weights beside it."""
         weight = self.weight
         if weights is not None:
             weight = WEIGHTS
             while weight in table.schema.names:
                 weight += "_"
             table = table.append_column(weight, as_column(weights, len(table)))
-        source = _rename_to_partition(open_source(table, self.columns, self.filter, weight))
-        names = source.layout.names if self.is_named else None
-        return Rows(names, source.read(source.partitions[0]))
+        return _rename_to_partition(open_source(table, self.columns, self.filter, weight, keys))
 
-    def of_frame(self, frame: Any, weights: Any = None) -> Rows:
-        """Read a pandas data frame; one without rows may lack columns."""
-        if len(frame) == 0:
-            return _no_rows(weights)
+    def _table_of(self, frame: Any, weights: Any) -> Any:
+        """Return a data frame of pandas as a table of Arrow's, with the columns that are needed."""
         if hasattr(weights, "iloc") and not weights.index.equals(frame.index):
             raise ValueError(
                 "sample_weight has another index than the rows; name a column, or give weights "
@@ -88,8 +119,7 @@ class Query:
         frame = frame.set_axis(list(map(str, frame.columns)), axis=1)
         needed = self._columns_needed(frame.columns)
         frame = frame[[name for name in frame.columns if name in needed]]
-        table = import_optional("pyarrow").Table.from_pandas(frame, preserve_index=False)
-        return self.of_table(table, weights)
+        return import_optional("pyarrow").Table.from_pandas(frame, preserve_index=False)
 
     def of_array(self, array: Any, weights: Any = None) -> Rows:
         """Read an array of rows."""

@@ -27,7 +27,8 @@ from sketchlearn.distributed.features import (
     find_filtered_columns,
     require_columns,
 )
-from sketchlearn.distributed.rows import Query, Rows, naming
+from sketchlearn.distributed.groups import GroupKind, PartitionGroups
+from sketchlearn.distributed.rows import KeyedRows, Query, Rows, naming
 from sketchlearn.distributed.sample import Sample, count_candidates, plan
 from sketchlearn.distributed.sums import PartitionSums, require_features
 from sketchlearn.features.moments import MomentKind
@@ -35,6 +36,9 @@ from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sources.optional import import_optional
+from sketchlearn.sources.row_keys import KeyIndex
+from sketchlearn.tables import SketchTable
+from sketchlearn.tables.columns import check_key_names
 
 # Tasks that add the partitions' sums; their results are added here.
 N_MERGES = 8
@@ -101,6 +105,63 @@ def sketch(
     parts = [PartitionSums.from_bytes(data) for data in _collect_arrow(merged)["sums"].to_pylist()]
     none = PartitionSums(Sketch.empty(operator, moments).sums, 0)
     return PartitionSums.total([none, *parts]).sketch(operator, names)
+
+
+def sketch_groups(
+    sketcher: Sketcher,
+    dataframe: Any,
+    by: str | Sequence[str],
+    columns: Sequence[str] | None = None,
+    *,
+    sample_weight: Any = None,
+    filter: Any = None,  # noqa: A002
+    max_memory: int = 2**31,
+) -> SketchTable:
+    """Sketch all rows of a Spark data frame by key.
+
+    Every partition's rows are summed by key where they are; Spark brings the sums of each key
+    together, a few tasks add them, and their results are put together here.
+
+    Parameters
+    ----------
+    sketcher : Sketcher
+        A fitted one, from `fit` here or from anywhere else.
+    dataframe : pyspark.sql.DataFrame
+        Rows.
+    by : str or sequence of str
+        Columns that make a key, as in `Sketcher.sketch_groups`; none of them is a feature.
+    columns, sample_weight, filter
+        As in `sketch`.
+    max_memory : int, default=2**31
+        Bytes that the sums may take, in each task and here.
+
+    Returns
+    -------
+    SketchTable
+        The same bytes as `Sketcher.sketch_groups` gives of the same rows in memory, for any
+        partitioning.
+
+    Raises
+    ------
+    ImportError, TypeError, ValueError
+        As `sketch` and `Sketcher.sketch_groups`.
+    """
+    check_is_fitted(sketcher, "operator_")
+    names = KeyIndex([by] if isinstance(by, str) else by).names
+    check_key_names(names)
+    fitted = getattr(sketcher, "feature_names_in_", None)
+    chosen = _select_columns(dataframe, columns, fitted, sample_weight, filter, names)
+    kind = GroupKind(sketcher.operator_, names, sketcher.moment_kind, max_memory)
+    if not chosen.holds_lists:
+        require_features(len(chosen.query.columns or ()), kind.operator.n_features)
+    groups = chosen.frame.mapInArrow(_to_groups(kind, chosen), "shard long, groups binary")
+    merged = groups.repartition(N_MERGES, "shard").mapInArrow(
+        _add_task_groups(kind), "groups binary"
+    )
+    found = _collect_arrow(merged)["groups"].to_pylist()
+    parts = [PartitionGroups.from_bytes(data, kind) for data in found]
+    parts.append(PartitionGroups.of_rows(kind, None))
+    return PartitionGroups.total(parts, max_memory).table(kind, sketcher.feature_names)
 
 
 def fit(
@@ -182,13 +243,23 @@ class _Selection:
 
     def rows_in(self, batches: Iterable[Any]) -> Rows:
         """Read Arrow batches of these columns."""
+        reader = self._reader_of(batches)
+        return Rows(None, iter(())) if reader is None else self.query.of_table(reader)
+
+    def groups_in(self, batches: Iterable[Any]) -> KeyedRows | None:
+        """Open Arrow batches of these columns with the keys of their rows; None if no batch is."""
+        reader = self._reader_of(batches)
+        return None if reader is None else self.query.groups_of_table(reader)
+
+    def _reader_of(self, batches: Iterable[Any]) -> Any:
+        """Return a reader of batches with the user's names, or None."""
         import pyarrow
 
         named = (batch.rename_columns(self.names) for batch in batches)
         for first in named:
             every = itertools.chain([first], named)
-            return self.query.of_table(pyarrow.RecordBatchReader.from_batches(first.schema, every))
-        return Rows(None, iter(()))
+            return pyarrow.RecordBatchReader.from_batches(first.schema, every)
+        return None
 
 
 def _select_columns(
@@ -197,6 +268,7 @@ def _select_columns(
     fitted: Sequence[str] | None,
     sample_weight: Any,
     filter: Any,  # noqa: A002
+    by: tuple[str, ...] = (),
 ) -> _Selection:
     """Choose the columns that are needed, and the rows; errors as `sketch`."""
     sql = import_optional("pyspark.sql", "pyspark.sql.functions")
@@ -225,7 +297,8 @@ def _select_columns(
     if columns is not None:
         columns = [columns] if isinstance(columns, str) else list(columns)
     available = dataframe.columns
-    names = choose_features(available, columns, fitted, weight)
+    names = choose_features(available, columns, fitted, weight, by)
+    require_columns(available, by)
     kinds = {field.name: field.dataType for field in dataframe.schema.fields}
     read = list(dict.fromkeys(find_column(name, available) for name in names))
     numbers = {
@@ -236,6 +309,12 @@ def _select_columns(
         if _is_list(kinds[weight]):
             raise TypeError(f"the weights in {weight!r} must be numbers, got lists")
         numbers[weight] = _cast_to_numbers(_quote_column(dataframe, weight), kinds[weight], weight)
+    if both := [name for name in by if name in numbers]:
+        raise ValueError(
+            f"rows cannot be grouped by {', '.join(map(repr, both))}, which is a feature or their "
+            "weight: add a copy of the column by another name"
+        )
+    numbers |= {name: _quote_column(dataframe, name) for name in by}
     others = _only_filtered_by(predicate, kinds, available, list(numbers))
     numbers_and_others = [*numbers.values(), *(_quote_column(dataframe, name) for name in others)]
     labels = [f"c{i}" for i in range(len(numbers_and_others))]
@@ -246,7 +325,7 @@ def _select_columns(
     if predicate is not None:
         to_kept = _to_kept(predicate, [*numbers, *others], kept)
         frame = frame.mapInArrow(to_kept, frame.select(*kept).schema)
-    query = Query(tuple(names), None, weight)
+    query = Query(tuple(names), None, weight, by=by)
     return _Selection(frame, list(numbers), kept, query, holds_lists)
 
 
@@ -329,6 +408,40 @@ def _to_sums(operator: FrequencyOperator, moments: MomentKind | None, chosen: _S
         yield pyarrow.record_batch({"partition": [number], "sums": [sums.to_bytes()]})
 
     return sums_of
+
+
+def _to_groups(kind: GroupKind, chosen: _Selection) -> Mapped:
+    """Return what turns a partition's rows into one row a shard: its number, and sums by key."""
+    chosen = replace(chosen, frame=None)
+
+    def groups_of(batches: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow
+
+        with _naming_partition():
+            part = PartitionGroups.of_rows(kind, chosen.groups_in(batches))
+        for shard, some in part.split(N_MERGES):
+            data = [some.to_bytes(kind)]
+            yield pyarrow.record_batch({"shard": [shard], "groups": pyarrow.array(data)})
+
+    return groups_of
+
+
+def _add_task_groups(kind: GroupKind) -> Mapped:
+    """Return what adds the sums by key that came to one task, if any."""
+
+    def added(batches: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow
+
+        parts = (
+            PartitionGroups.from_bytes(data.as_py(), kind)
+            for batch in batches
+            for data in batch.column("groups")
+        )
+        for first in parts:
+            total = PartitionGroups.total(itertools.chain([first], parts), kind.max_memory)
+            yield pyarrow.record_batch({"groups": pyarrow.array([total.to_bytes(kind)])})
+
+    return added
 
 
 @contextmanager

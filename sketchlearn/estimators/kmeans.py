@@ -42,6 +42,7 @@ from sketchlearn.estimators.doubts import (
     warn_of_moved,
     warn_of_wide_spread,
 )
+from sketchlearn.estimators.group_models import GroupClusterer
 from sketchlearn.estimators.row_estimator import require_some
 from sketchlearn.estimators.sample_weights import sum_weighted
 from sketchlearn.estimators.sketch_estimator import (
@@ -61,7 +62,11 @@ ABOUT_FITTED_ROWS = {"labels_", "inertia_"}
 
 
 class CompressiveKMeans(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, CompressiveEstimator
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClusterMixin,
+    GroupClusterer,
+    CompressiveEstimator,
 ):
     r"""k-means clustering from a sketch of the data, read once.
 

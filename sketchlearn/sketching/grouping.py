@@ -140,6 +140,11 @@ class GroupPass:
         Which moments are summed as well.
     max_memory : int
         Bytes that the sums of all groups may take.
+
+    Attributes
+    ----------
+    n_rows : int
+        How many rows were read, those of weight zero too.
     """
 
     def __init__(
@@ -161,7 +166,7 @@ class GroupPass:
         self._squares = np.zeros((0, N_WORDS), np.uint64)
         self._counts = np.zeros((0, 2), np.int64)
         self._group_bytes = 16 * operator.n_frequencies + 8 * N_WORDS * n_wide + 16
-        self._total_units = self._n_rows = 0
+        self._total_units = self.n_rows = 0
         self._own = threading.local()
         self._in_order = np.empty((0, d))
 
@@ -185,10 +190,10 @@ class GroupPass:
                 for future in futures:
                     future.result()
                 futures = [workers.submit(self._sum_task, task) for task in self._divide(gathering)]
-                self._n_rows += gathering.n
+                self.n_rows += gathering.n
                 gathering.clear()
                 if report:
-                    report(self._n_rows, total)
+                    report(self.n_rows, total)
             for future in futures:
                 future.result()
         return self._finish(feature_names)
@@ -332,10 +337,6 @@ class GroupPass:
         for array in (self._sums, self._words, self._squares, self._counts):
             array.resize((n_groups, *array.shape[1:]), refcheck=False)
         n_samples, units = self._counts.T.copy()
-        if self._n_rows and not n_samples.any():
-            raise ValueError("the weights must have a positive entry, got only zeros")
-        if n := int(n_samples.sum()):
-            require_mean_weight(self._total_units * WEIGHT_UNIT / n)
         for sums, weight_units in zip(self._sums, units.tolist(), strict=True):
             sums[:] = operator.features.feature_sum(sums, weight_units)
         wide = np.concatenate([self._squares[:, :, None], self._words], axis=2)
@@ -364,6 +365,15 @@ def _places_in(runs: Runs) -> np.ndarray:
     return np.repeat(runs.starts - before, lengths) + np.arange(int(lengths.sum()))
 
 
+def require_weighted(groups: GroupSums, n_rows: int) -> None:
+    """Refuse the sums of rows all of whose weights are zero, or on average too small."""
+    n = int(groups.n_samples.sum())
+    if n_rows and not n:
+        raise ValueError("the weights must have a positive entry, got only zeros")
+    if n:
+        require_mean_weight(groups.total_units * WEIGHT_UNIT / n)
+
+
 def sketch_by_group(
     operator: FrequencyOperator,
     source: RowSource,
@@ -381,4 +391,6 @@ def sketch_by_group(
         if progress is True:
             report = line = ProgressLine()
             stack.callback(line.close)
-        return rows.run(feature_names, report)
+        table = rows.run(feature_names, report)
+    require_weighted(table.groups, rows.n_rows)
+    return table

@@ -264,3 +264,31 @@ def test_other_moments(client, moments):
     got = sketched.sketch(sketcher, da.from_array(ROWS, (300, 3)), sample_weight=weights)
     assert got.to_bytes() == whole.to_bytes()
     assert got + Sketcher.from_sketch(got).sketch(ROWS[:0]) == whole
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_groups_have_the_bytes_that_memory_gives(client, n):
+    named = Sketcher(n_frequencies=60, random_state=0).fit(pd.DataFrame(ROWS, columns=NAMES))
+    i = np.arange(len(ROWS))
+    cities = np.array(["Oslo", "Rome", None], dtype=object)[i % 3]
+    rows = pd.DataFrame(ROWS, columns=NAMES).assign(day=i % 5, city=cities, w=(i % 4) / 4)
+    frame, by = dd.from_pandas(rows, npartitions=n), ["day", "city"]
+    expected = named.sketch_groups(rows[rows["day"] < 4], by, "w")
+    filtered = [("day", "<", 4)]
+    table = sketched.sketch_groups(named, frame, by, sample_weight="w", filter=filtered)
+    assert table == expected
+    assert table.feature_names == tuple(NAMES)
+    # A column may be a feature and a key; weights may be no column.
+    assert sketched.sketch_groups(
+        SKETCHER, frame, "day", columns=NAMES, sample_weight=frame["w"]
+    ) == SKETCHER.sketch_groups(ROWS, {"day": i % 5}, rows["w"].to_numpy())
+
+
+def test_groups_that_cannot_be_made(client):
+    frame = dd.from_pandas(pd.DataFrame(ROWS, columns=NAMES).assign(i=range(2_000)), npartitions=4)
+    with pytest.raises(ValueError, match=r"max_memory=2,000,000"):
+        sketched.sketch_groups(SKETCHER, frame, "i", columns=NAMES, max_memory=2_000_000)
+    with pytest.raises(TypeError, match="columns of a Dask data frame"):
+        sketched.sketch_groups(SKETCHER, da.from_array(ROWS), "i")
+    with pytest.raises(ValueError, match="'month' are missing"):
+        sketched.sketch_groups(SKETCHER, frame, "month", columns=NAMES)

@@ -65,6 +65,23 @@ def test_any_partitioning(frame, n):
     assert sketched.sketch(SKETCHER, frame.repartition(n)) == WHOLE
 
 
+def test_groups_have_the_bytes_that_memory_gives(spark):
+    i = np.arange(len(ROWS))
+    keys = {"day": i % 5, "city": np.array(["Oslo", "Rome", None])[i % 3]}
+    frame = pa.table({**dict(zip(NAMES, ROWS.T, strict=True)), **keys, "w": WEIGHTS})
+    rows = spark.createDataFrame(frame).repartition(3)
+    by = ["day", "city"]
+    table = sketched.sketch_groups(NAMED, rows, by, sample_weight="w", filter=[("day", "<", 4)])
+    some = frame.filter(pc.field("day") < 4)
+    assert table == NAMED.sketch_groups(some, by, "w")
+    assert table.feature_names == tuple(NAMES)
+    assert len(sketched.sketch_groups(NAMED, rows.where("day > 9"), "day")) == 0
+    with pytest.raises(ValueError, match="is of type double, which rows are not grouped by"):
+        sketched.sketch_groups(NAMED, rows, "w")
+    with pytest.raises(ValueError, match="'a', which is a feature"):
+        sketched.sketch_groups(NAMED, rows, "a")
+
+
 def test_plain_sql_adds_tables_of_sketches(spark, tmp_path):
     keys = {
         "day": np.arange(2_000) % 5,

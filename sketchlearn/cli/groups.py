@@ -1,0 +1,121 @@
+"""Tables of sketches on the command line: their files, and slices of them."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sketchlearn import Sketch, SketchTable
+from sketchlearn.cli.files import load_sketch_like, name_errors
+from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.sources.row_keys import KeyValue
+from sketchlearn.tables.columns import HEADER
+
+# What every Parquet file begins with.
+PARQUET = b"PAR1"
+
+By = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--by",
+        help="Columns whose values make a key, separated by commas: a sketch for each key, in a "
+        "Parquet file that any SQL adds up.",
+        show_default=False,
+    ),
+]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key",
+        help="Of a table that sketch --by wrote, the groups to take, e.g. country=FR; and again "
+        "for more columns. Without it all groups are added.",
+        show_default=False,
+    ),
+]
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is one of Parquet."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(PARQUET)) == PARQUET
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a table of sketches."""
+    if not is_parquet(path):
+        return False
+    from pyarrow import parquet
+
+    return HEADER in (parquet.read_metadata(path).metadata or {})
+
+
+def load_slice(
+    path: Path, keys: list[str] | None, operator: FrequencyOperator | None
+) -> SketchLike:
+    """Read a sketch, or add up a table's groups with some keys.
+
+    Raises
+    ------
+    ValueError
+        If keys are asked of a sketch, a key is none of the table's, or no group has it.
+    """
+    if not is_parquet(path):
+        if keys:
+            raise ValueError(f"--key chooses groups of a table, and {path} is none")
+        return load_sketch_like(path, operator)
+    table = name_errors(lambda place: SketchTable.from_parquet(place, operator=operator), path)
+    total: Sketch = table.total(**dict(_parse_key(table, key) for key in keys or ()))
+    if not total.n_samples:
+        raise ValueError(f"{path} has no group with {' and '.join(keys or ['any key'])}")
+    return total
+
+
+def describe_table(path: Path, operator: FrequencyOperator | None) -> dict[str, object]:
+    """Say what a table's file holds."""
+    table = name_errors(lambda place: SketchTable.from_parquet(place, operator=operator), path)
+    sizes = table.n_samples
+    return {
+        "kind": "table",
+        "bytes": path.stat().st_size,
+        "groups": len(table),
+        "by": list(table.by),
+        "n_samples": int(sizes.sum()),
+        "smallest_group": int(sizes.min()) if len(table) else None,
+        "largest_group": int(sizes.max()) if len(table) else None,
+        "n_features": table.operator.n_features,
+        "n_frequencies": table.operator.n_frequencies,
+        "moments": table.moment_kind,
+        **({"feature_names": list(table.feature_names)} if table.feature_names else {}),
+        "fingerprint": table.fingerprint,
+    }
+
+
+def _parse_key(table: SketchTable, text: str) -> tuple[str, Any]:
+    """Read a choice of groups, as ``country=FR``."""
+    name, separator, value = text.partition("=")
+    if not separator or name not in table.by:
+        raise ValueError(
+            f"--key expects one of {', '.join(table.by)}, '=' and a value, got {text!r}"
+        )
+    kind = table.groups.kinds[table.by.index(name)]
+    return name, None if value == "null" else _read_value(kind, value)
+
+
+def _read_value(kind: str, text: str) -> KeyValue:
+    """Read a value of a kind of keys."""
+    try:
+        if kind == "integers":
+            return int(text)
+        if kind == "dates":
+            return datetime.date.fromisoformat(text)
+        if kind == "truth values":
+            return {"true": True, "false": False}[text.lower()]
+    except (ValueError, KeyError):
+        raise ValueError(f"--key expects {kind} in that column, or null, got {text!r}") from None
+    return text

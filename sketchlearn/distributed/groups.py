@@ -1,0 +1,116 @@
+"""What travels between workers where rows are grouped: sums by key, without the operator."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from typing import NamedTuple, Self, final
+
+import numpy as np
+
+from sketchlearn.distributed.rows import KeyedRows
+from sketchlearn.features.moments import MomentKind
+from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketching.grouping import GroupPass, require_weighted
+from sketchlearn.sources.optional import import_optional
+from sketchlearn.tables import SketchTable
+from sketchlearn.tables.columns import make_schema, read_groups, write_batches
+from sketchlearn.tables.group_sums import GroupSums
+
+ROWS_READ = b"rows"
+
+
+class GroupKind(NamedTuple):
+    """What all workers know: the operator, the columns of keys, the moments, and a limit.
+
+    `max_memory` is how many bytes the sums of all groups may take.
+    """
+
+    operator: FrequencyOperator
+    by: tuple[str, ...]
+    moments: MomentKind | None
+    max_memory: int
+
+
+@final
+@dataclass(frozen=True)
+class PartitionGroups:
+    """Sums by key of some rows under an operator that is known from elsewhere.
+
+    Parameters
+    ----------
+    groups : GroupSums
+        Of the rows.
+    n_rows : int
+        How many were read, those of weight zero too.
+    """
+
+    groups: GroupSums
+    n_rows: int
+
+    @classmethod
+    def of_rows(cls, kind: GroupKind, rows: KeyedRows | None) -> Self:
+        """Add the rows of a partition, in this thread; errors as `Sketcher.sketch_groups`."""
+        operator, by, moments, max_memory = kind
+        if rows is None:
+            return cls(SketchTable.empty(operator, by, moments).groups, 0)
+        one_thread = GroupPass(operator, rows.source, rows.keys, 1, moments, max_memory)
+        return cls(one_thread.run(None, None).groups, one_thread.n_rows)
+
+    @classmethod
+    def total(cls, parts: Iterable[Self], max_memory: int) -> Self:
+        """Add at least one; a ValueError if that takes more bytes than it may."""
+
+        def add(a: Self, b: Self) -> Self:
+            groups = a.groups + b.groups
+            if groups.n_bytes > max_memory:
+                raise ValueError(
+                    f"{len(groups.keys):,} groups take more than max_memory={max_memory:,} bytes: "
+                    "group by fewer columns, filter the rows, or raise max_memory"
+                )
+            return cls(groups, a.n_rows + b.n_rows)
+
+        return reduce(add, parts)
+
+    def split(self, n_shards: int) -> Iterator[tuple[int, Self]]:
+        """Yield the groups by shards, which tell keys apart alike in every process."""
+        shards = [zlib.crc32(repr(key).encode()) % n_shards for key in self.groups.keys]
+        for shard in range(n_shards):
+            which = np.flatnonzero(np.array(shards, np.int64) == shard)
+            yield shard, type(self)(self.groups.take(which), self.n_rows if shard == 0 else 0)
+
+    def to_bytes(self, kind: GroupKind) -> bytes:
+        """Return the sums as an Arrow stream."""
+        pa = import_optional("pyarrow", "pyarrow.ipc")
+        operator, by, moments, _ = kind
+        metadata = {ROWS_READ: str(self.n_rows).encode()}
+        schema = make_schema(operator, by, self.groups.kinds, moments, metadata)
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, schema) as writer:
+            for batch in write_batches(self.groups, by, operator.n_features, moments, schema):
+                writer.write_batch(batch)
+        data: bytes = sink.getvalue().to_pybytes()
+        return data
+
+    @classmethod
+    def from_bytes(cls, data: bytes, kind: GroupKind) -> Self:
+        """Return the sums that `to_bytes` turned into these bytes."""
+        pa = import_optional("pyarrow", "pyarrow.ipc")
+        with pa.ipc.open_stream(data) as reader:
+            table = reader.read_all()
+        n_rows = int(table.schema.metadata[ROWS_READ])
+        return cls(read_groups(table, kind.by, kind.operator, kind.moments), n_rows)
+
+    def table(self, kind: GroupKind, feature_names: tuple[str, ...] | None) -> SketchTable:
+        """Return the table that these are the sums of.
+
+        Raises
+        ------
+        ValueError
+            If all weights are zero, or their mean is so small that rounding would hurt.
+        """
+        require_weighted(self.groups, self.n_rows)
+        operator, by, moments, _ = kind
+        return SketchTable(operator, by, self.groups, moments, feature_names=feature_names)

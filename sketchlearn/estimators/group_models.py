@@ -1,0 +1,142 @@
+"""A model for each group of a table of sketches."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal, Self, cast
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.parallel import Parallel, delayed
+
+from sketchlearn._validation import check_count, draw_seed
+from sketchlearn.decoders import GivenAtoms, SurrogateKMeans
+from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sources.row_keys import Key
+from sketchlearn.tables import SketchTable
+from sketchlearn.tables.group_sums import spell_key
+
+# How many groups a message names.
+MOST_NAMED = 5
+
+
+class GroupClusterer:
+    """The method `fit_table` of `CompressiveKMeans`."""
+
+    n_clusters: int
+    random_state: Any
+
+    def fit_table(
+        self,
+        table: SketchTable,
+        *,
+        min_samples: int | None = None,
+        few: Literal["raise", "skip"] = "raise",
+        start: Literal["own", "total"] = "own",
+        n_jobs: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[Key, Self]:
+        """Fit a model for each group of a table; this one stays as it is.
+
+        Parameters
+        ----------
+        table : SketchTable
+            The groups.
+        min_samples : int, optional
+            Rows that a group must have; by default `n_clusters`, below which there is no model.
+            The noise of a sketch falls with the square root of the rows: look at `doubts_`.
+        few : {"raise", "skip"}, default="raise"
+            What to do about groups of fewer rows: raise an error, or leave them out with a warning;
+            either names them.
+        start : {"own", "total"}, default="own"
+            Where decodes start: each from its own sketch, or all from the clusters of `total()`.
+            Of 12 groups of 6 clusters in 5 columns, "total" took a quarter of the time; with
+            clusters that had moved by twice their width from group to group, one group's sum of
+            squares was 1.7 times what its own start gave, so use it where groups are alike.
+        n_jobs : int, optional
+            Processes; None is 1, -1 all. The result does not depend on it.
+        progress : callable, optional
+            Called with the number of groups decoded and that of all.
+
+        Returns
+        -------
+        dict of tuple to estimator
+            By key, in the order of the table. Warnings name the group that they are about.
+
+        Raises
+        ------
+        TypeError
+            If it is no table.
+        ValueError
+            If a group has too few rows, or a word is another.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sketchlearn import CompressiveKMeans, Sketcher
+        >>> X = np.repeat([[0.0, 0.0], [9.0, 9.0], [0.0, 9.0], [9.0, 0.0]], 100, axis=0)
+        >>> sketcher = Sketcher(n_clusters=2, random_state=0).fit(X)
+        >>> table = sketcher.sketch_groups(X, {"city": np.repeat(["Oslo", "Rome"], 200)})
+        >>> models = CompressiveKMeans(2, random_state=0).fit_table(table)
+        >>> np.sort(models["Rome",].cluster_centers_, axis=0).round() + 0.0
+        array([[0., 0.],
+               [9., 9.]])
+        """
+        if not isinstance(table, SketchTable):
+            raise TypeError(f"fit_table expected a SketchTable, got {type(table).__name__}")
+        if few not in ("raise", "skip") or start not in ("own", "total"):
+            raise ValueError(
+                f"few must be 'raise' or 'skip' and start 'own' or 'total', got {few!r}, {start!r}"
+            )
+        least = self.n_clusters if min_samples is None else check_count(min_samples, "min_samples")
+        keys = _choose_keys(table, max(least, self.n_clusters), few)
+        model = clone(cast(Any, self))
+        if not isinstance(self.random_state, int | np.integer):
+            # One for all groups, whichever is decoded first.
+            model.set_params(random_state=draw_seed(self.random_state))
+        decoder = _start_from(model, table.total()) if start == "total" and keys else None
+        jobs = (delayed(_fit_one)(model, table[key], decoder) for key in keys)
+        models = {}
+        done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+        for key, (fitted, messages) in zip(keys, done, strict=True):
+            for category, message in messages:
+                warnings.warn(f"group {spell_key(key)}: {message}", category, stacklevel=2)
+            models[key] = fitted
+            if progress is not None:
+                progress(len(models), len(keys))
+        return models
+
+
+def _choose_keys(table: SketchTable, least: int, few: str) -> list[Key]:
+    """Return the keys of groups with enough rows; refuse the others, or warn of them."""
+    sizes = dict(zip(table, table.n_samples.tolist(), strict=True))
+    small = [key for key in table if sizes[key] < least]
+    if small:
+        named = ", ".join(f"{spell_key(key)} with {sizes[key]}" for key in small[:MOST_NAMED])
+        more = f" and {len(small) - MOST_NAMED} more" if len(small) > MOST_NAMED else ""
+        message = f"{len(small)} groups have fewer than {least} rows: {named}{more}"
+        if few == "raise":
+            raise ValueError(f"{message}; leave them out by few='skip', or roll the table up")
+        warnings.warn(f"{message}; they have no model", UserWarning, stacklevel=3)
+    return [key for key in table if sizes[key] >= least]
+
+
+def _start_from(model: Any, total: Sketch) -> SurrogateKMeans:
+    """Return what decodes a group's sketch from the clusters of all rows."""
+    mixture = clone(model).fit_sketch(total).mixture_
+    return SurrogateKMeans(GivenAtoms(mixture.locations, mixture.covariances))
+
+
+def _fit_one(
+    model: Any, sketch: Sketch, decoder: SurrogateKMeans | None
+) -> tuple[Any, list[tuple[type[Warning], str]]]:
+    """Fit a copy of a model to a sketch; return it, and what it warned of."""
+    copy = clone(model)
+    if decoder is not None:
+        copy.set_params(decoder=decoder, n_init=1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        copy.fit_sketch(sketch)
+    copy.set_params(decoder=model.decoder, n_init=model.n_init)
+    return copy, [(each.category, str(each.message)) for each in caught]

@@ -1,0 +1,49 @@
+import json
+
+import pytest
+from command_line import NAMES, done, failed
+
+from sketchlearn import Sketcher, SketchTable, load_model
+
+COLUMNS = ("--columns", ",".join(NAMES))
+
+
+@pytest.mark.slow
+def test_a_table_by_key_its_description_and_a_model_of_a_slice(folder):
+    data = [f"day-{day}.parquet" for day in range(3)]
+    done("sketch", *data, *COLUMNS, "--by", "city", "-m", "60", "-o", "cube.sketches")
+    table = SketchTable.from_parquet("cube.sketches")
+    assert [key for (key,) in table] == ["Nice", "Oslo", "Rome"]
+    sketcher = Sketcher.from_sketch(table.total())
+    assert table["Oslo"] == sketcher.sketch(data, columns=NAMES, filter=[("city", "==", "Oslo")])
+    described = json.loads(done("info", "cube.sketches", "--json"))
+    assert (described["kind"], described["groups"], described["n_samples"]) == ("table", 3, 3_000)
+    assert described["feature_names"] == list(NAMES)
+    done("fit", "kmeans", "cube.sketches", "--key", "city=Rome", "-k", "3", "-o", "rome.model")
+    assert load_model("rome.model").sketch_ == table["Rome"]
+    done("fit", "kmeans", "cube.sketches", "-k", "3", "-o", "every.model")
+    assert load_model("every.model").sketch_ == table.total()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--by", "price"], "'price' of day-0.parquet is of type double"),
+        (["--by", "month"], "no column 'month' to group rows by"),
+        (["--by", "city", "--bare", "--like", "all.sketch"], "leave out --bare"),
+    ],
+)
+def test_tables_that_cannot_be_made(folder, arguments, message):
+    assert message in failed("sketch", "day-0.parquet", *COLUMNS, *arguments, "-o", "t")
+    assert not (folder / "t").exists()
+
+
+@pytest.mark.slow
+def test_slices_that_are_not_there(folder):
+    done("sketch", "day-0.parquet", *COLUMNS, "--by", "city", "-m", "60", "-o", "t")
+    fit = "fit", "kmeans", "t", "-k", "3", "-o", "x.model"
+    assert "no group with city=Ulm" in failed(*fit, "--key", "city=Ulm")
+    assert "--key expects one of city" in failed(*fit, "--key", "day=3")
+    other = failed("fit", "kmeans", "all.sketch", "-k", "3", "-o", "x.model", "--key", "city=Rome")
+    assert "all.sketch is none" in other
