@@ -179,7 +179,7 @@ def make_page(records: Sequence[_log.Record]) -> str:
                 figures = f"{np.median(losses):.3f} | {max(losses):.3g}"
                 lines.append(f"| {name} | {figures} | {count(some, method)} |")
     seeds = sorted({r["seed"] for r in records if r["part"] == "judging"})
-    lines.append(f"\nSeeds {seeds[0]} to {seeds[-1]}, {N_ROWS:,} rows a set;")
+    lines.append(f"\nSeeds: {', '.join(map(str, seeds))}; {N_ROWS:,} rows a set;")
     lines.append(_log.measured_with())
     return "\n".join(lines) + "\n"
 
@@ -190,7 +190,13 @@ Made by `python -m docs.benchmarks.verdicts`. `quality_.verdict` of an estimator
 "doubtful" or "wrong"; a bad result is announced if that is not "good", or a warning was given. The
 limits were chosen on other families (`datasets.families.CHOOSING`, seeds below 100) than those
 counted here (`JUDGING`, seeds from 1010 on), all from the sketch alone. Frequencies are multiples
-of k d, of mixtures of k (2 d + 1)."""
+of k d, of mixtures of k (2 d + 1).
+
+The aim is that 95 % of the bad are announced and 2 % of the good alarmed. It is not met: k-means'
+alarms are few, but of what is bad some is silent, most of it at 2 k d. What is missed: clusters
+in clusters where both decodes err alike, rare far clusters whose centroids are a little off, and of
+mixtures what EM gains on values that many rows share, of which a sketch shows nothing. The limit
+on the moments of mixtures that explain the sketch was added after a look at seed 1000."""
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
