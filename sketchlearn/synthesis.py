@@ -7,6 +7,7 @@ import numpy as np
 from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import Problem, SurrogateKMeans
+from sketchlearn.decoders.overtones import clear_overtones
 from sketchlearn.decoders.principal import find_principal_part
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -81,6 +82,7 @@ def synthesize(
         n_atoms = min(max(1, affordable), MOST_ATOMS)
     rng = np.random.default_rng(draw_seed(random_state))
     decoder, problem = SurrogateKMeans(), Problem.of(sketch, family, n_atoms, region=region)
+    problem = clear_overtones(problem, rng)
     mixture = decoder.start.solve(problem, rng)
     problem = problem.at_scale(mixture.family.operator.scale)
     drawn = decoder.match(problem, mixture, rng).draw(n_samples, rng)

@@ -340,3 +340,33 @@ def pack_rows(rows, center, factors, slopes, limit, p, dtype):
     is_far = np.array([not np.sum((row * slopes) ** 2) <= limit for row in packed])
     packed[is_far] = 0.0
     return packed, is_far
+
+
+def sign_sums(phases, offsets, units=None):
+    """Sums of signs of cosine and sine of phases (n, m) in turns, of dithers (offset + 1/2) / 4."""
+    radians = 2 * np.pi * (phases + (offsets.astype(np.float64) + 0.5) / 4)
+    units = np.full(len(phases), 2**20) if units is None else units
+    signs = np.where(np.stack([np.cos(radians), np.sin(radians)]) < 0, -1, 1)
+    return np.einsum("cnj,n->cj", signs, units)
+
+
+def add_sign_tiles(blocks, turns, offsets, weights=None):
+    """Sums of signs of rows that lie in blocks of tiles."""
+    phases = rows_of_tiles(blocks) @ turns_of_groups(turns)[:, : len(offsets)]
+    return sign_sums(phases, offsets, weights)
+
+
+def add_weighted_sign_tiles(blocks, weights, turns, offsets):
+    """Sums of weighted signs of rows that lie in blocks of tiles."""
+    return add_sign_tiles(blocks, turns, offsets, weights.reshape(-1))
+
+
+def add_sign_transforms(packed, bits, factors, offsets, weights=None):
+    """Sums of signs of packed rows' phases."""
+    phases = transform_rows(packed, bits).reshape(len(packed), -1) * factors
+    return sign_sums(phases, offsets, weights)
+
+
+def add_weighted_sign_transforms(packed, weights, bits, factors, offsets):
+    """Sums of weighted signs of packed rows' phases."""
+    return add_sign_transforms(packed, bits, factors, offsets, weights)

@@ -21,6 +21,15 @@ def splat(kind, value):
     return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
 
 
+def emit_splat(builder, value, lanes):
+    """Emit a vector with a value in every lane."""
+    nothing = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
+    single = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(
+        single, nothing, ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
+    )
+
+
 def emit_call(builder, name, *args):
     """Emit a call of one of LLVM's overloaded intrinsics, for scalars or vectors."""
     from numba.core import cgutils
@@ -59,6 +68,28 @@ def emit_patterns(builder, y):
     g = emit_polynomial(builder, COSINE, u)
     magic = splat(single, float(_MAGIC))
     return [builder.bitcast(emit_call(builder, "fma", h, x, magic), pattern) for x in (h, g)]
+
+
+def emit_half_angles(builder, y, offset):
+    """Emit the patterns of C and S of phases; the offset is of no use to them."""
+    return emit_patterns(builder, y)
+
+
+def emit_signs(builder, y, offset):
+    """Emit twice whether cosine and sine of phases are negative, as integers 0 and 2.
+
+    The offset is four times the dither less a half, so that 4 y plus it, rounded, is the quarter of
+    the turn in which the dithered phase lies.
+    """
+    single, pattern = ir.FloatType(), ir.IntType(32)
+    if isinstance(y.type, ir.VectorType):
+        single, pattern = (ir.VectorType(kind, y.type.count) for kind in (single, pattern))
+    if y.type != single:
+        y = builder.fptrunc(builder.fsub(y, emit_call(builder, "rint", y)), single)
+    quarters = emit_call(builder, "fma", y, splat(single, 4.0), offset)
+    quarters = builder.bitcast(builder.fadd(quarters, splat(single, float(_MAGIC))), pattern)
+    following = builder.add(quarters, splat(pattern, 1))
+    return [builder.and_(one, splat(pattern, 2)) for one in (following, quarters)]
 
 
 def emit_pointer(context, builder, signature, args, array, *offsets):

@@ -28,8 +28,10 @@ from sketchlearn._kernels._emission import (
     WEIGHT_BITS,
     WEIGHT_HALF,
     emit_call,
-    emit_patterns,
+    emit_half_angles,
     emit_pointer,
+    emit_signs,
+    emit_splat,
 )
 from sketchlearn._kernels._policy import (
     FEATURE_CHUNK,
@@ -43,57 +45,72 @@ from sketchlearn._kernels._policy import (
     kernel,
 )
 
-
-@intrinsic
-def _half_angle(typingctx, y):
-    """Return the patterns of C and S of one phase in turns."""
-
-    def codegen(context, builder, signature, args):
-        return context.make_tuple(builder, signature.return_type, emit_patterns(builder, args[0]))
-
-    from numba import types
-
-    return types.UniTuple(types.int32, 2)(y), codegen
+# What half angles are given where signs are given their dither.
+_NO_OFFSET = np.float32(0.0)
 
 
-@intrinsic
-def _sum_half_angles(typingctx, p, p_at, n):
-    """Sum the patterns of C and S of n phases in turns, from p_at of a flat array.
+def _make_feature(emit):
+    """Return an intrinsic for the two integers of one phase in turns."""
+
+    @intrinsic
+    def feature(typingctx, y, offset):
+        def codegen(context, builder, signature, args):
+            return context.make_tuple(builder, signature.return_type, emit(builder, *args))
+
+        from numba import types
+
+        return types.UniTuple(types.int32, 2)(y, types.float32), codegen
+
+    return feature
+
+
+def _make_sum(emit):
+    """Return an intrinsic that sums the two integers of n phases in turns, from p_at on.
 
     n is a multiple of a vector's lanes. The compiler would choose vectors of half the width.
     """
-    lanes = VECTOR_BYTES // 4
-    size = p.dtype.bitwidth // 8
 
-    def codegen(context, builder, signature, args):
-        element = ir.FloatType() if size == 4 else ir.DoubleType()
-        vector = ir.VectorType(element, lanes)
-        int64 = ir.IntType(64)
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
-        start = emit_pointer(context, builder, signature, args, 0, args[1])
-        before = builder.block
-        loop, done = (builder.append_basic_block(name) for name in ("half.loop", "half.done"))
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        i = builder.phi(int64)
-        sums = [builder.phi(zeros.type) for _ in range(2)]
-        at = builder.bitcast(builder.gep(start, [i]), vector.as_pointer())
-        patterns = emit_patterns(builder, builder.load(at, align=size))
-        new = [builder.add(total, one) for total, one in zip(sums, patterns, strict=True)]
-        next_i = builder.add(i, ir.Constant(int64, lanes))
-        i.add_incoming(ir.Constant(int64, 0), before)
-        i.add_incoming(next_i, loop)
-        for total, later in zip(sums, new, strict=True):
-            total.add_incoming(zeros, before)
-            total.add_incoming(later, loop)
-        builder.cbranch(builder.icmp_signed("<", next_i, args[2]), loop, done)
-        builder.position_at_end(done)
-        totals = [emit_call(builder, "vector.reduce.add", total) for total in new]
-        return context.make_tuple(builder, signature.return_type, totals)
+    @intrinsic
+    def feature_sum(typingctx, p, p_at, n, offset):
+        lanes = VECTOR_BYTES // 4
+        size = p.dtype.bitwidth // 8
 
-    from numba import types
+        def codegen(context, builder, signature, args):
+            element = ir.FloatType() if size == 4 else ir.DoubleType()
+            vector, int64 = ir.VectorType(element, lanes), ir.IntType(64)
+            zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
+            start = emit_pointer(context, builder, signature, args, 0, args[1])
+            offset = emit_splat(builder, args[3], lanes)
+            before = builder.block
+            loop, done = (builder.append_basic_block(name) for name in ("sum.loop", "sum.done"))
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            i = builder.phi(int64)
+            sums = [builder.phi(zeros.type) for _ in range(2)]
+            at = builder.bitcast(builder.gep(start, [i]), vector.as_pointer())
+            patterns = emit(builder, builder.load(at, align=size), offset)
+            new = [builder.add(total, one) for total, one in zip(sums, patterns, strict=True)]
+            next_i = builder.add(i, ir.Constant(int64, lanes))
+            i.add_incoming(ir.Constant(int64, 0), before)
+            i.add_incoming(next_i, loop)
+            for total, later in zip(sums, new, strict=True):
+                total.add_incoming(zeros, before)
+                total.add_incoming(later, loop)
+            builder.cbranch(builder.icmp_signed("<", next_i, args[2]), loop, done)
+            builder.position_at_end(done)
+            totals = [emit_call(builder, "vector.reduce.add", total) for total in new]
+            return context.make_tuple(builder, signature.return_type, totals)
 
-    return types.UniTuple(types.int32, 2)(p, types.int64, types.int64), codegen
+        from numba import types
+
+        arguments = p, types.int64, types.int64, types.float32
+        return types.UniTuple(types.int32, 2)(*arguments), codegen
+
+    return feature_sum
+
+
+_half_angle, _signs = _make_feature(emit_half_angles), _make_feature(emit_signs)
+_sum_half_angles, _sum_signs = _make_sum(emit_half_angles), _make_sum(emit_signs)
 
 
 @kernel()
@@ -251,7 +268,7 @@ def add_tiles(blocks, turns, phases, sums, policy=POLICY):
             stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
             _project_group(blocks[block], turns, start, stop, phases)
             for j in range(first, min(first + panel, m)):
-                c_sum, s_sum = _sum_half_angles(flat, (j - first) * b, b)
+                c_sum, s_sum = _sum_half_angles(flat, (j - first) * b, b, _NO_OFFSET)
                 sums[0, j] += np.uint32(c_sum - offset)
                 sums[1, j] += np.int32(s_sum - offset)
 
@@ -271,7 +288,7 @@ def add_weighted_tiles(blocks, weights, turns, phases, sums, policy=POLICY):
                 c_sum = np.int64(0)
                 s_sum = np.int64(0)
                 for i in range(b):
-                    c, s = _half_angle(row[i])
+                    c, s = _half_angle(row[i], _NO_OFFSET)
                     weight = weights[block, i]
                     c_sum += (np.int64(c - MAGIC_BITS) * weight + WEIGHT_HALF) >> WEIGHT_BITS
                     s_sum += (np.int64(s - MAGIC_BITS) * weight + WEIGHT_HALF) >> WEIGHT_BITS
@@ -304,7 +321,7 @@ def add_tile_runs(blocks, at, starts, stops, groups, turns, phases, sums, policy
                 while run < len(starts) and starts[run] < low + b:
                     begin = max(starts[run] - low, 0)
                     n = min(stops[run] - low, b) - begin
-                    c_sum, s_sum = _sum_half_angles(flat, (j - first) * b + begin, n)
+                    c_sum, s_sum = _sum_half_angles(flat, (j - first) * b + begin, n, _NO_OFFSET)
                     offset = np.int32(n) * MAGIC_BITS
                     sums[groups[run], 0, j] += np.uint32(c_sum - offset)
                     sums[groups[run], 1, j] += np.int32(s_sum - offset)
@@ -334,10 +351,50 @@ def add_weighted_tile_runs(
                     c_sum = np.int64(0)
                     s_sum = np.int64(0)
                     for i in range(max(starts[run] - low, 0), min(stops[run] - low, b)):
-                        c, s = _half_angle(row[i])
+                        c, s = _half_angle(row[i], _NO_OFFSET)
                         weight = weights[block, i]
                         c_sum += (np.int64(c - MAGIC_BITS) * weight + WEIGHT_HALF) >> WEIGHT_BITS
                         s_sum += (np.int64(s - MAGIC_BITS) * weight + WEIGHT_HALF) >> WEIGHT_BITS
                     sums[groups[run], 0, j] += c_sum
                     sums[groups[run], 1, j] += s_sum
                     run += 1
+
+
+@kernel()
+def add_sign_tiles(blocks, turns, offsets, phases, sums, policy=POLICY):
+    """Add the signs of cosines and sines of blocks of tiles to their sums, in units of 2^-20.
+
+    Arguments are those of `add_tiles`, and offsets (m,) float32, four times the dithers less half.
+    A row of zeros counts as any other row.
+    """
+    panel, b = phases.shape
+    m = sums.shape[1]
+    flat = phases.reshape(-1)
+    for block in range(blocks.shape[0]):
+        for first in range(0, m, panel):
+            start = first // TILE_FREQUENCIES
+            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
+            _project_group(blocks[block], turns, start, stop, phases)
+            for j in range(first, min(first + panel, m)):
+                c_twice, s_twice = _sum_signs(flat, (j - first) * b, b, offsets[j])
+                sums[0, j] += np.int64(b - c_twice) << WEIGHT_BITS
+                sums[1, j] += np.int64(b - s_twice) << WEIGHT_BITS
+
+
+@kernel()
+def add_weighted_sign_tiles(blocks, weights, turns, offsets, phases, sums, policy=POLICY):
+    """Add the weighted signs of blocks of tiles; weights (g, b) int64, zero where padded."""
+    panel, b = phases.shape
+    m = sums.shape[1]
+    for block in range(blocks.shape[0]):
+        for first in range(0, m, panel):
+            start = first // TILE_FREQUENCIES
+            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
+            _project_group(blocks[block], turns, start, stop, phases)
+            for j in range(first, min(first + panel, m)):
+                row = phases[j - first]
+                for i in range(b):
+                    c_twice, s_twice = _signs(row[i], offsets[j])
+                    weight = weights[block, i]
+                    sums[0, j] += (1 - c_twice) * weight
+                    sums[1, j] += (1 - s_twice) * weight

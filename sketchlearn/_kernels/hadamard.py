@@ -22,8 +22,9 @@ from sketchlearn._kernels._emission import (
     WEIGHT_BITS,
     WEIGHT_HALF,
     emit_call,
-    emit_patterns,
+    emit_half_angles,
     emit_pointer,
+    emit_signs,
 )
 from sketchlearn._kernels._policy import POLICY, VECTOR_BYTES, helper, intrinsic, kernel
 
@@ -136,18 +137,6 @@ _last_4, _last_8, _last_16 = (_make_pass(r, is_last=True) for r in (4, 8, 16))
 
 
 @intrinsic
-def _half_angle(typingctx, y):
-    """Return the patterns of C and S of one phase in turns."""
-
-    def codegen(context, builder, signature, args):
-        return context.make_tuple(builder, signature.return_type, emit_patterns(builder, args[0]))
-
-    from numba import types
-
-    return types.UniTuple(types.int32, 2)(y), codegen
-
-
-@intrinsic
 def _lanes(typingctx, x):
     """Return how many of an array's numbers a vector holds."""
     lanes = VECTOR_BYTES // (x.dtype.bitwidth // 8)
@@ -160,64 +149,89 @@ def _lanes(typingctx, x):
     return types.int64(x), codegen
 
 
-@intrinsic
-def _add_patterns(typingctx, phases, first, stride, n_rows, factors, factors_at, totals, n):
-    """Add the patterns of C and S of n_rows rows of phases, stride apart from `first` on.
+def _make_addition(emit):
+    """Return an intrinsic that adds the two integers of each phase of n_rows rows to totals.
 
-    Of n frequencies, a multiple of a vector's lanes: phases times factors are in turns. Totals are
-    flat, n of C and n of S, int32.
+    Of n frequencies, a multiple of a vector's lanes: phases times factors, from factors_at on, are
+    in turns. Totals are flat, n of one integer and n of the other, int32.
     """
-    lanes = VECTOR_BYTES // 4
-    size = phases.dtype.bitwidth // 8
 
-    def codegen(context, builder, signature, args):
-        element = ir.FloatType() if size == 4 else ir.DoubleType()
-        int64, vector = ir.IntType(64), ir.VectorType(element, lanes)
-        counts = ir.VectorType(ir.IntType(32), lanes)
+    @intrinsic
+    def add_features(typingctx, phases, n_rows, factors, factors_at, offsets, totals, n):
+        lanes = VECTOR_BYTES // 4
+        size = phases.dtype.bitwidth // 8
 
-        def at(array, kind, *offsets):
-            pointer = emit_pointer(context, builder, signature, args, array, *offsets)
-            return builder.bitcast(pointer, kind.as_pointer())
+        def codegen(context, builder, signature, args):
+            element = ir.FloatType() if size == 4 else ir.DoubleType()
+            int64, vector = ir.IntType(64), ir.VectorType(element, lanes)
+            singles, counts = (
+                ir.VectorType(kind, lanes) for kind in (ir.FloatType(), ir.IntType(32))
+            )
 
-        zero, n = ir.Constant(int64, 0), args[7]
-        before = builder.block
-        names = ("wave.frequencies", "wave.rows", "wave.next", "wave.done")
-        outer, inner, following, done = (builder.append_basic_block(name) for name in names)
-        builder.branch(outer)
-        builder.position_at_end(outer)
-        i = builder.phi(int64)
-        factor = builder.load(at(4, vector, args[5], i), align=size)
-        places = [at(6, counts, i), at(6, counts, n, i)]
-        earlier = [builder.load(place, align=4) for place in places]
-        builder.branch(inner)
-        builder.position_at_end(inner)
-        row = builder.phi(int64)
-        sums = [builder.phi(counts) for _ in places]
-        start = builder.mul(row, args[2])
-        phase = builder.load(at(0, vector, args[1], start, i), align=size)
-        patterns = emit_patterns(builder, builder.fmul(phase, factor))
-        new = [builder.add(total, one) for total, one in zip(sums, patterns, strict=True)]
-        next_row = builder.add(row, ir.Constant(int64, 1))
-        row.add_incoming(zero, outer)
-        row.add_incoming(next_row, inner)
-        for total, one, later in zip(sums, earlier, new, strict=True):
-            total.add_incoming(one, outer)
-            total.add_incoming(later, inner)
-        builder.cbranch(builder.icmp_signed("<", next_row, args[3]), inner, following)
-        builder.position_at_end(following)
-        for place, later in zip(places, new, strict=True):
-            builder.store(later, place, align=4)
-        next_i = builder.add(i, ir.Constant(int64, lanes))
-        i.add_incoming(zero, before)
-        i.add_incoming(next_i, following)
-        builder.cbranch(builder.icmp_signed("<", next_i, n), outer, done)
-        builder.position_at_end(done)
-        return context.get_dummy_value()
+            def at(array, kind, *offsets):
+                pointer = emit_pointer(context, builder, signature, args, array, *offsets)
+                return builder.bitcast(pointer, kind.as_pointer())
 
-    from numba import types
+            zero, n = ir.Constant(int64, 0), args[6]
+            before = builder.block
+            names = ("wave.frequencies", "wave.rows", "wave.next", "wave.done")
+            outer, inner, following, done = (builder.append_basic_block(name) for name in names)
+            builder.branch(outer)
+            builder.position_at_end(outer)
+            i = builder.phi(int64)
+            factor = builder.load(at(2, vector, args[3], i), align=size)
+            offset = builder.load(at(4, singles, args[3], i), align=4)
+            places = [at(5, counts, i), at(5, counts, n, i)]
+            earlier = [builder.load(place, align=4) for place in places]
+            builder.branch(inner)
+            builder.position_at_end(inner)
+            row = builder.phi(int64)
+            sums = [builder.phi(counts) for _ in places]
+            phase = builder.load(at(0, vector, builder.mul(row, n), i), align=size)
+            patterns = emit(builder, builder.fmul(phase, factor), offset)
+            new = [builder.add(total, one) for total, one in zip(sums, patterns, strict=True)]
+            next_row = builder.add(row, ir.Constant(int64, 1))
+            row.add_incoming(zero, outer)
+            row.add_incoming(next_row, inner)
+            for total, one, later in zip(sums, earlier, new, strict=True):
+                total.add_incoming(one, outer)
+                total.add_incoming(later, inner)
+            builder.cbranch(builder.icmp_signed("<", next_row, args[1]), inner, following)
+            builder.position_at_end(following)
+            for place, later in zip(places, new, strict=True):
+                builder.store(later, place, align=4)
+            next_i = builder.add(i, ir.Constant(int64, lanes))
+            i.add_incoming(zero, before)
+            i.add_incoming(next_i, following)
+            builder.cbranch(builder.icmp_signed("<", next_i, n), outer, done)
+            builder.position_at_end(done)
+            return context.get_dummy_value()
 
-    index = types.int64
-    return types.void(phases, index, index, index, factors, index, totals, index), codegen
+        from numba import types
+
+        index = types.int64
+        return types.void(phases, index, factors, index, offsets, totals, index), codegen
+
+    return add_features
+
+
+def _make_feature(emit):
+    """Return an intrinsic for the two integers of one phase in turns."""
+
+    @intrinsic
+    def feature(typingctx, y, offset):
+        def codegen(context, builder, signature, args):
+            return context.make_tuple(builder, signature.return_type, emit(builder, *args))
+
+        from numba import types
+
+        return types.UniTuple(types.int32, 2)(y, types.float32), codegen
+
+    return feature
+
+
+_add_half_angles, _add_signs = _make_addition(emit_half_angles), _make_addition(emit_signs)
+_half_angle, _signs = _make_feature(emit_half_angles), _make_feature(emit_signs)
 
 
 @helper()
@@ -341,13 +355,14 @@ def add_transforms(packed, signs, factors, phases, totals, sums, policy=POLICY):
     g, m = len(phases), sums.shape[1]
     x, y, flat = packed.reshape(-1), phases.reshape(-1), totals.reshape(-1)
     offset = np.int32(n) * MAGIC_BITS
+    offsets = np.zeros(len(factors), np.float32)
     for first in range(0, m, p):
         totals[:] = 0
         for start in range(0, n, g):
             size = min(g, n - start)
             for i in range(size):
                 _transform(x, (start + i) * p, y, i * p, signs, N_ROUNDS * first, p)
-            _add_patterns(y, np.int64(0), p, size, factors, first, flat, p)
+            _add_half_angles(y, size, factors, first, offsets, flat, p)
         for j in range(min(p, m - first)):
             sums[0, first + j] += np.uint32(totals[0, j] - offset)
             sums[1, first + j] += np.int32(totals[1, j] - offset)
@@ -365,8 +380,49 @@ def add_weighted_transforms(packed, weights, signs, factors, phases, sums, polic
             _transform(x, i * p, row, 0, signs, N_ROUNDS * first, p)
             weight = weights[i]
             for j in range(size):
-                c, s = _half_angle(row[j] * factors[first + j])
+                c, s = _half_angle(row[j] * factors[first + j], np.float32(0.0))
                 c_units = np.int64(c - MAGIC_BITS) * weight + WEIGHT_HALF
                 s_units = np.int64(s - MAGIC_BITS) * weight + WEIGHT_HALF
                 sums[0, first + j] += c_units >> WEIGHT_BITS
                 sums[1, first + j] += s_units >> WEIGHT_BITS
+
+
+@kernel()
+def add_sign_transforms(packed, signs, factors, offsets, phases, totals, sums, policy=POLICY):
+    """Add the signs of cosines and sines of packed rows to their sums, in units of 2^-20.
+
+    Arguments are those of `add_transforms`, and offsets (b p,) float32, four times the dithers less
+    a half. A row of zeros counts as any other row.
+    """
+    n, p = packed.shape
+    g, m = len(phases), sums.shape[1]
+    x, y, flat = packed.reshape(-1), phases.reshape(-1), totals.reshape(-1)
+    for first in range(0, m, p):
+        totals[:] = 0
+        for start in range(0, n, g):
+            size = min(g, n - start)
+            for i in range(size):
+                _transform(x, (start + i) * p, y, i * p, signs, N_ROUNDS * first, p)
+            _add_signs(y, size, factors, first, offsets, flat, p)
+        for j in range(min(p, m - first)):
+            sums[0, first + j] += np.int64(n - totals[0, j]) << WEIGHT_BITS
+            sums[1, first + j] += np.int64(n - totals[1, j]) << WEIGHT_BITS
+
+
+@kernel()
+def add_weighted_sign_transforms(
+    packed, weights, signs, factors, offsets, phases, sums, policy=POLICY
+):
+    """Add the weighted signs of packed rows; weights (n,) int64, in units of 2^-20."""
+    n, p = packed.shape
+    m = sums.shape[1]
+    x, row = packed.reshape(-1), phases[0]
+    for first in range(0, m, p):
+        size = min(p, m - first)
+        for i in range(n):
+            _transform(x, i * p, row, 0, signs, N_ROUNDS * first, p)
+            weight = weights[i]
+            for j in range(size):
+                c_twice, s_twice = _signs(row[j] * factors[first + j], offsets[first + j])
+                sums[0, first + j] += (1 - c_twice) * weight
+                sums[1, first + j] += (1 - s_twice) * weight

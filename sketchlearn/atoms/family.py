@@ -122,6 +122,11 @@ class AtomFamily(Registered, ABC):
         domain = replace(self.operator.domain, scale=scale, finest_scale=None)
         return self._on(replace(self.operator, domain=domain))
 
+    def at_multiple(self, multiple: int) -> Self:
+        """Return the family of the waves at multiples of the frequencies."""
+        stretched = self.operator.linear_map.stretched(float(multiple))
+        return self._on(replace(self.operator, linear_map=stretched))
+
     def _on(self, operator: FrequencyOperator) -> Self:
         """Return the same family on another operator of as many frequencies."""
         return type(self)(operator)

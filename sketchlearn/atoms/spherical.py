@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -47,6 +48,15 @@ class SphericalGaussian(GaussianFamily):
         self._common_log_envelope = common_log_envelope
         self._norms_off_axes = norms_off_axes
         self._all_norms = (self._squared_norms + norms_off_axes).astype(np.float32)
+
+    def at_multiple(self, multiple: int) -> SphericalGaussian:
+        """Return the family of the waves at multiples of the frequencies."""
+        stretched = self.operator.linear_map.stretched(float(multiple))
+        operator = replace(self.operator, linear_map=stretched)
+        squares = float(multiple) ** 2
+        return SphericalGaussian(
+            operator, squares * self._common_log_envelope, squares * self._norms_off_axes
+        )
 
     def _on(self, operator: FrequencyOperator) -> SphericalGaussian:
         return SphericalGaussian(operator, self._common_log_envelope, self._norms_off_axes)

@@ -12,6 +12,7 @@ from sketchlearn.cli.files import (
     load_estimator,
     load_operator,
     load_sketch_like,
+    name_errors,
     require_writable,
 )
 from sketchlearn.cli.options import Force, OperatorFile, Output
@@ -23,14 +24,19 @@ from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.frequencies.format import OPERATOR_FILE
 from sketchlearn.reports import make_page
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE
+from sketchlearn.tables import SketchTable
 
+TABLE_ENDINGS = (".parquet", ".pq")
 PAGE_START = b"<!DOCTYPE html>"
 
 
 def report(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Files of sketches, private sketches and models.", show_default=False),
+        typer.Argument(
+            help="Files of sketches, private sketches and models, and tables of sketches.",
+            show_default=False,
+        ),
     ],
     output: Output,
     operator: OperatorFile = None,
@@ -44,6 +50,7 @@ def report(
     \b
       sketchlearn report week.sketch week.model -o week.html
       sketchlearn report monday.sketch tuesday.sketch wednesday.sketch -o days.html
+      sketchlearn report cities.parquet -o cities.html
     """
     inputs = [*files, operator] if operator else files
     require_writable(output, inputs, _is_page, "a page", is_forced)
@@ -67,6 +74,8 @@ def _load(path: Path, operator: FrequencyOperator | None) -> Any:
                 f"{path} is {kind.one}, and a page shows sketches, private sketches and models; "
                 "the command info says what is in it"
             )
+    if path.suffix.lower() in TABLE_ENDINGS or path.is_dir():
+        return name_errors(lambda _: SketchTable.from_parquet(path, operator=operator), path)
     return load_sketch_like(path, operator)
 
 

@@ -86,7 +86,11 @@ class Decoder(Registered, ABC):
         >>> np.sort(mixture.locations[:, 0]).round()
         array([-9.,  9.])
         """
-        return self.solve(Problem.of(sketch, family, n_atoms, region=region), rng)
+        # It decodes once itself.
+        from sketchlearn.decoders.overtones import clear_overtones
+
+        problem = Problem.of(sketch, family, n_atoms, region=region)
+        return self.solve(clear_overtones(problem, rng), rng)
 
     @final
     @on_one_blas_thread

@@ -3,5 +3,6 @@
 from sketchlearn.features.accumulator import Accumulator
 from sketchlearn.features.feature_map import FeatureMap
 from sketchlearn.features.fourier import Waves
+from sketchlearn.features.sign import Signs
 
-__all__ = ["Accumulator", "FeatureMap", "Waves"]
+__all__ = ["Accumulator", "FeatureMap", "Signs", "Waves"]

@@ -36,11 +36,15 @@ class FeatureMap(Registered, Stateful, choice="features"):
         beside them; and none may exceed 2^22 units, lest sums overflow.
     power : float
         Mean square of one row's estimate at one frequency.
+    is_binary : bool
+        Whether what a row adds at a frequency are two numbers, each its weight or the negative of
+        it; sums are then kept in files as counts.
     """
 
     kind: ClassVar[str]
     unit: ClassVar[float]
     power: ClassVar[float] = 1.0
+    is_binary: ClassVar[bool] = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -112,6 +116,13 @@ class FeatureMap(Registered, Stateful, choice="features"):
     def estimate(self, features: np.ndarray) -> np.ndarray:
         r"""Return estimates (..., m) complex of :math:`e^{it}` of mean features (..., 2, m)."""
         return np.asarray(features[..., 0, :] + 1j * features[..., 1, :])
+
+    def overtones(self) -> list[tuple[int, np.ndarray]]:
+        r"""Return what estimates have beside :math:`e^{it}`, the largest of it first.
+
+        An item (s, f), f of (m,) complex, is :math:`f_j e^{i s t}`.
+        """
+        return []
 
     def mean(self, sums: np.ndarray, weight_sum: float) -> np.ndarray:
         """Return the estimate (m,) complex of a sketch's sums (2, m) and sum of weights."""

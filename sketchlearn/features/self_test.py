@@ -17,22 +17,34 @@ from sketchlearn._kernels._policy import (
     TILE_VECTORS,
     VECTOR_BYTES,
 )
-from sketchlearn._kernels.fourier_sums import add_tiles, add_weighted_tiles, pack_tiles
+from sketchlearn._kernels.fourier_sums import (
+    add_sign_tiles,
+    add_tiles,
+    add_weighted_sign_tiles,
+    add_weighted_tiles,
+    pack_tiles,
+)
 from sketchlearn._kernels.hadamard import (
     LEAST_SIZE,
     N_ROUNDS,
+    add_sign_transforms,
     add_transforms,
+    add_weighted_sign_transforms,
     add_weighted_transforms,
     pack_rows,
 )
 from sketchlearn.features.fourier import Waves
+from sketchlearn.features.sign import Signs
 
 N_FEATURES, N_FREQUENCIES = 3, TILE_FREQUENCIES + 1
 N_ROWS = BLOCK - 3
 WEIGHTS = 2**20 + 12_345 * np.arange(N_ROWS) % 2**21
 
+SIGNS, WIDE_SIGNS = (Signs(53 * np.arange(n) % 256) for n in (N_FREQUENCIES, LEAST_SIZE + 1))
+
 Twin = Callable[[np.ndarray], np.ndarray]
 TWIN: Twin = Waves().integer_features
+SIGN_TWIN: Twin = SIGNS.integer_features
 
 
 @cache
@@ -46,17 +58,38 @@ def require_right_sums(dtype: Any, is_weighted: bool, twin: Twin = TWIN) -> None
     RuntimeError
         If the compiled kernels' sums are not those of plain numpy, or numba's cache is damaged.
     """
+    _require_right_tiles(dtype, is_weighted, None, twin)
+
+
+@cache
+def require_right_signs(dtype: Any, is_weighted: bool, twin: Twin = SIGN_TWIN) -> None:
+    """Refuse to sketch signs of a matrix's phases where compiled code adds up wrongly.
+
+    Raises
+    ------
+    RuntimeError
+        As `require_right_sums`.
+    """
+    _require_right_tiles(dtype, is_weighted, SIGNS.offsets, twin)
+
+
+def _require_right_tiles(
+    dtype: Any, is_weighted: bool, offsets: np.ndarray | None, twin: Twin
+) -> None:
+    """Refuse kernels of tiles, of waves or, where there are offsets, of signs."""
     rows = _draw_rows()
     turns = ((5 * np.arange(N_FEATURES * N_FREQUENCIES) % 31) - 15.0).reshape(N_FEATURES, -1) / 16.0
     weights = WEIGHTS if is_weighted else None
     _require_equal(
-        lambda: _sum_by_kernels(rows, turns, weights, dtype),
+        lambda: _sum_by_kernels(rows, turns, weights, dtype, offsets),
         _sum_by_numpy(twin, rows @ turns, weights),
     )
 
 
 @cache
-def require_right_transforms(dtype: Any, is_weighted: bool, twin: Twin = TWIN) -> None:
+def require_right_transforms(
+    dtype: Any, is_weighted: bool, is_signs: bool = False, twin: Twin | None = None
+) -> None:
     """Refuse to sketch by fast transforms where compiled code adds up wrongly.
 
     Raises
@@ -69,8 +102,13 @@ def require_right_transforms(dtype: Any, is_weighted: bool, twin: Twin = TWIN) -
     factors[: LEAST_SIZE + 1] = 2.0 ** -(6 + np.arange(LEAST_SIZE + 1) % 4)
     weights = WEIGHTS if is_weighted else None
     products = _transform_by_numpy(rows, signs)[:, : LEAST_SIZE + 1]
+    offsets = None
+    if is_signs:
+        offsets = np.zeros(2 * LEAST_SIZE, np.float32)
+        offsets[: LEAST_SIZE + 1] = WIDE_SIGNS.offsets
+    twin = twin or (WIDE_SIGNS if is_signs else Waves()).integer_features
     _require_equal(
-        lambda: _transform_by_kernels(rows, signs, factors.astype(dtype), weights, dtype),
+        lambda: _transform_by_kernels(rows, signs, factors.astype(dtype), weights, dtype, offsets),
         _sum_by_numpy(twin, products * factors[: LEAST_SIZE + 1], weights),
     )
 
@@ -98,9 +136,13 @@ def _require_equal(by_kernels: Callable[[], np.ndarray], expected: np.ndarray) -
 
 
 def _sum_by_kernels(
-    rows: np.ndarray, turns: np.ndarray, weights: np.ndarray | None, dtype: Any
+    rows: np.ndarray,
+    turns: np.ndarray,
+    weights: np.ndarray | None,
+    dtype: Any,
+    offsets: np.ndarray | None,
 ) -> np.ndarray:
-    """Sums of C and S, (2, N_FREQUENCIES), by the kernels."""
+    """Sums (2, N_FREQUENCIES) by the kernels: of C and S, or of signs where there are offsets."""
     tile_rows = TILE_VECTORS * VECTOR_BYTES // np.dtype(dtype).itemsize
     blocks = np.empty((1, BLOCK // tile_rows, N_FEATURES, tile_rows), dtype)
     slopes = np.zeros(N_FEATURES, dtype)
@@ -110,28 +152,43 @@ def _sum_by_kernels(
     grouped[0], grouped[1, :, 0] = turns[:, :TILE_FREQUENCIES], turns[:, TILE_FREQUENCIES]
     phases = np.empty((2 * TILE_FREQUENCIES, BLOCK), dtype)
     sums = np.zeros((2, N_FREQUENCIES), np.int64)
-    if weights is None:
+    padded = np.zeros((1, BLOCK), np.int64)
+    padded[0, :N_ROWS] = 0 if weights is None else weights
+    if offsets is None and weights is None:
         add_tiles(blocks, grouped, phases, sums)
-    else:
-        padded = np.zeros((1, BLOCK), np.int64)
-        padded[0, :N_ROWS] = weights
+    elif offsets is None:
         add_weighted_tiles(blocks, padded, grouped, phases, sums)
+    elif weights is None:
+        add_sign_tiles(blocks, grouped, offsets, phases, sums)
+        sums -= (BLOCK - N_ROWS) * SIGNS.integer_features(np.zeros((1, N_FREQUENCIES)))[0]
+    else:
+        add_weighted_sign_tiles(blocks, padded, grouped, offsets, phases, sums)
     return sums
 
 
 def _transform_by_kernels(
-    rows: np.ndarray, signs: np.ndarray, factors: np.ndarray, weights: np.ndarray | None, dtype: Any
+    rows: np.ndarray,
+    signs: np.ndarray,
+    factors: np.ndarray,
+    weights: np.ndarray | None,
+    dtype: Any,
+    offsets: np.ndarray | None,
 ) -> np.ndarray:
-    """Sums of C and S, (2, LEAST_SIZE + 1), by the kernels of fast transforms."""
+    """Sums (2, LEAST_SIZE + 1) by the kernels of fast transforms, of signs with offsets."""
     packed, is_far = np.empty((N_ROWS, LEAST_SIZE), dtype), np.empty(N_ROWS, np.bool_)
     slopes, zeros = np.zeros(LEAST_SIZE, dtype), np.zeros(N_FEATURES)
     pack_rows(rows, zeros, np.ones(N_FEATURES), slopes, dtype(1.0), packed, is_far)
     products, totals = np.empty((5, LEAST_SIZE), dtype), np.empty((2, LEAST_SIZE), np.int32)
     sums = np.zeros((2, LEAST_SIZE + 1), np.int64)
-    if weights is None:
-        add_transforms(packed, signs, factors, products, totals, sums)
+    maps = packed, signs, factors
+    if offsets is None and weights is None:
+        add_transforms(*maps, products, totals, sums)
+    elif offsets is None:
+        add_weighted_transforms(packed, weights, *maps[1:], products, sums)
+    elif weights is None:
+        add_sign_transforms(*maps, offsets, products, totals, sums)
     else:
-        add_weighted_transforms(packed, weights, signs, factors, products, sums)
+        add_weighted_sign_transforms(packed, weights, *maps[1:], offsets, products, sums)
     return sums
 
 

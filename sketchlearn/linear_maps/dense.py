@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Self, final
 
@@ -115,6 +116,10 @@ class DenseMap(LinearMap, kind="dense"):
         for column, turns in zip(X.T, self._turns.astype(np.float64), strict=True):
             result += column[:, None] * turns
         return result
+
+    def rows_in_turns(self) -> Iterator[np.ndarray]:
+        """Yield Omega's rows (m,) in turns, float64."""
+        return (turns.astype(np.float64) for turns in self._turns)
 
     def project_powers(self, V: np.ndarray, exponent: int, unit: float) -> np.ndarray:
         """Return V @ (unit Omega)^exponent, see `LinearMap.project_powers`."""

@@ -79,12 +79,12 @@ class HadamardMap(LinearMap, kind="fast"):
     def draw(cls, radii: np.ndarray, n_features: int, rng: np.random.Generator) -> Self:
         """Draw signs, by `draw_signs` of a seed, and factors that give frequencies their lengths.
 
-        See `from_seed`.
+        See `draw_seeded`.
         """
-        return cls.from_seed(radii, n_features, int(rng.integers(2**63)))
+        return cls.draw_seeded(radii, n_features, int(rng.integers(2**63)))
 
     @classmethod
-    def from_seed(cls, radii: np.ndarray, n_features: int, seed: int) -> Self:
+    def draw_seeded(cls, radii: np.ndarray, n_features: int, seed: int) -> Self:
         """Return the map of a seed: the same, bit for bit, on any machine.
 
         Where a row of the products is zero in the first d columns, as happens in one or two

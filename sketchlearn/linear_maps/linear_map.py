@@ -149,6 +149,11 @@ class LinearMap(
         """Omega itself, (d, m) float64 radians: for a look at it, as nothing else needs it."""
         return np.concatenate([block for _, block in self._iterate_rows()])
 
+    def rows_in_turns(self) -> Iterator[np.ndarray]:
+        """Yield Omega's rows (m,) in turns, float64, on any machine the same."""
+        for _, unit_vectors in self._unit_vectors():
+            yield from self.project_reproducibly(np.ascontiguousarray(unit_vectors))
+
     @property
     def pairs(self) -> FrequencyPairs:
         """Which frequencies are exactly twice others; none, as far as a map of no matrix knows."""

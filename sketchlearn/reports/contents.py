@@ -17,7 +17,7 @@ from sketchlearn.estimators import (
 )
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.files.container import library_version
-from sketchlearn.plotting import ClustersDisplay, SketchDisplay
+from sketchlearn.plotting import ClustersDisplay, DriftDisplay, SketchDisplay
 from sketchlearn.plotting.clusters import list_components
 from sketchlearn.plotting.planes import Plane
 from sketchlearn.plotting.style import INK
@@ -33,9 +33,12 @@ from sketchlearn.reports.pictures import draw_figure, put_side_by_side
 from sketchlearn.sketches import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.synthesis import synthesize
+from sketchlearn.tables import SketchTable
 
 # Synthetic rows in a picture, and columns of a table of centroids.
 N_POINTS, MOST_COLUMNS = 800, 12
+# Columns that moved from one sketch to the next, as many as are named.
+MOST_MOVED = 5
 EXACT_NOTE = (
     "This sketch is exact. It holds no row, but sums tell more than one would think, and the "
     "difference of two sketches that differ by one row is that row: share it with whom you would "
@@ -57,7 +60,7 @@ def make_page(contents: Mapping[str, Any], title: str = "Sketches and models") -
 
     Parameters
     ----------
-    contents : mapping of str to Sketch, PrivateSketch or fitted estimator
+    contents : mapping of str to Sketch, PrivateSketch, SketchTable or fitted estimator
         What to show, by the name that it goes by, such as its file's.
     title : str, default="Sketches and models"
         Of the page.
@@ -144,7 +147,7 @@ def _show_estimator(content: CompressiveEstimator, name: str) -> str:
     deviations = (
         None if matrices is None else np.sqrt(np.maximum(np.einsum("kll->kl", matrices), 0.0))
     )
-    names = list(sketch.feature_names or (f"column {i}" for i in range(sketch.n_features)))
+    names = list(sketch.feature_names or (f"x{i}" for i in range(sketch.n_features)))
     shown = names[:MOST_COLUMNS]
     rows = [
         [i, float(content.weights_[i]), *map(float, centers[i, :MOST_COLUMNS])]
@@ -220,6 +223,48 @@ def _show_classifier(content: CompressiveClassifier, name: str) -> str:
     )
 
 
+@show.register
+def _show_table(content: SketchTable, name: str) -> str:
+    if not len(content):
+        raise EmptySketchError(f"{name} is a table without groups: there is nothing to show")
+    keys = [", ".join(map(str, key)) for key in content]
+    rows: list[list[object]] = [
+        [key, int(n)] for key, n in zip(keys, content.n_samples, strict=True)
+    ]
+    names, pictures = [", ".join(content.by), "rows"], ""
+    if len(content) > 1:
+        display, pictures = _draw_drift(content, name, "others")
+        names.append("distance to all others, over chance")
+        for row, ratio in zip(rows, display.ratios, strict=True):
+            row.append(float(ratio))
+    total = content.total()
+    return write_section(
+        f"{name}: {len(content)} groups",
+        write_values("All of them together", describe_sketch(total)),
+        write_paragraph(EXACT_NOTE, "note"),
+        write_table("Groups", names, rows),
+        pictures,
+        _tabulate_columns(total),
+    )
+
+
+def _draw_drift(windows: Any, name: str, reference: Any) -> tuple[DriftDisplay, str]:
+    """Draw windows against a reference, and their columns where there are moments."""
+    what = "the first" if reference == "first" else "all others"
+    displays: list[DriftDisplay] = []
+
+    def draw(ax: Any) -> None:
+        displays.append(DriftDisplay.from_windows(windows, reference=reference, ax=ax))
+
+    pictures = [
+        draw_figure(draw, f"{name}: distances to {what}, over what chance would make them.")
+    ]
+    if (display := displays[0]).shifts is not None:
+        caption = f"{name}: how far columns' means are from those of {what}."
+        pictures.append(draw_figure(lambda ax: display.plot(ax, by="column"), caption))
+    return display, put_side_by_side(*pictures)
+
+
 def describe_sketch(sketch: SketchLike) -> dict[str, object]:
     """Return what tables say of a sketch, by name."""
     operator = sketch.operator
@@ -241,7 +286,7 @@ def _require_rows(sketch: SketchLike, name: str) -> None:
 
 def _tabulate_columns(sketch: SketchLike) -> str:
     """Return a table of the columns' means and deviations, or say that there is none."""
-    names = sketch.feature_names or tuple(f"column {i}" for i in range(sketch.n_features))
+    names = sketch.feature_names or tuple(f"x{i}" for i in range(sketch.n_features))
     if sketch.moment_kind is None:
         return write_paragraph("The sketch has no moments: of single columns it says nothing.")
     moments = sketch.moments
@@ -288,9 +333,14 @@ def _compare_sketches(contents: Mapping[str, Any]) -> str:
     for (before, a), (after, b) in pairwise(sketches.items()):
         if a.fingerprint == b.fingerprint:
             found = compare(a, b)
-            rows.append([f"{before} → {after}", found.distance, found.ratio, found.p_value])
+            moved = [column.name for column in found.moved_columns()]
+            shown = ", ".join(moved[:MOST_MOVED]) + (", ..." if len(moved) > MOST_MOVED else "")
+            rows.append([f"{before} → {after}", found.p_value, found.ratio, shown or "none"])
     if not rows:
         return ""
+    first = next(iter(sketches.values()))
+    alike = {name: one for name, one in sketches.items() if one.fingerprint == first.fingerprint}
+    pictures = _draw_drift(alike, "Sketches", "first")[1] if len(alike) > 2 else ""
     return write_section(
         "From one sketch to the next",
         write_paragraph(
@@ -298,6 +348,9 @@ def _compare_sketches(contents: Mapping[str, Any]) -> str:
             "1 where both are of one population. No row may be in both."
         ),
         write_table(
-            "Sketches of one operator", ["from → to", "distance", "ratio", "p-value, at most"], rows
+            "Sketches of one operator",
+            ["from → to", "p-value", "ratio", "columns that moved"],
+            rows,
         ),
+        pictures,
     )

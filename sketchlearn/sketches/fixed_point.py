@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-WEIGHT_UNIT = 2.0**-20
+WEIGHT_BITS = 20
+WEIGHT_UNIT = 2.0**-WEIGHT_BITS
 LARGEST_WEIGHT = 2.0**20
 LEAST_MEAN_WEIGHT = 2.0**-10
 # Total weight, in units, below which an int64 sum of features cannot overflow.

@@ -18,6 +18,7 @@ from sketchlearn.features.moments import MomentKind, MomentSums
 from sketchlearn.files.container import FileKind
 from sketchlearn.files.strict_json import parse_strictly, write_canonically
 from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketches.packing import pack_counts, unpack_counts
 from sketchlearn.sketches.sums import Sums
 
 
@@ -29,13 +30,15 @@ class StoredSketch(NamedTuple):
     feature_names: tuple[str, ...] | None
     fingerprint: str
     moment_exponents: np.ndarray | None
+    is_binary: bool = False
 
 
 SKETCH_FILE: FileKind[StoredSketch] = FileKind("sketch", 2, SketchFormatError, "Sketch.load")
 COUNTS = ("n_samples", "weight_units", "squared_weight_units")
 # Names of an array and of a text; of an array; of a text.
 MOMENTS, EXPONENTS, NAMES = "moments", "moment_exponents", "feature_names"
-OWN_ARRAYS = ("feature_sum", MOMENTS, EXPONENTS)
+SUMS, SIGN_COUNTS = "feature_sum", "feature_count"
+OWN_ARRAYS = (SUMS, SIGN_COUNTS, MOMENTS, EXPONENTS)
 FINGERPRINT = re.compile("[0-9a-f]{32}")
 # Digits of 2^120, beyond which no count goes.
 LONGEST_COUNT = 37
@@ -77,6 +80,7 @@ def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSk
         names,
         metadata["fingerprint"],
         arrays.get(EXPONENTS),
+        operator.features.is_binary if operator else SIGN_COUNTS in arrays,
     )
     expected, texts = _list_contents(stored)
     said = {name: metadata[name] for name in metadata if name not in SKETCH_FILE.own_names}
@@ -99,7 +103,8 @@ def _list_contents(stored: StoredSketch) -> tuple[dict[str, np.ndarray], dict[st
     """Return the arrays of a sketch's file, and what its header says beside what every one does."""
     sums = stored.sums
     arrays, texts = stored.operator.state() if stored.operator else ({}, {})
-    arrays = {**arrays, "feature_sum": sums.feature_sum}
+    counts = pack_counts(sums.feature_sum, sums.weight_units) if stored.is_binary else None
+    arrays |= {SUMS: sums.feature_sum} if counts is None else {SIGN_COUNTS: counts}
     texts = {**texts, "fingerprint": stored.fingerprint}
     texts |= dict(zip(COUNTS, map(str, sums.counts), strict=True))
     if sums.moments is not None:
@@ -114,16 +119,19 @@ def _read_sums(
     arrays: dict[str, np.ndarray], metadata: dict[str, str], operator: FrequencyOperator | None
 ) -> Sums:
     """Return the sums and counts of a file, and its moments, if it has them."""
-    if "feature_sum" not in arrays:
+    counts = [_read_count(metadata[name], name) for name in COUNTS]
+    if SIGN_COUNTS in arrays:
+        feature_sum = unpack_counts(arrays[SIGN_COUNTS], counts[1])
+    elif SUMS in arrays:
+        feature_sum = arrays[SUMS]
+    else:
         raise SketchFormatError("the sketch lacks the array feature_sum")
-    feature_sum = arrays["feature_sum"]
     shape = (2, operator.n_frequencies if operator else feature_sum.size // 2)
     if feature_sum.dtype != np.int64 or feature_sum.shape != shape or not shape[1]:
         raise SketchFormatError(
             f"feature_sum must have shape {shape} and be int64, got {feature_sum.shape} of "
             f"{feature_sum.dtype}"
         )
-    counts = [_read_count(metadata[name], name) for name in COUNTS]
     kind, has = metadata.get(MOMENTS), {*arrays} & {MOMENTS, EXPONENTS}
     if has != ({MOMENTS, EXPONENTS} if kind is not None else set()):
         raise SketchFormatError(

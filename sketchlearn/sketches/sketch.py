@@ -319,6 +319,7 @@ class Sketch(SketchLike):
             self.feature_names,
             self.fingerprint,
             None if self.sums.moments is None else self.operator.moment_grid.exponents,
+            self.operator.features.is_binary,
         )
         return encode_sketch(stored)
 

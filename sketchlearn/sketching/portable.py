@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -22,23 +22,26 @@ from sketchlearn._validation import (
     check_positive,
     draw_seed,
 )
+from sketchlearn.features import FeatureMap, Signs, Waves
 from sketchlearn.features.accumulator import single_phase_limit
 from sketchlearn.features.moments import MOST_FULL_FEATURES, MomentChoice
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.frequencies.domain import LARGEST, describe_box
-from sketchlearn.linear_maps import DenseMap
+from sketchlearn.linear_maps import DenseMap, HadamardMap, LinearMap
 from sketchlearn.linear_maps.streams import GOLDEN, Stream, to_uniform
 from sketchlearn.sketching.pairing import check_paired, count_drawn, pair_frequencies
 from sketchlearn.sketching.pilot import DEFAULT_N_CLUSTERS
-from sketchlearn.sketching.tuning import BANDWIDTH, resolve_frequency_count
+from sketchlearn.sketching.tuning import BANDWIDTH, resolve_frequency_count, resolve_operator
 
 LN2 = 0.6931471805599453
 SQRT_HALF = 0.7071067811865476
 TWO_PI = 6.283185307179586
 # Terms of the series of the logarithm and of the power, whose rest is below 2^-53.
 LOGARITHM_TERMS, POWER_TERMS = 12, 20
-# Numbers of the streams of a seed.
-RADII, SCALES, DIRECTIONS = 0, 1, 2
+# Numbers of the streams of a seed; that of fast transforms' signs is 3.
+RADII, SCALES, DIRECTIONS, DITHERS = 0, 1, 2, 4
+# Kinds of which there are operators without data.
+PORTABLE_MAPS, PORTABLE_FEATURES = ("dense", "fast"), ("waves", "signs")
 # How many times as wide as rows are, a box is taken to be where it comes to their largest phase.
 WIDE = 3.0
 # Features up to which moments are full, 34 MB of them.
@@ -154,15 +157,20 @@ def draw_directions(d: int, m: int, stream: Stream) -> np.ndarray:
     return np.concatenate(blocks, axis=1)
 
 
-def draw_turns(
-    d: int, m: int, scale: float, octaves: tuple[float, float], units: np.ndarray, seed: int
-) -> np.ndarray:
-    r"""Draw frequencies over :math:`2 \pi`, (d, m) float32, per unit of the data.
+def draw_map(
+    m: int,
+    scale: float,
+    octaves: tuple[float, float],
+    units: np.ndarray,
+    seed: int,
+    operator: str,
+) -> LinearMap:
+    """Draw frequencies per unit of the data, as a matrix or as fast transforms.
 
     Parameters
     ----------
-    d, m : int
-        Number of features and of frequencies.
+    m : int
+        Number of frequencies.
     scale : float
         Standard deviation of a cluster, where octaves are zero.
     octaves : tuple of two floats
@@ -171,13 +179,27 @@ def draw_turns(
         What columns are divided by.
     seed : int
         From 0 to 2^64 - 1; everything random follows from it.
+    operator : {"dense", "fast"}
+        Kind of the map.
     """
+    d = len(units)
     scales = scale * power_of_two(-draw_octaves(m, octaves, Stream(seed, SCALES)))
-    directions = draw_directions(d, m, Stream(seed, DIRECTIONS))
     # What float32 does not have, the map refuses.
     with np.errstate(over="ignore", divide="ignore"):
         lengths = draw_radii(m, Stream(seed, RADII)) / (TWO_PI * BANDWIDTH * scales)
-        return (directions * lengths / units[:, None]).astype(np.float32)
+        if operator == "fast":
+            drawn: LinearMap = HadamardMap.draw_seeded(lengths, d, seed)
+            return drawn if np.all(units == 1.0) else drawn.stretched(1.0 / units)
+        directions = draw_directions(d, m, Stream(seed, DIRECTIONS))
+        return DenseMap((directions * lengths / units[:, None]).astype(np.float32))
+
+
+def draw_features(m: int, seed: int, features: str) -> FeatureMap:
+    """Draw a feature map of m frequencies: dithers are the bytes of a stream's words, in order."""
+    if features == "waves":
+        return Waves()
+    words = Stream(seed, DITHERS).words(0, -(-m // 8))
+    return Signs(words.astype("<u8").view(np.uint8)[:m])
 
 
 def draw_domain_operator(
@@ -189,6 +211,8 @@ def draw_domain_operator(
     clips: bool = False,
     radius: float | None = None,
     paired: bool = False,
+    operator: str = "dense",
+    features: str = "waves",
 ) -> FrequencyOperator:
     r"""Draw the operator of rows of which no more is known than a box that they should lie in.
 
@@ -204,11 +228,14 @@ def draw_domain_operator(
         If a parameter is of the wrong kind or out of range, see `Sketcher.from_domain`.
     """
     lower, upper = check_box(lower, upper)
+    is_paired = check_paired(paired, operator, features)
+    operator = "dense" if is_paired else operator
+    kind = _choose_from(resolve_operator(operator, len(lower)), PORTABLE_MAPS, "operator")
+    features = _choose_from(features, PORTABLE_FEATURES, "features")
     k = DEFAULT_N_CLUSTERS if n_clusters is None else check_count(n_clusters, "n_clusters")
     m = resolve_frequency_count(n_frequencies, k, len(lower))
     drawn = draw_seed(random_state)
     seed = int(random_state) if isinstance(random_state, Integral) else drawn
-    is_paired = check_paired(paired, "dense", "waves")
     widths = upper - lower
     units = choose_units(widths)
     if radius is not None:
@@ -222,12 +249,12 @@ def draw_domain_operator(
     scale = float(np.sqrt(add_up(variances / (units * units)) / d)) * cells
     coarsest, finest = (scale * float(power_of_two(np.array([-u]))[0]) for u in OCTAVES)
     n_drawn = count_drawn(m, d) if is_paired else m
-    linear_map = DenseMap(draw_turns(d, n_drawn, scale, OCTAVES, units, seed))
+    linear_map = draw_map(n_drawn, scale, OCTAVES, units, seed, kind)
     if is_paired:
-        linear_map = pair_frequencies(linear_map, widths / WIDTH_OF_SPREAD, m)
+        linear_map = pair_frequencies(cast(DenseMap, linear_map), widths / WIDTH_OF_SPREAD, m)
     corner, squares = np.zeros((2, m))
-    for turns, width in zip(linear_map.turns, widths.tolist(), strict=True):
-        reach = np.abs(turns.astype(np.float64)) * (0.5 * width)
+    for turns, width in zip(linear_map.rows_in_turns(), widths.tolist(), strict=True):
+        reach = np.abs(turns) * (0.5 * width)
         corner += reach
         squares += reach * reach
     if radius is not None:
@@ -235,8 +262,19 @@ def draw_domain_operator(
     return FrequencyOperator(
         linear_map,
         Domain(center, coarsest, covariance, lower, upper, finest, clips, radius),
+        draw_features(m, seed, features),
         double_phases=bool(corner.max() > WIDE * single_phase_limit(d) / TWO_PI),
     )
+
+
+def _choose_from(choice: Any, known: tuple[str, ...], name: str) -> str:
+    """Return one of the words that there are operators without data of."""
+    if choice not in known:
+        raise ValueError(
+            f"{name} of a sketcher that saw no row must be one of "
+            f"{', '.join(map(repr, known))}, got {choice!r}"
+        )
+    return str(choice)
 
 
 def choose_moments(n_features: int) -> MomentChoice:

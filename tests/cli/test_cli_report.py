@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from command_line import done, failed, sketch
+
+from sketchlearn import Sketch, Sketcher
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +39,17 @@ def test_files_that_a_page_cannot_show_are_named(folder):
     assert "foreign.bin" in failed("report", "all.sketch", "foreign.bin", "-o", "page.html")
     assert "named twice" in failed("report", "all.sketch", "all.sketch", "-o", "page.html")
     assert not Path("page.html").exists()
+
+
+def test_a_table_of_sketches_has_its_page_and_other_tables_have_none(folder):
+    frame = pd.concat([pd.read_parquet(f"day-{i}.parquet") for i in range(3)])
+    sketcher = Sketcher.from_sketch(Sketch.load("all.sketch"))
+    rows = frame[["price", "weight"]]
+    sketcher.sketch_groups(rows, {"city": frame["city"].to_numpy()}).to_parquet("cities.parquet")
+    done("report", "cities.parquet", "-o", "page.html")
+    assert "cities.parquet: 3 groups" in Path("page.html").read_text(encoding="utf-8")
+    assert "day-0.parquet" in failed("report", "day-0.parquet", "-o", "other.html")
+    assert not Path("other.html").exists()
 
 
 def test_a_bare_sketch_needs_its_operator(folder):

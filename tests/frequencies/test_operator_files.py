@@ -86,7 +86,7 @@ def test_each_check_has_its_own_message():
         ({"double_phases": "1"}, "fingerprint is"),
         ({"comment": "hello"}, "not in canonical form"),
         ({"center": "0x1p+0"}, "center must have shape|fingerprint is"),
-        ({"operator": "fast"}, "operator is of kind 'fast', which this library does"),
+        ({"operator": "swift"}, "operator is of kind 'swift', which this library does"),
         ({"operator": None}, "operator is of kind ''"),
         ({"features": "colour"}, "features is of kind 'colour'"),
         ({"features": "waves"}, "lacks|no operator has the arrays turns"),

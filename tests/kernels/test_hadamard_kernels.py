@@ -146,4 +146,4 @@ def test_code_that_adds_up_wrongly_is_refused(is_weighted):
 
     require_right_transforms(np.float32, is_weighted)
     with pytest.raises(RuntimeError, match=r"compiled kernels add up wrongly.*NUMBA_CACHE_DIR"):
-        require_right_transforms(np.float32, is_weighted, others)
+        require_right_transforms(np.float32, is_weighted, False, others)

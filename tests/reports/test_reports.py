@@ -144,6 +144,31 @@ def test_a_classifier_s_section_has_its_classes():
     assert all(f"{n:.5g}" in text for n in model.class_count_)
 
 
+def test_a_table_s_section_has_its_groups_and_their_distances():
+    X = blobs(4000)
+    X[:1000] += 3.0
+    sketcher = Sketcher(60, n_clusters=3, random_state=0).fit(X)
+    cities = np.repeat(["Oslo", "Rome", "Nice", "Bonn"], 1000)
+    table = sketcher.sketch_groups(X, {"city": cities})
+    page = make_page({"cities": table})
+    text = Page(page).text
+    assert "cities: 4 groups" in text
+    total = table.total()
+    for (city,), sketch in table.items():
+        ratio = compare(total - sketch, sketch).ratio
+        assert text.index(city) < text.index(f"{ratio:.5g}")
+    assert page.count("<svg") == 2
+    one = table.select(city="Oslo")
+    assert make_page({"one": one}).count("<svg") == 0
+
+
+def test_three_sketches_of_one_operator_are_drawn(contents):
+    whole = contents["monday"] + contents["tuesday"]
+    days = {"a": contents["monday"], "b": contents["tuesday"], "c": whole}
+    page = make_page(days)
+    assert "distances to the first, over what chance would make them" in page
+
+
 def test_equal_contents_make_equal_pages(contents):
     few = {"monday": contents["monday"]}
     assert make_page(few) == make_page(few)

@@ -125,7 +125,7 @@ def test_each_check_has_its_own_message():
         (repacked(data, n_samples=" 8"), "not in canonical form"),
         (repacked(data, comment="hello"), "not in canonical form"),
         (repacked(data, scale="0x1p+99999"), "does not describe a sketch"),
-        (repacked(data, operator="fast"), "operator is of kind 'fast', which this library does"),
+        (repacked(data, operator="swift"), "operator is of kind 'swift', which this library does"),
         (repacked(data, arrays={"center": np.zeros(3, d64)}), r"center must have shape \(2,\)"),
         (repacked(data, arrays={"feature_sum": np.zeros((2, 4), i64)}), "feature_sum must have"),
         (repacked(data, arrays={"turns": np.zeros(6, np.float32)}), "must have shape"),

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from sketchlearn.features.accumulator import Accumulator
-from sketchlearn.features.backends.dense_waves import DenseAccumulator, dense_waves
+from sketchlearn.features.backends.dense_waves import DenseAccumulator, dense_signs, dense_waves
 from sketchlearn.features.backends.fast_waves import (
     FastAccumulator,
+    fast_signs,
     fast_waves,
-    stretched_waves,
+    stretched_features,
 )
 from sketchlearn.features.backends.generic import GenericAccumulator
 from sketchlearn.features.feature_map import FeatureMap
@@ -24,7 +25,10 @@ Maker = Callable[[LinearMap, FeatureMap, np.ndarray, bool], Accumulator]
 ACCUMULATORS: dict[tuple[str, str, str], Maker] = {
     ("waves", "dense", "numba"): dense_waves,
     ("waves", "fast", "numba"): fast_waves,
-    ("waves", "stretched", "numba"): stretched_waves,
+    ("waves", "stretched", "numba"): stretched_features,
+    ("signs", "dense", "numba"): dense_signs,
+    ("signs", "fast", "numba"): fast_signs,
+    ("signs", "stretched", "numba"): stretched_features,
 }
 
 

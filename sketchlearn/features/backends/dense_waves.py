@@ -1,4 +1,4 @@
-"""Sums of waves of a dense matrix's phases, by compiled kernels."""
+"""Sums of waves, or of their signs, of a dense matrix's phases, by compiled kernels."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from sketchlearn._kernels._policy import (
     require_compiler,
 )
 from sketchlearn._kernels.fourier_sums import (
+    add_sign_tiles,
     add_tile_runs,
     add_tiles,
+    add_weighted_sign_tiles,
     add_weighted_tile_runs,
     add_weighted_tiles,
     pack_tiles,
 )
 from sketchlearn.features.accumulator import Accumulator, Runs, largest_reach
 from sketchlearn.features.feature_map import FeatureMap
-from sketchlearn.features.self_test import require_right_sums
+from sketchlearn.features.self_test import require_right_signs, require_right_sums
+from sketchlearn.features.sign import Signs
 from sketchlearn.linear_maps import DenseMap, LinearMap
 from sketchlearn.linear_maps.linear_map import root_mean_squares
 
@@ -39,6 +42,15 @@ def dense_waves(
     """Return an accumulator of a dense map's waves."""
     dtype = np.float64 if double_phases else np.float32
     return DenseAccumulator(cast(DenseMap, linear_map).turns.astype(dtype), center)
+
+
+def dense_signs(
+    linear_map: LinearMap, features: FeatureMap, center: np.ndarray, double_phases: bool
+) -> Accumulator:
+    """Return an accumulator of the signs of a dense map's waves."""
+    dtype = np.float64 if double_phases else np.float32
+    turns = cast(DenseMap, linear_map).turns.astype(dtype)
+    return DenseAccumulator(turns, center, cast(Signs, features))
 
 
 @final
@@ -61,6 +73,8 @@ class DenseAccumulator(Accumulator):
         Frequencies over 2 pi, in the type, float32 or float64, that phases are computed in.
     center : ndarray of shape (n_features,)
         Taken from every row, in float64.
+    signs : Signs, optional
+        Where signs of waves are summed instead of waves.
 
     Raises
     ------
@@ -68,7 +82,7 @@ class DenseAccumulator(Accumulator):
         If numba's compiler is switched off.
     """
 
-    def __init__(self, turns: np.ndarray, center: np.ndarray) -> None:
+    def __init__(self, turns: np.ndarray, center: np.ndarray, signs: Signs | None = None) -> None:
         require_compiler()
         d, m = turns.shape
         dtype: Any = turns.dtype.type
@@ -81,6 +95,10 @@ class DenseAccumulator(Accumulator):
         self._turns = np.ascontiguousarray(grouped.transpose(0, 2, 1))
         self._plain_turns = turns
         self._center = center
+        self._signs = signs
+        if signs is not None:
+            # What a row of zeros adds, which blocks are padded with.
+            self._of_zeros = signs.integer_features(np.zeros((1, m)))[0]
         self._slopes = root_mean_squares(turns).astype(dtype) * dtype(2.0 * np.pi)
         self._limit = dtype(largest_reach(d, dtype) ** 2)
         n_blocks = max(1, min(MOST_BLOCKS, PACKED_BYTES // (BLOCK * d * turns.itemsize)))
@@ -93,11 +111,15 @@ class DenseAccumulator(Accumulator):
 
     def add(self, rows: np.ndarray, weights: np.ndarray | None, sums: np.ndarray) -> int | None:
         """Add rows, see `Accumulator.add`."""
-        require_right_sums(self._dtype, weights is not None)
+        if self._signs is None:
+            require_right_sums(self._dtype, weights is not None)
+        else:
+            require_right_signs(self._dtype, weights is not None)
         n_blocks = -(-len(rows) // BLOCK)
         blocks = self._blocks[:n_blocks]
         tiles = blocks.reshape(-1, *blocks.shape[2:])
-        if pack_tiles(rows, self._center, self._slopes, self._limit, tiles, self._is_far):
+        n_far = pack_tiles(rows, self._center, self._slopes, self._limit, tiles, self._is_far)
+        if n_far:
             far = np.flatnonzero(self._is_far[: len(rows)])
             if self._dtype is np.float64:
                 return int(far[0])
@@ -105,16 +127,19 @@ class DenseAccumulator(Accumulator):
             if bad is not None:
                 return int(far[bad])
         if weights is None:
-            add_tiles(blocks, self._turns, self._phases, sums)
+            self._add_tiles(blocks, sums, n_blocks * BLOCK - len(rows) + n_far)
         else:
             padded = self._pad_weights(weights)[:n_blocks]
-            add_weighted_tiles(blocks, padded, self._turns, self._phases, sums)
+            padded.reshape(-1)[: len(rows)][self._is_far[: len(rows)]] = 0
+            self._add_weighted_tiles(blocks, padded, sums)
         return None
 
     def add_runs(
         self, rows: np.ndarray, weights: np.ndarray | None, runs: Runs, sums: np.ndarray
     ) -> int | None:
         """Add runs of rows, see `Accumulator.add_runs`."""
+        if self._signs is not None:
+            return super().add_runs(rows, weights, runs, sums)
         require_right_sums(self._dtype, weights is not None)
         starts, stops, groups = runs.starts, runs.aligned_stops, runs.groups
         for at in range(0, len(rows), self.chunk_size):
@@ -163,13 +188,31 @@ class DenseAccumulator(Accumulator):
                 return int(which[bad])
         return None
 
+    def _add_tiles(self, blocks: np.ndarray, sums: np.ndarray, n_zeros: int) -> None:
+        """Add the rows of blocks, of which so many stand for no row and are zero."""
+        if self._signs is None:
+            add_tiles(blocks, self._turns, self._phases, sums)
+        else:
+            add_sign_tiles(blocks, self._turns, self._signs.offsets, self._phases, sums)
+            sums -= n_zeros * self._of_zeros
+
+    def _add_weighted_tiles(
+        self, blocks: np.ndarray, weights: np.ndarray, sums: np.ndarray
+    ) -> None:
+        """Add the rows of blocks; those that stand for no row have a weight of zero."""
+        if self._signs is None:
+            add_weighted_tiles(blocks, weights, self._turns, self._phases, sums)
+        else:
+            offsets = self._signs.offsets
+            add_weighted_sign_tiles(blocks, weights, self._turns, offsets, self._phases, sums)
+
     def _add_far(
         self, rows: np.ndarray, weights: np.ndarray | None, sums: np.ndarray
     ) -> int | None:
         """Add the rows whose phases float32 is too coarse for, or none of them."""
         if self._for_far_rows is None:
             turns = self._plain_turns.astype(np.float64)
-            self._for_far_rows = DenseAccumulator(turns, self._center)
+            self._for_far_rows = DenseAccumulator(turns, self._center, self._signs)
         far_sums = np.zeros_like(sums)
         for start in range(0, len(rows), self._for_far_rows.chunk_size):
             few = slice(start, start + self._for_far_rows.chunk_size)

@@ -1,0 +1,259 @@
+"""How far windows of rows are from others: over time, and column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from sketchlearn.drift import compare
+from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, make_axes
+from sketchlearn.sketches.sketch_like import SketchLike
+
+# P-value, corrected for the number of windows, up to which a window differs by more than chance.
+ALPHA = 0.05
+# Columns that a picture has room for: those that moved most.
+MOST_COLUMNS = 20
+
+
+@dataclass(eq=False, repr=False)
+class DriftDisplay(Display):
+    """Distances of windows to a reference, over those of chance; and shifts of their columns.
+
+    A window is a sketch of some rows: a day, a city, a batch. By chance the ratio is about 1, the
+    dashed line; rings mark windows that differ by more, at a level of .05 for all of them together.
+    Large windows nearly always do; what counts is then which lie higher than others, and
+    `DriftMonitor` tells.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the windows, in order.
+    ratios : ndarray of shape (n_windows,)
+        Distance to the reference over its standard error, about 1 by chance; nan where the window
+        is the reference.
+    p_values : ndarray of shape (n_windows,)
+        Of the comparisons with the reference, each by itself.
+    shifts : ndarray of shape (n_windows, n_features) or None
+        Means of columns less the reference's, in its standard deviations; None without moments.
+    columns : tuple of str
+        Names of the columns.
+    ax_, figure_
+        What was drawn on last.
+    line_, rings_ : Line2D or None
+        Ratios, and rings around those beyond chance, where these were drawn.
+    image_ : AxesImage or None
+        Shifts, a line a column, where these were drawn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> from sketchlearn.plotting import DriftDisplay
+    >>> days = np.random.default_rng(0).normal(size=(4, 2000, 2))
+    >>> days[3] += 0.5
+    >>> sketcher = Sketcher(60, random_state=0).fit(days[0])
+    >>> windows = {f"day {i}": sketcher.sketch(day) for i, day in enumerate(days)}
+    >>> DriftDisplay.from_windows(windows).ratios[1:].round() > 3
+    array([False, False,  True])
+    """
+
+    names: tuple[str, ...]
+    ratios: np.ndarray
+    p_values: np.ndarray
+    shifts: np.ndarray | None
+    columns: tuple[str, ...]
+    ax_: Any = field(default=None, init=False, repr=False)
+    figure_: Any = field(default=None, init=False, repr=False)
+    line_: Any = field(default=None, init=False, repr=False)
+    rings_: Any = field(default=None, init=False, repr=False)
+    image_: Any = field(default=None, init=False, repr=False)
+
+    @classmethod
+    def from_windows(
+        cls,
+        windows: Mapping[Any, SketchLike] | Iterable[SketchLike],
+        *,
+        reference: SketchLike | Literal["first", "others"] = "first",
+        by: Literal["time", "column"] = "time",
+        ax: Any = None,
+    ) -> Self:
+        """Draw windows against a reference.
+
+        Parameters
+        ----------
+        windows : mapping of names to sketches, SketchTable, or iterable of sketches
+            Two at least, of one operator, no row in two of them; in order.
+        reference : sketch, "first" or "others", default="first"
+            What each is compared with: a sketch of other rows, the first window, or all other
+            windows together.
+        by : {"time", "column"}, default="time"
+            What is drawn: the distances of all waves, window by window; or the shifts of columns.
+        ax : matplotlib axes, optional
+            What to draw on; by default those of a new figure.
+
+        Returns
+        -------
+        DriftDisplay
+            With ``ax_`` and ``figure_`` set.
+
+        Raises
+        ------
+        EmptySketchError
+            If a sketch holds no rows.
+        ImportError
+            If matplotlib is not installed.
+        SketchMismatchError
+            If the sketches are of different operators.
+        TypeError, ValueError
+            If there are no two sketches, or shifts are asked for and there are no moments.
+        """
+        ax = make_axes(ax)
+        names, sketches = name_windows(windows)
+        against = choose_references(sketches, reference)
+        pairs = list(zip(against, sketches, strict=True))
+        # The first window is no window of other rows than itself.
+        found = [None if one is other else compare(one, other) for one, other in pairs]
+        ratios = [np.nan if one is None else one.ratio for one in found]
+        p_values = [1.0 if one is None else one.p_value for one in found]
+        shifts = None
+        if all(one.moment_kind is not None for pair in pairs for one in pair):
+            shifts = np.array([compute_shift(one, other) for one, other in pairs])
+        columns = sketches[0].feature_names or tuple(f"x{i}" for i in range(sketches[0].n_features))
+        return cls(names, np.array(ratios), np.array(p_values), shifts, columns).plot(ax, by=by)
+
+    def plot(self, ax: Any = None, *, by: Literal["time", "column"] = "time") -> Self:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            What to draw on; by default those of a new figure.
+        by : {"time", "column"}, default="time"
+            What to draw.
+
+        Returns
+        -------
+        DriftDisplay
+            Itself.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If ``by`` is neither, or shifts are asked for and there are no moments.
+        """
+        ax = make_axes(ax)
+        if by not in ("time", "column"):
+            raise ValueError(f"by must be 'time' or 'column', got {by!r}")
+        if by == "column" and self.shifts is None:
+            raise ValueError(
+                "the sketches have no moments to tell columns apart by: sketch with "
+                "moments='diagonal' or 'full', or draw by='time'"
+            )
+        self.ax_, self.figure_ = ax, ax.figure
+        self.line_, self.rings_ = self._draw_ratios(ax) if by == "time" else (None, None)
+        self.image_ = self._draw_shifts(ax) if by == "column" else None
+        places = range(len(self.names))
+        ax.set_xticks(places, self.names, rotation=45, ha="right")
+        # So many that their names would overlap.
+        if len(self.names) > 12:
+            step = -(-len(self.names) // 12)
+            ax.set_xticks(places[::step], self.names[::step], rotation=45, ha="right")
+        return self
+
+    def _draw_ratios(self, ax: Any) -> tuple[Any, Any]:
+        ax.axhline(1.0, color=FAINT, ls="--", label="about as chance has it")
+        (line,) = ax.plot(range(len(self.names)), self.ratios, "o-", color=INK, ms=4)
+        beyond = np.flatnonzero(self.p_values <= ALPHA / len(self.names))
+        (rings,) = ax.plot(
+            beyond,
+            self.ratios[beyond],
+            "o",
+            ms=10,
+            mfc="none",
+            mec=ACCENT,
+            mew=1.5,
+            label="beyond chance",
+        )
+        ax.set(
+            xlabel="window",
+            ylabel="distance over that of chance",
+            title=f"{len(self.names)} windows",
+            ylim=(0.0, None),
+        )
+        ax.legend(frameon=False)
+        return line, rings
+
+    def _draw_shifts(self, ax: Any) -> Any:
+        """Draw the shifts of the columns that moved most, blue below and orange above."""
+        from matplotlib.colors import LinearSegmentedColormap
+
+        shifts = np.asarray(self.shifts)
+        most = np.argsort(-np.abs(shifts).max(axis=0), kind="stable")[:MOST_COLUMNS]
+        shown = np.sort(most)
+        reach = max(float(np.abs(shifts[:, shown]).max()), 1e-12)
+        colors = LinearSegmentedColormap.from_list("shifts", ["#0072B2", "#f2f2f2", "#D55E00"])
+        image = ax.imshow(shifts[:, shown].T, cmap=colors, vmin=-reach, vmax=reach, aspect="auto")
+        ax.set_yticks(range(len(shown)), [self.columns[i] for i in shown])
+        ax.figure.colorbar(image, ax=ax, label="shift of the mean, standard deviations")
+        left_out = len(self.columns) - len(shown)
+        title = "shifts of columns"
+        if left_out:
+            title += f", but for the {left_out} that moved least"
+        ax.set(xlabel="window", title=title)
+        return image
+
+
+def name_windows(windows: Any) -> tuple[tuple[str, ...], list[SketchLike]]:
+    """Return names and sketches of windows; a TypeError or ValueError if they are not two."""
+    if isinstance(windows, Mapping):
+        names = [
+            ", ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in windows
+        ]
+        sketches = list(windows.values())
+    else:
+        sketches = list(windows)
+        names = [str(i) for i in range(len(sketches))]
+    for one in sketches:
+        if not isinstance(one, SketchLike):
+            raise TypeError(f"expected windows that are sketches, got {type(one).__name__}")
+    if len(sketches) < 2:
+        raise ValueError(f"expected two windows at least, got {len(sketches)}")
+    return tuple(names), sketches
+
+
+def choose_references(sketches: list[SketchLike], reference: Any) -> list[SketchLike]:
+    """Return what each window is compared with."""
+    if isinstance(reference, SketchLike):
+        return [reference] * len(sketches)
+    if reference == "first":
+        return [sketches[0]] * len(sketches)
+    if reference != "others":
+        raise ValueError(f"reference must be a sketch, 'first' or 'others', got {reference!r}")
+    # Sums from the left and from the right: private sketches cannot be subtracted.
+    before: list[Any] = [None]
+    for one in sketches[:-1]:
+        before.append(one if before[-1] is None else before[-1] + one)
+    after: list[Any] = [None]
+    for one in sketches[:0:-1]:
+        after.append(one if after[-1] is None else one + after[-1])
+    both = zip(before, reversed(after), strict=True)
+    return [reduce(add, [part for part in parts if part is not None]) for parts in both]
+
+
+def compute_shift(reference: SketchLike, window: SketchLike) -> np.ndarray:
+    """Return how far columns' means moved (d,), in the reference's standard deviations.
+
+    Of a column that was constant, 0 where it stayed and infinitely far, cut to 1e6, where not.
+    """
+    moved = window.moments.mean - reference.moments.mean
+    deviations = reference.moments.standard_deviation
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shift = np.where(moved == 0.0, 0.0, moved / deviations)
+    return np.asarray(np.clip(shift, -1e6, 1e6))

@@ -1,0 +1,58 @@
+"""What coarse features add to waves is taken off before a sketch is decoded."""
+
+import numpy as np
+import pytest
+from planted import gaussian_clusters
+
+from sketchlearn import Sketcher
+from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian, SphericalGaussian
+from sketchlearn.decoders import Problem
+from sketchlearn.decoders.overtones import clear_overtones, compute_overtones
+
+FAMILIES = [SphericalGaussian, DiagonalGaussian, FullGaussian, Dirac]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def mixture_on(family, operator_sketch, points):
+    problem = Problem.of(operator_sketch, family, len(points))
+    parameters = family.from_moments(points, np.ones_like(points))
+    return problem.make_mixture(problem.evaluate(np.full(len(points), 0.3), parameters))
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_overtones_are_the_mixtures_waves_at_multiples_of_the_frequencies(kind, rng):
+    sketcher = Sketcher(50, scale=1.0, features="signs", random_state=0)
+    sketch = sketcher.fit(rng.normal(size=(200, 3))).sketch(rng.normal(size=(200, 3)))
+    operator, points = sketch.operator, rng.normal(size=(2, 3))
+    mixture = mixture_on(kind(operator), sketch, points)
+    width = 0.0 if kind is Dirac else 1.0
+    dither, expected = 2 * np.pi * operator.features.dither / 256, 0.0
+    for s in (-3, 5, -7, 9):
+        omega = s * operator.frequencies
+        waves = np.exp(1j * (points - operator.center) @ omega - width * (omega**2).sum(axis=0) / 2)
+        expected = expected + np.exp(1j * (s - 1) * dither) / s * 0.3 * waves.sum(axis=0)
+    ours = compute_overtones(mixture)
+    np.testing.assert_allclose(ours, np.concatenate([expected.real, expected.imag]), atol=1e-4)
+
+
+def test_what_is_left_is_nearer_to_the_waves_of_the_rows(rng):
+    _, X = gaussian_clusters(k=4, d=3, n=40_000)
+    sketcher = Sketcher(300, n_clusters=4, features="signs", random_state=0).fit(X)
+    operator, sketch = sketcher.operator_, sketcher.sketch(X)
+    true = np.exp(1j * (X - operator.center) @ operator.frequencies).mean(axis=0)
+    true = np.concatenate([true.real, true.imag])
+    problem = Problem.of(sketch, SphericalGaussian(operator), 4)
+    cleared = clear_overtones(problem, rng)
+    before, after = (np.sum((one.target - true) ** 2) for one in (problem, cleared))
+    assert after < 2 * problem.noise < 0.2 * before
+
+
+def test_waves_have_none(rng):
+    sketcher = Sketcher(60, random_state=0).fit(rng.normal(size=(300, 2)))
+    sketch = sketcher.sketch(rng.normal(size=(300, 2)))
+    problem = Problem.of(sketch, SphericalGaussian(sketch.operator), 2)
+    assert clear_overtones(problem, rng) is problem

@@ -1,0 +1,94 @@
+"""Pictures of drift: what the artists hold, against comparisons and means."""
+
+import numpy as np
+import pytest
+
+from sketchlearn import Sketcher, SketchMismatchError, compare
+from sketchlearn.plotting import DriftDisplay
+
+SHIFTS = [0.0, 0.0, 0.4, 0.0]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(0)
+    return [rng.normal([shift, 0.0, -2 * shift], [1, 2, 3], (1500, 3)) for shift in SHIFTS]
+
+
+@pytest.fixture(scope="module")
+def windows(rows):
+    sketcher = Sketcher(60, random_state=0).fit(rows[0])
+    return {f"day {i}": sketcher.sketch(day) for i, day in enumerate(rows)}
+
+
+def test_ratios_are_those_of_comparisons_with_the_first(windows):
+    display = DriftDisplay.from_windows(windows)
+    first, *others = windows.values()
+    expected = [np.nan, *(compare(first, other).ratio for other in others)]
+    np.testing.assert_allclose(display.line_.get_ydata(), expected)
+    assert display.names == tuple(windows)
+    beyond = [i for i, p in enumerate(display.p_values) if p <= 0.05 / 4]
+    assert display.rings_.get_xdata().tolist() == beyond
+    p_values = [compare(first, other).p_value for other in others]
+    np.testing.assert_allclose(display.p_values, [1.0, *p_values])
+    assert display.image_ is None
+    # Only what moved is beyond chance.
+    assert int(np.nanargmax(display.ratios)) == 2
+
+
+def test_against_all_others_together(windows):
+    display = DriftDisplay.from_windows(windows.values(), reference="others")
+    total = sum(list(windows.values())[1:], windows["day 0"])
+    expected = [compare(total - one, one).ratio for one in windows.values()]
+    np.testing.assert_allclose(display.ratios, expected)
+
+
+def test_against_a_sketch_of_other_rows(windows, rows):
+    other = windows["day 3"]
+    display = DriftDisplay.from_windows([windows["day 0"], windows["day 2"]], reference=other)
+    np.testing.assert_allclose(display.ratios[1], compare(other, windows["day 2"]).ratio)
+
+
+def test_shifts_are_those_of_means_in_deviations(windows, rows):
+    display = DriftDisplay.from_windows(windows, by="column")
+    drawn = np.asarray(display.image_.get_array())
+    first = rows[0]
+    expected = [(day.mean(axis=0) - first.mean(axis=0)) / first.std(axis=0) for day in rows]
+    np.testing.assert_allclose(drawn, np.transpose(expected), atol=1e-4)
+    # White is no shift.
+    assert display.image_.norm.vmin == -display.image_.norm.vmax
+    assert display.line_ is None
+
+
+def test_groups_of_a_table_are_windows(rows):
+    X = np.concatenate(rows)
+    sketcher = Sketcher(60, random_state=0).fit(X)
+    table = sketcher.sketch_groups(X, {"day": np.repeat(["a", "b", "c", "d"], 1500)})
+    display = DriftDisplay.from_windows(table, reference="others")
+    assert display.names == ("a", "b", "c", "d")
+    assert int(np.nanargmax(display.ratios)) == 2
+
+
+def test_a_constant_column_that_stays_has_not_moved():
+    X = np.random.default_rng(0).normal(size=(400, 2))
+    X[:, 1] = 7.0
+    sketcher = Sketcher(40, random_state=0).fit(X)
+    display = DriftDisplay.from_windows([sketcher.sketch(X[:200]), sketcher.sketch(X[200:])])
+    assert display.shifts[1, 1] == 0.0
+
+
+def test_what_cannot_be_compared_is_refused(windows, rows):
+    with pytest.raises(ValueError, match="two windows at least, got 1"):
+        DriftDisplay.from_windows([windows["day 0"]])
+    with pytest.raises(TypeError, match="windows that are sketches, got ndarray"):
+        DriftDisplay.from_windows(rows)
+    with pytest.raises(ValueError, match="a sketch, 'first' or 'others', got 'last'"):
+        DriftDisplay.from_windows(windows, reference="last")
+    with pytest.raises(ValueError, match="'time' or 'column', got 'row'"):
+        DriftDisplay.from_windows(windows, by="row")
+    other = Sketcher(60, random_state=1).fit(rows[0]).sketch(rows[0])
+    with pytest.raises(SketchMismatchError):
+        DriftDisplay.from_windows([windows["day 0"], other])
+    bare = Sketcher(60, random_state=0, moments=None).fit(rows[0])
+    with pytest.raises(ValueError, match="no moments to tell columns apart by"):
+        DriftDisplay.from_windows([bare.sketch(day) for day in rows], by="column")
