@@ -126,7 +126,7 @@ QUALITY = f"""
 K-means from the sketch alone, all defaults, 10 k d waves and a quarter more signs: SSE over that of
 `KMeans(n_init=5)` on all rows, median / worst of {N_SEEDS} seeds, which draw the operator and
 decode; and bytes of the sketch's file without the operator and without moments. Signs have
-overtones, waves at 3, 5, 7 and 9 times a frequency, which do not average out over rows; decoders
+overtones, waves at 3, 5, 7, ... times a frequency, which do not average out over rows; decoders
 compute them of a mixture and take them off first (`sketchlearn/decoders/overtones.py`). Before they
 did, signs were at 1.03 to 1.26 on separated clusters.
 
