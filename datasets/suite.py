@@ -12,8 +12,9 @@ from sklearn.decomposition import PCA
 
 from datasets.mnist import Digits, load_mnist
 from datasets.spectral import spectral_features
-from datasets.synthetic import SYNTHETIC
+from datasets.synthetic import SYNTHETIC, Synthetic
 from datasets.tables import TABLES
+from datasets.uncommon import PACKAGED, UNCOMMON
 
 Rows = NDArray[np.float64]
 
@@ -46,8 +47,8 @@ def mnist_spectral() -> Rows:
     return spectral_features(mnist().images)
 
 
-def _synthetic(name: str, n_samples: int) -> SuiteSet:
-    n_clusters, draw = SYNTHETIC[name]
+def _synthetic(synthetic: Synthetic, n_samples: int) -> SuiteSet:
+    n_clusters, draw = synthetic
     return SuiteSet(n_clusters, lambda seed: draw(seed, n_samples))
 
 
@@ -58,9 +59,22 @@ def _real(n_clusters: int, load: Callable[[], Rows]) -> SuiteSet:
 def suite(n_synthetic: int = N_SYNTHETIC) -> dict[str, SuiteSet]:
     """All sets by name, the synthetic ones with ``n_synthetic`` rows; nothing is loaded yet."""
     return {
-        **{name: _synthetic(name, n_synthetic) for name in SYNTHETIC},
+        **{name: _synthetic(one, n_synthetic) for name, one in SYNTHETIC.items()},
         **{name: _real(*table) for name, table in TABLES.items()},
         "MNIST PCA-10": _real(10, lambda: mnist_pca(10)),
         "MNIST PCA-20": _real(10, lambda: mnist_pca(20)),
         "MNIST spectral": _real(10, mnist_spectral),
     }
+
+
+def new_sets(n_synthetic: int = N_SYNTHETIC) -> dict[str, SuiteSet]:
+    """Sets of kinds that the suite lacks, by name; tables may need packages of another extra."""
+    return {
+        **{name: _synthetic(one, n_synthetic) for name, one in UNCOMMON.items()},
+        **{name: _real(*table) for name, table in PACKAGED.items()},
+    }
+
+
+def every_set(n_synthetic: int = N_SYNTHETIC) -> dict[str, SuiteSet]:
+    """The suite's sets, then the new ones."""
+    return suite(n_synthetic) | new_sets(n_synthetic)

@@ -31,12 +31,15 @@ DECIDING = ("_kernels", "atoms", "decoders", "frequencies", "linear_maps", "opti
             "estimators/kmeans.py")  # fmt: skip
 
 
-def library_digest() -> str:
-    """Digest of what can change a decode: results of other code than this are not mixed in."""
+def library_digest(*beside: str) -> str:
+    """Digest of what can change a decode: results of other code than this are not mixed in.
+
+    Rooms and modules beside those that decide on decodes may be named.
+    """
     digest = hashlib.blake2b(digest_size=6)
     package = Path(sketchlearn.__file__).parent
     for path in sorted(package.rglob("*.py")):
-        if not path.relative_to(package).as_posix().startswith(DECIDING):
+        if not path.relative_to(package).as_posix().startswith((*DECIDING, *beside)):
             continue
         digest.update(str(path.relative_to(package)).encode())
         digest.update(path.read_bytes())

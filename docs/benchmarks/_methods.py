@@ -196,6 +196,25 @@ def same_file(problem: Problem) -> Outcome | None:
     return kmeans(problem, n_bytes // (8 * problem.X.shape[1]))
 
 
+def bare_file(problem: Problem) -> Outcome | None:
+    """k-means on as many float64 rows as the sketch's file has bytes, kept without the operator."""
+    n_bytes = len(problem.sketched[0].to_bytes(operator=False))
+    return kmeans(problem, n_bytes // (8 * problem.X.shape[1]))
+
+
+def betula(problem: Problem) -> Outcome:
+    """One pass of betula-cluster over all rows in their order: a tree of at most 2,000 leaves."""
+    try:
+        from betula_cluster import Betula
+    except ImportError as error:
+        raise SystemExit("betula-cluster is not installed: pip install -e '.[bench]'") from error
+    model = Betula(problem.n_clusters, feature="spherical", method="kmeans", seed=problem.seed)
+    start = time.process_time()
+    model.fit(problem.X)
+    seconds = time.process_time() - start
+    return Outcome(np.asarray(model.cluster_centers_), seconds, {"n_leaves": model.n_leaves_})
+
+
 def same_time(problem: Problem) -> Outcome | None:
     """k-means on as many rows, doubling, as it clusters in the time of sketching and decoding."""
     best, n_rows = None, max(FIRST_ROWS, problem.n_clusters)
@@ -233,8 +252,13 @@ OTHERS: dict[str, Method] = {
     "pycle": pycle,
     "same bytes": same_bytes,
     "same file": same_file,
+    "bare file": bare_file,
     "same time": same_time,
 }
 # Those for which the sketch's size is nothing.
-UNSKETCHED: dict[str, Method] = {"20,000 rows": many_rows, "k-means again": kmeans_again}
+UNSKETCHED: dict[str, Method] = {
+    "20,000 rows": many_rows,
+    "BETULA": betula,
+    "k-means again": kmeans_again,
+}
 METHODS = OWN | OTHERS | UNSKETCHED

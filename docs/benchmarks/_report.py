@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from datasets.suite import mnist, suite
+from datasets.suite import every_set, mnist
 from docs.benchmarks._log import Record, measured_with
 from docs.benchmarks._methods import METHODS, OTHERS, OWN, UNSKETCHED
 
@@ -20,8 +20,10 @@ TITLES = {
     "pycle": "pycle's CL-OMPR",
     "same bytes": "k-means, same bytes",
     "same file": "k-means, bytes of the file",
+    "bare file": "k-means, bytes of the file without operator",
     "same time": "k-means, same time",
     "20,000 rows": "k-means, 20,000 rows",
+    "BETULA": "betula-cluster",
     "k-means again": "k-means again",
 }
 # Targets by method: of the median over the suite by ratio, and of the worst over seeds by ratio.
@@ -129,7 +131,7 @@ def ratios_of(runs: Iterable[Record]) -> list[int]:
 def sets_of(runs: Iterable[Record]) -> list[str]:
     """Sets that were run, in the suite's order."""
     present = {run["set"] for run in runs}
-    return [name for name in suite() if name in present]
+    return [name for name in every_set() if name in present]
 
 
 def of(runs: Iterable[Record], name: str, method: str, ratio: int) -> list[Record]:

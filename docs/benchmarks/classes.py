@@ -60,9 +60,25 @@ def load_tables() -> dict[str, Callable[[], Table]]:
         "breast cancer, 569 x 30": lambda: load_breast_cancer(return_X_y=True),
         "wine, 178 x 13": lambda: load_wine(return_X_y=True),
         "iris, 150 x 4": lambda: load_iris(return_X_y=True),
+        "Student's t, 600 x 15": draw_students,
+        "log-normal, 600 x 12": draw_lognormal,
         "MNIST, 10 components": lambda: load_mnist_components(10),
         "MNIST, 30 components": lambda: load_mnist_components(30),
     }
+
+
+def draw_students() -> Table:
+    """Draw four classes of Student's t of three degrees of freedom."""
+    rng = np.random.default_rng(5)
+    means = 0.5 * rng.normal(size=(4, 15))
+    return rng.standard_t(3, size=(600, 15)) + means.repeat(150, axis=0), np.arange(4).repeat(150)
+
+
+def draw_lognormal() -> Table:
+    """Draw three classes of log-normal columns."""
+    rng = np.random.default_rng(5)
+    logarithms = 0.7 * rng.normal(size=(600, 12)) + np.eye(3, 12).repeat(200, axis=0)
+    return np.exp(logarithms), np.arange(3).repeat(200)
 
 
 def load_mnist_components(n_components: int) -> Table:

@@ -5,6 +5,10 @@ it was. What is there so far becomes the page and the figure::
 
     python -m docs.benchmarks.decoders [--sets all] [--ratios 1,2,3,5,10] [--seeds 10]
                                        [--methods all] [--jobs 1] [--report-only]
+    python -m docs.benchmarks.decoders --sets new --log build/decoders_new.jsonl
+        --page docs/benchmarks/decoders_new.md --figure docs/images/decoders_new.png
+
+``--sets all`` are the suite's, ``--sets new`` kinds that it lacks.
 
 Ratios are of the sum of squared distances to the nearest centroid, over that of
 ``KMeans(n_init=10)`` on all rows. Seeds draw frequencies, subsamples and, where the set is
@@ -16,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,9 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from datasets.suite import N_SYNTHETIC, suite
-from datasets.synthetic import FIRST_REPORTED_SEED
-from docs.benchmarks import _figure, _log, _report
+from datasets.suite import N_SYNTHETIC, every_set, new_sets, suite
+from docs.benchmarks import _figure, _log, _report, _runs
 from docs.benchmarks._methods import (
     METHODS,
     N_INIT,
@@ -39,6 +42,7 @@ from docs.benchmarks._methods import (
     inertia,
     with_pilot,
 )
+from docs.benchmarks._runs import Group
 
 RATIOS = (1, 2, 3, 5, 10)
 LOG = _log.ROOT / "build" / "decoders.jsonl"
@@ -46,31 +50,21 @@ LOG = _log.ROOT / "build" / "decoders.jsonl"
 SMALL = 100
 SLOW = {"pycle": ((2, 5), 2)}
 
-Key = tuple[str, str, int, int]
-
-
-@dataclass(frozen=True)
-class Group:
-    """Everything still to be run on one set with one seed."""
-
-    name: str
-    seed: int
-    n_synthetic: int
-    runs: tuple[tuple[int, str], ...]
-    earlier: tuple[_log.Record, ...]
-    log: Path
-
 
 @lru_cache(maxsize=1)
 def rows_of(name: str, seed: int, n_synthetic: int) -> NDArray[np.float64]:
-    """Rows of a set of the suite."""
-    return suite(n_synthetic)[name].rows(seed)
+    """Rows of a set."""
+    return every_set(n_synthetic)[name].rows(seed)
 
 
 def work(group: Group) -> None:
     """Run what a group lacks, and log each run as soon as it is done."""
-    X = rows_of(group.name, group.seed, group.n_synthetic)
-    k, d = suite()[group.name].n_clusters, X.shape[1]
+    try:
+        X = rows_of(group.name, group.seed, group.n_synthetic)
+    except ImportError as error:
+        _log.say(f"{group.name} is left out: {error}")
+        return
+    k, d = every_set()[group.name].n_clusters, X.shape[1]
     code = _log.library_digest()
     _check_rows(group, len(X))
     stem = {"set": group.name, "seed": group.seed, "n": len(X), "d": d, "k": k}
@@ -136,15 +130,9 @@ def _total_seconds(record: _log.Record) -> float:
     return float(record.get("sketch_seconds", 0.0) + record["seconds"])
 
 
-def key_of(record: _log.Record) -> Key:
-    """What makes a run that run."""
-    return record["set"], record["method"], record["ratio"], record["seed"]
-
-
 def current(records: Sequence[_log.Record]) -> list[_log.Record]:
     """Records that this source made or that do not depend on it, the newest of each run."""
-    mine = [r for r in records if r["code"] in ("", _log.library_digest())]
-    return list({key_of(record): record for record in mine}.values())
+    return _runs.current(records, "method")
 
 
 def comparable(records: Sequence[_log.Record]) -> list[_log.Record]:
@@ -167,23 +155,15 @@ def wanted(name: str, i_seed: int, ratios: Sequence[int], methods: Sequence[str]
 
 
 def groups(options: argparse.Namespace, records: Sequence[_log.Record]) -> list[Group]:
-    """What is still to be run, seed by seed, so that the first seeds are complete early."""
-    done = {key_of(record) for record in records}
+    """What is still to be run; nothing slow on sets that are known to be large."""
     sizes = {(r["set"]): r["k"] * r["d"] for r in records}
-    result = []
-    for i in range(options.seeds):
-        seed = FIRST_REPORTED_SEED + i
-        for name in options.sets:
-            runs = tuple(
-                (ratio, method)
-                for ratio, method in wanted(name, i, options.ratios, options.methods)
-                if (name, method, ratio, seed) not in done
-                and not (method in SLOW and sizes.get(name, 0) > SMALL)
-            )
-            earlier = tuple(r for r in records if (r["set"], r["seed"]) == (name, seed))
-            if runs:
-                result.append(Group(name, seed, options.n_synthetic, runs, earlier, options.log))
-    return result
+
+    def wanted_on(name: str, i_seed: int) -> Iterator[tuple[int, str]]:
+        is_small = sizes.get(name, 0) <= SMALL
+        methods = [m for m in options.methods if is_small or m not in SLOW]
+        return wanted(name, i_seed, options.ratios, methods)
+
+    return _runs.list_groups(options, records, "method", wanted_on)
 
 
 def warm_up() -> None:
@@ -204,7 +184,7 @@ def integers(text: str) -> list[int]:
 def parsed(argv: Sequence[str] | None) -> Any:
     """Options of the command line."""
     parser = argparse.ArgumentParser(description="Quality and time of decoding, on the suite.")
-    parser.add_argument("--sets", default="all", help="parts of names, comma-separated")
+    parser.add_argument("--sets", default="all", help="all, new, or parts of names")
     parser.add_argument("--methods", default="all", help="parts of names, comma-separated")
     parser.add_argument("--ratios", type=integers, default=list(RATIOS), help="m over k d")
     parser.add_argument("--seeds", type=int, default=10, help="how many, from 1000 on")
@@ -217,7 +197,10 @@ def parsed(argv: Sequence[str] | None) -> Any:
     )
     parser.add_argument("--report-only", action="store_true", help="run nothing")
     options = parser.parse_args(argv)
-    options.sets = _log.names(options.sets, suite())
+    if options.sets == "new":
+        options.sets = list(new_sets())
+    else:
+        options.sets = _log.names(options.sets, suite() if options.sets == "all" else every_set())
     options.methods = _log.names(options.methods, METHODS)
     return options
 

@@ -2,7 +2,8 @@
 
 Run from the root of a checkout; it takes some minutes a setting, and prints a table::
 
-    python -m docs.benchmarks.privacy_audit [--releases 10000] [--seed 0]
+    python -m docs.benchmarks.privacy_audit [--releases 10000] [--seed 0] [--neighbors replace]
+                                            [--settings 4:0.01,16:0.01]
 
 The attacker knows all rows but one, and the mechanism; of each release it computes the likelihood
 ratio of the two neighbours, more than which no test tells. How often that exceeds a threshold under
@@ -28,7 +29,16 @@ from sketchlearn.privacy.queries import compute_parts
 
 CONFIDENCE = 0.95
 # Claims, as epsilon and delta.
-SETTINGS = ((0.5, 0.01), (1.0, 0.01), (2.0, 0.01), (4.0, 0.01), (8.0, 0.01), (1.0, 0.0), (4.0, 0.0))
+SETTINGS = (
+    (0.25, 0.01),
+    (0.5, 0.01),
+    (1.0, 0.01),
+    (2.0, 0.01),
+    (4.0, 0.01),
+    (8.0, 0.01),
+    (1.0, 0.0),
+    (4.0, 0.0),
+)
 RELATIONS: tuple[Neighbors, ...] = ("add-remove", "replace")
 
 
@@ -113,11 +123,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Lower bounds on epsilon from releases.")
     parser.add_argument("--releases", type=int, default=10_000, help="of each of two neighbours")
     parser.add_argument("--seed", type=int, default=0, help="of the operator and the rows")
+    parser.add_argument("--neighbors", default=",".join(RELATIONS), help="separated by commas")
+    parser.add_argument(
+        "--settings",
+        default=",".join(f"{epsilon:g}:{delta:g}" for epsilon, delta in SETTINGS),
+        help="epsilon:delta, separated by commas",
+    )
     options = parser.parse_args(argv)
+    settings = [tuple(map(float, each.split(":"))) for each in options.settings.split(",")]
+    relations = [each for each in RELATIONS if each in options.neighbors.split(",")]
     print("| neighbors | delta | epsilon claimed | lower bound |\n|---|---|---|---|")
-    for neighbors in RELATIONS:
+    for neighbors in relations:
         sketches = make_neighbours(neighbors, options.seed)
-        for epsilon, delta in SETTINGS:
+        for epsilon, delta in settings:
             scores = draw_scores(sketches, options.releases, epsilon, delta, neighbors)
             bound = bound_epsilon(scores, delta)
             print(f"| {neighbors} | {delta:g} | {epsilon:g} | {bound:.2f} |", flush=True)

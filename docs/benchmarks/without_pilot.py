@@ -14,6 +14,7 @@ the set is synthetic, the data; they start at 1000, and scales were chosen on se
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -26,10 +27,10 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from datasets.suite import N_SYNTHETIC, suite
-from datasets.synthetic import FIRST_REPORTED_SEED
-from docs.benchmarks import _log
+from docs.benchmarks import _log, _runs
 from docs.benchmarks._methods import N_INIT, Rows, inertia
 from docs.benchmarks._report import mnist_source, table
+from docs.benchmarks._runs import Group
 from docs.benchmarks.decoders import integers, rows_of
 from sketchlearn import CompressiveKMeans, Sketcher
 
@@ -121,17 +122,6 @@ WAYS: dict[str, Callable[[Case], Sketcher]] = {
 }
 
 
-@dataclass(frozen=True)
-class Group:
-    """What is still to be run on one set with one seed."""
-
-    name: str
-    seed: int
-    n_synthetic: int
-    runs: tuple[tuple[int, str], ...]
-    log: Path
-
-
 def work(group: Group) -> None:
     """Run what a group lacks, and log each run as soon as it is done."""
     rows = rows_of(group.name, group.seed, group.n_synthetic)
@@ -156,34 +146,6 @@ def work(group: Group) -> None:
             f"{group.name}, seed {group.seed}, m = {ratio} kd, {way}: "
             f"{record['sse_ratio']:.3f} in {seconds:.2f} s"
         )
-
-
-def key_of(record: _log.Record) -> tuple[str, int, int, str]:
-    """What makes a run that run."""
-    return record["set"], record["seed"], record["ratio"], record["way"]
-
-
-def current(path: Path) -> list[_log.Record]:
-    """Records that this source made, the newest of each run."""
-    code = _log.library_digest()
-    return list({key_of(r): r for r in _log.read(path) if r["code"] == code}.values())
-
-
-def list_groups(options: argparse.Namespace) -> list[Group]:
-    """What is still to be run, seed by seed."""
-    done = {key_of(record) for record in current(options.log)}
-    groups = []
-    for seed in range(FIRST_REPORTED_SEED, FIRST_REPORTED_SEED + options.seeds):
-        for name in options.sets:
-            runs = tuple(
-                (ratio, way)
-                for ratio in options.ratios
-                for way in options.ways
-                if (name, seed, ratio, way) not in done
-            )
-            if runs:
-                groups.append(Group(name, seed, options.n_synthetic, runs, options.log))
-    return groups
 
 
 def warm_up() -> None:
@@ -314,8 +276,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run what is missing; then write the page from all that is there."""
     options = parse(argv)
     if not options.report_only:
-        _log.work_through(work, list_groups(options), options.jobs, warm_up)
-    if records := current(options.log):
+        groups = _runs.list_groups(
+            options,
+            _runs.current(_log.read(options.log), "way"),
+            "way",
+            lambda name, i_seed: itertools.product(options.ratios, options.ways),
+        )
+        _log.work_through(work, groups, options.jobs, warm_up)
+    if records := _runs.current(_log.read(options.log), "way"):
         options.page.write_text(write_page(records), encoding="utf-8")
         print(options.page)
 

@@ -43,6 +43,15 @@ class CovarianceType(StrEnum):
     full = "full"
 
 
+class CountedType(StrEnum):
+    """Shapes of the components that clusters are counted by."""
+
+    auto = "auto"
+    diag = "diag"
+    spherical = "spherical"
+    full = "full"
+
+
 def kmeans(
     sketch: SketchFile,
     output: Output,
@@ -125,8 +134,8 @@ def count(
     sketch: SketchFile,
     most: Annotated[int, typer.Option("--most", help="The largest number to try.", min=1)] = 20,
     covariance: Annotated[
-        CovarianceType, typer.Option(help="Shape of the clusters.")
-    ] = CovarianceType.spherical,
+        CountedType, typer.Option(help="Shape of the clusters.")
+    ] = CountedType.auto,
     bounds: Bounds = None,
     operator: OperatorFile = None,
     seed: Seed = 0,
@@ -134,9 +143,10 @@ def count(
 ) -> None:
     """Tell how many clusters a sketch shows.
 
-    The smallest number whose mixture explains the sketch, or, where none does, the one beyond which
-    more clusters stop helping much. The sketch should have been made for about as many (--clusters
-    of sketch) as are tried here.
+    The number of Gaussians that explain the sketch, fewer not doing so. Where none do, or some have
+    no valley between them, it is that of separate heaps of rows, and less certain. The sketch
+    should have been made for about as many (--clusters of sketch) as are tried here, which should
+    be more than there are.
 
     \b
       sketchlearn count week.sketch --most 12

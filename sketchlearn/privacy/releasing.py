@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from sketchlearn._validation import check_count
 from sketchlearn.exceptions import EmptySketchError
@@ -16,6 +17,7 @@ from sketchlearn.privacy.queries import ONE_WEIGHT, compute_parts, sensitivities
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sources.optional import import_optional
 
+Key = TypeVar("Key")
 # Digests of the sketches that this program released without a budget.
 _released: set[bytes] = set()
 _lock = threading.Lock()
@@ -92,6 +94,114 @@ def release(
     (True, 1.0)
     """
     _check_sketch(sketch)
+    if sketch.n_samples == 0:
+        raise EmptySketchError("expected a sketch of at least one row, got one without rows")
+    mechanism = _choose_mechanism(
+        sketch, epsilon, delta, neighbors, rows_per_person, moments_share, budget
+    )
+    if budget is None:
+        _require_first(sketch)
+    else:
+        budget.spend(mechanism.loss, neighbors, rows_per_person)
+    private = _add_noise(sketch, mechanism)
+    _warn_of_large_delta(delta, private.n_samples)
+    return private
+
+
+def release_groups(
+    sketches: Mapping[Key, Sketch],
+    *,
+    epsilon: float,
+    delta: float,
+    rows_per_person: int = 1,
+    moments_share: float = 0.1,
+    budget: Budget | None = None,
+) -> dict[Key, PrivateSketch]:
+    """Release a sketch for each group, at the cost of one, where no row is in two of them.
+
+    A row that is added or taken away changes one group's sketch, so that the losses lie beside each
+    other (parallel composition). A person's rows may be in several groups, as long as there are no
+    more than `rows_per_person` in all: of g rows, those in one group cost a share of at most their
+    share of g, with Gaussian noise its square, and shares add up to one.
+
+    Which groups there are is public: give one for each that there could be, whether it has rows or
+    not (``Sketch.empty(operator, moments)``), or that a group is there tells of who is in it. A row
+    that is *replaced* may change two groups, and their exact numbers of rows would tell; so
+    neighbours are added or removed.
+
+    Parameters
+    ----------
+    sketches : mapping of keys to Sketch
+        Of one operator, of disjoint rows; the empty sketch among them.
+    epsilon, delta, rows_per_person, moments_share, budget
+        As of `release`. The budget is charged once.
+
+    Returns
+    -------
+    dict of keys to PrivateSketch
+        In the same order. They add up to any larger group.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As `release`; if there is no sketch, or operators or moments differ.
+
+    Warns
+    -----
+    UserWarning
+        If delta is not below one over the number of all rows, as released.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn import Sketcher
+    >>> from sketchlearn.privacy import release_groups
+    >>> sketcher = Sketcher.from_domain([0.0], [100.0], clip=True, random_state=0)
+    >>> ages = np.random.default_rng(0).normal(40.0, 10.0, size=(20_000, 1))
+    >>> cities = {"here": ages[:9000], "there": ages[9000:], "nowhere": ages[:0]}
+    >>> sketches = {city: sketcher.sketch(rows) for city, rows in cities.items()}
+    >>> released = release_groups(sketches, epsilon=1.0, delta=1e-6)
+    >>> round(sum(released.values()).epsilon, 6)
+    1.0
+    """
+    if not isinstance(sketches, Mapping) or not sketches:
+        raise TypeError("release_groups expected a mapping of keys to sketches, at least one")
+    for sketch in sketches.values():
+        _check_sketch(sketch)
+    kinds = {(sketch.fingerprint, sketch.moment_kind) for sketch in sketches.values()}
+    if len(kinds) > 1:
+        raise ValueError(
+            "the groups' sketches have different operators or moments: sketch all of them with one "
+            "sketcher"
+        )
+    first = next(iter(sketches.values()))
+    neighbors: Neighbors = "add-remove"
+    options = (epsilon, delta, neighbors, rows_per_person, moments_share, budget)
+    mechanisms = [_choose_mechanism(first, *options) for _ in sketches]
+    if budget is None:
+        for sketch in sketches.values():
+            if sketch.n_samples:
+                _require_first(sketch)
+    else:
+        budget.spend(mechanisms[0].loss, neighbors, rows_per_person)
+    released = {
+        key: _add_noise(sketch, mechanism)
+        for (key, sketch), mechanism in zip(sketches.items(), mechanisms, strict=True)
+    }
+    _warn_of_large_delta(delta, sum(each.n_samples for each in released.values()))
+    return released
+
+
+def _choose_mechanism(
+    sketch: Sketch,
+    epsilon: float,
+    delta: float,
+    neighbors: Neighbors,
+    rows_per_person: int,
+    moments_share: float,
+    budget: Budget | None,
+) -> Mechanism:
+    """Return the mechanism that is asked for, before anything is spent."""
     check_privacy(epsilon, delta)
     if neighbors not in ("add-remove", "replace"):
         raise ValueError(f"neighbors must be 'add-remove' or 'replace', got {neighbors!r}")
@@ -100,30 +210,31 @@ def release(
         raise ValueError(f"moments_share must be between 0 and 1, got {moments_share!r}")
     if budget is not None and not isinstance(budget, Budget):
         raise TypeError(f"budget must be a Budget, got {type(budget).__name__}")
-    # Before anything is spent.
     import_optional("opendp.prelude")
     moved = sensitivities(
         sketch.operator, sketch.moment_kind, neighbors, rows_per_person, 2 if delta > 0 else 1
     )
-    mechanism = Mechanism.choose(
+    return Mechanism.choose(
         float(epsilon), float(delta), neighbors, rows_per_person, moved, float(moments_share)
     )
-    if budget is None:
-        _require_first(sketch)
-    else:
-        budget.spend(mechanism.loss, neighbors, rows_per_person)
+
+
+def _add_noise(sketch: Sketch, mechanism: Mechanism) -> PrivateSketch:
+    """Return the private sketch that a mechanism makes of an exact one."""
     integers = compute_parts(sketch.operator, sketch.sums)
     parts = {part: mechanism.add_noise(part, integers[part]) for part in integers}
     kind, names = sketch.moment_kind, sketch.feature_names
-    private = PrivateSketch(sketch.operator, parts, (mechanism,), kind, feature_names=names)
-    if delta * private.n_samples >= 1.0:
+    return PrivateSketch(sketch.operator, parts, (mechanism,), kind, feature_names=names)
+
+
+def _warn_of_large_delta(delta: float, n: int) -> None:
+    """Warn of a delta that protects no row, of so many rows as were released."""
+    if delta * n >= 1.0:
         warnings.warn(
-            f"delta = {delta:g} is not below one over the number of rows, about "
-            f"{private.n_samples}: releasing a row as it is would be as private. Choose delta far "
-            "below that",
-            stacklevel=2,
+            f"delta = {delta:g} is not below one over the number of rows, about {n}: releasing a "
+            "row as it is would be as private. Choose delta far below that",
+            stacklevel=3,
         )
-    return private
 
 
 def _check_sketch(sketch: Any) -> None:
@@ -140,8 +251,6 @@ def _check_sketch(sketch: Any) -> None:
             "Sketcher.from_domain(lower, upper, clip=True), where lower and upper are known "
             "without looking at the data"
         )
-    if sketch.n_samples == 0:
-        raise EmptySketchError("expected a sketch of at least one row, got one without rows")
     units = sketch.n_samples * ONE_WEIGHT
     # By Cauchy and Schwarz: where both sums are what ones have, all weights are ones.
     if (sketch.weight_units, sketch.squared_weight_units) != (units, units * ONE_WEIGHT):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import validate_data
 
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.linear_maps import DenseMap
@@ -38,8 +39,8 @@ def make_moment_sketcher(rows: Any, n_jobs: int | None = None) -> Sketcher:
     Parameters
     ----------
     rows : array-like of shape (n, n_features)
-        Some rows, finite, at least one: as many as tell how wide each column is, but for a factor
-        of a thousand either way.
+        Some rows, finite, at least one, perhaps with names of columns: as many as tell how wide
+        each column is, but for a factor of a thousand either way.
     n_jobs : int, optional
         Threads of `Sketcher.sketch`.
 
@@ -63,6 +64,8 @@ def make_moment_sketcher(rows: Any, n_jobs: int | None = None) -> Sketcher:
     >>> np.allclose((here + there).moments.variance, X.var(axis=0), rtol=1e-9)
     True
     """
+    # It reads the names of columns, where there are any.
+    validate_data(named := Sketcher(), rows, skip_check_array=True)
     rows = np.asarray(rows, dtype=np.float64)
     if rows.ndim != 2 or 0 in rows.shape or not np.isfinite(rows).all():
         raise ValueError(f"expected finite rows (n, n_features), at least one, got {rows.shape}")
@@ -73,6 +76,8 @@ def make_moment_sketcher(rows: Any, n_jobs: int | None = None) -> Sketcher:
     domain = Domain(np.zeros(rows.shape[1]), scale, np.diag(np.exp2(2.0 * exponents)))
     linear_map = DenseMap(np.exp2(turns[:, None].astype(np.float64)))
     sketcher = Sketcher.from_operator(FrequencyOperator(linear_map, domain), n_jobs)
+    if hasattr(named, "feature_names_in_"):
+        sketcher.feature_names_in_ = named.feature_names_in_
     return sketcher.set_params(moments="full")
 
 

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from datasets import suite as suite_module
+from datasets.counted import CALIBRATION, REPORTED
 from datasets.families import CHOOSING, JUDGING
 from datasets.mnist import load_mnist
 from datasets.suite import suite
 from datasets.synthetic import SYNTHETIC
 from datasets.tables import TABLES
+from datasets.uncommon import PACKAGED, UNCOMMON
 
 N = 4000
 
@@ -106,3 +108,36 @@ def test_families_follow_their_seed(name):
     assert len(np.unique(rows, axis=0)) > one.n_clusters
     np.testing.assert_array_equal(rows, one.draw(3, 400))
     assert not np.array_equal(rows, one.draw(4, 400))
+
+
+@pytest.mark.parametrize("name", UNCOMMON)
+def test_uncommon_sets_follow_their_seed(name):
+    n_clusters, draw = UNCOMMON[name]
+    X = draw(7, N)
+    assert X.shape[0] == N
+    assert X.dtype == np.float64
+    assert np.isfinite(X).all()
+    assert len(np.unique(X, axis=0)) > n_clusters
+    assert np.array_equal(X, draw(7, N))
+    assert not np.array_equal(X, draw(8, N))
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_packaged_tables_come_without_network(name):
+    n_clusters, load = PACKAGED[name]
+    for package in ("palmerpenguins", "statsmodels", "vega_datasets"):
+        pytest.importorskip(package)
+    X = load()
+    assert X.ndim == 2
+    assert X.dtype == np.float64
+    assert len(np.unique(X, axis=0)) > n_clusters
+    assert np.isfinite(X).all()
+
+
+@pytest.mark.parametrize("name", {**CALIBRATION, **REPORTED})
+def test_counted_sets_have_their_clusters(name):
+    one = {**CALIBRATION, **REPORTED}[name]
+    X = one.draw(7)
+    assert X.dtype == np.float64
+    assert np.isfinite(X).all()
+    assert len(X) > 50 * one.n_clusters

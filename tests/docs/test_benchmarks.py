@@ -13,6 +13,7 @@ from docs.benchmarks import (
     classes,
     components,
     decoders,
+    number_of_clusters,
     out_of_core,
     scale,
     verdicts,
@@ -265,3 +266,22 @@ def test_components_and_classes_on_one_small_table(capsys):
     classes.main(["--tables", "iris", "--splits", "2"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[0] for line in lines] == ["wine, 178 x 13", "iris, 150 x 4"]
+
+
+@pytest.mark.quality
+@pytest.mark.slow
+def test_counts_of_clusters_on_one_set(tmp_path):
+    page = tmp_path / "page.md"
+    options = ["--sets", "500 rows", "--seeds", "1", "--log", str(tmp_path / "log.jsonl")]
+    number_of_clusters.main([*options, "--page", str(page)])
+    text = page.read_text()
+    assert "| round | 1 | 100% | 100% | 0% |" in text
+    assert "| 500 rows | round | 500 x 2 | 6 | 6* |" in text
+
+
+def test_a_tree_of_rows_finds_two_clusters():
+    pytest.importorskip("betula_cluster")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2)) + np.where(np.arange(400) % 2, 8.0, 0.0)[:, None]
+    outcome = _methods.betula(_methods.Problem(X, 2, 20, 0))
+    assert _methods.inertia(X, outcome.centers) < 1.2 * 2 * 400

@@ -1,6 +1,7 @@
 """CompressiveClassifier: Bayes' rule on mixtures, each from its class's own sketch."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_moons
@@ -112,17 +113,19 @@ def test_a_class_without_rows_is_improbable():
 
 
 def test_a_table_of_sketches_is_added_up_by_label():
-    class Table(dict):
-        by = ("day", "label")
-
-    sketcher = make_moment_sketcher(X)
-    groups = {
-        (d, int(c)): sketcher.sketch(X[d::2][Y[d::2] == c]) for d in (0, 1) for c in (0, 1, 2)
-    }
-    model = CompressiveClassifier().fit_table(Table(groups), "label")
-    assert same(model, CompressiveClassifier(sketcher=sketcher).fit(X, Y))
-    with pytest.raises(ValueError, match="no key 'colour'; its keys are day, label"):
-        CompressiveClassifier().fit_table(Table(groups), "colour")
+    rows = pd.DataFrame(X, columns=list("abcd"))
+    sketcher = make_moment_sketcher(rows)
+    table = sketcher.sketch_groups(
+        rows.assign(kind=np.array(["x", "y", "z"])[Y], day=np.arange(len(X)) % 3),
+        by=["day", "kind"],
+        columns=list("abcd"),
+    )
+    model = CompressiveClassifier().fit_table(table, "kind")
+    assert list(model.classes_) == ["x", "y", "z"]
+    assert list(model.feature_names_in_) == list("abcd")
+    assert same(model, CompressiveClassifier(sketcher=sketcher).fit(rows, Y))
+    with pytest.raises(ValueError, match="no key 'colour'; its keys are day, kind"):
+        CompressiveClassifier().fit_table(table, "colour")
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "diag"])

@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ from sketchlearn.privacy import Budget, PrivateSketch, release
 from sketchlearn.privacy.queries import compute_parts
 from sketchlearn.sketches import Region
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 CENTERS = np.array([[-6.0, 0.0], [6.0, 2.0], [0.0, 8.0]])
 SKETCHER = Sketcher.from_domain(
     [-15.0, -15.0], [15.0, 15.0], n_clusters=3, clip=True, random_state=0
@@ -403,3 +405,21 @@ def test_noise_that_was_added_is_not_matched_by_points():
         for decoder in (None, BestOf())
     )
     assert fitted.mixture_.cost <= 1.05 * matched.mixture_.cost
+
+
+def test_files_of_format_1_are_read_forever():
+    path = GOLDEN / "private_v1.safetensors"
+    private = PrivateSketch.load(path)
+    assert PrivateSketch.from_bytes(private.to_bytes()) == private
+    assert private.feature_names == ("age", "weight")
+    assert [round(each.epsilon, 9) for each in private.mechanisms] == [2.0, 4.0]
+    assert (private.epsilon, private.delta) == (private.mechanisms[1].epsilon, 1e-6)
+    assert abs(private.n_samples - 8000) < 100
+    assert np.allclose(private.moments.mean, [40.0, 200.0], rtol=0.05)
+    within = PrivateSketch.load(GOLDEN / "private_v1_radius.safetensors")
+    (mechanism,) = within.mechanisms
+    assert (mechanism.noise, mechanism.neighbors) == ("discrete laplace", "replace")
+    assert (within.n_samples, mechanism.rows_per_person) == (20_000, 2)
+    assert within.operator.domain.radius == 0.9
+    assert np.allclose(within.moments.mean, 50.0, atol=2.0)
+    assert np.allclose(within.moments.covariance, [[409.0, 200.0], [200.0, 109.0]], atol=40.0)

@@ -1,0 +1,191 @@
+"""Mixtures of every number of components, from one decode of the largest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from scipy.stats import chi2
+
+from sketchlearn._progress import note, tell
+from sketchlearn._threads import on_one_blas_thread
+from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
+from sketchlearn.atoms.gaussian import GREATEST_VARIANCE, LEAST_VARIANCE, GaussianFamily
+from sketchlearn.decoders.decoder import Decoder
+from sketchlearn.decoders.greedy.mean_shift import SHAPE_PRECISION
+from sketchlearn.decoders.mixture import Mixture
+from sketchlearn.decoders.principal import PrincipalPart, find_principal_part
+from sketchlearn.decoders.problem import Problem
+from sketchlearn.decoders.refinement import adjust, solve_weights
+from sketchlearn.model_selection.merging import QUICK, THOROUGH, Fit, merge_down
+from sketchlearn.model_selection.noise import Waves, WhitenedSketch
+from sketchlearn.model_selection.refinement import Shapes
+from sketchlearn.points.em import Moments
+from sketchlearn.sketches.region import Region
+from sketchlearn.sketches.sketch_like import SketchLike
+
+# Parameters of all components up to which covariances are full unless asked otherwise.
+MOST_PARAMETERS = 1400
+# Frequencies that are compared: so many a parameter, but no fewer and no more than these. The rest
+# of a large sketch tells little more, and time grows with the cube.
+A_PARAMETER, FEWEST_WAVES, MOST_WAVES = 1.0, 300, 1000
+# Optimiser iterations of the first mixture once its components may have any shape.
+N_ADJUSTED = 60
+# Rounds that follow with the noise of the mixture chosen so far; how many components more than
+# chosen they start with, and how many fewer they end with.
+N_ROUNDS, ABOVE, BELOW = 2, 3, 2
+# Probability of a larger deviance, under which a mixture is not right.
+LEAST_PROBABILITY = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """Where components are sought, and of which shapes.
+
+    Attributes
+    ----------
+    sketch : SketchLike
+        Columns in their units or, where there are many, coordinates along principal axes.
+    region : Region
+        Where its rows lie.
+    family : GaussianFamily
+        Of the mixtures.
+    shapes : Shapes
+        Their covariances.
+    part : PrincipalPart or None
+        The principal axes.
+    """
+
+    sketch: SketchLike
+    region: Region
+    family: GaussianFamily
+    shapes: Shapes
+    part: PrincipalPart | None
+
+    @classmethod
+    def of(cls, sketch: SketchLike, most: int, kind: CovarianceType | None, region: Region) -> Self:
+        """Return that of up to ``most`` components; their type is chosen where it is None."""
+        d = sketch.n_features
+        if kind is None:
+            kind, n_parameters = "full", most * (1 + d + d * (d + 1) // 2)
+            if n_parameters > min(MOST_PARAMETERS, sketch.n_frequencies):
+                kind = "spherical"
+        part = None
+        if kind == "spherical":
+            part = find_principal_part(sketch, most, region)
+        else:
+            region = region.in_units(sketch.operator.units)
+            sketch = sketch.standardised()
+        if part is not None:
+            sketch, region = part.sketch, part.region
+        operator = sketch.operator
+        family = GAUSSIAN_FAMILIES[kind](operator) if part is None else part.family
+        finest = operator.domain.finest_scale or operator.scale
+        shapes = Shapes.of(kind, operator.n_features, LEAST_VARIANCE * finest**2)
+        return cls(sketch, region, family, shapes, part)
+
+    @on_one_blas_thread
+    def find_path(
+        self, numbers: Sequence[int], decoder: Decoder, rng: np.random.Generator
+    ) -> ComponentPath:
+        """Decode the largest number of components, and merge them one by one."""
+        most, fewest = max(numbers), max(1, min(numbers) - 1)
+        tell(task=f"up to {most} clusters")
+        mixture = self._decode(most, decoder, rng)
+        chosen = self._choose_waves(most, rng)
+        waves = self._take_waves(chosen)
+
+        def tell_number(k: int) -> None:
+            note(n_wanted=k)
+            tell(task=f"k = {k}, from {most} down", n_atoms=k)
+
+        whitened = WhitenedSketch.of(self.sketch, waves, chosen, mixture)
+        fits = merge_down(whitened, mixture, self.shapes, fewest, QUICK, tell_number)
+        path = ComponentPath(whitened, fits, self.shapes)
+        for _ in range(N_ROUNDS):
+            k = path.best
+            whitened = WhitenedSketch.of(self.sketch, waves, chosen, fits[k].mixture)
+            start, end = fits[min(k + ABOVE, most)].mixture, max(fewest, k - BELOW)
+            fits |= merge_down(whitened, start, self.shapes, end, THOROUGH, tell_number)
+            path = ComponentPath(whitened, fits, self.shapes)
+        return path
+
+    def make_mixture(self, moments: Moments) -> Mixture:
+        """Return the mixture of given components, in data coordinates."""
+        widest = float(np.linalg.eigvalsh(moments.covariances).max())
+        scale = max(self.family.operator.scale, np.sqrt(widest / GREATEST_VARIANCE))
+        problem = Problem.of(self.sketch, self.family, len(moments.weights), region=self.region)
+        problem = problem.at_scale(float(scale))
+        means = np.clip(moments.means, self.region.lower, self.region.upper)
+        parameters = problem.family.from_covariances(means, moments.covariances)
+        mixture = problem.make_mixture(problem.evaluate(moments.weights, parameters))
+        return mixture if self.part is None else self.part.lift(mixture)
+
+    def _decode(self, most: int, decoder: Decoder, rng: np.random.Generator) -> Moments:
+        """Return the first mixture: round components, then of the shapes that there may be."""
+        round_family = GAUSSIAN_FAMILIES["spherical"](self.sketch.operator)
+        if self.family.covariance_type == "spherical":
+            round_family = self.family
+        mixture = decoder.decode(self.sketch, round_family, most, rng, region=self.region)
+        if self.family.covariance_type != "spherical":
+            problem = Problem.of(self.sketch, self.family, most, region=self.region)
+            problem = problem.at_scale(mixture.family.operator.scale)
+            moments = mixture.moments
+            start = problem.family.from_covariances(moments.means, moments.covariances)
+            prior = SHAPE_PRECISION * problem.noise / len(problem.target)
+            fit = solve_weights(problem, start)
+            fit = adjust(problem, fit, shapes="free", max_iter=N_ADJUSTED, prior=prior)
+            mixture = problem.make_mixture(fit)
+        return mixture.moments._replace(weights=mixture.weights * mixture.total_weight)
+
+    def _choose_waves(self, most: int, rng: np.random.Generator) -> np.ndarray:
+        """Return which frequencies are compared, in order."""
+        m, n_parameters = self.sketch.n_frequencies, most * self.shapes.n_parameters
+        n = int(np.clip(A_PARAMETER * n_parameters, FEWEST_WAVES, MOST_WAVES))
+        return np.arange(m) if m <= n else np.sort(rng.choice(m, size=n, replace=False))
+
+    def _take_waves(self, chosen: np.ndarray) -> Waves:
+        """Return some of the sketch's waves."""
+        operator = self.sketch.operator
+        frequencies = operator.linear_map.take(chosen).project(np.eye(operator.n_features))
+        if self.part is None:
+            return Waves(frequencies, operator.center)
+        whole, axes = self.part.whole, self.part.axes
+        off_axes = np.eye(whole.n_features) - axes @ axes.T
+        off = off_axes @ self.part.covariance @ off_axes
+        of_rows = whole.linear_map.take(chosen).project(np.eye(whole.n_features))
+        return Waves(frequencies, operator.center, of_rows.T @ off @ of_rows)
+
+
+@dataclass(frozen=True, eq=False)
+class ComponentPath:
+    """Mixtures of numbers of components, and what each leaves of a whitened sketch."""
+
+    whitened: WhitenedSketch
+    fits: dict[int, Fit]
+    shapes: Shapes
+
+    @cached_property
+    def criteria(self) -> dict[int, float]:
+        """Deviance and penalty of each number, the fewest first."""
+        a_component = self.shapes.n_parameters * np.log(self.whitened.n_rows)
+        return {k: self._compute_deviance(k) + k * a_component for k in sorted(self.fits)}
+
+    @property
+    def best(self) -> int:
+        """The number of the least criterion."""
+        return min(self.criteria, key=self.criteria.__getitem__)
+
+    def is_noise(self, k: int) -> bool:
+        """Whether what k components leave is no more than what noise may be."""
+        spare = self.whitened.n_numbers - (k * self.shapes.n_parameters - 1)
+        if spare < 1:
+            return False
+        return bool(chi2.sf(self._compute_deviance(k), spare) >= LEAST_PROBABILITY)
+
+    def _compute_deviance(self, k: int) -> float:
+        residual = self.whitened.compute_residual(self.fits[k].mixture)
+        return float(residual @ residual)

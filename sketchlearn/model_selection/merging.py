@@ -1,0 +1,167 @@
+"""From many components to few: the path on which numbers of clusters are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from sketchlearn.model_selection.noise import WhitenedSketch
+from sketchlearn.model_selection.refinement import Shapes, refine, solve_weights
+from sketchlearn.points.em import Moments
+
+# Parameters that are moved together at most: beyond, a step takes too long.
+MOST_AT_ONCE = 200
+# Nearest components that one may be merged with.
+N_NEIGHBOURS = 5
+
+
+class Effort(NamedTuple):
+    """Steps for all components of the first mixture, and after each merger; mergers compared."""
+
+    n_first: int
+    n_merged: int
+    n_compared: int
+
+
+QUICK, THOROUGH = Effort(2, 2, 1), Effort(4, 6, 2)
+
+
+class Fit(NamedTuple):
+    """A mixture, and the sum of squares that it leaves of a whitened sketch."""
+
+    mixture: Moments
+    deviance: float
+
+
+def merge_down(
+    whitened: WhitenedSketch,
+    mixture: Moments,
+    shapes: Shapes,
+    fewest: int,
+    effort: Effort,
+    tell: Callable[[int], None],
+) -> dict[int, Fit]:
+    """Return the fits of a mixture's components, of one fewer, and so on.
+
+    Each time the two components are merged whose merger costs least, or the lightest is dropped,
+    and those around move. A cluster that was decoded as several components is merged first,
+    since that costs no more than noise does.
+
+    Parameters
+    ----------
+    whitened : WhitenedSketch
+        What is to be matched.
+    mixture : Moments
+        Components, more than there are clusters.
+    shapes : Shapes
+        Which covariances they may have.
+    fewest : int
+        The number to end at.
+    effort : Effort
+        How much of it.
+    tell : callable
+        Called with each number before it is sought.
+    """
+    tell(len(mixture.weights))
+    fit = _sweep(whitened, mixture, shapes, effort.n_first)
+    path = {len(mixture.weights): fit}
+    while (k := len(fit.mixture.weights)) > fewest:
+        tell(k - 1)
+        fit = min(
+            (
+                _settle(whitened, each, shapes, effort.n_merged)
+                for each in _list_fewer(whitened, fit.mixture, effort.n_compared)
+            ),
+            key=lambda each: each.deviance,
+        )
+        path[k - 1] = fit
+    return path
+
+
+def _list_fewer(whitened: WhitenedSketch, mixture: Moments, n: int) -> list[Moments]:
+    """Return the n best mixtures of one component fewer, the one that changed last."""
+    residual = whitened.compute_residual(mixture)
+    firsts, seconds = _list_neighbours(mixture)
+    merged = merge(mixture, firsts, seconds)
+    parts = whitened.design(mixture.means, mixture.covariances) * mixture.weights
+    wholes = whitened.design(merged.means, merged.covariances) * merged.weights
+    left = residual[:, None] + parts[:, firsts] + parts[:, seconds] - wholes
+    costs = np.einsum("ij,ij->j", left, left)
+    fewer = []
+    for i in np.argsort(costs, kind="stable")[:n]:
+        one = Moments(*(each[i : i + 1] for each in merged))
+        rest = _without(mixture, [firsts[i], seconds[i]])
+        both = (np.concatenate(pair) for pair in zip(rest, one, strict=True))
+        fewer.append((costs[i], Moments(*both)))
+    lightest = int(np.argmin(mixture.weights))
+    near = _order_by_distance(mixture, lightest)[1]
+    one = Moments(*(each[near : near + 1] for each in mixture))
+    rest = _without(mixture, [lightest, near])
+    dropped = Moments(*(np.concatenate(pair) for pair in zip(rest, one, strict=True)))
+    dropped = solve_weights(whitened, dropped)
+    left = whitened.compute_residual(dropped)
+    fewer.append((left @ left, dropped))
+    return [each for _, each in sorted(fewer, key=lambda pair: pair[0])[:n]]
+
+
+def _list_neighbours(mixture: Moments) -> tuple[np.ndarray, np.ndarray]:
+    """Return pairs of components of which one is among the nearest to the other."""
+    k = len(mixture.weights)
+    pairs = {
+        (min(i, int(j)), max(i, int(j)))
+        for i in range(k)
+        for j in _order_by_distance(mixture, i)[1 : 1 + N_NEIGHBOURS]
+    }
+    firsts, seconds = np.array(sorted(pairs)).T
+    return firsts, seconds
+
+
+def _without(mixture: Moments, left_out: list[int]) -> Moments:
+    """Return a mixture without some of its components."""
+    return Moments(*(np.delete(each, left_out, axis=0) for each in mixture))
+
+
+def merge(mixture: Moments, firsts: np.ndarray, seconds: np.ndarray) -> Moments:
+    """Return one component of the moments of each pair, in the order of the pairs."""
+    weights = mixture.weights[firsts] + mixture.weights[seconds]
+    share = np.where(weights > 0, mixture.weights[firsts] / np.maximum(weights, 1e-300), 0.5)
+    share = share[:, None]
+    apart = mixture.means[firsts] - mixture.means[seconds]
+    means = share * mixture.means[firsts] + (1.0 - share) * mixture.means[seconds]
+    share = share[:, :, None]
+    covariances = share * mixture.covariances[firsts] + (1 - share) * mixture.covariances[seconds]
+    covariances += share * (1.0 - share) * apart[:, :, None] * apart[:, None, :]
+    return Moments(weights, means, covariances)
+
+
+def _settle(whitened: WhitenedSketch, mixture: Moments, shapes: Shapes, n_steps: int) -> Fit:
+    """Move the last component and those nearest to it."""
+    most = _count_at_once(shapes)
+    block = _order_by_distance(mixture, len(mixture.weights) - 1)[:most]
+    return Fit(*refine(whitened, mixture, shapes, block, n_steps))
+
+
+def _sweep(whitened: WhitenedSketch, mixture: Moments, shapes: Shapes, n: int) -> Fit:
+    """Move all components, as many at a time as are moved together."""
+    most, k = _count_at_once(shapes), len(mixture.weights)
+    deviance = np.inf
+    for first in range(0, k, most):
+        block = np.arange(first, min(k, first + most))
+        mixture, deviance = refine(whitened, mixture, shapes, block, n)
+    return Fit(mixture, deviance)
+
+
+def _count_at_once(shapes: Shapes) -> int:
+    """Return how many components are moved together."""
+    return max(1, MOST_AT_ONCE // shapes.n_parameters)
+
+
+def _order_by_distance(mixture: Moments, i: int) -> np.ndarray:
+    """Return the components by their distance from one, itself first, in its own units."""
+    apart = mixture.means - mixture.means[i]
+    covariances = mixture.covariances + mixture.covariances[i]
+    distances = np.einsum("kd,kd->k", apart, np.linalg.solve(covariances, apart[..., None])[..., 0])
+    distances[i] = -1.0
+    return np.argsort(distances, kind="stable")
