@@ -52,6 +52,9 @@ class QualityThresholds:
     moment_mismatch : float
         Up to which a decode that leaves but noise is beyond doubt: where all was found it is 0.01
         or less, with a small cluster missing 0.1 and more.
+    explained_mismatch : float
+        Up to which a mixture that leaves but noise is taken for right where nothing else speaks for
+        it: right ones have up to 0.05, heavy tails and far clusters that it lacks leave 0.1.
     large_moment_mismatch : float
         From which Gaussians that were fitted to points are wrong.
     excess_variance : float
@@ -79,6 +82,7 @@ class QualityThresholds:
     rows_per_parameter: float = 5.0
     collapsed: float = 1.2
     moment_mismatch: float = 0.03
+    explained_mismatch: float = 0.08
     large_moment_mismatch: float = 1.5
     excess_variance: float = 4.0
     detail: float = 1.0
@@ -254,6 +258,8 @@ class FitQuality:
         has_spread = at.low_spread <= self.spread_ratio <= at.high_spread
         has_detail = self.detail is None or self.detail > at.detail
         is_inside = self.moment_factors[1] <= at.excess_variance
+        if self.instability is None and self.is_noise and self.region.is_exact:
+            is_inside = self.moment_mismatch <= at.explained_mismatch
         is_stable = is_inside and instability <= at.instability
         return "good" if has_spread and has_detail and is_stable else "doubtful"
 

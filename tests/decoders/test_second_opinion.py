@@ -92,13 +92,15 @@ def test_moment_factors_are_those_of_the_variances(good):
 def test_the_verdict_follows_from_the_figures(good):
     assert good.is_beyond_doubt
     assert good.verdict == "good"
-    doubted = replace(good, moment_factors=(0.8, 1.2))
+    doubted = replace(good, moment_factors=(0.94, 1.05))
     assert not doubted.is_beyond_doubt
     for figures, verdict in [
         ({"instability": 0.02}, "good"),
         ({"instability": 0.2}, "doubtful"),
         ({"instability": 2.0}, "wrong"),
         ({"moment_factors": (1.0, 6.0), "instability": 0.02}, "doubtful"),
+        ({"moment_factors": (0.8, 1.2), "instability": 0.02}, "good"),
+        ({"moment_factors": (0.8, 1.2)}, "doubtful"),
         ({"spread_ratio": 0.8}, "doubtful"),
         ({"spread_ratio": 1.3}, "doubtful"),
         ({"spread_ratio": 0.3}, "wrong"),
