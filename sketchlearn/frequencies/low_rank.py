@@ -72,7 +72,10 @@ class LowRankCovariance:
         from sklearn.utils.extmath import randomized_svd
 
         axes, values, _ = randomized_svd(covariance, rank, n_iter=N_STEPS, random_state=0)
-        loadings = axes * np.sqrt(values)
+        # Less what the diagonal adds along these directions as along all others (Tipping and
+        # Bishop, "Probabilistic principal component analysis", 1999, equation 7).
+        rest = max(float(np.trace(covariance) - values.sum()), 0.0) / (len(covariance) - rank)
+        loadings = axes * np.sqrt(np.maximum(values - rest, 0.0))
         largest = np.abs(loadings).max(axis=0)
         _, exponents = np.frexp(np.where(largest > 0.0, largest, largest.max() or 1.0) / (ZERO - 1))
         exponents = np.maximum(exponents, exponents.max() - OCTAVES)
