@@ -58,8 +58,8 @@ how small clusters are sought, and what stands for far outliers. Only seeds are 
   sketching and decoding; 20,000, or all if there are fewer.
 - *k-means* on as many rows as have the bytes of the file without its operator, which many sketches
   can share: sums, moments and header.
-- *betula-cluster* from PyPI, which reads all rows once, in their order, and keeps up to 2,000 leaves
-  of a tree: 200 kB for ten columns. BICO (PyPI) needs numpy below 2, and was not run.
+- *betula-cluster* from PyPI, which reads all rows once, in their order, and keeps up to 2,000
+  leaves of a tree: 200 kB for ten columns. BICO (PyPI) needs numpy below 2, and was not run.
 - *k-means again*: on all rows from other starts. Where it differs from 1, the reference does.
 
 CL-AMP (Byrne, Chatalic, Gribonval and Schniter, "Sketched clustering via hybrid approximate
