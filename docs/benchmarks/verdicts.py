@@ -7,7 +7,7 @@ Run from the root of a checkout; it can be interrupted and goes on where it was:
 
 The limits in `QualityThresholds` were chosen on the families of `datasets.families.CHOOSING`, with
 seeds below 100. The page counts those of `JUDGING`, which share no generator with them, with seeds
-from 1000 on. How wrong a result is: k-means' sum of squares over that of ``KMeans(n_init=10)`` on
+from 1020 on. How wrong a result is: k-means' sum of squares over that of ``KMeans(n_init=10)`` on
 all rows; of a mixture with a variance along each column, nats a held-out row lost to
 ``GaussianMixture(n_init=3)``.
 """
@@ -38,7 +38,10 @@ Rows = NDArray[np.float64]
 
 N_ROWS = 20_000
 FIRST_CHOOSING_SEED = 40
-PARTS = {"choosing": (CHOOSING, FIRST_CHOOSING_SEED), "judging": (JUDGING, FIRST_REPORTED_SEED)}
+PARTS = {
+    "choosing": (CHOOSING, FIRST_CHOOSING_SEED),
+    "judging": (JUDGING, FIRST_REPORTED_SEED + 20),
+}
 LOG = _log.ROOT / "build" / "verdicts.jsonl"
 
 
@@ -176,7 +179,7 @@ def make_page(records: Sequence[_log.Record]) -> str:
                 figures = f"{np.median(losses):.3f} | {max(losses):.3g}"
                 lines.append(f"| {name} | {figures} | {count(some, method)} |")
     seeds = sorted({r["seed"] for r in records if r["part"] == "judging"})
-    lines.append(f"\nSeeds {seeds[0]} to {seeds[-1]}, {N_ROWS:,} rows a set;")
+    lines.append(f"\nSeeds: {', '.join(map(str, seeds))}; {N_ROWS:,} rows a set;")
     lines.append(_log.measured_with())
     return "\n".join(lines) + "\n"
 
@@ -186,8 +189,13 @@ PREFACE = """# Whether a decode knows that it went wrong
 Made by `python -m docs.benchmarks.verdicts`. `quality_.verdict` of an estimator is "good",
 "doubtful" or "wrong"; a bad result is announced if that is not "good", or a warning was given. The
 limits were chosen on other families (`datasets.families.CHOOSING`, seeds below 100) than those
-counted here (`JUDGING`, seeds from 1000 on), all from the sketch alone. Frequencies are multiples
-of k d, of mixtures of k (2 d + 1)."""
+counted here (`JUDGING`, seeds from 1020 on), all from the sketch alone. Frequencies are multiples
+of k d, of mixtures of k (2 d + 1).
+
+The aim is that 95 % of the bad are announced and 2 % of the good alarmed. It is not met. What is
+missed: paths that both decodes cut up alike, far clusters that few frequencies show hardly, and of
+mixtures what EM gains on values that many rows share, of which a sketch shows nothing. Limits
+on moments and spread were added after a look at seeds 1000 and 1010; these are others."""
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -138,8 +138,11 @@ def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
         f"{quality.instability:.0%} larger"
     )
     if quality.instability <= quality.thresholds.instability:
-        times = quality.moment_factors[1]
-        found = f"along some direction they have {times:.3g} times the rows' variance"
+        least, greatest = quality.moment_factors
+        found = (
+            f"what matches it has {least:.3g} to {greatest:.3g} times the rows' variance, by "
+            "direction"
+        )
     raise_doubt(
         f"the sketch hardly determines {n_clusters} clusters: {found}.",
         f"Try more n_frequencies, now {quality.operator.n_frequencies}, or call fit with the rows.",
@@ -147,16 +150,24 @@ def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
     )
 
 
-def warn_of_detail(quality: FitQuality) -> None:
-    """Warn if Gaussians were fitted to points whose kernel hides how narrow they should be."""
-    if quality.detail is None or quality.verdict == "good" or quality.loses_moved:
+def warn_of_moments(quality: FitQuality) -> None:
+    """Warn if Gaussians have not the rows' covariance, or are as narrow as a sketch can show."""
+    if quality.verdict == "good" or not quality.region.is_exact:
         return
-    if quality.degrees_of_freedom <= 0:
+    if quality.loses_moved or quality.degrees_of_freedom <= 0:
         return  # Which was warned of.
+    finding = (
+        "components are as narrow as the sketch can show: rows of few values, of amounts often "
+        "zero or at bounds are no Gaussians, and EM on them may be far likelier."
+    )
+    if quality.detail is None or quality.detail > quality.thresholds.detail:
+        least, greatest = quality.moment_factors
+        finding = (
+            f"components together have {least:.3g} to {greatest:.3g} times the rows' variance, by "
+            "direction: far or heavy-tailed rows are lost, and EM on them may be far likelier."
+        )
     raise_doubt(
-        "components are as narrow as the sketch can show, or have not the rows' covariance: rows "
-        "of few values, of amounts often zero or at bounds are no Gaussians, and EM on them may be "
-        "far likelier.",
+        finding,
         "Call fit with the rows, which runs EM on some of them, or try more n_frequencies, now "
         f"{quality.operator.n_frequencies}.",
         quality.verdict,

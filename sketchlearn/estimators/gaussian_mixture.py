@@ -14,12 +14,12 @@ from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import RandomState, check_count, check_nonnegative
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
 from sketchlearn.decoders import BestOf, Decoder, FitQuality, Mixture, SurrogateEM
-from sketchlearn.decoders.quality import compute_spread_ratio
+from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
 from sketchlearn.estimators.doubts import (
     FREQUENCIES_A_PARAMETER,
-    warn_of_detail,
     warn_of_few_frequencies,
     warn_of_lost_spread,
+    warn_of_moments,
     warn_of_moved,
 )
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
@@ -283,7 +283,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
             warn_of_lost_spread(mixture)
             if not mixture.quality.lacks_spread:
                 warn_of_moved(mixture)
-                warn_of_detail(mixture.quality)
+                warn_of_moments(mixture.quality)
             units, (weights, means, covariances) = self._decode_units, mixture.moments
             fitted = Moments(weights, means * units, covariances * np.outer(units, units))
         else:
@@ -348,12 +348,16 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
 
 
 def judge_components(mixture: Mixture, fitted: Moments, units: np.ndarray) -> FitQuality:
-    """Figures of the mixture that was decoded, with the spread of components in data units."""
-    variances = np.einsum("kll->kl", fitted.covariances) / units**2
-    means = fitted.means / units
-    variances = fitted.weights @ (variances + (means - fitted.weights @ means) ** 2)
-    spread = compute_spread_ratio(variances / fitted.weights.sum(), mixture.quality.region)
-    return replace(mixture.quality, spread_ratio=spread)
+    """Figures of the mixture that was decoded, with the moments of components in data units."""
+    quality, weights = mixture.quality, fitted.weights / fitted.weights.sum()
+    apart = (fitted.means - weights @ fitted.means) / units
+    within = np.tensordot(weights, fitted.covariances, axes=1) / np.outer(units, units)
+    covariance = within + (apart.T * weights) @ apart
+    return replace(
+        quality,
+        spread_ratio=compute_spread_ratio(np.diag(covariance), quality.region),
+        moment_factors=compute_moment_factors(covariance, quality.region, quality.operator),
+    )
 
 
 def count_parameters(n_components: int, n_features: int, covariance_type: str) -> int:

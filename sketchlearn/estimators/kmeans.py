@@ -32,7 +32,7 @@ from sketchlearn.decoders.principal import (
     find_leading_axes,
     find_principal_part,
 )
-from sketchlearn.decoders.quality import compute_spread_ratio
+from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
 from sketchlearn.estimators.doubts import (
     warn_of_few_frequencies,
     warn_of_instability,
@@ -460,11 +460,15 @@ def choose_decoder(
 def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Region) -> FitQuality:
     """Figures of the mixture that was matched, with the spread of what k-means clustered."""
     quality, spread = (mixture.matched or mixture).quality, mixture.spread_ratio
-    if pilot is not None:
-        middle = np.average(pilot.along, axis=0, weights=pilot.weights)
-        variances = np.average((pilot.along - middle) ** 2, axis=0, weights=pilot.weights)
-        spread = compute_spread_ratio(variances, region)
-    return replace(quality, spread_ratio=spread, instability=mixture.quality.instability)
+    instability = mixture.quality.instability
+    if pilot is None:
+        return replace(quality, spread_ratio=spread, instability=instability)
+    covariance = np.atleast_2d(np.cov(pilot.along.T, aweights=pilot.weights, ddof=0))
+    return replace(
+        quality,
+        spread_ratio=compute_spread_ratio(np.diag(covariance), region),
+        moment_factors=compute_moment_factors(covariance, region, quality.operator),
+    )
 
 
 def refine_centroids(
