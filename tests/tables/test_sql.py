@@ -205,7 +205,7 @@ def test_several_files_are_of_the_same_columns(cube, tmp_path):
     again.to_parquet(path)
     other = SketchTable.from_arrow(ARROW, feature_names=["b", "x", "y"])
     other.to_parquet(tmp_path / "names.parquet")
-    with pytest.raises(SketchMismatchError, match="names.parquet: .*different features"):
+    with pytest.raises(SketchMismatchError, match=r"names.parquet: .*different features"):
         SketchTable.from_parquet([path, tmp_path / "names.parquet"])
     assert SketchTable.from_parquet([cube, path]).feature_names == ("a", "x", "y")
     bare = again.to_arrow().select([*ARROW.schema.names[1::-1], *ARROW.schema.names[2:]])
