@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sources.optional import import_optional
-from sketchlearn.tables.columns import Header, read_metadata
+from sketchlearn.tables.columns import Header, read_metadata, require_sketches
 
 
 class TableFile(NamedTuple):
@@ -52,7 +52,7 @@ def list_files(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> lis
     Raises
     ------
     SketchFormatError
-        If one is none of Parquet, or its folder's name holds a key that its columns do not.
+        If one is none of Parquet, or has no sketches, or its folder's name holds a key that its columns do not.
     ValueError
         If there is none.
     OSError
@@ -73,6 +73,7 @@ def list_files(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> lis
         for fragment, header in zip(fragments, headers, strict=True)
     ]
     for file in files:
+        require_sketches(file.fragment.physical_schema.names)
         if is_one and file.header is None:
             _require_no_key_in_folders(file, paths)
     return files

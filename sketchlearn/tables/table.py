@@ -249,6 +249,7 @@ class SketchTable(Mapping[Key, Sketch]):
         pa = import_optional("pyarrow")
         if not isinstance(table, pa.Table):
             table = pa.RecordBatchReader.from_stream(table).read_all()
+        columns.require_sketches(table.schema.names)
         header, given = columns.read_metadata(table.schema.metadata), find_operator(operator)
         stored = header.operator if header else None
         if header and given and given.fingerprint != header.fingerprint:
