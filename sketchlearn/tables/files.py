@@ -52,7 +52,8 @@ def list_files(path: str | PathLike[str] | Sequence[str | PathLike[str]]) -> lis
     Raises
     ------
     SketchFormatError
-        If one is none of Parquet, or has no sketches, or its folder's name holds a key that its columns do not.
+        If one is none of Parquet, or has no sketches, or its folder's name holds a key that its
+        columns do not.
     ValueError
         If there is none.
     OSError
