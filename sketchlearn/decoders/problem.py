@@ -150,9 +150,12 @@ class Problem:
 
     @property
     def weight_error(self) -> float:
-        """Standard error, about, of the weight of all atoms together; no less than one row's."""
+        """Standard error, about, of the weight of all atoms together; no less than one row's.
+
+        No more than a half, which is the most that a share's can be.
+        """
         by_chance = float(np.sqrt(self.noise / (len(self.target) * self.power)))
-        return max(by_chance, 1.0 / self.n_rows)
+        return min(max(by_chance, 1.0 / self.n_rows), 0.5)
 
     @property
     def n_parameters(self) -> int:

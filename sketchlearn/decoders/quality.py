@@ -271,7 +271,9 @@ class FitQuality:
         elif self.leaves_clusters:
             is_inside &= self.moment_mismatch <= at.unexplained_mismatch
         is_stable = is_inside and instability <= at.instability
-        return "good" if has_spread and has_detail and is_stable else "doubtful"
+        # Noise that was added may leave less than the sketch of a single row would tell.
+        has_rows = self.n_rows >= 1.0
+        return "good" if has_spread and has_detail and is_stable and has_rows else "doubtful"
 
     @property
     def seems_incomplete(self) -> bool:

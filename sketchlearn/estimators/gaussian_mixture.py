@@ -17,6 +17,7 @@ from sketchlearn.decoders import BestOf, Decoder, FitQuality, Mixture, Surrogate
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
 from sketchlearn.estimators.doubts import (
     FREQUENCIES_A_PARAMETER,
+    warn_of_added_noise,
     warn_of_few_frequencies,
     warn_of_lost_spread,
     warn_of_moments,
@@ -270,6 +271,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         scaled = sketch if np.all(self._decode_units == 1.0) else sketch.standardised()
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
         warn_of_few_frequencies(family, self.n_components, has_pilot)
+        is_hidden = warn_of_added_noise(sketch)
         pilot = self.sketcher_.pilot_ if has_pilot else None
         if pilot is not None and len(pilot) < self.n_components and not self._pilot_is_all:
             pilot = None  # It has each row once, and rare ones escaped it.
@@ -280,8 +282,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         if pilot is not None:
             fitted = self._run_em(sketch, pilot, family, mixture, rng)
         if fitted is None:
-            warn_of_lost_spread(mixture)
-            if not mixture.quality.lacks_spread:
+            if not is_hidden:
+                warn_of_lost_spread(mixture)
+            if not (is_hidden or mixture.quality.lacks_spread):
                 warn_of_moved(mixture)
                 warn_of_moments(mixture.quality)
             units, (weights, means, covariances) = self._decode_units, mixture.moments

@@ -34,6 +34,7 @@ from sketchlearn.decoders.principal import (
 )
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
 from sketchlearn.estimators.doubts import (
+    warn_of_added_noise,
     warn_of_few_frequencies,
     warn_of_instability,
     warn_of_lost_directions,
@@ -330,6 +331,7 @@ class CompressiveKMeans(
         narrow = scaled if part is None else part.sketch
         family = SphericalGaussian(narrow.operator) if part is None else part.family
         warn_of_few_frequencies(family, self.n_clusters, has_pilot)
+        is_hidden = warn_of_added_noise(sketch)
         pilot = None
         if has_pilot:
             pilot = WeightedPilot.from_sketcher(self.sketcher_, sketch, part, self.n_clusters)
@@ -345,13 +347,13 @@ class CompressiveKMeans(
         self.cluster_centers_ = centroids * units
         self.quality_ = judge_centroids(mixture, pilot, region)
         quality = mixture.quality
-        if pilot is None:
+        if pilot is None and not is_hidden:
             warn_of_lost_spread(mixture)
             warn_of_wide_spread(mixture)
         has_lost = pilot is None and part is not None and warn_of_lost_directions(sketch, mixture)
         if pilot is not None:
             warn_of_missed_clusters(narrow, family, matched, rng)
-        elif not (quality.lacks_spread or quality.exceeds_spread):
+        elif not (is_hidden or quality.lacks_spread or quality.exceeds_spread):
             if quality.loses_moved:
                 warn_of_moved(mixture)
             elif not (warn_of_missed_clusters(narrow, family, matched, rng) or has_lost):

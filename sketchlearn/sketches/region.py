@@ -81,10 +81,10 @@ class Region:
             If the bounds are none, or rows lie outside.
         """
         d = sketch.n_features
-        if sketch.moment_kind is None:
+        region = None if sketch.moment_kind is None else cls._of_moments(sketch)
+        # Released moments that noise has left no variance do not tell where rows are.
+        if region is None or not (region.is_exact or region.variance > 0.0):
             region = cls.of_operator(sketch.operator)
-        else:
-            region = cls._of_moments(sketch)
         if sketch.operator.domain.clips:
             region = region.cut(*check_bounds(sketch.operator.domain.box, d))
         if bounds is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from sketchlearn import (
     CompressiveGaussianMixture,
@@ -431,6 +432,18 @@ def test_noise_that_was_added_is_not_matched_by_points():
         for decoder in (None, BestOf())
     )
     assert fitted.mixture_.cost <= 1.05 * matched.mixture_.cost
+
+
+@pytest.mark.parametrize("estimator", [CompressiveKMeans, CompressiveGaussianMixture])
+@pytest.mark.parametrize(("n", "epsilon"), [(1, 1.0), (30, 0.1), (60, 0.02)])
+def test_a_release_of_noise_alone_is_said_to_be_one_however_few_rows_it_counts(
+    n, epsilon, estimator
+):
+    private = released(rows(n), epsilon)
+    with pytest.warns(ConvergenceWarning, match="hardly more than the noise that it was released"):
+        model = estimator(3, random_state=0).fit_sketch(private)
+    assert model.report().verdict == "wrong"
+    assert model.quality_.n_rows >= 1.0 or model.quality_.verdict != "good"
 
 
 def test_files_of_format_1_are_read_forever():
