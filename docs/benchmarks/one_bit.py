@@ -15,6 +15,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def time_features(d: int, m: int, operator: str) -> dict[str, float]:
         sketcher = Sketcher(
             m, operator=operator, features=features, moments=None, scale=1.0, random_state=0
         ).fit(X[:2000])
-        found[features] = 1e9 * least_seconds(lambda own=sketcher: own.sketch(X)) / (len(X) * m)
+        found[features] = 1e9 * least_seconds(partial(sketcher.sketch, X)) / (len(X) * m)
     return found
 
 
@@ -101,9 +102,8 @@ def main() -> None:
         print(lines[-1], flush=True)
     lines.append(QUALITY)
     for name, (X, k) in load_sets().items():
-        cells = []
-        found = compare_ratios(X, k)
-        for own in found.values():
+        cells: list[str] = []
+        for own in compare_ratios(X, k).values():
             ratios, sizes = zip(*own, strict=True)
             cells += [f"{np.median(ratios):.3f} / {max(ratios):.3f}", f"{max(sizes):,}"]
         lines.append(f"| {name} | {cells[0]} | {cells[2]} | {cells[1]} | {cells[3]} |")
