@@ -261,6 +261,7 @@ CALIBRATION: dict[str, Counted] = {
     "groups of three in 3": Counted(
         12, "unequal", partial(draw_nested, d=3, n=12_000, outer=50.0, inner=7.0)
     ),
+    "400 rows": Counted(5, "round", partial(draw_spaced, k=5, d=2, n=400, least=8.0)),
     "six in 3, 4 sd": Counted(
         6, "overlapping", partial(draw_spaced, k=6, d=3, n=15_000, least=4.0)
     ),

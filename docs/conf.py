@@ -38,9 +38,8 @@ myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 
 numpydoc_show_class_members = False
-autosummary_generate = True
 autodoc_typehints = "none"
-write_reference(HERE / "reference")
+autosummary_generate = write_reference(HERE / "reference")
 
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",

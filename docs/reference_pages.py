@@ -45,10 +45,26 @@ def list_names() -> dict[str, list[str]]:
     return names
 
 
-def write_reference(folder: Path) -> None:
-    """Write the pages: an index, and one a module; what has not changed stays as it is."""
+def write_reference(folder: Path) -> list[str]:
+    """Write the pages: an index, and one a module; what has not changed stays as it is.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they go. What it holds of modules and names that are no more is removed.
+
+    Returns
+    -------
+    list of str
+        The modules' pages, within the folder above.
+    """
     folder.mkdir(exist_ok=True)
     found = list_names()
+    pages = {"index.rst", *(f"{module}.rst" for module in found)}
+    pages |= {f"generated/{module}.{name}.rst" for module, names in found.items() for name in names}
+    for path in folder.rglob("*.rst"):
+        if path.relative_to(folder).as_posix() not in pages:
+            path.unlink()
     _write(folder / "index.rst", INDEX + "".join(f"   {module}\n" for module in found))
     for module, names in found.items():
         first = (importlib.import_module(module).__doc__ or "").strip()
@@ -58,6 +74,7 @@ def write_reference(folder: Path) -> None:
             f"{module}\n{'=' * len(module)}\n\n{first}\n\n.. currentmodule:: {module}\n\n"
             f".. autosummary::\n   :toctree: generated\n   :nosignatures:\n\n{lines}",
         )
+    return [f"{folder.name}/{module}.rst" for module in found]
 
 
 def _write(path: Path, text: str) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         SourceError,
     )
     from sketchlearn.model_selection import count_clusters
+    from sketchlearn.planning import Plan, plan
     from sketchlearn.sketches import Sketch
     from sketchlearn.sketching import Checkpoint, Sketcher
     from sketchlearn.sources import open_source
@@ -40,6 +41,7 @@ __all__ = [
     "DriftMonitor",
     "EmptySketchError",
     "ModelFormatError",
+    "Plan",
     "Sketch",
     "SketchFormatError",
     "SketchMismatchError",
@@ -51,6 +53,7 @@ __all__ = [
     "count_clusters",
     "load_model",
     "open_source",
+    "plan",
     "synthesize",
 ]
 
@@ -59,7 +62,7 @@ __all__ = [
 _FOLDERS = (
     *("exceptions", "sources", "frequencies", "features", "sketches", "tables", "sketching"),
     *("atoms", "privacy", "multivariate", "decoders", "model_selection", "synthesis", "drift"),
-    *("estimators", "plotting", "reports"),
+    *("planning", "estimators", "plotting", "reports"),
 )
 
 

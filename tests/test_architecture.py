@@ -128,10 +128,19 @@ def own_imports(module: Path) -> Iterator[str]:
             yield f"{base}.{name}" if f"{base}.{name}" in ours else base
 
 
+def read_settings() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def read_extras(line: str) -> set[str]:
+    """Return the extras of this package that a requirement asks for, none if it asks another."""
+    found = re.fullmatch(r"sketchlearn\[(.*)\]", line)
+    return set(found[1].split(",")) if found else set()
+
+
 def runtime_packages() -> set[str]:
     """Read the import names of the runtime dependencies from pyproject.toml."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    names = {re.split(r"[^\w-]", line)[0] for line in project["dependencies"]}
+    names = {re.split(r"[^\w-]", line)[0] for line in read_settings()["project"]["dependencies"]}
     # llvmlite is the half of numba that its documented `intrinsic` is written with.
     return {"sklearn" if name == "scikit-learn" else name for name in names} | {"llvmlite"}
 
@@ -297,6 +306,28 @@ def test_tests_skip_only_what_a_machine_may_lack():
         if isinstance(node, ast.Attribute) and node.attr in ("importorskip", "skip", "skipif")
     )
     assert skips == MAY_SKIP
+
+
+def test_one_extra_is_all_others():
+    extras = read_settings()["project"]["optional-dependencies"]
+    assert set.union(*map(read_extras, extras["all"])) == {*extras} - {"all"}
+
+
+def test_the_extra_of_tests_has_what_their_modules_import():
+    settings = read_settings()
+    extras = settings["project"]["optional-dependencies"]
+    lines = [*extras["test"]]
+    for each in set.union(*map(read_extras, extras["test"])):
+        lines += extras[each]
+    there = {re.split(r"[^\w-]", line)[0] for line in lines} | runtime_packages()
+    there |= {"sketchlearn", "docs", "datasets", "tests", *sys.stdlib_module_names}
+    there |= {path.stem for path in (ROOT / "tests").iterdir()}
+    ignored = {ROOT / option.removeprefix("--ignore=")
+               for option in settings["tool"]["pytest"]["ini_options"]["addopts"]}  # fmt: skip
+    # Doctests are looked for in the modules of docs too: pytest imports these.
+    modules = [*TESTS, *({*(ROOT / "docs").glob("*.py")} - ignored)]
+    imported = {base.split(".")[0] for module in modules for base, _ in imports_at_load(module)}
+    assert imported <= there
 
 
 @pytest.mark.parametrize("module", TESTS, ids=lambda module: module.stem)

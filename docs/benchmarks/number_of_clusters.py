@@ -126,7 +126,11 @@ processor time.
 
 {machine}
 """
-CALIBRATED = "36 of 36 counts on the sets with Gaussian clusters were right"
+CALIBRATED = (
+    "11 of 12 sets were right with seed 5, 9 of 9 draws of 400 rows, and none was wrong and\n"
+    "resolved. One rule came later: in a first run, 500 rows were counted as 8, and resolved;\n"
+    "since then components of very few rows are no clusters"
+)
 
 
 def write_page(records: Sequence[_log.Record]) -> str:

@@ -103,9 +103,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"Nats a row lost to EM on all rows, median and worst of {options.seeds}\n")
     print(f"| d | {heads} |\n|{'---|' * (len(EPSILONS) + 1)}")
     for d in DIMENSIONS:
-        cells = [[lost[d, each, seed] for seed in range(options.seeds)] for each in EPSILONS]
-        shown = [f"{np.median(each):.4f} / {max(each):.4f}" for each in cells]
-        print(f"| {d} | {' | '.join(shown)} |")
+        scores = [[lost[d, each, seed] for seed in range(options.seeds)] for each in EPSILONS]
+        cells = [f"{np.median(each):.4f} / {max(each):.4f}" for each in scores]
+        print(f"| {d} | {' | '.join(cells)} |")
     print("\nSynthetic rows: k-means loss, mean, covariance, marginal (first seed)\n")
     print(f"| d | {heads} |\n|{'---|' * (len(EPSILONS) + 1)}")
     for d in DIMENSIONS:

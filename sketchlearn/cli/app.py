@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 import sketchlearn
-from sketchlearn.cli import drift, models, pages, predictions, releases, sketches, synthetic
+from sketchlearn.cli import (
+    drift,
+    models,
+    pages,
+    planning,
+    predictions,
+    releases,
+    sketches,
+    synthetic,
+)
 from sketchlearn.cli.reporting import report
 
 app = typer.Typer(
@@ -27,6 +36,7 @@ for command in (
     sketches.info,
     drift.compare,
     drift.monitor,
+    planning.plan,
     releases.domain,
     releases.release,
     models.count,

@@ -43,6 +43,9 @@ class QualityThresholds:
     lacking_spread, excess_spread : float
         What a decode may lack of the rows' own spread, or exceed it by, where this is known
         exactly.
+    doubtful_spread : float
+        Points that match the sketch have 0.92 and more of the rows' spread where centroids are
+        good.
     high_spread : float
         Decodes that found what is there exceed the rows' spread by up to a tenth.
     rows_per_parameter : float
@@ -55,6 +58,9 @@ class QualityThresholds:
     explained_mismatch : float
         Up to which a mixture that leaves but noise is taken for right where nothing else speaks for
         it: right ones have up to 0.05, heavy tails and far clusters that it lacks leave 0.1.
+    unexplained_mismatch : float
+        From which much that is left of the sketch is not put down to the clusters' shapes: these
+        leave up to 0.6, missed clusters 2 and more.
     large_moment_mismatch : float
         From which Gaussians that were fitted to points are wrong.
     excess_variance : float
@@ -78,11 +84,13 @@ class QualityThresholds:
     very_low_spread: float = 0.5
     lacking_spread: float = 0.97
     excess_spread: float = 1.03
+    doubtful_spread: float = 0.9
     high_spread: float = 1.2
     rows_per_parameter: float = 5.0
     collapsed: float = 1.2
     moment_mismatch: float = 0.03
     explained_mismatch: float = 0.08
+    unexplained_mismatch: float = 1.0
     large_moment_mismatch: float = 1.5
     excess_variance: float = 4.0
     detail: float = 1.0
@@ -255,11 +263,13 @@ class FitQuality:
         has_some_spread = self.spread_ratio >= at.very_low_spread
         if not (has_moments and has_some_spread and instability <= at.large_instability):
             return "wrong"
-        has_spread = at.low_spread <= self.spread_ratio <= at.high_spread
+        has_spread = at.doubtful_spread <= self.spread_ratio <= at.high_spread
         has_detail = self.detail is None or self.detail > at.detail
         is_inside = self.moment_factors[1] <= at.excess_variance
         if self.instability is None and self.is_noise and self.region.is_exact:
             is_inside = self.moment_mismatch <= at.explained_mismatch
+        elif self.leaves_clusters:
+            is_inside &= self.moment_mismatch <= at.unexplained_mismatch
         is_stable = is_inside and instability <= at.instability
         return "good" if has_spread and has_detail and is_stable else "doubtful"
 

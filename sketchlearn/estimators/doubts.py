@@ -138,8 +138,11 @@ def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
         f"{quality.instability:.0%} larger"
     )
     if quality.instability <= quality.thresholds.instability:
-        times = quality.moment_factors[1]
-        found = f"along some direction they have {times:.3g} times the rows' variance"
+        least, greatest = quality.moment_factors
+        found = (
+            f"what matches it has {least:.3g} to {greatest:.3g} times the rows' variance, by "
+            "direction"
+        )
     raise_doubt(
         f"the sketch hardly determines {n_clusters} clusters: {found}.",
         f"Try more n_frequencies, now {quality.operator.n_frequencies}, or call fit with the rows.",

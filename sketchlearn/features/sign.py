@@ -12,8 +12,8 @@ from sketchlearn.linear_maps.linear_map import read_only
 
 # A weight of one in units of sums, and steps of a dither in a turn.
 ONE, DITHERS = 2**20, 256
-# Multiples of the frequency, beside it, at which signs have waves of a ninth and more.
-OVERTONES = (-3, 5, -7, 9)
+# Multiples of the frequency, beside it, at which signs have waves of a thirty-first and more.
+OVERTONES = tuple(s if s % 4 == 1 else -s for s in range(3, 33, 2))
 
 
 @final
@@ -89,7 +89,7 @@ class Signs(FeatureMap, kind="signs"):
         return weight_units
 
     def overtones(self) -> list[tuple[int, np.ndarray]]:
-        r"""Return the terms :math:`\tfrac1s e^{i (s - 1) \xi_j}` for s = -3, 5, -7, 9."""
+        r"""Return the terms :math:`\tfrac1s e^{i (s - 1) \xi_j}` for s = -3, 5, -7, ..., -31."""
         radians = (2 * np.pi / DITHERS) * self.dither
         return [(s, np.exp(1j * (s - 1) * radians) / s) for s in OVERTONES]
 

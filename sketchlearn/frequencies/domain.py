@@ -7,6 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
+from sketchlearn.frequencies.low_rank import LowRankCovariance
 from sketchlearn.linear_maps.linear_map import read_only
 
 # The largest coordinate, whose square is still far from overflow; its inverse is the least scale.
@@ -45,6 +46,8 @@ class Domain:
         Of a domain that clips: how far from the middle of the box rows may be, as the root of the
         sum of squares of their coordinates, each in units of half the box's width. Those farther
         away are moved towards the middle. No row in the box is farther than :math:`\sqrt d`.
+    low_rank : LowRankCovariance, optional
+        The same covariance in few bytes, which files then have instead.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class Domain:
     finest_scale: float | None = None
     clips: bool = False
     radius: float | None = None
+    low_rank: LowRankCovariance | None = None
 
     def __post_init__(self) -> None:
         if (self.lower is None) != (self.upper is None):
@@ -83,6 +87,10 @@ class Domain:
             raise ValueError("a domain clips rows to a box: give lower and upper")
         if self.radius is not None:
             object.__setattr__(self, "radius", float(self.radius))
+        if self.low_rank is not None and not np.array_equal(
+            self.covariance, self.low_rank.matrix()
+        ):
+            raise ValueError("covariance must be the matrix of low_rank, where that is given")
         self._check_domain()
 
     def __repr__(self) -> str:
@@ -149,7 +157,7 @@ class Domain:
             "scale": self.scale,
             **finest,
             **box,
-            "covariance": self.covariance,
+            **(self.low_rank.components() if self.low_rank else {"covariance": self.covariance}),
             **({"clips": True} if self.clips else {}),
             **({} if self.radius is None else {"radius": self.radius}),
         }
@@ -161,6 +169,7 @@ class Domain:
             self,
             center=self.center / units,
             covariance=self.covariance / np.outer(units, units),
+            low_rank=None,
             **{name: corner / units for name, corner in corners},
         )
 

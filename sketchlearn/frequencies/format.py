@@ -18,6 +18,7 @@ from sketchlearn.features.feature_map import FeatureMap
 from sketchlearn.features.fourier import Waves
 from sketchlearn.files.container import FileKind
 from sketchlearn.frequencies.domain import CORNERS, Domain
+from sketchlearn.frequencies.low_rank import TYPES, LowRankCovariance
 from sketchlearn.linear_maps import DenseMap, LinearMap
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ OPERATOR_FILE: FileKind[FrequencyOperator] = FileKind(
 DENSE = "dense"
 # Of the domain's arrays those that are always there, as the corners of a box are not.
 DOMAIN_ARRAYS = ("center", "covariance")
+# What takes the covariance's place where it has few directions.
+LOW_RANK = {*TYPES}
 
 
 def read_parts(arrays: dict[str, np.ndarray], texts: dict[str, str]) -> dict[str, Any]:
@@ -59,6 +62,12 @@ def _read_domain(
     d, m = linear_map.n_features, linear_map.n_frequencies
     names = [one.name for one in fields(Domain)]
     parts: dict[str, Any] = {name: arrays[name] for name in names if name in arrays}
+    low_rank: LowRankCovariance | None = None
+    if {*arrays} >= LOW_RANK:
+        low_rank = LowRankCovariance(**{name: arrays[name] for name in TYPES})
+        if len(low_rank.variances) != d:
+            raise SketchFormatError(f"variances must be {d}, got {len(low_rank.variances)}")
+        parts["covariance"] = low_rank.matrix()
     for name, array in parts.items():
         if array.shape != (expected := (d, d) if name == "covariance" else (d,)):
             raise SketchFormatError(
@@ -68,7 +77,7 @@ def _read_domain(
     clips = texts.get("clips") == "1"
     numbers = [name for name in names if name in texts and name != "clips"]
     parts |= {name: float.fromhex(texts[name]) for name in numbers}
-    return Domain(**parts, clips=clips)
+    return Domain(**parts, clips=clips, low_rank=low_rank)
 
 
 def _find_kind(contract: Any, texts: dict[str, str], what: str) -> Any:
@@ -97,6 +106,9 @@ def _check_arrays(arrays: dict[str, np.ndarray], expected: dict[str, np.dtype[An
     """Refuse arrays other than the expected ones and a domain's, by presence and type."""
     names = DOMAIN_ARRAYS if {*CORNERS}.isdisjoint(arrays) else (*DOMAIN_ARRAYS, *CORNERS)
     expected = {**expected, **dict.fromkeys(names, np.dtype(np.float64))}
+    if "loadings" in arrays:
+        del expected["covariance"]
+        expected |= {name: np.dtype(one) for name, one in TYPES.items()}
     if missing := [name for name in sorted(expected) if name not in arrays]:
         raise SketchFormatError(f"the operator lacks the arrays {', '.join(missing)}")
     if extra := [name for name in arrays if name not in expected]:

@@ -19,6 +19,7 @@ from sketchlearn.decoders.greedy.mean_shift import SHAPE_PRECISION
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.principal import PrincipalPart, find_principal_part
 from sketchlearn.decoders.problem import Problem
+from sketchlearn.decoders.quality import THRESHOLDS
 from sketchlearn.decoders.refinement import adjust, solve_weights
 from sketchlearn.model_selection.merging import QUICK, THOROUGH, Fit, merge_down
 from sketchlearn.model_selection.noise import Waves, WhitenedSketch
@@ -178,6 +179,11 @@ class ComponentPath:
     def best(self) -> int:
         """The number of the least criterion."""
         return min(self.criteria, key=self.criteria.__getitem__)
+
+    def has_enough_rows(self, k: int) -> bool:
+        """Whether each of k components has rows enough to be told from their accidents."""
+        fewest = float(self.fits[k].mixture.weights.min()) * self.whitened.n_rows
+        return fewest >= THRESHOLDS.rows_per_parameter * self.shapes.n_parameters
 
     def is_noise(self, k: int) -> bool:
         """Whether what k components leave is no more than what noise may be."""

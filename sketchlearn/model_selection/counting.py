@@ -88,7 +88,8 @@ def count_clusters(
 
     which is about the number of numbers less that of the :math:`p_k` parameters where the mixture
     is right, whatever the overlap of its components. Of all k the one is chosen at which
-    :math:`J_k + p_k \log n` is least, for n rows.
+    :math:`J_k + p_k \log n` is least, for n rows, among those whose components have five rows or
+    more for each of their parameters, if there are such.
 
     Clusters that are no Gaussians take several components each. So components without a valley
     between them, one peak being seen from the other, count as one. The number is called resolved
@@ -165,7 +166,8 @@ def count_clusters(
 
 def _choose(path: ComponentPath, mixtures: dict[int, Mixture]) -> tuple[int, bool]:
     """Return the number of clusters among those of the mixtures, and whether it is certain."""
-    k = min(mixtures, key=path.criteria.__getitem__)
+    enough = [number for number in mixtures if path.has_enough_rows(number)]
+    k = min(enough or mixtures, key=path.criteria.__getitem__)
     groups = group_components(compute_valleys(path.fits[k].mixture), SHALLOW)
     n_groups, quality = int(groups.max()) + 1, mixtures[k].quality
     is_right = path.is_noise(k) and quality.has_enough_rows and quality.verdict == "good"

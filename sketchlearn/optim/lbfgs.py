@@ -125,9 +125,8 @@ def minimise(
     max_iter : int
         Most iterations.
     tolerance : float
-        Decrease of the cost, as a fraction of it, over ``settings.window`` steps or by the slope
-        along the next one, that ends it. Where there is less to gain, a line search would only
-        meet rounding errors.
+        Decrease of the cost, as a fraction of it, over ``settings.window`` steps that ends it. A
+        step whose slope promises no more is the last one if it fails.
     first_step : float, default=1.0
         Largest change of any variable in the first step, before curvature is known.
     on_iteration : callable, optional
@@ -162,13 +161,14 @@ def minimise(
         if promised <= 0:
             direction = -free_gradient
             pairs.n_stored = 0
-        elif pairs.n_stored and promised <= tolerance * cost:
-            return Minimum(x, cost, n_iter, True)
+        # Less than that to gain, and a line search would only meet rounding errors.
+        is_last = bool(pairs.n_stored) and promised <= tolerance * cost
         if pairs.n_stored == 0:
             direction *= min(1.0, first_step / max(np.max(np.abs(direction)), 1e-300))
-        step = _backtrack(objective, x, cost, gradient, direction, lower, upper, settings)
+        most = 1 if is_last else settings.most_trials
+        step = _backtrack(objective, x, cost, gradient, direction, lower, upper, most, settings)
         if step is None:
-            if pairs.n_stored == 0:
+            if is_last or pairs.n_stored == 0:
                 return Minimum(x, cost, n_iter, True)
             pairs.n_stored = 0
             continue
@@ -189,11 +189,12 @@ def _backtrack(
     direction: np.ndarray,
     lower: np.ndarray,
     upper: np.ndarray,
+    most_trials: int,
     settings: LBFGSSettings,
 ) -> tuple[np.ndarray, float, np.ndarray] | None:
     """Backtrack along the projected direction until the cost falls enough; None if it never."""
     length = 1.0
-    for _ in range(settings.most_trials):
+    for _ in range(most_trials):
         new_x = np.clip(x + length * direction, lower, upper)
         slope = float(gradient @ (new_x - x))
         new_cost, new_gradient = objective(new_x)

@@ -62,7 +62,7 @@ class ClustersDisplay(Display):
     >>> model = CompressiveKMeans(2, random_state=0).fit(X)
     >>> display = ClustersDisplay.from_estimator(model, X)
     >>> len(display.scatters_), display.ax_.get_xlabel()
-    (2, 'column 0')
+    (2, 'x0')
     """
 
     points: np.ndarray

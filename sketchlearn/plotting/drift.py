@@ -11,12 +11,11 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sketchlearn.drift import compare
-from sketchlearn.plotting.style import FAINT, INK, Display, make_axes
+from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, make_axes
 from sketchlearn.sketches.sketch_like import SketchLike
 
-# Ratio up to which a difference is what chance makes: with probability .95 for a single wave, and
-# more often for more of them, whose squares average out.
-CHANCE = 1.96
+# P-value, corrected for the number of windows, up to which a window differs by more than chance.
+ALPHA = 0.05
 # Columns that a picture has room for: those that moved most.
 MOST_COLUMNS = 20
 
@@ -25,24 +24,28 @@ MOST_COLUMNS = 20
 class DriftDisplay(Display):
     """Distances of windows to a reference, over those of chance; and shifts of their columns.
 
-    A window is a sketch of some rows: a day, a city, a batch. In the grey band lie windows that
-    differ from the reference by no more than samples of one population do. Large windows always
-    lie beyond it a little; what counts is which lie higher than others.
+    A window is a sketch of some rows: a day, a city, a batch. By chance the ratio is about 1, the
+    dashed line; rings mark windows that differ by more, at a level of .05 for all of them together.
+    Large windows nearly always do; what counts is then which lie higher than others, and
+    `DriftMonitor` tells.
 
     Attributes
     ----------
     names : tuple of str
         Of the windows, in order.
     ratios : ndarray of shape (n_windows,)
-        Distance to the reference over its standard error; about 1 by chance.
+        Distance to the reference over its standard error, about 1 by chance; nan where the window
+        is the reference.
+    p_values : ndarray of shape (n_windows,)
+        Of the comparisons with the reference, each by itself.
     shifts : ndarray of shape (n_windows, n_features) or None
         Means of columns less the reference's, in its standard deviations; None without moments.
     columns : tuple of str
         Names of the columns.
     ax_, figure_
         What was drawn on last.
-    line_ : Line2D or None
-        Ratios, where these were drawn.
+    line_, rings_ : Line2D or None
+        Ratios, and rings around those beyond chance, where these were drawn.
     image_ : AxesImage or None
         Shifts, a line a column, where these were drawn.
 
@@ -61,11 +64,13 @@ class DriftDisplay(Display):
 
     names: tuple[str, ...]
     ratios: np.ndarray
+    p_values: np.ndarray
     shifts: np.ndarray | None
     columns: tuple[str, ...]
     ax_: Any = field(default=None, init=False, repr=False)
     figure_: Any = field(default=None, init=False, repr=False)
     line_: Any = field(default=None, init=False, repr=False)
+    rings_: Any = field(default=None, init=False, repr=False)
     image_: Any = field(default=None, init=False, repr=False)
 
     @classmethod
@@ -112,14 +117,14 @@ class DriftDisplay(Display):
         against = choose_references(sketches, reference)
         pairs = list(zip(against, sketches, strict=True))
         # The first window is no window of other rows than itself.
-        ratios = [0.0 if one is other else compare(one, other).ratio for one, other in pairs]
+        found = [None if one is other else compare(one, other) for one, other in pairs]
+        ratios = [np.nan if one is None else one.ratio for one in found]
+        p_values = [1.0 if one is None else one.p_value for one in found]
         shifts = None
         if all(one.moment_kind is not None for pair in pairs for one in pair):
             shifts = np.array([compute_shift(one, other) for one, other in pairs])
-        columns = sketches[0].feature_names or tuple(
-            f"column {i}" for i in range(sketches[0].n_features)
-        )
-        return cls(names, np.array(ratios), shifts, columns).plot(ax, by=by)
+        columns = sketches[0].feature_names or tuple(f"x{i}" for i in range(sketches[0].n_features))
+        return cls(names, np.array(ratios), np.array(p_values), shifts, columns).plot(ax, by=by)
 
     def plot(self, ax: Any = None, *, by: Literal["time", "column"] = "time") -> Self:
         """Draw it.
@@ -152,7 +157,7 @@ class DriftDisplay(Display):
                 "moments='diagonal' or 'full', or draw by='time'"
             )
         self.ax_, self.figure_ = ax, ax.figure
-        self.line_ = self._draw_ratios(ax) if by == "time" else None
+        self.line_, self.rings_ = self._draw_ratios(ax) if by == "time" else (None, None)
         self.image_ = self._draw_shifts(ax) if by == "column" else None
         places = range(len(self.names))
         ax.set_xticks(places, self.names, rotation=45, ha="right")
@@ -162,9 +167,20 @@ class DriftDisplay(Display):
             ax.set_xticks(places[::step], self.names[::step], rotation=45, ha="right")
         return self
 
-    def _draw_ratios(self, ax: Any) -> Any:
-        ax.axhspan(0.0, CHANCE, color=FAINT, alpha=0.3, lw=0, label="as chance has it")
+    def _draw_ratios(self, ax: Any) -> tuple[Any, Any]:
+        ax.axhline(1.0, color=FAINT, ls="--", label="about as chance has it")
         (line,) = ax.plot(range(len(self.names)), self.ratios, "o-", color=INK, ms=4)
+        beyond = np.flatnonzero(self.p_values <= ALPHA / len(self.names))
+        (rings,) = ax.plot(
+            beyond,
+            self.ratios[beyond],
+            "o",
+            ms=10,
+            mfc="none",
+            mec=ACCENT,
+            mew=1.5,
+            label="beyond chance",
+        )
         ax.set(
             xlabel="window",
             ylabel="distance over that of chance",
@@ -172,7 +188,7 @@ class DriftDisplay(Display):
             ylim=(0.0, None),
         )
         ax.legend(frameon=False)
-        return line
+        return line, rings
 
     def _draw_shifts(self, ax: Any) -> Any:
         """Draw the shifts of the columns that moved most, blue below and orange above."""

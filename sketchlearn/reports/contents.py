@@ -147,7 +147,7 @@ def _show_estimator(content: CompressiveEstimator, name: str) -> str:
     deviations = (
         None if matrices is None else np.sqrt(np.maximum(np.einsum("kll->kl", matrices), 0.0))
     )
-    names = list(sketch.feature_names or (f"column {i}" for i in range(sketch.n_features)))
+    names = list(sketch.feature_names or (f"x{i}" for i in range(sketch.n_features)))
     shown = names[:MOST_COLUMNS]
     rows = [
         [i, float(content.weights_[i]), *map(float, centers[i, :MOST_COLUMNS])]
@@ -286,7 +286,7 @@ def _require_rows(sketch: SketchLike, name: str) -> None:
 
 def _tabulate_columns(sketch: SketchLike) -> str:
     """Return a table of the columns' means and deviations, or say that there is none."""
-    names = sketch.feature_names or tuple(f"column {i}" for i in range(sketch.n_features))
+    names = sketch.feature_names or tuple(f"x{i}" for i in range(sketch.n_features))
     if sketch.moment_kind is None:
         return write_paragraph("The sketch has no moments: of single columns it says nothing.")
     moments = sketch.moments

@@ -13,6 +13,7 @@ from sketchlearn._validation import check_count, check_positive
 from sketchlearn.features import FeatureMap
 from sketchlearn.features.backends import check_backend
 from sketchlearn.frequencies import Domain, FrequencyOperator, RadiusLaw, resolve_radius_law
+from sketchlearn.frequencies.low_rank import LowRankCovariance, is_single
 from sketchlearn.linear_maps import LinearMap
 from sketchlearn.sketching.pairing import count_drawn, pair_operator
 
@@ -111,9 +112,14 @@ def choose_operator(
         scale, finest = share / 2**low, share / 2**high
         octaves = rng.uniform(0.0, high - low, n_drawn)
     width = BANDWIDTH if d > 3 or finest is not None else 1.0
+    low_rank, n_directions = None, n_principal(d, n_clusters)
+    if kinds["linear_map"] == "fast" and n_directions < d and is_single(np.diag(covariance)):
+        # No more than is decoded: a matrix of d^2 numbers would be all of a file.
+        low_rank = LowRankCovariance.of(covariance, n_directions)
+        covariance = low_rank.matrix()
     operator = FrequencyOperator.draw(
         n_drawn,
-        Domain(center, scale, covariance, finest_scale=finest),
+        Domain(center, scale, covariance, finest_scale=finest, low_rank=low_rank),
         bandwidth=width * scale * np.exp2(-octaves),
         radius_law=law,
         pilot=rows,

@@ -173,6 +173,12 @@ def find_moments(names: Sequence[str], n_features: int) -> MomentKind | None:
     return "full" if is_full else "diagonal"
 
 
+def require_sketches(names: Sequence[str]) -> None:
+    """Refuse, by a SketchFormatError, a table none of whose columns is a sketch's."""
+    if not any(name.startswith(PREFIX) for name in names):
+        raise SketchFormatError(f"not a table of sketches: no column's name begins with {PREFIX!r}")
+
+
 def read_groups(
     table: Any, by: Sequence[str], operator: FrequencyOperator, kind: MomentKind | None
 ) -> GroupSums:

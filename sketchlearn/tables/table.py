@@ -247,6 +247,7 @@ class SketchTable(Mapping[Key, Sketch]):
         pa = import_optional("pyarrow")
         if not isinstance(table, pa.Table):
             table = pa.RecordBatchReader.from_stream(table).read_all()
+        columns.require_sketches(table.schema.names)
         header, given = columns.read_metadata(table.schema.metadata), find_operator(operator)
         stored = header.operator if header else None
         if header and given and given.fingerprint != header.fingerprint:
@@ -302,6 +303,7 @@ class SketchTable(Mapping[Key, Sketch]):
         else:
             paths = [fspath(each) for each in path]
         files = dataset.dataset(paths, format="parquet")
+        columns.require_sketches(files.schema.names)
         given, metadata = find_operator(operator), None
         for fragment in files.get_fragments():
             header = columns.read_metadata(fragment.metadata.metadata)

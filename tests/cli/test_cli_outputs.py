@@ -158,7 +158,7 @@ COMMANDS = {
         "a model",
         ["other.sketch", "day-1.parquet", "notes"],
     ),
-    "gmm": (["fit", "gmm", "all.sketch", "-k", "2"], "a model", ["other.sketch", "notes"]),
+    "gmm": (["fit", "gmm", "all.sketch", "-k", "3"], "a model", ["other.sketch", "notes"]),
     "predict": (
         [*PREDICT, "day-0.parquet"],
         "a file of labels",

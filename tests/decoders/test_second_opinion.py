@@ -101,7 +101,7 @@ def test_the_verdict_follows_from_the_figures(good):
         ({"moment_factors": (1.0, 6.0), "instability": 0.02}, "doubtful"),
         ({"moment_factors": (0.8, 1.2), "instability": 0.02}, "good"),
         ({"moment_factors": (0.8, 1.2)}, "doubtful"),
-        ({"spread_ratio": 0.8}, "doubtful"),
+        ({"spread_ratio": 0.88, "instability": 0.02}, "doubtful"),
         ({"spread_ratio": 1.3}, "doubtful"),
         ({"spread_ratio": 0.3}, "wrong"),
         ({"detail": 1.5}, "good"),
@@ -109,6 +109,11 @@ def test_the_verdict_follows_from_the_figures(good):
         ({"detail": 1.5, "moment_factors": (0.1, 1.0)}, "wrong"),
     ]:
         assert replace(doubted, **figures).verdict == verdict
+    # Much is left of the sketch, and of the covariance.
+    unexplained = replace(doubted, cost=0.1 * good.power, instability=0.02)
+    assert unexplained.leaves_clusters
+    assert unexplained.verdict == "good"
+    assert replace(unexplained, moment_factors=(0.4, 1.0)).verdict == "doubtful"
     # Many more rows than parameters are needed, and the rows' own moments.
     assert not replace(good, n_rows=30.0).is_beyond_doubt
     assert not replace(good, region=replace(good.region, is_exact=False)).is_beyond_doubt

@@ -28,7 +28,12 @@ def test_every_public_name_is_listed_once():
 
 
 def test_pages_that_have_not_changed_stay_as_they_are(tmp_path):
-    write_reference(tmp_path / "reference")
+    gone = tmp_path / "reference" / "generated" / "sketchlearn.Gone.rst"
+    gone.parent.mkdir(parents=True)
+    gone.touch()
+    pages = write_reference(tmp_path / "reference")
+    assert not gone.exists()
+    assert all((tmp_path / page).exists() for page in pages)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "reference").iterdir()}
     write_reference(tmp_path / "reference")
     assert {path: path.stat().st_mtime_ns for path in before} == before

@@ -24,12 +24,16 @@ def windows(rows):
 def test_ratios_are_those_of_comparisons_with_the_first(windows):
     display = DriftDisplay.from_windows(windows)
     first, *others = windows.values()
-    expected = [0.0, *(compare(first, other).ratio for other in others)]
+    expected = [np.nan, *(compare(first, other).ratio for other in others)]
     np.testing.assert_allclose(display.line_.get_ydata(), expected)
     assert display.names == tuple(windows)
+    beyond = [i for i, p in enumerate(display.p_values) if p <= 0.05 / 4]
+    assert display.rings_.get_xdata().tolist() == beyond
+    p_values = [compare(first, other).p_value for other in others]
+    np.testing.assert_allclose(display.p_values, [1.0, *p_values])
     assert display.image_ is None
     # Only what moved is beyond chance.
-    assert int(np.argmax(display.ratios)) == 2
+    assert int(np.nanargmax(display.ratios)) == 2
 
 
 def test_against_all_others_together(windows):
@@ -62,7 +66,7 @@ def test_groups_of_a_table_are_windows(rows):
     table = sketcher.sketch_groups(X, {"day": np.repeat(["a", "b", "c", "d"], 1500)})
     display = DriftDisplay.from_windows(table, reference="others")
     assert display.names == ("a", "b", "c", "d")
-    assert int(np.argmax(display.ratios)) == 2
+    assert int(np.nanargmax(display.ratios)) == 2
 
 
 def test_a_constant_column_that_stays_has_not_moved():

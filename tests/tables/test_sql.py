@@ -62,6 +62,7 @@ ARROW = TABLE.to_arrow()
 @pytest.mark.parametrize(
     ("table", "message"),
     [
+        (ARROW.select(["city"]), "not a table of sketches: no column's name begins with 'sk_'"),
         (ARROW.drop_columns(["sk_sin_7"]), "lacks 1 columns of sketches, 'sk_sin_7'"),
         (ARROW.drop_columns(["city"]), "lacks 1 columns of sketches, 'city'"),
         (ARROW.append_column("sk_cos_31", ARROW["sk_cos_0"]), "none of its sketches': sk_cos_31"),
@@ -95,7 +96,7 @@ ARROW = TABLE.to_arrow()
             "beyond what limbs add up to",
         ),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_what_was_not_summed_exactly_is_refused(table, message):
     with pytest.raises(SketchFormatError, match=message):

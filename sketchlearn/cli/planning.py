@@ -1,0 +1,70 @@
+"""The command about sketches to come: plan."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from sketchlearn.cli.options import AsJson
+from sketchlearn.cli.printing import print_json
+from sketchlearn.planning import plan as planned
+
+
+def parse_whole_number(text: str) -> int:
+    """Return a whole number, which may be written as 1e9."""
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError(text)
+    return int(number)
+
+
+def plan(
+    rows: Annotated[
+        int,
+        typer.Option(parser=parse_whole_number, metavar="NUMBER", help="Rows, as 1e9."),
+    ],
+    columns: Annotated[
+        int, typer.Option(parser=parse_whole_number, metavar="NUMBER", help="Columns.")
+    ],
+    n_clusters: Annotated[int, typer.Option("--clusters", "-k", help="Clusters to look for.")] = 10,
+    error: Annotated[
+        float | None,
+        typer.Option(
+            help="Expected error against k-means on all rows, as 0.02: the smallest sketch that "
+            "keeps it is planned.",
+            show_default=False,
+        ),
+    ] = None,
+    n_bytes: Annotated[
+        float | None,
+        typer.Option("--bytes", help="Most bytes of a sketch, as 1e4.", show_default=False),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Most seconds, in all.", show_default=False)
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that sketch side by side.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Say how large a sketch should be, what it will cost, and how good it is likely to be.
+
+    Seconds are measured on this machine, in half a second, for rows in memory.
+
+    \b
+      sketchlearn plan --rows 1e9 --columns 10 -k 10 --error 0.02
+      sketchlearn plan --rows 1e7 --columns 64 -k 20 --bytes 5e4 --workers 8
+    """
+    chosen = planned(
+        rows,
+        columns,
+        n_clusters,
+        error=error,
+        max_bytes=n_bytes,
+        max_seconds=seconds,
+        n_workers=workers,
+    )
+    if as_json:
+        print_json(asdict(chosen))
+    else:
+        typer.echo(str(chosen))

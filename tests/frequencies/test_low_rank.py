@@ -1,0 +1,64 @@
+"""Covariances of few directions: near to the whole, the same everywhere, and small in files."""
+
+import numpy as np
+import pytest
+
+from sketchlearn import Sketch, Sketcher
+from sketchlearn.frequencies import Domain
+from sketchlearn.frequencies.low_rank import LowRankCovariance
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(2)
+
+
+def covariance_of(rng, d=150, rank=8):
+    L = rng.normal(size=(d, rank)) * 2.0 ** -np.arange(rank)
+    return L @ L.T + np.diag(rng.uniform(0.01, 0.1, size=d))
+
+
+def test_it_keeps_the_diagonal_and_the_widest_directions(rng):
+    covariance = covariance_of(rng)
+    low_rank = LowRankCovariance.of(covariance, 8)
+    matrix = low_rank.matrix()
+    np.testing.assert_allclose(np.diag(matrix), np.diag(covariance), rtol=0.03)
+    assert np.abs(matrix - covariance).max() < 0.02 * np.abs(covariance).max()
+    assert np.linalg.eigvalsh(matrix).min() > -1e-9
+    ours, theirs = (np.linalg.eigh(one)[1][:, -4:] for one in (matrix, covariance))
+    assert np.linalg.svd(ours.T @ theirs)[1].min() > 0.999
+    Domain(np.zeros(150), 1.0, matrix, low_rank=low_rank)
+
+
+def test_its_sums_are_exact(rng):
+    low_rank = LowRankCovariance.of(covariance_of(rng), 30)
+    loadings = low_rank.loadings.astype(object) - 128
+    least = int(low_rank.loading_exponents.min())
+    shifts = 4 ** (low_rank.loading_exponents - least).astype(object)
+    exact = (loadings * shifts) @ loadings.T
+    expected = np.ldexp(exact.astype(np.float64), 2 * least)
+    off = ~np.eye(150, dtype=bool)
+    np.testing.assert_array_equal(low_rank.matrix()[off], expected[off])
+
+
+def test_files_of_wide_rows_have_no_matrix(rng):
+    X = rng.normal(size=(300, 400)) * np.r_[np.zeros(3), np.ones(397)]
+    sketcher = Sketcher(2000, n_clusters=4, moments=None, random_state=0).fit(X)
+    sketch = sketcher.sketch(X)
+    data = sketch.to_bytes()
+    again = Sketch.from_bytes(data)
+    assert again == sketch
+    assert again.to_bytes() == data
+    np.testing.assert_array_equal(again.operator.covariance, sketch.operator.covariance)
+    # Sums, lengths, signs, centre, and 36 directions: 400 x 400 float64 would be 1.28 MB.
+    assert len(data) < 20 * 2000 + 3 * 400 * 8 + 36 * 400 + 6000
+
+
+def test_what_is_no_such_covariance_is_refused(rng):
+    with pytest.raises(ValueError, match=r"must have shape \(3, 1\), got \(3, 2\)"):
+        LowRankCovariance(np.ones(3), np.full((3, 2), 128), [0])
+    with pytest.raises(ValueError, match="within 16 of each other"):
+        LowRankCovariance(np.ones(3), np.full((3, 2), 128), [0, 17])
+    low_rank = LowRankCovariance(np.ones(3), np.full((3, 1), 130), [-4])
+    with pytest.raises(ValueError, match="must be the matrix of low_rank"):
+        Domain(np.zeros(3), 1.0, np.eye(3), low_rank=low_rank)

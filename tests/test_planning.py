@@ -1,0 +1,101 @@
+"""Plans: sizes that keep to what is asked, and refusals that say what can be had."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from sketchlearn import Plan, Sketcher, plan
+from sketchlearn.cli.app import app
+from sketchlearn.planning import look_up_errors
+
+
+@pytest.fixture(scope="module")
+def by_default():
+    return plan(100_000, 3, 4)
+
+
+def test_without_limits_it_is_the_automatic_sketch(by_default):
+    rows = np.random.default_rng(0).standard_normal((500, 3))
+    sketch = Sketcher(n_clusters=4, random_state=0).fit(rows).sketch(rows)
+    assert by_default.n_frequencies == sketch.n_frequencies
+    # Counts and exponents are written out in the header, with more digits for more rows.
+    assert by_default.sketch_bytes == pytest.approx(len(sketch.to_bytes(operator=False)), rel=0.05)
+    assert by_default.file_bytes == pytest.approx(len(sketch.to_bytes()), rel=0.05)
+
+
+def test_the_sketcher_is_of_the_size_planned(by_default):
+    sketcher = by_default.make_sketcher(random_state=3)
+    assert (sketcher.n_frequencies, sketcher.n_clusters) == (by_default.n_frequencies, 4)
+    assert sketcher.random_state == 3
+
+
+def test_seconds_grow_with_rows_and_shrink_with_workers():
+    plans = [plan(n, 3, 4, n_workers=w) for n, w in ((10**8, 1), (10**10, 1), (10**10, 100))]
+    few, many, shared = (one.sketch_seconds for one in plans)
+    assert few < many / 10.0
+    assert shared < many / 10.0
+
+
+def test_a_smaller_error_takes_a_larger_sketch():
+    errors = [look_up_errors(ratio)[0] for ratio in (2, 10)]
+    loose, strict = (plan(1000, 10, 20, error=1.0001 * error) for error in errors)
+    assert loose.n_frequencies < strict.n_frequencies
+    assert strict.expected_error <= 1.0001 * errors[1]
+
+
+def test_bytes_are_kept_to_and_used():
+    whole = plan(1000, 10, 20)
+    half = plan(1000, 10, 20, max_bytes=whole.sketch_bytes / 2)
+    assert half.n_frequencies < whole.n_frequencies
+    assert 0.4 * whole.sketch_bytes < half.sketch_bytes <= whole.sketch_bytes / 2
+
+
+@pytest.mark.parametrize("limit", [{"max_bytes": 10}, {"error": 1e-9}, {"max_seconds": 1e-9}])
+def test_what_cannot_be_met_is_refused_with_the_nearest(limit):
+    with pytest.raises(ValueError, match=r"no sketch keeps to .*; the nearest, of \d+ frequencies"):
+        plan(10**6, 4, 3, **limit)
+
+
+@pytest.mark.parametrize("name", ["n_samples", "n_features", "n_clusters", "n_workers"])
+@pytest.mark.parametrize("value", [0, -3, 1.5])
+def test_counts_are_checked(name, value):
+    arguments = {"n_samples": 100, "n_features": 2, "n_clusters": 2, name: value}
+    with pytest.raises((TypeError, ValueError), match=name):
+        plan(**arguments)
+
+
+@pytest.mark.parametrize("name", ["error", "max_bytes", "max_seconds"])
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan, "a"])
+def test_limits_are_checked(name, value):
+    with pytest.raises((TypeError, ValueError), match=name.removeprefix("max_")):
+        plan(100, 2, 2, **{name: value})
+
+
+def test_what_would_not_fit_into_memory_is_said_before_it_is_drawn():
+    with pytest.raises(ValueError, match=r"are an operator of .* GB"):
+        plan(100, 10**6, 10**3)
+
+
+def test_errors_fall_with_the_size():
+    medians, nines = np.transpose([look_up_errors(ratio) for ratio in (1, 2, 3, 5, 8, 10, 30)])
+    assert np.all(np.diff(medians) <= 0.0)
+    assert np.all(medians < nines)
+
+
+def test_the_command_prints_the_plan():
+    options = ["plan", "--rows", "1e6", "--columns", "3", "-k", "4"]
+    said = CliRunner().invoke(app, options)
+    assert said.exit_code == 0, said.output
+    assert "1,000,000 rows" in said.output
+    printed = json.loads(CliRunner().invoke(app, [*options, "--json"]).output)
+    assert set(printed) == set(Plan.__dataclass_fields__)
+    assert printed["n_samples"] == 10**6
+
+
+@pytest.mark.parametrize("rows", ["1.5", "many"])
+def test_the_command_refuses_rows_that_are_no_number(rows):
+    said = CliRunner().invoke(app, ["plan", "--rows", rows, "--columns", "3"])
+    assert said.exit_code == 2
+    assert "--rows" in said.output
