@@ -58,6 +58,13 @@ class Plan:
         data sets of `docs/benchmarks/planning.py`, decoded from the sketch alone.
     likely_error : float
         The same figure, which nine of ten of those data sets stay under.
+
+    Examples
+    --------
+    >>> from sketchlearn import plan
+    >>> site = plan(10_000_000, 4, 5, max_bytes=4000, n_workers=100)
+    >>> site.sketch_bytes <= 4000 and site.expected_error < site.likely_error
+    True
     """
 
     n_samples: int
