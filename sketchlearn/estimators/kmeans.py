@@ -332,9 +332,8 @@ class CompressiveKMeans(
         family = SphericalGaussian(narrow.operator) if part is None else part.family
         warn_of_few_frequencies(family, self.n_clusters, has_pilot)
         is_hidden = warn_of_added_noise(sketch)
-        pilot = None
-        if has_pilot:
-            pilot = WeightedPilot.from_sketcher(self.sketcher_, sketch, part, self.n_clusters)
+        weigh = WeightedPilot.from_sketcher
+        pilot = weigh(self.sketcher_, sketch, part, self.n_clusters) if has_pilot else None
         decoder = choose_decoder(
             pilot, self.n_clusters, self.decoder, self.n_init, self._seed, axes,
             None if part is not None or np.all(units == 1.0) else tuple(units.tolist()),
@@ -346,20 +345,18 @@ class CompressiveKMeans(
         centroids, self.weights_ = refine_centroids(mixture, part, pilot, rng)
         self.cluster_centers_ = centroids * units
         self.quality_ = judge_centroids(mixture, pilot, region)
-        quality = mixture.quality
         if pilot is None and not is_hidden:
             warn_of_lost_spread(mixture)
             warn_of_wide_spread(mixture)
         has_lost = pilot is None and part is not None and warn_of_lost_directions(sketch, mixture)
         if pilot is not None:
             warn_of_missed_clusters(narrow, family, matched, rng)
-        elif not (is_hidden or quality.lacks_spread or quality.exceeds_spread):
-            if quality.loses_moved:
+        elif not (is_hidden or mixture.quality.lacks_spread or mixture.quality.exceeds_spread):
+            if mixture.quality.loses_moved:
                 warn_of_moved(mixture)
             elif not (warn_of_missed_clusters(narrow, family, matched, rng) or has_lost):
                 warn_of_instability(self.quality_, self.n_clusters)
-        if part is not None:
-            matched = part.lift(matched)
+        matched = matched if part is None else part.lift(matched)
         self.n_iter_ = mixture.n_iter
         return reorder_atoms(matched, centroids)
 
