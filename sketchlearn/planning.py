@@ -58,6 +58,15 @@ class Plan:
         data sets of `docs/benchmarks/planning.py`, decoded from the sketch alone.
     likely_error : float
         The same figure, which nine of ten of those data sets stay under.
+
+    Examples
+    --------
+    >>> from sketchlearn import plan
+    >>> chosen = plan(10_000_000, 4, 5, max_bytes=10_000)
+    >>> chosen.sketch_bytes <= 10_000
+    True
+    >>> chosen.expected_error < chosen.likely_error
+    True
     """
 
     n_samples: int
