@@ -62,10 +62,8 @@ class Plan:
     Examples
     --------
     >>> from sketchlearn import plan
-    >>> chosen = plan(10_000_000, 4, 5, max_bytes=10_000)
-    >>> chosen.sketch_bytes <= 10_000
-    True
-    >>> chosen.expected_error < chosen.likely_error
+    >>> site = plan(10_000_000, 4, 5, max_bytes=4000, n_workers=100)
+    >>> site.sketch_bytes <= 4000 and site.expected_error < site.likely_error
     True
     """
 

@@ -116,9 +116,10 @@ def monitor(
       sketchlearn monitor cube.parquet --by day
       sketchlearn monitor day-*.sketch --reference 60 --alpha 0.02 --json
     """
+    n_needed = count_windows_needed(alpha)
     given = load_operator(operator)
     loaded = _load_windows(windows, given) if by is None else _load_table(windows, by, given)
-    n_first = count_windows_needed(alpha) if n_reference is None else n_reference
+    n_first = n_needed if n_reference is None else n_reference
     if len(loaded) <= n_first:
         raise ValueError(
             f"{n_first} reference windows and one more are needed at --alpha {alpha:g}, got "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -32,7 +32,7 @@ Keys = Annotated[
     typer.Option(
         "--key",
         help="Of a table that sketch --by wrote, the groups to take, e.g. country=FR; and again "
-        "for more columns. Without it all groups are added.",
+        "for more columns, or for more values of one. Without it all groups are added.",
         show_default=False,
     ),
 ]
@@ -70,7 +70,10 @@ def load_slice(
             raise ValueError(f"--key chooses groups of a table, and {path} is none")
         return load_sketch_like(path, operator)
     table = name_errors(lambda place: SketchTable.from_parquet(place, operator=operator), path)
-    total: Sketch = table.total(**dict(_parse_key(table, key) for key in keys or ()))
+    chosen: dict[str, list[KeyValue]] = {}
+    for name, value in (_parse_key(table, key) for key in keys or ()):
+        chosen.setdefault(name, []).append(value)
+    total: Sketch = table.total(**chosen)
     if not total.n_samples:
         raise ValueError(f"{path} has no group with {' and '.join(keys or ['any key'])}")
     return total
@@ -96,7 +99,7 @@ def describe_table(path: Path, operator: FrequencyOperator | None) -> dict[str, 
     }
 
 
-def _parse_key(table: SketchTable, text: str) -> tuple[str, Any]:
+def _parse_key(table: SketchTable, text: str) -> tuple[str, KeyValue]:
     """Read a choice of groups, as ``country=FR``."""
     name, separator, value = text.partition("=")
     if not separator or name not in table.by:

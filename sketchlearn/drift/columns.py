@@ -30,10 +30,14 @@ class ColumnChange:
         Of the first sketch and of the second, from their moments, in data units; NaN without
         moments.
     mean_p_value : float
-        That the column's location is the same. NaN where nothing tells.
+        That the column's location is the same. NaN where nothing tells. Without exact moments, as
+        of private sketches, a shift by 9 standard deviations, or a multiple, goes unseen: it is a
+        whole turn of the column's waves.
     spread_p_value : float
         That its spread is the same. NaN unless the column has a pair of frequencies of its own
-        (`Sketcher` with ``paired=True``): how variable a variance is, two moments do not tell.
+        (`Sketcher` with ``paired=True``): how variable a variance is, two moments do not tell. NaN
+        too where it is so narrow beside the others that its waves are flat; ``scale="columns"``
+        helps.
 
     Examples
     --------
@@ -73,7 +77,15 @@ class ColumnChange:
         return min(known, default=math.nan)
 
     def moved(self, alpha: float = 0.05) -> bool:
-        """Whether mean or spread differ by more than chance explains, at a level."""
+        """Whether mean or spread differ by more than chance explains, at a level.
+
+        Raises
+        ------
+        ValueError
+            If alpha is not between 0 and 1.
+        """
+        if not 0.0 <= alpha <= 1.0:
+            raise ValueError(f"alpha must be between 0 and 1, got {alpha}")
         return self.p_value <= alpha
 
 
@@ -115,17 +127,24 @@ def correct_by_holm(p_values: np.ndarray) -> np.ndarray:
 
 
 def column_p_values(differences: WaveDifferences) -> np.ndarray:
-    """Return p-values (2, d) of locations and of spreads, corrected; NaN where nothing tells."""
+    """Return p-values (2, d) of locations and of spreads, corrected; NaN where nothing tells.
+
+    Locations are those of a column's own pair, which outliers do not hide, and of the moments:
+    waves do not see a shift by whole turns. The smaller counts twice.
+    """
     a, b = differences.a, differences.b
     moved, spread = np.full(a.n_features, np.nan), np.full(a.n_features, np.nan)
     features, own = find_own_pairs(a)
     if len(own):
         waves = PairedWaves.all_of(differences).take(own)
-        moved[features], spread[features] = waves.location_and_spread()
-    is_known = a.is_exact and b.is_exact and None not in (a.moment_kind, b.moment_kind)
-    if is_known and len(own) < a.n_features:
-        rest = np.isnan(moved)
-        moved[rest] = compare_means(a, b)[rest]
+        moved[features], spread[features] = waves.location(), waves.spread()
+    if a.is_exact and b.is_exact and None not in (a.moment_kind, b.moment_kind):
+        by_moments = compare_means(a, b)
+        both = np.minimum(2.0 * np.minimum(moved, by_moments), 1.0)
+        moved = np.where(np.isnan(moved), by_moments, both)
+        # A wave is flat of a column of one value, whose spread is known, or of one too narrow.
+        is_constant = (a.moments.variance == 0.0) & (b.moments.variance == 0.0)
+        spread[features] = np.where(is_constant[features], 1.0, spread[features])
     return correct_by_holm(np.stack([moved, spread]))
 
 

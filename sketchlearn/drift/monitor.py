@@ -70,14 +70,17 @@ class DriftMonitor:
     A million rows a day differ from those of any other day by more than chance between rows makes,
     every day. What counts is how much days differ among themselves. A window's score is
 
-    .. math:: s_i = \frac1m \sum_j \frac{|z_{ij} - \bar z_j|^2}{\tau_j^2 + (1 - |\bar z_j|^2) / n_i}
+    .. math:: s_i = \frac1m \sum_j \frac{|z_{ij} - \bar z_j|^2}{v_{ij} - u_j}, \quad
+        v_{ij} = \tau_j^2 + (1 - |z_j|^2) / n_i, \quad 1 / u_j = \sum_i 1 / v_{ij}
 
-    with :math:`\bar z` the mean of all windows, the new one among them, :math:`n_i` a window's rows
-    and :math:`\tau^2` what windows vary by more than rows explain. The p-value is the rank of the
-    new window's score among all: conformal, thus right whatever the distribution, as long as the
-    windows are exchangeable, the new one included (Vovk, Gammerman and Shafer, "Algorithmic
-    learning in a random world", 2005, section 2.2). A trend or a season among them breaks that:
-    take windows that are alike, Mondays for a Monday.
+    with :math:`\bar z` the mean of all windows, the new one among them, weighted by :math:`1 / v`,
+    :math:`z` the plain mean, :math:`n_i` a window's rows and :math:`\tau^2` what windows vary by
+    more than rows explain. The p-value is the rank of the new window's score among all: conformal,
+    thus right whatever the distribution, as long as the windows are exchangeable, the new one
+    included (Vovk, Gammerman and Shafer, "Algorithmic learning in a random world", 2005, section
+    2.2). A trend or a season among them breaks that: take windows that are alike, Mondays for a
+    Monday. So does, in part, a window of many times as many rows as those of the reference, or as
+    few: scores are of one size then, not of one distribution.
 
     Parameters
     ----------
@@ -116,14 +119,16 @@ class DriftMonitor:
         *,
         alpha: float = 0.05,
     ) -> None:
-        self.alpha = check_positive(alpha, "alpha")
-        if self.alpha >= 1.0:
-            raise ValueError(f"alpha must be between 0 and 1, got {alpha}")
+        least = count_windows_needed(alpha)
+        self.alpha = float(alpha)
+        if isinstance(reference, SketchLike) or not isinstance(reference, Iterable):
+            raise TypeError(
+                f"expected a list of windows, or a mapping to them, got {type(reference).__name__}"
+            )
         windows = reference.values() if isinstance(reference, Mapping) else reference
         self._windows: tuple[SketchLike, ...] = tuple(windows)
         for window in self._windows:
             self._check_window(window)
-        least = count_windows_needed(self.alpha)
         if len(self._windows) < least:
             raise ValueError(
                 f"alpha={alpha:g} needs at least {least} reference windows, got "
@@ -191,7 +196,15 @@ class DriftMonitor:
 
 
 def count_windows_needed(alpha: float) -> int:
-    """Return how many reference windows a p-value of at most alpha needs."""
+    """Return how many reference windows a p-value of at most alpha needs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If alpha is no number between 0 and 1.
+    """
+    if check_positive(alpha, "alpha") >= 1.0:
+        raise ValueError(f"alpha must be between 0 and 1, got {alpha}")
     return max(math.ceil(1.0 / alpha - 1e-9) - 1, 2)
 
 
@@ -205,12 +218,33 @@ def score_windows(windows: Iterable[SketchLike]) -> np.ndarray:
     sizes = np.array([one.sample_size for one in given])
     power = given[0].operator.features.power
     middle = means.mean(axis=0)
-    squares = np.abs(means - middle) ** 2
     by_rows = np.maximum(power - np.abs(middle) ** 2, LEAST_VARIANCE)
     sampling = by_rows / sizes[:, None]
     for row, one in zip(sampling, given, strict=True):
         if one.added_noise is not None:
             row += 2.0 * one.added_noise.variance
-    between = squares.sum(axis=0) / (len(given) - 1)
-    varied = np.maximum(between - sampling.mean(axis=0), 0.0)
-    return np.asarray((squares / (varied + sampling)).mean(axis=1))
+    variances = sampling + _variance_between(means, sampling)
+    middle, variance = _weighted_mean(means, variances)
+    return np.asarray((np.abs(means - middle) ** 2 / (variances - variance)).mean(axis=1))
+
+
+def _weighted_mean(means: np.ndarray, variances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean (m,) of windows of given variances (n, m), and its variance.
+
+    Small windows say less of it: with equal weights their noise would be in everyone's score.
+    """
+    precisions = 1.0 / variances
+    total = precisions.sum(axis=0)
+    return (precisions * means).sum(axis=0) / total, 1.0 / total
+
+
+def _variance_between(means: np.ndarray, sampling: np.ndarray) -> np.ndarray:
+    """Return what windows (n, m) vary by, (m,), more than rows explain.
+
+    DerSimonian and Laird, "Meta-analysis in clinical trials", 1986, for windows of any sizes.
+    """
+    middle, variance = _weighted_mean(means, sampling)
+    excess = np.sum(np.abs(means - middle) ** 2 / sampling, axis=0) - (len(means) - 1)
+    precisions = 1.0 / sampling
+    scale = np.sum(precisions - precisions**2 * variance, axis=0)
+    return np.asarray(np.maximum(excess / scale, 0.0))

@@ -32,6 +32,8 @@ from sketchlearn.sketches.sketch_like import SketchLike
 
 # Least variance of a cosine or sine over the rows: twice that of its rounding to 2^-21, and more.
 LEAST_VARIANCE = 2.0**-20
+# Variance of a wave up to which it tells nothing of spreads: rounding is as large.
+FLAT = 2.0**-16
 
 
 @final
@@ -213,49 +215,75 @@ class PairedWaves:
         steps = all_waves.largest_step * reach / np.sqrt(np.maximum(squares, 1e-300))
         return all_waves.tail(tail_of_pair, squares, steps, np.minimum(noise / least, 1.0))
 
-    def location_and_spread(self) -> tuple[np.ndarray, np.ndarray]:
-        r"""Return p-values (p,) that rows moved along the frequency, and that they spread.
+    def location(self) -> np.ndarray:
+        r"""Return p-values (p,) that rows moved along the frequency.
 
-        With :math:`\theta` the phase of the pooled mean, :math:`\Im e^{-i \theta} D` is how they
-        moved; how they spread is the difference of :math:`|\psi|^2`, unbiased, which no shift
-        changes. Variances are exact for the first, and to second order for the other.
+        Of :math:`\Im e^{-i \theta} D`, with :math:`\theta` the phase of the pooled mean; its
+        variance is exact.
         """
         all_waves = self.differences
-        n_a, n_b = all_waves.sizes
         cosine, sine, both = self.covariance
-        psi = all_waves.pooled[self.lower]
-        size = np.abs(psi)
-        turn = np.where(size > 0.0, psi / np.maximum(size, 1e-300), 1.0)
+        turn = _phase(all_waves.pooled[self.lower])
         c, s = turn.real, turn.imag
-        along = np.maximum(c * c * cosine + s * s * sine + 2.0 * c * s * both, LEAST_VARIANCE)
         across = np.maximum(s * s * cosine + c * c * sine - 2.0 * c * s * both, LEAST_VARIANCE)
         noise = all_waves.noise[self.lower]
-        za, zb = (mean[self.lower] for mean in all_waves.means)
-        moved = (turn.conjugate() * (zb - za)).imag
+        d = (all_waves.means[1] - all_waves.means[0])[self.lower]
         variance = all_waves.factor * across + noise
-        step = all_waves.largest_step
-        first = all_waves.tail(
+        return all_waves.tail(
             tail_of_one,
-            moved**2 / variance,
-            step / np.sqrt(variance),
+            (turn.conjugate() * d).imag ** 2 / variance,
+            all_waves.largest_step / np.sqrt(variance),
             np.minimum(noise / variance, 1.0),
         )
-        squares = all_waves.unbiased_squares
-        spread = (squares[1] - squares[0])[self.lower]
+
+    def spread(self) -> np.ndarray:
+        r"""Return p-values (p,) that rows spread along the frequency; NaN where the wave is flat.
+
+        Of the difference of :math:`|\psi|^2`, unbiased, which no shift changes. Its variance, to
+        second order, is that of rows moved to the same phase: a shift is no part of it.
+        """
+        all_waves = self.differences
+        squares = [one[self.lower] for one in all_waves.unbiased_squares]
+        n_a, n_b = all_waves.sizes
+        level = np.maximum((n_a * squares[0] + n_b * squares[1]) / (n_a + n_b), 0.0)
+        middle = 0.5 * self._turned_double.real
+        along, across = 0.5 + middle - level, 0.5 - middle
+        is_flat = np.maximum(along, across) <= FLAT
+        along, across = np.maximum(along, LEAST_VARIANCE), np.maximum(across, LEAST_VARIANCE)
         added = [one.added_noise for one in (all_waves.a, all_waves.b)]
         parts = [0.0 if each is None else each.variance[self.lower] for each in added]
         second_order = sum(
             (along / n + part) ** 2 + (across / n + part) ** 2
             for n, part in zip((n_a, n_b), parts, strict=True)
         )
+        noise, size = all_waves.noise[self.lower], np.sqrt(level)
         slope = all_waves.factor * along + noise
-        variance = 4.0 * size**2 * slope + 2.0 * second_order
-        steps = 2.0 * size * step * (1.0 + size) / np.sqrt(variance)
-        second = all_waves.tail(
-            tail_of_one, spread**2 / variance, steps, np.minimum(noise / slope, 1.0)
+        variance = 4.0 * level * slope + 2.0 * second_order
+        p_values = all_waves.tail(
+            tail_of_one,
+            (squares[1] - squares[0]) ** 2 / variance,
+            2.0 * size * all_waves.largest_step * (1.0 + size) / np.sqrt(variance),
+            np.minimum(noise / slope, 1.0),
         )
         # Of a single row no spread is known.
-        return first, np.where(np.isnan(spread), 1.0, second)
+        p_values = np.where(np.isnan(level), 1.0, p_values)
+        return np.where(is_flat & (noise == 0.0), np.nan, p_values)
+
+    @cached_property
+    def _turned_double(self) -> np.ndarray:
+        """Mean (p,) of the upper waves, each sample turned so that its lower mean has phase 0."""
+        turned = [
+            _phase(mean[self.lower]).conjugate() ** 2 * mean[self.upper]
+            for mean in self.differences.means
+        ]
+        n_a, n_b = self.differences.sizes
+        return np.asarray((n_a * turned[0] + n_b * turned[1]) / (n_a + n_b))
+
+
+def _phase(means: np.ndarray) -> np.ndarray:
+    """Return complex numbers (p,) over their size; 1 where they are zero."""
+    sizes = np.abs(means)
+    return np.where(sizes > 0.0, means / np.maximum(sizes, 1e-300), 1.0)
 
 
 def distance_p_value(differences: WaveDifferences) -> float:

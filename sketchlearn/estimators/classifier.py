@@ -11,9 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.base import ClassifierMixin, clone
-from sklearn.utils import assert_all_finite
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import unique_labels
 
 from sketchlearn._validation import RandomState, check_count, draw_seed, thread_count
 from sketchlearn.estimators.gaussian_mixture import (
@@ -22,6 +20,7 @@ from sketchlearn.estimators.gaussian_mixture import (
     count_parameters,
     invert_covariances,
 )
+from sketchlearn.estimators.labels import add_by_label, check_labels, require_same_classes
 from sketchlearn.estimators.mixture_estimator import compute_joint_log_densities
 from sketchlearn.estimators.persistence import StoredModel
 from sketchlearn.estimators.row_estimator import RowPredictor, require_rows, restore_on_error
@@ -35,6 +34,7 @@ from sketchlearn.sketching import Sketcher, make_moment_sketcher
 from sketchlearn.sketching.passes import sketch_rows
 from sketchlearn.sources.opening import is_source
 from sketchlearn.sources.weights import check_sample_weight
+from sketchlearn.tables import SketchTable
 
 # Rows that a class needs for each number of its mixture.
 ROWS_A_PARAMETER = 10
@@ -193,7 +193,8 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         X, y, sample_weight
             As of `fit`. Without rows, nothing is added.
         classes : array-like of shape (n_classes,), optional
-            All labels that there will be; of the first call. By default those of its rows.
+            All labels that there will be; of the first call, and the same in others. By default
+            those of its rows.
 
         Raises
         ------
@@ -230,9 +231,10 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
             If operators, moments or names differ, or moments are missing.
         """
         self._check_parameters()
-        if not isinstance(sketches, Mapping):
+        if isinstance(sketches, SketchTable) or not isinstance(sketches, Mapping):
             raise TypeError(
-                f"fit_sketches expected sketches by label, got {type(sketches).__name__}"
+                f"fit_sketches expected sketches by label, got {type(sketches).__name__}; "
+                "a table's go to fit_table"
             )
         for label, sketch in sketches.items():
             if not isinstance(sketch, SketchLike):
@@ -266,16 +268,12 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
 
         Raises
         ------
+        TypeError
+            If it is no table.
         ValueError
-            If there is no such key; else as `fit_sketches`.
+            If there is no such key, or some rows have none (null); else as `fit_sketches`.
         """
-        if label not in table.by:
-            raise ValueError(f"the table has no key {label!r}; its keys are {', '.join(table.by)}")
-        place, sketches = list(table.by).index(label), dict[Any, SketchLike]()
-        for key, sketch in table.items():
-            own = key[place]
-            sketches[own] = sketches[own] + sketch if own in sketches else sketch
-        return self.fit_sketches(sketches)
+        return self.fit_sketches(add_by_label(table, label))
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithm of the probability of each class given each row.
@@ -363,12 +361,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         is_first = not hasattr(self, "sketches_")
         given = self.sketcher if hasattr(self.sketcher, "operator_") else None
         rows = self._validate(X, reset=is_first, names_of=given if is_first else None)
-        if y is None:
-            raise ValueError("fit requires y to be passed, but the target y is None")
-        labels = column_or_1d(y, warn=True)
-        assert_all_finite(labels, input_name="y")
-        check_consistent_length(rows, labels)
-        check_classification_targets(labels)
+        labels = check_labels(y, rows)
         weights = check_sample_weight(sample_weight, len(rows))
         if weights is not None:
             require_fixed_point(weights)
@@ -377,6 +370,8 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
             self.sketcher_ = given or self._fit_sketcher(rows, weights)
             empty = Sketch.empty(self.sketcher_.operator_, self.sketcher_.moment_kind)
             self.sketches_ = dict.fromkeys(self.classes_.tolist(), empty)
+        else:
+            require_same_classes(classes, self.classes_)
         if strangers := {*labels.tolist()} - {*self.sketches_}:
             raise ValueError(
                 f"y has labels that are not among the classes: {sorted(strangers)[:5]}; the "
@@ -427,6 +422,10 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         seen = np.flatnonzero(self.class_count_)
         is_full = self.covariance_type == "full"
         means, covariances, least = describe_classes([sketches[c] for c in seen], is_full)
+        if not self.class_prior_[seen].any():
+            raise ValueError(
+                f"priors are zero for all classes that have rows, {self.classes_[seen].tolist()}"
+            )
         shares, places, shapes, owners = [], [], [], []
         for c, mean, covariance in zip(seen, means, covariances, strict=True):
             share, place, shape = np.ones(1), mean[None], covariance[None]
@@ -446,15 +445,16 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         needed = ROWS_A_PARAMETER * count_parameters(k, d, self.covariance_type)
         return k > 1 and sketch.n_effective >= needed
 
-    def _decode(self, sketch: SketchLike, least: float) -> tuple[np.ndarray, ...]:
-        """Return shares, means and covariances of a class's mixture."""
+    def _decode(self, sketch: SketchLike, least: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return shares, means and covariances of a class's mixture, with variances added."""
         mixture = CompressiveGaussianMixture(
             self.n_components,
             covariance_type=self.covariance_type,
-            reg_covar=least,
+            reg_covar=float(least.min()),
             random_state=self._seed,
         ).fit_sketch(sketch)
-        return mixture.weights_, mixture.means_, mixture.covariances_
+        added = np.diag(least) if self.covariance_type == "full" else least
+        return mixture.weights_, mixture.means_, mixture.covariances_ + added
 
     def _collect(self) -> StoredModel:
         labels = self.classes_.tolist()

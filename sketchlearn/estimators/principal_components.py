@@ -36,7 +36,8 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
     any removal, and so do the components: what `sklearn.decomposition.PCA` finds on the rows that
     are left. They agree to the accuracy of float64 times the condition of the columns'
     correlations, see `find_components`, since the rows are rounded to a grid of 2^-44 of a column's
-    width. Sketches of other sketchers have steps h of 2^-21 of a cluster's width. By them variances
+    width in the first rows, which should therefore be about as wide as the others. Sketches of
+    other sketchers have steps h of 2^-21 of a cluster's width. By them variances
     are off by :math:`0.6 h / (\sigma \sqrt n)` of themselves or so, some
     :math:`10^{-7} / \sqrt n`; and components by as much times
     :math:`\sqrt{\lambda_i \lambda_j} / |\lambda_i - \lambda_j|`, which is large where two variances

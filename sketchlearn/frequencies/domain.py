@@ -203,6 +203,8 @@ class Domain:
                 "radius must be positive, and the domain clip rows to a box; got "
                 f"{self.radius!r} and clips={self.clips}"
             )
+        if self.radius is not None and self.box is not None and np.any(self.box[0] >= self.box[1]):
+            raise ValueError("a radius is in halves of the box's widths, which must not be zero")
         self._check_sizes()
 
     def _check_sizes(self) -> None:

@@ -10,13 +10,13 @@ import numpy as np
 from sketchlearn.multivariate.shrinkage import shrink_covariances
 from sketchlearn.sketches import SketchLike
 
-# Least variance within classes, as a fraction of the widest column's, as of scikit-learn's
-# `GaussianNB`.
+# Least variance of a column within classes, as a fraction of its variance among all rows: columns
+# are of whatever unit, so that no other column's tells.
 LEAST_VARIANCE = 1e-9
 
 
 class ClassMoments(NamedTuple):
-    """Means and covariances of classes, and the least variance that there is.
+    """Means and covariances of classes, and the least variances that there are.
 
     Attributes
     ----------
@@ -24,20 +24,20 @@ class ClassMoments(NamedTuple):
         Of the classes.
     covariances : ndarray of shape (k, d, d), or (k, d)
         Drawn towards the one that classes share, see `shrink_covariances`; or variances.
-    least : float
-        Least variance, squared data units.
+    least : ndarray of shape (d,)
+        Least variance of each column, squared data units.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sketchlearn.multivariate import ClassMoments
-    >>> ClassMoments(np.zeros((2, 1)), np.ones((2, 1)), 1e-9).least
-    1e-09
+    >>> ClassMoments(np.zeros((2, 1)), np.ones((2, 1)), np.array([1e-9])).least
+    array([1.e-09])
     """
 
     means: np.ndarray
     covariances: np.ndarray
-    least: float
+    least: np.ndarray
 
 
 def describe_classes(sketches: Sequence[SketchLike], is_full: bool) -> ClassMoments:
@@ -73,11 +73,12 @@ def describe_classes(sketches: Sequence[SketchLike], is_full: bool) -> ClassMome
     own = np.array([each.covariance if is_full else each.variance for each in moments])
     within = shares @ np.array([np.diagonal(each) if is_full else each for each in own])
     between = shares @ (means - shares @ means) ** 2
-    # Rows that are all alike have any variance.
-    least = LEAST_VARIANCE * float((within + between).max()) or 1.0
+    total = within + between
+    # A column that is constant tells no class from another, whatever its variance.
+    least = np.where(total > 0.0, LEAST_VARIANCE * total, 1.0)
     scale = np.maximum(within, least)
     worth = np.array([count_worth(sketch, scale, is_full) for sketch in sketches])
-    shrunk = shrink_covariances(own, worth, np.full(len(scale), least))
+    shrunk = shrink_covariances(own, worth, least)
     # A row is as far from a noisy mean as from the mean, and the noise beside.
     noise = np.array([sketch.mean_error**2 for sketch in sketches])
     shrunk += noise[:, :, None] * np.eye(len(scale)) if is_full else noise

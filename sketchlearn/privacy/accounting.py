@@ -111,6 +111,11 @@ class PrivacyLoss:
     pure_epsilon : float, default=infinity
         Of differential privacy with delta zero, where every mechanism has it.
 
+    Raises
+    ------
+    ValueError
+        If one is negative or no number: no release gives back what another cost.
+
     Examples
     --------
     >>> from sketchlearn.privacy import PrivacyLoss
@@ -121,6 +126,11 @@ class PrivacyLoss:
 
     rho: float
     pure_epsilon: float = math.inf
+
+    def __post_init__(self) -> None:
+        for name in ("rho", "pure_epsilon"):
+            if not (value := getattr(self, name)) >= 0.0:
+                raise ValueError(f"{name} must not be negative, got {value!r}")
 
     @classmethod
     def of_pure(cls, epsilon: float) -> PrivacyLoss:

@@ -188,12 +188,15 @@ def bound_radius(operator: FrequencyOperator) -> float:
     2^-53 of the box's farthest side, that is to :math:`2^{-53} M_j / b_j`, and
     :math:`|g_j| / G_j` is at most :math:`(|x_j - c_j| / b_j + h_j / 2 b_j) / (1 - h_j / b_j)`, all
     but for fractions of 2^-52. Each of these is taken a thousand times as large here, or more,
-    where that does not matter.
+    where that does not matter. Infinite where a step is as wide as half the box, which alone
+    bounds the row then.
     """
     radius, box = operator.domain.radius, operator.domain.box
     if radius is None or box is None:
         raise ValueError("the operator has no radius")
     d, half = operator.n_features, 0.5 * box[1] - 0.5 * box[0]
+    if np.any(half <= operator.moment_grid.steps):
+        return math.inf
     farthest = np.maximum(np.abs(box[0]), np.abs(box[1])) / half
     steps = np.ldexp(1.0, operator.moment_grid.exponents) / half
     stored = 2.0**-40 * float(np.linalg.norm(farthest))

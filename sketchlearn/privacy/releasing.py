@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from sketchlearn._validation import check_count
@@ -18,7 +18,7 @@ from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sources.optional import import_optional
 
 Key = TypeVar("Key")
-# Digests of the sketches that this program released without a budget.
+# Digests of the sketches that this program released.
 _released: set[bytes] = set()
 _lock = threading.Lock()
 
@@ -99,10 +99,7 @@ def release(
     mechanism = _choose_mechanism(
         sketch, epsilon, delta, neighbors, rows_per_person, moments_share, budget
     )
-    if budget is None:
-        _require_first(sketch)
-    else:
-        budget.spend(mechanism.loss, neighbors, rows_per_person)
+    _charge([sketch], mechanism, budget)
     private = _add_noise(sketch, mechanism)
     _warn_of_large_delta(delta, private.n_samples)
     return private
@@ -168,6 +165,12 @@ def release_groups(
         raise TypeError("release_groups expected a mapping of keys to sketches, at least one")
     for sketch in sketches.values():
         _check_sketch(sketch)
+    with_rows = [sketch for sketch in sketches.values() if sketch.n_samples]
+    if len({id(sketch) for sketch in with_rows}) < len(with_rows):
+        raise ValueError(
+            "one sketch is that of two groups, whose rows would be released twice at the cost of "
+            "one: no row may be in two groups"
+        )
     kinds = {(sketch.fingerprint, sketch.moment_kind) for sketch in sketches.values()}
     if len(kinds) > 1:
         raise ValueError(
@@ -178,12 +181,7 @@ def release_groups(
     neighbors: Neighbors = "add-remove"
     options = (epsilon, delta, neighbors, rows_per_person, moments_share, budget)
     mechanisms = [_choose_mechanism(first, *options) for _ in sketches]
-    if budget is None:
-        for sketch in sketches.values():
-            if sketch.n_samples:
-                _require_first(sketch)
-    else:
-        budget.spend(mechanisms[0].loss, neighbors, rows_per_person)
+    _charge(with_rows, mechanisms[0], budget)
     released = {
         key: _add_noise(sketch, mechanism)
         for (key, sketch), mechanism in zip(sketches.items(), mechanisms, strict=True)
@@ -260,13 +258,17 @@ def _check_sketch(sketch: Any) -> None:
         )
 
 
-def _require_first(sketch: Sketch) -> None:
-    """Refuse to release a sketch a second time without a budget."""
-    digest = hashlib.blake2b(sketch.to_bytes(), digest_size=16).digest()
+def _charge(sketches: Sequence[Sketch], mechanism: Mechanism, budget: Budget | None) -> None:
+    """Charge a budget, or refuse to release a sketch a second time without one."""
+    # What makes other sketches of the same waves, as names do, is no part of it.
+    waves = [sketch.sums.without_moments().to_bytes() for sketch in sketches]
+    digests = {hashlib.blake2b(each, digest_size=16).digest() for each in waves}
+    if budget is not None:
+        budget.spend(mechanism.loss, mechanism.neighbors, mechanism.rows_per_person)
     with _lock:
-        if digest in _released:
+        if budget is None and not digests.isdisjoint(_released):
             raise ValueError(
                 "this sketch was released before, and both releases together protect less than "
                 "each: count them in one Budget, release(..., budget=budget)"
             )
-        _released.add(digest)
+        _released.update(digests)

@@ -88,11 +88,7 @@ class Sketch(SketchLike):
                 "no rows have these sums with n_samples={}, weight_units={}, "
                 "squared_weight_units={}".format(*self.sums.counts)
             )
-        names = self.feature_names
-        if names is not None and len(names) != d:
-            raise ValueError(f"feature_names must be {d} names, got {len(names)}")
-        if names is not None and len({*names}) < d:
-            raise ValueError(f"feature_names must differ from each other, got {names}")
+        require_feature_names(self.feature_names, d)
 
     @classmethod
     def empty(cls, operator: FrequencyOperator, moments: MomentChoice = "auto") -> Self:
@@ -455,6 +451,14 @@ class Sketch(SketchLike):
             f"({self.operator!r} and {other.operator!r}); sketch both with the same fitted "
             "Sketcher"
         )
+
+
+def require_feature_names(names: tuple[str, ...] | None, n_features: int) -> None:
+    """Refuse, by a ValueError, names that are too few or too many, or alike."""
+    if names is not None and len(names) != n_features:
+        raise ValueError(f"feature_names must be {n_features} names, got {len(names)}")
+    if names is not None and len({*names}) < n_features:
+        raise ValueError(f"feature_names must differ from each other, got {names}")
 
 
 def _is_possible(operator: FrequencyOperator, sums: Sums) -> bool:

@@ -102,7 +102,8 @@ class SketchingTransformer(TransformerMixin, BaseEstimator):
         on_error : {"raise", "skip"} or callable, default="raise"
             What to do about a file that cannot be read or holds bad rows: raise, or leave it out
             whole with a warning; or what to call with its name and the error, which leaves it out
-            unless it raises. Bad rows of an array are an error whatever it is.
+            unless it raises. Bad rows of an array are an error whatever it is. Of an operator that
+            clips rows it must be "raise": a row that holds NaN would take its whole file's away.
 
         Returns
         -------
@@ -122,6 +123,7 @@ class SketchingTransformer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "operator_")
         handler = make_error_handler(on_error)
+        _require_all_rows(self.operator_, on_error)
         n_threads = thread_count(self.n_jobs)
         if columns is not None or filter is not None or is_source(X):
             source = open_source(X, columns, filter, require_weight_column(sample_weight))
@@ -289,3 +291,13 @@ class SketchingTransformer(TransformerMixin, BaseEstimator):
         # The features are complex, whatever comes in.
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _require_all_rows(operator: FrequencyOperator, on_error: OnError) -> None:
+    """Refuse to leave files out where that would tell of a row that is to be private."""
+    if operator.domain.clips and on_error != "raise":
+        raise ValueError(
+            "files cannot be left out, by on_error or --skip-errors, where the operator clips rows "
+            "to its box for the sake of privacy: a single row that holds NaN would take all rows "
+            "of its file away. Name the files that can be read"
+        )

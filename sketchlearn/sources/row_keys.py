@@ -106,7 +106,12 @@ class KeyIndex:
         for name in self.names:
             try:
                 column = import_optional("pyarrow").array(arrays[name], from_pandas=True)
-            except import_optional("pyarrow").ArrowException as error:
+            except (
+                import_optional("pyarrow").ArrowException,
+                TypeError,
+                OverflowError,
+                UnicodeError,
+            ) as error:
                 raise SourceError(
                     f"the keys {name!r} must be {', '.join(KINDS)}, all of one type: {error}"
                 ) from None

@@ -212,13 +212,18 @@ def read_groups(
         ],
         axis=-1,
     )
+    # All null says nothing of what the others are: it was written as one of texts.
+    kinds = tuple(
+        "" if all(key[i] is None for key in index.keys) else kind
+        for i, kind in enumerate(index.kinds)
+    )
     keys = [index.keys[number] for number in numbers]
     sums = integers[ROWS].copy(), integers[WEIGHT].copy()
     if len(index.keys) < n:
-        raw = GroupSums(tuple(index.kinds), tuple(keys), feature_sums, *sums, wide)
-        merged = raw.merge(index.kinds, keys)
+        raw = GroupSums(kinds, tuple(keys), feature_sums, *sums, wide)
+        merged = raw.merge(kinds, keys)
     else:
-        merged = GroupSums.in_order(index.kinds, keys, feature_sums, *sums, wide)
+        merged = GroupSums.in_order(kinds, keys, feature_sums, *sums, wide)
     _require_possible(merged, operator)
     return merged
 
@@ -226,7 +231,9 @@ def read_groups(
 def _require_columns(present: Sequence[str], by: Sequence[str], names: Sequence[str]) -> None:
     """Refuse a table that lacks a column, or has one twice or too many."""
     wanted = {*by, *names}
-    if missing := [name for name in (*by, *names) if name not in set(present)]:
+    if not by:
+        raise SketchFormatError("the table has no column of keys beside those of its sketches")
+    if missing := [name for name in (*by, *names) if name not in {*present}]:
         raise SketchFormatError(
             f"the table lacks {len(missing)} columns of sketches, {missing[0]!r} the first of "
             "them: sum up every column that begins with 'sk_', with the same name"

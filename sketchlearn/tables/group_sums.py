@@ -98,6 +98,16 @@ class GroupSums:
             wide[order],
         )
 
+    @classmethod
+    def join(cls, parts: Sequence[GroupSums]) -> GroupSums:
+        """Add several, one at least; SketchMismatchError if their keys are of different kinds."""
+        kinds, keys = parts[0].kinds, tuple(key for part in parts for key in part.keys)
+        for part in parts[1:]:
+            kinds = merge_kinds(kinds, part.kinds)
+        names = "feature_sums", "n_samples", "weight_units", "wide"
+        arrays = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+        return cls(kinds, keys, *arrays).merge(kinds, keys)
+
     @property
     def total_units(self) -> int:
         """Sum of all weights, in units of 2^-20."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
@@ -15,14 +15,15 @@ from sketchlearn.features.moments import MomentChoice, MomentKind, n_moments, re
 from sketchlearn.files.atomic import replace_when_done, require_replaceable
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.format import find_operator
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch import Sketch, require_feature_names
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.row_keys import Key, KeyValue
 from sketchlearn.tables import columns
-from sketchlearn.tables.group_sums import GroupSums, spell_key
+from sketchlearn.tables.files import TableFile, find_common_operator, list_files
+from sketchlearn.tables.group_sums import GroupSums, merge_kinds, spell_key
 
 # What chooses groups by a value of their keys: the value, several, or what tells which.
-Choice = KeyValue | Collection[KeyValue] | Callable[[Any], bool]
+Choice = KeyValue | Iterable[KeyValue] | Callable[[Any], bool]
 
 
 @final
@@ -53,7 +54,7 @@ class SketchTable(Mapping[Key, Sketch]):
     Raises
     ------
     ValueError
-        If the arrays' shapes are not those of the operator.
+        If the arrays' shapes, or the number of names, are not those of the operator.
 
     Examples
     --------
@@ -86,6 +87,7 @@ class SketchTable(Mapping[Key, Sketch]):
         wide = (shape[0], 4, 1 + self._n_moments)
         if self.groups.wide.shape != wide:
             raise ValueError(f"wide must be of shape {wide}, got {self.groups.wide.shape}")
+        require_feature_names(self.feature_names, self.operator.n_features)
 
     @classmethod
     def empty(
@@ -112,7 +114,7 @@ class SketchTable(Mapping[Key, Sketch]):
         """Bytes of the integers of all groups."""
         return self.groups.n_bytes
 
-    def select(self, **choices: Choice) -> SketchTable:
+    def select(self, /, **choices: Choice) -> SketchTable:
         """Return the groups whose keys have some values.
 
         Parameters
@@ -144,7 +146,7 @@ class SketchTable(Mapping[Key, Sketch]):
         chosen = [i for i, key in enumerate(keys) if all(test(key[at]) for at, test in tests)]
         return replace(self, groups=self.groups.take(np.array(chosen, np.intp)))
 
-    def total(self, **choices: Choice) -> Sketch:
+    def total(self, /, **choices: Choice) -> Sketch:
         """Return the sketch of all rows, or of those of some groups; see `select`."""
         groups = self.select(**choices).groups if choices else self.groups
         if not groups.keys:
@@ -268,6 +270,11 @@ class SketchTable(Mapping[Key, Sketch]):
         groups = columns.read_groups(table, by, operator, kind)
         names = header.feature_names if header else None
         if feature_names is not None:
+            if names is not None and names != tuple(feature_names):
+                raise SketchMismatchError(
+                    f"the table's features are {', '.join(names)}, and feature_names="
+                    f"{list(feature_names)} was given"
+                )
             names = tuple(feature_names)
         return cls(operator, by, groups, kind, feature_names=names)
 
@@ -292,30 +299,31 @@ class SketchTable(Mapping[Key, Sketch]):
         Raises
         ------
         SketchFormatError, SketchMismatchError
-            As of `from_arrow`.
+            As of `from_arrow`; also if files have other keys, moments or features than the first,
+            if a file is none of Parquet, if a key is in the names of folders alone, or if some
+            files say nothing of their operator and none is given.
+        ValueError
+            If there is no file.
         OSError
             If a file cannot be read.
         """
-        dataset = import_optional("pyarrow.dataset")
-        paths: str | list[str]
-        if isinstance(path, str | PathLike):
-            paths = fspath(path)
-        else:
-            paths = [fspath(each) for each in path]
-        files = dataset.dataset(paths, format="parquet")
-        columns.require_sketches(files.schema.names)
-        given, metadata = find_operator(operator), None
-        for fragment in files.get_fragments():
-            header = columns.read_metadata(fragment.metadata.metadata)
-            metadata = metadata or (header and fragment.metadata.metadata)
-            given = given or (header and header.operator)
-            if header and given and header.fingerprint != given.fingerprint:
-                raise SketchMismatchError(
-                    f"{fragment.path} was made with another operator, {header.fingerprint}, than "
-                    f"{given.fingerprint}"
-                )
-        table = files.to_table().replace_schema_metadata(metadata)
-        return cls.from_arrow(table, operator=given, feature_names=feature_names)
+        files = list_files(path)
+        known = find_common_operator(files, find_operator(operator))
+
+        def read(file: TableFile) -> Self:
+            return cls.from_arrow(file.read(), operator=known, feature_names=feature_names)
+
+        if len(files) == 1:
+            return read(files[0])
+        tables: list[SketchTable] = []
+        for file in files:
+            try:
+                table = read(file)
+                tables.append(tables[0]._align(table) if tables else table)
+            except (SketchFormatError, SketchMismatchError) as error:
+                raise type(error)(f"{file.name}: {error}") from None
+        first = next((table for table in tables if table.feature_names), tables[0])
+        return replace(first, groups=GroupSums.join([table.groups for table in tables]))
 
     def __getitem__(self, key: Key | KeyValue) -> Sketch:
         place = self._index.get(key if isinstance(key, tuple) else (key,))
@@ -407,6 +415,14 @@ class SketchTable(Mapping[Key, Sketch]):
             raise ValueError(f"the table has no key {name!r}; its keys are {', '.join(self.by)}")
         return self.by.index(name)
 
+    def _align(self, other: SketchTable) -> SketchTable:
+        """Return a table that can be joined to this one: its keys in one order; refuse others."""
+        if other.by != self.by and {*other.by} == {*self.by}:
+            other = other.rollup(self.by)
+        self._require_same_kind(other)
+        merge_kinds(self.groups.kinds, other.groups.kinds)
+        return other
+
     def _require_same_kind(self, other: SketchTable) -> tuple[str, ...] | None:
         """Refuse a table of other keys, operator, moments or features; return the features."""
         if self.by != other.by:
@@ -426,7 +442,7 @@ def _to_test(choice: Choice) -> Callable[[KeyValue], bool]:
     """Return what tells of a value whether it is chosen."""
     if callable(choice):
         return choice
-    if isinstance(choice, Collection) and not isinstance(choice, str):
+    if isinstance(choice, Iterable) and not isinstance(choice, str):
         chosen = set(choice)
         return chosen.__contains__
     return lambda value: value == choice

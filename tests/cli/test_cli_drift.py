@@ -83,6 +83,11 @@ def test_monitor_refuses_too_few_windows(folder):
     assert "at least 9 reference windows" in few
 
 
+@pytest.mark.parametrize("alpha", ["0", "1", "nan", "-0.1"])
+def test_monitor_refuses_levels_that_are_none(folder, alpha):
+    assert "alpha must be" in failed("monitor", "00.sketch", "01.sketch", "--alpha", alpha)
+
+
 def test_paired_is_refused_where_an_operator_is_given(folder):
     line = failed("sketch", "00.parquet", "--like", "01.sketch", "--paired", "-o", "x.sketch")
     assert "--paired" in line

@@ -21,6 +21,9 @@ def test_a_table_by_key_its_description_and_a_model_of_a_slice(folder):
     assert described["feature_names"] == list(NAMES)
     done("fit", "kmeans", "cube.sketches", "--key", "city=Rome", "-k", "3", "-o", "rome.model")
     assert load_model("rome.model").sketch_ == table["Rome"]
+    two = "--key", "city=Rome", "--key", "city=Oslo"
+    done("fit", "kmeans", "cube.sketches", *two, "-k", "3", "-o", "two.model")
+    assert load_model("two.model").sketch_ == table.total(city=["Rome", "Oslo"])
     done("fit", "kmeans", "cube.sketches", "-k", "3", "-o", "every.model")
     assert load_model("every.model").sketch_ == table.total()
 

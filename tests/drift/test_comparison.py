@@ -272,3 +272,50 @@ def test_sketches_of_other_columns_are_refused():
     with pytest.raises(SketchMismatchError, match="different features"):
         compare(*named)
     assert [column.name for column in compare(named[0], first).columns] == ["a", "b"]
+
+
+@pytest.mark.parametrize("turns", [0.5, 1.0, 2.0])
+def test_a_shift_by_turns_of_a_wave_is_named_and_is_no_change_of_spread(turns):
+    # A column's own pair has 0.7 and 1.4 radians a standard deviation.
+    rng = np.random.default_rng(16)
+    a, b = rng.normal(size=(2, 5000, 4))
+    sketcher = sketcher_of("normal", True)
+    own = np.flatnonzero(np.count_nonzero(sketcher.frequencies_, axis=0) == 1)
+    lowest = np.min(np.abs(sketcher.frequencies_[2, own][sketcher.frequencies_[2, own] != 0.0]))
+    b[:, 2] += turns * 2.0 * math.pi / lowest
+    (column,) = compare(sketcher.sketch(a), sketcher.sketch(b)).moved_columns()
+    assert column.name == "x2"
+    assert column.mean_p_value < 1e-6 < 1e-3 < column.spread_p_value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shift", [3.5, 4.488, 5.0])
+def test_spreads_seem_to_change_as_seldom_as_the_level_says_whatever_the_shift(shift):
+    rng = np.random.default_rng(17)
+    sketcher = Sketcher(20, paired=True, random_state=0).fit(rng.normal(size=(2000, 1)))
+    found = []
+    for _ in range(N_DRAWS):
+        a, b = rng.normal(size=(400, 1)), shift + rng.normal(size=(400, 1))
+        (column,) = compare(sketcher.sketch(a), sketcher.sketch(b)).columns
+        found.append(column.spread_p_value)
+    assert np.mean(np.array(found) <= 0.05) <= ALLOWED
+
+
+def test_a_column_too_narrow_for_its_waves_has_a_p_value_of_the_mean_and_none_of_spread():
+    rng = np.random.default_rng(18)
+    a, b = rng.normal(size=(2, 2000, 2)) * [1.0, 1e-5]
+    b[:, 1] = 3.0 * b[:, 1] + 1e-5
+    sketcher = Sketcher(40, paired=True, random_state=0).fit(a)
+    column = compare(sketcher.sketch(a), sketcher.sketch(b)).columns[1]
+    assert column.mean_p_value < 1e-6
+    assert math.isnan(column.spread_p_value)
+    # Of a constant column the spread is known to be the same.
+    a[:, 1] = b[:, 1] = 5.0
+    assert compare(sketcher.sketch(a), sketcher.sketch(b)).columns[1].spread_p_value == 1.0
+
+
+@pytest.mark.parametrize("alpha", [5, -0.1, math.nan])
+def test_levels_are_between_zero_and_one(alpha):
+    a, b = np.random.default_rng(19).normal(size=(2, 50, 4))
+    with pytest.raises(ValueError, match="alpha must be between 0 and 1, got"):
+        compare(*map(sketcher_of("normal", True).sketch, (a, b))).moved_columns(alpha)

@@ -93,3 +93,19 @@ def test_what_is_no_window_is_refused():
         monitor.check(other)
     with pytest.raises(TypeError):
         monitor.check(np.zeros((3, 3)))
+
+
+@pytest.mark.slow
+def test_a_large_window_is_no_alarm_among_small_ones_that_vary_by_their_rows_alone():
+    rng, found = np.random.default_rng(7), []
+    for _ in range(60):
+        days = [draw_day(rng, 50, between=0.0) for _ in range(19)]
+        found.append(DriftMonitor(days).check(draw_day(rng, 2000, between=0.0)).is_drift)
+    assert np.mean(found) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60)
+
+
+def test_a_single_sketch_is_no_reference():
+    day = draw_day(np.random.default_rng(8))
+    for given in (day, 7):
+        with pytest.raises(TypeError, match="expected a list of windows"):
+            DriftMonitor(given)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_moons
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.naive_bayes import GaussianNB
 
@@ -227,3 +228,56 @@ def test_bad_input_is_refused():
         model.fit(X, X[:, 0])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         model.fit(X, Y[:-1])
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+@pytest.mark.parametrize("units", [[1e-8, 1.0, 1.0], [1.0, 1e8, 1.0], [1e-5, 1e5, 0.0]])
+def test_columns_of_any_unit_tell_classes_apart(units, covariance_type):
+    """The law: probabilities do not depend on the units of columns."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % 2
+    rows = rng.normal(size=(400, 3)) + 3.0 * labels[:, None] * [1.0, 0.0, 0.0]
+    rows = rows * (np.array(units) != 0.0)
+    model, other = (
+        CompressiveClassifier(covariance_type=covariance_type).fit(each, labels)
+        for each in (rows, rows * units)
+    )
+    expected = model.predict_proba(rows)
+    np.testing.assert_allclose(other.predict_proba(rows * units), expected, rtol=1e-6, atol=1e-9)
+    rivals = [LinearDiscriminantAnalysis().fit(rows, labels).score(rows, labels), 0.9]
+    assert other.score(rows * units, labels) >= max(rivals) - 0.01
+
+
+@pytest.mark.slow
+def test_mixtures_of_columns_of_any_unit():
+    rows, labels = make_moons(4000, noise=0.2, random_state=0)
+    units = [1e-7, 1e3]
+    model = CompressiveClassifier(4, random_state=0).fit(rows[:2000] * units, labels[:2000])
+    assert model.score(rows[2000:] * units, labels[2000:]) > 0.95
+
+
+@pytest.mark.parametrize(
+    "labels", [["a", None] * 75, ["a", 1] * 75, pd.array(["a", None] * 75, dtype="string")]
+)
+def test_labels_that_are_none_are_refused(labels):
+    with pytest.raises(ValueError, match=r"y must be labels of one type|Input contains NaN"):
+        CompressiveClassifier().fit(X, np.array(labels, dtype=object))
+
+
+def test_what_classes_cannot_be_learned_from():
+    sketcher = make_moment_sketcher(X)
+    table = sketcher.sketch_groups(X, {"kind": np.array(["x", "y", None], dtype=object)[Y]})
+    with pytest.raises(ValueError, match="rows without a label, 'kind' being null"):
+        CompressiveClassifier().fit_table(table, "kind")
+    known = table.select(kind=lambda label: label is not None)
+    assert list(CompressiveClassifier().fit_table(known, "kind").classes_) == ["x", "y"]
+    with pytest.raises(TypeError, match="got SketchTable; a table's go to fit_table"):
+        CompressiveClassifier().fit_sketches(known)
+    with pytest.raises(TypeError, match="fit_table expected a SketchTable, got dict"):
+        CompressiveClassifier().fit_table({}, "kind")
+    begun = CompressiveClassifier().partial_fit(X, Y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match=r"classes are those of the first call, \[0, 1, 2\], got"):
+        begun.partial_fit(X, Y, classes=[0, 1, 2, 3])
+    assert begun.partial_fit(X, Y, classes=[2, 0, 1]).n_samples_seen_ == 300
+    with pytest.raises(ValueError, match=r"priors are zero for all classes that have rows, \[0,"):
+        CompressiveClassifier(priors=[0, 0, 0, 1]).partial_fit(X, Y, classes=range(4))

@@ -157,3 +157,10 @@ def test_what_promises_nothing_is_refused(epsilon, delta, message):
 def test_what_is_no_number_is_refused(epsilon, delta):
     with pytest.raises(TypeError, match="must be a number"):
         Budget(epsilon, delta)
+
+
+@pytest.mark.parametrize("part", ["rho", "pure_epsilon"])
+@pytest.mark.parametrize("value", [-0.01, -math.inf, math.nan])
+def test_no_loss_gives_back_what_was_spent(part, value):
+    with pytest.raises(ValueError, match=f"{part} must not be negative"):
+        PrivacyLoss(**{"rho": 0.02, part: value})

@@ -52,6 +52,17 @@ def test_empty_groups_are_released_with_noise_like_others():
     assert np.count_nonzero(released["none"].parts["waves"]) > 100
 
 
+def test_a_sketch_that_is_of_two_groups_is_refused_and_equal_ones_of_other_rows_are_not():
+    one, other = (SKETCHER.sketch(ROWS[:1]) for _ in range(2))
+    budget = Budget(1.0, 1e-6)
+    with pytest.raises(ValueError, match="one sketch is that of two groups"):
+        release_groups({"a": one, "b": one}, epsilon=1.0, delta=1e-6, budget=budget)
+    assert budget.spent.rho == 0.0
+    none = Sketch.empty(SKETCHER.operator_)
+    same = {"a": one, "b": other, "c": none, "d": none}
+    assert len(release_groups(same, epsilon=1.0, delta=1e-6)) == 4
+
+
 def test_no_groups_different_operators_and_second_releases_are_refused():
     for wrong in ({}, [SKETCHER.sketch(ROWS)]):
         with pytest.raises(TypeError, match="mapping of keys to sketches"):

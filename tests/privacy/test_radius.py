@@ -9,7 +9,7 @@ import pytest
 
 from sketchlearn import CompressiveKMeans, Sketcher
 from sketchlearn.atoms import SphericalGaussian
-from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.linear_maps import DenseMap
 from sketchlearn.privacy import Budget, release
 from sketchlearn.privacy.private_sketch import shrink
@@ -86,6 +86,8 @@ def test_a_radius_that_is_none_or_clips_nothing_is_refused():
         sketcher_of(2, 1.0, clip=False)
     with pytest.raises(ValueError, match="the domain clip rows"):
         replace(sketcher_of(2, 1.0).operator_.domain, clips=False)
+    with pytest.raises(ValueError, match="widths, which must not be zero"):
+        Domain([0.5, 3.0], 0.1, np.eye(2), [0.0, 3.0], [1.0, 3.0], clips=True, radius=0.5)
 
 
 def size(integers, norm):
@@ -140,6 +142,18 @@ def test_no_row_that_is_searched_for_exceeds_the_radius_in_integers():
             reached.append(math.sqrt(sum(each**2 for each in parts)))
         assert max(reached) <= bound
         assert abs(offset) > 1e6 or bound <= max(operator.domain.radius, 1.0) * 1.00001
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+@pytest.mark.parametrize("scale", [1e3, 2.0**36, 2.0**38, 1e30])
+def test_moments_move_within_the_bound_however_coarse_their_grid_is(scale, norm):
+    drawn = sketcher_of(3, 0.5, seed=1).operator_
+    operator = replace(drawn, domain=replace(drawn.domain, scale=scale, finest_scale=None))
+    sketcher = Sketcher.from_operator(operator).set_params(moments="full")
+    bounds = sensitivities(operator, "full", "add-remove", 1, norm)
+    for row in worst_rows(operator.domain, np.random.default_rng(0)):
+        parts = compute_parts(operator, sketcher.sketch(row[None]).sums)
+        assert all(size(parts[part], norm) <= bounds[part] for part in ("first", "second"))
 
 
 def test_pure_noise_is_shrunk_to_its_mean_and_spikes_are_restored():

@@ -14,6 +14,7 @@ from sketchlearn import (
     CompressiveGaussianMixture,
     CompressiveKMeans,
     EmptySketchError,
+    Sketch,
     Sketcher,
     SketchFormatError,
     SketchMismatchError,
@@ -120,6 +121,31 @@ def test_a_second_release_needs_a_budget_and_one_that_suffices():
         release(sketch, epsilon=1.0, delta=1e-3, budget=budget)
     with pytest.raises(TypeError, match="budget must be a Budget"):
         release(sketch, epsilon=1.0, delta=1e-3, budget=2.0)
+
+
+@pytest.mark.parametrize("how", ["budgeted", "renamed", "without moments", "in other units"])
+def test_a_second_release_is_known_however_the_sketch_came(how):
+    sketcher = Sketcher.from_domain([0.0, 0.0], [1.0, 9.0], clip=True, random_state=0)
+    sketch = sketcher.sketch(np.random.default_rng(len(how)).uniform(size=(50, 2)))
+    budget = Budget(1.0, 1e-3) if how == "budgeted" else None
+    release(sketch, epsilon=1.0, delta=1e-3, budget=budget)
+    again = {
+        "budgeted": sketch,
+        "renamed": Sketch(sketch.operator, sketch.sums, feature_names=("a", "b")),
+        "without moments": Sketch(sketch.operator, sketch.sums.without_moments()),
+        "in other units": sketch.standardised(),
+    }[how]
+    with pytest.raises(ValueError, match=r"released before.*Budget"):
+        release(again, epsilon=1.0, delta=1e-3)
+
+
+@pytest.mark.parametrize("on_error", ["skip", lambda name, error: None])
+def test_no_row_decides_whether_those_of_its_file_are_there(on_error, tmp_path):
+    np.save(tmp_path / "a.npy", rows(10))
+    np.save(tmp_path / "b.npy", np.vstack([rows(10), [[np.nan, 0.0]]]))
+    files = [tmp_path / name for name in ("a.npy", "b.npy")]
+    with pytest.raises(ValueError, match="a single row that holds NaN would take all rows"):
+        SKETCHER.sketch(files, on_error=on_error)
 
 
 def test_a_delta_of_a_row_is_warned_of():

@@ -3,6 +3,7 @@
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
@@ -140,3 +141,108 @@ def test_nothing_is_left_behind_where_a_file_cannot_be_written(tmp_path):
     with pytest.raises(FileNotFoundError):
         TABLE.to_parquet(tmp_path / "missing" / "cube.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+def rewritten(table, path, **columns):
+    """Write columns of a table with others in their place, as an engine does, without metadata."""
+    arrow = table.to_arrow()
+    given = [columns.get(name, arrow[name]) for name in arrow.schema.names]
+    pq.write_table(pa.table(given, names=arrow.schema.names), path)
+
+
+def test_several_files_are_held_to_what_one_is(cube, tmp_path):
+    """No type of one file is made that of another: fractions, keys and moments stay what they are.
+
+    Arrow by itself casts a file's columns to the types of the first.
+    """
+    first, other = TABLE.rollup(["day"]), tmp_path / "other.parquet"
+    first.to_parquet(cube)
+    floats = first.to_arrow()["sk_cos_3"].cast(pa.float64())
+    rewritten(first, other, sk_cos_3=floats)
+    for files in ([cube, other], [other, cube]):
+        with pytest.raises(
+            SketchFormatError, match=r"other.parquet: .*'sk_cos_3' was summed in fl"
+        ):
+            SketchTable.from_parquet(files, operator=OPERATOR)
+    rewritten(first, other, sk_rows=first.to_arrow()["sk_rows"].cast(pa.int32()))
+    for files in ([cube, other], [other, cube]):
+        assert SketchTable.from_parquet(files, operator=OPERATOR) == first + first
+    with pytest.raises(SketchFormatError, match=r"other.parquet says nothing of the operator"):
+        SketchTable.from_parquet([cube, other])
+
+
+@pytest.mark.parametrize(
+    ("keys", "by", "message"),
+    [
+        (["0", "1"], "day", "integers, those of the other strings"),
+        ([True, False], "day", "integers, those of the other truth values"),
+        ([0, 1], "hour", "by day, the other by hour"),
+    ],
+)
+def test_several_files_are_of_the_same_keys(cube, tmp_path, keys, by, message):
+    TABLE.rollup(["day"]).to_parquet(cube)
+    SKETCHER.sketch_groups(ROWS[:2], {by: keys}).to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(SketchMismatchError, match=f"b.parquet: .*{message}"):
+        SketchTable.from_parquet([cube, tmp_path / "b.parquet"])
+
+
+def test_several_files_are_of_the_same_columns(cube, tmp_path):
+    path = tmp_path / "b.parquet"
+    TABLE.rollup(["day"]).to_parquet(path)
+    for files in ([cube, path], [path, cube]):
+        with pytest.raises(SketchMismatchError, match="one table is by"):
+            SketchTable.from_parquet(files)
+    keys = {name: values[:9] for name, values in KEYS.items()}
+    bare = Sketcher.from_operator(OPERATOR).set_params(moments=None)
+    bare.sketch_groups(ROWS[:9], keys).to_parquet(path)
+    for files in ([cube, path], [path, cube]):
+        with pytest.raises(SketchMismatchError, match="moments"):
+            SketchTable.from_parquet(files)
+    again = SketchTable.from_arrow(ARROW, feature_names=["a", "x", "y"])
+    with pytest.raises(SketchMismatchError, match="the table's features are a, x, y"):
+        SketchTable.from_arrow(again.to_arrow(), feature_names=["x", "a", "y"])
+    with pytest.raises(ValueError, match="feature_names must be 3 names, got 1"):
+        SketchTable.from_parquet(cube, feature_names=["a"])
+    again.to_parquet(path)
+    other = SketchTable.from_arrow(ARROW, feature_names=["b", "x", "y"])
+    other.to_parquet(tmp_path / "names.parquet")
+    with pytest.raises(SketchMismatchError, match=r"names.parquet: .*different features"):
+        SketchTable.from_parquet([path, tmp_path / "names.parquet"])
+    assert SketchTable.from_parquet([cube, path]).feature_names == ("a", "x", "y")
+    bare = again.to_arrow().select([*ARROW.schema.names[1::-1], *ARROW.schema.names[2:]])
+    pq.write_table(bare.replace_schema_metadata(None), path)
+    assert SketchTable.from_parquet([cube, path], operator=OPERATOR) == TABLE + TABLE
+
+
+def test_a_key_that_is_always_null_goes_with_any_other(cube, tmp_path):
+    null = SKETCHER.sketch_groups(ROWS[:2], {"day": [None, None]})
+    days = TABLE.rollup(["day"])
+    null.to_parquet(tmp_path / "null.parquet")
+    days.to_parquet(cube)
+    assert SketchTable.from_parquet(tmp_path / "null.parquet") + days == null + days
+    for files in ([tmp_path / "null.parquet", cube], [cube, tmp_path / "null.parquet"]):
+        assert SketchTable.from_parquet(files) == null + days
+
+
+def test_a_key_in_the_names_of_folders_is_not_lost(cube, tmp_path):
+    folder = tmp_path / "by_city"
+    duckdb.sql(f"COPY (FROM '{cube}') TO '{folder}' (FORMAT parquet, PARTITION_BY (city))")
+    with pytest.raises(SketchFormatError, match=r"the key 'city' is in the name of the folder"):
+        SketchTable.from_parquet(folder, operator=OPERATOR)
+    whole = pa.dataset.dataset(folder, partitioning="hive").to_table()
+    # DuckDB has no other name for an empty text in a path.
+    assert SketchTable.from_arrow(whole, operator=OPERATOR).rollup(["day"]) == TABLE.rollup(["day"])
+    # A folder that tells nothing of a table which knows its keys.
+    (tmp_path / "year=2024").mkdir()
+    TABLE.to_parquet(tmp_path / "year=2024" / "cube.parquet")
+    assert SketchTable.from_parquet(tmp_path / "year=2024") == TABLE
+
+
+def test_what_is_no_parquet_is_said_to_be_none(tmp_path):
+    (tmp_path / "a").write_bytes(b"PAR1 but not for long")
+    with pytest.raises(SketchFormatError, match="not a Parquet file"):
+        SketchTable.from_parquet(tmp_path / "a")
+    (tmp_path / "folder").mkdir()
+    for place in ([], tmp_path / "folder"):
+        with pytest.raises(ValueError, match="at least one Parquet file, got none"):
+            SketchTable.from_parquet(place)

@@ -280,3 +280,19 @@ def test_progress_is_told():
     heard = []
     SKETCHER.sketch_groups(ROWS, KEYS, progress=lambda n, total: heard.append((n, total)))
     assert heard[-1] == (N, N)
+
+
+@pytest.mark.parametrize(
+    "values", [["\ud800", "a"], [2**70, 1], None, 3, [1, "a"]], ids=["half", "huge", "0", "1", "2"]
+)
+def test_values_that_are_no_keys_are_refused_by_name(values):
+    with pytest.raises(SourceError, match="the keys 'day' must be"):
+        SKETCHER.sketch_groups(ROWS[:2], {"day": values})
+
+
+def test_groups_are_chosen_by_any_iterable_and_any_name():
+    assert TABLE.select(day=(day for day in (1, 2))) == TABLE.select(day=[1, 2])
+    assert TABLE.select(day=filter(None, [0, 1])) == TABLE.select(day=1)
+    table = SKETCHER.sketch_groups(ROWS[:4], {"self": [1, 1, 2, 3]})
+    assert table.select(**{"self": [1, 2]}).total() == table.total(**{"self": [1, 2]})
+    assert table.total(**{"self": 1}).n_samples == 2
