@@ -150,6 +150,13 @@ class Mixture:
         return Moments(self.weights, self.locations, matrices)
 
     @property
+    def covariance(self) -> np.ndarray:
+        """Covariance (d, d) of the whole mixture."""
+        weights, means, matrices = self.moments
+        apart = means - weights @ means
+        return np.asarray((apart.T * weights) @ apart + np.tensordot(weights, matrices, axes=1))
+
+    @property
     def is_identified(self) -> bool:
         """Whether it explains the sketch by more than having parameters enough to.
 

@@ -325,16 +325,23 @@ def compute_spread_ratio(variances: np.ndarray, region: Region) -> float:
 
 
 def compute_moment_factors(
-    covariance: np.ndarray, region: Region, operator: FrequencyOperator
+    covariance: np.ndarray,
+    region: Region,
+    operator: FrequencyOperator,
+    units: np.ndarray | float = 1.0,
 ) -> tuple[float, float]:
     r"""Return the least and greatest factor of a covariance S (d, d) over the rows' C.
 
-    They are the extreme :math:`\lambda` of :math:`(S + s^2 I) v = \lambda (C + s^2 I) v` for the
-    operator's scale s, which is there so that directions hardly wider than nothing do not count.
+    They are the extreme :math:`\lambda` of :math:`(S + B) v = \lambda (C + B) v`, where B is there
+    so that directions that hardly add to distances do not count. It is :math:`s^2 I` with the
+    operator's scale s; where columns are multiplied by units :math:`u_j` before distances are
+    measured, it has :math:`s^2 \overline{u^2} / u_j^2` on its diagonal.
     """
-    deviations = np.sqrt(np.diag(region.covariance) + operator.scale**2)
-    blur = np.diag(operator.scale**2 + LEAST_BLUR * deviations**2)
-    units = np.outer(deviations, deviations)
-    found, rows = (covariance + blur) / units, (region.covariance + blur) / units
+    squares = np.broadcast_to(np.square(units), len(covariance))
+    least = operator.scale**2 * squares.mean() / squares
+    deviations = np.sqrt(np.diag(region.covariance) + least)
+    blur = np.diag(least + LEAST_BLUR * deviations**2)
+    scaling = np.outer(deviations, deviations)
+    found, rows = (covariance + blur) / scaling, (region.covariance + blur) / scaling
     values = eigh(found, rows, eigvals_only=True)
     return float(values[0]), float(values[-1])

@@ -459,10 +459,17 @@ def choose_decoder(
 
 def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Region) -> FitQuality:
     """Figures of the mixture that was matched, with the spread of what k-means clustered."""
-    quality, spread = (mixture.matched or mixture).quality, mixture.spread_ratio
-    instability = mixture.quality.instability
+    matched, spread = mixture.matched or mixture, mixture.spread_ratio
+    quality, instability = matched.quality, mixture.quality.instability
     if pilot is None:
-        return replace(quality, spread_ratio=spread, instability=instability)
+        quality = replace(quality, spread_ratio=spread, instability=instability)
+        if mixture.points is None or np.all(mixture.points.units == 1.0):
+            return quality
+        # Columns that hardly count for distances may be matched badly.
+        factors = compute_moment_factors(
+            matched.covariance, region, quality.operator, mixture.points.units
+        )
+        return replace(quality, moment_factors=factors)
     covariance = np.atleast_2d(np.cov(pilot.along.T, aweights=pilot.weights, ddof=0))
     return replace(
         quality,

@@ -170,10 +170,22 @@ def _choose(path: ComponentPath, mixtures: dict[int, Mixture]) -> tuple[int, boo
     k = min(enough or mixtures, key=path.criteria.__getitem__)
     groups = group_components(compute_valleys(path.fits[k].mixture), SHALLOW)
     n_groups, quality = int(groups.max()) + 1, mixtures[k].quality
-    is_right = path.is_noise(k) and quality.has_enough_rows and quality.verdict == "good"
+    is_right = path.is_noise(k) and quality.has_enough_rows and _has_moments(mixtures[k])
     if is_right and k == path.best and k == n_groups:
         return k, True
     return min(mixtures, key=lambda number: abs(number - n_groups)), False
+
+
+def _has_moments(mixture: Mixture) -> bool:
+    """Whether a mixture has the rows' moments, as far as its components can have them.
+
+    Round ones in many dimensions have not the rows' variance along each, however right they are.
+    """
+    quality, at = mixture.quality, mixture.quality.thresholds
+    if quality.verdict != "doubtful" or mixture.family.n_shape > 1:
+        return quality.verdict == "good"
+    has_spread = at.doubtful_spread <= quality.spread_ratio <= at.high_spread
+    return has_spread and quality.moment_mismatch <= at.unexplained_mismatch
 
 
 def _check_candidates(sketch: SketchLike, candidates: Any) -> list[int]:

@@ -36,6 +36,7 @@ from sketchlearn.decoders.greedy.pruning import (
     merge_most_coherent,
     remove_one,
 )
+from sketchlearn.decoders.quality import THRESHOLDS
 from sketchlearn.decoders.refinement import solve_nonnegative
 from sketchlearn.sketches import Region
 
@@ -503,16 +504,32 @@ def test_two_atoms_in_one_cluster_are_merged_rather_than_a_small_cluster_lost():
     start = fit_at(problem, doubled)
     # Weighed alone, each of the two is worth far more than the small cluster.
     assert np.argmin(compute_importances(problem.family, start)) == 2
-    fit = remove_one(problem, start, "shared")
-    assert len(fit.weights) == 4
-    assert fit.cost < drop_least_important(problem, start).cost
-    assert largest_distance(centers, fit.parameters[:, :4]) < 1.0
+    for keeps_shapes in (False, True):
+        fit = remove_one(problem, start, "shared", keeps_shapes=keeps_shapes)
+        assert len(fit.weights) == 4
+        assert fit.cost < drop_least_important(problem, start).cost
+        assert largest_distance(centers, fit.parameters[:, :4]) < 1.0
 
 
 def test_atoms_that_are_not_coherent_are_not_merged(clusters):
     centers, sketch = clusters
     problem = problem_of(sketch)
-    assert merge_most_coherent(problem, fit_at(problem, centers)) is None
+    assert merge_most_coherent(problem, fit_at(problem, centers), keeps_shapes=False) is None
+
+
+def test_a_merged_atom_has_the_moments_of_two_or_their_shape_where_shapes_stay(clusters):
+    centers, sketch = clusters
+    problem = problem_of(sketch, 2)
+    family, pair = problem.family, centers[0] + [[-0.5, 0, 0, 0], [0.5, 0, 0, 0]]
+    start = fit_at(problem, pair)
+    kept, wider = (merge_most_coherent(problem, start, keeps_shapes=keep) for keep in (True, False))
+    shares = start.weights / start.weights.sum()
+    for one in (kept, wider):
+        np.testing.assert_allclose(one.parameters[0, :4], shares @ pair, rtol=1e-6)
+    np.testing.assert_array_equal(kept.parameters[0, 4:], start.parameters[0, 4:])
+    # Two points one apart, in four dimensions, add the product of their shares over four.
+    widened = family.covariances(wider.parameters) - family.covariances(start.parameters)[:1]
+    np.testing.assert_allclose(widened, shares.prod() / 4, rtol=1e-4)
 
 
 # Splitting.
@@ -538,6 +555,11 @@ def test_several_decoders_are_tried_cyclically(clusters):
     first, second = (Scripted(mixture, (2.0, 1.0), (0.1, 0.1)) for _ in range(2))
     decoded(BestOf((first, second), 3), sketch, 5)
     assert (len(first.draws), len(second.draws)) == (2, 1)
+
+
+# Misfits of which an atom seems to be missing, and clusters certainly are.
+SOME = (THRESHOLDS.large_misfit + THRESHOLDS.very_large_misfit) / 2
+MUCH = 5 * THRESHOLDS.very_large_misfit
 
 
 @dataclass(frozen=True)
@@ -567,13 +589,13 @@ class Scripted(Decoder):
         (1, (3.0,), (0.1,), 1, 0),
         (4, (3.0, 1.0, 2.0, 1.5), (0.0, 0.1, 0.1, 0.1), 4, 1),
         ("auto", (3.0,), (1e-3,), 1, 0),
-        ("auto", (3.0, 1.0), (0.02, 1e-3), 2, 1),
-        ("auto", (3.0, 4.0, 2.0), (0.02, 0.02, 0.02), 3, 2),
+        ("auto", (3.0, 1.0), (SOME, 1e-3), 2, 1),
+        ("auto", (3.0, 4.0, 2.0), (SOME, SOME, SOME), 3, 2),
         # The first stays the best, so that something still seems to be missing.
-        ("auto", (1.0, 2.0, 3.0), (0.02, 1e-3, 1e-3), 3, 0),
+        ("auto", (1.0, 2.0, 3.0), (SOME, 1e-3, 1e-3), 3, 0),
         # So much is left that a cluster is missing: more tries, up to six.
-        ("auto", (9.0, 8.0, 7.0, 6.0, 5.0, 4.0), (0.1,) * 6, 6, 5),
-        ("auto", (9.0, 8.0, 7.0, 6.0), (0.1, 0.1, 0.1, 0.02), 4, 3),
+        ("auto", (9.0, 8.0, 7.0, 6.0, 5.0, 4.0), (MUCH,) * 6, 6, 5),
+        ("auto", (9.0, 8.0, 7.0, 6.0), (MUCH, MUCH, MUCH, SOME), 4, 3),
     ],
 )
 def test_the_cheapest_of_several_is_kept(clusters, n_init, costs, misfits, n_decodes, kept):

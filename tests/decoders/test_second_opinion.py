@@ -89,6 +89,20 @@ def test_moment_factors_are_those_of_the_variances(good):
     assert replace(good, moment_factors=(0.9, 1.5)).moment_mismatch == pytest.approx(0.5)
 
 
+def test_moment_factors_are_of_what_counts_for_distances():
+    """Matched in divided columns and clustered in whole ones, they are those of whole ones."""
+    operator, units = operator_of(d=2, scale=1.0), np.array([1.0, 100.0])
+    rows, found = np.array([[3.0, 0.5], [0.5, 8.0]]), np.array([[1.0, 0.0], [0.0, 12.0]])
+    region = replace(Region.of_operator(operator), covariance=rows, mean=np.zeros(2))
+    factors = compute_moment_factors(found, region, operator, units)
+    whole = operator_of(d=2, scale=np.sqrt(np.mean(units**2)))
+    whole_region = region.in_units(1 / units)
+    expected = compute_moment_factors(found * np.outer(units, units), whole_region, whole)
+    assert factors == pytest.approx(expected)
+    # (12 + 1/2) / (8 + 1/2); the other column's share of a distance is nothing.
+    assert factors == pytest.approx((1.0, 12.5 / 8.5), rel=1e-3)
+
+
 def test_the_verdict_follows_from_the_figures(good):
     assert good.is_beyond_doubt
     assert good.verdict == "good"

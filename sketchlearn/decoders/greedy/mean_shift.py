@@ -87,7 +87,7 @@ class MeanShift(Decoder):
         Starts that climb, the best correlated ones; of many atoms 64 more do, best or not, from a
         kernel as wide as the data.
     shapes : {"fixed", "shared", "free"}, default="free"
-        The last stage.
+        The last stage. With "fixed" no atom is ever wider or narrower than the scale.
     good_fit : float, default=1.1
         Cost over the noise, under which only small clusters are still sought.
 
@@ -250,5 +250,7 @@ class Decoding:
             return fit
         while len(fit.weights) > self.problem.n_atoms + 1:
             fit = drop_least_important(self.problem, fit)
-        fit = remove_one(self.problem, fit, shapes)
+        # A merged atom may be wider, unless that was ruled out for good.
+        keeps_shapes = self.settings.shapes == "fixed"
+        fit = remove_one(self.problem, fit, shapes, keeps_shapes=keeps_shapes)
         return self.adjust(fit, shapes, N_SWAPPED)

@@ -22,10 +22,10 @@ def compute_importances(family: AtomFamily, fit: Fit) -> np.ndarray:
     return np.asarray(fit.weights**2 / np.diag(inverse))
 
 
-def remove_one(problem: Problem, fit: Fit, shapes: Shapes) -> Fit:
+def remove_one(problem: Problem, fit: Fit, shapes: Shapes, *, keeps_shapes: bool) -> Fit:
     """Drop the least important atom, or merge the two most coherent: what costs less."""
     fewer = [drop_least_important(problem, fit)]
-    if merged := merge_most_coherent(problem, fit):
+    if merged := merge_most_coherent(problem, fit, keeps_shapes=keeps_shapes):
         # Compared after an adjustment: what two atoms shared, one has to move for.
         fewer = [
             adjust(problem, each, shapes=shapes, max_iter=N_COMPARED) for each in (*fewer, merged)
@@ -33,8 +33,11 @@ def remove_one(problem: Problem, fit: Fit, shapes: Shapes) -> Fit:
     return min(fewer, key=lambda each: each.cost)
 
 
-def merge_most_coherent(problem: Problem, fit: Fit) -> Fit | None:
-    """Make the two most coherent atoms one of their moments; None if none are coherent enough."""
+def merge_most_coherent(problem: Problem, fit: Fit, *, keeps_shapes: bool) -> Fit | None:
+    """Make the two most coherent atoms one of their moments; None if none are coherent enough.
+
+    Where shapes are to stay, it has their mean and their shape.
+    """
     family = problem.family
     atoms = family.sketch(fit.parameters).astype(np.float64)
     atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
@@ -43,10 +46,12 @@ def merge_most_coherent(problem: Problem, fit: Fit) -> Fit | None:
     if coherence[*pair] < MERGE_COHERENCE or (total := fit.weights[pair].sum()) <= 0:
         return None
     shares = fit.weights[pair] / total
-    locations = family.split(fit.parameters)[0][pair]
-    middle = shares @ locations
-    variances = shares @ (family.covariances(fit.parameters)[pair] + (locations - middle) ** 2)
-    one = family.from_moments(middle[None], variances[None])
+    one = shares[None] @ fit.parameters[pair]
+    if not keeps_shapes:
+        locations = family.split(fit.parameters)[0][pair]
+        middle = shares @ locations
+        variances = shares @ (family.covariances(fit.parameters)[pair] + (locations - middle) ** 2)
+        one = family.from_moments(middle[None], variances[None])
     rest = np.delete(fit.parameters, pair, axis=0)
     return solve_weights(problem, np.vstack([rest, one]), n_iter=fit.n_iter)
 
