@@ -462,12 +462,10 @@ def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Regio
     quality, instability = matched.quality, mixture.quality.instability
     if pilot is None:
         quality = replace(quality, spread_ratio=spread, instability=instability)
-        if mixture.points is None or np.all(mixture.points.units == 1.0):
+        if (points := mixture.points) is None or np.all(points.units == 1.0):
             return quality
         # Columns that hardly count for distances may be matched badly.
-        factors = compute_moment_factors(
-            matched.covariance, region, quality.operator, mixture.points.units
-        )
+        factors = compute_moment_factors(matched.covariance, region, quality.operator, points.units)
         return replace(quality, moment_factors=factors)
     covariance = np.atleast_2d(np.cov(pilot.along.T, aweights=pilot.weights, ddof=0))
     return replace(

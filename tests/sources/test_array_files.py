@@ -154,7 +154,9 @@ def test_there_are_no_names_to_filter_by(tmp_path):
     np.save(tmp_path / "x.npy", X)
     with pytest.raises(SourceError, match=r"x\.npy has no named columns to filter"):
         SKETCHER.sketch(tmp_path / "x.npy", filter=[("a", ">", 0)])
-    with pytest.raises(SourceError, match=r"x\.npy has no named columns to filter or weigh"):
+    with pytest.raises(
+        SourceError, match=r"x\.npy has no named columns to filter, weigh or group rows by"
+    ):
         SKETCHER.sketch(tmp_path / "x.npy", "w")
     with pytest.raises(SourceError, match=r"x\.npy holds one array, without a name"):
         SKETCHER.sketch(f"{tmp_path}/x.npy::a")
