@@ -103,14 +103,14 @@ class Plan:
 
 
 def plan(
-    n_samples: int,
-    n_features: int,
-    n_clusters: int = 10,
+    n_samples: float,
+    n_features: float,
+    n_clusters: float = 10,
     *,
     error: float | None = None,
     max_bytes: float | None = None,
     max_seconds: float | None = None,
-    n_workers: int = 1,
+    n_workers: float = 1,
     random_state: RandomState = 0,
 ) -> Plan:
     """Choose the size of a sketch for k-means, and predict what it costs and how good it is.
@@ -122,7 +122,7 @@ def plan(
     Parameters
     ----------
     n_samples, n_features : int
-        Rows and columns of the data.
+        Rows and columns of the data. All counts may be written as whole floats, such as 1e9.
     n_clusters : int, default=10
         Clusters to look for.
     error : float, optional
@@ -158,8 +158,8 @@ def plan(
     True
     >>> sketcher = chosen.make_sketcher(random_state=0)
     """
-    shape = (check_count(n_features, "n_features"), check_count(n_clusters, "n_clusters"))
-    n_samples, n_workers = check_count(n_samples, "n_samples"), check_count(n_workers, "n_workers")
+    shape = (to_count(n_features, "n_features"), to_count(n_clusters, "n_clusters"))
+    n_samples, n_workers = to_count(n_samples, "n_samples"), to_count(n_workers, "n_workers")
     limits = {
         name: check_positive(value, name)
         for name, value in (("error", error), ("bytes", max_bytes), ("seconds", max_seconds))
@@ -179,6 +179,12 @@ def plan(
             f"{nearest.expected_error:.3g} is expected of it"
         )
     return fitting[0] if error is not None else fitting[-1]
+
+
+def to_count(value: Any, name: str) -> int:
+    """Return a positive integer, which may come as a float such as 1e9; as `check_count` else."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    return check_count(int(value) if is_whole else value, name)
 
 
 def list_sizes(n_features: int, n_clusters: int) -> list[int]:

@@ -25,6 +25,17 @@ def test_without_limits_it_is_the_automatic_sketch(by_default):
     assert by_default.file_bytes == pytest.approx(len(sketch.to_bytes()), rel=0.05)
 
 
+def test_counts_may_be_whole_floats(by_default):
+    same = plan(1e5, 3.0, np.float64(4.0))
+    for name in ("n_samples", "n_features", "n_clusters", "n_frequencies", "sketch_bytes"):
+        value = getattr(same, name)
+        assert type(value) is int
+        assert value == getattr(by_default, name)
+    for wrong in (1.5, float("inf"), float("nan"), "1e6", True):
+        with pytest.raises(TypeError, match="n_samples must be an integer"):
+            plan(wrong, 3)
+
+
 def test_the_sketcher_is_of_the_size_planned(by_default):
     sketcher = by_default.make_sketcher(random_state=3)
     assert (sketcher.n_frequencies, sketcher.n_clusters) == (by_default.n_frequencies, 4)

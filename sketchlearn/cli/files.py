@@ -23,15 +23,19 @@ from sketchlearn.sources.source import RowSource
 Content = TypeVar("Content")
 # What is read where a directory is.
 DATA_ENDINGS = (*TABLE_ENDINGS, *TEXT_ENDINGS, *ARRAY_ENDINGS)
+# What every Parquet file begins with.
+PARQUET = b"PAR1"
 
 
 def load_sketch(path: Path, operator: FrequencyOperator | None = None) -> Sketch:
     """Read a sketch, with an operator if need be; an error, as of `Sketch.load`, names the file."""
+    _refuse_table(path)
     return _complete(name_errors(SKETCH_FILE.load, path), path, operator)
 
 
 def load_sketch_like(path: Path, operator: FrequencyOperator | None = None) -> SketchLike:
     """Read a sketch, as `load_sketch`, or a private one."""
+    _refuse_table(path)
     # Opened once, since it may be a pipe.
     with path.open("rb") as file:
         start = read_start(file)
@@ -40,6 +44,24 @@ def load_sketch_like(path: Path, operator: FrequencyOperator | None = None) -> S
             return name_errors(lambda _: PrivateSketch.restore(released), path)
         stored = name_errors(lambda _: SKETCH_FILE.read(file, start), path)
     return _complete(stored, path, operator)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is one of Parquet."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(PARQUET)) == PARQUET
+
+
+def _refuse_table(path: Path) -> None:
+    """Refuse a table where one sketch is expected, and say what takes it."""
+    if is_parquet(path):
+        raise SketchFormatError(
+            f"{path}: not a sketch file but a Parquet one; if sketch --by wrote it, it is a table "
+            "of sketches, one a group, which info, fit --key and monitor --by take, and in Python "
+            "SketchTable.from_parquet: compare or add its groups there"
+        )
 
 
 def _complete(stored: StoredSketch, path: Path, operator: FrequencyOperator | None) -> Sketch:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import datetime
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sketchlearn import Sketch, SketchTable
-from sketchlearn.cli.files import load_sketch_like, name_errors
+from sketchlearn.cli.files import is_parquet, load_sketch_like, name_errors
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sources.row_keys import KeyValue
 from sketchlearn.tables.columns import HEADER
-
-# What every Parquet file begins with.
-PARQUET = b"PAR1"
 
 By = Annotated[
     list[str] | None,
@@ -31,19 +29,11 @@ Keys = Annotated[
     list[str] | None,
     typer.Option(
         "--key",
-        help="Of a table that sketch --by wrote, the groups to take, e.g. country=FR; and again "
-        "for more columns, or for more values of one. Without it all groups are added.",
+        help="Of a table that sketch --by wrote, the groups to take, e.g. country=FR or "
+        "country=FR,day=3; and again for more values of a column. Without it all groups are added.",
         show_default=False,
     ),
 ]
-
-
-def is_parquet(path: Path) -> bool:
-    """Whether a file is one of Parquet."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(PARQUET)) == PARQUET
 
 
 def is_table(path: Path) -> bool:
@@ -71,7 +61,8 @@ def load_slice(
         return load_sketch_like(path, operator)
     table = name_errors(lambda place: SketchTable.from_parquet(place, operator=operator), path)
     chosen: dict[str, list[KeyValue]] = {}
-    for name, value in (_parse_key(table, key) for key in keys or ()):
+    parts = [part for key in keys or () for part in _split_key(table, key)]
+    for name, value in (_parse_key(table, part) for part in parts):
         chosen.setdefault(name, []).append(value)
     total: Sketch = table.total(**chosen)
     if not total.n_samples:
@@ -97,6 +88,12 @@ def describe_table(path: Path, operator: FrequencyOperator | None) -> dict[str, 
         **({"feature_names": list(table.feature_names)} if table.feature_names else {}),
         "fingerprint": table.fingerprint,
     }
+
+
+def _split_key(table: SketchTable, text: str) -> list[str]:
+    """Split at commas that a column's name follows; a value may have others."""
+    names = "|".join(map(re.escape, table.by))
+    return re.split(f",(?=(?:{names})=)", text)
 
 
 def _parse_key(table: SketchTable, text: str) -> tuple[str, KeyValue]:

@@ -55,8 +55,10 @@ def print_json(values: dict[str, object]) -> None:
 
 
 def _print_table(table: Table) -> None:
-    """Print a table as wide as it is."""
-    Console(soft_wrap=True, highlight=False, emoji=False, width=WIDEST).print(table)
+    """Print a table as wide as it is, without the blanks that fill up its lines."""
+    text = io.StringIO()
+    Console(file=text, soft_wrap=True, highlight=False, emoji=False, width=WIDEST).print(table)
+    typer.echo("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
 
 
 def _make_cell(value: object) -> Text:

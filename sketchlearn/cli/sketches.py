@@ -21,13 +21,14 @@ from sketchlearn import (
 from sketchlearn.cli.descriptions import describe
 from sketchlearn.cli.files import (
     is_of_kind,
+    is_parquet,
     load_operator,
     load_sketch,
     name_errors,
     require_same_operator,
     require_writable,
 )
-from sketchlearn.cli.groups import By, describe_table, is_parquet, is_table
+from sketchlearn.cli.groups import By, describe_table, is_table
 from sketchlearn.cli.options import (
     AsCsv,
     AsJson,

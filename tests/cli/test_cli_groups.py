@@ -1,9 +1,12 @@
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import NAMES, done, failed
 
 from sketchlearn import Sketcher, SketchTable, load_model
+from sketchlearn.cli.groups import load_slice
 
 COLUMNS = ("--columns", ",".join(NAMES))
 
@@ -50,3 +53,23 @@ def test_slices_that_are_not_there(folder):
     assert "--key expects one of city" in failed(*fit, "--key", "day=3")
     other = failed("fit", "kmeans", "all.sketch", "-k", "3", "-o", "x.model", "--key", "city=Rome")
     assert "all.sketch is none" in other
+    # One sketch is not many.
+    for command in (("compare", "t", "all.sketch"), ("merge", "all.sketch", "t", "-o", "y")):
+        assert "t: not a sketch file but a Parquet one; if sketch --by wrote it" in failed(*command)
+    assert not (folder / "y").exists()
+
+
+def test_a_key_of_several_columns_has_commas_and_values_may_have_some(folder):
+    pa = pytest.importorskip("pyarrow")
+    rows = {"x": [0.0, 1.0, 2.0, 3.0], "shop": ["A", "A,B", "A,B", "B"], "week": [1, 1, 2, 2]}
+    sketcher = Sketcher(10, scale=1.0, random_state=0).fit(np.array(rows["x"])[:, None])
+    table = sketcher.sketch_groups(pa.table(rows).select(["x", "shop", "week"]), ["shop", "week"])
+    table.to_parquet("t")
+    for keys, expected in (
+        (["shop=A,B,week=2"], table["A,B", 2]),
+        (["week=1,shop=A"], table["A", 1]),
+        (["shop=A,week=1", "week=2"], table.total(shop="A")),
+    ):
+        assert load_slice(Path("t"), keys, None) == expected
+    with pytest.raises(ValueError, match="no group with shop=C,week=1"):
+        load_slice(Path("t"), ["shop=C,week=1"], None)

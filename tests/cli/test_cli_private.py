@@ -56,6 +56,13 @@ def test_a_radius_in_the_domain_is_the_operators():
     )
 
 
+def test_lines_end_where_their_text_does():
+    released()
+    lines = done("info", "mon.private").splitlines()
+    assert any(line.startswith("releases") for line in lines)
+    assert lines == [line.rstrip() for line in lines]
+
+
 def test_one_release_serves_every_command():
     private = released()
     assert 1.99 < private.epsilon <= 2.0
