@@ -98,17 +98,21 @@ def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -
 
 def warn_of_added_noise(sketch: SketchLike) -> bool:
     """Warn if a private sketch's waves are hardly more than the released noise, and say if so."""
-    if (added := sketch.added_noise) is None:
-        return False
-    power, noise = np.sum(np.abs(sketch.centered_mean) ** 2), np.sum(added.variance)
-    limit = noise * (1.0 + BEYOND_NOISE * sketch.operator.n_frequencies**-0.5)
-    if is_warned := bool(power <= limit):
+    if is_hidden := is_hidden_by_noise(sketch):
         raise_doubt(
             "the sketch's waves are hardly more than the noise that it was released with: clusters "
             "or components may be anywhere.",
             "Release more rows, or with a larger epsilon.",
         )
-    return is_warned
+    return is_hidden
+
+
+def is_hidden_by_noise(sketch: SketchLike) -> bool:
+    """Whether a sketch's waves are hardly more than noise that it was released with."""
+    if (added := sketch.added_noise) is None:
+        return False
+    power, noise = np.sum(np.abs(sketch.centered_mean) ** 2), np.sum(added.variance)
+    return bool(power <= noise * (1.0 + BEYOND_NOISE * sketch.operator.n_frequencies**-0.5))
 
 
 def warn_of_lost_spread(mixture: Mixture) -> None:

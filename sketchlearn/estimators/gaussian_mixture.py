@@ -291,10 +291,23 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
             fitted = Moments(weights, means * units, covariances * np.outer(units, units))
         else:
             mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
-        self.quality_ = judge_components(mixture, fitted, self._decode_units)
+        self.quality_ = judge_components(mixture.quality, fitted, self._decode_units)
         self._set_model(*fitted)
         self.converged_ = mixture.converged
         return mixture
+
+    def _complete_quality(self, quality: FitQuality) -> FitQuality:
+        """Return a file's figures with the moments of the components, in the units of a decode."""
+        sketch, units, k, d = self.sketch_, self._decode_units, *self.means_.shape
+        scaled = sketch if np.all(units == 1.0) else sketch.standardised()
+        region = Region.of(sketch, self.bounds).in_units(units)
+        covariances = self.covariances_
+        if covariances.ndim < 3:
+            covariances = covariances.reshape(k, -1, 1) * np.eye(d)
+        fitted = Moments(self.weights_, self.means_, covariances - self.reg_covar * np.eye(d))
+        return judge_components(
+            replace(quality, operator=scaled.operator, region=region), fitted, units
+        )
 
     @property
     def _pilot_is_all(self) -> bool:
@@ -350,9 +363,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         self.precisions_cholesky_ = np.sqrt(self.precisions_)
 
 
-def judge_components(mixture: Mixture, fitted: Moments, units: np.ndarray) -> FitQuality:
+def judge_components(quality: FitQuality, fitted: Moments, units: np.ndarray) -> FitQuality:
     """Figures of the mixture that was decoded, with the moments of components in data units."""
-    quality, weights = mixture.quality, fitted.weights / fitted.weights.sum()
+    weights = fitted.weights / fitted.weights.sum()
     apart = (fitted.means - weights @ fitted.means) / units
     within = np.tensordot(weights, fitted.covariances, axes=1) / np.outer(units, units)
     covariance = within + (apart.T * weights) @ apart

@@ -278,8 +278,7 @@ class CompressiveKMeans(
                 name=name,
                 obj=self,
             )
-        # What a property raised, or that there is no such attribute.
-        return self.__getattribute__(name)
+        return super().__getattr__(name)
 
     @property
     def _n_features_out(self) -> int:

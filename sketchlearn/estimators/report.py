@@ -16,8 +16,9 @@ import numpy as np
 
 from sketchlearn.atoms import GAUSSIAN_FAMILIES
 from sketchlearn.decoders.quality import FitQuality, Verdict
-from sketchlearn.estimators.doubts import Doubt, name_variance
+from sketchlearn.estimators.doubts import Doubt, is_hidden_by_noise, name_variance
 from sketchlearn.sketches.region import Region
+from sketchlearn.sketches.sketch_like import SketchLike
 
 if TYPE_CHECKING:
     from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 BOX = "border-left:4px solid {};padding:.4em .8em;margin:.4em 0;font-family:sans-serif"
 COLORS: dict[Verdict, str] = {"good": "#0072B2", "doubtful": "#E69F00", "wrong": "#D55E00"}
 WIDTH = 88
+# What only a decode sets, and no file holds.
+ABOUT_DECODE = {"quality_", "mixture_", "doubts_"}
+# What that means for the verdict on a model from a file.
+FROM_FILES = {
+    "good": "figures that leave no doubt need neither.",
+    "doubtful": "without them it is called doubtful, whatever it was called when it was learned.",
+}
 
 
 @final
@@ -101,10 +109,12 @@ def write_report(model: CompressiveEstimator) -> Report:
     reasons = [*findings, *describe_quality(quality, n_kept > 0)]
     if not sketch.is_exact:
         reasons.append("The sketch was released with noise, which these figures take into account.")
+    verdict = judge(quality, doubts, n_kept > 0)
     if mixture is None:
+        verdict = judge_stored(quality, sketch)
         reasons.append(
             "The model comes from a file, which holds neither the decoded mixture nor the warnings "
-            "of its decode: only what its cost tells is said here."
+            f"of its decode: {FROM_FILES[verdict]}"
         )
     if n_kept > 0:
         reasons.append(
@@ -112,8 +122,29 @@ def write_report(model: CompressiveEstimator) -> Report:
             "all rows, and settled the model on them: what is left unexplained is the clusters' "
             "shape, not their place."
         )
-    verdict = judge(quality, doubts, n_kept > 0)
-    return Report(title, verdict, tuple(reasons), choose_remedy(quality, doubts, verdict))
+    remedy = choose_remedy(quality, doubts, verdict, mixture is None)
+    return Report(title, verdict, tuple(reasons), remedy)
+
+
+def refuse_decoded(model: CompressiveEstimator, name: str) -> None:
+    """Raise an AttributeError that says what a model from a file has instead of its decode."""
+    if name in ABOUT_DECODE and "cost_" in vars(model) and "mixture_" not in vars(model):
+        raise AttributeError(
+            f"{type(model).__name__!r} object has no attribute {name!r}: only a decode sets it, "
+            "and a model's file holds none. Call report(), which tells what the file does, or "
+            "decode its sketch again, by fit_sketch(model.sketch_).",
+            name=name,
+            obj=model,
+        )
+
+
+def judge_stored(quality: FitQuality, sketch: SketchLike) -> Verdict:
+    """Return "good" where a file's figures leave no doubt by themselves, else "doubtful".
+
+    Where no more than noise is left, verdict and warnings of a decode follow from these figures.
+    """
+    is_sure = quality.is_noise and not is_hidden_by_noise(sketch)
+    return judge(quality, (), False) if is_sure else "doubtful"
 
 
 def judge(quality: FitQuality, doubts: tuple[Doubt, ...], has_pilot: bool) -> Verdict:
@@ -169,7 +200,9 @@ def describe_quality(quality: FitQuality, has_pilot: bool) -> list[str]:
     return said
 
 
-def choose_remedy(quality: FitQuality, doubts: tuple[Doubt, ...], verdict: Verdict) -> str:
+def choose_remedy(
+    quality: FitQuality, doubts: tuple[Doubt, ...], verdict: Verdict, is_stored: bool
+) -> str:
     """Return the one thing to change, in a sentence: that of the gravest doubt if there is one."""
     if doubts:
         gravest = min(doubts, key=lambda doubt: doubt.verdict != "wrong")
@@ -181,15 +214,17 @@ def choose_remedy(quality: FitQuality, doubts: tuple[Doubt, ...], verdict: Verdi
     if not quality.has_enough_rows:
         wanted = quality.thresholds.rows_per_parameter * quality.n_parameters
         return f"Add rows: {wanted:.0f} tell so many clusters from accidents."
+    if is_stored:
+        return "Decode its sketch again, by fit_sketch(model.sketch_), for a verdict of its own."
     return "The number of clusters: see what other numbers leave, with count_clusters."
 
 
 def rebuild_quality(model: CompressiveEstimator) -> FitQuality:
-    """Return what a model's file tells of its fit: of the spread, nothing."""
+    """Return what a model's file tells of its fit: of the spread, only a mixture's own moments."""
     sketch = model.sketch_
     kind: Any = getattr(model, "covariance_type", "spherical")
     family = GAUSSIAN_FAMILIES[kind](sketch.operator)
-    return FitQuality(
+    known = FitQuality(
         cost=model.cost_,
         noise=sketch.standard_error**2,
         power=float(np.sum(np.abs(sketch.centered_mean) ** 2)),
@@ -200,6 +235,7 @@ def rebuild_quality(model: CompressiveEstimator) -> FitQuality:
         region=Region.of(sketch),
         noise_deviation=sketch.error_deviation,
     )
+    return model._complete_quality(known)
 
 
 def end_sentence(text: str) -> str:

@@ -15,15 +15,10 @@ from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn._progress import progress_line
-from sketchlearn._validation import (
-    check_count,
-    check_row_count,
-    draw_seed,
-    thread_count,
-)
-from sketchlearn.decoders import Decoder, Mixture
+from sketchlearn._validation import check_count, check_row_count, draw_seed, thread_count
+from sketchlearn.decoders import Decoder, FitQuality, Mixture
 from sketchlearn.estimators.doubts import record_doubts
-from sketchlearn.estimators.report import Report, write_report
+from sketchlearn.estimators.report import Report, refuse_decoded, write_report
 from sketchlearn.estimators.row_estimator import (
     RowPredictor,
     require_rows,
@@ -458,6 +453,14 @@ class CompressiveEstimator(RowPredictor):
         self.n_iter_ = self.n_iter_ or mixture.n_iter
         fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"
         self._print_line(f"decoded in {self.n_iter_} iterations: {fit}")
+
+    def __getattr__(self, name: str) -> Any:
+        """Say why a model from a file has no figures of its decode; called for what is missing."""
+        refuse_decoded(self, name)
+        return self.__getattribute__(name)
+
+    def _complete_quality(self, quality: FitQuality) -> FitQuality:
+        return quality
 
     def report(self) -> Report:
         """Say in words how good the model is, why, and the one thing to change.

@@ -18,6 +18,7 @@ from sketchlearn import (
     load_model,
 )
 from sketchlearn.factorization import check_supports, hadamard_butterfly
+from sketchlearn.privacy import release
 from sketchlearn.sketches import Region
 
 
@@ -121,6 +122,56 @@ def test_a_loaded_model_tells_what_its_file_does(sketch, estimator, tmp_path):
     assert any("what it leaves is" in reason for reason in same)
     assert "holds neither the decoded mixture" in report.reasons[-1]
     assert report.verdict == model.report().verdict == "good"
+
+
+@pytest.fixture(scope="module")
+def public():
+    pytest.importorskip("opendp")
+    sketcher = Sketcher.from_domain(
+        [-10.0] * 2, [40.0] * 2, n_clusters=3, clip=True, random_state=0
+    )
+    return release(sketcher.sketch(blobs(30_000)), epsilon=2.0, delta=1e-6)
+
+
+@pytest.mark.parametrize("covariance_type", ["spherical", "diag", "full"])
+def test_a_mixture_of_a_private_sketch_is_as_good_once_it_is_loaded(
+    public, covariance_type, tmp_path
+):
+    mixture = CompressiveGaussianMixture(3, covariance_type=covariance_type, random_state=0)
+    mixture.fit_sketch(public).save(tmp_path / "m.model")
+    loaded = load_model(tmp_path / "m.model").report()
+    assert (mixture.report().verdict, loaded.verdict, loaded.remedy) == ("good", "good", "Nothing.")
+    # The moments of components are in the file.
+    assert {*mixture.report().reasons} < {*loaded.reasons}
+
+
+def test_what_a_file_does_not_tell_is_a_doubt_that_says_so(tmp_path):
+    X = np.random.default_rng(0).standard_t(3, size=(40_000, 2))
+    X[:20_000] += 8.0
+    sketch = Sketcher(n_clusters=2, random_state=0).fit(X).sketch(X)
+    model = CompressiveKMeans(2, random_state=0).fit_sketch(sketch)
+    assert model.report().verdict == "good"
+    model.save(tmp_path / "m.model")
+    report = load_model(tmp_path / "m.model").report()
+    assert report.verdict == "doubtful"
+    assert "whatever it was called when it was learned" in report.reasons[-1]
+    assert "fit_sketch(model.sketch_)" in report.remedy
+
+
+@pytest.mark.parametrize("estimator", [CompressiveKMeans(5), CompressiveGaussianMixture(5)])
+def test_what_only_a_decode_sets_is_missing_for_a_reason(sketch, estimator, tmp_path):
+    estimator.set_params(random_state=0).fit_sketch(sketch).save(tmp_path / "m.model")
+    loaded = load_model(tmp_path / "m.model")
+    for name in ("quality_", "mixture_", "doubts_"):
+        assert hasattr(estimator, name)
+        with pytest.raises(
+            AttributeError, match=rf"{name}'.*a model's file holds none.*report\(\)"
+        ):
+            getattr(loaded, name)
+    with pytest.raises(AttributeError, match=r"no attribute 'qualities_'$"):
+        loaded.qualities_  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'quality_'$"):
+        type(estimator)(5).quality_  # noqa: B018
 
 
 def test_unfitted_models_have_no_report():
