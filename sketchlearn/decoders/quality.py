@@ -241,6 +241,14 @@ class FitQuality:
         return max(greatest, 1.0 / least) - 1.0
 
     @property
+    def variance_error(self) -> float:
+        """Relative error of a variance that so few rows have by chance, three times the standard.
+
+        What is decoded may be right for the population, and not for these rows.
+        """
+        return BY_CHANCE * float(np.sqrt(2.0 / self.n_rows))
+
+    @property
     def is_beyond_doubt(self) -> bool:
         """Whether nothing but noise is left, of the sketch and of the rows' exact moments."""
         at = self.thresholds
@@ -254,23 +262,24 @@ class FitQuality:
         A decode is good if it is beyond doubt; or if it has the rows' spread, about, and another
         one, of the sketch with as much noise again, is the same, about. Of atoms that were fitted
         to points, none may be as narrow as these points' kernel. It is wrong if spread, moments or
-        the other decode are far off.
+        the other decode are far off. Of few rows as much more is allowed as they have by chance.
         """
-        at, instability = self.thresholds, self.instability or 0.0
+        at, instability, chance = self.thresholds, self.instability or 0.0, self.variance_error
         if self.is_beyond_doubt:
             return "good"
         has_moments = self.detail is None or self.moment_mismatch <= at.large_moment_mismatch
         has_some_spread = self.spread_ratio >= at.very_low_spread
         if not (has_moments and has_some_spread and instability <= at.large_instability):
             return "wrong"
-        has_spread = at.doubtful_spread <= self.spread_ratio <= at.high_spread
+        least = 1.0 - np.hypot(1.0 - at.doubtful_spread, chance)
+        has_spread = least <= self.spread_ratio <= at.high_spread
         has_detail = self.detail is None or self.detail > at.detail
         is_inside = self.moment_factors[1] <= at.excess_variance
         if self.instability is None and self.is_noise and self.region.is_exact:
-            is_inside = self.moment_mismatch <= at.explained_mismatch
+            is_inside = self.moment_mismatch <= np.hypot(at.explained_mismatch, chance)
         elif self.leaves_clusters:
             is_inside &= self.moment_mismatch <= at.unexplained_mismatch
-        is_stable = is_inside and instability <= at.instability
+        is_stable = is_inside and instability <= np.hypot(at.instability, chance)
         # Noise that was added may leave less than the sketch of a single row would tell.
         has_rows = self.n_rows >= 1.0
         return "good" if has_spread and has_detail and is_stable and has_rows else "doubtful"

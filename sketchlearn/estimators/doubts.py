@@ -152,8 +152,11 @@ def warn_of_wide_spread(mixture: Mixture) -> None:
 
 
 def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
-    """Warn if another decode found other centroids, or they lie farther apart than the rows."""
-    if quality.verdict == "good" or quality.instability is None:
+    """Warn if another decode found other centroids, or they lie farther apart than the rows.
+
+    Of fewer than five rows for each parameter the figures are chance, and the verdict alone tells.
+    """
+    if quality.verdict == "good" or quality.instability is None or not quality.has_enough_rows:
         return
     found = (
         f"another decode of it, with as much noise again, found centroids whose sum of squares is "
@@ -173,8 +176,11 @@ def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
 
 
 def warn_of_moments(quality: FitQuality) -> None:
-    """Warn if Gaussians have not the rows' covariance, or are as narrow as a sketch can show."""
-    if quality.verdict == "good" or not quality.region.is_exact:
+    """Warn if Gaussians have not the rows' covariance, or are as narrow as a sketch can show.
+
+    Of few rows the verdict alone tells, as in `warn_of_instability`.
+    """
+    if quality.verdict == "good" or not (quality.region.is_exact and quality.has_enough_rows):
         return
     if quality.loses_moved or quality.degrees_of_freedom <= 0:
         return  # Which was warned of.

@@ -151,7 +151,10 @@ class SurrogateEM(Decoder):
 
 def measure_detail(mixture: Mixture, bandwidth: np.ndarray) -> float:
     """Return the least variance of an atom in any direction over that of a kernel (d, d)."""
-    floor = LEAST_BLUR * np.diag(bandwidth).max() * np.eye(len(bandwidth))
+    widest = float(np.diag(bandwidth).max())
+    if widest == 0.0:
+        return float("inf")  # All rows are one.
+    floor = LEAST_BLUR * widest * np.eye(len(bandwidth))
     least = [
         eigh(covariance + floor, bandwidth + floor, eigvals_only=True)[0]
         for covariance in mixture.moments.covariances
