@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from command_line import NAMES, done, failed
 
@@ -60,7 +61,6 @@ def test_slices_that_are_not_there(folder):
 
 
 def test_a_key_of_several_columns_has_commas_and_values_may_have_some(folder):
-    pa = pytest.importorskip("pyarrow")
     rows = {"x": [0.0, 1.0, 2.0, 3.0], "shop": ["A", "A,B", "A,B", "B"], "week": [1, 1, 2, 2]}
     sketcher = Sketcher(10, scale=1.0, random_state=0).fit(np.array(rows["x"])[:, None])
     table = sketcher.sketch_groups(pa.table(rows).select(["x", "shop", "week"]), ["shop", "week"])

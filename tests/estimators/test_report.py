@@ -126,7 +126,6 @@ def test_a_loaded_model_tells_what_its_file_does(sketch, estimator, tmp_path):
 
 @pytest.fixture(scope="module")
 def public():
-    pytest.importorskip("opendp")
     sketcher = Sketcher.from_domain(
         [-10.0] * 2, [40.0] * 2, n_clusters=3, clip=True, random_state=0
     )
