@@ -47,7 +47,7 @@ class LowRankCovariance:
     >>> from sketchlearn.frequencies.low_rank import LowRankCovariance
     >>> wide = LowRankCovariance.of(np.diag([4.0, 1.0, 1.0]) + 1.0, 1)
     >>> wide.matrix().round(1)[0]
-    array([5. , 1.4, 1.4])
+    array([5. , 1.2, 1.2])
     """
 
     variances: np.ndarray
