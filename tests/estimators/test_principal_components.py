@@ -197,7 +197,10 @@ def test_private_components_are_as_noisy_as_they_say(private):
 def test_components_within_the_noise_are_told_of():
     box = [-100.0, -100.0], [100.0, 100.0]
     sketcher = Sketcher.from_domain(*box, n_frequencies=1, clip=True, random_state=0)
-    noisy = release(sketcher.sketch(PRIVATE_ROWS[:500, :2]), epsilon=0.1, delta=1e-6)
+    # Alike in all directions, so that no noise tells one from the next; so many that their count
+    # is far above its noise.
+    rows = np.random.default_rng(3).standard_normal((20_000, 2))
+    noisy = release(sketcher.sketch(rows), epsilon=0.1, delta=1e-6)
     with pytest.warns(UserWarning, match="of 2 components are not told from the next"):
         CompressivePCA().fit_sketch(noisy)
 
