@@ -42,6 +42,7 @@ def test_the_sketcher_is_of_the_size_planned(by_default):
     assert sketcher.random_state == 3
 
 
+@pytest.mark.slow
 def test_seconds_grow_with_rows_and_shrink_with_workers():
     plans = [plan(n, 3, 4, n_workers=w) for n, w in ((10**8, 1), (10**10, 1), (10**10, 100))]
     few, many, shared = (one.sketch_seconds for one in plans)
@@ -49,6 +50,7 @@ def test_seconds_grow_with_rows_and_shrink_with_workers():
     assert shared < many / 10.0
 
 
+@pytest.mark.slow
 def test_a_smaller_error_takes_a_larger_sketch():
     errors = [look_up_errors(ratio)[0] for ratio in (2, 10)]
     loose, strict = (plan(1000, 10, 20, error=1.0001 * error) for error in errors)
@@ -56,6 +58,7 @@ def test_a_smaller_error_takes_a_larger_sketch():
     assert strict.expected_error <= 1.0001 * errors[1]
 
 
+@pytest.mark.slow
 def test_bytes_are_kept_to_and_used():
     whole = plan(1000, 10, 20)
     half = plan(1000, 10, 20, max_bytes=whole.sketch_bytes / 2)
@@ -63,6 +66,7 @@ def test_bytes_are_kept_to_and_used():
     assert 0.4 * whole.sketch_bytes < half.sketch_bytes <= whole.sketch_bytes / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [{"max_bytes": 10}, {"error": 1e-9}, {"max_seconds": 1e-9}])
 def test_what_cannot_be_met_is_refused_with_the_nearest(limit):
     with pytest.raises(ValueError, match=r"no sketch keeps to .*; the nearest, of \d+ frequencies"):
@@ -95,6 +99,7 @@ def test_errors_fall_with_the_size():
     assert np.all(medians < nines)
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_plan():
     options = ["plan", "--rows", "1e6", "--columns", "3", "-k", "4"]
     said = CliRunner().invoke(app, options)

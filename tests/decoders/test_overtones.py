@@ -39,6 +39,7 @@ def test_overtones_are_the_mixtures_waves_at_multiples_of_the_frequencies(kind, 
     np.testing.assert_allclose(ours, np.concatenate([expected.real, expected.imag]), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_what_is_left_is_nearer_to_the_waves_of_the_rows(rng):
     _, X = gaussian_clusters(k=4, d=3, n=40_000)
     sketcher = Sketcher(300, n_clusters=4, features="signs", random_state=0).fit(X)
