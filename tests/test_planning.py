@@ -10,6 +10,8 @@ from sketchlearn import Plan, Sketcher, plan
 from sketchlearn.cli.app import app
 from sketchlearn.planning import look_up_errors
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def by_default():

@@ -10,6 +10,8 @@ from sketchlearn import Sketch, Sketcher, load_model
 from sketchlearn.files.registry import identify_file
 from sketchlearn.frequencies import FrequencyOperator
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def days(folder):

@@ -11,6 +11,8 @@ from command_line import done, failed, rows, run
 from sketchlearn import Sketch
 from sketchlearn.privacy import PrivateSketch
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = "price=-20:40,weight=-20:40"
 
 

@@ -28,6 +28,8 @@ from sketchlearn.cli.printing import print_json
 from sketchlearn.cli.reporting import escape, reword_options
 from sketchlearn.sources.source import RowSource
 
+pytestmark = pytest.mark.slow
+
 ODD_NAMES = ["price[eur]", "a[/b]", "\x1b[31mred\x1b[0m\x07", ":smile:", "net, paid", "‮txt"]
 
 

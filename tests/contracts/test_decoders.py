@@ -14,6 +14,8 @@ from sketchlearn.decoders import on_progress as on_decode_progress
 from sketchlearn.decoders.principal import PrincipalStart
 from tests.extensions.decoder import RandomGrid
 
+pytestmark = pytest.mark.slow
+
 K, D = 3, 2
 CENTERS, ROWS = gaussian_clusters(k=K, d=D, n=3000, seed=1)
 SKETCH = Sketcher(90, n_clusters=K, scale=1.0, random_state=0).fit(ROWS).sketch(ROWS)

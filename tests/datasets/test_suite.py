@@ -12,6 +12,8 @@ from datasets.synthetic import SYNTHETIC
 from datasets.tables import TABLES
 from datasets.uncommon import PACKAGED, UNCOMMON
 
+pytestmark = pytest.mark.slow
+
 N = 4000
 
 

@@ -21,6 +21,8 @@ from sketchlearn.factorization import check_supports, hadamard_butterfly
 from sketchlearn.privacy import release
 from sketchlearn.sketches import Region
 
+pytestmark = pytest.mark.slow
+
 
 def blobs(n, k=3, d=2):
     rng = np.random.default_rng(0)

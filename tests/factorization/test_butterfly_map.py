@@ -12,6 +12,8 @@ from sketchlearn.exceptions import SketchMismatchError
 from sketchlearn.factorization import Butterfly, dft_butterfly, hadamard_butterfly
 from sketchlearn.linear_maps import ButterflyMap, LinearMap
 
+pytestmark = pytest.mark.slow
+
 TWO_PI = 2 * np.pi
 
 

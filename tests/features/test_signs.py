@@ -15,6 +15,8 @@ from sketchlearn.linear_maps import HadamardMap
 from sketchlearn.privacy import PrivateSketch, release
 from sketchlearn.privacy.queries import sensitivities
 
+pytestmark = pytest.mark.slow
+
 ONE = 2**20
 
 

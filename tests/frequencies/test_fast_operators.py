@@ -10,6 +10,8 @@ from sketchlearn import CompressiveKMeans, Sketch, Sketcher
 from sketchlearn.linear_maps import HadamardMap, LinearMap
 from sketchlearn.linear_maps.hadamard import draw_signs
 
+pytestmark = pytest.mark.slow
+
 TWO_PI = 2 * np.pi
 
 

@@ -7,6 +7,8 @@ import pytest
 from sketchlearn._kernels.butterfly import apply_complex, apply_real
 from sketchlearn._kernels.rounding import quantise_complex, quantise_real
 
+pytestmark = pytest.mark.slow
+
 # Of the first factor to be applied first: (a, b, c, d), one that chains with the next or not.
 TABLES = [
     [(1, 2, 2, 4), (2, 2, 2, 2)],

@@ -15,6 +15,8 @@ from sketchlearn._kernels.rows_by_group import sort_by_group, spread_runs
 from sketchlearn.features.accumulator import Runs
 from sketchlearn.features.moments import MomentSums
 
+pytestmark = pytest.mark.slow
+
 LENGTHS = np.array([1, 16, 17, 300, 3, 200, 1])
 GROUPS = np.array([2, 0, 4, 1, 0, 2, 3])
 

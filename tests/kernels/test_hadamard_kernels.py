@@ -11,6 +11,8 @@ from sketchlearn.features.fourier import Waves
 from sketchlearn.features.self_test import require_right_transforms
 from sketchlearn.linear_maps import HadamardMap
 
+pytestmark = pytest.mark.slow
+
 SIZES = [128, 256, 512, 1024, 2048, 4096, 8192, 16384]
 each_type = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 

@@ -20,6 +20,8 @@ from sketchlearn.privacy.queries import (
     sensitivities,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def sketcher_of(d, radius, seed=0, moments="full", offset=0.0, **options):
     rng = np.random.default_rng(seed)

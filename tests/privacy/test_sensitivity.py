@@ -10,6 +10,8 @@ from sketchlearn import Sketch, Sketcher
 from sketchlearn.features import Waves
 from sketchlearn.privacy.queries import compute_parts, largest_coordinates, sensitivities
 
+pytestmark = pytest.mark.slow
+
 RELATIONS = ("add-remove", "replace")
 MOMENTS = ("full", "diagonal", None)
 

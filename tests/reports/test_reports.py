@@ -202,7 +202,7 @@ MEASURE = (
 )
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium, which is missing")
+@pytest.mark.skipif(CHROMIUM is None, reason="only a browser can tell how it shows a page")
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("mode", [[], ["--force-dark-mode"]], ids=["light", "dark"])
 def test_a_browser_shows_it_without_complaint(page, tmp_path, width, mode):
