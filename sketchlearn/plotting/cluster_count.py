@@ -66,8 +66,6 @@ class NumberOfClustersDisplay(Display):
     silhouettes: np.ndarray
     n_clusters: int
     is_resolved: bool
-    ax_: Any = field(default=None, init=False, repr=False)
-    figure_: Any = field(default=None, init=False, repr=False)
     line_: Any = field(default=None, init=False, repr=False)
     limit_: Any = field(default=None, init=False, repr=False)
     chosen_: Any = field(default=None, init=False, repr=False)
@@ -151,26 +149,7 @@ class NumberOfClustersDisplay(Display):
         ax = make_axes(ax)
         return cls.from_count(count_clusters(sketch, candidates, **options), ax=ax)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-            What to draw on; by default those of a new figure.
-
-        Returns
-        -------
-        NumberOfClustersDisplay
-            Itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = make_axes(ax)
-        self.ax_, self.figure_ = ax, ax.figure
+    def _draw(self, ax: Any) -> None:
         (self.line_,) = ax.plot(self.numbers, self.costs, "o-", color=INK, ms=4, label="cost")
         (self.limit_,) = ax.plot(self.numbers, self.limits, "--", color=FAINT, lw=1)
         ax.set_yscale("log")
@@ -196,7 +175,6 @@ class NumberOfClustersDisplay(Display):
         )
         ax.xaxis.get_major_locator().set_params(integer=True)
         self._draw_right(ax)
-        return self
 
     def _choose_title(self) -> str:
         chosen = "1 cluster" if self.n_clusters == 1 else f"{self.n_clusters} clusters"
