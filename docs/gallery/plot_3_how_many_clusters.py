@@ -2,8 +2,8 @@
 How many clusters?
 ==================
 
-One sketch is decoded for several k. A mixture whose cost falls into the noise explains it. Where the
-clusters are real, they also stay the same under other noise (stability) and stand apart
+One sketch is decoded for several k. A mixture whose cost falls into the noise explains it. Where
+the clusters are real, they also stay the same under other noise (stability) and stand apart
 (silhouette). On data that is no mixture nothing of the kind holds, and the picture says so.
 """
 

@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import thread_count
+from sketchlearn.estimators.callbacks import tell_callbacks
 from sketchlearn.estimators.row_estimator import RowEstimator, require_rows, restore_on_error
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.multivariate import find_components
@@ -128,6 +129,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         self.n_jobs = n_jobs
 
     @restore_on_error
+    @tell_callbacks()
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Sketch the rows and find the components.
 
@@ -171,6 +173,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         return self
 
     @restore_on_error
+    @tell_callbacks()
     def fit_sketch(self, sketch: SketchLike) -> Self:
         """Find the components of a sketch's rows, from its moments; no row is needed.
 

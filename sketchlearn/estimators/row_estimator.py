@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sketchlearn._validation import count_distinct, draw_seed
+from sketchlearn.estimators.callbacks import CallbackTeller
 from sketchlearn.estimators.persistence import PersistentEstimator
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketching import Sketcher
@@ -27,7 +28,7 @@ Self = TypeVar("Self")
 Result = TypeVar("Result")
 
 
-class RowEstimator(PersistentEstimator):
+class RowEstimator(CallbackTeller, PersistentEstimator):
     """What `fit`, `predict` and their like do with rows before they look at them.
 
     Features go by name wherever both sides have names: columns in another order are reordered,
