@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from sketchlearn import DriftMonitor
 from sketchlearn import compare as compared
 from sketchlearn.cli.files import (
     load_operator,
@@ -22,7 +21,7 @@ from sketchlearn.cli.printing import print_json, print_rows, print_values
 from sketchlearn.cli.reporting import say
 from sketchlearn.cli.tables import FileTable
 from sketchlearn.drift import ColumnChange, DriftReport
-from sketchlearn.drift.monitor import count_windows_needed
+from sketchlearn.drift.monitor import check_in_order, count_windows_needed
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.tables import SketchTable
@@ -125,7 +124,7 @@ def monitor(
             f"{n_first} reference windows and one more are needed at --alpha {alpha:g}, got "
             f"{len(loaded)} windows in all"
         )
-    reports = _check_in_order(loaded, n_first, alpha)
+    reports = check_in_order([one for _, one in loaded], n_first, alpha)
     rows = [
         {
             "window": name,
@@ -167,19 +166,6 @@ def _load_table(
     if len(keys) < len(windows):
         say(f"left out: rows without {by}, which have no place among windows")
     return [(str(key), windows[key]) for key in sorted(keys)]
-
-
-def _check_in_order(
-    windows: Sequence[tuple[str, SketchLike]], n_first: int, alpha: float
-) -> list[DriftReport]:
-    """Return reports on the windows after the first ones, each against the quiet ones before it."""
-    watch = DriftMonitor([one for _, one in windows[:n_first]], alpha=alpha)
-    reports = []
-    for _, window in windows[n_first:]:
-        reports.append(watch.check(window))
-        if not reports[-1].is_drift:
-            watch = watch.extended(window)
-    return reports
 
 
 def _name_moved(report: DriftReport) -> list[str]:

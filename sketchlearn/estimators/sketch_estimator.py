@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
@@ -496,9 +493,3 @@ class CompressiveEstimator(RowPredictor):
     def _print_line(self, line: str) -> None:
         if self.verbose:
             print(f"[{type(self).__name__}] {line}")
-
-
-def reorder_atoms(mixture: Mixture, locations: np.ndarray) -> Mixture:
-    """Put a mixture's atoms in the order of locations (k, d) that they are nearest to."""
-    _, order = linear_sum_assignment(cdist(locations, mixture.locations, "sqeuclidean"))
-    return replace(mixture, weights=mixture.weights[order], parameters=mixture.parameters[order])

@@ -26,8 +26,8 @@ class DriftDisplay(Display):
 
     A window is a sketch of some rows: a day, a city, a batch. By chance the ratio is about 1, the
     dashed line; rings mark windows that differ by more, at a level of .05 for all of them together.
-    Large windows nearly always do; what counts is then which lie higher than others, and
-    `DriftMonitor` tells.
+    Large windows nearly always do; what counts is then which lie higher than others, which
+    `MonitorDisplay` draws.
 
     Attributes
     ----------
@@ -196,9 +196,9 @@ def require_kind(by: str, shifts: np.ndarray | None) -> None:
         )
 
 
-def name_ticks(ax: Any, names: Sequence[str]) -> None:
+def name_ticks(ax: Any, names: Sequence[str], most: int = MOST_NAMES) -> None:
     """Name the windows along the axis; some only, where all would overlap."""
-    step = -(-len(names) // MOST_NAMES)
+    step = -(-len(names) // most)
     ax.set_xticks(range(0, len(names), step), names[::step], rotation=45, ha="right")
 
 
@@ -226,8 +226,8 @@ def name_columns(sketch: SketchLike) -> tuple[str, ...]:
     return sketch.feature_names or tuple(f"x{i}" for i in range(sketch.n_features))
 
 
-def name_windows(windows: Any) -> tuple[tuple[str, ...], list[SketchLike]]:
-    """Return names and sketches of windows; a TypeError or ValueError if they are not two."""
+def name_windows(windows: Any, least: int = 2) -> tuple[tuple[str, ...], list[SketchLike]]:
+    """Return names and sketches of windows; a TypeError or ValueError if they are too few."""
     if isinstance(windows, Mapping):
         names = [
             ", ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in windows
@@ -239,8 +239,9 @@ def name_windows(windows: Any) -> tuple[tuple[str, ...], list[SketchLike]]:
     for one in sketches:
         if not isinstance(one, SketchLike):
             raise TypeError(f"expected windows that are sketches, got {type(one).__name__}")
-    if len(sketches) < 2:
-        raise ValueError(f"expected two windows at least, got {len(sketches)}")
+    if len(sketches) < least:
+        wanted = "two windows" if least == 2 else "one window"
+        raise ValueError(f"expected {wanted} at least, got {len(sketches)}")
     return tuple(names), sketches
 
 
