@@ -13,6 +13,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sketchlearn._validation import check_count, draw_seed
 from sketchlearn.decoders import GivenAtoms, SurrogateKMeans
 from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketching.tuning import FEW_FEATURES
 from sketchlearn.sources.row_keys import Key
 from sketchlearn.tables import SketchTable
 from sketchlearn.tables.group_sums import spell_key
@@ -69,7 +70,10 @@ class GroupClusterer:
         TypeError
             If it is no table.
         ValueError
-            If a group has too few rows, or a word is another.
+            If a group has too few rows; if a word is another; or if all are to start from the
+            clusters of `total()` and there are more than 100 columns.
+        TypeError, ValueError
+            If a parameter of the estimator is out of range.
 
         Examples
         --------
@@ -89,6 +93,8 @@ class GroupClusterer:
             raise ValueError(
                 f"few must be 'raise' or 'skip' and start 'own' or 'total', got {few!r}, {start!r}"
             )
+        cast(Any, self)._check_parameters()
+        _require_few_columns(table, start)
         least = self.n_clusters if min_samples is None else check_count(min_samples, "min_samples")
         keys = _choose_keys(table, max(least, self.n_clusters), few)
         model = clone(cast(Any, self))
@@ -106,6 +112,15 @@ class GroupClusterer:
             if progress is not None:
                 progress(len(models), len(keys))
         return models
+
+
+def _require_few_columns(table: SketchTable, start: str) -> None:
+    """Refuse to start from the clusters of all where each group is decoded along its own axes."""
+    if start == "total" and table.operator.n_features > FEW_FEATURES:
+        raise ValueError(
+            f"start='total' takes sketches of up to {FEW_FEATURES} columns, got "
+            f"{table.operator.n_features}: use start='own'"
+        )
 
 
 def _choose_keys(table: SketchTable, least: int, few: str) -> list[Key]:

@@ -49,3 +49,17 @@ def test_groups_of_too_few_rows_are_named():
         MODEL.fit_table(TABLE.total())
     with pytest.raises(ValueError, match="'own' or 'total'"):
         MODEL.fit_table(TABLE, start="all")
+
+
+def test_parameters_are_checked_before_anything_is_decoded():
+    for wrong, error in (("3", TypeError), (0, ValueError)):
+        with pytest.raises(error, match="n_clusters must be"):
+            CompressiveKMeans(wrong).fit_table(TABLE)
+
+
+def test_wide_groups_cannot_start_from_the_clusters_of_all():
+    rows = RNG.normal(size=(60, 120)) + 9.0 * np.arange(60)[:, None] % 2
+    sketcher = Sketcher(100, n_clusters=2, random_state=0).fit(rows)
+    table = sketcher.sketch_groups(rows, {"half": np.arange(60) // 30})
+    with pytest.raises(ValueError, match="up to 100 columns, got 120: use start='own'"):
+        CompressiveKMeans(2, random_state=0).fit_table(table, start="total")
