@@ -27,6 +27,7 @@ from sketchlearn.privacy.queries import (
     count_parts,
     product_weights,
 )
+from sketchlearn.sketches.sketch import require_feature_names
 from sketchlearn.sketches.sketch_like import AddedNoise, SketchLike
 
 
@@ -157,9 +158,7 @@ class PrivateSketch(SketchLike):
             raise ValueError(f"the parts must be int64 of shapes {shapes}, got {found}")
         if not self.mechanisms:
             raise ValueError("a private sketch needs the mechanism that it was released by")
-        names = self.feature_names
-        if names is not None and len(names) != self.operator.n_features:
-            raise ValueError(f"feature_names must be {self.operator.n_features} names, got {names}")
+        require_feature_names(self.feature_names, self.operator.n_features)
         parts = {name: part.copy() for name, part in self.parts.items()}
         for part in parts.values():
             part.flags.writeable = False
