@@ -51,7 +51,8 @@ class GroupClusterer:
             What to do about groups of fewer rows: raise an error, or leave them out with a warning;
             either names them.
         start : {"own", "total"}, default="own"
-            Where decodes start: each from its own sketch, or all from the clusters of `total()`.
+            Where decodes start: each from its own sketch, or, of up to 100 columns, all from the
+            clusters of `total()`.
             Of 12 groups of 6 clusters in 5 columns, "total" took a quarter of the time; with
             clusters that had moved by twice their width from group to group, one group's sum of
             squares was 1.7 times what its own start gave, so use it where groups are alike.

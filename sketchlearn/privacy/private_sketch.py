@@ -337,7 +337,18 @@ class PrivateSketch(SketchLike):
         return cls.restore(PRIVATE_FILE.load(path))
 
     def to_bytes(self) -> bytes:
-        """Return the private sketch as the bytes of a safetensors file, its operator among them."""
+        """Return the private sketch as the bytes of a safetensors file, its operator among them.
+
+        Raises
+        ------
+        ValueError
+            If moments that were released are not in it, as after `standardised`.
+        """
+        if any({*each.scales} - {*self.parts} for each in self.mechanisms):
+            raise ValueError(
+                "this sketch is without the moments that were released with it, and what it cost "
+                "could not be checked: write the sketch that release returned"
+            )
         return PRIVATE_FILE.encode(*list_contents(self._stored))
 
     @classmethod
@@ -386,7 +397,10 @@ class PrivateSketch(SketchLike):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PrivateSketch):
             return NotImplemented
-        return self.to_bytes() == other.to_bytes()
+        named = ("fingerprint", "mechanisms", "moment_kind", "feature_names")
+        return all(getattr(self, name) == getattr(other, name) for name in named) and all(
+            np.array_equal(part, other.parts[name]) for name, part in self.parts.items()
+        )
 
     def __hash__(self) -> int:
         return hash((self.fingerprint, tuple(each.token for each in self.mechanisms)))

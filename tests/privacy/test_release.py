@@ -355,6 +355,22 @@ def test_files_are_of_a_kind_of_their_own_and_come_back_the_same(tmp_path):
             part[0] = 1
 
 
+def test_what_release_did_not_return_is_not_written(tmp_path):
+    sketcher = Sketcher.from_domain([0.0, 0.0], [1.0, 1000.0], clip=True, random_state=0)
+    X = [1.0, 1000.0] * np.random.default_rng(0).uniform(size=(500, 2))
+    private = released(X, delta=1e-4, sketcher=sketcher)
+    scaled = private.standardised()
+    assert scaled == private.standardised() != private
+    for write in (
+        scaled.to_bytes,
+        lambda: scaled.save(tmp_path / "s"),
+        lambda: pickle.dumps(scaled),
+    ):
+        with pytest.raises(ValueError, match="without the moments that were released with it"):
+            write()
+    assert not list(tmp_path.iterdir())
+
+
 def altered(private, change=lambda mechanism: None, **texts):
     """The file of a private sketch with another mechanism or header, and a digest that fits."""
     data = private.to_bytes()
