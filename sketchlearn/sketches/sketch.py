@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
 from os import PathLike
 from typing import Any, ClassVar, Self, final
 
@@ -364,6 +367,43 @@ class Sketch(SketchLike):
         if exponents is not None and not np.array_equal(exponents, operator.moment_grid.exponents):
             raise SketchFormatError("the moments are on another grid than the operator's")
         return sketch
+
+    @classmethod
+    def sum(cls, sketches: Iterable[Sketch]) -> Sketch:
+        """Add sketches of one operator, as Python's `sum` does; the result's type is a sketch's.
+
+        Parameters
+        ----------
+        sketches : iterable of Sketch
+            At least one.
+
+        Returns
+        -------
+        Sketch
+            The sketch of all their rows: exactly, in any order.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        SketchMismatchError
+            If their operators, moments or names differ.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sketchlearn import Sketch, Sketcher
+        >>> X = np.random.default_rng(0).normal(size=(300, 2))
+        >>> sketcher = Sketcher(50, random_state=0).fit(X)
+        >>> parts = (sketcher.sketch(part) for part in np.array_split(X, 3))
+        >>> Sketch.sum(parts) == sketcher.sketch(X)
+        True
+        """
+        each = iter(sketches)
+        first = next(each, None)
+        if first is None:
+            raise ValueError("expected at least one sketch to add, got none")
+        return reduce(add, each, first)
 
     def __add__(self, other: Any) -> Sketch:
         if not isinstance(other, Sketch):
