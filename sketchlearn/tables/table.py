@@ -21,6 +21,7 @@ from sketchlearn.sources.row_keys import Key, KeyValue
 from sketchlearn.tables import columns
 from sketchlearn.tables.files import TableFile, find_common_operator, list_files
 from sketchlearn.tables.group_sums import GroupSums, merge_kinds, spell_key
+from sketchlearn.tables.metadata import read_metadata, write_metadata
 
 # What chooses groups by a value of their keys: the value, several, or what tells which.
 Choice = KeyValue | Iterable[KeyValue] | Callable[[Any], bool]
@@ -244,13 +245,14 @@ class SketchTable(Mapping[Key, Sketch]):
             If a column is missing or unknown, was summed in floating point, or has fractions or
             nulls; or no rows have such sums.
         SketchMismatchError
-            If the sketches were taken with another operator.
+            If the sketches, or some of them, were taken with another operator, which their sums
+            tell where the metadata do not. (Those of files of version 1 do not.)
         """
         pa = import_optional("pyarrow")
         if not isinstance(table, pa.Table):
             table = pa.RecordBatchReader.from_stream(table).read_all()
         columns.require_sketches(table.schema.names)
-        header, given = columns.read_metadata(table.schema.metadata), find_operator(operator)
+        header, given = read_metadata(table.schema.metadata), find_operator(operator)
         stored = header.operator if header else None
         if header and given and given.fingerprint != header.fingerprint:
             raise SketchMismatchError(
@@ -403,11 +405,10 @@ class SketchTable(Mapping[Key, Sketch]):
         return columns.make_schema(self.operator, self.by, kinds, self.moment_kind, metadata)
 
     def _metadata(self) -> dict[bytes, bytes]:
-        return columns.write_metadata(self.operator, self.by, self.moment_kind, self.feature_names)
+        return write_metadata(self.operator, self.by, self.moment_kind, self.feature_names)
 
     def _batches(self, schema: Any) -> Iterator[Any]:
-        d = self.operator.n_features
-        return columns.write_batches(self.groups, self.by, d, self.moment_kind, schema)
+        return columns.write_batches(self.groups, self.by, self.operator, self.moment_kind, schema)
 
     def _find_column(self, name: str) -> int:
         """Return which column of the keys has a name."""
