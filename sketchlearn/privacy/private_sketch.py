@@ -203,14 +203,9 @@ class PrivateSketch(SketchLike):
 
         with the variances of a wave's sums and of the count.
         """
-        features, m = self.operator.features, self.n_frequencies
-        unit = np.zeros((2, 2, m))
-        unit[[0, 1], [0, 1]] = features.unit
-        gain = float(np.sum(np.abs(features.estimate(unit)) ** 2))
-        power = float(np.sum(np.abs(self.centered_mean) ** 2))
-        return math.sqrt(gain * self._variance(WAVES) + power * self._variance(COUNT)) / (
-            self.weight_sum
-        )
+        gain, power = float(self._gain.sum()), float(np.sum(np.abs(self.centered_mean) ** 2))
+        square = gain * self._variance(WAVES) + power * self._variance(COUNT)
+        return math.sqrt(square) / self.weight_sum
 
     @property
     def sample_size(self) -> float:
@@ -220,13 +215,8 @@ class PrivateSketch(SketchLike):
     @property
     def added_noise(self) -> AddedNoise:
         """The releases' noise in the mean: of the waves' sums, and of the count."""
-        m = self.n_frequencies
-        units = np.zeros((2, 2, m))
-        units[[0, 1], [0, 1]] = self.operator.features.unit
-        gain = np.sum(np.abs(self.operator.features.estimate(units)) ** 2, axis=0) / 2.0
-        variance = gain * self._variance(WAVES) + np.abs(self.centered_mean) ** 2 * (
-            self._variance(COUNT)
-        )
+        power = np.abs(self.centered_mean) ** 2
+        variance = 0.5 * self._gain * self._variance(WAVES) + power * self._variance(COUNT)
         is_heavy = any(each.noise == "discrete laplace" for each in self.mechanisms)
         return AddedNoise(variance / self.weight_sum**2, is_heavy)
 
@@ -428,6 +418,13 @@ class PrivateSketch(SketchLike):
         return StoredRelease(
             self.operator, self.parts, self.mechanisms, self.moment_kind, self.feature_names
         )
+
+    @property
+    def _gain(self) -> np.ndarray:
+        """Squared moduli (m,) of the estimates that one unit makes in either sum of a wave."""
+        units = np.zeros((2, 2, self.n_frequencies))
+        units[[0, 1], [0, 1]] = self.operator.features.unit
+        return np.asarray(np.sum(np.abs(self.operator.features.estimate(units)) ** 2, axis=0))
 
     @property
     def _row_noise(self) -> float:

@@ -190,10 +190,7 @@ class Sketch(SketchLike):
         return None if self.sums.moments is None else self.sums.moments.kind
 
     def with_operator(self, operator: FrequencyOperator) -> Sketch:
-        """Return the same sums, as of another operator of as many frequencies.
-
-        Without moments and names, which are of the rows' own columns.
-        """
+        """Return the sums, without moments or names, as of another operator of as many waves."""
         return Sketch(operator, self.sums.without_moments())
 
     def without_moments(self) -> Sketch:
