@@ -178,7 +178,7 @@ class DriftMonitor:
         """Return a monitor that has one more reference window."""
         longer = DriftMonitor((*self._windows, window), alpha=self.alpha)
         # Not added up anew: a stream that is watched would take time that grows with its square.
-        longer.total = self.total + window
+        longer.total = add(self.total, window)
         return longer
 
     def _check_window(self, window: Any) -> None:
