@@ -83,8 +83,9 @@ class GroupFitter(ABC):
         TypeError
             If it is no table, or a parameter of the estimator is of the wrong kind.
         ValueError
-            If a parameter is out of range; if a group has too few rows, or a word is another; or if k-means is to start from the
-            total where more than 100 columns are decoded along the few that are widest in a group.
+            If a parameter is out of range; if a group has too few rows, or a word is another; or if
+            k-means is to start from the total where more than 100 columns are decoded along the few
+            that are widest in a group.
 
         Examples
         --------
