@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sketchlearn.drift import compare
-from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, make_axes
+from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, require_matplotlib
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # P-value, corrected for the number of windows, up to which a window differs by more than chance.
@@ -113,11 +113,11 @@ class DriftDisplay(Display):
         TypeError, ValueError
             If there are no two sketches, or shifts are asked for and there are no moments.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         names, sketches = name_windows(windows)
         against = choose_references(sketches, reference)
         pairs = list(zip(against, sketches, strict=True))
-        # The first window is no window of other rows than itself.
+        # The first window has nothing to be compared with where it is the reference.
         found = [None if one is other else compare(one, other) for one, other in pairs]
         ratios = [np.nan if one is None else one.ratio for one in found]
         p_values = [1.0 if one is None else one.p_value for one in found]

@@ -18,7 +18,7 @@ from sketchlearn.plotting.drift import (
     name_windows,
     require_kind,
 )
-from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, make_axes
+from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, require_matplotlib
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # Largest shift that is drawn: of a column that was constant in the reference, it is infinite.
@@ -122,7 +122,7 @@ class MonitorDisplay(Display):
         TypeError, ValueError
             If there is no window, or shifts are asked for and there are no moments.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         names, sketches = name_windows(windows, least=1)
         reports = [monitor.check(one) for one in sketches]
         return cls._of(names, sketches, reports, monitor.windows).plot(ax, by=by)
@@ -167,7 +167,7 @@ class MonitorDisplay(Display):
         TypeError, ValueError
             If there are too few windows, or shifts are asked for and there are no moments.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         needed = count_windows_needed(alpha)
         n = needed if n_reference is None else n_reference
         names, sketches = name_windows(windows)

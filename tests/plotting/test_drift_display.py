@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 from sketchlearn import DriftMonitor, Sketcher, SketchMismatchError, compare
 from sketchlearn.plotting import DriftDisplay, MonitorDisplay
@@ -92,6 +93,7 @@ def test_what_cannot_be_compared_is_refused(windows, rows):
     bare = Sketcher(60, random_state=0, moments=None).fit(rows[0])
     with pytest.raises(ValueError, match="no moments to tell columns apart by"):
         DriftDisplay.from_windows([bare.sketch(day) for day in rows], by="column")
+    assert pyplot.get_fignums() == []
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +146,4 @@ def test_what_a_monitor_cannot_check_is_refused(many):
         MonitorDisplay.from_monitor(DriftMonitor(windows), [])
     with pytest.raises(ValueError, match="by must be 'time' or 'column', got 'day'"):
         MonitorDisplay.from_windows(windows, by="day")
+    assert pyplot.get_fignums() == []
