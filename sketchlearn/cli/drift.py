@@ -16,7 +16,8 @@ from sketchlearn.cli.files import (
     name_errors,
     require_same_operator,
 )
-from sketchlearn.cli.options import AsJson, OperatorFile, SketchFile
+from sketchlearn.cli.groups import load_two_slices
+from sketchlearn.cli.options import AsJson, OperatorFile
 from sketchlearn.cli.printing import print_json, print_rows, print_values
 from sketchlearn.cli.reporting import say
 from sketchlearn.cli.tables import FileTable
@@ -33,8 +34,32 @@ MOST_COLUMNS = 20
 
 
 def compare(
-    a: SketchFile,
-    b: SketchFile,
+    a: Annotated[
+        Path,
+        typer.Argument(
+            help="A sketch's file, or with --key a table of sketches.", show_default=False
+        ),
+    ],
+    b: Annotated[
+        Path | None, typer.Argument(help="Another sketch's file.", show_default=False)
+    ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            help="Of a table that sketch --by wrote, the groups to compare, e.g. country=FR or "
+            "country=FR,day=3; and again for more values of a column.",
+            show_default=False,
+        ),
+    ] = None,
+    others: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            help="The groups to compare them with; by default all others.",
+            show_default=False,
+        ),
+    ] = None,
     operator: OperatorFile = None,
     alpha: Annotated[
         float | None,
@@ -48,7 +73,7 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell whether two sketches are of one population, and what changed if not.
+    """Tell whether two sketches, or groups of a table, are of one population, and what differs.
 
     A p-value, an effect size, and for each column its mean, spread and p-values, corrected for all
     columns. Sketches that were made with --paired see much smaller changes, and those of spread.
@@ -58,10 +83,9 @@ def compare(
       sketchlearn sketch june.parquet --like may.sketch -o june.sketch
       sketchlearn compare may.sketch june.sketch
       sketchlearn compare may.sketch june.sketch --alpha 0.01 --json
+      sketchlearn compare cube.parquet --key country=FR --with country=DE
     """
-    given = load_operator(operator)
-    first, second = load_sketch_like(a, given), load_sketch_like(b, given)
-    require_same_operator(second, b, first, a)
+    first, second = _load_two(a, b, keys, others, load_operator(operator))
     comparison = compared(first, second)
     values = comparison.to_dict()
     if as_json:
@@ -72,6 +96,28 @@ def compare(
         _print_columns(comparison.columns)
     if alpha is not None and comparison.p_value <= alpha:
         raise typer.Exit(DRIFTED)
+
+
+def _load_two(
+    a: Path,
+    b: Path | None,
+    keys: list[str] | None,
+    others: list[str] | None,
+    operator: FrequencyOperator | None,
+) -> tuple[SketchLike, SketchLike]:
+    """Return two sketches from two files, or from two choices of a table's groups."""
+    if b is None:
+        if not keys:
+            raise ValueError(
+                f"one file was given, {a}: give another sketch to compare it with, or, of a table "
+                "of sketches, --key with the groups to compare"
+            )
+        return load_two_slices(a, keys, others, operator)
+    if keys or others:
+        raise ValueError("--key and --with choose groups of one table: give no second file")
+    first, second = load_sketch_like(a, operator), load_sketch_like(b, operator)
+    require_same_operator(second, b, first, a)
+    return first, second
 
 
 def monitor(

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from sketchlearn.model_selection import ClusterCount, count_clusters
-from sketchlearn.plotting.style import ACCENT, COLORS, FAINT, INK, Display, make_axes
+from sketchlearn.plotting.style import ACCENT, COLORS, FAINT, INK, Display, require_matplotlib
 from sketchlearn.sketches.sketch_like import SketchLike
 
 
@@ -96,7 +96,7 @@ class NumberOfClustersDisplay(Display):
         TypeError
             If ``count`` is no `ClusterCount`.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         if not isinstance(count, ClusterCount):
             raise TypeError(f"expected what count_clusters returns, got {type(count).__name__}")
         numbers = sorted(count.mixtures)
@@ -146,7 +146,7 @@ class NumberOfClustersDisplay(Display):
         TypeError, ValueError
             As by `count_clusters`.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         return cls.from_count(count_clusters(sketch, candidates, **options), ax=ax)
 
     def _draw(self, ax: Any) -> None:
