@@ -106,16 +106,11 @@ class KeyIndex:
         SourceError
             As `number`.
         """
-        columns = []
+        pa, columns = import_optional("pyarrow"), []
         for name in self.names:
             try:
-                column = import_optional("pyarrow").array(arrays[name], from_pandas=True)
-            except (
-                import_optional("pyarrow").ArrowException,
-                TypeError,
-                OverflowError,
-                UnicodeError,
-            ) as error:
+                column = pa.array(arrays[name], from_pandas=True)
+            except (pa.ArrowException, TypeError, OverflowError, UnicodeError) as error:
                 raise SourceError(
                     f"the keys {name!r} must be {', '.join(KINDS)}, all of one type: {error}"
                 ) from None
@@ -123,7 +118,7 @@ class KeyIndex:
                 raise ValueError(
                     f"the keys {name!r} must be {n_rows}, one a row, got {len(column)}"
                 )
-            if isinstance(column, import_optional("pyarrow").ChunkedArray):
+            if isinstance(column, pa.ChunkedArray):
                 column = column.combine_chunks()
             columns.append(column)
         return self.number(columns, source)
