@@ -143,7 +143,8 @@ class KeyIndex:
             plain = decode_values(column).cast(kind)
         except pa.ArrowInvalid as error:
             raise SourceError(
-                f"column {self.names[which]!r} of {source} has a key beyond 64 bits: {error}"
+                f"column {self.names[which]!r} of {source} has a key that {kind} does not hold: "
+                f"{error}"
             ) from None
         encoded = plain.dictionary_encode(null_encoding="encode")
         known, spellings = self._values[which], self._spellings[which]
