@@ -44,9 +44,10 @@ MOST_GROUPS = 30
 # Columns that moved from one sketch to the next, as many as are named.
 MOST_MOVED = 5
 EXACT_NOTE = (
-    "An exact sketch, or a model of one, holds no row. But its sums tell more than one would think: "
-    "the difference of two sketches that differ by one row is that row. Share it with whom you would "
-    "share the columns' means and covariances, and release it with noise for everybody else."
+    "An exact sketch, or a model of one, holds no row. But its sums tell more than one would "
+    "think: the difference of two sketches that differ by one row is that row. Share it with whom "
+    "you would share the columns' means and covariances, and release it with noise for everybody "
+    "else."
 )
 PRIVATE_NOTE = (
     "A private sketch was released with noise that protects every person in it. Numbers of rows, "
