@@ -306,6 +306,11 @@ def info(
     """
     given = load_operator(operator)
     if is_parquet(file):
+        if as_csv:
+            raise ValueError(
+                "--csv shows a model's centroids, or a sketch's means and standard deviations, "
+                f"and {file} is a table of sketches: leave it out, or take --json"
+            )
         print_values(describe_table(file, given), as_json)
         return
     values = name_errors(lambda path: describe(path, given), file)
