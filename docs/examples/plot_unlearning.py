@@ -2,9 +2,8 @@
 
 The table holds a sketch for each day and city, and no row. When a person asks to be forgotten, that
 person's rows are sketched by the same keys and subtracted: the file is then, byte for byte, what it
-would be had the rows never come, since its operator was drawn from a declared box and not from rows.
-Run from the root of a checkout; prints what it took and draws a
-figure::
+would be had the rows never come, since its operator was drawn from a declared box, not from rows.
+Run from the root of a checkout; prints what it took and draws a figure::
 
     python -m docs.examples.plot_unlearning [--figure FILE]
 """
