@@ -277,7 +277,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         return self.fit_sketches(add_by_label(table, label))
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Logarithm of the probability of each class given each row.
+        """Return the logarithm of the probability of each class given each row.
 
         Parameters
         ----------
@@ -297,7 +297,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         return self._map_rows(X, normalise)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probability (n_samples, n_classes) of each class given each row."""
+        """Return the probability (n_samples, n_classes) of each class given each row."""
         return np.exp(self.predict_log_proba(X))
 
     @property

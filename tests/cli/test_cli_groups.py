@@ -43,6 +43,9 @@ def test_a_table_by_key_its_description_and_a_model_of_a_slice(folder):
         (["--by", "price"], "'price' of day-0.parquet is of type double"),
         (["--by", "month"], "no column 'month' to group rows by"),
         (["--by", "city", "--bare", "--like", "all.sketch"], "leave out --bare"),
+        (["--by", "city", "--max-memory", "1e4"], "--max-memory 10,000 bytes"),
+        (["--by", "city", "--max-memory", "0"], "--max-memory must be"),
+        (["--max-memory", "1e9"], "give it with --by"),
     ],
 )
 def test_tables_that_cannot_be_made(folder, arguments, message):
