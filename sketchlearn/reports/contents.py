@@ -277,14 +277,17 @@ def _draw_drift(windows: Any, name: str, reference: Any) -> tuple[DriftDisplay, 
 
 def describe_sketch(sketch: SketchLike) -> dict[str, object]:
     """Return what tables say of a sketch, by name."""
-    operator = sketch.operator
+    # A single wave is no more than a place beside the moments.
+    of_waves = {
+        "noise, as a distance (standard error)": float(sketch.standard_error),
+        "scale of clusters that it is for": float(sketch.operator.scale),
+    }
     return {
         "rows": sketch.n_samples,
         **({} if sketch.weight_sum == sketch.n_samples else {"total weight": sketch.weight_sum}),
         "columns": sketch.n_features,
         "frequencies": sketch.n_frequencies,
-        "noise, as a distance (standard error)": float(sketch.standard_error),
-        "scale of clusters that it is for": float(operator.scale),
+        **({} if sketch.n_frequencies == 1 else of_waves),
         "operator": sketch.fingerprint[:12],
     }
 
