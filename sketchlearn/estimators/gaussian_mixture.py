@@ -21,6 +21,7 @@ from sketchlearn.decoders import (
     SurrogateEM,
 )
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
+from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     FREQUENCIES_A_PARAMETER,
     warn_of_added_noise,
@@ -33,7 +34,6 @@ from sketchlearn.estimators.group_models import GroupFitter, find_atoms
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
-    reorder_atoms,
 )
 from sketchlearn.points.em import Moments
 from sketchlearn.points.row_mixture import fit_mixture_from_clusters, fit_mixture_to_rows

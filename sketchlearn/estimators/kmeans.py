@@ -32,6 +32,7 @@ from sketchlearn.decoders.principal import (
     find_principal_part,
 )
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
+from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     warn_of_added_noise,
     warn_of_few_frequencies,
@@ -47,7 +48,6 @@ from sketchlearn.estimators.row_estimator import require_some
 from sketchlearn.estimators.sample_weights import sum_weighted
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
-    reorder_atoms,
 )
 from sketchlearn.estimators.weighted_pilot import WeightedPilot
 from sketchlearn.points.kmeans import cluster_points
