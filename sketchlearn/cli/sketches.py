@@ -77,6 +77,13 @@ class MomentsChoice(StrEnum):
     none = "none"
 
 
+class FeaturesChoice(StrEnum):
+    """What a frequency may make of a row."""
+
+    waves = "waves"
+    signs = "signs"
+
+
 MOMENTS: dict[MomentsChoice | None, Any] = {
     None: "auto",
     MomentsChoice.full: "full",
@@ -92,6 +99,14 @@ def sketch(
     n_frequencies: Frequencies = None,
     n_clusters: Clusters = None,
     scale: Scale = None,
+    features: Annotated[
+        FeaturesChoice | None,
+        typer.Option(
+            help="What a frequency makes of a row: waves, a cosine and a sine; or signs, a bit for "
+            "each, where the bytes of many sketches decide. By default waves.",
+            show_default=False,
+        ),
+    ] = None,
     moments: Annotated[
         MomentsChoice | None,
         typer.Option(
@@ -151,10 +166,11 @@ def sketch(
             "weights can be released: leave out --like, --operator, --columns, --weight, "
             "--scale and --moments"
         )
-    if inputs and (n_frequencies, n_clusters, scale, moments) != (None, None, None, None):
+    drawn = n_frequencies, n_clusters, scale, features, moments
+    if inputs and any(choice is not None for choice in drawn):
         taken = "--like takes the operator of another sketch", "--operator takes one as it is"
         what = taken[like is None]
-        raise ValueError(f"{what}: leave out -m, --clusters, --scale and --moments")
+        raise ValueError(f"{what}: leave out -m, --clusters, --scale, --features and --moments")
     if inputs and is_paired:
         raise ValueError(
             "--paired is said when an operator is drawn, and --like and --operator take one that "
@@ -182,11 +198,12 @@ def sketch(
     else:
         _require_sketch(output, read, is_forced, (source, data))
     checkpoint = output.with_name(f"{output.name}.checkpoint") if is_kept else None
+    kind = (features or FeaturesChoice.waves).value
     on_error: Any = _Skipped() if skips_errors else "raise"
     sketcher = _find_operator(like, operator, checkpoint, n_frequencies, jobs)
     if sketcher is None and box is not None:
         sketcher = _draw_operator(
-            box, source.layout.names, n_clusters, n_frequencies, is_paired, seed, jobs
+            box, source.layout.names, kind, n_clusters, n_frequencies, is_paired, seed, jobs
         )
     if sketcher is None:
         note("choosing frequencies on a sample of the rows")
@@ -194,6 +211,7 @@ def sketch(
             "auto" if n_frequencies is None else n_frequencies,
             n_clusters=n_clusters,
             scale="auto" if scale is None else scale,
+            features=kind,
             paired=is_paired,
             moments=MOMENTS[moments],
             keep_pilot=False,
@@ -363,13 +381,14 @@ def _find_operator(
 def _draw_operator(
     box: Box,
     names: Sequence[str] | None,
+    kind: str,
     n_clusters: int | None,
     n_frequencies: int | None,
     is_paired: bool,
     seed: int,
     jobs: int,
 ) -> Sketcher:
-    """Return a sketcher of a domain's box, of columns with names where the source has any."""
+    """Return a sketcher of a domain's box, for a kind of features, its columns named if they are."""
     return Sketcher.from_domain(
         box.lower,
         box.upper,
@@ -377,6 +396,7 @@ def _draw_operator(
         n_frequencies="auto" if n_frequencies is None else n_frequencies,
         feature_names=names and box.names,
         clip=True,
+        features=kind,
         paired=is_paired,
         radius=box.radius,
         random_state=seed,
