@@ -388,7 +388,7 @@ def _draw_operator(
     seed: int,
     jobs: int,
 ) -> Sketcher:
-    """Return a sketcher of a domain's box, for a kind of features, its columns named if they are."""
+    """Return a sketcher of a domain's box, its columns named if the data's are."""
     return Sketcher.from_domain(
         box.lower,
         box.upper,
