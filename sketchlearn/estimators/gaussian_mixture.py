@@ -198,7 +198,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         self.verbose = verbose
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Rows (n_samples, n_features) drawn from the mixture, and the component of each."""
+        """Return rows (n_samples, n_features) drawn from the mixture, and each one's component."""
         self._require_fitted()
         check_count(n_samples, "n_samples")
         return self.to_sklearn().sample(n_samples)
@@ -375,7 +375,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
 
 
 def judge_components(quality: FitQuality, fitted: Moments, units: np.ndarray) -> FitQuality:
-    """Figures of the mixture that was decoded, with the moments of components in data units."""
+    """Return the figures of the decoded mixture, with moments of components in data units."""
     weights = fitted.weights / fitted.weights.sum()
     apart = (fitted.means - weights @ fitted.means) / units
     within = np.tensordot(weights, fitted.covariances, axes=1) / np.outer(units, units)

@@ -282,14 +282,17 @@ def _show_table(content: SketchTable, name: str) -> str:
 
 def describe_sketch(sketch: SketchLike) -> dict[str, object]:
     """Return what tables say of a sketch, by name."""
-    operator = sketch.operator
+    # The single wave of a sketch that was made for its moments tells nothing.
+    of_waves = {
+        "noise, as a distance (standard error)": float(sketch.standard_error),
+        "scale of clusters that it is for": float(sketch.operator.scale),
+    }
     return {
         "rows": sketch.n_samples,
         **({} if sketch.weight_sum == sketch.n_samples else {"total weight": sketch.weight_sum}),
         "columns": sketch.n_features,
         "frequencies": sketch.n_frequencies,
-        "noise, as a distance (standard error)": float(sketch.standard_error),
-        "scale of clusters that it is for": float(operator.scale),
+        **({} if sketch.n_frequencies == 1 else of_waves),
         "operator": sketch.fingerprint[:12],
     }
 

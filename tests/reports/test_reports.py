@@ -150,6 +150,13 @@ def test_a_classifier_s_section_has_its_classes():
     assert "2 0 0 0" in " ".join(Page(make_page({"classes": model})).text)
 
 
+def test_what_was_learned_of_moments_alone_says_nothing_of_waves(contents):
+    text = " ".join(Page(make_page({"pca": contents["pca"]})).text)
+    assert "500" in text
+    assert "scale of clusters" not in text
+    assert "scale of clusters" in " ".join(Page(make_page({"km": contents["km"]})).text)
+
+
 def test_a_table_s_section_has_its_groups_and_their_distances():
     X = blobs(4000)
     X[:1000] += 3.0
