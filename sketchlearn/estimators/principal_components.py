@@ -292,6 +292,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         return hasattr(self, "components_")
 
     def _check_parameters(self) -> None:
+        self._check_flags()
         wanted: Any = self.n_components
         is_count = isinstance(wanted, Integral)
         if isinstance(wanted, bool) or not (wanted is None or isinstance(wanted, Real)):
