@@ -155,7 +155,7 @@ class Decoding:
             most_failures = MOST_FAILURES if is_last else 1
         most, n_failures = self.n_at_once, 0
         while n_failures < most_failures:
-            is_fine = fit.cost <= self.settings.good_fit * problem.noise
+            is_fine = n_failures > 0 and fit.cost <= self.settings.good_fit * problem.noise
             tried = self.expand_finely(fit) if is_fine else self.expand(fit, most, is_swap=True)
             n_new = len(tried.weights) - problem.n_atoms
             if is_fine and compute_importances(problem.family, tried)[-1] < least:

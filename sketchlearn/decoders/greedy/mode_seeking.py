@@ -216,7 +216,10 @@ class _Climbers:
 
     def __init__(self, search: _Search, starts: np.ndarray) -> None:
         self.center = search.operator.center
-        self.lower, self.upper = search.region.lower - self.center, search.region.upper - self.center
+        self.lower, self.upper = (
+            search.region.lower - self.center,
+            search.region.upper - self.center,
+        )
         self.points = starts - self.center
         self.single = self.points.astype(np.float32)
         self.correlations = np.zeros(len(starts))

@@ -109,7 +109,11 @@ class PointMatching:
         reach = np.tile(self.map.project(np.diag(self.moments.inverse)), 2)
         cross = self.moments.compute_cross_matrix(points, turned, reach)
         own = self.moments.compute_gauss_newton_matrix(points)
-        return np.block([[result, cross.T], [cross, own]]).astype(np.float32)
+        n, size = len(result), len(result) + len(own)
+        bordered = np.empty((size, size), dtype=np.float32)
+        bordered[:n, :n], bordered[n:, :n], bordered[n:, n:] = result, cross, own
+        bordered[:n, n:] = cross.T
+        return bordered
 
     def _block_phases(self, points: np.ndarray) -> np.ndarray:
         """Compute the phases of a block of points in turns, in the buffer."""
