@@ -106,17 +106,6 @@ def correlate_points(turns, envelope, residual):
     return in_phase.sum(axis=1), quadrature
 
 
-def shift_points(correlations, gradient, inverse_variance, floor, lower, upper, points):
-    """Points a step of mean shift further, none by more than a kernel's width."""
-    width, least = inverse_variance**-0.5, floor * max(*correlations, 1e-12)
-    moved = []
-    for b, g, x in zip(correlations, gradient, points, strict=True):
-        step = -g / (inverse_variance * max(b, least))
-        length = np.linalg.norm(step)
-        moved.append(x + step * min(1.0, width / length if length else 1.0))
-    return np.clip(moved, lower, upper)
-
-
 def mix_and_correlate(turns, envelope, weights, target):
     """Target less the mixture (2 m,); real and imaginary parts of conj(r_j) a_kj."""
     atoms = modulated_waves(turns, envelope)

@@ -96,34 +96,6 @@ def correlate_points(turns, envelope, residual, correlations, quadrature, policy
         correlations[i] = total
 
 
-@kernel()
-def shift_points(
-    correlations, gradient, inverse_variance, floor, lower, upper, points, single, policy=POLICY
-):
-    """Move points (n, d) a step of mean shift along ``-gradient`` (n, d), kept in a box.
-
-    A step is the gradient over ``inverse_variance`` times the correlation (n,), which counts as no
-    less than ``floor`` of the greatest, and no longer than the kernel's width. ``single`` (n, d)
-    are the new points in float32.
-    """
-    n_points, n_features = points.shape
-    greatest = 1e-12
-    for i in range(n_points):
-        greatest = max(greatest, correlations[i])
-    for i in range(n_points):
-        factor = -1.0 / (inverse_variance * max(correlations[i], floor * greatest))
-        squared = 0.0
-        for k in range(n_features):
-            squared += gradient[i, k] * gradient[i, k]
-        widths = abs(factor) * np.sqrt(inverse_variance * squared)
-        if widths > 1.0:
-            factor /= widths
-        for k in range(n_features):
-            moved = points[i, k] + factor * gradient[i, k]
-            points[i, k] = min(max(moved, lower[k]), upper[k])
-            single[i, k] = points[i, k]
-
-
 @kernel(fastmath=True)
 def add_waves(turns, partial, policy=POLICY):
     """Add ``[cos(2 pi t), sin(2 pi t)]`` of every row of ``turns`` (n, m) to ``partial`` (2 m,)."""

@@ -11,7 +11,6 @@ from sketchlearn._kernels.atoms import (
     mix_and_correlate,
     modulated_waves,
     rotate_in_place,
-    shift_points,
 )
 from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian, SphericalGaussian
 
@@ -223,23 +222,6 @@ def test_correlate_points(n, m):
     sums, expected = naive.correlate_points(turns, envelope, residual)
     np.testing.assert_allclose(quadrature, expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(correlations, sums, rtol=0, atol=1e-5 * m)
-
-
-@pytest.mark.parametrize(("n", "d"), [(1, 1), (2, 7), (33, 3)])
-def test_shift_points(n, d):
-    rng = np.random.default_rng(5)
-    correlations = rng.uniform(-0.5, 1.0, size=n)
-    gradient = rng.normal(size=(n, d)).astype(np.float32)
-    gradient[0] = 0.0
-    # Some steps are long, some short; the box is so narrow that some end at its walls.
-    gradient[n // 2 :] *= 0.05
-    points, lower, upper = rng.normal(size=(n, d)), np.full(d, -1.5), np.full(d, 1.5)
-    given = correlations, gradient, 4.0, 1e-3, lower, upper
-    expected = naive.shift_points(*given, points)
-    single = np.full((n, d), np.nan, dtype=np.float32)
-    shift_points(*given, points, single)
-    np.testing.assert_allclose(points, expected, rtol=0, atol=1e-6)  # Of squares in float32.
-    np.testing.assert_array_equal(single, points.astype(np.float32))
 
 
 @pytest.mark.parametrize(("n", "m"), SIZES)

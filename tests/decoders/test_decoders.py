@@ -295,8 +295,7 @@ def test_modes_that_stand_apart_are_found_together():
     # The third is less than 70 % of the first.
     np.testing.assert_allclose(found, places[:2], atol=0.2)
     alone = find_modes(problem, family.default_shape(), residual, starts, 100)
-    # Of starts that end at one mode another may be the first; none is there exactly.
-    np.testing.assert_allclose(alone, found[:1], atol=1e-2)
+    np.testing.assert_array_equal(alone, found[:1])
 
 
 def test_a_narrowing_kernel_ends_where_the_narrow_one_is_highest():

@@ -14,11 +14,8 @@ from sketchlearn.sketches.region import Region
 
 Starts = Literal["gaussian", "box"]
 
-# Steps of a climb, and how many still climb: those that are behind after some steps hardly win,
-# where one is to.
-CLIMB = ((6, 1000), (6, 16), (8, 8))
-# Steps while the kernel narrows, and after.
-N_NARROWING, N_NARROW = 40, 5
+# Steps of a climb; while the kernel narrows, and after.
+N_STEPS, N_NARROWING, N_NARROW = 20, 40, 5
 # Starts that are compared at a time.
 STARTS_AT_ONCE = 1000
 # Axes along which a missing cluster is sought, points on each, and how far they spread, in scales.
@@ -174,19 +171,14 @@ def find_modes(
     blocks = (starts[i : i + STARTS_AT_ONCE] for i in range(0, len(starts), STARTS_AT_ONCE))
     first = np.concatenate([search.correlations(block)[0] for block in blocks])
     order = np.argsort(-first, kind="stable")
-    climbers = _Climbers(search, starts[order[:n_ascents]])
+    points = starts[order[:n_ascents]]
     kernel = search.kernel(1.0)
-    for n_steps, n_left in CLIMB:
-        if most == 1:
-            climbers.keep_best(n_left)
-        for _ in range(n_steps):
-            climbers.step(kernel)
-    points = climbers.locations
-    if n_wide:
-        wide = _Climbers(search, starts[:n_wide])
-        for width in search.widths():
-            wide.step(search.kernel(width))
-        points = np.vstack([points, wide.locations])
+    for _ in range(N_STEPS):
+        points = search.shifted(points, kernel)
+    wide = starts[:n_wide]
+    for width in search.widths() if n_wide else ():
+        wide = search.shifted(wide, search.kernel(width))
+    points = np.vstack([points, wide])
     correlations, waves = search.correlations(points)
     chosen: list[int] = []
     for i in np.argsort(-correlations, kind="stable"):
@@ -209,49 +201,6 @@ class _Kernel:
     envelope: np.ndarray
     residual: np.ndarray
     tau2: float
-
-
-class _Climbers:
-    """Points that climb together by mean shift, no further at a time than the kernel's width."""
-
-    def __init__(self, search: _Search, starts: np.ndarray) -> None:
-        self.center = search.operator.center
-        self.lower, self.upper = (
-            search.region.lower - self.center,
-            search.region.upper - self.center,
-        )
-        self.points = starts - self.center
-        self.single = self.points.astype(np.float32)
-        self.correlations = np.zeros(len(starts))
-
-    @property
-    def locations(self) -> np.ndarray:
-        """Where they are (n, d), in data coordinates."""
-        return self.points + self.center
-
-    def step(self, kernel: _Kernel) -> None:
-        """Take a step, and keep in the box."""
-        turns = kernel.map.project_turns(self.single)
-        quadrature = np.empty_like(turns)
-        kernels.correlate_points(
-            turns, kernel.envelope, kernel.residual, self.correlations, quadrature
-        )
-        kernels.shift_points(
-            self.correlations,
-            kernel.map.adjoint(quadrature),
-            kernel.tau2,
-            WEAKEST,
-            self.lower,
-            self.upper,
-            self.points,
-            self.single,
-        )
-
-    def keep_best(self, n: int) -> None:
-        """Keep those that were best correlated before the last step."""
-        best = np.argsort(-self.correlations, kind="stable")[:n]
-        self.points, self.single = self.points[best], self.single[best]
-        self.correlations = self.correlations[best]
 
 
 class _Search:
@@ -291,6 +240,18 @@ class _Search:
             self.residual[:, :n].ravel(),
             float(envelope @ self.squared[:n]) / (self.d * float(envelope.sum())),
         )
+
+    def shifted(self, points: np.ndarray, kernel: _Kernel) -> np.ndarray:
+        """One step of all points, no longer than the kernel's width, kept in the box."""
+        turns = kernel.map.project_turns((points - self.operator.center).astype(np.float32))
+        correlations, quadrature = np.empty(len(points)), np.empty_like(turns)
+        kernels.correlate_points(turns, kernel.envelope, kernel.residual, correlations, quadrature)
+        floor = WEAKEST * max(float(correlations.max()), 1e-12)
+        gradient = -kernel.map.adjoint(quadrature)
+        steps = gradient / (kernel.tau2 * np.maximum(correlations, floor)[:, None])
+        lengths = np.sqrt(kernel.tau2 * np.einsum("nd,nd->n", steps, steps))
+        steps *= np.minimum(1.0, 1.0 / np.maximum(lengths, 1e-300))[:, None]
+        return np.clip(points + steps, self.region.lower, self.region.upper)
 
     def _atom_waves(
         self, points: np.ndarray, envelope: np.ndarray, shortest: LinearMap
