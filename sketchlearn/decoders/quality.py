@@ -102,6 +102,23 @@ THRESHOLDS = QualityThresholds()
 
 
 @final
+@dataclass(frozen=True)
+class NoiseLeft:
+    """What sampling noise would leave of a sketch beside a mixture of the right kind.
+
+    Attributes
+    ----------
+    expected : float
+        Mean of the cost.
+    deviation : float
+        Standard deviation, as a fraction of it.
+    """
+
+    expected: float
+    deviation: float
+
+
+@final
 @dataclass(frozen=True, eq=False, repr=False)
 class FitQuality:
     """Figures of a mixture beside those of the sketch that it was matched to.
@@ -136,6 +153,9 @@ class FitQuality:
     detail : float, optional
         Least variance of an atom, over that of the kernel of the points that atoms were fitted to;
         None if there were none.
+    noise_left : NoiseLeft, optional
+        What noise alone would leave beside such a mixture, as rows drawn of it tell; None if nobody
+        asked.
     thresholds : QualityThresholds
         What the figures are compared with.
 
@@ -164,6 +184,7 @@ class FitQuality:
     moment_factors: tuple[float, float] = (1.0, 1.0)
     instability: float | None = None
     detail: float | None = None
+    noise_left: NoiseLeft | None = None
     thresholds: QualityThresholds = THRESHOLDS
 
     def __repr__(self) -> str:
@@ -200,6 +221,17 @@ class FitQuality:
         """Whether what is left is no more than noise: as far as its size is known, hardly more."""
         margin = (1.0 - self.known_share) * (self.thresholds.noise_chi2 - 1.0)
         return self.goodness_of_fit <= 1.0 + margin + BY_CHANCE * self.noise_deviation
+
+    @property
+    def hides_structure(self) -> bool:
+        """Whether more is left than sampling noise, though no more than all of the noise.
+
+        A mixture absorbs most of the noise of waves that hardly vary within clusters; one with
+        other clusters than the rows' can leave less than all of the noise, but not so little.
+        """
+        if self.noise_left is None or not self.is_noise:
+            return False
+        return self.cost > (1.0 + self.noise_left.deviation) * self.noise_left.expected
 
     @property
     def known_share(self) -> float:
@@ -253,7 +285,8 @@ class FitQuality:
         """Whether nothing but noise is left, of the sketch and of the rows' exact moments."""
         at = self.thresholds
         knows = self.region.is_exact and self.has_enough_rows
-        return knows and self.is_noise and self.moment_mismatch <= at.moment_mismatch
+        is_noise = self.is_noise and not self.hides_structure
+        return knows and is_noise and self.moment_mismatch <= at.moment_mismatch
 
     @property
     def verdict(self) -> Verdict:
