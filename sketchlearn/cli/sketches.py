@@ -77,6 +77,13 @@ class MomentsChoice(StrEnum):
     none = "none"
 
 
+class FeaturesChoice(StrEnum):
+    """What a frequency may make of a row."""
+
+    waves = "waves"
+    signs = "signs"
+
+
 MOMENTS: dict[MomentsChoice | None, Any] = {
     None: "auto",
     MomentsChoice.full: "full",
@@ -92,6 +99,14 @@ def sketch(
     n_frequencies: Frequencies = None,
     n_clusters: Clusters = None,
     scale: Scale = None,
+    features: Annotated[
+        FeaturesChoice | None,
+        typer.Option(
+            help="What a frequency makes of a row: waves, a cosine and a sine; or signs, a bit for "
+            "each, where the bytes of many sketches decide. By default waves.",
+            show_default=False,
+        ),
+    ] = None,
     moments: Annotated[
         MomentsChoice | None,
         typer.Option(
@@ -150,10 +165,11 @@ def sketch(
             "weights can be released: leave out --like, --operator, --columns, --weight, "
             "--scale and --moments"
         )
-    if inputs and (n_frequencies, n_clusters, scale, moments) != (None, None, None, None):
+    drawn = n_frequencies, n_clusters, scale, features, moments
+    if inputs and any(choice is not None for choice in drawn):
         taken = "--like takes the operator of another sketch", "--operator takes one as it is"
         what = taken[like is None]
-        raise ValueError(f"{what}: leave out -m, --clusters, --scale and --moments")
+        raise ValueError(f"{what}: leave out -m, --clusters, --scale, --features and --moments")
     if inputs and is_paired:
         raise ValueError(
             "--paired is said when an operator is drawn, and --like and --operator take one that "
@@ -179,6 +195,7 @@ def sketch(
     else:
         _require_sketch(output, read, is_forced, (source, data))
     checkpoint = output.with_name(f"{output.name}.checkpoint") if is_kept else None
+    kind = (features or FeaturesChoice.waves).value
     on_error: Any = _Skipped() if skips_errors else "raise"
     sketcher = _find_operator(like, operator, checkpoint, n_frequencies, jobs)
     if sketcher is None and box is not None:
@@ -189,6 +206,7 @@ def sketch(
             n_frequencies="auto" if n_frequencies is None else n_frequencies,
             feature_names=source.layout.names and box.names,
             clip=True,
+            features=kind,
             paired=is_paired,
             radius=box.radius,
             random_state=seed,
@@ -200,6 +218,7 @@ def sketch(
             "auto" if n_frequencies is None else n_frequencies,
             n_clusters=n_clusters,
             scale="auto" if scale is None else scale,
+            features=kind,
             paired=is_paired,
             moments=MOMENTS[moments],
             keep_pilot=False,

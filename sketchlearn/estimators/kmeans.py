@@ -32,6 +32,7 @@ from sketchlearn.decoders.principal import (
     find_principal_part,
 )
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
+from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     warn_of_added_noise,
     warn_of_few_frequencies,
@@ -47,7 +48,6 @@ from sketchlearn.estimators.row_estimator import require_some
 from sketchlearn.estimators.sample_weights import sum_weighted
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
-    reorder_atoms,
 )
 from sketchlearn.estimators.weighted_pilot import WeightedPilot
 from sketchlearn.points.kmeans import cluster_points
@@ -193,18 +193,18 @@ class CompressiveKMeans(
         self.verbose = verbose
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
-        """Index (n_samples,) of the nearest centroid of each row that was fitted."""
+        """Fit rows, and return the index (n_samples,) of the centroid nearest to each."""
         X = self._require_rereadable(X, sample_weight, "predict")
         self.fit(X, sample_weight=sample_weight)
         return self.labels_ if hasattr(self, "labels_") else self.predict(X)
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
-        """Distances (n_samples, n_clusters) of the rows that were fitted to the centroids."""
+        """Fit rows, and return their distances (n_samples, n_clusters) to the centroids."""
         X = self._require_rereadable(X, sample_weight, "transform")
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
     def transform(self, X: Any) -> np.ndarray:
-        """Euclidean distances to the centroids.
+        """Return Euclidean distances to the centroids.
 
         Parameters
         ----------
@@ -219,7 +219,7 @@ class CompressiveKMeans(
         return self._map_rows(X, lambda rows: cdist(rows, self.cluster_centers_))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Minus the weighted sum of squared distances to the nearest centroid.
+        """Return minus the weighted sum of squared distances to the nearest centroid.
 
         Parameters
         ----------
@@ -228,6 +228,11 @@ class CompressiveKMeans(
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
             As in `fit`.
+
+        Returns
+        -------
+        float
+            The larger the better; zero at most.
         """
         sums = [
             sum_weighted(self._find_nearest(chunk.rows)[1], chunk.weights)
@@ -413,7 +418,7 @@ def choose_decoder(
     *,
     is_exact: bool,
 ) -> Decoder:
-    """What an estimator's ``decoder`` and ``n_init`` ask for, of columns divided by ``units``.
+    """Return what ``decoder`` and ``n_init`` ask for, of columns divided by ``units``.
 
     K-means on a pilot gives atoms as well. Of few clusters it finds the best ones by itself, and
     they come first: a search costs many times as much, and gains only where clusters escaped the
@@ -441,7 +446,7 @@ def choose_decoder(
 
 
 def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Region) -> FitQuality:
-    """Figures of the mixture that was matched, with the spread of what k-means clustered."""
+    """Return the figures of the matched mixture, with the spread of what k-means clustered."""
     matched, spread = mixture.matched or mixture, mixture.spread_ratio
     quality, instability = matched.quality, mixture.quality.instability
     if pilot is None:
@@ -465,7 +470,7 @@ def refine_centroids(
     pilot: WeightedPilot | None,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids (k, d) and shares (k,): a mixture's, or k-means' on the pilot that starts there."""
+    """Return centroids (k, d) and shares (k,): a mixture's, or k-means' on the pilot from there."""
     centroids, shares = mixture.locations, mixture.weights
     if pilot is not None:
         centroids, shares, _ = cluster_points(

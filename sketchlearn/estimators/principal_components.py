@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import thread_count
+from sketchlearn.estimators.callbacks import tell_callbacks
 from sketchlearn.estimators.doubts import warn_of_coarse_grid
 from sketchlearn.estimators.row_estimator import RowEstimator, check_sketch, restore_on_error
 from sketchlearn.exceptions import EmptySketchError
@@ -129,6 +130,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         self.n_jobs = n_jobs
 
     @restore_on_error
+    @tell_callbacks()
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Sketch the rows and find the components.
 
@@ -172,6 +174,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         return self
 
     @restore_on_error
+    @tell_callbacks()
     def fit_sketch(self, sketch: SketchLike) -> Self:
         """Find the components of a sketch's rows, from its moments; no row is needed.
 

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sketchlearn._validation import count_distinct, draw_seed
+from sketchlearn.estimators.callbacks import CallbackTeller
 from sketchlearn.estimators.persistence import PersistentEstimator
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -30,7 +31,7 @@ Result = TypeVar("Result")
 ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
 
 
-class RowEstimator(PersistentEstimator):
+class RowEstimator(CallbackTeller, PersistentEstimator):
     """What `fit`, `predict` and their like do with rows before they look at them.
 
     Features go by name wherever both sides have names: columns in another order are reordered,

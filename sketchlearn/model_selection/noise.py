@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -140,6 +140,11 @@ class WhitenedSketch:
         """Return the components' whitened numbers (2 m + 1, k)."""
         atoms = self.waves.compute_atoms(means, covariances)
         return self.whiten(atoms.T, np.ones(len(atoms)))
+
+    def add_noise(self, rng: np.random.Generator) -> WhitenedSketch:
+        """Return the numbers with another draw of their noise, which is of unit variance here."""
+        noise = rng.standard_normal(len(self.target) - 1)
+        return replace(self, target=self.target + np.append(noise, 0.0))
 
     def compute_residual(self, mixture: Moments) -> np.ndarray:
         """Return what a mixture leaves of the target, (2 m + 1,)."""
