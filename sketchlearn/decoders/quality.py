@@ -68,8 +68,8 @@ class QualityThresholds:
         whatever another decode says: of real data it is 2.5 at most where centroids are good.
     detail : float
         Up to which components are as narrow as the kernel of the points that they were fitted to:
-        what they lose of the likelihood is unknown, 0.1 to 4 nats a row; wider ones lose 0.1 at
-        most.
+        what they lose of the likelihood is unknown, 0.1 to 4 nats a row; wider ones lose 0.1, a
+        rolled-up sheet 0.4.
     instability, large_instability : float
         From which centroids are doubtful, and from which they are wrong, as an excess of the sum
         of squares. The excess over that of the best centroids is about as large.
@@ -93,7 +93,7 @@ class QualityThresholds:
     unexplained_mismatch: float = 1.0
     large_moment_mismatch: float = 1.5
     excess_variance: float = 4.0
-    detail: float = 1.0
+    detail: float = 1.2
     instability: float = 0.07
     large_instability: float = 0.5
 
