@@ -171,6 +171,11 @@ def test_rows_are_no_sketch():
         count_clusters(np.zeros((9, 2)), [1, 2])
 
 
+def test_a_name_is_no_decoder(sketch):
+    with pytest.raises(TypeError, match="decoder must be a Decoder, got str"):
+        count_clusters(sketch, [1, 2], decoder="CLOMPR")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", [crescent, student], ids=lambda noise: noise.__name__)
 def test_clusters_of_other_shapes_are_counted_but_not_resolved(noise):

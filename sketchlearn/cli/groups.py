@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from sketchlearn import SketchTable
+from sketchlearn.cli.bounds import parse_whole_number
 from sketchlearn.cli.files import is_parquet, load_sketch_like, name_errors
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -25,6 +26,16 @@ By = Annotated[
         show_default=False,
     ),
 ]
+MaxMemory = Annotated[
+    int | None,
+    typer.Option(
+        parser=parse_whole_number,
+        metavar="BYTES",
+        help="With --by, bytes that the sums of all groups may take, as 8e9; by default 2 GiB.",
+        show_default=False,
+    ),
+]
+MOST_BYTES = 2**31
 Keys = Annotated[
     list[str] | None,
     typer.Option(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -28,7 +28,7 @@ from sketchlearn.cli.files import (
     require_same_operator,
     require_writable,
 )
-from sketchlearn.cli.groups import By, describe_table, is_table
+from sketchlearn.cli.groups import MOST_BYTES, By, MaxMemory, describe_table, is_table
 from sketchlearn.cli.options import (
     AsCsv,
     AsJson,
@@ -56,7 +56,7 @@ from sketchlearn.cli.options import (
     split_names,
 )
 from sketchlearn.cli.printing import print_csv, print_json, print_rows, print_values
-from sketchlearn.cli.releases import read_domain
+from sketchlearn.cli.releases import Box, read_domain
 from sketchlearn.cli.reporting import note, progress_bar, say
 from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.cli.tables import NESTED, tabulate_columns, tabulate_places
@@ -119,6 +119,7 @@ def sketch(
     where: Conditions = None,
     weight: Weight = None,
     by: By = None,
+    max_memory: MaxMemory = None,
     like: Like = None,
     operator: Annotated[
         Path | None,
@@ -185,6 +186,8 @@ def sketch(
             "--by writes a table that holds its operator once, of files all of which can be read: "
             "leave out --bare, --checkpoint and --skip-errors"
         )
+    if max_memory is not None and not by:
+        raise ValueError("--max-memory limits a table of sketches: give it with --by")
     chosen = choose_columns(columns if box is None else quote_names(box.names), data)
     conditions, names = parse_conditions(where), split_names(by, "--by") if by else None
     source = open_source(data, chosen, conditions, weight, KeyIndex(names) if names else None)
@@ -199,18 +202,8 @@ def sketch(
     on_error: Any = _Skipped() if skips_errors else "raise"
     sketcher = _find_operator(like, operator, checkpoint, n_frequencies, jobs)
     if sketcher is None and box is not None:
-        sketcher = Sketcher.from_domain(
-            box.lower,
-            box.upper,
-            n_clusters=n_clusters,
-            n_frequencies="auto" if n_frequencies is None else n_frequencies,
-            feature_names=source.layout.names and box.names,
-            clip=True,
-            features=kind,
-            paired=is_paired,
-            radius=box.radius,
-            random_state=seed,
-            n_jobs=jobs,
+        sketcher = _draw_operator(
+            box, source.layout.names, kind, n_clusters, n_frequencies, is_paired, seed, jobs
         )
     if sketcher is None:
         note("choosing frequencies on a sample of the rows")
@@ -226,15 +219,8 @@ def sketch(
             n_jobs=jobs,
         ).fit(source, on_error=on_error)
     if names:
-        with tell_if_stopped("nothing was written"), progress_bar("sketching") as progress:
-            table = sketcher.sketch_groups(
-                *(data, names, weight),
-                columns=chosen,
-                filter=conditions,
-                progress=progress or False,
-            )
-        table.to_parquet(output)
-        note(f"{output}: {len(table):,} groups, {int(table.n_samples.sum()):,} rows")
+        most = MOST_BYTES if max_memory is None else max_memory
+        _write_table(output, sketcher, data, names, weight, chosen, conditions, most)
         return
     result = _run_pass(sketcher, source, checkpoint, on_error)
     if operator and not like and result.n_samples:
@@ -325,6 +311,11 @@ def info(
     """
     given = load_operator(operator)
     if is_parquet(file):
+        if as_csv:
+            raise ValueError(
+                "--csv shows a model's centroids, or a sketch's means and standard deviations, "
+                f"and {file} is a table of sketches: leave it out, or take --json"
+            )
         print_values(describe_table(file, given), as_json)
         return
     values = name_errors(lambda path: describe(path, given), file)
@@ -385,6 +376,55 @@ def _find_operator(
     if other:
         return Sketcher.from_sketch(other, n_jobs=jobs)
     return Sketcher.from_operator(given, n_jobs=jobs) if given else None
+
+
+def _draw_operator(
+    box: Box,
+    names: Sequence[str] | None,
+    kind: str,
+    n_clusters: int | None,
+    n_frequencies: int | None,
+    is_paired: bool,
+    seed: int,
+    jobs: int,
+) -> Sketcher:
+    """Return a sketcher of a domain's box, its columns named if the data's are."""
+    return Sketcher.from_domain(
+        box.lower,
+        box.upper,
+        n_clusters=n_clusters,
+        n_frequencies="auto" if n_frequencies is None else n_frequencies,
+        feature_names=names and box.names,
+        clip=True,
+        features=kind,
+        paired=is_paired,
+        radius=box.radius,
+        random_state=seed,
+        n_jobs=jobs,
+    )
+
+
+def _write_table(
+    output: Path,
+    sketcher: Sketcher,
+    data: list[str],
+    by: list[str],
+    weight: str | None,
+    columns: Any,
+    conditions: Any,
+    max_memory: int,
+) -> None:
+    """Sketch by key, with a bar, and write the table."""
+    with tell_if_stopped("nothing was written"), progress_bar("sketching") as progress:
+        table = sketcher.sketch_groups(
+            *(data, by, weight),
+            columns=columns,
+            filter=conditions,
+            max_memory=max_memory,
+            progress=progress or False,
+        )
+    table.to_parquet(output)
+    note(f"{output}: {len(table):,} groups, {int(table.n_samples.sum()):,} rows")
 
 
 def _require_sketch(

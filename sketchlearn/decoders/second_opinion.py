@@ -84,7 +84,9 @@ class SecondOpinion(Decoder):
         atoms = first.matched or first
         again = GivenAtoms(atoms.locations, atoms.covariances)
         start = BestOf((self.search, again), n_init=2)
-        return replace(self.decoder, start=start)
+        # As fine a kernel as the first needed at last: to look for it again takes the longest.
+        n_sharpenings = None if first.points is None else first.points.n_sharpenings
+        return replace(self.decoder, start=start, n_sharpenings=n_sharpenings)
 
 
 def cluster_both(

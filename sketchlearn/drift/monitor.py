@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
-from sketchlearn._validation import check_positive
+from sketchlearn._validation import check_count, check_positive
 from sketchlearn.drift.comparison import Comparison, compare
 from sketchlearn.drift.waves import LEAST_VARIANCE
 from sketchlearn.exceptions import EmptySketchError, SketchMismatchError
@@ -208,10 +208,11 @@ def check_in_order(
 
     Raises
     ------
-    ValueError
-        If there is no window beside the reference, or the reference is too small for alpha.
+    TypeError, ValueError
+        If ``n_reference`` is no number of windows, there is none beside these, or they are too few
+        for alpha.
     """
-    if len(windows) <= n_reference:
+    if len(windows) <= check_count(n_reference, "n_reference"):
         raise ValueError(
             f"{n_reference} reference windows and one more are needed at alpha={alpha:g}, got "
             f"{len(windows)} windows in all"

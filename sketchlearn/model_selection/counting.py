@@ -96,8 +96,9 @@ def count_clusters(
     Raises
     ------
     TypeError, ValueError
-        If ``sketch`` is no `Sketch`, a candidate is no positive integer, or there is none, the
-        sketch is too small for one, or ``n_draws`` is no number of draws.
+        If ``sketch`` is no `Sketch` or ``decoder`` no `Decoder`, a candidate is no positive
+        integer, or there is none, the sketch is too small for one, or ``n_draws`` is no number of
+        draws.
 
     References
     ----------
@@ -124,6 +125,8 @@ def count_clusters(
             f"covariance_type must be one of {', '.join(map(repr, COVARIANCE_TYPES))}, "
             f"got {covariance_type!r}"
         )
+    if not isinstance(decoder, Decoder | None):
+        raise TypeError(f"decoder must be a Decoder, got {type(decoder).__name__}")
     if n_draws != 0:
         check_count(n_draws, "n_draws, unless 0,")
     kind = None if covariance_type == "auto" else covariance_type

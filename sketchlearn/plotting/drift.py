@@ -114,6 +114,7 @@ class DriftDisplay(Display):
             If there are no two sketches, or shifts are asked for and there are no moments.
         """
         require_matplotlib()
+        require_kind(by)
         names, sketches = name_windows(windows)
         against = choose_references(sketches, reference)
         pairs = list(zip(against, sketches, strict=True))
@@ -149,7 +150,8 @@ class DriftDisplay(Display):
         ValueError
             If ``by`` is neither, or shifts are asked for and there are no moments.
         """
-        require_kind(by, self.shifts)
+        require_kind(by)
+        require_shifts(by, self.shifts)
         self.by = by
         return super().plot(ax)
 
@@ -185,10 +187,14 @@ class DriftDisplay(Display):
         return line, rings
 
 
-def require_kind(by: str, shifts: np.ndarray | None) -> None:
-    """Refuse a kind of picture that there is not, or that needs moments which are missing."""
+def require_kind(by: str) -> None:
+    """Refuse, by a ValueError, a kind of picture that there is not."""
     if by not in ("time", "column"):
         raise ValueError(f"by must be 'time' or 'column', got {by!r}")
+
+
+def require_shifts(by: str, shifts: np.ndarray | None) -> None:
+    """Refuse, by a ValueError, a picture of columns where there are no moments to draw them by."""
     if by == "column" and shifts is None:
         raise ValueError(
             "the sketches have no moments to tell columns apart by: sketch with "

@@ -17,6 +17,7 @@ from sketchlearn.plotting.drift import (
     name_ticks,
     name_windows,
     require_kind,
+    require_shifts,
 )
 from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, require_matplotlib
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -123,6 +124,9 @@ class MonitorDisplay(Display):
             If there is no window, or shifts are asked for and there are no moments.
         """
         require_matplotlib()
+        require_kind(by)
+        if not isinstance(monitor, DriftMonitor):
+            raise TypeError(f"expected a DriftMonitor, got {type(monitor).__name__}")
         names, sketches = name_windows(windows, least=1)
         reports = [monitor.check(one) for one in sketches]
         return cls._of(names, sketches, reports, monitor.windows).plot(ax, by=by)
@@ -168,6 +172,7 @@ class MonitorDisplay(Display):
             If there are too few windows, or shifts are asked for and there are no moments.
         """
         require_matplotlib()
+        require_kind(by)
         needed = count_windows_needed(alpha)
         n = needed if n_reference is None else n_reference
         names, sketches = name_windows(windows)
@@ -217,7 +222,8 @@ class MonitorDisplay(Display):
         ValueError
             If ``by`` is neither, or shifts are asked for and there are no moments.
         """
-        require_kind(by, self.shifts)
+        require_kind(by)
+        require_shifts(by, self.shifts)
         self.by = by
         return super().plot(ax)
 

@@ -268,7 +268,7 @@ def _show_table(content: SketchTable, name: str) -> str:
 
 def describe_sketch(sketch: SketchLike) -> dict[str, object]:
     """Return what tables say of a sketch, by name."""
-    # A single wave is no more than a place beside the moments.
+    # The single wave of a sketch that was made for its moments tells nothing.
     of_waves = {
         "noise, as a distance (standard error)": float(sketch.standard_error),
         "scale of clusters that it is for": float(sketch.operator.scale),

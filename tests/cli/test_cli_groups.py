@@ -23,6 +23,10 @@ def test_a_table_by_key_its_description_and_a_model_of_a_slice(folder):
     described = json.loads(done("info", "cube.sketches", "--json"))
     assert (described["kind"], described["groups"], described["n_samples"]) == ("table", 3, 3_000)
     assert described["feature_names"] == list(NAMES)
+    assert "is a table of sketches" in failed("info", "cube.sketches", "--csv")
+    # What a file is called says nothing of what it is.
+    done("report", "cube.sketches", "-o", "cube.html")
+    assert "Oslo" in Path("cube.html").read_text(encoding="utf-8")
     done("fit", "kmeans", "cube.sketches", "--key", "city=Rome", "-k", "3", "-o", "rome.model")
     assert load_model("rome.model").sketch_ == table["Rome"]
     two = "--key", "city=Rome", "--key", "city=Oslo"
@@ -39,6 +43,9 @@ def test_a_table_by_key_its_description_and_a_model_of_a_slice(folder):
         (["--by", "price"], "'price' of day-0.parquet is of type double"),
         (["--by", "month"], "no column 'month' to group rows by"),
         (["--by", "city", "--bare", "--like", "all.sketch"], "leave out --bare"),
+        (["--by", "city", "--max-memory", "1e4"], "--max-memory 10,000 bytes"),
+        (["--by", "city", "--max-memory", "0"], "--max-memory must be"),
+        (["--max-memory", "1e9"], "give it with --by"),
     ],
 )
 def test_tables_that_cannot_be_made(folder, arguments, message):

@@ -236,7 +236,7 @@ def test_moments_are_those_that_were_asked_for(folder, kind):
     done(sketch("-m", "60", "--moments", kind, "-o", "x"))
     assert (Sketch.load("x").moment_kind or "none") == kind
     said = failed(sketch("--like", "all.sketch", "--moments", kind, "-o", "y"))
-    assert "leave out -m, --clusters, --scale and --moments" in said
+    assert "leave out -m, --clusters, --scale, --features and --moments" in said
 
 
 @pytest.mark.slow

@@ -144,6 +144,11 @@ def test_what_a_monitor_cannot_check_is_refused(many):
         MonitorDisplay.from_windows(windows[:19])
     with pytest.raises(ValueError, match="expected one window at least, got 0"):
         MonitorDisplay.from_monitor(DriftMonitor(windows), [])
+    with pytest.raises(TypeError, match="expected a DriftMonitor, got str"):
+        MonitorDisplay.from_monitor("monitor", windows)
+    for wrong, error in ((-1, ValueError), (0, ValueError), ("19", TypeError)):
+        with pytest.raises(error, match="n_reference must be"):
+            MonitorDisplay.from_windows(windows, n_reference=wrong)
     with pytest.raises(ValueError, match="by must be 'time' or 'column', got 'day'"):
         MonitorDisplay.from_windows(windows, by="day")
     assert pyplot.get_fignums() == []
