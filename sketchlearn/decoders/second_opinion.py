@@ -58,6 +58,10 @@ class SecondOpinion(Decoder):
     decoder: SurrogateKMeans = field(default_factory=SurrogateKMeans)
     search: Decoder = field(default_factory=MeanShift)
 
+    def in_units(self, units: tuple[float, ...]) -> SecondOpinion:
+        """Return one whose distances are those of the columns as they were."""
+        return replace(self, decoder=self.decoder.in_units(units))
+
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Return the first decode, its quality knowing how stable it is."""
         first = self.decoder.solve(problem, rng)

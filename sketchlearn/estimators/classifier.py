@@ -422,7 +422,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         """Learn the mixture of each class from its sketch."""
         sketches = [self.sketches_[label] for label in self.classes_.tolist()]
         self.sketch_ = reduce(add, sketches)
-        warn_of_coarse_grid(self.sketch_, stacklevel=5)
+        warn_of_coarse_grid(self.sketch_)
         self._count_rows(sketches)
         seen = np.flatnonzero(self.class_count_)
         is_full = self.covariance_type == "full"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders import FitQuality, MeanShift, Mixture, Problem
 from sketchlearn.decoders.quality import Verdict
+from sketchlearn.estimators.caller import warn_caller
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
@@ -88,7 +88,7 @@ def raise_doubt(
     doubt = Doubt(finding, remedy, verdict, otherwise)
     if (doubts := _recorded.get()) is not None:
         doubts.append(doubt)
-    warnings.warn(doubt.message, ConvergenceWarning, stacklevel=7)
+    warn_caller(doubt.message, ConvergenceWarning)
 
 
 def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -> None:
@@ -291,7 +291,7 @@ def name_variance(region: Region) -> str:
     return "the variance that is known of the rows (a pilot's, a box's, or released with noise)"
 
 
-def warn_of_coarse_grid(sketch: SketchLike, stacklevel: int) -> None:
+def warn_of_coarse_grid(sketch: SketchLike) -> None:
     """Warn if a column is so narrow beside those of the first rows that rounding hurts its moments.
 
     A column's deviation is off by half a step of the grid at most, whatever its rows are.
@@ -306,12 +306,11 @@ def warn_of_coarse_grid(sketch: SketchLike, stacklevel: int) -> None:
     worst = int(counts.argmin())
     names = sketch.feature_names or tuple(f"x{j}" for j in range(len(counts)))
     error = 1.0 / counts[worst] + 0.25 / counts[worst] ** 2
-    warnings.warn(
+    warn_caller(
         f"{int(is_coarse.sum())} of {len(counts)} columns are much narrower than the rows that the "
         "sketcher was fitted on, or than other columns: the standard deviation of "
         f"{names[worst]!r} is {counts[worst]:.3g} steps of the grid that rows are rounded to, and "
         f"its variance may be off by {100.0 * error:.2g} % of itself. Sketch the rows again by "
         "make_moment_sketcher(rows), fitted on rows as narrow as these.",
         UserWarning,
-        stacklevel=stacklevel,
     )

@@ -326,8 +326,7 @@ class CompressiveKMeans(
                 "decoded along the few directions in which its own rows are widest; leave start at "
                 "'own'"
             )
-        units = name_units(find_decode_units(total))
-        return SurrogateKMeans(find_atoms(self, total), units=units)
+        return SurrogateKMeans(find_atoms(self, total))
 
     def _decode_sketch(
         self, sketch: SketchLike, rng: np.random.Generator, has_pilot: bool
@@ -336,8 +335,10 @@ class CompressiveKMeans(
         # Those of rows that an earlier fit saw.
         for name in ("labels_", "inertia_"):
             self.__dict__.pop(name, None)
-        units = find_decode_units(sketch)
-        scaled = sketch if np.all(units == 1.0) else sketch.standardised()
+        scaled, units = sketch, np.ones(sketch.n_features)
+        if sketch.operator.domain.finest_scale is not None:
+            # Nobody chose the units for k-means: waves are isotropic without, distances are not.
+            scaled, units = sketch.standardised(), sketch.operator.units
         region = Region.of(sketch, self.bounds).in_units(units)
         axes = find_leading_axes(sketch, self.n_clusters, region)
         part = None if axes is not None else find_principal_part(scaled, self.n_clusters, region)
@@ -349,9 +350,10 @@ class CompressiveKMeans(
         pilot = weigh(self.sketcher_, sketch, part, self.n_clusters) if has_pilot else None
         decoder = choose_decoder(
             pilot, self.n_clusters, self.decoder, self.n_init, self._seed, axes,
-            None if part is not None else name_units(units),
             is_exact=sketch.is_exact,
         )  # fmt: skip
+        if part is None and np.any(units != 1.0):
+            decoder = decoder.in_units(tuple(units.tolist()))
         region = region if part is None else part.region
         mixture = decoder.decode(narrow, family, self.n_clusters, rng, region=region)
         matched = mixture.matched or mixture
@@ -392,21 +394,6 @@ FREQUENCIES_BESIDE_PILOT, LEAST_BESIDE_PILOT = 3, 300
 MANY_CLUSTERS = 20
 
 
-def find_decode_units(sketch: SketchLike) -> np.ndarray:
-    """Return what columns (n_features,) are divided by to decode: one, where the user chose scales.
-
-    Units that nobody chose for k-means make the waves isotropic; distances are measured without.
-    """
-    operator = sketch.operator
-    is_chosen = operator.domain.finest_scale is None
-    return np.ones(operator.n_features) if is_chosen else operator.units
-
-
-def name_units(units: np.ndarray) -> tuple[float, ...] | None:
-    """Return units as `SurrogateKMeans` takes them: None where all are one."""
-    return None if np.all(units == 1.0) else tuple(units.tolist())
-
-
 def choose_decoder(
     pilot: WeightedPilot | None,
     n_clusters: int,
@@ -414,7 +401,6 @@ def choose_decoder(
     n_init: int | Literal["auto"],
     seed: int,
     axes: np.ndarray | None,
-    units: tuple[float, ...] | None,
     *,
     is_exact: bool,
 ) -> Decoder:
@@ -431,9 +417,9 @@ def choose_decoder(
     if axes is not None:
         along = PrincipalStart(axes)
         others = () if len(axes) > FEW_FEATURES else default_decoders()
-        return SurrogateKMeans(BestOf((along, *others), n_init), units=units)
+        return SurrogateKMeans(BestOf((along, *others), n_init))
     if pilot is None:
-        alone = SurrogateKMeans(BestOf(n_init=n_init), units=units)
+        alone = SurrogateKMeans(BestOf(n_init=n_init))
         return SecondOpinion(alone) if is_exact else alone
     first, *rest = default_decoders()
     given = pilot.atoms(n_clusters, seed)

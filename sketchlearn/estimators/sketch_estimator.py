@@ -331,6 +331,7 @@ class CompressiveEstimator(RowPredictor):
 
     def _check_parameters(self) -> None:
         """Refuse parameters of the wrong kind before any work is done."""
+        self._check_flags()
         if self.n_init != "auto":
             check_count(self.n_init, 'n_init, where not "auto",')
         for name, kind in (("decoder", Decoder), ("sketcher", Sketcher)):

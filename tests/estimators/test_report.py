@@ -87,6 +87,8 @@ def test_a_doubt_that_was_warned_of_decides_and_is_told(sketch):
     assert gravest.remedy.rstrip(".").lower() == report.remedy.rstrip(".").lower()
     # One thing to change; warnings name others too.
     assert " or " not in report.remedy
+    # They point here, however many frames are in between.
+    assert {one.filename for one in warned} == {__file__}
     said = {str(one.message) for one in warned}
     assert said == {doubt.message for doubt in model.doubts_}
 

@@ -6,7 +6,7 @@ from scipy.stats import multivariate_normal
 
 from sketchlearn import Sketcher
 from sketchlearn.model_selection.merging import merge
-from sketchlearn.model_selection.noise import Waves, WhitenedSketch
+from sketchlearn.model_selection.noise import ChosenWaves, WhitenedSketch
 from sketchlearn.model_selection.overlap import compute_valleys, group_components
 from sketchlearn.model_selection.refinement import Shapes, linearise, refine
 from sketchlearn.model_selection.stability import assign_rows, draw_rows
@@ -18,7 +18,7 @@ MIXTURE = Moments(
     np.array([[[1.0, 0.3], [0.3, 0.5]], [[0.4, 0.0], [0.0, 2.0]], [[1.0, -0.8], [-0.8, 1.0]]]),
 )
 FREQUENCIES = np.random.default_rng(1).normal(size=(2, 12))
-WAVES = Waves(FREQUENCIES, np.array([0.5, -1.0]))
+WAVES = ChosenWaves(FREQUENCIES, np.array([0.5, -1.0]))
 
 
 def draw(n, seed):
@@ -34,7 +34,7 @@ def whiten(n, seed, mixture=MIXTURE):
     sketcher = Sketcher(40, scale=1.0, random_state=seed + 100).fit(draw(500, seed + 1))
     sketch = sketcher.sketch(draw(n, seed))
     frequencies = sketch.operator.linear_map.project(np.eye(2))
-    waves = Waves(frequencies, sketch.operator.center)
+    waves = ChosenWaves(frequencies, sketch.operator.center)
     return WhitenedSketch.of(sketch, waves, np.arange(40), mixture)
 
 
@@ -46,11 +46,11 @@ def test_the_covariance_is_that_of_rows_cosines_and_sines():
 
 def test_a_blur_is_a_covariance_off_the_axes():
     wide = np.random.default_rng(2).normal(size=(3, 12))
-    flat = Waves(wide[:2], np.zeros(2), 0.7 * np.outer(wide[2], wide[2]))
+    flat = ChosenWaves(wide[:2], np.zeros(2), 0.7 * np.outer(wide[2], wide[2]))
     means = np.hstack([MIXTURE.means, np.zeros((3, 1))])
     covariances = np.zeros((3, 3, 3))
     covariances[:, :2, :2], covariances[:, 2, 2] = MIXTURE.covariances, 0.7
-    whole = Waves(wide, np.zeros(3))
+    whole = ChosenWaves(wide, np.zeros(3))
     np.testing.assert_allclose(
         flat.compute_covariance(MIXTURE),
         whole.compute_covariance(Moments(MIXTURE.weights, means, covariances)),

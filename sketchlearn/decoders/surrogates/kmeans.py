@@ -78,6 +78,10 @@ class SurrogateKMeans(Decoder):
     n_sharpenings: int | None = None
     units: tuple[float, ...] | None = None
 
+    def in_units(self, units: tuple[float, ...]) -> SurrogateKMeans:
+        """Return one whose distances are those of the columns as they were, if it has no units."""
+        return replace(self, units=units) if self.units is None else self
+
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Recover atoms at the centroids of surrogate points."""
         mixture = self.start.solve(problem, rng)
