@@ -14,7 +14,7 @@ from sketchlearn.cli.files import is_parquet, load_sketch_like, name_errors
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sources.row_keys import KeyValue
-from sketchlearn.tables.columns import HEADER
+from sketchlearn.tables.metadata import HEADER
 
 By = Annotated[
     list[str] | None,

@@ -89,7 +89,7 @@ class PartitionGroups:
         schema = make_schema(operator, by, self.groups.kinds, moments, metadata)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, schema) as writer:
-            for batch in write_batches(self.groups, by, operator.n_features, moments, schema):
+            for batch in write_batches(self.groups, by, operator, moments, schema):
                 writer.write_batch(batch)
         data: bytes = sink.getvalue().to_pybytes()
         return data

@@ -176,7 +176,10 @@ class DriftMonitor:
 
     def extended(self, window: SketchLike) -> DriftMonitor:
         """Return a monitor that has one more reference window."""
-        return DriftMonitor((*self._windows, window), alpha=self.alpha)
+        longer = DriftMonitor((*self._windows, window), alpha=self.alpha)
+        # Not added up anew: a stream that is watched would take time that grows with its square.
+        longer.total = add(self.total, window)
+        return longer
 
     def _check_window(self, window: Any) -> None:
         """Refuse what cannot be compared with the reference windows."""

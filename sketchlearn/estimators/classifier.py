@@ -14,6 +14,7 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.multiclass import unique_labels
 
 from sketchlearn._validation import RandomState, check_count, draw_seed, thread_count
+from sketchlearn.estimators.doubts import warn_of_coarse_grid
 from sketchlearn.estimators.gaussian_mixture import (
     CompressiveGaussianMixture,
     count_frequencies,
@@ -418,6 +419,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         """Learn the mixture of each class from its sketch."""
         sketches = [self.sketches_[label] for label in self.classes_.tolist()]
         self.sketch_ = reduce(add, sketches)
+        warn_of_coarse_grid(self.sketch_, stacklevel=5)
         self._count_rows(sketches)
         seen = np.flatnonzero(self.class_count_)
         is_full = self.covariance_type == "full"

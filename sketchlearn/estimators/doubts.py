@@ -32,6 +32,10 @@ BY_CHANCE = 3.0
 # found at 15, and missed at 5.
 BEYOND_NOISE = 10.0
 
+# Steps of the moments' grid that a column's deviation should be: with fewer its variance may be off
+# by a ten-thousandth.
+FEWEST_STEPS = 10_000
+
 _recorded: contextvars.ContextVar[list[Doubt] | None] = contextvars.ContextVar(
     "recorded", default=None
 )
@@ -268,3 +272,29 @@ def name_variance(region: Region) -> str:
     if region.is_exact:
         return "the rows' variance"
     return "the variance that is known of the rows (a pilot's, a box's, or released with noise)"
+
+
+def warn_of_coarse_grid(sketch: SketchLike, stacklevel: int) -> None:
+    """Warn if a column is so narrow beside those of the first rows that rounding hurts its moments.
+
+    A column's deviation is off by half a step of the grid at most, whatever its rows are.
+    """
+    if not sketch.is_exact:
+        return
+    steps, deviations = sketch.operator.moment_grid.steps, sketch.moments.standard_deviation
+    is_coarse = (deviations > 0.0) & (deviations < FEWEST_STEPS * steps)
+    if not is_coarse.any():
+        return
+    counts = np.where(is_coarse, deviations / steps, np.inf)
+    worst = int(counts.argmin())
+    names = sketch.feature_names or tuple(f"x{j}" for j in range(len(counts)))
+    error = 1.0 / counts[worst] + 0.25 / counts[worst] ** 2
+    warnings.warn(
+        f"{int(is_coarse.sum())} of {len(counts)} columns are much narrower than the rows that the "
+        "sketcher was fitted on, or than other columns: the standard deviation of "
+        f"{names[worst]!r} is {counts[worst]:.3g} steps of the grid that rows are rounded to, and "
+        f"its variance may be off by {100.0 * error:.2g} % of itself. Sketch the rows again by "
+        "make_moment_sketcher(rows), fitted on rows as narrow as these.",
+        UserWarning,
+        stacklevel=stacklevel,
+    )

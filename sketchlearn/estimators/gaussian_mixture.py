@@ -13,7 +13,13 @@ from sklearn.mixture import GaussianMixture
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import RandomState, check_count, check_nonnegative
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
-from sketchlearn.decoders import BestOf, Decoder, FitQuality, Mixture, SurrogateEM
+from sketchlearn.decoders import (
+    BestOf,
+    Decoder,
+    FitQuality,
+    Mixture,
+    SurrogateEM,
+)
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
 from sketchlearn.estimators.doubts import (
     FREQUENCIES_A_PARAMETER,
@@ -23,6 +29,7 @@ from sketchlearn.estimators.doubts import (
     warn_of_moments,
     warn_of_moved,
 )
+from sketchlearn.estimators.group_models import GroupFitter, find_atoms
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
@@ -32,6 +39,7 @@ from sketchlearn.points.em import Moments
 from sketchlearn.points.row_mixture import fit_mixture_from_clusters, fit_mixture_to_rows
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.region import Region
+from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.pilot import least_share, shares_values
@@ -44,7 +52,7 @@ LEAST_REGULARISATION = 1e-6
 DEPENDENT = 1e-8
 
 
-class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEstimator):
+class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, CompressiveEstimator):
     r"""Gaussian mixture from a sketch of the data, read once.
 
     The rows become a sketch :math:`z = \frac1n \sum_i \exp(i \Omega^T x_i)` of ``n_frequencies``
@@ -337,6 +345,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         # It is added again when the model is set.
         without = fitted.covariances - self.reg_covar * np.eye(pilot.shape[1])
         return fitted._replace(covariances=without)
+
+    def _start_from(self, total: Sketch) -> Decoder:
+        return SurrogateEM(find_atoms(self, total))
 
     def _choose_decoder(self, has_pilot: bool) -> Decoder:
         """What `decoder` and `n_init` ask for."""

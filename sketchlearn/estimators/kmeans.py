@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -20,7 +20,6 @@ from sketchlearn.decoders import (
     BestOf,
     Decoder,
     FitQuality,
-    GivenAtoms,
     Mixture,
     SecondOpinion,
     SurrogateKMeans,
@@ -43,16 +42,17 @@ from sketchlearn.estimators.doubts import (
     warn_of_moved,
     warn_of_wide_spread,
 )
-from sketchlearn.estimators.group_models import GroupClusterer
+from sketchlearn.estimators.group_models import GroupFitter, find_atoms
 from sketchlearn.estimators.row_estimator import require_some
 from sketchlearn.estimators.sample_weights import sum_weighted
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
     reorder_atoms,
 )
-from sketchlearn.points.kmeans import cluster_points, find_clusters
-from sketchlearn.sketches.calibration import calibrated_weights
+from sketchlearn.estimators.weighted_pilot import WeightedPilot
+from sketchlearn.points.kmeans import cluster_points
 from sketchlearn.sketches.region import Region
+from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.tuning import FEW_FEATURES, n_principal
@@ -66,7 +66,7 @@ class CompressiveKMeans(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     ClusterMixin,
-    GroupClusterer,
+    GroupFitter,
     CompressiveEstimator,
 ):
     r"""k-means clustering from a sketch of the data, read once.
@@ -313,6 +313,17 @@ class CompressiveKMeans(
         """Return the index, int32, of the centroid that each row is nearest to."""
         return self._find_nearest(rows)[0]
 
+    def _start_from(self, total: Sketch) -> Decoder:
+        d, k = total.n_features, self.n_clusters
+        if n_principal(d, k) < d:
+            raise ValueError(
+                f"start='total' is not for {d} columns: where there are so many, each group is "
+                "decoded along the few directions in which its own rows are widest; leave start at "
+                "'own'"
+            )
+        units = name_units(find_decode_units(total))
+        return SurrogateKMeans(find_atoms(self, total), units=units)
+
     def _decode_sketch(
         self, sketch: SketchLike, rng: np.random.Generator, has_pilot: bool
     ) -> Mixture:
@@ -320,10 +331,8 @@ class CompressiveKMeans(
         # Those of rows that an earlier fit saw.
         for name in ("labels_", "inertia_"):
             self.__dict__.pop(name, None)
-        scaled, units = sketch, np.ones(sketch.n_features)
-        if sketch.operator.domain.finest_scale is not None:
-            # Nobody chose the units for k-means: waves are isotropic without, distances are not.
-            scaled, units = sketch.standardised(), sketch.operator.units
+        units = find_decode_units(sketch)
+        scaled = sketch if np.all(units == 1.0) else sketch.standardised()
         region = Region.of(sketch, self.bounds).in_units(units)
         axes = find_leading_axes(sketch, self.n_clusters, region)
         part = None if axes is not None else find_principal_part(scaled, self.n_clusters, region)
@@ -335,7 +344,7 @@ class CompressiveKMeans(
         pilot = weigh(self.sketcher_, sketch, part, self.n_clusters) if has_pilot else None
         decoder = choose_decoder(
             pilot, self.n_clusters, self.decoder, self.n_init, self._seed, axes,
-            None if part is not None or np.all(units == 1.0) else tuple(units.tolist()),
+            None if part is not None else name_units(units),
             is_exact=sketch.is_exact,
         )  # fmt: skip
         region = region if part is None else part.region
@@ -378,43 +387,19 @@ FREQUENCIES_BESIDE_PILOT, LEAST_BESIDE_PILOT = 3, 300
 MANY_CLUSTERS = 20
 
 
-@dataclass(frozen=True, eq=False)
-class WeightedPilot:
-    """A pilot's rows (p, d), and along the axes of wide data (p, q); weights and chances (p,)."""
+def find_decode_units(sketch: SketchLike) -> np.ndarray:
+    """Return what columns (n_features,) are divided by to decode: one, where the user chose scales.
 
-    rows: np.ndarray
-    along: np.ndarray
-    weights: np.ndarray
-    chances: np.ndarray
+    Units that nobody chose for k-means make the waves isotropic; distances are measured without.
+    """
+    operator = sketch.operator
+    is_chosen = operator.domain.finest_scale is None
+    return np.ones(operator.n_features) if is_chosen else operator.units
 
-    @property
-    def is_all(self) -> bool:
-        """Whether no row is missing."""
-        return bool(np.all(self.chances == 1.0))
 
-    @classmethod
-    def from_sketcher(
-        cls, sketcher: Sketcher, sketch: SketchLike, part: PrincipalPart | None, n_clusters: int
-    ) -> Self | None:
-        """Weight a sketcher's pilot to have the sketch; None if there is none, or too few rows."""
-        if sketcher.pilot_ is None:
-            return None
-        rows, chances = sketcher.pilot_, np.asarray(sketcher.pilot_inclusion_probability_)
-        weights = np.asarray(sketcher.pilot_weight_)
-        is_all = bool(np.all(chances == 1.0))
-        if len(rows) < n_clusters and not is_all:
-            return None  # It has each row once, and rare ones escaped it.
-        if is_all and np.isclose(weights.sum(), sketch.weight_sum, rtol=1e-9):
-            weights = weights / weights.sum() * len(weights)  # They have the sketch already.
-        else:
-            weights = calibrated_weights(sketch, rows, weights)
-        return cls(rows, rows if part is None else part.to_coordinates(rows), weights, chances)
-
-    def atoms(self, n_clusters: int, seed: int) -> tuple[GivenAtoms, ...]:
-        """K-means' clusters as atoms to start from, if there are as many rows."""
-        if len(self.rows) < n_clusters:
-            return ()
-        return (GivenAtoms(*find_clusters(self.along, self.weights, n_clusters, seed)),)
+def name_units(units: np.ndarray) -> tuple[float, ...] | None:
+    """Return units as `SurrogateKMeans` takes them: None where all are one."""
+    return None if np.all(units == 1.0) else tuple(units.tolist())
 
 
 def choose_decoder(

@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import thread_count
+from sketchlearn.estimators.doubts import warn_of_coarse_grid
 from sketchlearn.estimators.row_estimator import RowEstimator, require_rows, restore_on_error
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.multivariate import find_components
@@ -186,7 +187,8 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         Warns
         -----
         UserWarning
-            If the noise of a private sketch hides which direction a component has.
+            If the noise of a private sketch hides which direction a component has; or if a column
+            varies so little that the grid, which was chosen on wider rows, is too coarse for it.
         """
         self._check_parameters()
         if not isinstance(sketch, SketchLike):
@@ -381,6 +383,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         self.noise_variance_ = float(variances[k:most].mean()) if k < most else 0.0
         self.noise_floor_ = measure_noise(sketch)
         self._warn_of_noise(variances)
+        warn_of_coarse_grid(sketch, stacklevel=5)
 
     def _count_components(self, shares: np.ndarray, most: int) -> int:
         """Return how many components are asked for, at most as many as there are."""

@@ -92,8 +92,12 @@ class KeyIndex:
                 self.keys.append(tuple(values[code] for values, code in spelled))
         return known[rows]
 
-    def number_arrays(self, arrays: Mapping[str, Any], n_rows: int) -> np.ndarray:
+    def number_arrays(
+        self, arrays: Mapping[str, Any], n_rows: int, source: str = "by"
+    ) -> np.ndarray:
         """Return the numbers (n_rows,) of the keys in arrays, by the names of columns.
+
+        Messages call the arrays by `source`.
 
         Raises
         ------
@@ -122,7 +126,7 @@ class KeyIndex:
             if isinstance(column, import_optional("pyarrow").ChunkedArray):
                 column = column.combine_chunks()
             columns.append(column)
-        return self.number(columns, "by")
+        return self.number(columns, source)
 
     def require_types(self, schema: Any, source: str) -> None:
         """Refuse, by a SourceError, a schema of Arrow's that lacks a column or has another type."""
