@@ -26,6 +26,8 @@ N_INIT = 3
 # Entries of a table from which full k-means starts three times instead of ten.
 MANY_ENTRIES = 5_000_000
 LANDMARKS = 100
+# Rows up to which slow methods are run.
+MILLION = 1_000_000
 # Iterations that faiss does, as it does by default.
 FAISS_ITERATIONS = 25
 # Rows that Birch's radius, and the width of a kernel, are chosen on.
@@ -289,10 +291,10 @@ REDUCING, SAMPLING, FULL = "dimension reduction", "subsampling", "full data"
 METHODS: dict[str, Method] = {
     "KMeans, the reference": Method(FULL, all_rows),
     "KMeans, one start": Method(FULL, partial(all_rows, n_init=1)),
-    "MiniBatchKMeans": Method(FULL, mini_batches),
+    "MiniBatchKMeans": Method(FULL, mini_batches, most_rows=MILLION),
     "betula-cluster": Method(FULL, betula, package="betula_cluster"),
-    "Birch": Method(FULL, birch, most_rows=200_000, most_columns=100),
-    "faiss": Method(FULL, partial(faiss, every_row=True), package="faiss"),
+    "Birch": Method(FULL, birch, MILLION, 100, most_seeds=1),
+    "faiss": Method(FULL, partial(faiss, every_row=True), MILLION, package="faiss"),
     "JL, half the columns": Method(REDUCING, partial(projected, share=0.5)),
     "JL, an eighth": Method(REDUCING, partial(projected, share=0.125)),
     **{
@@ -303,7 +305,7 @@ METHODS: dict[str, Method] = {
         for n in (500, 4000, 20_000)
     },
     "faiss, 256 k rows": Method(SAMPLING, partial(faiss, every_row=False), package="faiss"),
-    "Compress++": Method(SAMPLING, compressed, 200_000, 100, package=GOODPOINTS),
-    "Nystroem": Method(SAMPLING, nystroem, most_rows=200_000),
+    "Compress++": Method(SAMPLING, compressed, MILLION, 100, most_seeds=1, package=GOODPOINTS),
+    "Nystroem": Method(SAMPLING, nystroem, most_rows=MILLION),
     **SKETCHES,
 }  # fmt: skip

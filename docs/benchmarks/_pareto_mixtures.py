@@ -13,6 +13,7 @@ from sklearn.mixture import GaussianMixture
 from docs.benchmarks._pareto_methods import (
     FULL,
     GOODPOINTS,
+    MILLION,
     N_INIT,
     REDUCING,
     SAMPLING,
@@ -226,7 +227,7 @@ METHODS: dict[str, Method] = {
     **{
         f"coreset of {n:,}": Method(SAMPLING, partial(coreset, n_rows=n)) for n in (500, 4000)
     },
-    "Compress++": Method(SAMPLING, compressed, 200_000, FEW_COLUMNS, package=GOODPOINTS),
+    "Compress++": Method(SAMPLING, compressed, MILLION, FEW_COLUMNS, most_seeds=1, package=GOODPOINTS),
     "dense, 5 kd": Method(ALONE, partial(alone, ratio=5, operator="dense")),
     "dense, 10 kd": Method(ALONE, partial(alone, ratio=10, operator="dense")),
     "fast, 10 kd": Method(ALONE, partial(alone, ratio=10, operator="fast")),

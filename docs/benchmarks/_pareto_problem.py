@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import resource
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -101,7 +103,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Method:
-    """One way to cluster: which route it is of, and up to which size it is worth the time.
+    """One way to cluster: which route it is of, and what it is worth the time for.
 
     Of others' ``package``, imported before the time is taken, nothing is called before: threads
     that it starts would not be there in another process.
@@ -111,37 +113,41 @@ class Method:
     run: Callable[[Problem], Outcome]
     most_rows: int = 100_000_000
     most_columns: int = 10_000
+    most_seeds: int = 100
     package: str | None = None
 
-    def suits(self, problem: Problem) -> bool:
-        """Whether it runs on that many rows and columns."""
-        return problem.n <= self.most_rows and problem.d <= self.most_columns
+    def suits(self, problem: Problem, i_seed: int) -> bool:
+        """Whether it runs on that many rows and columns, with that of the seeds."""
+        is_small = problem.n <= self.most_rows and problem.d <= self.most_columns
+        return is_small and i_seed < self.most_seeds
 
 
-def measure(method: Method, problem: Problem, limit: float) -> tuple[Any, Record]:
+def measure(method: Method, problem: Problem, limit: int) -> tuple[Any, Record]:
     """Run a method in a process of its own; return what it found, and what it cost.
 
     That process is a copy of this one, so that nothing is compiled or imported within the time.
-    Of one that fails or takes longer than `limit` seconds by the clock, nothing is found, and the
-    record says why.
+    Of one that fails or takes longer than `limit` seconds of the processor, nothing is found, and
+    the record says why.
     """
     here, there = get_context("fork").Pipe(duplex=False)
-    process = get_context("fork").Process(target=_run, args=(method, problem, there))
+    process = get_context("fork").Process(target=_run, args=(method, problem, limit, there))
     process.start()
     there.close()
     try:
-        found, record = here.recv() if here.poll(limit) else (None, {"failed": "unfinished"})
+        found, record = here.recv()
     except EOFError:
-        found, record = None, {"failed": "ended without a result"}
-    if "failed" in record:
-        process.terminate()
+        found, record = None, {}
     process.join()
+    if process.exitcode:
+        is_late = process.exitcode == -signal.SIGXCPU
+        record = {"failed": f"over {limit} s" if is_late else f"ended by {process.exitcode}"}
     return found, record
 
 
-def _run(method: Method, problem: Problem, there: Connection) -> None:
+def _run(method: Method, problem: Problem, limit: int, there: Connection) -> None:
     """Run a method, and send back what it found, its seconds and its memory."""
     warnings.simplefilter("ignore")
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
     # From here on the system's high-water mark is that of this method.
     Path("/proc/self/clear_refs").write_text("5")
     before, start = _read_megabytes("VmRSS"), time.process_time()

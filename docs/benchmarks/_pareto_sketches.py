@@ -119,7 +119,6 @@ SKETCHES: dict[str, Method] = {
     "dense, 5 kd": Method(ALONE, partial(alone, ratio=5, operator="dense")),
     "dense, 10 kd": Method(ALONE, partial(alone, ratio=10, operator="dense")),
     "fast, 5 kd": Method(ALONE, partial(alone, ratio=5, operator="fast")),
-    "fast, 10 kd": Method(ALONE, partial(alone, ratio=10, operator="fast")),
     "signs, 6 kd": Method(
         ALONE, partial(alone, ratio=6.25, operator="auto", features="signs")
     ),
