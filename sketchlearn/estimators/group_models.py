@@ -81,10 +81,11 @@ class GroupFitter(ABC):
         Raises
         ------
         TypeError
-            If it is no table.
+            If it is no table, or a parameter of the estimator is of the wrong kind.
         ValueError
-            If a group has too few rows, or a word is another; or if k-means is to start from the
-            total where more than 100 columns are decoded along the few that are widest in a group.
+            If a parameter is out of range; if a group has too few rows, or a word is another; or if
+            k-means is to start from the total where more than 100 columns are decoded along the few
+            that are widest in a group.
 
         Examples
         --------
@@ -104,9 +105,10 @@ class GroupFitter(ABC):
             raise ValueError(
                 f"few must be 'raise' or 'skip' and start 'own' or 'total', got {few!r}, {start!r}"
             )
+        model = clone(cast(Any, self))
+        model._check_parameters()
         least = 1 if min_samples is None else check_count(min_samples, "min_samples")
         keys = _choose_keys(table, max(least, self._n_atoms), few)
-        model = clone(cast(Any, self))
         if not isinstance(self.random_state, int | np.integer):
             # One for all groups, whichever is decoded first.
             model.set_params(random_state=draw_seed(self.random_state))

@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import thread_count
 from sketchlearn.estimators.doubts import warn_of_coarse_grid
-from sketchlearn.estimators.row_estimator import RowEstimator, require_rows, restore_on_error
+from sketchlearn.estimators.row_estimator import RowEstimator, check_sketch, restore_on_error
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.multivariate import find_components
 from sketchlearn.sketches.fixed_point import require_fixed_point
@@ -149,7 +149,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
             is negative.
         """
         self._check_parameters()
-        require_rows(X, "fit")
+        self._require_rows(X, "fit")
         self._forget_fit()
         self._add(X, sample_weight)
         self._learn()
@@ -163,7 +163,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         """
         self._check_parameters()
         if X is not None:
-            require_rows(X, "partial_fit")
+            self._require_rows(X, "partial_fit")
             self._add(X, sample_weight)
         elif not hasattr(self, "sketch_"):
             raise EmptySketchError("nothing to learn from: call partial_fit(X) with rows first")
@@ -191,20 +191,9 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
             varies so little that the grid, which was chosen on wider rows, is too coarse for it.
         """
         self._check_parameters()
-        if not isinstance(sketch, SketchLike):
-            raise TypeError(
-                f"fit_sketch expected a Sketch, got {type(sketch).__name__}; rows go to fit, "
-                "and Sketch.load reads a file"
-            )
-        if sketch.n_samples == 0:
-            raise EmptySketchError("expected a sketch of at least one row, got one without rows")
+        check_sketch(sketch)
         require_full_moments(sketch.moment_kind, "the sketch has")
-        self._forget_fit()
-        self.n_features_in_ = sketch.operator.n_features
-        self.__dict__.pop("feature_names_in_", None)
-        self.sketcher_ = Sketcher.from_sketch(sketch, n_jobs=self.n_jobs)
-        if sketch.feature_names is not None:
-            self.feature_names_in_ = self.sketcher_.feature_names_in_
+        self._take_sketch(sketch)
         self.sketch_ = sketch
         self._learn()
         return self
@@ -313,15 +302,12 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         if not isinstance(self.sketcher, Sketcher | None):
             raise TypeError(f"sketcher must be a Sketcher, got {type(self.sketcher).__name__}")
 
-    def _forget_fit(self) -> None:
-        for name in [*vars(self)]:
-            if name.endswith("_") and name not in ("n_features_in_", "feature_names_in_"):
-                del self.__dict__[name]
-
     def _add(self, X: Any, sample_weight: Any) -> None:
         """Add rows to the sketch, or begin one."""
         is_first = not hasattr(self, "sketch_")
-        given = self.sketcher if hasattr(self.sketcher, "operator_") else None
+        given = self._find_given_sketcher()
+        if is_first and given is not None:
+            require_full_moments(given.moment_kind, "the sketcher takes")
         if is_source(X):
             source = open_source(X, weight=require_weight_column(sample_weight))
             if is_first:

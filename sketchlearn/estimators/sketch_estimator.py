@@ -21,7 +21,7 @@ from sketchlearn.estimators.doubts import record_doubts
 from sketchlearn.estimators.report import Report, refuse_decoded, write_report
 from sketchlearn.estimators.row_estimator import (
     RowPredictor,
-    require_rows,
+    check_sketch,
     restore_on_error,
     warn_of_few_distinct,
 )
@@ -45,9 +45,6 @@ from sketchlearn.sketching.tuning import check_choices
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.source import RowSource
 from sketchlearn.sources.weights import check_sample_weight, require_weights
-
-# What describes the rows, not the model.
-ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
 
 
 class CompressiveEstimator(RowPredictor):
@@ -176,7 +173,7 @@ class CompressiveEstimator(RowPredictor):
             fewer rows than are to be decoded; if a weight is negative or all are zero.
         """
         self._check_parameters()
-        require_rows(X, "fit")
+        self._require_rows(X, "fit")
         if is_source(X):
             self._fit_source(X, sample_weight)
             return self
@@ -250,7 +247,7 @@ class CompressiveEstimator(RowPredictor):
         self._check_parameters()
         if X is None:
             return self._decode_accumulated()
-        require_rows(X, "partial_fit")
+        self._require_rows(X, "partial_fit")
         is_first = not self._has_rows()
         if is_source(X):
             self._add_source(open_source(X, weight=require_weight_column(sample_weight)), is_first)
@@ -317,19 +314,8 @@ class CompressiveEstimator(RowPredictor):
             If it counts no row.
         """
         self._check_parameters()
-        if not isinstance(sketch, SketchLike):
-            raise TypeError(
-                f"fit_sketch expected a Sketch, got {type(sketch).__name__}; rows go to fit, "
-                "and Sketch.load reads a file"
-            )
-        if sketch.n_samples == 0:
-            raise EmptySketchError("expected a sketch of at least one row, got one without rows")
-        self._forget_fit()
-        self.n_features_in_ = sketch.operator.n_features
-        self.__dict__.pop("feature_names_in_", None)
-        self.sketcher_ = Sketcher.from_sketch(sketch, n_jobs=self.n_jobs)
-        if sketch.feature_names is not None:
-            self.feature_names_in_ = self.sketcher_.feature_names_in_
+        check_sketch(sketch)
+        self._take_sketch(sketch)
         self.sketch_ = sketch
         self._learn(sketch, False)
         return self
@@ -370,16 +356,10 @@ class CompressiveEstimator(RowPredictor):
 
     def _forget_fit(self) -> None:
         """Forget an earlier fit; draw the one integer that all randomness comes from."""
-        for name in [*vars(self)]:
-            if name.endswith("_") and name not in ABOUT_ROWS:
-                del self.__dict__[name]
+        super()._forget_fit()
         self._held = []
         self._weight_exponent = 0
         self._seed = draw_seed(self.random_state)
-
-    def _find_given_sketcher(self) -> Sketcher | None:
-        """Return the user's sketcher if it is fitted."""
-        return self.sketcher if hasattr(self.sketcher, "operator_") else None
 
     def _find_sketcher(self) -> Sketcher | None:
         """Return the sketcher in use, or the user's if it is fitted."""

@@ -11,7 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans
 from sketchlearn.plotting.planes import Columns, Plane
-from sketchlearn.plotting.style import DARK, FAINT, Display, choose_mark, make_axes
+from sketchlearn.plotting.style import (
+    DARK,
+    FAINT,
+    Display,
+    choose_mark,
+    make_axes,
+    require_matplotlib,
+)
 from sketchlearn.sources.error_handling import make_error_handler
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.sampling import draw_rows
@@ -122,7 +129,7 @@ class ClustersDisplay(Display):
             If it has no clusters, the rows are not what it was fitted on, or there is no such
             column.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         centers, matrices = list_components(estimator)
         check_count(n_points, "n_points")
         sketch = estimator.sketch_
@@ -182,10 +189,11 @@ class ClustersDisplay(Display):
         for k, (x, y) in enumerate(self.centers):
             ax.annotate(str(k), (x, y), ha="center", va="center", fontsize=8, color=DARK, zorder=4)
         what = "synthetic rows" if self.is_synthetic else "rows"
+        clusters = "1 cluster" if len(self.centers) == 1 else f"{len(self.centers)} clusters"
         ax.set(
             xlabel=self.axis_names[0],
             ylabel=self.axis_names[1],
-            title=f"{len(self.centers)} clusters, over {len(self.points):,} {what}",
+            title=f"{clusters}, over {len(self.points):,} {what}",
         )
         return self
 

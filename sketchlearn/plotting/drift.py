@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sketchlearn.drift import compare
-from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, make_axes
+from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, make_axes, require_matplotlib
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # P-value, corrected for the number of windows, up to which a window differs by more than chance.
@@ -112,11 +112,11 @@ class DriftDisplay(Display):
         TypeError, ValueError
             If there are no two sketches, or shifts are asked for and there are no moments.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         names, sketches = name_windows(windows)
         against = choose_references(sketches, reference)
         pairs = list(zip(against, sketches, strict=True))
-        # The first window is no window of other rows than itself.
+        # The first window has nothing to be compared with where it is the reference.
         found = [None if one is other else compare(one, other) for one, other in pairs]
         ratios = [np.nan if one is None else one.ratio for one in found]
         p_values = [1.0 if one is None else one.p_value for one in found]
@@ -148,7 +148,6 @@ class DriftDisplay(Display):
         ValueError
             If ``by`` is neither, or shifts are asked for and there are no moments.
         """
-        ax = make_axes(ax)
         if by not in ("time", "column"):
             raise ValueError(f"by must be 'time' or 'column', got {by!r}")
         if by == "column" and self.shifts is None:
@@ -156,6 +155,7 @@ class DriftDisplay(Display):
                 "the sketches have no moments to tell columns apart by: sketch with "
                 "moments='diagonal' or 'full', or draw by='time'"
             )
+        ax = make_axes(ax)
         self.ax_, self.figure_ = ax, ax.figure
         self.line_, self.rings_ = self._draw_ratios(ax) if by == "time" else (None, None)
         self.image_ = self._draw_shifts(ax) if by == "column" else None

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from sketchlearn._validation import check_numbers
-from sketchlearn.plotting.style import FAINT, Display, choose_mark, make_axes
+from sketchlearn.plotting.style import FAINT, Display, choose_mark, make_axes, require_matplotlib
 
 # Ratio of the largest to the least from which an axis is logarithmic.
 WIDE = 20.0
@@ -88,7 +88,7 @@ class FrontDisplay(Display):
         TypeError, ValueError
             If a column is missing, or costs and errors are not as many finite numbers.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         if missing := [name for name in (cost, error, method) if name not in table]:
             raise ValueError(f"the table has no column {missing[0]!r}; it has {', '.join(table)}")
         costs, errors = (check_numbers(table[name], name) for name in (cost, error))

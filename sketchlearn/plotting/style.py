@@ -16,15 +16,28 @@ DARK = "#1b1f24"  # Upon white marks.
 ACCENT, INK, FAINT = "#D55E00", "#0B6FB0", "#8A8F98"
 
 
-def make_axes(ax: Any) -> Any:
-    """Return the axes to draw on: the given ones, or those of a new figure.
+def require_matplotlib() -> Any:
+    """Return matplotlib's pyplot, which is needed once something is drawn.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed; it names the extra that brings it.
     """
-    pyplot = import_optional("matplotlib.pyplot")
+    return import_optional("matplotlib.pyplot")
+
+
+def make_axes(ax: Any) -> Any:
+    """Return the axes to draw on: the given ones, or those of a new figure.
+
+    A new figure stays open in the session: it is made when all else has been checked and computed.
+
+    Raises
+    ------
+    ImportError
+        As `require_matplotlib`.
+    """
+    pyplot = require_matplotlib()
     return pyplot.subplots(layout="constrained")[1] if ax is None else ax
 
 

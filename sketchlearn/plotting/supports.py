@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from sketchlearn.factorization import SupportVerdict, check_supports
-from sketchlearn.plotting.style import ACCENT, Display, choose_mark, make_axes
+from sketchlearn.plotting.style import ACCENT, Display, choose_mark, make_axes, require_matplotlib
 
 # Blocks that a legend names at most.
 MOST_NAMED = 16
@@ -86,7 +86,7 @@ class SupportsDisplay(Display):
         TypeError, ValueError
             As by `check_supports`.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         verdict = check_supports(left, right)
         counts = np.asarray(left, dtype=np.int64) @ np.asarray(right, dtype=np.int64)
         return cls(counts, verdict).plot(ax)

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn.decoders import Mixture
-from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, make_axes
+from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, make_axes, require_matplotlib
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # Share of the waves that carry nothing whose size the band holds.
@@ -100,7 +100,7 @@ class SketchDisplay(Display):
         TypeError
             If ``sketch`` is none.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         if not isinstance(sketch, SketchLike):
             raise TypeError(f"expected a sketch, got {type(sketch).__name__}")
         return cls(*_measure(sketch), None, find_noise(sketch)).plot(ax)
@@ -130,7 +130,7 @@ class SketchDisplay(Display):
         ValueError
             If it was loaded from a file.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         check_is_fitted(estimator)
         mixture = getattr(estimator, "mixture_", None)
         if mixture is None:

@@ -49,7 +49,7 @@ def delta_of(rho: float, epsilon: float) -> float:
 
     # Where the order is large, near (epsilon / rho + 1) / 2; a grid, lest the search misses it.
     starts = [LEAST_ORDER + i for i in range(int(GREATEST_ORDER - LEAST_ORDER) + 1)]
-    best = min(starts, key=lambda t: log_delta(t) if t < 300 else math.inf)
+    best = min(starts, key=log_delta)
     found = minimize_scalar(
         log_delta, bounds=(best - 1.0, best + 1.0), method="bounded", options={"xatol": 1e-12}
     )

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn.drift import compare
 from sketchlearn.estimators import (
@@ -76,6 +77,8 @@ def make_page(contents: Mapping[str, Any], title: str = "Sketches and models") -
         If a sketch holds no rows.
     ImportError
         If matplotlib is not installed.
+    NotFittedError
+        If an estimator is not fitted.
     TypeError, ValueError
         If there is nothing to show, or something that no page can show.
 
@@ -89,6 +92,11 @@ def make_page(contents: Mapping[str, Any], title: str = "Sketches and models") -
     >>> page.count("<svg"), "<script" in page
     (2, False)
     """
+    if not isinstance(contents, Mapping):
+        raise TypeError(
+            f"expected sketches or models by the names that they go by, got a "
+            f"{type(contents).__name__}"
+        )
     if not contents:
         raise ValueError("expected at least one sketch or model to show, got none")
     sections = [show(content, name) for name, content in contents.items()]
@@ -182,8 +190,8 @@ def _show_estimator(content: CompressiveEstimator, name: str) -> str:
 
 @show.register
 def _show_components(content: CompressivePCA, name: str) -> str:
-    sketch = content.sketch_
-    shares = content.explained_variance_ratio_
+    check_is_fitted(content)
+    sketch, shares = content.sketch_, content.explained_variance_ratio_
     rows = [
         [i, float(content.explained_variance_[i]), float(shares[i]), float(shares[: i + 1].sum())]
         for i in range(len(shares))
@@ -207,7 +215,9 @@ def _show_components(content: CompressivePCA, name: str) -> str:
 
 @show.register
 def _show_classifier(content: CompressiveClassifier, name: str) -> str:
-    sketch, counts = content.sketch_, np.bincount(content.component_classes_.astype(int))
+    check_is_fitted(content)
+    sketch, owners = content.sketch_, content.component_classes_.astype(int)
+    counts = np.bincount(owners, minlength=len(content.classes_))
     rows = [
         [str(label), float(n), float(prior), int(counts[i])]
         for i, (label, n, prior) in enumerate(

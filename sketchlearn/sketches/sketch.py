@@ -190,7 +190,7 @@ class Sketch(SketchLike):
         return None if self.sums.moments is None else self.sums.moments.kind
 
     def with_operator(self, operator: FrequencyOperator) -> Sketch:
-        """Return the same sums without moments, as of another operator of as many frequencies."""
+        """Return the sums, without moments or names, as of another operator of as many waves."""
         return Sketch(operator, self.sums.without_moments())
 
     def without_moments(self) -> Sketch:
@@ -198,7 +198,7 @@ class Sketch(SketchLike):
         return replace(self, sums=self.sums.without_moments())
 
     def standardised(self) -> Sketch:
-        """The sketch of the rows divided by the operator's `units`: the same sums.
+        """Return the sketch of the rows divided by the operator's `units`: the same sums.
 
         Moments are left out where the frequencies, being made by hand, have units of their own
         once more, so that the grid would be another.
@@ -244,9 +244,10 @@ class Sketch(SketchLike):
         path : path-like
             The file.
         operator : bool, default=True
-            Whether the operator is written too. Without it, a file has 16 bytes a frequency, the
-            moments, and a header that names the operator by its fingerprint; it is read with the
-            operator, which `FrequencyOperator.save` writes once for many sketches.
+            Whether the operator is written too. Without it, a file has 16 bytes a frequency (of
+            signs a few, as many as counts of the rows need), the moments, and a header that names
+            the operator by its fingerprint; it is read with the operator, which
+            `FrequencyOperator.save` writes once for many sketches.
 
         Raises
         ------
@@ -451,7 +452,7 @@ class Sketch(SketchLike):
         )
 
     def _common_names(self, other: Sketch) -> tuple[str, ...] | None:
-        """Names of the features of two sketches, or refuse those that differ."""
+        """Return the names of the features of two sketches, or refuse those that differ."""
         ours, theirs = self.feature_names, other.feature_names
         if ours is None or theirs is None:
             return ours or theirs

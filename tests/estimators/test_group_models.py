@@ -86,3 +86,9 @@ def test_groups_of_too_few_rows_are_named():
         MODEL.fit_table(TABLE.total())
     with pytest.raises(ValueError, match="'own' or 'total'"):
         MODEL.fit_table(TABLE, start="all")
+
+
+def test_parameters_are_checked_before_anything_is_decoded():
+    for wrong, error in (("3", TypeError), (0, ValueError)):
+        with pytest.raises(error, match="n_clusters must be"):
+            CompressiveKMeans(wrong).fit_table(TABLE)

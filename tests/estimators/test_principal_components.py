@@ -229,6 +229,22 @@ def test_bad_parameters_are_refused(parameters, error, message):
         CompressivePCA(**parameters).fit(ROWS)
 
 
+@pytest.mark.parametrize("moments", [None, "diagonal"])
+def test_a_fitted_sketcher_of_other_moments_is_refused_before_rows_are_read(moments):
+    def pieces():
+        yield ROWS[:90]
+        pytest.fail("read on")
+
+    fitted = Sketcher(5, moments=moments, random_state=0).fit(ROWS)
+    for rows in (ROWS, pieces()):
+        for fit in (
+            CompressivePCA(sketcher=fitted).fit,
+            CompressivePCA(sketcher=fitted).partial_fit,
+        ):
+            with pytest.raises(ValueError, match=f"the sketcher takes moments={moments!r}"):
+                fit(rows)
+
+
 def test_bad_sketches_are_refused():
     sketcher = make_moment_sketcher(ROWS)
     with pytest.raises(EmptySketchError, match="at least one row"):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 from sketchlearn import Sketcher, SketchMismatchError, compare
 from sketchlearn.plotting import DriftDisplay
@@ -92,3 +93,4 @@ def test_what_cannot_be_compared_is_refused(windows, rows):
     bare = Sketcher(60, random_state=0, moments=None).fit(rows[0])
     with pytest.raises(ValueError, match="no moments to tell columns apart by"):
         DriftDisplay.from_windows([bare.sketch(day) for day in rows], by="column")
+    assert pyplot.get_fignums() == []

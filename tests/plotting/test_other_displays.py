@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from matplotlib import pyplot
 from sklearn.exceptions import NotFittedError
 
 from sketchlearn import CompressiveKMeans, EmptySketchError, Sketcher, count_clusters, load_model
@@ -77,6 +78,7 @@ def test_a_sketch_without_rows_is_refused(model):
         SketchDisplay.from_sketch(nothing)
     with pytest.raises(TypeError, match="expected a sketch, got CompressiveKMeans"):
         SketchDisplay.from_sketch(model)
+    assert pyplot.get_fignums() == []
 
 
 @pytest.mark.slow
@@ -143,6 +145,7 @@ def test_tables_that_cannot_be_drawn_are_refused(change, message):
         FrontDisplay.from_table({**TABLE, **change}, cost="kB", error="error", method="method")
     with pytest.raises(ValueError, match="no column 'time'; it has kB, error, method"):
         FrontDisplay.from_table(TABLE, cost="time", error="error", method="method")
+    assert pyplot.get_fignums() == []
 
 
 def test_supports_are_drawn_with_what_was_found():

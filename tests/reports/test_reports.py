@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from sketchlearn import (
     CompressiveClassifier,
@@ -142,6 +143,9 @@ def test_a_classifier_s_section_has_its_classes():
     text = " ".join(Page(make_page({"classes": model})).text)
     assert "classes: a classifier" in text
     assert all(f"{n:.5g}" in text for n in model.class_count_)
+    # The last class has no row, and no component.
+    model = CompressiveClassifier().partial_fit(X, (X[:, 0] > 6).astype(int), classes=[0, 1, 2])
+    assert "2 0 0 0" in " ".join(Page(make_page({"classes": model})).text)
 
 
 def test_a_table_s_section_has_its_groups_and_their_distances():
@@ -179,6 +183,11 @@ def test_what_cannot_be_shown_is_refused(contents):
         make_page({})
     with pytest.raises(TypeError, match="got ndarray as 'rows'"):
         make_page({"rows": np.eye(2)})
+    with pytest.raises(TypeError, match="by the names that they go by, got a list"):
+        make_page([contents["monday"]])
+    for model in (CompressiveKMeans(2), CompressivePCA(), CompressiveClassifier()):
+        with pytest.raises(NotFittedError):
+            make_page({"model": model})
     nothing = contents["monday"] - contents["monday"]
     with pytest.raises(EmptySketchError, match="empty is a sketch without rows"):
         make_page({"empty": nothing})
