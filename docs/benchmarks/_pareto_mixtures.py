@@ -32,6 +32,7 @@ from docs.benchmarks._pareto_problem import (
 from docs.benchmarks._pareto_sketches import (
     ALONE,
     EPSILONS,
+    FEW_COLUMNS,
     PRIVATE,
     WITH_PILOT,
     count_frequencies,
@@ -42,8 +43,6 @@ from docs.benchmarks._pareto_sketches import (
 from sketchlearn import CompressiveGaussianMixture, Sketcher
 from sketchlearn.atoms import CovarianceType
 
-# Columns up to which every column has a variance of its own.
-FEW_COLUMNS = 100
 # Copies of rows of a coreset, since EM of scikit-learn knows no weights.
 COPIES = 4
 
@@ -227,7 +226,9 @@ METHODS: dict[str, Method] = {
     **{
         f"coreset of {n:,}": Method(SAMPLING, partial(coreset, n_rows=n)) for n in (500, 4000)
     },
-    "Compress++": Method(SAMPLING, compressed, MILLION, FEW_COLUMNS, most_seeds=1, package=GOODPOINTS),
+    "Compress++": Method(
+        SAMPLING, compressed, MILLION, FEW_COLUMNS, most_seeds=1, package=GOODPOINTS
+    ),
     "dense, 5 kd": Method(ALONE, partial(alone, ratio=5, operator="dense")),
     "dense, 10 kd": Method(ALONE, partial(alone, ratio=10, operator="dense")),
     "fast, 10 kd": Method(ALONE, partial(alone, ratio=10, operator="fast")),

@@ -11,11 +11,18 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from docs.benchmarks import _pareto_methods, _pareto_mixtures
 from docs.benchmarks._log import Record, measured_with
 from docs.benchmarks._pareto_methods import FULL, REDUCING, SAMPLING
 from docs.benchmarks._pareto_sets import SETS
 from docs.benchmarks._pareto_sketches import ALONE, PRIVATE, WITH_PILOT
-from docs.benchmarks._pareto_text import CHOICES, INTRODUCTION
+from docs.benchmarks._pareto_text import (
+    CHOICES,
+    COSTS_SHOWN,
+    EXPLANATION,
+    INTRODUCTION,
+    MIXTURES,
+)
 from docs.benchmarks._report import table
 from sketchlearn.plotting import FrontDisplay
 
@@ -30,6 +37,7 @@ COSTS = {
 }
 # In an order in which no panel lacks one before another, so that colours are the same in all.
 ROUTES = (FULL, SAMPLING, REDUCING, ALONE, WITH_PILOT, PRIVATE)
+METHODS = {"k-means": _pareto_methods.METHODS, "mixtures": _pareto_mixtures.METHODS}
 # Errors below this are alike, and drawn as this.
 LEAST = {"k-means": 1e-3, "mixtures": 3e-3}
 ERRORS = {"k-means": "SSE ratio - 1", "mixtures": "nats lost a row"}
@@ -60,11 +68,12 @@ def errors_of(records: Sequence[Record]) -> dict[int, float]:
 
 
 def list_points(records: Sequence[Record], model: str, name: str) -> list[Point]:
-    """Return what every method did on one set, in the order of the log's first seed."""
+    """Return what every method did on one set."""
     mine = [one for one in records if (one["model"], one["set"]) == (model, name)]
     best = errors_of(mine)
     points = []
-    for method in dict.fromkeys(one["method"] for one in mine):
+    present = {one["method"] for one in mine}
+    for method in (one for one in METHODS[model] if one in present):
         runs = [one for one in mine if one["method"] == method and one["seed"] in best]
         good = [one for one in runs if "error" in one]
         if not runs:
@@ -193,7 +202,7 @@ def show(value: float) -> str:
     if not np.isfinite(value):
         return "failed"
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
+        if value >= 0.9995 * size:
             return f"{value / size:.3g} {letter}"
     return f"{value:.3g}"
 
@@ -238,7 +247,8 @@ def summary(records: Sequence[Record], model: str) -> str:
         for cost in COSTS
     }
     rows = []
-    for method in dict.fromkeys(one.method for name in names for one in points[name]):
+    present = {one.method for name in names for one in points[name]}
+    for method in (one for one in METHODS[model] if one in present):
         mine = [one for name in names for one in points[name] if one.method == method]
         errors = [one.error for one in mine]
         leads = [str(sum(method in fronts[name, cost] for name in names)) for cost in COSTS]
@@ -250,12 +260,13 @@ def summary(records: Sequence[Record], model: str) -> str:
 
 def page(records: Sequence[Record]) -> str:
     """Return the page in Markdown."""
-    seeds = sorted({one["seed"] for one in records})
-    parts = [INTRODUCTION.format(first=seeds[0], last=seeds[-1], machine=measured_with())]
-    parts += ["## K-means over all sets\n", summary(records, "k-means")]
+    n_seeds = {len({one["seed"] for one in records if one["set"] == name}) for name in SETS} - {0}
+    first = min(one["seed"] for one in records)
+    seeds = f"from {first} on, {min(n_seeds)} to {max(n_seeds)} of them a set,"
+    parts = [INTRODUCTION.format(seeds=seeds, machine=measured_with()), CHOICES]
+    parts += ["## K-means over all sets\n", EXPLANATION, summary(records, "k-means"), COSTS_SHOWN]
     if sets_of(records, "mixtures"):
-        parts += ["## Mixtures over all sets\n", summary(records, "mixtures")]
-    parts.append(CHOICES)
+        parts += ["## Mixtures over all sets\n", MIXTURES, summary(records, "mixtures")]
     for model, heading in (("k-means", "K-means"), ("mixtures", "Mixtures")):
         for name in sets_of(records, model):
             parts += [f"## {heading}, {title_of(records, name)}\n", table_of(records, model, name)]

@@ -18,6 +18,8 @@ EPSILONS = (0.1, 1.0, 10.0)
 # Multiplications with an addition of a wave from its phase, as the kernels have it.
 WAVE_OPERATIONS = 10
 MOMENTS_SHARE = 0.2
+# Columns up to which private sketches are taken: noise grows with their covariances.
+FEW_COLUMNS = 100
 
 
 def count_frequencies(problem: Problem, ratio: float) -> int:
@@ -127,7 +129,9 @@ SKETCHES: dict[str, Method] = {
     "fit, fast, 5 kd": Method(WITH_PILOT, partial(with_pilot, ratio=5, operator="fast")),
     "fit, signs, 6 kd": Method(WITH_PILOT, partial(with_pilot, ratio=6.25, features="signs")),
     **{
-        f"epsilon {epsilon:g}": Method(PRIVATE, partial(private, epsilon=epsilon))
+        f"epsilon {epsilon:g}": Method(
+            PRIVATE, partial(private, epsilon=epsilon), most_columns=FEW_COLUMNS
+        )
         for epsilon in EPSILONS
     },
 }  # fmt: skip

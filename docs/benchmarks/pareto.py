@@ -22,7 +22,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from datasets.synthetic import FIRST_REPORTED_SEED
-from docs.benchmarks import _log, _pareto_methods, _pareto_mixtures, _pareto_report
+from docs.benchmarks import _log, _pareto_report
 from docs.benchmarks._pareto_problem import Method, Problem, measure, sum_squares
 from docs.benchmarks._pareto_sets import SETS, split_rows, write_rows
 
@@ -32,11 +32,6 @@ ROWS = _log.ROOT / "build" / "pareto"
 LIMIT = 100
 # What runs sketchlearn, and is run again when it changes.
 OWN_ROUTES = ("sketch alone", "sketch with pilot", "private sketch")
-
-MODELS: dict[str, Mapping[str, Method]] = {
-    "k-means": _pareto_methods.METHODS,
-    "mixtures": _pareto_mixtures.METHODS,
-}
 
 
 def run_set(model: str, name: str, seed: int, methods: Mapping[str, Method], log: Path) -> None:
@@ -111,14 +106,14 @@ def parsed(argv: Sequence[str] | None) -> Any:
     parser.add_argument("--images", type=Path, default=_log.ROOT / "docs" / "images")
     parser.add_argument("--report-only", action="store_true", help="run nothing")
     options = parser.parse_args(argv)
-    options.models = _log.names(options.models, MODELS)
+    options.models = _log.names(options.models, _pareto_report.METHODS)
     options.sets = _log.names(options.sets, SETS)
     return options
 
 
 def run_missing(options: Any, model: str) -> None:
     """Run what the log lacks, seed by seed, so that the first seeds are complete early."""
-    known = MODELS[model]
+    known = _pareto_report.METHODS[model]
     methods = warm_up({name: known[name] for name in _log.names(options.methods, known)})
     done = {key_of(one) for one in current(_log.read(options.log))}
     for i in range(options.seeds):
