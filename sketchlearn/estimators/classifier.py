@@ -14,6 +14,7 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.multiclass import unique_labels
 
 from sketchlearn._validation import RandomState, check_count, draw_seed, thread_count
+from sketchlearn.estimators.callbacks import tell_callbacks
 from sketchlearn.estimators.doubts import warn_of_coarse_grid
 from sketchlearn.estimators.gaussian_mixture import (
     CompressiveGaussianMixture,
@@ -159,6 +160,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         self.n_jobs = n_jobs
 
     @restore_on_error
+    @tell_callbacks()
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Sketch the rows of each class, and learn its mixture.
 
@@ -220,6 +222,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         return self
 
     @restore_on_error
+    @tell_callbacks()
     def fit_sketches(self, sketches: Mapping[Any, SketchLike]) -> Self:
         """Learn from one sketch a class; no row is needed.
 
@@ -419,7 +422,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         """Learn the mixture of each class from its sketch."""
         sketches = [self.sketches_[label] for label in self.classes_.tolist()]
         self.sketch_ = reduce(add, sketches)
-        warn_of_coarse_grid(self.sketch_, stacklevel=5)
+        warn_of_coarse_grid(self.sketch_)
         self._count_rows(sketches)
         seen = np.flatnonzero(self.class_count_)
         is_full = self.covariance_type == "full"

@@ -21,6 +21,7 @@ from sketchlearn.decoders import (
     SurrogateEM,
 )
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
+from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     FREQUENCIES_A_PARAMETER,
     warn_of_added_noise,
@@ -33,7 +34,6 @@ from sketchlearn.estimators.group_models import GroupFitter, find_atoms
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
-    reorder_atoms,
 )
 from sketchlearn.points.em import Moments
 from sketchlearn.points.row_mixture import fit_mixture_from_clusters, fit_mixture_to_rows
@@ -198,7 +198,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         self.verbose = verbose
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Rows (n_samples, n_features) drawn from the mixture, and the component of each."""
+        """Return rows (n_samples, n_features) drawn from the mixture, and each one's component."""
         self._require_fitted()
         check_count(n_samples, "n_samples")
         return self.to_sklearn().sample(n_samples)
@@ -375,7 +375,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
 
 
 def judge_components(quality: FitQuality, fitted: Moments, units: np.ndarray) -> FitQuality:
-    """Figures of the mixture that was decoded, with the moments of components in data units."""
+    """Return the figures of the decoded mixture, with moments of components in data units."""
     weights = fitted.weights / fitted.weights.sum()
     apart = (fitted.means - weights @ fitted.means) / units
     within = np.tensordot(weights, fitted.covariances, axes=1) / np.outer(units, units)

@@ -32,6 +32,7 @@ from sketchlearn.decoders.principal import (
     find_principal_part,
 )
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
+from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     warn_of_added_noise,
     warn_of_few_frequencies,
@@ -47,7 +48,6 @@ from sketchlearn.estimators.row_estimator import require_some
 from sketchlearn.estimators.sample_weights import sum_weighted
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
-    reorder_atoms,
 )
 from sketchlearn.estimators.weighted_pilot import WeightedPilot
 from sketchlearn.points.kmeans import cluster_points
@@ -193,18 +193,18 @@ class CompressiveKMeans(
         self.verbose = verbose
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
-        """Index (n_samples,) of the nearest centroid of each row that was fitted."""
+        """Fit rows, and return the index (n_samples,) of the centroid nearest to each."""
         X = self._require_rereadable(X, sample_weight, "predict")
         self.fit(X, sample_weight=sample_weight)
         return self.labels_ if hasattr(self, "labels_") else self.predict(X)
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
-        """Distances (n_samples, n_clusters) of the rows that were fitted to the centroids."""
+        """Fit rows, and return their distances (n_samples, n_clusters) to the centroids."""
         X = self._require_rereadable(X, sample_weight, "transform")
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
     def transform(self, X: Any) -> np.ndarray:
-        """Euclidean distances to the centroids.
+        """Return Euclidean distances to the centroids.
 
         Parameters
         ----------
@@ -219,7 +219,7 @@ class CompressiveKMeans(
         return self._map_rows(X, lambda rows: cdist(rows, self.cluster_centers_))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Minus the weighted sum of squared distances to the nearest centroid.
+        """Return minus the weighted sum of squared distances to the nearest centroid.
 
         Parameters
         ----------
@@ -228,6 +228,11 @@ class CompressiveKMeans(
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
             As in `fit`.
+
+        Returns
+        -------
+        float
+            The larger the better; zero at most.
         """
         sums = [
             sum_weighted(self._find_nearest(chunk.rows)[1], chunk.weights)
@@ -321,8 +326,7 @@ class CompressiveKMeans(
                 "decoded along the few directions in which its own rows are widest; leave start at "
                 "'own'"
             )
-        units = name_units(find_decode_units(total))
-        return SurrogateKMeans(find_atoms(self, total), units=units)
+        return SurrogateKMeans(find_atoms(self, total))
 
     def _decode_sketch(
         self, sketch: SketchLike, rng: np.random.Generator, has_pilot: bool
@@ -331,8 +335,10 @@ class CompressiveKMeans(
         # Those of rows that an earlier fit saw.
         for name in ("labels_", "inertia_"):
             self.__dict__.pop(name, None)
-        units = find_decode_units(sketch)
-        scaled = sketch if np.all(units == 1.0) else sketch.standardised()
+        scaled, units = sketch, np.ones(sketch.n_features)
+        if sketch.operator.domain.finest_scale is not None:
+            # Nobody chose the units for k-means: waves are isotropic without, distances are not.
+            scaled, units = sketch.standardised(), sketch.operator.units
         region = Region.of(sketch, self.bounds).in_units(units)
         axes = find_leading_axes(sketch, self.n_clusters, region)
         part = None if axes is not None else find_principal_part(scaled, self.n_clusters, region)
@@ -344,9 +350,10 @@ class CompressiveKMeans(
         pilot = weigh(self.sketcher_, sketch, part, self.n_clusters) if has_pilot else None
         decoder = choose_decoder(
             pilot, self.n_clusters, self.decoder, self.n_init, self._seed, axes,
-            None if part is not None else name_units(units),
             is_exact=sketch.is_exact,
         )  # fmt: skip
+        if part is None and np.any(units != 1.0):
+            decoder = decoder.in_units(tuple(units.tolist()))
         region = region if part is None else part.region
         mixture = decoder.decode(narrow, family, self.n_clusters, rng, region=region)
         matched = mixture.matched or mixture
@@ -387,21 +394,6 @@ FREQUENCIES_BESIDE_PILOT, LEAST_BESIDE_PILOT = 3, 300
 MANY_CLUSTERS = 20
 
 
-def find_decode_units(sketch: SketchLike) -> np.ndarray:
-    """Return what columns (n_features,) are divided by to decode: one, where the user chose scales.
-
-    Units that nobody chose for k-means make the waves isotropic; distances are measured without.
-    """
-    operator = sketch.operator
-    is_chosen = operator.domain.finest_scale is None
-    return np.ones(operator.n_features) if is_chosen else operator.units
-
-
-def name_units(units: np.ndarray) -> tuple[float, ...] | None:
-    """Return units as `SurrogateKMeans` takes them: None where all are one."""
-    return None if np.all(units == 1.0) else tuple(units.tolist())
-
-
 def choose_decoder(
     pilot: WeightedPilot | None,
     n_clusters: int,
@@ -409,11 +401,10 @@ def choose_decoder(
     n_init: int | Literal["auto"],
     seed: int,
     axes: np.ndarray | None,
-    units: tuple[float, ...] | None,
     *,
     is_exact: bool,
 ) -> Decoder:
-    """What an estimator's ``decoder`` and ``n_init`` ask for, of columns divided by ``units``.
+    """Return what ``decoder`` and ``n_init`` ask for, of columns divided by ``units``.
 
     K-means on a pilot gives atoms as well. Of few clusters it finds the best ones by itself, and
     they come first: a search costs many times as much, and gains only where clusters escaped the
@@ -426,9 +417,9 @@ def choose_decoder(
     if axes is not None:
         along = PrincipalStart(axes)
         others = () if len(axes) > FEW_FEATURES else default_decoders()
-        return SurrogateKMeans(BestOf((along, *others), n_init), units=units)
+        return SurrogateKMeans(BestOf((along, *others), n_init))
     if pilot is None:
-        alone = SurrogateKMeans(BestOf(n_init=n_init), units=units)
+        alone = SurrogateKMeans(BestOf(n_init=n_init))
         return SecondOpinion(alone) if is_exact else alone
     first, *rest = default_decoders()
     given = pilot.atoms(n_clusters, seed)
@@ -441,7 +432,7 @@ def choose_decoder(
 
 
 def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Region) -> FitQuality:
-    """Figures of the mixture that was matched, with the spread of what k-means clustered."""
+    """Return the figures of the matched mixture, with the spread of what k-means clustered."""
     matched, spread = mixture.matched or mixture, mixture.spread_ratio
     quality, instability = matched.quality, mixture.quality.instability
     if pilot is None:
@@ -465,7 +456,7 @@ def refine_centroids(
     pilot: WeightedPilot | None,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids (k, d) and shares (k,): a mixture's, or k-means' on the pilot that starts there."""
+    """Return centroids (k, d) and shares (k,): a mixture's, or k-means' on the pilot from there."""
     centroids, shares = mixture.locations, mixture.weights
     if pilot is not None:
         centroids, shares, _ = cluster_points(

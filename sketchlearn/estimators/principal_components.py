@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -12,6 +11,8 @@ from sklearn.decomposition import PCA
 
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import thread_count
+from sketchlearn.estimators.callbacks import tell_callbacks
+from sketchlearn.estimators.caller import warn_caller
 from sketchlearn.estimators.doubts import warn_of_coarse_grid
 from sketchlearn.estimators.row_estimator import RowEstimator, check_sketch, restore_on_error
 from sketchlearn.exceptions import EmptySketchError
@@ -129,6 +130,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         self.n_jobs = n_jobs
 
     @restore_on_error
+    @tell_callbacks()
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Sketch the rows and find the components.
 
@@ -172,6 +174,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         return self
 
     @restore_on_error
+    @tell_callbacks()
     def fit_sketch(self, sketch: SketchLike) -> Self:
         """Find the components of a sketch's rows, from its moments; no row is needed.
 
@@ -289,6 +292,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         return hasattr(self, "components_")
 
     def _check_parameters(self) -> None:
+        self._check_flags()
         wanted: Any = self.n_components
         is_count = isinstance(wanted, Integral)
         if isinstance(wanted, bool) or not (wanted is None or isinstance(wanted, Real)):
@@ -369,7 +373,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         self.noise_variance_ = float(variances[k:most].mean()) if k < most else 0.0
         self.noise_floor_ = measure_noise(sketch)
         self._warn_of_noise(variances)
-        warn_of_coarse_grid(sketch, stacklevel=5)
+        warn_of_coarse_grid(sketch)
 
     def _count_components(self, shares: np.ndarray, most: int) -> int:
         """Return how many components are asked for, at most as many as there are."""
@@ -386,12 +390,11 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         gaps = variances[:k] - np.append(variances[1:], 0.0)[:k]
         n_lost = int(np.count_nonzero(gaps <= 0.5 * self.noise_floor_))
         if self.noise_floor_ > 0 and n_lost:
-            warnings.warn(
+            warn_caller(
                 f"{n_lost} of {k} components are not told from the next by a private sketch of "
                 f"noise {self.noise_floor_:.3g}, and may be of any direction: ask for at most "
                 f"{k - n_lost}, or release more rows, a narrower box, or with moments_share=0.9",
                 UserWarning,
-                stacklevel=5,
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -14,6 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sketchlearn._validation import count_distinct, draw_seed
+from sketchlearn.estimators.callbacks import CallbackTeller
+from sketchlearn.estimators.caller import warn_caller
 from sketchlearn.estimators.persistence import PersistentEstimator
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -30,7 +31,7 @@ Result = TypeVar("Result")
 ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
 
 
-class RowEstimator(PersistentEstimator):
+class RowEstimator(CallbackTeller, PersistentEstimator):
     """What `fit`, `predict` and their like do with rows before they look at them.
 
     Features go by name wherever both sides have names: columns in another order are reordered,
@@ -207,11 +208,10 @@ def warn_of_few_distinct(rows: np.ndarray, weights: np.ndarray | None, n_atoms: 
     """Warn of fewer distinct rows than atoms, as scikit-learn's `KMeans` does; say if so."""
     n_distinct = count_distinct(rows, weights, n_atoms)
     if is_few := n_distinct < n_atoms:
-        warnings.warn(
+        warn_caller(
             f"there are {n_distinct} distinct rows of positive weight for {n_atoms} clusters or "
             "components: some are empty or doubled. Ask for no more than there are distinct rows.",
             ConvergenceWarning,
-            stacklevel=4,
         )
     return is_few
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
@@ -17,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from sketchlearn._progress import progress_line
 from sketchlearn._validation import check_count, check_row_count, draw_seed, thread_count
 from sketchlearn.decoders import Decoder, FitQuality, Mixture
+from sketchlearn.estimators.callbacks import tell_callbacks
 from sketchlearn.estimators.doubts import record_doubts
 from sketchlearn.estimators.report import Report, refuse_decoded, write_report
 from sketchlearn.estimators.row_estimator import (
@@ -153,6 +151,7 @@ class CompressiveEstimator(RowPredictor):
         )
 
     @restore_on_error
+    @tell_callbacks(2)
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Sketch the rows and decode the sketch.
 
@@ -187,8 +186,9 @@ class CompressiveEstimator(RowPredictor):
         pilot = rows, divided
         if warn_of_few_distinct(rows, divided, self._n_atoms):
             pilot = merge_rows(rows, divided)
-        self.sketcher_ = given or self._fit_sketcher(*pilot, self.keep_pilot)
-        self.sketch_ = self._sketch_rows(rows, divided)
+        with self._subtask("sketch"):
+            self.sketcher_ = given or self._fit_sketcher(*pilot, self.keep_pilot)
+            self.sketch_ = self._sketch_rows(rows, divided)
         # A sketcher that came fitted may have its pilot from other data.
         sketch = count_repetitions(self.sketch_, divided)
         self._learn(sketch, given is None)
@@ -213,7 +213,8 @@ class CompressiveEstimator(RowPredictor):
             self._weight_exponent = divide_source_weights(
                 source, pilot_size(self._n_atoms), self._seed
             )
-        self._sketch_source(source, self.keep_pilot)
+        with self._subtask("sketch"):
+            self._sketch_source(source, self.keep_pilot)
         is_own = self.sketcher_ is not self.sketcher
         pilot = self.sketcher_.pilot_ if is_own else None
         # The pilot has each row once.
@@ -301,6 +302,7 @@ class CompressiveEstimator(RowPredictor):
         self.sketch_ = self.sketch_ + added if hasattr(self, "sketch_") else added
 
     @restore_on_error
+    @tell_callbacks(1)
     def fit_sketch(self, sketch: SketchLike) -> Self:
         """Decode a sketch that was made elsewhere; no row of data is needed.
 
@@ -329,6 +331,7 @@ class CompressiveEstimator(RowPredictor):
 
     def _check_parameters(self) -> None:
         """Refuse parameters of the wrong kind before any work is done."""
+        self._check_flags()
         if self.n_init != "auto":
             check_count(self.n_init, 'n_init, where not "auto",')
         for name, kind in (("decoder", Decoder), ("sketcher", Sketcher)):
@@ -426,7 +429,8 @@ class CompressiveEstimator(RowPredictor):
         pilot = self.sketcher_.pilot_ if is_own and self.keep_pilot else None
         has_pilot, self._n_kept = pilot is not None, 0 if pilot is None else len(pilot)
         self.n_iter_ = 0  # Where nothing sets it, it is the mixture's.
-        with progress_line() if self.verbose else nullcontext(), record_doubts() as doubts:
+        shown = progress_line() if self.verbose else nullcontext()
+        with self._subtask("decode"), shown, record_doubts() as doubts:
             mixture = self._decode_sketch(sketch, np.random.default_rng(self._seed), has_pilot)
         self.doubts_ = tuple(doubts)
         self.mixture_, self.cost_ = mixture, mixture.cost
@@ -470,9 +474,3 @@ class CompressiveEstimator(RowPredictor):
     def _print_line(self, line: str) -> None:
         if self.verbose:
             print(f"[{type(self).__name__}] {line}")
-
-
-def reorder_atoms(mixture: Mixture, locations: np.ndarray) -> Mixture:
-    """Put a mixture's atoms in the order of locations (k, d) that they are nearest to."""
-    _, order = linear_sum_assignment(cdist(locations, mixture.locations, "sqeuclidean"))
-    return replace(mixture, weights=mixture.weights[order], parameters=mixture.parameters[order])

@@ -16,7 +16,6 @@ from sketchlearn.plotting.style import (
     FAINT,
     Display,
     choose_mark,
-    make_axes,
     require_matplotlib,
 )
 from sketchlearn.sources.error_handling import make_error_handler
@@ -78,8 +77,6 @@ class ClustersDisplay(Display):
     covariances: np.ndarray | None
     axis_names: tuple[str, str]
     is_synthetic: bool
-    ax_: Any = field(default=None, init=False, repr=False)
-    figure_: Any = field(default=None, init=False, repr=False)
     scatters_: list[Any] = field(default_factory=list, init=False, repr=False)
     centers_: Any = field(default=None, init=False, repr=False)
     ellipses_: list[Any] = field(default_factory=list, init=False, repr=False)
@@ -154,26 +151,7 @@ class ClustersDisplay(Display):
             X is None,
         ).plot(ax)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-            What to draw on; by default those of a new figure.
-
-        Returns
-        -------
-        ClustersDisplay
-            Itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = make_axes(ax)
-        self.ax_, self.figure_ = ax, ax.figure
+    def _draw(self, ax: Any) -> None:
         self.scatters_ = []
         for k in range(len(self.centers)):
             color, marker = choose_mark(k)
@@ -195,7 +173,6 @@ class ClustersDisplay(Display):
             ylabel=self.axis_names[1],
             title=f"{clusters}, over {len(self.points):,} {what}",
         )
-        return self
 
     def _draw_ellipses(self, ax: Any) -> list[Any]:
         """Draw an ellipse around nine tenths of each component's rows."""

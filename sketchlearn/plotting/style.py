@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from sketchlearn.sources.optional import import_optional
 
@@ -46,10 +47,45 @@ def choose_mark(index: int) -> tuple[str, str]:
     return COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
 
 
+@dataclass(eq=False, repr=False)
 class Display:
-    """What displays share: a short name in a session, which arrays would drown."""
+    """What displays share: `plot`, and a short name in a session, which arrays would drown.
 
-    ax_: Any
+    Attributes
+    ----------
+    ax_, figure_
+        What was drawn on last.
+    """
+
+    ax_: Any = field(default=None, init=False)
+    figure_: Any = field(default=None, init=False)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            What to draw on; by default those of a new figure.
+
+        Returns
+        -------
+        Display
+            Itself.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        self.ax_ = make_axes(ax)
+        self.figure_ = self.ax_.figure
+        self._draw(self.ax_)
+        return self
+
+    def _draw(self, ax: Any) -> None:
+        """Draw on the axes."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         title = "not drawn" if self.ax_ is None else self.ax_.get_title()

@@ -219,6 +219,7 @@ def test_components_within_the_noise_are_told_of():
         ({"n_components": True}, TypeError, "n_components must be a number or None, got True"),
         ({"n_components": "mle"}, TypeError, "n_components must be a number or None, got 'mle'"),
         ({"n_components": 14}, ValueError, "n_components=14 must be at most 13: .* 13 columns"),
+        ({"whiten": "no"}, TypeError, "whiten must be True or False, got 'no'"),
         ({"sketcher": 3}, TypeError, "sketcher must be a Sketcher, got int"),
         ({"sketcher": Sketcher(5, moments=None)}, ValueError, "moments=None: sketch with"),
         ({"sketcher": Sketcher(5, moments="diagonal")}, ValueError, "moments='diagonal'"),

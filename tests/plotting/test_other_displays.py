@@ -93,6 +93,9 @@ def test_the_curve_is_that_of_the_count(model):
     explained = [count.mixtures[k].quality.is_noise for k in (1, 2, 3, 4)]
     np.testing.assert_array_equal(costs <= display.limit_.get_ydata(), explained)
     assert display.ax_.get_title() == "3 clusters explain the sketch"
+    for line, column in ((display.stability_, "stability"), (display.silhouette_, "silhouette")):
+        np.testing.assert_array_equal(line.get_ydata(), count.table[column])
+        assert line.axes is display.right_
     with pytest.raises(TypeError, match="what count_clusters returns"):
         NumberOfClustersDisplay.from_count(model)
 

@@ -148,6 +148,13 @@ def test_a_classifier_s_section_has_its_classes():
     assert "2 0 0 0" in " ".join(Page(make_page({"classes": model})).text)
 
 
+def test_what_was_learned_of_moments_alone_says_nothing_of_waves(contents):
+    text = " ".join(Page(make_page({"pca": contents["pca"]})).text)
+    assert "500" in text
+    assert "scale of clusters" not in text
+    assert "scale of clusters" in " ".join(Page(make_page({"km": contents["km"]})).text)
+
+
 def test_a_table_s_section_has_its_groups_and_their_distances():
     X = blobs(4000)
     X[:1000] += 3.0
@@ -240,3 +247,23 @@ def test_a_browser_shows_it_without_complaint(page, tmp_path, width, mode):
     assert found["overflow"] == "0"
     assert int(found["shown"]) == page.count("<svg")
     assert (found["dark"] == "rgb(20, 24, 29)") == bool(mode)
+
+
+@pytest.mark.slow
+def test_a_table_by_days_is_watched_and_one_by_cities_is_not():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(24 * 100, 2))
+    X[-100:] += 3.0
+    days = np.repeat([f"2026-03-{i + 1:02d}" for i in range(24)], 100)
+    sketcher = Sketcher(30, random_state=0).fit(X)
+    page = make_page({"days": sketcher.sketch_groups(X, {"day": days})})
+    assert "The first 19 are taken to be without drift" in page
+    assert "2026-03-24." in page[page.index("Alarms: ") :]
+    assert page.count("<svg") == 4
+    cities = np.char.add("city ", days)
+    other = make_page({"cities": sketcher.sketch_groups(X, {"city": cities})})
+    assert "taken to be without drift" not in other
+    # So many groups would hide the rest.
+    names = np.repeat([f"city {i:02d}" for i in range(40)], 60)
+    many = make_page({"many": sketcher.sketch_groups(X, {"city": names})})
+    assert "the 30 of 40 farthest from all others" in many
