@@ -290,7 +290,7 @@ def look_up_errors(ratio: float) -> tuple[float, float]:
 def count_decode_seconds(n_clusters: int, n_directions: int, n_frequencies: int) -> float:
     """Return the seconds of a decode on the machine that the table was measured on.
 
-    The logarithm is quadratic in those of k and d, and linear in that of m. Beyond the k and d
+    The logarithm is linear in those of k and m, and quadratic in that of d. Beyond the k and d
     that were measured, seconds grow in proportion to them.
     """
     law = read_table()["decode"]
@@ -304,9 +304,9 @@ def count_decode_seconds(n_clusters: int, n_directions: int, n_frequencies: int)
 
 
 def describe_decode(k: np.ndarray, d: np.ndarray, m: np.ndarray) -> np.ndarray:
-    """Return the terms (n, 7) that the logarithm of a decode's seconds is linear in."""
+    """Return the terms (n, 5) that the logarithm of a decode's seconds is linear in."""
     x, y, z = np.log(k), np.log(d), np.log(m)
-    return np.column_stack([np.ones_like(x), x, y, z, x * x, y * y, x * y])
+    return np.column_stack([np.ones_like(x), x, y, z, y * y])
 
 
 def time_sketching(

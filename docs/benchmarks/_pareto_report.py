@@ -42,7 +42,7 @@ METHODS = {"k-means": _pareto_methods.METHODS, "mixtures": _pareto_mixtures.METH
 LEAST = {"k-means": 1e-3, "mixtures": 3e-3}
 ERRORS = {"k-means": "SSE ratio - 1", "mixtures": "nats lost a row"}
 # Sets whose every cost is drawn.
-IN_FULL = ("MNIST PCA-20", "ten million")
+IN_FULL = ("MNIST PCA-20", "unequal sizes")
 
 
 @dataclass(frozen=True)
