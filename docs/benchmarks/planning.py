@@ -248,12 +248,14 @@ def write_page(records: list[_log.Record], rows: list[list[str]]) -> None:
         f"**Seconds of a decode**: a law whose logarithm is linear in those of k and m, and "
         f"quadratic in that of d, fitted to {len(decodes)} sketches of {len(SHAPES)} shapes, "
         f"the mean over {len(DATA_SEEDS)} sets of {DECODED_ROWS:,} rows each, times how "
-        f"much slower a small decode is on the machine than the {law['reference_seconds'] * 1e3:.0f} ms that it took "
+        f"much slower a small decode is on the machine than the "
+        f"{law['reference_seconds'] * 1e3:.0f} ms that it took "
         f"here. A law fitted without a shape predicts that shape within a factor "
         f"{np.median(factors):.2f} in the median, within 1.5 in {np.mean(factors <= 1.5):.0%} of "
         f"cases, and within {factors.max():.3g} in all: 20 "
         "clusters in 20 columns from 2 k d frequencies took 12 s, because some seemed to be "
-        "missing again and again. Data whose clusters overlap or are not round takes several times as long: the plan's seconds are for data that mixtures explain.",
+        "missing again and again. Data whose clusters overlap or are not round takes several "
+        "times as long: the plan's seconds are for data that mixtures explain."
         "",
         "**Plans carried out**: predicted, then measured, on blobs; the median over "
         f"seeds {list(PLAN_SEEDS)}; seconds are the processor's. The pass is predicted between "
