@@ -255,7 +255,7 @@ def write_page(records: list[_log.Record], rows: list[list[str]]) -> None:
         f"cases, and within {factors.max():.3g} in all: 20 "
         "clusters in 20 columns from 2 k d frequencies took 12 s, because some seemed to be "
         "missing again and again. Data whose clusters overlap or are not round takes several "
-        "times as long: the plan's seconds are for data that mixtures explain."
+        "times as long: the plan's seconds are for data that mixtures explain.",
         "",
         "**Plans carried out**: predicted, then measured, on blobs; the median over "
         f"seeds {list(PLAN_SEEDS)}; seconds are the processor's. The pass is predicted between "
