@@ -34,9 +34,10 @@ class BestOf(Decoder):
         Tried in order, cyclically.
     n_init : int or "auto", default="auto"
         Number of decodes. "auto" is one, up to `n_if_incomplete` while an atom seems to be missing,
-        and up to six while clusters are. Of a sketch for several scales (`Problem.scales`) the
-        first decoder has one more try at each of the others, "auto" until the sketch is explained
-        and the next scale does no better; the rest are at the scale that did best.
+        and up to six while clusters are, but for what is within the noise. Of a sketch for several
+        scales (`Problem.scales`) the first decoder has one more try at each of the others, "auto"
+        until the sketch is explained up to its noise and the next scale does no better; the rest
+        are at the scale that did best.
     n_if_incomplete : int, default=3
         See there.
     """
@@ -47,28 +48,39 @@ class BestOf(Decoder):
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Decode until nothing seems to be missing, or often enough."""
+        best = self._try_scales(problem, rng)
+        most = MOST_DECODES_IF_BAD if self.n_init == "auto" else self.n_init
+        for i in range(1, most):
+            if self.n_init == "auto" and self._is_enough(best, i):
+                break
+            mixture = self._try(i, problem.at_scale(best.family.operator.scale), rng)
+            best = min(best, mixture, key=lambda each: each.cost)
+        return best
+
+    def _try_scales(self, problem: Problem, rng: np.random.Generator) -> Mixture:
+        """Decode by the first decoder, at each of the problem's scales until they get worse."""
         best: Mixture | None = None
-        scales = problem.scales
-        n_decodes = MOST_DECODES_IF_BAD if self.n_init == "auto" else self.n_init
-        for i in range(1 - len(scales), n_decodes):
-            (child,) = rng.spawn(1)
-            decoder = self.decoders[max(i, 0) % len(self.decoders)]
-            begin(f"{type(decoder).__name__}, decode {i + len(scales)}")
-            # At each scale in turn; then at that which has done best.
-            scale = scales[i - 1] if best is None or i <= 0 else best.family.operator.scale
-            mixture = decoder.solve(problem.at_scale(scale), child)
+        for scale in problem.scales:
+            mixture = self._try(0, problem.at_scale(scale), rng)
             if best is None or mixture.cost < best.cost:
                 best = mixture
-            if i < 0:
-                is_enough = best.quality.explains_sketch and best is not mixture
-            else:
-                is_enough = self._is_enough(best, i + 1)
-            if self.n_init == "auto" and is_enough:
+            elif self.n_init == "auto" and (
+                best.quality.explains_sketch or best.quality.is_within_noise
+            ):
                 break
         assert best is not None
         return best
 
+    def _try(self, i: int, problem: Problem, rng: np.random.Generator) -> Mixture:
+        """Decode by the decoder whose turn it is."""
+        (child,) = rng.spawn(1)
+        decoder = self.decoders[i % len(self.decoders)]
+        begin(f"{type(decoder).__name__}, decode {i + 1}")
+        return decoder.solve(problem, child)
+
     def _is_enough(self, best: Mixture, n_decodes: int) -> bool:
-        if best.quality.misses_clusters:
+        """Return whether another decode would hardly do better, or could not be told to."""
+        quality = best.quality
+        if quality.misses_clusters and not quality.is_within_noise:
             return False
-        return not best.quality.seems_incomplete or n_decodes >= self.n_if_incomplete
+        return not quality.seems_incomplete or n_decodes >= self.n_if_incomplete
