@@ -6,7 +6,7 @@ import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, Self, final
 
 import numpy as np
@@ -126,8 +126,12 @@ class Mechanism:
         return np.array(sample(integers.tolist()), dtype=np.int64)
 
 
+@lru_cache(maxsize=64)
 def build_measurement(noise: NoiseName, scale: float) -> Any:
     """Return opendp's mechanism for vectors of int64: called with a list, it gives one.
+
+    Making one takes a hundred times as long as noise for one number, and those of groups are alike,
+    so that it is kept. It has no state: each call draws anew.
 
     Its `map` says what it costs at a sensitivity: rho of Gaussian noise, epsilon of Laplace noise.
     Results that int64 does not hold are cut at its ends, which is done to what is released already.
