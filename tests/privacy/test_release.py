@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
 
 from sketchlearn import (
     CompressiveGaussianMixture,
@@ -501,3 +504,22 @@ def test_components_of_a_count_that_noise_hides_are_refused_with_the_remedy():
     none = next(each for each in drawn if each.n_samples < 2)  # Half of them are, about.
     with pytest.raises(ValueError, match="released with noise: release more rows"):
         CompressivePCA(1).fit_sketch(none)
+
+
+@pytest.mark.slow
+def test_wide_releases_give_mixtures_and_rows_as_narrow_ones_do():
+    rng, d = np.random.default_rng(0), 64
+    centers = rng.uniform(-10.0, 10.0, size=(4, d))
+    X = centers[rng.integers(4, size=40_000)] + rng.normal(size=(40_000, d))
+    X, others = np.split(X, 2)
+    sketcher = Sketcher.from_domain(
+        [-80.0] * d, [80.0] * d, n_clusters=4, clip=True, radius=1.0, random_state=0
+    )
+    private = released(X, sketcher=sketcher, moments_share=0.2)
+    best = GaussianMixture(4, covariance_type="diag", random_state=0).fit(X)
+    mixture = CompressiveGaussianMixture(4, random_state=0).fit_sketch(private)
+    assert mixture.score(others) > best.score(others) - 2.0
+    drawn = synthesize(private, 4000, random_state=0)
+    centroids = KMeans(4, n_init=3, random_state=0).fit(drawn).cluster_centers_
+    losses = [cdist(X, each, "sqeuclidean").min(axis=1).sum() for each in (centroids, best.means_)]
+    assert losses[0] < 1.2 * losses[1]
