@@ -19,12 +19,12 @@ help: ## list the targets
 setup: $(VENV)/.installed-all ## make .venv and install sketchlearn with every extra
 
 .PHONY: demo
-demo: $(VENV)/.installed-demo ## cluster MNIST from a sketch: a table, and a figure in build/
-	$(BIN)/python -m docs.examples.plot_mnist_clusters $(DEMO_ARGS)
+demo: $(VENV)/.installed-demo ## MNIST from the sketches of ten parts: a table; figure and files in build/
+	@$(BIN)/python -m docs.examples.plot_mnist_clusters $(DEMO_ARGS)
 
 .PHONY: demo-speakers
 demo-speakers: $(VENV)/.installed-demo ## verify speakers, background from a sketch; needs the AN4 corpus
-	$(BIN)/python -m docs.examples.plot_speaker_verification $(DEMO_ARGS)
+	@$(BIN)/python -m docs.examples.plot_speaker_verification $(DEMO_ARGS)
 
 .PHONY: docs
 docs: $(VENV)/.installed-docs ## build the site into build/site: warnings and broken links are errors
@@ -71,6 +71,21 @@ bench: $(VENV)/.installed-bench ## run the benchmarks of docs/benchmarks (hours;
 test-oldest: ## run the tests on the oldest dependencies that pyproject.toml allows
 	$(MAKE) VENV=$(OLDEST_VENV) EXTRA_PIP="-c build/oldest.txt" build/oldest.txt test
 
+.PHONY: dist
+dist: $(VENV)/.installed-dev ## build wheel and sdist into dist/, and try each in a bare environment
+	rm -rf dist build/bare
+	@mkdir -p build
+	$(BIN)/python -m build --outdir dist . >build/dist.log || { cat build/dist.log; exit 1; }
+	$(BIN)/python -m twine check --strict dist/*
+	@version=$$($(BIN)/python -c 'import sketchlearn; print(sketchlearn.__version__)'); set -e; \
+	for archive in dist/*; do \
+	  echo "== $$archive in an environment of its own"; \
+	  $(MAKE) --no-print-directory VENV=build/bare build/bare/bin/python; \
+	  build/bare/bin/python -m pip install --quiet "$$archive"; \
+	  (cd build/bare && bin/python -I -W error ../../.ci/try_installed.py ../../README.md "$$version"); \
+	  rm -rf build/bare; \
+	done
+
 .PHONY: clean
 clean: ## remove environments, caches and figures
 	rm -rf $(VENV) $(OLDEST_VENV) build dist
@@ -79,13 +94,15 @@ clean: ## remove environments, caches and figures
 
 # pip is fetched by the interpreter's own pip where Python comes without ensurepip.
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
-	$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
+	@echo "making $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
 	  $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 	  $(PYTHON) -m pip --python $(VENV) install --quiet pip; }
 
 $(VENV)/.installed-%: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet $(EXTRA_PIP) --editable ".[$*]"
+	@echo "installing sketchlearn[$*] into $(VENV)"
+	@$(BIN)/python -m pip install --quiet $(EXTRA_PIP) --editable ".[$*]"
 	@touch $@
 
 # ">=" becomes "==": the lower bounds themselves, as constraints.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 Rows = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, int, int], Rows]
 
-# Draws of centres until they are far enough apart; then the best of them is taken.
-MOST_DRAWS = 2000
+# Arrangements of centres that are drawn, of which the one is taken whose nearest two are farthest
+# apart.
+N_ARRANGEMENTS = 2000
 
 
 class Counted(NamedTuple):
@@ -60,13 +61,13 @@ def crescent(rng: np.random.Generator, n: int, d: int) -> Rows:
 
 
 def draw_apart(k: int, d: int, least: float, rng: np.random.Generator) -> Rows:
-    """Return centres (k, d) in a cube, the nearest two ``least`` apart, and hardly more.
+    """Return centres (k, d) in a cube, the nearest two of them ``least`` apart.
 
-    The cube holds them at about that distance, so that sets differ in arrangement, not in overlap.
+    The cube is about as large as it must be, so that sets differ in arrangement, not in overlap.
     """
     half = least * k ** (1.0 / d)
     best, widest = np.empty((0, d)), -1.0
-    for _ in range(MOST_DRAWS):
+    for _ in range(N_ARRANGEMENTS):
         centers = rng.uniform(-half, half, size=(k, d))
         apart = np.linalg.norm(centers[:, None] - centers, axis=2) + 1e300 * np.eye(k)
         if apart.min() > widest:
@@ -169,103 +170,64 @@ def draw_two(seed: int, d: int, n: int, apart: float) -> Rows:
     return draw_around(np.outer([0.0, apart], np.full(d, d**-0.5)), n, rng)
 
 
+def _of(draw: Callable[..., Rows], kind: str, n_clusters: int, **parameters: Any) -> Counted:
+    """Return a set whose generator takes its number of clusters as k."""
+    return Counted(n_clusters, kind, partial(draw, k=n_clusters, **parameters))
+
+
 REPORTED: dict[str, Counted] = {
-    "one in 2 dimensions": Counted(1, "one", partial(draw_spaced, k=1, d=2, n=8_000, least=1.0)),
-    "one in 6, stretched": Counted(
-        1, "one", partial(draw_spaced, k=1, d=6, n=20_000, least=1.0, stretch=6.0)
-    ),
+    "one in 2 dimensions": _of(draw_spaced, "one", 1, d=2, n=8_000, least=1.0),
+    "one in 6, stretched": _of(draw_spaced, "one", 1, d=6, n=20_000, least=1.0, stretch=6.0),
     "two, 5 sd apart": Counted(2, "round", partial(draw_two, d=2, n=2_000, apart=5.0)),
     "two in 16, 6 sd": Counted(2, "round", partial(draw_two, d=16, n=4_000, apart=6.0)),
-    "sixteen in 16": Counted(16, "round", partial(draw_spaced, k=16, d=16, n=8_000, least=14.0)),
-    "twenty in the plane": Counted(
-        20, "round", partial(draw_spaced, k=20, d=2, n=3_000, least=7.0)
-    ),
-    "thirty-five in the plane": Counted(
-        35, "round", partial(draw_spaced, k=35, d=2, n=5_250, least=7.0)
-    ),
+    "sixteen in 16": _of(draw_spaced, "round", 16, d=16, n=8_000, least=14.0),
+    "twenty in the plane": _of(draw_spaced, "round", 20, d=2, n=3_000, least=7.0),
+    "thirty-five in the plane": _of(draw_spaced, "round", 35, d=2, n=5_250, least=7.0),
     "five by five": Counted(25, "round", partial(draw_grid, side=5, step=6.0)),
-    "along a sine": Counted(18, "round", partial(draw_sine, k=18)),
-    "ten in 10": Counted(10, "round", partial(draw_spaced, k=10, d=10, n=50_000, least=8.0)),
-    "500 rows": Counted(6, "round", partial(draw_spaced, k=6, d=2, n=500, least=8.0)),
-    "fifteen, 9 sd": Counted(
-        15, "elongated", partial(draw_spaced, k=15, d=2, n=5_000, least=9.0, stretch=2.0)
-    ),
-    "fifteen, 7 sd": Counted(
-        15, "elongated", partial(draw_spaced, k=15, d=2, n=5_000, least=7.0, stretch=2.0)
-    ),
-    "fifteen, 5 sd": Counted(
-        15, "elongated", partial(draw_spaced, k=15, d=2, n=5_000, least=5.0, stretch=2.0)
-    ),
-    "six in 4, 5-fold": Counted(
-        6, "elongated", partial(draw_spaced, k=6, d=4, n=20_000, least=12.0, stretch=5.0)
-    ),
-    "eight in 6, 4-fold": Counted(
-        8, "elongated", partial(draw_spaced, k=8, d=6, n=50_000, least=10.0, stretch=4.0)
-    ),
-    "cigars": Counted(4, "elongated", partial(draw_cigars, k=4, n=10_000, length=9.0, gap=7.0)),
-    "widths 1 to 5 in 3": Counted(
-        8, "unequal", partial(draw_unequal_widths, k=8, d=3, n=20_000, factor=5.0)
-    ),
-    "widths 1 to 4 in the plane": Counted(
-        6, "unequal", partial(draw_unequal_widths, k=6, d=2, n=10_000, factor=4.0)
-    ),
-    "sizes 1 to 30 in 4": Counted(
-        8, "unequal", partial(draw_unequal_sizes, k=8, d=4, n=30_000, factor=30.0)
-    ),
-    "sizes 1 to 100 in the plane": Counted(
-        7, "unequal", partial(draw_unequal_sizes, k=7, d=2, n=50_000, factor=100.0)
+    "along a sine": _of(draw_sine, "round", 18),
+    "ten in 10": _of(draw_spaced, "round", 10, d=10, n=50_000, least=8.0),
+    "500 rows": _of(draw_spaced, "round", 6, d=2, n=500, least=8.0),
+    "fifteen, 9 sd": _of(draw_spaced, "elongated", 15, d=2, n=5_000, least=9.0, stretch=2.0),
+    "fifteen, 7 sd": _of(draw_spaced, "elongated", 15, d=2, n=5_000, least=7.0, stretch=2.0),
+    "fifteen, 5 sd": _of(draw_spaced, "elongated", 15, d=2, n=5_000, least=5.0, stretch=2.0),
+    "six in 4, 5-fold": _of(draw_spaced, "elongated", 6, d=4, n=20_000, least=12.0, stretch=5.0),
+    "eight in 6, 4-fold": _of(draw_spaced, "elongated", 8, d=6, n=50_000, least=10.0, stretch=4.0),
+    "cigars": _of(draw_cigars, "elongated", 4, n=10_000, length=9.0, gap=7.0),
+    "widths 1 to 5 in 3": _of(draw_unequal_widths, "unequal", 8, d=3, n=20_000, factor=5.0),
+    "widths 1 to 4 in the plane": _of(draw_unequal_widths, "unequal", 6, d=2, n=10_000, factor=4.0),
+    "sizes 1 to 30 in 4": _of(draw_unequal_sizes, "unequal", 8, d=4, n=30_000, factor=30.0),
+    "sizes 1 to 100 in the plane": _of(
+        draw_unequal_sizes, "unequal", 7, d=2, n=50_000, factor=100.0
     ),
     "narrow, and wide and rare": Counted(8, "unequal", draw_unbalance),
     "groups of three in 4": Counted(
         12, "unequal", partial(draw_nested, d=4, n=30_000, outer=40.0, inner=8.0)
     ),
-    "ten in 5, 4 sd": Counted(
-        10, "overlapping", partial(draw_spaced, k=10, d=5, n=50_000, least=4.0)
-    ),
-    "seven in the plane, 4 sd": Counted(
-        7, "overlapping", partial(draw_spaced, k=7, d=2, n=20_000, least=4.0)
-    ),
-    "nine in 3, 4.5 sd, stretched": Counted(
-        9, "overlapping", partial(draw_spaced, k=9, d=3, n=50_000, least=4.5, stretch=1.5)
+    "ten in 5, 4 sd": _of(draw_spaced, "overlapping", 10, d=5, n=50_000, least=4.0),
+    "seven in the plane, 4 sd": _of(draw_spaced, "overlapping", 7, d=2, n=20_000, least=4.0),
+    "nine in 3, 4.5 sd, stretched": _of(
+        draw_spaced, "overlapping", 9, d=3, n=50_000, least=4.5, stretch=1.5
     ),
     "two, 3.5 sd": Counted(2, "overlapping", partial(draw_two, d=4, n=10_000, apart=3.5)),
-    "Student in 3": Counted(
-        6, "not Gaussian", partial(draw_spaced, k=6, d=3, n=10_000, least=14.0, noise=student)
-    ),
-    "Laplace in 4": Counted(
-        7, "not Gaussian", partial(draw_spaced, k=7, d=4, n=10_000, least=12.0, noise=laplace)
-    ),
-    "discs": Counted(
-        8, "not Gaussian", partial(draw_spaced, k=8, d=2, n=5_000, least=7.0, noise=ball)
-    ),
+    "Student in 3": _of(draw_spaced, "not Gaussian", 6, d=3, n=10_000, least=14.0, noise=student),
+    "Laplace in 4": _of(draw_spaced, "not Gaussian", 7, d=4, n=10_000, least=12.0, noise=laplace),
+    "discs": _of(draw_spaced, "not Gaussian", 8, d=2, n=5_000, least=7.0, noise=ball),
 }
 
 CALIBRATION: dict[str, Counted] = {
-    "one in 3": Counted(1, "one", partial(draw_spaced, k=1, d=3, n=5_000, least=1.0, stretch=3.0)),
-    "three in 2": Counted(3, "round", partial(draw_spaced, k=3, d=2, n=3_000, least=6.0)),
-    "twelve in 3": Counted(12, "round", partial(draw_spaced, k=12, d=3, n=6_000, least=7.0)),
-    "eight in 12": Counted(8, "round", partial(draw_spaced, k=8, d=12, n=10_000, least=10.0)),
-    "twenty-four in 2": Counted(24, "round", partial(draw_spaced, k=24, d=2, n=6_000, least=6.5)),
-    "nine in 2, 3-fold": Counted(
-        9, "elongated", partial(draw_spaced, k=9, d=2, n=4_000, least=9.0, stretch=3.0)
-    ),
-    "five in 5, 6-fold": Counted(
-        5, "elongated", partial(draw_spaced, k=5, d=5, n=10_000, least=13.0, stretch=6.0)
-    ),
-    "widths 1 to 3 in 4": Counted(
-        7, "unequal", partial(draw_unequal_widths, k=7, d=4, n=15_000, factor=3.0)
-    ),
-    "sizes 1 to 50 in 3": Counted(
-        6, "unequal", partial(draw_unequal_sizes, k=6, d=3, n=15_000, factor=50.0)
-    ),
+    "one in 3": _of(draw_spaced, "one", 1, d=3, n=5_000, least=1.0, stretch=3.0),
+    "three in 2": _of(draw_spaced, "round", 3, d=2, n=3_000, least=6.0),
+    "twelve in 3": _of(draw_spaced, "round", 12, d=3, n=6_000, least=7.0),
+    "eight in 12": _of(draw_spaced, "round", 8, d=12, n=10_000, least=10.0),
+    "twenty-four in 2": _of(draw_spaced, "round", 24, d=2, n=6_000, least=6.5),
+    "nine in 2, 3-fold": _of(draw_spaced, "elongated", 9, d=2, n=4_000, least=9.0, stretch=3.0),
+    "five in 5, 6-fold": _of(draw_spaced, "elongated", 5, d=5, n=10_000, least=13.0, stretch=6.0),
+    "widths 1 to 3 in 4": _of(draw_unequal_widths, "unequal", 7, d=4, n=15_000, factor=3.0),
+    "sizes 1 to 50 in 3": _of(draw_unequal_sizes, "unequal", 6, d=3, n=15_000, factor=50.0),
     "groups of three in 3": Counted(
         12, "unequal", partial(draw_nested, d=3, n=12_000, outer=50.0, inner=7.0)
     ),
-    "400 rows": Counted(5, "round", partial(draw_spaced, k=5, d=2, n=400, least=8.0)),
-    "six in 3, 4 sd": Counted(
-        6, "overlapping", partial(draw_spaced, k=6, d=3, n=15_000, least=4.0)
-    ),
-    "crescents": Counted(
-        5, "not Gaussian", partial(draw_spaced, k=5, d=2, n=6_000, least=10.0, noise=crescent)
-    ),
+    "400 rows": _of(draw_spaced, "round", 5, d=2, n=400, least=8.0),
+    "six in 3, 4 sd": _of(draw_spaced, "overlapping", 6, d=3, n=15_000, least=4.0),
+    "crescents": _of(draw_spaced, "not Gaussian", 5, d=2, n=6_000, least=10.0, noise=crescent),
 }

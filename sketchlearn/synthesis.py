@@ -58,7 +58,7 @@ def synthesize(
     Raises
     ------
     TypeError, ValueError
-        If an argument is out of range.
+        If an argument is out of range, or the sketch has a single frequency.
     EmptySketchError
         If the sketch holds no rows.
 
@@ -75,6 +75,11 @@ def synthesize(
     if not isinstance(sketch, SketchLike):
         raise TypeError(f"expected a Sketch, got {type(sketch).__name__}")
     check_count(n_samples, "n_samples")
+    if sketch.n_frequencies == 1:
+        raise ValueError(
+            "a sketch of one frequency, as those of make_moment_sketcher, tells where rows lie by "
+            "their moments alone: sketch with more n_frequencies to draw rows like them"
+        )
     # Where columns were scaled apart, kernels are round in the operator's units.
     units = sketch.operator.units
     region, sketch = Region.of(sketch).in_units(units), sketch.standardised()

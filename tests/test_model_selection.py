@@ -113,12 +113,50 @@ def test_it_says_in_a_line_what_was_counted(sketch):
 
 
 @pytest.mark.slow
+def test_the_number_there_is_is_stable_and_stands_apart(sketch):
+    count = count_clusters(sketch, range(1, 9), random_state=0)
+    assert count.stabilities[6] > 0.99
+    assert count.silhouettes[6] > max(count.silhouettes[7], count.silhouettes[8])
+    assert np.isnan([count.stabilities[1], count.silhouettes[1]]).all()
+    table = count.table
+    assert table["stability"][5] == count.stabilities[6]
+    assert table["criterion"][5] == 0.0 < min(np.delete(table["criterion"], 5))
+    lines = str(count).splitlines()
+    assert lines[0].startswith("6 clusters, resolved: ")
+    assert [line.split()[0] for line in lines[-8:]] == ["1", "2", "3", "4", "5", "*", "7", "8"]
+    assert count._repr_html_().count("<tr>") == 9
+
+
+@pytest.mark.slow
+def test_rows_without_clusters_are_said_to_determine_no_number():
+    rows = np.random.default_rng(0).uniform(size=(50_000, 2))
+    sketch = Sketcher(n_clusters=6, random_state=0).fit(rows).sketch(rows)
+    count = count_clusters(sketch, range(1, 7), random_state=0)
+    assert not count.is_resolved
+    assert "No number of clusters is stable" in count.summary
+    assert count.summary.endswith("choose it by its use.")
+
+
+@pytest.mark.slow
+def test_draws_change_nothing_but_the_stability(sketch):
+    none, three = (count_clusters(sketch, [5, 6], n_draws=n, random_state=0) for n in (0, 3))
+    assert np.isnan(list(none.stabilities.values())).all()
+    assert none.criteria == three.criteria
+    assert none.silhouettes == three.silhouettes
+    assert "stable" not in none.summary
+    for wrong in (-1, 1.5):
+        with pytest.raises((TypeError, ValueError), match="n_draws"):
+            count_clusters(sketch, [5, 6], n_draws=wrong)
+
+
+@pytest.mark.slow
 def test_it_says_how_far_it_is(sketch):
     heard = []
     with on_progress(heard.append, interval=0.0):
-        count_clusters(sketch, [2, 3], random_state=0)
+        count_clusters(sketch, [2, 3], n_draws=1, random_state=0)
     tasks = list(dict.fromkeys(step.task for step in heard if step.task))
-    assert tasks == ["up to 3 clusters", *(f"k = {k}, from 3 down" for k in (3, 2, 1))]
+    draws = [f"draw 1 of 1 of the noise, k = {k}" for k in (3, 2)]
+    assert tasks == ["up to 3 clusters", *(f"k = {k}, from 3 down" for k in (3, 2, 1)), *draws]
     assert any(str(step).startswith("up to 3 clusters, ") for step in heard)
 
 
@@ -131,6 +169,11 @@ def test_progress_is_shown_on_a_terminal_only(sketch, capsys):
 def test_rows_are_no_sketch():
     with pytest.raises(TypeError, match="count_clusters expected a Sketch, got ndarray"):
         count_clusters(np.zeros((9, 2)), [1, 2])
+
+
+def test_a_name_is_no_decoder(sketch):
+    with pytest.raises(TypeError, match="decoder must be a Decoder, got str"):
+        count_clusters(sketch, [1, 2], decoder="CLOMPR")
 
 
 @pytest.mark.slow

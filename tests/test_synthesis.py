@@ -7,6 +7,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from sketchlearn import EmptySketchError, Sketch, Sketcher, synthesize
+from sketchlearn.sketching import make_moment_sketcher
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,8 @@ def test_bad_input_is_refused(digits):
         synthesize(sketch, n_atoms=0)
     with pytest.raises(EmptySketchError):
         synthesize(Sketch.empty(sketch.operator))
+    with pytest.raises(ValueError, match="a sketch of one frequency, as those of make_moment_sk"):
+        synthesize(make_moment_sketcher(rows).sketch(rows))
 
 
 def test_columns_in_different_units_keep_their_spread():

@@ -1,11 +1,13 @@
-"""Cluster MNIST from a sketch: what is kept, how long it takes, how good it is.
+"""Cluster MNIST from the sketches of ten parts, and make it forget one of them.
 
 Run from the root of a checkout, or with ``make demo``::
 
     python -m docs.examples.plot_mnist_clusters [--source embedded] [--figure FILE] [--seeds 3]
 
-The digits become spectral features (10 numbers a digit), the features become a sketch in one
-pass, and centroids are decoded from the sketch alone. k-means on all the features is the rival.
+The digits become spectral features (10 numbers a digit), and lie with ten holders, a digit each: a
+split on which no holder alone can find a cluster of another. Each sketches its part into a file;
+the files are added, centroids are decoded from the sum alone, and one part is taken out again.
+k-means on all the features is the rival.
 """
 
 import argparse
@@ -16,26 +18,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-from sklearn.metrics.cluster import contingency_matrix
 
 from datasets.mnist import Digits, load_mnist
 from datasets.spectral import spectral_features
-from sketchlearn import CompressiveKMeans, Sketcher
+from docs.examples.mnist_pictures import LEFT, N_CLUSTERS, PLAIN, SKETCHED, Line, draw
+from sketchlearn import CompressiveKMeans, Sketch, Sketcher
 
-N_CLUSTERS = 10
 N_COMPONENTS = 10
 SIZES = (1, 2, 5, 10)  # m / (k d)
-SKETCHED, PLAIN, INK = "#c2410c", "#475569", "#0f172a"
+LEAVES = 7  # the digit whose holder leaves
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Clustering:
         Sum of squared distances to the nearest centroid.
     n_bytes : int
         What had to be kept to find the centroids: the rows, or the sketch with its frequencies.
-    sketch_seconds, decode_seconds : float
-        Time from rows to sketch, and from there (from the rows, for k-means) to centroids.
+    seconds : float
+        Time to centroids, from the rows (k-means) or from their sketch.
     n_frequencies : int
         Size m of the sketch; 0 for k-means.
     is_warned : bool
@@ -61,42 +61,101 @@ class Clustering:
     labels: NDArray[np.integer]
     inertia: float
     n_bytes: int
-    sketch_seconds: float
-    decode_seconds: float
+    seconds: float
     n_frequencies: int = 0
     is_warned: bool = False
 
 
-def cluster_rows(X: NDArray[np.float64], seed: int = 0) -> Clustering:
-    """Run k-means on all the rows, ten times, and keep the best."""
+def cluster_rows(X: NDArray[np.float64], n_clusters: int = N_CLUSTERS) -> Clustering:
+    """Run k-means on rows, ten times, and keep the best."""
     start = time.perf_counter()
-    model = KMeans(N_CLUSTERS, n_init=10, random_state=seed).fit(X)
+    model = KMeans(n_clusters, n_init=10, random_state=0).fit(X)
     seconds = time.perf_counter() - start
-    return Clustering(model.labels_, model.inertia_, X.nbytes, 0.0, seconds)
+    return Clustering(model.labels_, model.inertia_, X.nbytes, seconds)
 
 
-def cluster_sketch(X: NDArray[np.float64], size: int, seed: int) -> Clustering:
-    """Sketch the rows with m = size k d frequencies, forget them, and decode the sketch.
-
-    The rows come back only to be labelled.
-    """
+def choose_sketcher(X: NDArray[np.float64], size: int, seed: int) -> Sketcher:
+    """Draw m = size k d frequencies, at a scale chosen on the first rows."""
     n_frequencies = size * N_CLUSTERS * X.shape[1]
+    return Sketcher(n_frequencies, n_clusters=N_CLUSTERS, random_state=seed).fit(X)
+
+
+def decode(
+    sketch: Sketch, X: NDArray[np.float64], seed: int, n_clusters: int = N_CLUSTERS
+) -> Clustering:
+    """Find centroids in a sketch alone; the rows come back only to be labelled."""
     start = time.perf_counter()
-    sketcher = Sketcher(n_frequencies, n_clusters=N_CLUSTERS, random_state=seed).fit(X)
-    sketch = sketcher.sketch(X)
-    sketched = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        model = CompressiveKMeans(N_CLUSTERS, random_state=seed).fit_sketch(sketch)
-    decoded = time.perf_counter()
+        model = CompressiveKMeans(n_clusters, random_state=seed).fit_sketch(sketch)
+    seconds = time.perf_counter() - start
     return Clustering(
         labels=model.predict(X),
         inertia=-model.score(X),
         n_bytes=len(sketch.to_bytes()),
-        sketch_seconds=sketched - start,
-        decode_seconds=decoded - sketched,
+        seconds=seconds,
         n_frequencies=sketch.operator.n_frequencies,
         is_warned=bool(caught),
+    )
+
+
+def cluster_sketch(X: NDArray[np.float64], size: int, seed: int) -> Clustering:
+    """Sketch rows with m = size k d frequencies, forget them, and decode the sketch."""
+    return decode(choose_sketcher(X, size, seed).sketch(X), X, seed)
+
+
+@dataclass(frozen=True)
+class Parting:
+    """What became of ten holders' sketches: added, and one taken out.
+
+    Attributes
+    ----------
+    files : list of Path
+        The holders' sketches, by digit.
+    merged, rest : Clustering
+        From the sum of all files, and from that sum without the file of the holder who left, of
+        whose rows none is labelled.
+    rows_of_rest : Clustering
+        k-means on the rows of those who stayed.
+    is_exact : bool
+        Whether both sketches are, byte for byte, those of the rows together.
+    merge_seconds, removal_seconds : float
+        Time to read and add ten files, and to subtract one.
+    """
+
+    files: list[Path]
+    merged: Clustering
+    rest: Clustering
+    rows_of_rest: Clustering
+    is_exact: bool
+    merge_seconds: float
+    removal_seconds: float
+
+
+def part(X: NDArray[np.float64], digits: NDArray[np.int64], folder: Path) -> Parting:
+    """Let ten holders sketch a digit each; add their files, and take one out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sketcher = choose_sketcher(X, max(SIZES), 0)
+    files = [folder / f"digit_{digit}.sketch" for digit in range(10)]
+    for digit, file in enumerate(files):
+        sketcher.sketch(X[digits == digit]).save(file)
+
+    start = time.perf_counter()
+    total = Sketch.sum(Sketch.load(file) for file in files)
+    merged = time.perf_counter()
+    rest = total - Sketch.load(files[LEAVES])
+    removed = time.perf_counter()
+
+    stay = X[digits != LEAVES]
+    whole, others = sketcher.sketch(X).to_bytes(), sketcher.sketch(stay).to_bytes()
+    return Parting(
+        files=files,
+        merged=decode(total, X, 0),
+        rest=decode(rest, stay, 0, N_CLUSTERS - 1),
+        rows_of_rest=cluster_rows(stay, N_CLUSTERS - 1),
+        is_exact=total.to_bytes() == whole and rest.to_bytes() == others,
+        merge_seconds=merged - start,
+        removal_seconds=removed - merged,
     )
 
 
@@ -125,39 +184,51 @@ def agreement(trials: Sequence[Clustering], digits: NDArray[np.int64]) -> NDArra
 
 
 def table(
-    rows: Clustering, results: dict[int, list[Clustering]], digits: NDArray[np.int64]
+    rows: Clustering,
+    parting: Parting,
+    results: dict[int, list[Clustering]],
+    digits: NDArray[np.int64],
 ) -> Table:
-    """Lay out k-means first, then each size of sketch; medians over the seeds."""
+    """Lay out what was learned from all, without the holder who left, and from each size."""
     n_seeds = len(next(iter(results.values())))
-    grid = Table(
-        title=f"{N_CLUSTERS} clusters; of the sketches, medians of {n_seeds} draws",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
+    grid = Table(title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     grid.add_column("learned from", no_wrap=True)
-    for title in ("size", "smaller", "sketch", "decode", "SSE ratio", "ARI", "NMI"):
+    for title in ("kept", "smaller", "decode", "SSE ratio", "ARI", "NMI"):
         grid.add_column(title, justify="right", no_wrap=True)
-    ari, nmi = agreement([rows], digits)[0]
+    grid.add_row("all rows", *cells([rows], rows, digits))
+    grid.add_row("ten files, added", *cells([parting.merged], rows, digits), end_section=True)
+    others, stay = parting.rows_of_rest, digits[digits != LEAVES]
+    grid.add_row(f"rows without {LEAVES}s", *cells([others], others, stay))
     grid.add_row(
-        "all rows", readable(rows.n_bytes), "", "", f"{rows.decode_seconds:.2f} s", "1",
-        f"{ari:.3f}", f"{nmi:.3f}", end_section=True,
-    )  # fmt: skip
+        f"files without {LEAVES}s",
+        *cells([parting.rest], others, stay),
+        end_section=True,
+    )
     for size, trials in results.items():
-        ari, nmi = np.median(agreement(trials, digits), axis=0)
-        m = trials[0].n_frequencies
-        grid.add_row(
-            f"m = {m}, {size} kd",
-            readable(trials[0].n_bytes),
-            f"{rows.n_bytes / trials[0].n_bytes:.0f}x",
-            f"{np.median([t.sketch_seconds for t in trials]):.2f} s",
-            f"{np.median([t.decode_seconds for t in trials]):.2f} s",
-            f"{np.median([t.inertia for t in trials]) / rows.inertia:.3f}",
-            f"{ari:.3f}",
-            f"{nmi:.3f}",
-        )
+        name = f"m = {trials[0].n_frequencies}, {size} kd"
+        grid.add_row(name, *cells(trials, rows, digits))
+    grid.caption = (
+        f"k = {N_CLUSTERS} clusters, {N_CLUSTERS - 1} without {LEAVES}s; d = 10 features; "
+        f"m frequencies: medians of {n_seeds} draws"
+    )
+    grid.caption_justify = "left"
     return grid
+
+
+def cells(
+    trials: Sequence[Clustering], reference: Clustering, digits: NDArray[np.int64]
+) -> tuple[str, ...]:
+    """Return medians over trials, beside the k-means of their own rows."""
+    ari, nmi = np.median(agreement(trials, digits), axis=0)
+    n_bytes = trials[0].n_bytes
+    return (
+        readable(n_bytes),
+        "" if trials[0] is reference else f"{reference.n_bytes / n_bytes:.0f}x",
+        f"{np.median([t.seconds for t in trials]):.2f} s",
+        f"{np.median([t.inertia for t in trials]) / reference.inertia:.3f}",
+        f"{ari:.3f}",
+        f"{nmi:.3f}",
+    )
 
 
 def readable(n_bytes: int) -> str:
@@ -165,110 +236,22 @@ def readable(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.0f} kB"
 
 
-def match(labels: NDArray[np.integer], reference: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Rename clusters after those of `reference` that share most rows (Hungarian algorithm)."""
-    shared = np.zeros((N_CLUSTERS, N_CLUSTERS), dtype=np.int64)
-    np.add.at(shared, (labels, reference), 1)
-    return linear_sum_assignment(shared, maximize=True)[1][labels]
-
-
-def mean_images(images: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Average the images of each cluster, (N_CLUSTERS, 28, 28); an empty cluster stays blank."""
-    means = np.zeros((N_CLUSTERS, images.shape[1]), dtype=np.float32)
-    for cluster in np.unique(labels):
-        means[cluster] = images[labels == cluster].mean(axis=0)
-    return means.reshape(N_CLUSTERS, 28, 28)
-
-
-def by_digit(labels: NDArray[np.integer], digits: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rename clusters in the order of their most frequent digit."""
-    majority = contingency_matrix(digits, labels).argmax(axis=0)
-    return np.argsort(np.argsort(majority, kind="stable"))[labels]
-
-
-def draw(
-    data: Digits, rows: Clustering, shown: Clustering, results: dict[int, list[Clustering]]
+def picture(
+    data: Digits, rows: Clustering, parting: Parting, results: dict[int, list[Clustering]]
 ) -> Figure:
-    """Draw mean images, the sketch's above k-means', and the ARI of every sketch size."""
-    figure = Figure(figsize=(10, 6.6), facecolor="white", layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1.0, 1.2), squeeze=False)[:, 0]
-    plain = by_digit(rows.labels, data.labels)
-    draw_images(
-        top,
-        {
-            f"from a sketch\nof {readable(shown.n_bytes)}": (match(shown.labels, plain), SKETCHED),
-            f"k-means on\n{readable(rows.n_bytes)} of rows": (plain, PLAIN),
-        },
-        data,
-    )
-    draw_agreement(bottom, rows, results, data.labels)
-    return figure
-
-
-def draw_images(
-    figure: SubFigure, labelled: dict[str, tuple[NDArray[np.integer], str]], data: Digits
-) -> None:
-    """Draw a row of mean images for each labelling, and the share of its commonest digit."""
-    figure.suptitle(
-        f"{data.source}\nMean image of each cluster, and the share of its commonest digit",
-        fontsize=11,
-        color=INK,
-        x=0.01,
-        ha="left",
-    )
-    axes = figure.subplots(len(labelled), N_CLUSTERS)
-    for line, (title, (labels, colour)) in zip(axes, labelled.items(), strict=True):
-        counts = np.zeros((10, N_CLUSTERS))
-        np.add.at(counts, (data.labels, labels), 1)
-        for cluster, (ax, image) in enumerate(
-            zip(line, mean_images(data.images, labels), strict=True)
-        ):
-            ax.imshow(image, cmap="gray_r", vmin=0, vmax=0.9)
-            ax.set(xticks=[], yticks=[])
-            ax.spines[:].set(color=colour, linewidth=1.2)
-            digit, total = counts[:, cluster].argmax(), counts[:, cluster].sum()
-            share = counts[digit, cluster] / max(total, 1)
-            ax.set_xlabel(f"{digit}: {share:.0%}", fontsize=8.5, color=INK, labelpad=2)
-        line[0].set_ylabel(
-            title, rotation=0, ha="right", va="center", fontsize=9.5, color=colour, labelpad=8
-        )
-
-
-def draw_agreement(
-    figure: SubFigure,
-    rows: Clustering,
-    results: dict[int, list[Clustering]],
-    digits: NDArray[np.int64],
-) -> None:
-    """Draw every seed's ARI against the sketch's size, and k-means' as a line."""
-    ax = figure.subplots()
-    sizes = list(results)
-    scores = [agreement(results[size], digits)[:, 0] for size in sizes]
-    places = np.arange(len(sizes))
-    reference = agreement([rows], digits)[0, 0]
-    ax.axhline(reference, color=PLAIN, linestyle=(0, (5, 3)), linewidth=1.4)
-    ax.annotate(
-        f"k-means on all rows, {reference:.3f}", (0, reference), xycoords=("axes fraction", "data"),
-        xytext=(6, 5), textcoords="offset points", color=PLAIN, fontsize=9.5,
-    )  # fmt: skip
-    ax.plot(places, [np.median(s) for s in scores], color=SKETCHED, linewidth=2, zorder=3)
-    for place, score in zip(places, scores, strict=True):
-        ax.scatter(np.full(len(score), place), score, s=34, color=SKETCHED, alpha=0.45, lw=0)
-    names = [
-        f"m = {size} kd\n{results[size][0].n_frequencies} frequencies, "
-        f"{readable(results[size][0].n_bytes)}"
-        for size in sizes
+    """Draw the clusters of both sums beside those of all rows, and what each size agrees."""
+    everyone, stay = np.arange(len(data.labels)), np.flatnonzero(data.labels != LEAVES)
+    lines = [
+        Line(f"k-means on\n{readable(rows.n_bytes)} of rows", PLAIN, everyone, rows.labels),
+        Line("ten files,\nadded", SKETCHED, everyone, parting.merged.labels),
+        Line(f"less the file\nof the {LEAVES}s", LEFT, stay, parting.rest.labels),
     ]
-    ax.set_xticks(places, names, fontsize=9.5)
-    ax.set_xlim(-0.5, len(sizes) - 0.5)
-    ax.set_ylabel("adjusted Rand index with the digits", fontsize=9.5, color=INK)
-    ax.set_title(
-        "Agreement with the digits by size of sketch: each draw of frequencies, and the median",
-        fontsize=11, color=INK, loc="left",
-    )  # fmt: skip
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", color="#e2e8f0", linewidth=0.8)
-    ax.set_axisbelow(True)
+    scores = {
+        f"m = {size} kd\n{trials[0].n_frequencies} frequencies, "
+        f"{readable(trials[0].n_bytes)}": agreement(trials, data.labels)[:, 0]
+        for size, trials in results.items()
+    }
+    return draw(data, lines, scores, float(agreement([rows], data.labels)[0, 0]))
 
 
 def embed(data: Digits, progress: Progress) -> NDArray[np.float64]:
@@ -297,7 +280,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Load, embed, cluster both ways, print the table and write the figure."""
+    """Load, embed, cluster from ten files and from all rows, print tables and write a figure."""
     options = arguments(argv)
     console, steps = Console(), Console(stderr=True)
     data = load_mnist(options.source)
@@ -305,23 +288,44 @@ def main(argv: Sequence[str] | None = None) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     with Progress(*columns, TimeElapsedColumn(), console=steps) as progress:
         X = embed(data, progress)
-        task = progress.add_task("k-means on all rows, 10 starts", total=1)
+        task = progress.add_task("k-means on all rows, and ten parts sketched apart", total=2)
         rows = cluster_rows(X)
+        progress.advance(task)
+        cluster_sketch(X[:1000], 1, 0)  # compiles the kernels, outside every timing
+        parting = part(X, data.labels, options.figure.parent / "mnist_parts")
         progress.advance(task)
         results = compare(X, SIZES, options.seeds, progress)
     console.print(
         f"Features: {X.shape[0]:,} x {X.shape[1]} float64, {readable(X.nbytes)} "
         f"(the images: {readable(data.images.size)})"
     )
-    console.print(table(rows, results, data.labels))
+    tell(parting, console)
+    console.print(table(rows, parting, results, data.labels))
     for size, trials in results.items():
         if n_warned := sum(trial.is_warned for trial in trials):
             console.print(
                 f"{size} kd: {n_warned} of {len(trials)} decodes warned of a doubtful result"
             )
     options.figure.parent.mkdir(parents=True, exist_ok=True)
-    draw(data, rows, results[max(SIZES)][0], results).savefig(options.figure, dpi=150)
-    console.print(f"Figure: {options.figure}")
+    picture(data, rows, parting, results).savefig(options.figure, dpi=150)
+    console.print(f"Figure: {options.figure}", soft_wrap=True)
+
+
+def tell(parting: Parting, console: Console) -> None:
+    """Say what the ten holders sent, and that nothing was lost in adding and taking out."""
+    sizes = [file.stat().st_size for file in parting.files]
+    console.print(
+        f"Ten holders, a digit each: 10 files of at most {readable(max(sizes))} in "
+        f"{parting.files[0].parent}",
+        soft_wrap=True,
+    )
+    same = "the same bytes as" if parting.is_exact else "NOT the bytes of"
+    console.print(
+        f"Added in {parting.merge_seconds * 1e3:.0f} ms: {same} one sketch of all rows\n"
+        f"The holder of the {LEAVES}s leaves, {parting.removal_seconds * 1e3:.1f} ms: {same} a "
+        f"sketch that never saw a {LEAVES}",
+        soft_wrap=True,
+    )
 
 
 if __name__ == "__main__":

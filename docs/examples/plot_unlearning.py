@@ -2,8 +2,8 @@
 
 The table holds a sketch for each day and city, and no row. When a person asks to be forgotten, that
 person's rows are sketched by the same keys and subtracted: the file is then, byte for byte, what it
-would be had the rows never come. Run from the root of a checkout; prints what it took and draws a
-figure::
+would be had the rows never come, since its operator was drawn from a declared box, not from rows.
+Run from the root of a checkout; prints what it took and draws a figure::
 
     python -m docs.examples.plot_unlearning [--figure FILE]
 """
@@ -27,6 +27,7 @@ Rows = NDArray[np.float64]
 N_CLUSTERS = 5
 BY = ["day", "city"]
 COLUMNS = ["x", "y"]
+BOX = ([-25.0, -25.0], [25.0, 25.0])
 BEFORE, AFTER = "#c2410c", "#0f766e"
 
 
@@ -58,7 +59,9 @@ def run(n_rows: int, n_own: int, folder: Path) -> Outcome:
     """Store a table of all rows, take one person's out of the file, and compare."""
     others, own = draw_visits(n_rows, n_own)
     everyone = pa.concat_tables([others, own])
-    sketcher = Sketcher(300, n_clusters=N_CLUSTERS, random_state=0).fit(everyone, columns=COLUMNS)
+    sketcher = Sketcher.from_domain(
+        *BOX, n_frequencies=300, n_clusters=N_CLUSTERS, feature_names=COLUMNS, random_state=0
+    )
     sketcher.sketch_groups(own.slice(0, 1), BY)  # Compiles what is not compiled yet.
     stored, never = folder / "cube.parquet", folder / "never.parquet"
     start = time.perf_counter()

@@ -9,7 +9,7 @@ rest, both to the last bit.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sketchlearn import CompressiveKMeans, Sketcher
+from sketchlearn import CompressiveKMeans, Sketch, Sketcher
 from sketchlearn.plotting import ClustersDisplay
 
 rng = np.random.default_rng(0)
@@ -18,11 +18,11 @@ parts = [place + rng.normal(size=(5_000, 2)) for place in places]
 
 sketcher = Sketcher(n_clusters=4, random_state=0).fit(np.concatenate(parts))
 sketches = [sketcher.sketch(part) for part in parts]  # on four machines, say
-whole = sum(sketches[1:], sketches[0])
+whole = Sketch.sum(sketches)
 rest = whole - sketches[3]
 
 print("sum of the parts is the sketch of all:", whole == sketcher.sketch(np.concatenate(parts)))
-print("without the last part, as if it had never been:", rest == sum(sketches[1:3], sketches[0]))
+print("without the last part, as if it had never been:", rest == Sketch.sum(sketches[:3]))
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", sharex=True, sharey=True)

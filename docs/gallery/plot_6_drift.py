@@ -9,7 +9,7 @@ alone would make it; and each column's mean is compared with that of the first d
 import numpy as np
 
 from sketchlearn import Sketcher, compare
-from sketchlearn.plotting import DriftDisplay
+from sketchlearn.plotting import DriftDisplay, MonitorDisplay
 
 rng = np.random.default_rng(0)
 days = rng.normal(size=(12, 3_000, 5))
@@ -26,3 +26,11 @@ display.plot(by="column")
 # %%
 # In figures, for one day:
 print(compare(windows["day 0"], windows["day 9"]))
+
+# %%
+# Days often differ by more than chance, every one of them. A monitor alarms where a day differs by
+# more than the days before it, 19 at least, differ among themselves.
+days = rng.normal(size=(40, 3_000, 5)) + rng.normal(scale=0.1, size=(40, 1, 5))
+days[30, :, 0] -= 0.5
+windows = {f"day {i}": sketcher.sketch(day) for i, day in enumerate(days)}
+MonitorDisplay.from_windows(windows)

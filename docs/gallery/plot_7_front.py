@@ -14,7 +14,7 @@ from sketchlearn.plotting import FrontDisplay
 
 X, _ = make_blobs(20_000, n_features=4, centers=8, cluster_std=1.2, random_state=2)
 best = KMeans(8, n_init=10, random_state=0).fit(X).inertia_
-table = {"bytes": [], "SSE ratio": [], "learned from": []}
+table: dict[str, list] = {"bytes": [], "SSE ratio": [], "learned from": []}
 for m in (40, 64, 128, 320):
     sketch = Sketcher(m, n_clusters=8, random_state=0).fit(X).sketch(X)
     model = CompressiveKMeans(8, random_state=0).fit_sketch(sketch)

@@ -227,11 +227,13 @@ def _project_tile(typingctx, x, x_at, w, w_at, n, p, p_at, stride, is_first):
 
 
 @helper(inline=True)
-def _project_group(group, turns, start, stop, phases):
-    """Fill phases (panel, b) for the groups of frequencies from start to stop."""
-    n_tiles, d, tile_rows = group.shape
-    b = n_tiles * tile_rows
-    x, w, p = group.reshape(-1), turns.reshape(-1), phases.reshape(-1)
+def _project_panel(block, turns, first, phases):
+    """Fill phases (panel, b) of a block's rows, from a frequency on that begins a group of six."""
+    n_tiles, d, tile_rows = block.shape
+    panel, b = phases.shape
+    start = first // TILE_FREQUENCIES
+    stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
+    x, w, p = block.reshape(-1), turns.reshape(-1), phases.reshape(-1)
     for t in range(n_tiles):
         for k in range(0, d, FEATURE_CHUNK):
             n = min(FEATURE_CHUNK, d - k)
@@ -264,9 +266,7 @@ def add_tiles(blocks, turns, phases, sums, policy=POLICY):
     offset = np.int32(b) * MAGIC_BITS
     for block in range(blocks.shape[0]):
         for first in range(0, m, panel):
-            start = first // TILE_FREQUENCIES
-            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
-            _project_group(blocks[block], turns, start, stop, phases)
+            _project_panel(blocks[block], turns, first, phases)
             for j in range(first, min(first + panel, m)):
                 c_sum, s_sum = _sum_half_angles(flat, (j - first) * b, b, _NO_OFFSET)
                 sums[0, j] += np.uint32(c_sum - offset)
@@ -280,9 +280,7 @@ def add_weighted_tiles(blocks, weights, turns, phases, sums, policy=POLICY):
     m = sums.shape[1]
     for block in range(blocks.shape[0]):
         for first in range(0, m, panel):
-            start = first // TILE_FREQUENCIES
-            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
-            _project_group(blocks[block], turns, start, stop, phases)
+            _project_panel(blocks[block], turns, first, phases)
             for j in range(first, min(first + panel, m)):
                 row = phases[j - first]
                 c_sum = np.int64(0)
@@ -313,9 +311,7 @@ def add_tile_runs(blocks, at, starts, stops, groups, turns, phases, sums, policy
         while first_run < len(stops) and stops[first_run] <= low:
             first_run += 1
         for first in range(0, m, panel):
-            start = first // TILE_FREQUENCIES
-            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
-            _project_group(blocks[block], turns, start, stop, phases)
+            _project_panel(blocks[block], turns, first, phases)
             for j in range(first, min(first + panel, m)):
                 run = first_run
                 while run < len(starts) and starts[run] < low + b:
@@ -341,9 +337,7 @@ def add_weighted_tile_runs(
         while first_run < len(stops) and stops[first_run] <= low:
             first_run += 1
         for first in range(0, m, panel):
-            start = first // TILE_FREQUENCIES
-            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
-            _project_group(blocks[block], turns, start, stop, phases)
+            _project_panel(blocks[block], turns, first, phases)
             for j in range(first, min(first + panel, m)):
                 row = phases[j - first]
                 run = first_run
@@ -372,9 +366,7 @@ def add_sign_tiles(blocks, turns, offsets, phases, sums, policy=POLICY):
     flat = phases.reshape(-1)
     for block in range(blocks.shape[0]):
         for first in range(0, m, panel):
-            start = first // TILE_FREQUENCIES
-            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
-            _project_group(blocks[block], turns, start, stop, phases)
+            _project_panel(blocks[block], turns, first, phases)
             for j in range(first, min(first + panel, m)):
                 c_twice, s_twice = _sum_signs(flat, (j - first) * b, b, offsets[j])
                 sums[0, j] += np.int64(b - c_twice) << WEIGHT_BITS
@@ -388,9 +380,7 @@ def add_weighted_sign_tiles(blocks, weights, turns, offsets, phases, sums, polic
     m = sums.shape[1]
     for block in range(blocks.shape[0]):
         for first in range(0, m, panel):
-            start = first // TILE_FREQUENCIES
-            stop = min(start + panel // TILE_FREQUENCIES, turns.shape[0])
-            _project_group(blocks[block], turns, start, stop, phases)
+            _project_panel(blocks[block], turns, first, phases)
             for j in range(first, min(first + panel, m)):
                 row = phases[j - first]
                 for i in range(b):

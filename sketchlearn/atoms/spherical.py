@@ -86,10 +86,10 @@ class SphericalGaussian(GaussianFamily):
 
     def log_envelope(self, shapes: np.ndarray) -> np.ndarray:
         """``-s ||omega_j||^2 / 2``; one row where all variances are equal."""
-        if np.all(shapes == shapes[0]):
+        if (shapes == shapes[0]).all():
             shapes = shapes[:1]
-        half_variances = (0.5 * self.operator.scale**2 * np.exp(shapes)).astype(np.float32)
-        return self._common_log_envelope - half_variances * self._all_norms
+        half_variances = (-0.5 * self.operator.scale**2 * np.exp(shapes)).astype(np.float32)
+        return half_variances * self._all_norms + self._common_log_envelope
 
     def log_envelope_pullback(self, shapes: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
         """``-s sum_j cotangent_kj ||omega_j||^2 / 2``."""

@@ -1,4 +1,4 @@
-"""Between which numbers columns are: what options say of it."""
+"""Numbers in options: whole ones, and between which ones columns are."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ Bounds = Annotated[
         show_default=False,
     ),
 ]
+
+
+def parse_whole_number(text: str) -> int:
+    """Return a whole number, which may be written as 1e9."""
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError(text)
+    return int(number)
 
 
 def parse_interval(text: str, option: str, is_open: bool = False) -> tuple[str, float, float]:

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from sketchlearn import DriftMonitor
 from sketchlearn import compare as compared
 from sketchlearn.cli.files import (
     load_operator,
@@ -17,12 +16,13 @@ from sketchlearn.cli.files import (
     name_errors,
     require_same_operator,
 )
-from sketchlearn.cli.options import AsJson, OperatorFile, SketchFile
+from sketchlearn.cli.groups import load_two_slices
+from sketchlearn.cli.options import AsJson, OperatorFile
 from sketchlearn.cli.printing import print_json, print_rows, print_values
 from sketchlearn.cli.reporting import say
 from sketchlearn.cli.tables import FileTable
 from sketchlearn.drift import ColumnChange, DriftReport
-from sketchlearn.drift.monitor import count_windows_needed
+from sketchlearn.drift.monitor import check_in_order, count_windows_needed
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.tables import SketchTable
@@ -34,8 +34,32 @@ MOST_COLUMNS = 20
 
 
 def compare(
-    a: SketchFile,
-    b: SketchFile,
+    a: Annotated[
+        Path,
+        typer.Argument(
+            help="A sketch's file, or with --key a table of sketches.", show_default=False
+        ),
+    ],
+    b: Annotated[
+        Path | None, typer.Argument(help="Another sketch's file.", show_default=False)
+    ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            help="Of a table that sketch --by wrote, the groups to compare, e.g. country=FR or "
+            "country=FR,day=3; and again for more values of a column.",
+            show_default=False,
+        ),
+    ] = None,
+    others: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            help="The groups to compare them with; by default all others.",
+            show_default=False,
+        ),
+    ] = None,
     operator: OperatorFile = None,
     alpha: Annotated[
         float | None,
@@ -49,7 +73,7 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell whether two sketches are of one population, and what changed if not.
+    """Tell whether two sketches, or groups of a table, are of one population, and what differs.
 
     A p-value, an effect size, and for each column its mean, spread and p-values, corrected for all
     columns. Sketches that were made with --paired see much smaller changes, and those of spread.
@@ -59,10 +83,9 @@ def compare(
       sketchlearn sketch june.parquet --like may.sketch -o june.sketch
       sketchlearn compare may.sketch june.sketch
       sketchlearn compare may.sketch june.sketch --alpha 0.01 --json
+      sketchlearn compare cube.parquet --key country=FR --with country=DE
     """
-    given = load_operator(operator)
-    first, second = load_sketch_like(a, given), load_sketch_like(b, given)
-    require_same_operator(second, b, first, a)
+    first, second = _load_two(a, b, keys, others, load_operator(operator))
     comparison = compared(first, second)
     values = comparison.to_dict()
     if as_json:
@@ -73,6 +96,28 @@ def compare(
         _print_columns(comparison.columns)
     if alpha is not None and comparison.p_value <= alpha:
         raise typer.Exit(DRIFTED)
+
+
+def _load_two(
+    a: Path,
+    b: Path | None,
+    keys: list[str] | None,
+    others: list[str] | None,
+    operator: FrequencyOperator | None,
+) -> tuple[SketchLike, SketchLike]:
+    """Return two sketches from two files, or from two choices of a table's groups."""
+    if b is None:
+        if not keys:
+            raise ValueError(
+                f"one file was given, {a}: give another sketch to compare it with, or, of a table "
+                "of sketches, --key with the groups to compare"
+            )
+        return load_two_slices(a, keys, others, operator)
+    if keys or others:
+        raise ValueError("--key and --with choose groups of one table: give no second file")
+    first, second = load_sketch_like(a, operator), load_sketch_like(b, operator)
+    require_same_operator(second, b, first, a)
+    return first, second
 
 
 def monitor(
@@ -125,7 +170,7 @@ def monitor(
             f"{n_first} reference windows and one more are needed at --alpha {alpha:g}, got "
             f"{len(loaded)} windows in all"
         )
-    reports = _check_in_order(loaded, n_first, alpha)
+    reports = check_in_order([one for _, one in loaded], n_first, alpha)
     rows = [
         {
             "window": name,
@@ -167,19 +212,6 @@ def _load_table(
     if len(keys) < len(windows):
         say(f"left out: rows without {by}, which have no place among windows")
     return [(str(key), windows[key]) for key in sorted(keys)]
-
-
-def _check_in_order(
-    windows: Sequence[tuple[str, SketchLike]], n_first: int, alpha: float
-) -> list[DriftReport]:
-    """Return reports on the windows after the first ones, each against the quiet ones before it."""
-    watch = DriftMonitor([one for _, one in windows[:n_first]], alpha=alpha)
-    reports = []
-    for _, window in windows[n_first:]:
-        reports.append(watch.check(window))
-        if not reports[-1].is_drift:
-            watch = watch.extended(window)
-    return reports
 
 
 def _name_moved(report: DriftReport) -> list[str]:

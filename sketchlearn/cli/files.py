@@ -59,8 +59,8 @@ def _refuse_table(path: Path) -> None:
     if is_parquet(path):
         raise SketchFormatError(
             f"{path}: not a sketch file but a Parquet one; if sketch --by wrote it, it is a table "
-            "of sketches, one a group, which info, fit --key and monitor --by take, and in Python "
-            "SketchTable.from_parquet: compare or add its groups there"
+            "of sketches, one a group, which info, compare --key, fit --key, monitor --by and "
+            "report take, and in Python SketchTable.from_parquet: add its groups there"
         )
 
 

@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
-from sketchlearn import Sketch, SketchTable
+from sketchlearn import SketchTable
+from sketchlearn.cli.bounds import parse_whole_number
 from sketchlearn.cli.files import is_parquet, load_sketch_like, name_errors
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sources.row_keys import KeyValue
-from sketchlearn.tables.columns import HEADER
+from sketchlearn.tables.metadata import HEADER
 
 By = Annotated[
     list[str] | None,
@@ -25,6 +26,16 @@ By = Annotated[
         show_default=False,
     ),
 ]
+MaxMemory = Annotated[
+    int | None,
+    typer.Option(
+        parser=parse_whole_number,
+        metavar="BYTES",
+        help="With --by, bytes that the sums of all groups may take, as 8e9; by default 2 GiB.",
+        show_default=False,
+    ),
+]
+MOST_BYTES = 2**31
 Keys = Annotated[
     list[str] | None,
     typer.Option(
@@ -59,20 +70,54 @@ def load_slice(
         if keys:
             raise ValueError(f"--key chooses groups of a table, and {path} is none")
         return load_sketch_like(path, operator)
-    table = name_errors(lambda place: SketchTable.from_parquet(place, operator=operator), path)
+    return _choose_groups(_read_table(path, operator), keys or [], path).total()
+
+
+def load_two_slices(
+    path: Path, keys: list[str], others: list[str] | None, operator: FrequencyOperator | None
+) -> tuple[SketchLike, SketchLike]:
+    """Add up a table's groups with some keys, and those with others, or all others.
+
+    Raises
+    ------
+    ValueError
+        If the file is no table, a key is none of its, no group has it, or a group is in both.
+    """
+    if not is_parquet(path):
+        raise ValueError(f"--key chooses groups of a table, and {path} is none")
+    table = _read_table(path, operator)
+    first = _choose_groups(table, keys, path)
+    if others is None:
+        rest = table.total() - first.total()
+        if not rest.n_samples:
+            raise ValueError(f"{path} has no other groups than those with {' and '.join(keys)}")
+        return first.total(), rest
+    second = _choose_groups(table, others, path)
+    if both := set(first) & set(second):
+        group = ", ".join(map(str, min(both, key=str)))
+        raise ValueError(f"--key and --with must choose different groups, and {group} is in both")
+    return first.total(), second.total()
+
+
+def _read_table(path: Path, operator: FrequencyOperator | None) -> SketchTable:
+    return name_errors(lambda place: SketchTable.from_parquet(place, operator=operator), path)
+
+
+def _choose_groups(table: SketchTable, keys: list[str], path: Path) -> SketchTable:
+    """Return the groups with some keys, of all rows at least one; a ValueError if none has them."""
     chosen: dict[str, list[KeyValue]] = {}
-    parts = [part for key in keys or () for part in _split_key(table, key)]
+    parts = [part for key in keys for part in _split_key(table, key)]
     for name, value in (_parse_key(table, part) for part in parts):
         chosen.setdefault(name, []).append(value)
-    total: Sketch = table.total(**chosen)
-    if not total.n_samples:
+    groups = table.select(**chosen)
+    if not groups.n_samples.sum():
         raise ValueError(f"{path} has no group with {' and '.join(keys or ['any key'])}")
-    return total
+    return groups
 
 
 def describe_table(path: Path, operator: FrequencyOperator | None) -> dict[str, object]:
     """Say what a table's file holds."""
-    table = name_errors(lambda place: SketchTable.from_parquet(place, operator=operator), path)
+    table = _read_table(path, operator)
     sizes = table.n_samples
     return {
         "kind": "table",

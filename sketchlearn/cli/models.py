@@ -20,7 +20,7 @@ from sketchlearn.cli.files import (
 )
 from sketchlearn.cli.groups import Keys, load_slice
 from sketchlearn.cli.options import AsCsv, AsJson, Force, OperatorFile, Output, Seed, SketchFile
-from sketchlearn.cli.printing import print_csv, print_json, print_rows, print_values
+from sketchlearn.cli.printing import print_csv, print_json, print_rows
 from sketchlearn.cli.reporting import decode_status, note
 from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.cli.tables import NESTED, tabulate_places
@@ -136,17 +136,25 @@ def count(
     covariance: Annotated[
         CountedType, typer.Option(help="Shape of the clusters.")
     ] = CountedType.auto,
+    draws: Annotated[
+        int,
+        typer.Option(help="Draws of other noise, for the stability; 0 for none.", min=0),
+    ] = 2,
     bounds: Bounds = None,
     operator: OperatorFile = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Tell how many clusters a sketch shows.
+    """Tell how many clusters a sketch shows, and how far to trust the number.
 
-    The number of Gaussians that explain the sketch, fewer not doing so. Where none do, or some have
-    no valley between them, it is that of separate heaps of rows, and less certain. The sketch
-    should have been made for about as many (--clusters of sketch) as are tried here, which should
-    be more than there are.
+    It is the number of Gaussians that explain the sketch, fewer not doing so. Where none do, or
+    some have no valley between them, it is that of separate heaps of rows, and not resolved. The
+    table shows for each number what is left of the sketch, how stable the clusters are when the
+    sketch has other noise (1: they stay the same), and how far they stand apart on synthetic rows
+    (silhouette, at most 1).
+
+    The sketch should have been made for about as many clusters (--clusters of sketch) as are tried
+    here, which should be more than there are.
 
     \b
       sketchlearn count week.sketch --most 12
@@ -158,15 +166,20 @@ def count(
             range(1, most + 1),
             covariance_type=covariance.value,
             bounds=read_bounds(bounds, counted.feature_names, counted.n_features),
+            n_draws=draws,
             random_state=seed,
         )
-    print_values(
+    if not as_json:
+        typer.echo(found)
+        return
+    print_json(
         {
             "n_clusters": found.n_clusters,
             "explains_the_sketch": found.is_resolved,
+            "summary": found.summary,
             "cost": [mixture.cost for _, mixture in sorted(found.mixtures.items())],
-        },
-        as_json,
+            "candidates": found.table,
+        }
     )
 
 

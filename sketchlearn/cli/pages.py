@@ -9,6 +9,7 @@ import typer
 
 from sketchlearn.cli.files import (
     is_of_kind,
+    is_parquet,
     load_estimator,
     load_operator,
     load_sketch_like,
@@ -26,7 +27,6 @@ from sketchlearn.reports import make_page
 from sketchlearn.sketching.checkpoint import CHECKPOINT_FILE
 from sketchlearn.tables import SketchTable
 
-TABLE_ENDINGS = (".parquet", ".pq")
 PAGE_START = b"<!DOCTYPE html>"
 
 
@@ -74,7 +74,7 @@ def _load(path: Path, operator: FrequencyOperator | None) -> Any:
                 f"{path} is {kind.one}, and a page shows sketches, private sketches and models; "
                 "the command info says what is in it"
             )
-    if path.suffix.lower() in TABLE_ENDINGS or path.is_dir():
+    if is_parquet(path) or path.is_dir():
         return name_errors(lambda _: SketchTable.from_parquet(path, operator=operator), path)
     return load_sketch_like(path, operator)
 

@@ -7,17 +7,10 @@ from typing import Annotated
 
 import typer
 
+from sketchlearn.cli.bounds import parse_whole_number
 from sketchlearn.cli.options import AsJson
 from sketchlearn.cli.printing import print_json
 from sketchlearn.planning import plan as planned
-
-
-def parse_whole_number(text: str) -> int:
-    """Return a whole number, which may be written as 1e9."""
-    number = float(text)
-    if not number.is_integer():
-        raise ValueError(text)
-    return int(number)
 
 
 def plan(

@@ -27,6 +27,7 @@ FAILED = 1
 OPTIONS = {
     "bounds": "--bounds",
     "covariance_type": "--covariance",
+    "max_memory": "--max-memory",
     "n_clusters": "--clusters",
     "n_components": "--components",
     "n_frequencies": "--frequencies",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -28,7 +28,7 @@ from sketchlearn.cli.files import (
     require_same_operator,
     require_writable,
 )
-from sketchlearn.cli.groups import By, describe_table, is_table
+from sketchlearn.cli.groups import MOST_BYTES, By, MaxMemory, describe_table, is_table
 from sketchlearn.cli.options import (
     AsCsv,
     AsJson,
@@ -56,7 +56,7 @@ from sketchlearn.cli.options import (
     split_names,
 )
 from sketchlearn.cli.printing import print_csv, print_json, print_rows, print_values
-from sketchlearn.cli.releases import read_domain
+from sketchlearn.cli.releases import Box, read_domain
 from sketchlearn.cli.reporting import note, progress_bar, say
 from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.cli.tables import NESTED, tabulate_columns, tabulate_places
@@ -77,6 +77,13 @@ class MomentsChoice(StrEnum):
     none = "none"
 
 
+class FeaturesChoice(StrEnum):
+    """What a frequency may make of a row."""
+
+    waves = "waves"
+    signs = "signs"
+
+
 MOMENTS: dict[MomentsChoice | None, Any] = {
     None: "auto",
     MomentsChoice.full: "full",
@@ -92,6 +99,14 @@ def sketch(
     n_frequencies: Frequencies = None,
     n_clusters: Clusters = None,
     scale: Scale = None,
+    features: Annotated[
+        FeaturesChoice | None,
+        typer.Option(
+            help="What a frequency makes of a row: waves, a cosine and a sine; or signs, a bit for "
+            "each, where the bytes of many sketches decide. By default waves.",
+            show_default=False,
+        ),
+    ] = None,
     moments: Annotated[
         MomentsChoice | None,
         typer.Option(
@@ -104,6 +119,7 @@ def sketch(
     where: Conditions = None,
     weight: Weight = None,
     by: By = None,
+    max_memory: MaxMemory = None,
     like: Like = None,
     operator: Annotated[
         Path | None,
@@ -150,10 +166,11 @@ def sketch(
             "weights can be released: leave out --like, --operator, --columns, --weight, "
             "--scale and --moments"
         )
-    if inputs and (n_frequencies, n_clusters, scale, moments) != (None, None, None, None):
+    drawn = n_frequencies, n_clusters, scale, features, moments
+    if inputs and any(choice is not None for choice in drawn):
         taken = "--like takes the operator of another sketch", "--operator takes one as it is"
         what = taken[like is None]
-        raise ValueError(f"{what}: leave out -m, --clusters, --scale and --moments")
+        raise ValueError(f"{what}: leave out -m, --clusters, --scale, --features and --moments")
     if inputs and is_paired:
         raise ValueError(
             "--paired is said when an operator is drawn, and --like and --operator take one that "
@@ -169,6 +186,8 @@ def sketch(
             "--by writes a table that holds its operator once, of files all of which can be read: "
             "leave out --bare, --checkpoint and --skip-errors"
         )
+    if max_memory is not None and not by:
+        raise ValueError("--max-memory limits a table of sketches: give it with --by")
     chosen = choose_columns(columns if box is None else quote_names(box.names), data)
     conditions, names = parse_conditions(where), split_names(by, "--by") if by else None
     source = open_source(data, chosen, conditions, weight, KeyIndex(names) if names else None)
@@ -179,20 +198,12 @@ def sketch(
     else:
         _require_sketch(output, read, is_forced, (source, data))
     checkpoint = output.with_name(f"{output.name}.checkpoint") if is_kept else None
+    kind = (features or FeaturesChoice.waves).value
     on_error: Any = _Skipped() if skips_errors else "raise"
     sketcher = _find_operator(like, operator, checkpoint, n_frequencies, jobs)
     if sketcher is None and box is not None:
-        sketcher = Sketcher.from_domain(
-            box.lower,
-            box.upper,
-            n_clusters=n_clusters,
-            n_frequencies="auto" if n_frequencies is None else n_frequencies,
-            feature_names=source.layout.names and box.names,
-            clip=True,
-            paired=is_paired,
-            radius=box.radius,
-            random_state=seed,
-            n_jobs=jobs,
+        sketcher = _draw_operator(
+            box, source.layout.names, kind, n_clusters, n_frequencies, is_paired, seed, jobs
         )
     if sketcher is None:
         note("choosing frequencies on a sample of the rows")
@@ -200,6 +211,7 @@ def sketch(
             "auto" if n_frequencies is None else n_frequencies,
             n_clusters=n_clusters,
             scale="auto" if scale is None else scale,
+            features=kind,
             paired=is_paired,
             moments=MOMENTS[moments],
             keep_pilot=False,
@@ -207,15 +219,8 @@ def sketch(
             n_jobs=jobs,
         ).fit(source, on_error=on_error)
     if names:
-        with tell_if_stopped("nothing was written"), progress_bar("sketching") as progress:
-            table = sketcher.sketch_groups(
-                *(data, names, weight),
-                columns=chosen,
-                filter=conditions,
-                progress=progress or False,
-            )
-        table.to_parquet(output)
-        note(f"{output}: {len(table):,} groups, {int(table.n_samples.sum()):,} rows")
+        most = MOST_BYTES if max_memory is None else max_memory
+        _write_table(output, sketcher, data, names, weight, chosen, conditions, most)
         return
     result = _run_pass(sketcher, source, checkpoint, on_error)
     if operator and not like and result.n_samples:
@@ -306,6 +311,11 @@ def info(
     """
     given = load_operator(operator)
     if is_parquet(file):
+        if as_csv:
+            raise ValueError(
+                "--csv shows a model's centroids, or a sketch's means and standard deviations, "
+                f"and {file} is a table of sketches: leave it out, or take --json"
+            )
         print_values(describe_table(file, given), as_json)
         return
     values = name_errors(lambda path: describe(path, given), file)
@@ -366,6 +376,55 @@ def _find_operator(
     if other:
         return Sketcher.from_sketch(other, n_jobs=jobs)
     return Sketcher.from_operator(given, n_jobs=jobs) if given else None
+
+
+def _draw_operator(
+    box: Box,
+    names: Sequence[str] | None,
+    kind: str,
+    n_clusters: int | None,
+    n_frequencies: int | None,
+    is_paired: bool,
+    seed: int,
+    jobs: int,
+) -> Sketcher:
+    """Return a sketcher of a domain's box, its columns named if the data's are."""
+    return Sketcher.from_domain(
+        box.lower,
+        box.upper,
+        n_clusters=n_clusters,
+        n_frequencies="auto" if n_frequencies is None else n_frequencies,
+        feature_names=names and box.names,
+        clip=True,
+        features=kind,
+        paired=is_paired,
+        radius=box.radius,
+        random_state=seed,
+        n_jobs=jobs,
+    )
+
+
+def _write_table(
+    output: Path,
+    sketcher: Sketcher,
+    data: list[str],
+    by: list[str],
+    weight: str | None,
+    columns: Any,
+    conditions: Any,
+    max_memory: int,
+) -> None:
+    """Sketch by key, with a bar, and write the table."""
+    with tell_if_stopped("nothing was written"), progress_bar("sketching") as progress:
+        table = sketcher.sketch_groups(
+            *(data, by, weight),
+            columns=columns,
+            filter=conditions,
+            max_memory=max_memory,
+            progress=progress or False,
+        )
+    table.to_parquet(output)
+    note(f"{output}: {len(table):,} groups, {int(table.n_samples.sum()):,} rows")
 
 
 def _require_sketch(

@@ -13,6 +13,7 @@ from sketchlearn.cli.options import Force, OperatorFile, Output, Seed, SketchFil
 from sketchlearn.cli.reporting import decode_status, note
 from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.files.atomic import replace_when_done
+from sketchlearn.sources.optional import import_optional
 
 ENDINGS = (".parquet", ".pq", ".csv")
 # What the schema of a Parquet file of such rows says.
@@ -54,17 +55,12 @@ def synthesize(
 
 
 def _write(path: Path, ending: str, columns: dict[str, Any]) -> None:
-    try:
-        import pyarrow as pa
-        import pyarrow.csv
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError("rows are written by pyarrow: install sketchlearn[cli]") from error
+    pa = import_optional("pyarrow", "pyarrow.csv", "pyarrow.parquet")
     table = pa.table(columns).replace_schema_metadata(MARK)
     if ending == ".csv":
-        pyarrow.csv.write_csv(table, path)
+        pa.csv.write_csv(table, path)
     else:
-        pyarrow.parquet.write_table(table, path)
+        pa.parquet.write_table(table, path)
 
 
 def _is_synthetic(path: Path) -> bool:

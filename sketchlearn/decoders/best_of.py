@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, final
 
 import numpy as np
@@ -45,6 +45,10 @@ class BestOf(Decoder):
     decoders: tuple[Decoder, ...] = field(default_factory=default_decoders)
     n_init: int | Literal["auto"] = "auto"
     n_if_incomplete: int = 3
+
+    def in_units(self, units: tuple[float, ...]) -> BestOf:
+        """Return one of such decoders."""
+        return replace(self, decoders=tuple(one.in_units(units) for one in self.decoders))
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Decode until nothing seems to be missing, or often enough."""

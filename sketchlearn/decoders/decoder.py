@@ -92,6 +92,13 @@ class Decoder(Registered, ABC):
         problem = Problem.of(sketch, family, n_atoms, region=region)
         return self.solve(clear_overtones(problem, rng), rng)
 
+    def in_units(self, units: tuple[float, ...]) -> Decoder:
+        """Return what decodes columns that were divided by units as if they had not been.
+
+        That is the decoder itself, unless it measures distances, or has decoders that may.
+        """
+        return self
+
     @final
     @on_one_blas_thread
     def solve(self, problem: Problem, rng: np.random.Generator) -> Mixture:

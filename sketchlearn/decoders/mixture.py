@@ -27,11 +27,14 @@ class ClusteredPoints:
         Non-negative.
     units : ndarray of shape (d,)
         What columns are multiplied by before distances are measured.
+    n_sharpenings : int or None
+        How often their kernel was narrowed; see `SurrogateKMeans`.
     """
 
     points: np.ndarray
     weights: np.ndarray
     units: np.ndarray
+    n_sharpenings: int | None = None
 
     def sum_squares(self, centroids: np.ndarray) -> float:
         """Sum the weighted squared distances to the nearest of centroids (k, d)."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
+from scipy.linalg import eigh
+from scipy.sparse.linalg import eigsh
 
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import SphericalGaussian
@@ -16,7 +18,7 @@ from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.surrogates.points import draw_gaussian
 from sketchlearn.frequencies import Domain, FrequencyOperator
-from sketchlearn.linear_maps import DenseMap
+from sketchlearn.linear_maps import DenseMap, LinearMap
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching.tuning import n_principal
@@ -25,6 +27,8 @@ from sketchlearn.sketching.tuning import n_principal
 COLUMNS_AN_ATOM = 2
 # By how much, as a fraction, a variance is above the least if it is more than rounding.
 TOLD = 1e-6
+# Columns for each axis from which on these are sought by products with the covariance.
+LEAST_TO_SEEK = 8
 # How far off the axes, in units of the scale, the rows' mean may be from the operator's centre.
 MOVED = 0.01
 
@@ -168,28 +172,63 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
     least = n_principal(d, n_atoms)
     if least == d:
         return None
-    values, axes = np.linalg.eigh(region.covariance)
-    values, axes = np.maximum(values[::-1], 0.0), axes[:, ::-1]
-    # Variance off the first q axes, for q = 0, 1, ..., d.
-    rest = np.append(np.cumsum(values[::-1])[::-1], 0.0)
     within = d * operator.scale**2
-    q = max(least, int(np.argmax(rest <= within)))
-    if 2 * q > d or rest[0] == 0.0:
+    axes = _find_widest_axes(region.covariance, least, within)
+    if axes is None:
         return None
-    kept = _add_direction(axes[:, :q], region.mean - operator.center, operator.scale)
+    kept = _add_direction(axes, region.mean - operator.center, operator.scale)
     q = kept.shape[1]
-    off_axes = np.eye(d) - kept @ kept.T
-    off = off_axes @ region.covariance @ off_axes
     along = region.along(kept, operator.center)
     # What clusters have of their variance along the axes: no less than off them.
-    rest_off = float(np.trace(off))
+    rest_off = max(region.variance - along.variance, 0.0)
     variance = np.clip((within - rest_off) / q, rest_off / (d - q), along.variance / q)
     domain = Domain(np.zeros(q), float(np.sqrt(variance)), along.covariance)
     narrow = FrequencyOperator(DenseMap.along(operator.linear_map, kept), domain, operator.features)
     part = sketch.with_operator(narrow)
-    blur = operator.linear_map.quadratic_form(off)
+    blur = _compute_blur(operator.linear_map, region.covariance, kept)
     family = SphericalGaussian(narrow, -0.5 * blur)
     return PrincipalPart(part, family, kept, along, operator, region.covariance)
+
+
+def _find_widest_axes(covariance: np.ndarray, least: int, within: float) -> np.ndarray | None:
+    """Return the widest axes (d, q) off which no more variance than ``within`` is left.
+
+    They are ``least`` or more; None where half of all directions would not do.
+    """
+    d, total = len(covariance), float(np.trace(covariance))
+    if total <= 0.0:
+        return None
+    n = least
+    while 2 * n <= d:
+        if LEAST_TO_SEEK * n <= d:
+            start = np.random.default_rng(0).standard_normal(d)
+            values, axes = eigsh(covariance, n, v0=start)
+        else:
+            n = d // 2
+            values, axes = eigh(covariance, subset_by_index=(d - n, d - 1))
+        values, axes = np.maximum(values[::-1], 0.0), axes[:, ::-1]
+        # Variance off the first q axes, for q = 0, 1, ..., n.
+        is_little = total - np.append(0.0, np.cumsum(values)) <= within
+        if is_little.any():
+            return np.ascontiguousarray(axes[:, : max(least, int(np.argmax(is_little)))])
+        if n == d // 2:
+            return None
+        n = min(2 * n, d // 2)
+    return None
+
+
+def _compute_blur(linear_map: LinearMap, covariance: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    r"""Return :math:`\omega_j^T U \omega_j`, (m,), for the covariance U off axes V (d, q).
+
+    With C the whole covariance it is :math:`c_j - 2 \sum_l u_{lj} t_{lj} + \sum_{kl} u_{kj}
+    (V^T C V)_{kl} u_{lj}` for :math:`c_j = \omega_j^T C \omega_j, u_j = V^T \omega_j` and
+    :math:`t_j = (C V)^T \omega_j`: no second matrix of d^2 numbers.
+    """
+    turned = covariance @ axes
+    along, across = linear_map.project(axes.T), linear_map.project(turned.T)
+    kept = (axes.T @ turned) @ along
+    blur = linear_map.quadratic_form(covariance) + np.sum(along * (kept - 2.0 * across), axis=0)
+    return np.maximum(blur, 0.0)
 
 
 def _add_direction(axes: np.ndarray, moved: np.ndarray, scale: float) -> np.ndarray:

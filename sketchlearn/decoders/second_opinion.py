@@ -48,6 +48,10 @@ class SecondOpinion(Decoder):
     decoder: SurrogateKMeans = field(default_factory=SurrogateKMeans)
     search: Decoder = field(default_factory=MeanShift)
 
+    def in_units(self, units: tuple[float, ...]) -> SecondOpinion:
+        """Return one whose distances are those of the columns as they were."""
+        return replace(self, decoder=self.decoder.in_units(units))
+
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Return the first decode, its quality knowing how stable it is."""
         first = self.decoder.solve(problem, rng)
@@ -72,7 +76,9 @@ class SecondOpinion(Decoder):
         atoms = first.matched or first
         again = GivenAtoms(atoms.locations, atoms.covariances)
         start = BestOf((self.search, again), n_init=2)
-        return replace(self.decoder, start=start)
+        # As fine a kernel as the first needed at last: to look for it again takes the longest.
+        n_sharpenings = None if first.points is None else first.points.n_sharpenings
+        return replace(self.decoder, start=start, n_sharpenings=n_sharpenings)
 
 
 def add_noise(problem: Problem, rng: np.random.Generator) -> Problem:

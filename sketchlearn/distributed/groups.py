@@ -61,7 +61,11 @@ class PartitionGroups:
 
     @classmethod
     def total(cls, parts: Iterable[Self], max_memory: int) -> Self:
-        """Add at least one; a ValueError if that takes more bytes than it may."""
+        """Add at least one; a ValueError if that takes more bytes than it may.
+
+        Sums are added to others of about their size: adding copies them, and each of many small
+        ones to a large one would copy that as often.
+        """
 
         def add(a: Self, b: Self) -> Self:
             groups = a.groups + b.groups
@@ -72,7 +76,13 @@ class PartitionGroups:
                 )
             return cls(groups, a.n_rows + b.n_rows)
 
-        return reduce(add, parts)
+        waiting: list[Self] = []
+        for part in parts:
+            total = part
+            while waiting and waiting[-1].groups.n_bytes <= 2 * total.groups.n_bytes:
+                total = add(waiting.pop(), total)
+            waiting.append(total)
+        return reduce(add, reversed(waiting))
 
     def split(self, n_shards: int) -> Iterator[tuple[int, Self]]:
         """Yield the groups by shards, which tell keys apart alike in every process."""
@@ -89,7 +99,7 @@ class PartitionGroups:
         schema = make_schema(operator, by, self.groups.kinds, moments, metadata)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, schema) as writer:
-            for batch in write_batches(self.groups, by, operator.n_features, moments, schema):
+            for batch in write_batches(self.groups, by, operator, moments, schema):
                 writer.write_batch(batch)
         data: bytes = sink.getvalue().to_pybytes()
         return data

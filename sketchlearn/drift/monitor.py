@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import add
@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
-from sketchlearn._validation import check_positive
+from sketchlearn._validation import check_count, check_positive
 from sketchlearn.drift.comparison import Comparison, compare
 from sketchlearn.drift.waves import LEAST_VARIANCE
 from sketchlearn.exceptions import EmptySketchError, SketchMismatchError
@@ -176,7 +176,10 @@ class DriftMonitor:
 
     def extended(self, window: SketchLike) -> DriftMonitor:
         """Return a monitor that has one more reference window."""
-        return DriftMonitor((*self._windows, window), alpha=self.alpha)
+        longer = DriftMonitor((*self._windows, window), alpha=self.alpha)
+        # Not added up anew: a stream that is watched would take time that grows with its square.
+        longer.total = add(self.total, window)
+        return longer
 
     def _check_window(self, window: Any) -> None:
         """Refuse what cannot be compared with the reference windows."""
@@ -193,6 +196,33 @@ class DriftMonitor:
 
     def __repr__(self) -> str:
         return f"DriftMonitor({len(self._windows)} reference windows, alpha={self.alpha:g})"
+
+
+def check_in_order(
+    windows: Sequence[SketchLike], n_reference: int, alpha: float
+) -> list[DriftReport]:
+    """Return reports on the windows after the first ones, each against the quiet ones before it.
+
+    The first ``n_reference`` are taken to be without drift. A later one that is an alarm does not
+    become a reference.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``n_reference`` is no number of windows, there is none beside these, or they are too few
+        for alpha.
+    """
+    if len(windows) <= check_count(n_reference, "n_reference"):
+        raise ValueError(
+            f"{n_reference} reference windows and one more are needed at alpha={alpha:g}, got "
+            f"{len(windows)} windows in all"
+        )
+    monitor, reports = DriftMonitor(windows[:n_reference], alpha=alpha), []
+    for window in windows[n_reference:]:
+        reports.append(monitor.check(window))
+        if not reports[-1].is_drift:
+            monitor = monitor.extended(window)
+    return reports
 
 
 def count_windows_needed(alpha: float) -> int:

@@ -14,16 +14,23 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.multiclass import unique_labels
 
 from sketchlearn._validation import RandomState, check_count, draw_seed, thread_count
+from sketchlearn.estimators.callbacks import tell_callbacks
+from sketchlearn.estimators.doubts import warn_of_coarse_grid
 from sketchlearn.estimators.gaussian_mixture import (
     CompressiveGaussianMixture,
     count_frequencies,
     count_parameters,
     invert_covariances,
 )
-from sketchlearn.estimators.labels import add_by_label, check_labels, require_same_classes
+from sketchlearn.estimators.labels import (
+    add_by_label,
+    check_labels,
+    require_same_classes,
+    sort_labels,
+)
 from sketchlearn.estimators.mixture_estimator import compute_joint_log_densities
 from sketchlearn.estimators.persistence import StoredModel
-from sketchlearn.estimators.row_estimator import RowPredictor, require_rows, restore_on_error
+from sketchlearn.estimators.row_estimator import RowPredictor, restore_on_error
 from sketchlearn.exceptions import EmptySketchError, ModelFormatError
 from sketchlearn.features.moments import MomentKind
 from sketchlearn.multivariate import describe_classes
@@ -133,6 +140,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
     }
     _stored_numbers = ()
     _own_numbers = ("_seed",)
+    _fits_sketches = "fit_sketches"
 
     def __init__(
         self,
@@ -152,6 +160,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         self.n_jobs = n_jobs
 
     @restore_on_error
+    @tell_callbacks()
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Sketch the rows of each class, and learn its mixture.
 
@@ -213,6 +222,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         return self
 
     @restore_on_error
+    @tell_callbacks()
     def fit_sketches(self, sketches: Mapping[Any, SketchLike]) -> Self:
         """Learn from one sketch a class; no row is needed.
 
@@ -224,11 +234,12 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         Raises
         ------
         TypeError
-            If it is no mapping of labels to sketches.
+            If it is no mapping of labels to sketches, or some are exact and others private.
         EmptySketchError
             If there is none, or none has rows.
         ValueError
-            If operators, moments or names differ, or moments are missing.
+            If labels are neither texts nor numbers; if operators, moments or names differ; or if
+            moments are missing.
         """
         self._check_parameters()
         if isinstance(sketches, SketchTable) or not isinstance(sketches, Mapping):
@@ -241,18 +252,13 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
                 raise TypeError(f"expected a Sketch of {label!r}, got {type(sketch).__name__}")
         if not any(sketch.n_samples for sketch in sketches.values()):
             raise EmptySketchError("expected sketches of at least one row, got none")
-        self._forget_fit()
-        self._seed = draw_seed(self.random_state)
-        self.classes_ = unique_labels(list(sketches))
-        by_label = {label: sketches[label] for label in self.classes_.tolist()}
+        classes = sort_labels([*sketches])
+        by_label = {label: sketches[label] for label in classes.tolist()}
         total = reduce(add, by_label.values())
         self._require_moments(total.moment_kind, "the sketches have")
-        self.n_features_in_ = total.operator.n_features
-        self.__dict__.pop("feature_names_in_", None)
-        self.sketcher_ = Sketcher.from_sketch(total, n_jobs=self.n_jobs)
-        if total.feature_names is not None:
-            self.feature_names_in_ = self.sketcher_.feature_names_in_
-        self.sketches_ = by_label
+        self._take_sketch(total)
+        self._seed = draw_seed(self.random_state)
+        self.classes_, self.sketches_ = classes, by_label
         self._learn()
         return self
 
@@ -276,7 +282,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         return self.fit_sketches(add_by_label(table, label))
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Logarithm of the probability of each class given each row.
+        """Return the logarithm of the probability of each class given each row.
 
         Parameters
         ----------
@@ -296,7 +302,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         return self._map_rows(X, normalise)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probability (n_samples, n_classes) of each class given each row."""
+        """Return the probability (n_samples, n_classes) of each class given each row."""
         return np.exp(self.predict_log_proba(X))
 
     @property
@@ -335,7 +341,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
                 raise ValueError(f"priors must be probabilities that sum to 1, got {self.priors!r}")
 
     def _refuse_sources(self, X: Any, name: str) -> None:
-        require_rows(X, name)
+        self._require_rows(X, name)
         if is_source(X):
             raise TypeError(
                 f"{name} takes arrays with a label for each row, got a {type(X).__name__}: sketch "
@@ -351,15 +357,12 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
                 + (", or set covariance_type='diag'" if kind else "")
             )
 
-    def _forget_fit(self) -> None:
-        for name in [*vars(self)]:
-            if name.endswith("_") and name not in ("n_features_in_", "feature_names_in_"):
-                del self.__dict__[name]
-
     def _add(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         """Add rows to the sketches of their labels, or begin some."""
         is_first = not hasattr(self, "sketches_")
-        given = self.sketcher if hasattr(self.sketcher, "operator_") else None
+        given = self._find_given_sketcher()
+        if is_first and given is not None:
+            self._require_moments(given.moment_kind, "the sketcher takes")
         rows = self._validate(X, reset=is_first, names_of=given if is_first else None)
         labels = check_labels(y, rows)
         weights = check_sample_weight(sample_weight, len(rows))
@@ -367,16 +370,17 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
             require_fixed_point(weights)
         if is_first:
             self.classes_ = unique_labels(labels if classes is None else classes)
-            self.sketcher_ = given or self._fit_sketcher(rows, weights)
-            empty = Sketch.empty(self.sketcher_.operator_, self.sketcher_.moment_kind)
-            self.sketches_ = dict.fromkeys(self.classes_.tolist(), empty)
         else:
             require_same_classes(classes, self.classes_)
-        if strangers := {*labels.tolist()} - {*self.sketches_}:
+        if strangers := {*labels.tolist()} - {*self.classes_.tolist()}:
             raise ValueError(
                 f"y has labels that are not among the classes: {sorted(strangers)[:5]}; the "
                 f"classes are {self.classes_.tolist()[:20]}"
             )
+        if is_first:
+            self.sketcher_ = given or self._fit_sketcher(rows, weights)
+            empty = Sketch.empty(self.sketcher_.operator_, self.sketcher_.moment_kind)
+            self.sketches_ = dict.fromkeys(self.classes_.tolist(), empty)
         operator, names = self.sketcher_.operator_, self.sketcher_.feature_names
         kind, n_threads = self.sketcher_.moment_kind, thread_count(self.n_jobs)
         added = {}
@@ -418,6 +422,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         """Learn the mixture of each class from its sketch."""
         sketches = [self.sketches_[label] for label in self.classes_.tolist()]
         self.sketch_ = reduce(add, sketches)
+        warn_of_coarse_grid(self.sketch_)
         self._count_rows(sketches)
         seen = np.flatnonzero(self.class_count_)
         is_full = self.covariance_type == "full"

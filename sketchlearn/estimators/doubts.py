@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders import FitQuality, MeanShift, Mixture, Problem
 from sketchlearn.decoders.quality import Verdict
+from sketchlearn.estimators.caller import warn_caller
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
@@ -32,6 +32,10 @@ BY_CHANCE = 3.0
 # missed at 5, off by about their own width at 10, and found at 30.
 BEYOND_NOISE = 10.0
 
+# Steps of the moments' grid that a column's deviation should be: with fewer its variance may be off
+# by a ten-thousandth.
+FEWEST_STEPS = 10_000
+
 _recorded: contextvars.ContextVar[list[Doubt] | None] = contextvars.ContextVar(
     "recorded", default=None
 )
@@ -47,14 +51,23 @@ class Doubt:
     finding : str
         What is so, with figures; ends as the remedy goes on.
     remedy : str
-        What to change.
+        The one thing to change first.
     verdict : "doubtful" or "wrong"
         What to make of the model.
+    otherwise : str, default=""
+        What else may help; goes on from the remedy.
     """
 
     finding: str
     remedy: str
     verdict: Verdict
+    otherwise: str = ""
+
+    @property
+    def message(self) -> str:
+        """All of it, as a warning says it."""
+        remedies = ", ".join(part for part in (self.remedy, self.otherwise) if part)
+        return f"{self.finding} {remedies}"
 
 
 @contextmanager
@@ -68,11 +81,14 @@ def record_doubts() -> Iterator[list[Doubt]]:
         _recorded.reset(token)
 
 
-def raise_doubt(finding: str, remedy: str, verdict: Verdict = "wrong") -> None:
+def raise_doubt(
+    finding: str, remedy: str, verdict: Verdict = "wrong", *, otherwise: str = ""
+) -> None:
     """Warn the caller of `fit` of a doubt, and record it where somebody listens."""
+    doubt = Doubt(finding, remedy, verdict, otherwise)
     if (doubts := _recorded.get()) is not None:
-        doubts.append(Doubt(finding, remedy, verdict))
-    warnings.warn(f"{finding} {remedy}", ConvergenceWarning, stacklevel=7)
+        doubts.append(doubt)
+    warn_caller(doubt.message, ConvergenceWarning)
 
 
 def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -> None:
@@ -90,9 +106,9 @@ def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -
             f"a sketch of {m} frequencies has {2 * m} numbers for the {wanted} parameters of "
             f"{n_atoms} clusters or components in {family.n_features} "
             f"dimensions, too few to determine them ({needed}):",
-            f"sketch with n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least}), "
-            "or ask for fewer clusters or components",
+            f"sketch with n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least})",
             "doubtful",
+            otherwise="or ask for fewer clusters or components",
         )
 
 
@@ -102,7 +118,8 @@ def warn_of_added_noise(sketch: SketchLike) -> bool:
         raise_doubt(
             "the sketch's waves are hardly more than the noise that it was released with: clusters "
             "or components may be anywhere.",
-            "Release more rows, or with a larger epsilon.",
+            "Release more rows",
+            otherwise="or with a larger epsilon.",
         )
     return is_hidden
 
@@ -129,16 +146,16 @@ def warn_of_lost_spread(mixture: Mixture) -> None:
         raise_doubt(
             f"{quality.n_rows:.6g} rows are too few to find {n_atoms} clusters or components by "
             "their sketch alone, whose noise hides single rows:",
-            f"add rows, {wanted} at least, or call fit with all of them, which looks at the rows "
-            "themselves.",
+            f"add rows, {wanted} at least",
             "doubtful",
+            otherwise="or call fit with all of them, which looks at the rows themselves.",
         )
     else:
         raise_doubt(
             f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
             "a far cluster or far outliers escaped the sketch.",
-            "Try more n_frequencies, a larger n_init, more clusters or components, or leave the "
-            "outliers out.",
+            "Try more n_frequencies",
+            otherwise="a larger n_init, more clusters or components, or leave the outliers out.",
         )
 
 
@@ -170,7 +187,8 @@ def warn_of_wide_spread(mixture: Mixture) -> None:
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
             f"{mixture.spread_ratio:.0%} of {name_variance(quality.region)}: clusters are "
             "misplaced.",
-            "Try more n_frequencies or a larger n_init, or fit the sketcher on rows like these.",
+            "Try more n_frequencies",
+            otherwise="a larger n_init, or fit the sketcher on rows like these.",
         )
 
 
@@ -193,8 +211,9 @@ def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
         )
     raise_doubt(
         f"the sketch hardly determines {n_clusters} clusters: {found}.",
-        f"Try more n_frequencies, now {quality.operator.n_frequencies}, or call fit with the rows.",
+        f"Try more n_frequencies, now {quality.operator.n_frequencies}",
         quality.verdict,
+        otherwise="or call fit with the rows.",
     )
 
 
@@ -219,9 +238,9 @@ def warn_of_moments(quality: FitQuality) -> None:
         )
     raise_doubt(
         finding,
-        "Call fit with the rows, which runs EM on some of them, or try more n_frequencies, now "
-        f"{quality.operator.n_frequencies}.",
+        "Call fit with the rows, which runs EM on some of them",
         quality.verdict,
+        otherwise=f"or try more n_frequencies, now {quality.operator.n_frequencies}.",
     )
 
 
@@ -235,7 +254,8 @@ def warn_of_moved(mixture: Mixture) -> None:
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows {times:.3g} "
             "times as spread as those that the sketcher was made for: clusters that moved far "
             "away were missed.",
-            "Try bounds, a larger n_init, or a sketcher with scale='mixed', fitted on rows like "
+            "Try bounds",
+            otherwise="a larger n_init, or a sketcher with scale='mixed', fitted on rows like "
             "these.",
         )
 
@@ -281,7 +301,8 @@ def warn_of_missed_clusters(
             f"{n_atoms} clusters leave {mixture.misfit:.1%} of the sketch's power "
             f"unexplained, {n_more} leave {more.misfit:.1%}: there are more clusters than "
             f"n_clusters={n_atoms}, or the decode missed some.",
-            f"Try n_clusters up to {n_more}, a larger n_init or more n_frequencies.",
+            f"Try n_clusters up to {n_more}",
+            otherwise="a larger n_init or more n_frequencies.",
         )
     return is_warned
 
@@ -291,3 +312,28 @@ def name_variance(region: Region) -> str:
     if region.is_exact:
         return "the rows' variance"
     return "the variance that is known of the rows (a pilot's, a box's, or released with noise)"
+
+
+def warn_of_coarse_grid(sketch: SketchLike) -> None:
+    """Warn if a column is so narrow beside those of the first rows that rounding hurts its moments.
+
+    A column's deviation is off by half a step of the grid at most, whatever its rows are.
+    """
+    if not sketch.is_exact:
+        return
+    steps, deviations = sketch.operator.moment_grid.steps, sketch.moments.standard_deviation
+    is_coarse = (deviations > 0.0) & (deviations < FEWEST_STEPS * steps)
+    if not is_coarse.any():
+        return
+    counts = np.where(is_coarse, deviations / steps, np.inf)
+    worst = int(counts.argmin())
+    names = sketch.feature_names or tuple(f"x{j}" for j in range(len(counts)))
+    error = 1.0 / counts[worst] + 0.25 / counts[worst] ** 2
+    warn_caller(
+        f"{int(is_coarse.sum())} of {len(counts)} columns are much narrower than the rows that the "
+        "sketcher was fitted on, or than other columns: the standard deviation of "
+        f"{names[worst]!r} is {counts[worst]:.3g} steps of the grid that rows are rounded to, and "
+        f"its variance may be off by {100.0 * error:.2g} % of itself. Sketch the rows again by "
+        "make_moment_sketcher(rows), fitted on rows as narrow as these.",
+        UserWarning,
+    )

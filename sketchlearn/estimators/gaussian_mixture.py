@@ -17,6 +17,7 @@ from sketchlearn.decoders import BestOf, Decoder, FitQuality, Mixture, Surrogate
 from sketchlearn.decoders.best_of import default_decoders
 from sketchlearn.decoders.principal import PrincipalStart, find_leading_axes
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
+from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     FREQUENCIES_A_PARAMETER,
     warn_of_added_noise,
@@ -25,15 +26,16 @@ from sketchlearn.estimators.doubts import (
     warn_of_moments,
     warn_of_moved,
 )
+from sketchlearn.estimators.group_models import GroupFitter, find_atoms
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
-    reorder_atoms,
 )
 from sketchlearn.points.em import Moments
 from sketchlearn.points.row_mixture import fit_mixture_from_clusters, fit_mixture_to_rows
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.region import Region
+from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.pilot import least_share, shares_values
@@ -46,7 +48,7 @@ LEAST_REGULARISATION = 1e-6
 DEPENDENT = 1e-8
 
 
-class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEstimator):
+class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, CompressiveEstimator):
     r"""Gaussian mixture from a sketch of the data, read once.
 
     The rows become a sketch :math:`z = \frac1n \sum_i \exp(i \Omega^T x_i)` of ``n_frequencies``
@@ -192,7 +194,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         self.verbose = verbose
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Rows (n_samples, n_features) drawn from the mixture, and the component of each."""
+        """Return rows (n_samples, n_features) drawn from the mixture, and each one's component."""
         self._require_fitted()
         check_count(n_samples, "n_samples")
         return self.to_sklearn().sample(n_samples)
@@ -343,6 +345,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
         without = fitted.covariances - self.reg_covar * np.eye(pilot.shape[1])
         return fitted._replace(covariances=without)
 
+    def _start_from(self, total: Sketch) -> Decoder:
+        return SurrogateEM(find_atoms(self, total))
+
     def _choose_decoder(self, has_pilot: bool, axes: np.ndarray | None) -> Decoder:
         """What `decoder` and `n_init` ask for; along axes, if there are some.
 
@@ -373,7 +378,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, CompressiveEsti
 
 
 def judge_components(quality: FitQuality, fitted: Moments, units: np.ndarray) -> FitQuality:
-    """Figures of the mixture that was decoded, with the moments of components in data units."""
+    """Return the figures of the decoded mixture, with moments of components in data units."""
     weights = fitted.weights / fitted.weights.sum()
     apart = (fitted.means - weights @ fitted.means) / units
     within = np.tensordot(weights, fitted.covariances, axes=1) / np.outer(units, units)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
 from sketchlearn._validation import check_count, draw_seed
-from sketchlearn.decoders import GivenAtoms, SurrogateKMeans
+from sketchlearn.decoders import Decoder, GivenAtoms
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sources.row_keys import Key
 from sketchlearn.tables import SketchTable
@@ -21,11 +22,22 @@ from sketchlearn.tables.group_sums import spell_key
 MOST_NAMED = 5
 
 
-class GroupClusterer:
-    """The method `fit_table` of `CompressiveKMeans`."""
+class GroupFitter(ABC):
+    """The method `fit_table` of `CompressiveKMeans` and `CompressiveGaussianMixture`."""
 
-    n_clusters: int
     random_state: Any
+
+    if TYPE_CHECKING:
+
+        @property
+        def _n_atoms(self) -> int: ...
+
+    @abstractmethod
+    def _start_from(self, total: Sketch) -> Decoder:
+        """Return what decodes sketches of groups from the atoms that are found in their total.
+
+        ValueError if each sketch is decoded in coordinates of its own.
+        """
 
     def fit_table(
         self,
@@ -44,13 +56,15 @@ class GroupClusterer:
         table : SketchTable
             The groups.
         min_samples : int, optional
-            Rows that a group must have; by default `n_clusters`, below which there is no model.
-            The noise of a sketch falls with the square root of the rows: look at `doubts_`.
+            Rows that a group must have; by default, and at least, as many as clusters or
+            components. The noise of a sketch falls with the square root of the rows: look at
+            `doubts_`.
         few : {"raise", "skip"}, default="raise"
             What to do about groups of fewer rows: raise an error, or leave them out with a warning;
             either names them.
         start : {"own", "total"}, default="own"
-            Where decodes start: each from its own sketch, or all from the clusters of `total()`.
+            Where decodes start: each from its own sketch, or all from what was found in `total()`,
+            which takes the place of `decoder` and `n_init`.
             Of 12 groups of 6 clusters in 5 columns, "total" took a quarter of the time; with
             clusters that had moved by twice their width from group to group, one group's sum of
             squares was 1.7 times what its own start gave, so use it where groups are alike.
@@ -67,9 +81,11 @@ class GroupClusterer:
         Raises
         ------
         TypeError
-            If it is no table.
+            If it is no table, or a parameter of the estimator is of the wrong kind.
         ValueError
-            If a group has too few rows, or a word is another.
+            If a parameter is out of range; if a group has too few rows, or a word is another; or if
+            k-means is to start from the total where more than 100 columns are decoded along the few
+            that are widest in a group.
 
         Examples
         --------
@@ -89,13 +105,14 @@ class GroupClusterer:
             raise ValueError(
                 f"few must be 'raise' or 'skip' and start 'own' or 'total', got {few!r}, {start!r}"
             )
-        least = self.n_clusters if min_samples is None else check_count(min_samples, "min_samples")
-        keys = _choose_keys(table, max(least, self.n_clusters), few)
         model = clone(cast(Any, self))
+        model._check_parameters()
+        least = 1 if min_samples is None else check_count(min_samples, "min_samples")
+        keys = _choose_keys(table, max(least, self._n_atoms), few)
         if not isinstance(self.random_state, int | np.integer):
             # One for all groups, whichever is decoded first.
             model.set_params(random_state=draw_seed(self.random_state))
-        decoder = _start_from(model, table.total()) if start == "total" and keys else None
+        decoder = model._start_from(table.total()) if start == "total" and keys else None
         jobs = (delayed(_fit_one)(model, table[key], decoder) for key in keys)
         models = {}
         done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
@@ -106,6 +123,12 @@ class GroupClusterer:
             if progress is not None:
                 progress(len(models), len(keys))
         return models
+
+
+def find_atoms(model: Any, sketch: Sketch) -> GivenAtoms:
+    """Return the atoms that a copy of a model finds in a sketch, as a decoder that starts there."""
+    mixture = clone(model).fit_sketch(sketch).mixture_
+    return GivenAtoms(mixture.locations, mixture.covariances)
 
 
 def _choose_keys(table: SketchTable, least: int, few: str) -> list[Key]:
@@ -122,14 +145,8 @@ def _choose_keys(table: SketchTable, least: int, few: str) -> list[Key]:
     return [key for key in table if sizes[key] >= least]
 
 
-def _start_from(model: Any, total: Sketch) -> SurrogateKMeans:
-    """Return what decodes a group's sketch from the clusters of all rows."""
-    mixture = clone(model).fit_sketch(total).mixture_
-    return SurrogateKMeans(GivenAtoms(mixture.locations, mixture.covariances))
-
-
 def _fit_one(
-    model: Any, sketch: Sketch, decoder: SurrogateKMeans | None
+    model: Any, sketch: Sketch, decoder: Decoder | None
 ) -> tuple[Any, list[tuple[type[Warning], str]]]:
     """Fit a copy of a model to a sketch; return it, and what it warned of."""
     copy = clone(model)

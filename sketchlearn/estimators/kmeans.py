@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -20,7 +20,6 @@ from sketchlearn.decoders import (
     BestOf,
     Decoder,
     FitQuality,
-    GivenAtoms,
     Mixture,
     SecondOpinion,
     SurrogateKMeans,
@@ -33,6 +32,7 @@ from sketchlearn.decoders.principal import (
     find_principal_part,
 )
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
+from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     warn_of_added_noise,
     warn_of_few_frequencies,
@@ -43,16 +43,16 @@ from sketchlearn.estimators.doubts import (
     warn_of_moved,
     warn_of_wide_spread,
 )
-from sketchlearn.estimators.group_models import GroupClusterer
+from sketchlearn.estimators.group_models import GroupFitter, find_atoms
 from sketchlearn.estimators.row_estimator import require_some
 from sketchlearn.estimators.sample_weights import sum_weighted
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
-    reorder_atoms,
 )
-from sketchlearn.points.kmeans import cluster_points, find_clusters
-from sketchlearn.sketches.calibration import calibrated_weights
+from sketchlearn.estimators.weighted_pilot import WeightedPilot
+from sketchlearn.points.kmeans import cluster_points
 from sketchlearn.sketches.region import Region
+from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.tuning import FEW_FEATURES, n_principal
@@ -66,7 +66,7 @@ class CompressiveKMeans(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     ClusterMixin,
-    GroupClusterer,
+    GroupFitter,
     CompressiveEstimator,
 ):
     r"""k-means clustering from a sketch of the data, read once.
@@ -193,18 +193,18 @@ class CompressiveKMeans(
         self.verbose = verbose
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
-        """Index (n_samples,) of the nearest centroid of each row that was fitted."""
+        """Fit rows, and return the index (n_samples,) of the centroid nearest to each."""
         X = self._require_rereadable(X, sample_weight, "predict")
         self.fit(X, sample_weight=sample_weight)
         return self.labels_ if hasattr(self, "labels_") else self.predict(X)
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
-        """Distances (n_samples, n_clusters) of the rows that were fitted to the centroids."""
+        """Fit rows, and return their distances (n_samples, n_clusters) to the centroids."""
         X = self._require_rereadable(X, sample_weight, "transform")
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
     def transform(self, X: Any) -> np.ndarray:
-        """Euclidean distances to the centroids.
+        """Return Euclidean distances to the centroids.
 
         Parameters
         ----------
@@ -219,7 +219,7 @@ class CompressiveKMeans(
         return self._map_rows(X, lambda rows: cdist(rows, self.cluster_centers_))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Minus the weighted sum of squared distances to the nearest centroid.
+        """Return minus the weighted sum of squared distances to the nearest centroid.
 
         Parameters
         ----------
@@ -228,6 +228,11 @@ class CompressiveKMeans(
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
             As in `fit`.
+
+        Returns
+        -------
+        float
+            The larger the better; zero at most.
         """
         sums = [
             sum_weighted(self._find_nearest(chunk.rows)[1], chunk.weights)
@@ -313,6 +318,16 @@ class CompressiveKMeans(
         """Return the index, int32, of the centroid that each row is nearest to."""
         return self._find_nearest(rows)[0]
 
+    def _start_from(self, total: Sketch) -> Decoder:
+        d, k = total.n_features, self.n_clusters
+        if n_principal(d, k) < d:
+            raise ValueError(
+                f"start='total' is not for {d} columns: where there are so many, each group is "
+                "decoded along the few directions in which its own rows are widest; leave start at "
+                "'own'"
+            )
+        return SurrogateKMeans(find_atoms(self, total))
+
     def _decode_sketch(
         self, sketch: SketchLike, rng: np.random.Generator, has_pilot: bool
     ) -> Mixture:
@@ -335,9 +350,10 @@ class CompressiveKMeans(
         pilot = weigh(self.sketcher_, sketch, part, self.n_clusters) if has_pilot else None
         decoder = choose_decoder(
             pilot, self.n_clusters, self.decoder, self.n_init, self._seed, axes,
-            None if part is not None or np.all(units == 1.0) else tuple(units.tolist()),
             is_exact=sketch.is_exact,
         )  # fmt: skip
+        if part is None and np.any(units != 1.0):
+            decoder = decoder.in_units(tuple(units.tolist()))
         region = region if part is None else part.region
         mixture = decoder.decode(narrow, family, self.n_clusters, rng, region=region)
         matched = mixture.matched or mixture
@@ -378,45 +394,6 @@ FREQUENCIES_BESIDE_PILOT, LEAST_BESIDE_PILOT = 3, 300
 MANY_CLUSTERS = 20
 
 
-@dataclass(frozen=True, eq=False)
-class WeightedPilot:
-    """A pilot's rows (p, d), and along the axes of wide data (p, q); weights and chances (p,)."""
-
-    rows: np.ndarray
-    along: np.ndarray
-    weights: np.ndarray
-    chances: np.ndarray
-
-    @property
-    def is_all(self) -> bool:
-        """Whether no row is missing."""
-        return bool(np.all(self.chances == 1.0))
-
-    @classmethod
-    def from_sketcher(
-        cls, sketcher: Sketcher, sketch: SketchLike, part: PrincipalPart | None, n_clusters: int
-    ) -> Self | None:
-        """Weight a sketcher's pilot to have the sketch; None if there is none, or too few rows."""
-        if sketcher.pilot_ is None:
-            return None
-        rows, chances = sketcher.pilot_, np.asarray(sketcher.pilot_inclusion_probability_)
-        weights = np.asarray(sketcher.pilot_weight_)
-        is_all = bool(np.all(chances == 1.0))
-        if len(rows) < n_clusters and not is_all:
-            return None  # It has each row once, and rare ones escaped it.
-        if is_all and np.isclose(weights.sum(), sketch.weight_sum, rtol=1e-9):
-            weights = weights / weights.sum() * len(weights)  # They have the sketch already.
-        else:
-            weights = calibrated_weights(sketch, rows, weights)
-        return cls(rows, rows if part is None else part.to_coordinates(rows), weights, chances)
-
-    def atoms(self, n_clusters: int, seed: int) -> tuple[GivenAtoms, ...]:
-        """K-means' clusters as atoms to start from, if there are as many rows."""
-        if len(self.rows) < n_clusters:
-            return ()
-        return (GivenAtoms(*find_clusters(self.along, self.weights, n_clusters, seed)),)
-
-
 def choose_decoder(
     pilot: WeightedPilot | None,
     n_clusters: int,
@@ -424,11 +401,10 @@ def choose_decoder(
     n_init: int | Literal["auto"],
     seed: int,
     axes: np.ndarray | None,
-    units: tuple[float, ...] | None,
     *,
     is_exact: bool,
 ) -> Decoder:
-    """What an estimator's ``decoder`` and ``n_init`` ask for, of columns divided by ``units``.
+    """Return what ``decoder`` and ``n_init`` ask for, of columns divided by ``units``.
 
     K-means on a pilot gives atoms as well. Of few clusters it finds the best ones by itself, and
     they come first: a search costs many times as much, and gains only where clusters escaped the
@@ -442,7 +418,7 @@ def choose_decoder(
         starts = default_decoders()
         if axes is not None:
             starts = (PrincipalStart(axes), *(starts if len(axes) <= FEW_FEATURES else ()))
-        alone = SurrogateKMeans(BestOf(starts, n_init), units=units)
+        alone = SurrogateKMeans(BestOf(starts, n_init))
         return SecondOpinion(alone) if is_exact else alone
     first, *rest = default_decoders()
     given = pilot.atoms(n_clusters, seed)
@@ -455,7 +431,7 @@ def choose_decoder(
 
 
 def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Region) -> FitQuality:
-    """Figures of the mixture that was matched, with the spread of what k-means clustered."""
+    """Return the figures of the matched mixture, with the spread of what k-means clustered."""
     matched, spread = mixture.matched or mixture, mixture.spread_ratio
     quality, instability = matched.quality, mixture.quality.instability
     if pilot is None:
@@ -479,7 +455,7 @@ def refine_centroids(
     pilot: WeightedPilot | None,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids (k, d) and shares (k,): a mixture's, or k-means' on the pilot that starts there."""
+    """Return centroids (k, d) and shares (k,): a mixture's, or k-means' on the pilot from there."""
     centroids, shares = mixture.locations, mixture.weights
     if pilot is not None:
         centroids, shares, _ = cluster_points(

@@ -29,6 +29,21 @@ def check_labels(y: Any, rows: np.ndarray) -> np.ndarray:
     return np.asarray(labels)
 
 
+def sort_labels(labels: list[Any]) -> np.ndarray:
+    """Return distinct labels in order; a ValueError refuses what is none, or unlike the others."""
+    try:
+        distinct = unique_labels(labels)
+        if any(np.ndim(label) for label in labels):
+            # Their entries were taken for labels.
+            raise TypeError("tuples and the like are no labels")
+        return np.asarray(distinct)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"labels must be texts or numbers, all of one type, got {labels[:5]}; keys of a table "
+            "are tuples, and its sketches go to fit_table"
+        ) from error
+
+
 def require_same_classes(classes: Any, known: np.ndarray) -> None:
     """Refuse, by a ValueError, other classes than were known from the first call on."""
     if classes is not None and not np.array_equal(unique_labels(classes), known):

@@ -27,7 +27,7 @@ class MixtureEstimator(RowPredictor):
     precisions_cholesky_: np.ndarray
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probability of each component given each row.
+        """Return the probability of each component given each row.
 
         Parameters
         ----------
@@ -42,7 +42,7 @@ class MixtureEstimator(RowPredictor):
         return self._map_rows(X, lambda rows: softmax(self._joint_log_densities(rows), axis=1))
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Log-likelihood of each row, in nats.
+        """Return the log-likelihood of each row, in nats.
 
         Parameters
         ----------
@@ -57,16 +57,16 @@ class MixtureEstimator(RowPredictor):
         return self._map_rows(X, lambda rows: logsumexp(self._joint_log_densities(rows), axis=1))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Mean log-likelihood of the rows, in nats."""
+        """Return the mean log-likelihood of the rows, in nats."""
         total, n = self._sum_likelihood(X)
         return total / n
 
     def aic(self, X: Any) -> float:
-        """Akaike's information criterion on rows; the lower the better."""
+        """Return Akaike's information criterion on rows; the lower the better."""
         return 2.0 * self._count_parameters() - 2.0 * self._sum_likelihood(X)[0]
 
     def bic(self, X: Any) -> float:
-        """Bayesian information criterion on rows; the lower the better."""
+        """Return the Bayesian information criterion on rows; the lower the better."""
         total, n = self._sum_likelihood(X)
         return self._count_parameters() * float(np.log(n)) - 2.0 * total
 

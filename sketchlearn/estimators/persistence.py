@@ -418,8 +418,11 @@ class PersistentEstimator(Registered, BaseEstimator, ABC):
         """Refuse parameters that `fit` would refuse."""
         self._check_parameters()
         thread_count(self.n_jobs)
+
+    def _check_flags(self) -> None:
+        """Refuse flags that are neither true nor false."""
         for name in FLAGS:
-            if not isinstance(flag := getattr(self, name, False), bool):
+            if not isinstance(flag := getattr(self, name, False), bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, got {flag!r}")
 
     @abstractmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -12,7 +11,10 @@ from sklearn.decomposition import PCA
 
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import thread_count
-from sketchlearn.estimators.row_estimator import RowEstimator, require_rows, restore_on_error
+from sketchlearn.estimators.callbacks import tell_callbacks
+from sketchlearn.estimators.caller import warn_caller
+from sketchlearn.estimators.doubts import warn_of_coarse_grid
+from sketchlearn.estimators.row_estimator import RowEstimator, check_sketch, restore_on_error
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.multivariate import find_components
 from sketchlearn.sketches.fixed_point import require_fixed_point
@@ -128,6 +130,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         self.n_jobs = n_jobs
 
     @restore_on_error
+    @tell_callbacks()
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Sketch the rows and find the components.
 
@@ -148,7 +151,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
             is negative.
         """
         self._check_parameters()
-        require_rows(X, "fit")
+        self._require_rows(X, "fit")
         self._forget_fit()
         self._add(X, sample_weight)
         self._learn()
@@ -162,7 +165,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         """
         self._check_parameters()
         if X is not None:
-            require_rows(X, "partial_fit")
+            self._require_rows(X, "partial_fit")
             self._add(X, sample_weight)
         elif not hasattr(self, "sketch_"):
             raise EmptySketchError("nothing to learn from: call partial_fit(X) with rows first")
@@ -171,6 +174,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         return self
 
     @restore_on_error
+    @tell_callbacks()
     def fit_sketch(self, sketch: SketchLike) -> Self:
         """Find the components of a sketch's rows, from its moments; no row is needed.
 
@@ -186,23 +190,13 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         Warns
         -----
         UserWarning
-            If the noise of a private sketch hides which direction a component has.
+            If the noise of a private sketch hides which direction a component has; or if a column
+            varies so little that the grid, which was chosen on wider rows, is too coarse for it.
         """
         self._check_parameters()
-        if not isinstance(sketch, SketchLike):
-            raise TypeError(
-                f"fit_sketch expected a Sketch, got {type(sketch).__name__}; rows go to fit, "
-                "and Sketch.load reads a file"
-            )
-        if sketch.n_samples == 0:
-            raise EmptySketchError("expected a sketch of at least one row, got one without rows")
+        check_sketch(sketch)
         require_full_moments(sketch.moment_kind, "the sketch has")
-        self._forget_fit()
-        self.n_features_in_ = sketch.operator.n_features
-        self.__dict__.pop("feature_names_in_", None)
-        self.sketcher_ = Sketcher.from_sketch(sketch, n_jobs=self.n_jobs)
-        if sketch.feature_names is not None:
-            self.feature_names_in_ = self.sketcher_.feature_names_in_
+        self._take_sketch(sketch)
         self.sketch_ = sketch
         self._learn()
         return self
@@ -298,6 +292,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         return hasattr(self, "components_")
 
     def _check_parameters(self) -> None:
+        self._check_flags()
         wanted: Any = self.n_components
         is_count = isinstance(wanted, Integral)
         if isinstance(wanted, bool) or not (wanted is None or isinstance(wanted, Real)):
@@ -311,15 +306,12 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         if not isinstance(self.sketcher, Sketcher | None):
             raise TypeError(f"sketcher must be a Sketcher, got {type(self.sketcher).__name__}")
 
-    def _forget_fit(self) -> None:
-        for name in [*vars(self)]:
-            if name.endswith("_") and name not in ("n_features_in_", "feature_names_in_"):
-                del self.__dict__[name]
-
     def _add(self, X: Any, sample_weight: Any) -> None:
         """Add rows to the sketch, or begin one."""
         is_first = not hasattr(self, "sketch_")
-        given = self.sketcher if hasattr(self.sketcher, "operator_") else None
+        given = self._find_given_sketcher()
+        if is_first and given is not None:
+            require_full_moments(given.moment_kind, "the sketcher takes")
         if is_source(X):
             source = open_source(X, weight=require_weight_column(sample_weight))
             if is_first:
@@ -387,6 +379,7 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         self.noise_variance_ = float(variances[k:most].mean()) if k < most else 0.0
         self.noise_floor_ = measure_noise(sketch)
         self._warn_of_noise(variances)
+        warn_of_coarse_grid(sketch)
 
     def _count_components(self, shares: np.ndarray, most: int) -> int:
         """Return how many components are asked for, at most as many as there are."""
@@ -403,12 +396,11 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         gaps = variances[:k] - np.append(variances[1:], 0.0)[:k]
         n_lost = int(np.count_nonzero(gaps <= 0.5 * self.noise_floor_))
         if self.noise_floor_ > 0 and n_lost:
-            warnings.warn(
+            warn_caller(
                 f"{n_lost} of {k} components are not told from the next by a private sketch of "
                 f"noise {self.noise_floor_:.3g}, and may be of any direction: ask for at most "
                 f"{k - n_lost}, or release more rows, a narrower box, or with moments_share=0.9",
                 UserWarning,
-                stacklevel=5,
             )
 
 

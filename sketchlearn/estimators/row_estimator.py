@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -14,8 +13,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sketchlearn._validation import count_distinct, draw_seed
+from sketchlearn.estimators.callbacks import CallbackTeller
+from sketchlearn.estimators.caller import warn_caller
 from sketchlearn.estimators.persistence import PersistentEstimator
-from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.exceptions import EmptySketchError
+from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sources.frames import align_rows
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
@@ -25,14 +27,25 @@ from sketchlearn.sources.weights import check_sample_weight, require_weights
 Params = ParamSpec("Params")
 Self = TypeVar("Self")
 Result = TypeVar("Result")
+# What describes the rows, not the model.
+ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
 
 
-class RowEstimator(PersistentEstimator):
+class RowEstimator(CallbackTeller, PersistentEstimator):
     """What `fit`, `predict` and their like do with rows before they look at them.
 
     Features go by name wherever both sides have names: columns in another order are reordered,
     others left out, and one that is missing is an error.
+
+    Attributes
+    ----------
+    _fits_sketches : str
+        The method that takes sketches, as messages name it.
     """
+
+    _fits_sketches: ClassVar[str] = "fit_sketch"
+    sketcher: Sketcher | None
+    sketcher_: Sketcher
 
     def _validate(self, X: Any, reset: bool, names_of: BaseEstimator | None = None) -> np.ndarray:
         """Rows as a float32 or float64 array, its features checked against earlier ones.
@@ -52,7 +65,7 @@ class RowEstimator(PersistentEstimator):
     def _read_chunks(self, X: Any, sample_weight: Any = None) -> Iterator[Chunk]:
         """Yield the rows that a fitted model is asked about, some at once, and their weights."""
         self._require_fitted()
-        require_rows(X, "this method")
+        self._require_rows(X, "this method")
         if is_source(X):
             source = open_source(X, weight=require_weight_column(sample_weight))
             self._expect_features(source)
@@ -93,6 +106,33 @@ class RowEstimator(PersistentEstimator):
             )
         return source
 
+    def _require_rows(self, X: Any, name: str) -> None:
+        """Refuse, by a TypeError, a sketch where a method of that name expects rows."""
+        if isinstance(X, SketchLike):
+            raise TypeError(
+                f"{name} takes rows, got a {type(X).__name__}; to learn from sketches, call "
+                f"{self._fits_sketches}"
+            )
+
+    def _find_given_sketcher(self) -> Sketcher | None:
+        """Return the user's sketcher if it is fitted."""
+        return self.sketcher if hasattr(self.sketcher, "operator_") else None
+
+    def _forget_fit(self) -> None:
+        """Forget what an earlier fit learned."""
+        for name in [*vars(self)]:
+            if name.endswith("_") and name not in ABOUT_ROWS:
+                del self.__dict__[name]
+
+    def _take_sketch(self, sketch: SketchLike) -> None:
+        """Forget an earlier fit; take a sketch's features, and a sketcher of its operator."""
+        self._forget_fit()
+        self.n_features_in_ = sketch.n_features
+        self.__dict__.pop("feature_names_in_", None)
+        self.sketcher_ = Sketcher.from_sketch(sketch, n_jobs=self.n_jobs)
+        if sketch.feature_names is not None:
+            self.feature_names_in_ = self.sketcher_.feature_names_in_
+
     def _take_features(self, source: RowSource, sketcher: Sketcher | None) -> None:
         """Learn the features of a source; those that a fitted sketcher expects of it."""
         if sketcher is not None:
@@ -109,7 +149,7 @@ class RowEstimator(PersistentEstimator):
 
 
 class RowPredictor(RowEstimator):
-    """An estimator that says one thing of each row."""
+    """An estimator that says one thing of each row: its cluster, its component or its label."""
 
     random_state: Any
 
@@ -118,7 +158,7 @@ class RowPredictor(RowEstimator):
         """Return what the model says of validated rows (n, n_features), one value a row."""
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the index of each row's cluster or component.
+        """Return what the model says of each row: its label, or its cluster's or component's index.
 
         Parameters
         ----------
@@ -139,10 +179,23 @@ class RowPredictor(RowEstimator):
         return draw_seed(state) if isinstance(state, np.random.Generator) else state
 
 
-def require_rows(X: Any, name: str) -> None:
-    """Refuse, by a TypeError, a sketch where rows are expected."""
-    if isinstance(X, Sketch):
-        raise TypeError(f"{name} takes rows, got a Sketch; to decode one, call fit_sketch")
+def check_sketch(sketch: Any) -> None:
+    """Refuse what `fit_sketch` cannot learn from.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a `Sketch` nor a `PrivateSketch`.
+    EmptySketchError
+        If it counts no row.
+    """
+    if not isinstance(sketch, SketchLike):
+        raise TypeError(
+            f"fit_sketch expected a Sketch, got {type(sketch).__name__}; rows go to fit, "
+            "and Sketch.load reads a file"
+        )
+    if sketch.n_samples == 0:
+        raise EmptySketchError("expected a sketch of at least one row, got one without rows")
 
 
 def require_some(n: int) -> None:
@@ -155,11 +208,10 @@ def warn_of_few_distinct(rows: np.ndarray, weights: np.ndarray | None, n_atoms: 
     """Warn of fewer distinct rows than atoms, as scikit-learn's `KMeans` does; say if so."""
     n_distinct = count_distinct(rows, weights, n_atoms)
     if is_few := n_distinct < n_atoms:
-        warnings.warn(
+        warn_caller(
             f"there are {n_distinct} distinct rows of positive weight for {n_atoms} clusters or "
             "components: some are empty or doubled. Ask for no more than there are distinct rows.",
             ConvergenceWarning,
-            stacklevel=4,
         )
     return is_few
 

@@ -60,7 +60,7 @@ def sum_weighted(values: np.ndarray, weights: np.ndarray | None) -> float:
 
 
 def count_repetitions(sketch: Sketch, sample_weight: np.ndarray | None) -> Sketch:
-    """The sketch with its rows counted as repetitions, if their weights are integers.
+    """Return the sketch with its rows counted as repetitions, if their weights are integers.
 
     Fitting rows with integer weights is then fitting each so many times, as scikit-learn's
     conventions ask; a common factor of all weights counts nothing. The sums stay as they are, and

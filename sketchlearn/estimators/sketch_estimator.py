@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
@@ -17,11 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 from sketchlearn._progress import progress_line
 from sketchlearn._validation import check_count, check_row_count, draw_seed, thread_count
 from sketchlearn.decoders import Decoder, FitQuality, Mixture
+from sketchlearn.estimators.callbacks import tell_callbacks
 from sketchlearn.estimators.doubts import record_doubts
 from sketchlearn.estimators.report import Report, refuse_decoded, write_report
 from sketchlearn.estimators.row_estimator import (
     RowPredictor,
-    require_rows,
+    check_sketch,
     restore_on_error,
     warn_of_few_distinct,
 )
@@ -45,9 +43,6 @@ from sketchlearn.sketching.tuning import check_choices
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.source import RowSource
 from sketchlearn.sources.weights import check_sample_weight, require_weights
-
-# What describes the rows, not the model.
-ABOUT_ROWS = {"n_features_in_", "feature_names_in_"}
 
 
 class CompressiveEstimator(RowPredictor):
@@ -156,6 +151,7 @@ class CompressiveEstimator(RowPredictor):
         )
 
     @restore_on_error
+    @tell_callbacks(2)
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Sketch the rows and decode the sketch.
 
@@ -176,7 +172,7 @@ class CompressiveEstimator(RowPredictor):
             fewer rows than are to be decoded; if a weight is negative or all are zero.
         """
         self._check_parameters()
-        require_rows(X, "fit")
+        self._require_rows(X, "fit")
         if is_source(X):
             self._fit_source(X, sample_weight)
             return self
@@ -190,8 +186,9 @@ class CompressiveEstimator(RowPredictor):
         pilot = rows, divided
         if warn_of_few_distinct(rows, divided, self._n_atoms):
             pilot = merge_rows(rows, divided)
-        self.sketcher_ = given or self._fit_sketcher(*pilot, self.keep_pilot)
-        self.sketch_ = self._sketch_rows(rows, divided)
+        with self._subtask("sketch"):
+            self.sketcher_ = given or self._fit_sketcher(*pilot, self.keep_pilot)
+            self.sketch_ = self._sketch_rows(rows, divided)
         # A sketcher that came fitted may have its pilot from other data.
         sketch = count_repetitions(self.sketch_, divided)
         self._learn(sketch, given is None)
@@ -216,7 +213,8 @@ class CompressiveEstimator(RowPredictor):
             self._weight_exponent = divide_source_weights(
                 source, pilot_size(self._n_atoms), self._seed
             )
-        self._sketch_source(source, self.keep_pilot)
+        with self._subtask("sketch"):
+            self._sketch_source(source, self.keep_pilot)
         is_own = self.sketcher_ is not self.sketcher
         pilot = self.sketcher_.pilot_ if is_own else None
         # The pilot has each row once.
@@ -250,7 +248,7 @@ class CompressiveEstimator(RowPredictor):
         self._check_parameters()
         if X is None:
             return self._decode_accumulated()
-        require_rows(X, "partial_fit")
+        self._require_rows(X, "partial_fit")
         is_first = not self._has_rows()
         if is_source(X):
             self._add_source(open_source(X, weight=require_weight_column(sample_weight)), is_first)
@@ -304,6 +302,7 @@ class CompressiveEstimator(RowPredictor):
         self.sketch_ = self.sketch_ + added if hasattr(self, "sketch_") else added
 
     @restore_on_error
+    @tell_callbacks(1)
     def fit_sketch(self, sketch: SketchLike) -> Self:
         """Decode a sketch that was made elsewhere; no row of data is needed.
 
@@ -317,19 +316,8 @@ class CompressiveEstimator(RowPredictor):
             If it counts no row.
         """
         self._check_parameters()
-        if not isinstance(sketch, SketchLike):
-            raise TypeError(
-                f"fit_sketch expected a Sketch, got {type(sketch).__name__}; rows go to fit, "
-                "and Sketch.load reads a file"
-            )
-        if sketch.n_samples == 0:
-            raise EmptySketchError("expected a sketch of at least one row, got one without rows")
-        self._forget_fit()
-        self.n_features_in_ = sketch.operator.n_features
-        self.__dict__.pop("feature_names_in_", None)
-        self.sketcher_ = Sketcher.from_sketch(sketch, n_jobs=self.n_jobs)
-        if sketch.feature_names is not None:
-            self.feature_names_in_ = self.sketcher_.feature_names_in_
+        check_sketch(sketch)
+        self._take_sketch(sketch)
         self.sketch_ = sketch
         self._learn(sketch, False)
         return self
@@ -343,6 +331,7 @@ class CompressiveEstimator(RowPredictor):
 
     def _check_parameters(self) -> None:
         """Refuse parameters of the wrong kind before any work is done."""
+        self._check_flags()
         if self.n_init != "auto":
             check_count(self.n_init, 'n_init, where not "auto",')
         for name, kind in (("decoder", Decoder), ("sketcher", Sketcher)):
@@ -370,16 +359,10 @@ class CompressiveEstimator(RowPredictor):
 
     def _forget_fit(self) -> None:
         """Forget an earlier fit; draw the one integer that all randomness comes from."""
-        for name in [*vars(self)]:
-            if name.endswith("_") and name not in ABOUT_ROWS:
-                del self.__dict__[name]
+        super()._forget_fit()
         self._held = []
         self._weight_exponent = 0
         self._seed = draw_seed(self.random_state)
-
-    def _find_given_sketcher(self) -> Sketcher | None:
-        """Return the user's sketcher if it is fitted."""
-        return self.sketcher if hasattr(self.sketcher, "operator_") else None
 
     def _find_sketcher(self) -> Sketcher | None:
         """Return the sketcher in use, or the user's if it is fitted."""
@@ -446,7 +429,8 @@ class CompressiveEstimator(RowPredictor):
         pilot = self.sketcher_.pilot_ if is_own and self.keep_pilot else None
         has_pilot, self._n_kept = pilot is not None, 0 if pilot is None else len(pilot)
         self.n_iter_ = 0  # Where nothing sets it, it is the mixture's.
-        with progress_line() if self.verbose else nullcontext(), record_doubts() as doubts:
+        shown = progress_line() if self.verbose else nullcontext()
+        with self._subtask("decode"), shown, record_doubts() as doubts:
             mixture = self._decode_sketch(sketch, np.random.default_rng(self._seed), has_pilot)
         self.doubts_ = tuple(doubts)
         self.mixture_, self.cost_ = mixture, mixture.cost
@@ -490,9 +474,3 @@ class CompressiveEstimator(RowPredictor):
     def _print_line(self, line: str) -> None:
         if self.verbose:
             print(f"[{type(self).__name__}] {line}")
-
-
-def reorder_atoms(mixture: Mixture, locations: np.ndarray) -> Mixture:
-    """Put a mixture's atoms in the order of locations (k, d) that they are nearest to."""
-    _, order = linear_sum_assignment(cdist(locations, mixture.locations, "sqeuclidean"))
-    return replace(mixture, weights=mixture.weights[order], parameters=mixture.parameters[order])

@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
-import warnings
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from sketchlearn.decoders import Decoder
+from sketchlearn.estimators.caller import warn_caller
 from sketchlearn.frequencies import FrequencyOperator, RadiusLaw
 from sketchlearn.sketching import Sketcher
 
@@ -50,11 +50,10 @@ def to_json(value: Any, name: str, operator: FrequencyOperator) -> Any:
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, np.random.RandomState | np.random.Generator):
-        warnings.warn(
+        warn_caller(
             f"{name} is a generator, which files do not hold: it is None once loaded. partial_fit "
             "goes on alike, but fit and sample draw anew each time; an integer is kept",
             UserWarning,
-            stacklevel=4,
         )
         return None
     if isinstance(value, tuple | list):

@@ -106,6 +106,17 @@ class Accumulator(ABC):
             operator; `sums` is then as it was. None if all were added.
         """
 
+    def add_all(self, rows: np.ndarray, weights: np.ndarray | None, sums: np.ndarray) -> int | None:
+        """Add the features of rows in any number; arguments and result as of `add`."""
+        added = np.zeros_like(sums)
+        for start in range(0, len(rows), self.chunk_size):
+            some = slice(start, start + self.chunk_size)
+            bad = self.add(rows[some], None if weights is None else weights[some], added)
+            if bad is not None:
+                return start + bad
+        sums += added
+        return None
+
     def add_runs(
         self, rows: np.ndarray, weights: np.ndarray | None, runs: Runs, sums: np.ndarray
     ) -> int | None:
@@ -128,12 +139,10 @@ class Accumulator(ABC):
             Index of a row that cannot be added, the `sums` then being of no use; None if all were.
         """
         for start, stop, group in zip(runs.starts, runs.stops, runs.groups, strict=True):
-            for at in range(start, stop, self.chunk_size):
-                some = slice(at, min(at + self.chunk_size, stop))
-                own = None if weights is None else weights[some]
-                bad = self.add(rows[some], own, sums[group])
-                if bad is not None:
-                    return at + bad
+            own = None if weights is None else weights[start:stop]
+            bad = self.add_all(rows[start:stop], own, sums[group])
+            if bad is not None:
+                return int(start) + bad
         return None
 
 

@@ -25,7 +25,7 @@ class FeatureMap(Registered, Stateful, choice="features"):
 
     under which `Sketcher` and files of sketches find it. It defines `unit`, `integer_features` and
     `largest_sum`; `estimate` and `power` if the integers are not cosines and sines; `state`, and
-    `draw`, if it has parameters.
+    `draw`, if it has parameters; and perhaps `overtones`, `row_norms` and `is_binary`.
 
     Attributes
     ----------

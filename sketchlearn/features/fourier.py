@@ -23,6 +23,15 @@ class Waves(FeatureMap, kind="waves"):
 
     Rows add C = sin^2(t/2) and S = sin(t/2) cos(t/2) in units of 2^-22, as cos t = 1 - 2 C and
     sin t = 2 S.
+
+    Examples
+    --------
+    A quarter of a turn, where C and S are one half:
+
+    >>> import numpy as np
+    >>> from sketchlearn.features import Waves
+    >>> Waves().integer_features(np.array([[0.25]])).ravel() / 2**22
+    array([0.5, 0.5])
     """
 
     unit = 2.0**-21

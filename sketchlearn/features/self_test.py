@@ -13,14 +13,17 @@ import numpy as np
 
 from sketchlearn._kernels._policy import (
     BLOCK,
+    RUN_ROWS,
     TILE_FREQUENCIES,
     TILE_VECTORS,
     VECTOR_BYTES,
 )
 from sketchlearn._kernels.fourier_sums import (
     add_sign_tiles,
+    add_tile_runs,
     add_tiles,
     add_weighted_sign_tiles,
+    add_weighted_tile_runs,
     add_weighted_tiles,
     pack_tiles,
 )
@@ -39,6 +42,8 @@ from sketchlearn.features.sign import Signs
 N_FEATURES, N_FREQUENCIES = 3, TILE_FREQUENCIES + 1
 N_ROWS = BLOCK - 3
 WEIGHTS = 2**20 + 12_345 * np.arange(N_ROWS) % 2**21
+# Where the second of two runs of rows begins.
+SECOND_RUN = 3 * RUN_ROWS
 
 SIGNS, WIDE_SIGNS = (Signs(53 * np.arange(n) % 256) for n in (N_FREQUENCIES, LEAST_SIZE + 1))
 
@@ -73,13 +78,29 @@ def require_right_signs(dtype: Any, is_weighted: bool, twin: Twin = SIGN_TWIN) -
     _require_right_tiles(dtype, is_weighted, SIGNS.offsets, twin)
 
 
+@cache
+def require_right_runs(dtype: Any, is_weighted: bool, twin: Twin = TWIN) -> None:
+    """Refuse to sketch rows by group where compiled code adds up wrongly.
+
+    Raises
+    ------
+    RuntimeError
+        As `require_right_sums`.
+    """
+    rows, turns, weights = _draw_rows(), _draw_turns(), WEIGHTS if is_weighted else None
+    runs = slice(SECOND_RUN), slice(SECOND_RUN, None)
+    expected = [
+        _sum_by_numpy(twin, rows[run] @ turns, None if weights is None else weights[run])
+        for run in runs
+    ]
+    _require_equal(lambda: _sum_runs_by_kernels(rows, turns, weights, dtype), np.stack(expected))
+
+
 def _require_right_tiles(
     dtype: Any, is_weighted: bool, offsets: np.ndarray | None, twin: Twin
 ) -> None:
     """Refuse kernels of tiles, of waves or, where there are offsets, of signs."""
-    rows = _draw_rows()
-    turns = ((5 * np.arange(N_FEATURES * N_FREQUENCIES) % 31) - 15.0).reshape(N_FEATURES, -1) / 16.0
-    weights = WEIGHTS if is_weighted else None
+    rows, turns, weights = _draw_rows(), _draw_turns(), WEIGHTS if is_weighted else None
     _require_equal(
         lambda: _sum_by_kernels(rows, turns, weights, dtype, offsets),
         _sum_by_numpy(twin, rows @ turns, weights),
@@ -118,6 +139,11 @@ def _draw_rows() -> np.ndarray:
     return ((37 * np.arange(N_ROWS * N_FEATURES) % 251) - 125.0).reshape(N_ROWS, -1) / 64.0
 
 
+def _draw_turns() -> np.ndarray:
+    """Frequencies (N_FEATURES, N_FREQUENCIES) of few bits, in turns."""
+    return ((5 * np.arange(N_FEATURES * N_FREQUENCIES) % 31) - 15.0).reshape(N_FEATURES, -1) / 16.0
+
+
 def _require_equal(by_kernels: Callable[[], np.ndarray], expected: np.ndarray) -> None:
     """Refuse kernels that cannot be run, or whose sums are others."""
     folder = pack_tiles.taken.stats.cache_path or "nowhere"
@@ -143,17 +169,8 @@ def _sum_by_kernels(
     offsets: np.ndarray | None,
 ) -> np.ndarray:
     """Sums (2, N_FREQUENCIES) by the kernels: of C and S, or of signs where there are offsets."""
-    tile_rows = TILE_VECTORS * VECTOR_BYTES // np.dtype(dtype).itemsize
-    blocks = np.empty((1, BLOCK // tile_rows, N_FEATURES, tile_rows), dtype)
-    slopes = np.zeros(N_FEATURES, dtype)
-    is_far = np.empty(N_ROWS, np.bool_)
-    pack_tiles(rows, np.zeros(N_FEATURES), slopes, dtype(1.0), blocks[0], is_far)
-    grouped = np.zeros((2, N_FEATURES, TILE_FREQUENCIES), dtype)
-    grouped[0], grouped[1, :, 0] = turns[:, :TILE_FREQUENCIES], turns[:, TILE_FREQUENCIES]
-    phases = np.empty((2 * TILE_FREQUENCIES, BLOCK), dtype)
+    blocks, padded, grouped, phases = _pack_block(rows, turns, weights, dtype)
     sums = np.zeros((2, N_FREQUENCIES), np.int64)
-    padded = np.zeros((1, BLOCK), np.int64)
-    padded[0, :N_ROWS] = 0 if weights is None else weights
     if offsets is None and weights is None:
         add_tiles(blocks, grouped, phases, sums)
     elif offsets is None:
@@ -164,6 +181,35 @@ def _sum_by_kernels(
     else:
         add_weighted_sign_tiles(blocks, padded, grouped, offsets, phases, sums)
     return sums
+
+
+def _sum_runs_by_kernels(
+    rows: np.ndarray, turns: np.ndarray, weights: np.ndarray | None, dtype: Any
+) -> np.ndarray:
+    """Sums (2, 2, N_FREQUENCIES) of C and S by the kernels, of each of two runs."""
+    blocks, padded, grouped, phases = _pack_block(rows, turns, weights, dtype)
+    sums = np.zeros((2, 2, N_FREQUENCIES), np.int64)
+    runs = np.array([0, SECOND_RUN]), np.array([SECOND_RUN, BLOCK]), np.array([0, 1])
+    if weights is None:
+        add_tile_runs(blocks, 0, *runs, grouped, phases, sums)
+    else:
+        add_weighted_tile_runs(blocks, padded, 0, *runs, grouped, phases, sums)
+    return sums
+
+
+def _pack_block(
+    rows: np.ndarray, turns: np.ndarray, weights: np.ndarray | None, dtype: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """One block of tiles, its weights, the frequencies in groups, and scratch for phases."""
+    tile_rows = TILE_VECTORS * VECTOR_BYTES // np.dtype(dtype).itemsize
+    blocks = np.empty((1, BLOCK // tile_rows, N_FEATURES, tile_rows), dtype)
+    slopes, is_far = np.zeros(N_FEATURES, dtype), np.empty(N_ROWS, np.bool_)
+    pack_tiles(rows, np.zeros(N_FEATURES), slopes, dtype(1.0), blocks[0], is_far)
+    padded = np.zeros((1, BLOCK), np.int64)
+    padded[0, :N_ROWS] = 0 if weights is None else weights
+    grouped = np.zeros((2, N_FEATURES, TILE_FREQUENCIES), dtype)
+    grouped[0], grouped[1, :, 0] = turns[:, :TILE_FREQUENCIES], turns[:, TILE_FREQUENCIES]
+    return blocks, padded, grouped, np.empty((2 * TILE_FREQUENCIES, BLOCK), dtype)
 
 
 def _transform_by_kernels(

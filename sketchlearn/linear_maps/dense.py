@@ -30,6 +30,13 @@ class DenseMap(LinearMap, kind="dense"):
     ------
     ValueError
         If it is no matrix, or its numbers are too large or too small for float32.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.linear_maps import DenseMap
+    >>> DenseMap([[0.25, 0.5]]).project(np.array([[2.0]])) / np.pi
+    array([[1., 2.]])
     """
 
     def __init__(self, turns: Any) -> None:

@@ -234,6 +234,20 @@ class StretchedMap(_DerivedMap, kind="stretched"):
         The map.
     factors : array-like of shape (n_features,)
         Finite and positive.
+
+    Raises
+    ------
+    ValueError
+        If the factors are others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.linear_maps import DenseMap, StretchedMap
+    >>> stretched = StretchedMap(DenseMap([[0.25], [0.25]]), [1.0, 10.0])
+    >>> stretched.project(np.eye(2)) / np.pi
+    array([[0.5],
+           [5. ]])
     """
 
     def __init__(self, inner: LinearMap, factors: Any) -> None:
@@ -293,6 +307,18 @@ class TakenMap(_DerivedMap, kind="taken"):
         The map.
     index : array-like of shape (n_frequencies,) int64
         Which of its frequencies, in their new order.
+
+    Raises
+    ------
+    ValueError
+        If there is no such frequency.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.linear_maps import DenseMap, TakenMap
+    >>> TakenMap(DenseMap([[0.25, 0.5, 1.0]]), [2, 0]).project(np.eye(1)) / np.pi
+    array([[2. , 0.5]])
     """
 
     def __init__(self, inner: LinearMap, index: Any) -> None:

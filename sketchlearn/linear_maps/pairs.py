@@ -19,6 +19,13 @@ class FrequencyPairs:
         Indices of frequencies, each upper one exactly twice its lower one.
     features : ndarray of shape (n_pairs,)
         Index of the feature that a pair lies along; -1 of one that lies along none.
+
+    Examples
+    --------
+    >>> from sketchlearn.linear_maps import DenseMap
+    >>> pairs = DenseMap([[0.25, 0.5, 0.3], [0.0, 0.0, 0.1]]).pairs
+    >>> pairs.lower, pairs.upper, pairs.features
+    (array([0]), array([1]), array([0]))
     """
 
     lower: np.ndarray

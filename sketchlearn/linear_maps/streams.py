@@ -26,6 +26,13 @@ class Stream:
         From 0 to 2^64 - 1.
     number : int
         Tells the streams of a seed apart.
+
+    Examples
+    --------
+    >>> from sketchlearn.linear_maps.streams import Stream
+    >>> stream = Stream(7, 0)
+    >>> bool((stream.words(0, 9)[4:] == stream.words(4, 9)).all())
+    True
     """
 
     def __init__(self, seed: int, number: int) -> None:

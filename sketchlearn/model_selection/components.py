@@ -22,7 +22,7 @@ from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.quality import THRESHOLDS
 from sketchlearn.decoders.refinement import adjust, solve_weights
 from sketchlearn.model_selection.merging import QUICK, THOROUGH, Fit, merge_down
-from sketchlearn.model_selection.noise import Waves, WhitenedSketch
+from sketchlearn.model_selection.noise import ChosenWaves, WhitenedSketch
 from sketchlearn.model_selection.refinement import Shapes
 from sketchlearn.points.em import Moments
 from sketchlearn.sketches.region import Region
@@ -148,17 +148,17 @@ class Setting:
         n = int(np.clip(A_PARAMETER * n_parameters, FEWEST_WAVES, MOST_WAVES))
         return np.arange(m) if m <= n else np.sort(rng.choice(m, size=n, replace=False))
 
-    def _take_waves(self, chosen: np.ndarray) -> Waves:
+    def _take_waves(self, chosen: np.ndarray) -> ChosenWaves:
         """Return some of the sketch's waves."""
         operator = self.sketch.operator
         frequencies = operator.linear_map.take(chosen).project(np.eye(operator.n_features))
         if self.part is None:
-            return Waves(frequencies, operator.center)
+            return ChosenWaves(frequencies, operator.center)
         whole, axes = self.part.whole, self.part.axes
         off_axes = np.eye(whole.n_features) - axes @ axes.T
         off = off_axes @ self.part.covariance @ off_axes
         of_rows = whole.linear_map.take(chosen).project(np.eye(whole.n_features))
-        return Waves(frequencies, operator.center, of_rows.T @ off @ of_rows)
+        return ChosenWaves(frequencies, operator.center, of_rows.T @ off @ of_rows)
 
 
 @dataclass(frozen=True, eq=False)

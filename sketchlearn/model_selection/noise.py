@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -17,8 +17,8 @@ LEAST_ROWS, LEAST_SHARE = 3.0, 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Waves:
-    """Some of a sketch's frequencies, as matrices.
+class ChosenWaves:
+    """Some of a sketch's waves: their frequencies, as a matrix.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class WhitenedSketch:
 
     Attributes
     ----------
-    waves : Waves
+    waves : ChosenWaves
         The frequencies.
     factor : ndarray of shape (2 m, 2 m)
         Cholesky factor of the noise's covariance.
@@ -96,14 +96,16 @@ class WhitenedSketch:
         to it count less than one.
     """
 
-    waves: Waves
+    waves: ChosenWaves
     factor: np.ndarray
     target: np.ndarray
     n_rows: float
     n_numbers: float
 
     @classmethod
-    def of(cls, sketch: SketchLike, waves: Waves, chosen: np.ndarray, mixture: Moments) -> Self:
+    def of(
+        cls, sketch: SketchLike, waves: ChosenWaves, chosen: np.ndarray, mixture: Moments
+    ) -> Self:
         """Return the numbers of the chosen frequencies, noise being that of rows of a mixture.
 
         Whatever the sketch's error is beyond it, of coarse features or of a private release, is the
@@ -140,6 +142,11 @@ class WhitenedSketch:
         """Return the components' whitened numbers (2 m + 1, k)."""
         atoms = self.waves.compute_atoms(means, covariances)
         return self.whiten(atoms.T, np.ones(len(atoms)))
+
+    def add_noise(self, rng: np.random.Generator) -> WhitenedSketch:
+        """Return the numbers with another draw of their noise, which is of unit variance here."""
+        noise = rng.standard_normal(len(self.target) - 1)
+        return replace(self, target=self.target + np.append(noise, 0.0))
 
     def compute_residual(self, mixture: Moments) -> np.ndarray:
         """Return what a mixture leaves of the target, (2 m + 1,)."""

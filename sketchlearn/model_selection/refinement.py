@@ -86,9 +86,10 @@ def refine(
     rest = whitened.compute_residual(mixture)
     rest += whitened.design(start.means, start.covariances) @ start.weights
     current, damping = start, DAMPING
-    residual, jacobian = linearise(whitened, current, shapes.tangents, rest)
-    cost = float(residual @ residual)
+    cost = np.inf
     for _ in range(n_steps):
+        residual, jacobian = linearise(whitened, current, shapes.tangents, rest)
+        cost = float(residual @ residual)
         normal, slope = jacobian.T @ jacobian, jacobian.T @ residual
         for _ in range(MOST_TRIES):
             damped = normal + np.diag(damping * np.diag(normal) + 1e-12)
@@ -108,7 +109,6 @@ def refine(
         current, damping = tried, damping / FACTOR
         if decrease < LEAST_DECREASE:
             break
-        residual, jacobian = linearise(whitened, current, shapes.tangents, rest)
     return _put(mixture, block, current), cost
 
 

@@ -195,7 +195,9 @@ def _backtrack(
     """Backtrack along the projected direction until the cost falls enough; None if it never."""
     length = 1.0
     for _ in range(most_trials):
-        new_x = np.clip(x + length * direction, lower, upper)
+        new_x = x + length * direction
+        # `np.clip` takes more than twice as long with arrays.
+        np.minimum(np.maximum(new_x, lower, out=new_x), upper, out=new_x)
         slope = float(gradient @ (new_x - x))
         new_cost, new_gradient = objective(new_x)
         if new_cost <= cost + settings.sufficient_decrease * slope and slope < 0:

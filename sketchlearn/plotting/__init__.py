@@ -9,6 +9,7 @@ from sketchlearn.plotting.cluster_count import NumberOfClustersDisplay
 from sketchlearn.plotting.clusters import ClustersDisplay
 from sketchlearn.plotting.drift import DriftDisplay
 from sketchlearn.plotting.front import FrontDisplay
+from sketchlearn.plotting.monitor import MonitorDisplay
 from sketchlearn.plotting.supports import SupportsDisplay
 from sketchlearn.plotting.waves import SketchDisplay
 
@@ -16,6 +17,7 @@ __all__ = [
     "ClustersDisplay",
     "DriftDisplay",
     "FrontDisplay",
+    "MonitorDisplay",
     "NumberOfClustersDisplay",
     "SketchDisplay",
     "SupportsDisplay",

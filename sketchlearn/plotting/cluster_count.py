@@ -1,4 +1,4 @@
-"""How many clusters: cost against k, beside what noise alone would leave."""
+"""How many clusters: cost, stability and silhouette against k."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import Any, Self
 import numpy as np
 
 from sketchlearn.model_selection import ClusterCount, count_clusters
-from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, make_axes
+from sketchlearn.plotting.style import ACCENT, COLORS, FAINT, INK, Display, require_matplotlib
 from sketchlearn.sketches.sketch_like import SketchLike
 
 
 @dataclass(eq=False, repr=False)
 class NumberOfClustersDisplay(Display):
-    """Cost of the mixtures of `count_clusters` against their number of components.
+    """What `count_clusters` found of each number: cost, stability and silhouette.
 
     The grey region is what noise alone would leave: a mixture whose cost lies in it explains the
-    sketch. The chosen number has a ring.
+    sketch. The chosen number has a ring. On the right axis, the larger the better: stability, how
+    alike the clusters are that another draw of the noise gives, and the silhouette of synthetic
+    rows. Where both peak at the chosen number, it is more than where more clusters help little.
 
     Attributes
     ----------
@@ -29,6 +31,8 @@ class NumberOfClustersDisplay(Display):
     limits : ndarray of shape (c,)
         Costs up to which what is left is taken for noise; nan where the sketch has no number to
         spare for so many parameters.
+    stabilities, silhouettes : ndarray of shape (c,)
+        As of `ClusterCount`; nan where unknown.
     n_clusters : int
         The chosen one.
     is_resolved : bool
@@ -37,6 +41,10 @@ class NumberOfClustersDisplay(Display):
         What was drawn on last.
     line_, limit_, chosen_ : Line2D
         Costs, limits, and the ring.
+    right_ : matplotlib axes
+        Those of stability and silhouette.
+    stability_, silhouette_ : Line2D
+        What they show.
 
     Examples
     --------
@@ -54,13 +62,16 @@ class NumberOfClustersDisplay(Display):
     numbers: np.ndarray
     costs: np.ndarray
     limits: np.ndarray
+    stabilities: np.ndarray
+    silhouettes: np.ndarray
     n_clusters: int
     is_resolved: bool
-    ax_: Any = field(default=None, init=False, repr=False)
-    figure_: Any = field(default=None, init=False, repr=False)
     line_: Any = field(default=None, init=False, repr=False)
     limit_: Any = field(default=None, init=False, repr=False)
     chosen_: Any = field(default=None, init=False, repr=False)
+    right_: Any = field(default=None, init=False, repr=False)
+    stability_: Any = field(default=None, init=False, repr=False)
+    silhouette_: Any = field(default=None, init=False, repr=False)
 
     @classmethod
     def from_count(cls, count: ClusterCount, *, ax: Any = None) -> Self:
@@ -85,7 +96,7 @@ class NumberOfClustersDisplay(Display):
         TypeError
             If ``count`` is no `ClusterCount`.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         if not isinstance(count, ClusterCount):
             raise TypeError(f"expected what count_clusters returns, got {type(count).__name__}")
         numbers = sorted(count.mixtures)
@@ -95,6 +106,8 @@ class NumberOfClustersDisplay(Display):
             np.array(numbers),
             np.array([each.cost for each in qualities]),
             np.array([limit if limit > 0 else np.nan for limit in limits]),
+            np.array([count.stabilities[k] for k in numbers]),
+            np.array([count.silhouettes[k] for k in numbers]),
             count.n_clusters,
             count.is_resolved,
         ).plot(ax)
@@ -133,29 +146,10 @@ class NumberOfClustersDisplay(Display):
         TypeError, ValueError
             As by `count_clusters`.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         return cls.from_count(count_clusters(sketch, candidates, **options), ax=ax)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-            What to draw on; by default those of a new figure.
-
-        Returns
-        -------
-        NumberOfClustersDisplay
-            Itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = make_axes(ax)
-        self.ax_, self.figure_ = ax, ax.figure
+    def _draw(self, ax: Any) -> None:
         (self.line_,) = ax.plot(self.numbers, self.costs, "o-", color=INK, ms=4, label="cost")
         (self.limit_,) = ax.plot(self.numbers, self.limits, "--", color=FAINT, lw=1)
         ax.set_yscale("log")
@@ -173,17 +167,42 @@ class NumberOfClustersDisplay(Display):
             mew=2,
             label="chosen",
         )
-        chosen = "1 cluster" if self.n_clusters == 1 else f"{self.n_clusters} clusters"
-        explains = "explains" if self.n_clusters == 1 else "explain"
-        title = f"beyond {chosen}, more help little; none explains the sketch"
-        if self.is_resolved:
-            title = f"{chosen} {explains} the sketch"
         ax.set(
             xlabel="number of clusters, k",
             ylabel="cost: squared distance of the sketches",
-            title=title,
+            title=self._choose_title(),
             ylim=(bottom, None),
         )
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.legend(frameon=False)
-        return self
+        self._draw_right(ax)
+
+    def _choose_title(self) -> str:
+        chosen = "1 cluster" if self.n_clusters == 1 else f"{self.n_clusters} clusters"
+        explains = "explains" if self.n_clusters == 1 else "explain"
+        if self.is_resolved:
+            return f"{chosen} {explains} the sketch"
+        return f"{chosen}, not resolved"
+
+    def _draw_right(self, ax: Any) -> None:
+        """Draw stability and silhouette on an axis of their own, and the legend of all."""
+        self.right_ = ax.twinx()
+        (self.stability_,) = self.right_.plot(
+            self.numbers, self.stabilities, "^:", color=COLORS[2], ms=5, label="stability, right"
+        )
+        (self.silhouette_,) = self.right_.plot(
+            self.numbers, self.silhouettes, "s-.", color=COLORS[1], ms=4, label="silhouette, right"
+        )
+        lowest = np.nanmin([0.0, *self.stabilities, *self.silhouettes])
+        self.right_.set(ylabel="stability, silhouette", ylim=(lowest - 0.02, 1.05))
+        (handles, labels), (others, names) = (
+            each.get_legend_handles_labels() for each in (ax, self.right_)
+        )
+        ax.legend(
+            handles + others,
+            labels + names,
+            frameon=False,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.13),
+            ncols=3,
+            fontsize="small",
+        )

@@ -11,7 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.estimators import CompressiveGaussianMixture, CompressiveKMeans
 from sketchlearn.plotting.planes import Columns, Plane
-from sketchlearn.plotting.style import DARK, FAINT, Display, choose_mark, make_axes
+from sketchlearn.plotting.style import (
+    DARK,
+    FAINT,
+    Display,
+    choose_mark,
+    require_matplotlib,
+)
 from sketchlearn.sources.error_handling import make_error_handler
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.sampling import draw_rows
@@ -71,8 +77,6 @@ class ClustersDisplay(Display):
     covariances: np.ndarray | None
     axis_names: tuple[str, str]
     is_synthetic: bool
-    ax_: Any = field(default=None, init=False, repr=False)
-    figure_: Any = field(default=None, init=False, repr=False)
     scatters_: list[Any] = field(default_factory=list, init=False, repr=False)
     centers_: Any = field(default=None, init=False, repr=False)
     ellipses_: list[Any] = field(default_factory=list, init=False, repr=False)
@@ -122,7 +126,7 @@ class ClustersDisplay(Display):
             If it has no clusters, the rows are not what it was fitted on, or there is no such
             column.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         centers, matrices = list_components(estimator)
         check_count(n_points, "n_points")
         sketch = estimator.sketch_
@@ -147,26 +151,7 @@ class ClustersDisplay(Display):
             X is None,
         ).plot(ax)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-            What to draw on; by default those of a new figure.
-
-        Returns
-        -------
-        ClustersDisplay
-            Itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = make_axes(ax)
-        self.ax_, self.figure_ = ax, ax.figure
+    def _draw(self, ax: Any) -> None:
         self.scatters_ = []
         for k in range(len(self.centers)):
             color, marker = choose_mark(k)
@@ -182,12 +167,12 @@ class ClustersDisplay(Display):
         for k, (x, y) in enumerate(self.centers):
             ax.annotate(str(k), (x, y), ha="center", va="center", fontsize=8, color=DARK, zorder=4)
         what = "synthetic rows" if self.is_synthetic else "rows"
+        clusters = "1 cluster" if len(self.centers) == 1 else f"{len(self.centers)} clusters"
         ax.set(
             xlabel=self.axis_names[0],
             ylabel=self.axis_names[1],
-            title=f"{len(self.centers)} clusters, over {len(self.points):,} {what}",
+            title=f"{clusters}, over {len(self.points):,} {what}",
         )
-        return self
 
     def _draw_ellipses(self, ax: Any) -> list[Any]:
         """Draw an ellipse around nine tenths of each component's rows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -11,13 +11,13 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sketchlearn.drift import compare
-from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, make_axes
+from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, require_matplotlib
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # P-value, corrected for the number of windows, up to which a window differs by more than chance.
 ALPHA = 0.05
-# Columns that a picture has room for: those that moved most.
-MOST_COLUMNS = 20
+# Columns that a picture has room for: those that moved most. And names of windows.
+MOST_COLUMNS, MOST_NAMES = 20, 12
 
 
 @dataclass(eq=False, repr=False)
@@ -26,8 +26,8 @@ class DriftDisplay(Display):
 
     A window is a sketch of some rows: a day, a city, a batch. By chance the ratio is about 1, the
     dashed line; rings mark windows that differ by more, at a level of .05 for all of them together.
-    Large windows nearly always do; what counts is then which lie higher than others, and
-    `DriftMonitor` tells.
+    Large windows nearly always do; what counts is then which lie higher than others, which
+    `MonitorDisplay` draws.
 
     Attributes
     ----------
@@ -42,6 +42,8 @@ class DriftDisplay(Display):
         Means of columns less the reference's, in its standard deviations; None without moments.
     columns : tuple of str
         Names of the columns.
+    by : {"time", "column"}
+        Which of both was drawn last.
     ax_, figure_
         What was drawn on last.
     line_, rings_ : Line2D or None
@@ -67,8 +69,7 @@ class DriftDisplay(Display):
     p_values: np.ndarray
     shifts: np.ndarray | None
     columns: tuple[str, ...]
-    ax_: Any = field(default=None, init=False, repr=False)
-    figure_: Any = field(default=None, init=False, repr=False)
+    by: Literal["time", "column"] = field(default="time", init=False)
     line_: Any = field(default=None, init=False, repr=False)
     rings_: Any = field(default=None, init=False, repr=False)
     image_: Any = field(default=None, init=False, repr=False)
@@ -112,18 +113,19 @@ class DriftDisplay(Display):
         TypeError, ValueError
             If there are no two sketches, or shifts are asked for and there are no moments.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
+        require_kind(by)
         names, sketches = name_windows(windows)
         against = choose_references(sketches, reference)
         pairs = list(zip(against, sketches, strict=True))
-        # The first window is no window of other rows than itself.
+        # The first window has nothing to be compared with where it is the reference.
         found = [None if one is other else compare(one, other) for one, other in pairs]
         ratios = [np.nan if one is None else one.ratio for one in found]
         p_values = [1.0 if one is None else one.p_value for one in found]
         shifts = None
         if all(one.moment_kind is not None for pair in pairs for one in pair):
             shifts = np.array([compute_shift(one, other) for one, other in pairs])
-        columns = sketches[0].feature_names or tuple(f"x{i}" for i in range(sketches[0].n_features))
+        columns = name_columns(sketches[0])
         return cls(names, np.array(ratios), np.array(p_values), shifts, columns).plot(ax, by=by)
 
     def plot(self, ax: Any = None, *, by: Literal["time", "column"] = "time") -> Self:
@@ -148,24 +150,18 @@ class DriftDisplay(Display):
         ValueError
             If ``by`` is neither, or shifts are asked for and there are no moments.
         """
-        ax = make_axes(ax)
-        if by not in ("time", "column"):
-            raise ValueError(f"by must be 'time' or 'column', got {by!r}")
-        if by == "column" and self.shifts is None:
-            raise ValueError(
-                "the sketches have no moments to tell columns apart by: sketch with "
-                "moments='diagonal' or 'full', or draw by='time'"
-            )
-        self.ax_, self.figure_ = ax, ax.figure
-        self.line_, self.rings_ = self._draw_ratios(ax) if by == "time" else (None, None)
-        self.image_ = self._draw_shifts(ax) if by == "column" else None
-        places = range(len(self.names))
-        ax.set_xticks(places, self.names, rotation=45, ha="right")
-        # So many that their names would overlap.
-        if len(self.names) > 12:
-            step = -(-len(self.names) // 12)
-            ax.set_xticks(places[::step], self.names[::step], rotation=45, ha="right")
-        return self
+        require_kind(by)
+        require_shifts(by, self.shifts)
+        self.by = by
+        return super().plot(ax)
+
+    def _draw(self, ax: Any) -> None:
+        self.line_, self.rings_ = self._draw_ratios(ax) if self.by == "time" else (None, None)
+        self.image_ = None
+        if self.by == "column":
+            what = "shift of the mean, standard deviations"
+            self.image_ = draw_shifts(ax, np.asarray(self.shifts), self.columns, what)
+        name_ticks(ax, self.names)
 
     def _draw_ratios(self, ax: Any) -> tuple[Any, Any]:
         ax.axhline(1.0, color=FAINT, ls="--", label="about as chance has it")
@@ -190,28 +186,54 @@ class DriftDisplay(Display):
         ax.legend(frameon=False)
         return line, rings
 
-    def _draw_shifts(self, ax: Any) -> Any:
-        """Draw the shifts of the columns that moved most, blue below and orange above."""
-        from matplotlib.colors import LinearSegmentedColormap
 
-        shifts = np.asarray(self.shifts)
-        most = np.argsort(-np.abs(shifts).max(axis=0), kind="stable")[:MOST_COLUMNS]
-        shown = np.sort(most)
-        reach = max(float(np.abs(shifts[:, shown]).max()), 1e-12)
-        colors = LinearSegmentedColormap.from_list("shifts", ["#0072B2", "#f2f2f2", "#D55E00"])
-        image = ax.imshow(shifts[:, shown].T, cmap=colors, vmin=-reach, vmax=reach, aspect="auto")
-        ax.set_yticks(range(len(shown)), [self.columns[i] for i in shown])
-        ax.figure.colorbar(image, ax=ax, label="shift of the mean, standard deviations")
-        left_out = len(self.columns) - len(shown)
-        title = "shifts of columns"
-        if left_out:
-            title += f", but for the {left_out} that moved least"
-        ax.set(xlabel="window", title=title)
-        return image
+def require_kind(by: str) -> None:
+    """Refuse, by a ValueError, a kind of picture that there is not."""
+    if by not in ("time", "column"):
+        raise ValueError(f"by must be 'time' or 'column', got {by!r}")
 
 
-def name_windows(windows: Any) -> tuple[tuple[str, ...], list[SketchLike]]:
-    """Return names and sketches of windows; a TypeError or ValueError if they are not two."""
+def require_shifts(by: str, shifts: np.ndarray | None) -> None:
+    """Refuse, by a ValueError, a picture of columns where there are no moments to draw them by."""
+    if by == "column" and shifts is None:
+        raise ValueError(
+            "the sketches have no moments to tell columns apart by: sketch with "
+            "moments='diagonal' or 'full', or draw by='time'"
+        )
+
+
+def name_ticks(ax: Any, names: Sequence[str], most: int = MOST_NAMES) -> None:
+    """Name the windows along the axis; some only, where all would overlap."""
+    step = -(-len(names) // most)
+    ax.set_xticks(range(0, len(names), step), names[::step], rotation=45, ha="right")
+
+
+def draw_shifts(ax: Any, shifts: np.ndarray, columns: Sequence[str], what: str) -> Any:
+    """Draw shifts (n_windows, d) of the columns that moved most, blue below and orange above."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    most = np.argsort(-np.abs(shifts).max(axis=0), kind="stable")[:MOST_COLUMNS]
+    shown = np.sort(most)
+    reach = max(float(np.abs(shifts[:, shown]).max()), 1e-12)
+    colors = LinearSegmentedColormap.from_list("shifts", ["#0072B2", "#f2f2f2", "#D55E00"])
+    image = ax.imshow(shifts[:, shown].T, cmap=colors, vmin=-reach, vmax=reach, aspect="auto")
+    ax.set_yticks(range(len(shown)), [columns[i] for i in shown])
+    ax.figure.colorbar(image, ax=ax, label=what)
+    left_out = len(columns) - len(shown)
+    title = "shifts of columns"
+    if left_out:
+        title += f", but for the {left_out} that moved least"
+    ax.set(xlabel="window", title=title)
+    return image
+
+
+def name_columns(sketch: SketchLike) -> tuple[str, ...]:
+    """Return the names of a sketch's columns; numbers where it has none."""
+    return sketch.feature_names or tuple(f"x{i}" for i in range(sketch.n_features))
+
+
+def name_windows(windows: Any, least: int = 2) -> tuple[tuple[str, ...], list[SketchLike]]:
+    """Return names and sketches of windows; a TypeError or ValueError if they are too few."""
     if isinstance(windows, Mapping):
         names = [
             ", ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in windows
@@ -223,8 +245,9 @@ def name_windows(windows: Any) -> tuple[tuple[str, ...], list[SketchLike]]:
     for one in sketches:
         if not isinstance(one, SketchLike):
             raise TypeError(f"expected windows that are sketches, got {type(one).__name__}")
-    if len(sketches) < 2:
-        raise ValueError(f"expected two windows at least, got {len(sketches)}")
+    if len(sketches) < least:
+        wanted = "two windows" if least == 2 else "one window"
+        raise ValueError(f"expected {wanted} at least, got {len(sketches)}")
     return tuple(names), sketches
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from sketchlearn._validation import check_numbers
-from sketchlearn.plotting.style import FAINT, Display, choose_mark, make_axes
+from sketchlearn.plotting.style import FAINT, Display, choose_mark, require_matplotlib
 
 # Ratio of the largest to the least from which an axis is logarithmic.
 WIDE = 20.0
@@ -49,8 +49,6 @@ class FrontDisplay(Display):
     errors: np.ndarray
     methods: tuple[str, ...]
     names: tuple[str, str]
-    ax_: Any = field(default=None, init=False, repr=False)
-    figure_: Any = field(default=None, init=False, repr=False)
     scatters_: list[Any] = field(default_factory=list, init=False, repr=False)
     front_: Any = field(default=None, init=False, repr=False)
 
@@ -88,7 +86,7 @@ class FrontDisplay(Display):
         TypeError, ValueError
             If a column is missing, or costs and errors are not as many finite numbers.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         if missing := [name for name in (cost, error, method) if name not in table]:
             raise ValueError(f"the table has no column {missing[0]!r}; it has {', '.join(table)}")
         costs, errors = (check_numbers(table[name], name) for name in (cost, error))
@@ -102,26 +100,7 @@ class FrontDisplay(Display):
             raise ValueError(f"{cost} and {error} must be finite: leave out runs that failed")
         return cls(costs, errors, methods, (cost, error)).plot(ax)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-            What to draw on; by default those of a new figure.
-
-        Returns
-        -------
-        FrontDisplay
-            Itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = make_axes(ax)
-        self.ax_, self.figure_ = ax, ax.figure
+    def _draw(self, ax: Any) -> None:
         on_front = self.is_on_front
         order = np.flatnonzero(on_front)[np.argsort(self.costs[on_front], kind="stable")]
         (self.front_,) = ax.plot(
@@ -160,4 +139,3 @@ class FrontDisplay(Display):
             title=f"{n_front} of {len(self.costs)} are beaten by no other (filled)",
         )
         ax.legend(frameon=False)
-        return self

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from sketchlearn.sources.optional import import_optional
 
@@ -16,15 +17,28 @@ DARK = "#1b1f24"  # Upon white marks.
 ACCENT, INK, FAINT = "#D55E00", "#0B6FB0", "#8A8F98"
 
 
-def make_axes(ax: Any) -> Any:
-    """Return the axes to draw on: the given ones, or those of a new figure.
+def require_matplotlib() -> Any:
+    """Return matplotlib's pyplot, which is needed once something is drawn.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed; it names the extra that brings it.
     """
-    pyplot = import_optional("matplotlib.pyplot")
+    return import_optional("matplotlib.pyplot")
+
+
+def make_axes(ax: Any) -> Any:
+    """Return the axes to draw on: the given ones, or those of a new figure.
+
+    A new figure stays open in the session: it is made when all else has been checked and computed.
+
+    Raises
+    ------
+    ImportError
+        As `require_matplotlib`.
+    """
+    pyplot = require_matplotlib()
     return pyplot.subplots(layout="constrained")[1] if ax is None else ax
 
 
@@ -33,10 +47,45 @@ def choose_mark(index: int) -> tuple[str, str]:
     return COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
 
 
+@dataclass(eq=False, repr=False)
 class Display:
-    """What displays share: a short name in a session, which arrays would drown."""
+    """What displays share: `plot`, and a short name in a session, which arrays would drown.
 
-    ax_: Any
+    Attributes
+    ----------
+    ax_, figure_
+        What was drawn on last.
+    """
+
+    ax_: Any = field(default=None, init=False)
+    figure_: Any = field(default=None, init=False)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            What to draw on; by default those of a new figure.
+
+        Returns
+        -------
+        Display
+            Itself.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        self.ax_ = make_axes(ax)
+        self.figure_ = self.ax_.figure
+        self._draw(self.ax_)
+        return self
+
+    def _draw(self, ax: Any) -> None:
+        """Draw on the axes."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         title = "not drawn" if self.ax_ is None else self.ax_.get_title()

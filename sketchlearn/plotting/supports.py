@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from sketchlearn.factorization import SupportVerdict, check_supports
-from sketchlearn.plotting.style import ACCENT, Display, choose_mark, make_axes
+from sketchlearn.plotting.style import ACCENT, Display, choose_mark, require_matplotlib
 
 # Blocks that a legend names at most.
 MOST_NAMED = 16
@@ -55,8 +55,6 @@ class SupportsDisplay(Display):
 
     counts: np.ndarray
     verdict: SupportVerdict
-    ax_: Any = field(default=None, init=False, repr=False)
-    figure_: Any = field(default=None, init=False, repr=False)
     image_: Any = field(default=None, init=False, repr=False)
     blocks_: list[Any] = field(default_factory=list, init=False, repr=False)
     witness_: Any = field(default=None, init=False, repr=False)
@@ -86,31 +84,12 @@ class SupportsDisplay(Display):
         TypeError, ValueError
             As by `check_supports`.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         verdict = check_supports(left, right)
         counts = np.asarray(left, dtype=np.int64) @ np.asarray(right, dtype=np.int64)
         return cls(counts, verdict).plot(ax)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-            What to draw on; by default those of a new figure.
-
-        Returns
-        -------
-        SupportsDisplay
-            Itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = make_axes(ax)
-        self.ax_, self.figure_ = ax, ax.figure
+    def _draw(self, ax: Any) -> None:
         # Half of the range, so that what is drawn upon it shows.
         self.image_ = ax.imshow(
             self.counts, cmap="Greys", vmin=0, vmax=2 * max(1, self.counts.max()), aspect="equal"
@@ -123,7 +102,6 @@ class SupportsDisplay(Display):
         ax.set(xlabel="column of the product", ylabel="row", title=EXPLAINED[self.verdict.status])
         for axis in (ax.xaxis, ax.yaxis):
             axis.get_major_locator().set_params(integer=True)
-        return self
 
     def _draw_block(self, ax: Any, k: int) -> Any:
         """Mark the entries that a block's units fit."""

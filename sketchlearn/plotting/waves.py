@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn.decoders import Mixture
-from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, make_axes
+from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, require_matplotlib
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # Share of the waves that carry nothing whose size the band holds.
@@ -64,8 +64,6 @@ class SketchDisplay(Display):
     sizes: np.ndarray
     residuals: np.ndarray | None
     noise: float
-    ax_: Any = field(default=None, init=False, repr=False)
-    figure_: Any = field(default=None, init=False, repr=False)
     sizes_: Any = field(default=None, init=False, repr=False)
     residuals_: Any = field(default=None, init=False, repr=False)
     band_: Any = field(default=None, init=False, repr=False)
@@ -100,7 +98,7 @@ class SketchDisplay(Display):
         TypeError
             If ``sketch`` is none.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         if not isinstance(sketch, SketchLike):
             raise TypeError(f"expected a sketch, got {type(sketch).__name__}")
         return cls(*_measure(sketch), None, find_noise(sketch)).plot(ax)
@@ -130,7 +128,7 @@ class SketchDisplay(Display):
         ValueError
             If it was loaded from a file.
         """
-        ax = make_axes(ax)
+        require_matplotlib()
         check_is_fitted(estimator)
         mixture = getattr(estimator, "mixture_", None)
         if mixture is None:
@@ -142,26 +140,7 @@ class SketchDisplay(Display):
         residuals = compute_residuals(sketch, mixture)
         return cls(*_measure(sketch), residuals, find_noise(sketch)).plot(ax)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-            What to draw on; by default those of a new figure.
-
-        Returns
-        -------
-        SketchDisplay
-            Itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        ax = make_axes(ax)
-        self.ax_, self.figure_ = ax, ax.figure
+    def _draw(self, ax: Any) -> None:
         drawn = self.sizes if self.residuals is None else [*self.sizes, *self.residuals]
         least = max(self.band / LOWEST, min(self.band, float(np.min(drawn)))) / 1.5
         ax.set_yscale("log")
@@ -189,7 +168,6 @@ class SketchDisplay(Display):
             ylim=(least, 1.5),
         )
         ax.legend(frameon=False, loc="upper right")
-        return self
 
 
 def find_noise(sketch: SketchLike) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, final
@@ -49,7 +50,7 @@ def delta_of(rho: float, epsilon: float) -> float:
 
     # Where the order is large, near (epsilon / rho + 1) / 2; a grid, lest the search misses it.
     starts = [LEAST_ORDER + i for i in range(int(GREATEST_ORDER - LEAST_ORDER) + 1)]
-    best = min(starts, key=lambda t: log_delta(t) if t < 300 else math.inf)
+    best = min(starts, key=log_delta)
     found = minimize_scalar(
         log_delta, bounds=(best - 1.0, best + 1.0), method="bounded", options={"xatol": 1e-12}
     )
@@ -68,15 +69,10 @@ def epsilon_of(rho: float, delta: float) -> float:
     if delta <= 0.0:
         return math.inf
     # At most what the untightened conversion has: rho + 2 sqrt(rho log 1 / delta).
-    low, high = 0.0, rho + 2.0 * math.sqrt(rho * math.log(1.0 / delta)) + 1e-300
-    if delta_of(rho, low) <= delta:
+    most = rho + 2.0 * math.sqrt(rho * math.log(1.0 / delta)) + 1e-300
+    if delta_of(rho, 0.0) <= delta:
         return 0.0
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        if not low < middle < high:
-            break
-        low, high = (low, middle) if delta_of(rho, middle) <= delta else (middle, high)
-    return high
+    return _bisect(lambda epsilon: delta_of(rho, epsilon) <= delta, most, 0.0)
 
 
 @lru_cache
@@ -88,15 +84,20 @@ def rho_of(epsilon: float, delta: float) -> float:
     epsilon, delta : float
         Positive; delta below 1.
     """
-    low, high = 0.0, 1.0
-    while epsilon_of(high, delta) <= epsilon:
-        high *= 2.0
+    beyond = 1.0
+    while epsilon_of(beyond, delta) <= epsilon:
+        beyond *= 2.0
+    return _bisect(lambda rho: delta_of(rho, epsilon) <= delta, 0.0, beyond)
+
+
+def _bisect(is_within: Callable[[float], bool], within: float, beyond: float) -> float:
+    """Return the number nearest to ``beyond`` that is within, by bisection from one that is."""
     for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        if not low < middle < high:
+        middle = 0.5 * (within + beyond)
+        if middle in (within, beyond):
             break
-        low, high = (middle, high) if delta_of(middle, epsilon) <= delta else (low, middle)
-    return low
+        within, beyond = (middle, beyond) if is_within(middle) else (within, middle)
+    return within
 
 
 @final

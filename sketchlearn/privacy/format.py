@@ -6,6 +6,7 @@ hexadecimal; a reader computes the sensitivities again and refuses others.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
@@ -18,6 +19,7 @@ from sketchlearn.files.strict_json import parse_strictly, write_canonically
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.privacy.mechanism import Mechanism
 from sketchlearn.privacy.queries import PARTS, sensitivities
+from sketchlearn.sketches.format import NAMES, read_names
 
 
 class StoredRelease(NamedTuple):
@@ -33,8 +35,9 @@ class StoredRelease(NamedTuple):
 PRIVATE_FILE: FileKind[StoredRelease] = FileKind(
     "private sketch", 1, SketchFormatError, "PrivateSketch.load"
 )
-PREFIX, MECHANISMS, MOMENTS, NAMES = "released_", "mechanisms", "moments", "feature_names"
+PREFIX, MECHANISMS, MOMENTS = "released_", "mechanisms", "moments"
 WORDS, NUMBERS = ("noise", "neighbors", "token"), ("sensitivities", "scales")
+TOKEN = re.compile("[0-9a-f]{32}")
 
 
 def list_contents(stored: StoredRelease) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -58,7 +61,7 @@ def _read_1(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredRe
     kind = metadata.get(MOMENTS)
     if kind not in ("full", "diagonal", None):
         raise SketchFormatError(f"no moments are of kind {kind[:40]!r}")
-    feature_names = tuple(parse_strictly(metadata[NAMES])) if NAMES in metadata else None
+    feature_names = read_names(metadata[NAMES]) if NAMES in metadata else None
     stored = StoredRelease(
         operator,
         {name: arrays[own] for name, own in names.items()},
@@ -107,6 +110,8 @@ def _check_mechanism(mechanism: Mechanism, stored: StoredRelease) -> None:
         raise ValueError(f"no release has neighbors={neighbors!r} and rows_per_person={n_rows!r}")
     if mechanism.noise not in ("discrete gaussian", "discrete laplace"):
         raise ValueError(f"no release has the noise {mechanism.noise!r}")
+    if not isinstance(mechanism.token, str) or not TOKEN.fullmatch(mechanism.token):
+        raise ValueError(f"no release has the token {mechanism.token!r}")
     is_pure = mechanism.noise == "discrete laplace"
     moved = sensitivities(
         stored.operator, stored.moment_kind, neighbors, n_rows, 1 if is_pure else 2

@@ -27,6 +27,7 @@ from sketchlearn.privacy.queries import (
     count_parts,
     product_weights,
 )
+from sketchlearn.sketches.sketch import require_feature_names
 from sketchlearn.sketches.sketch_like import AddedNoise, SketchLike
 
 
@@ -157,9 +158,7 @@ class PrivateSketch(SketchLike):
             raise ValueError(f"the parts must be int64 of shapes {shapes}, got {found}")
         if not self.mechanisms:
             raise ValueError("a private sketch needs the mechanism that it was released by")
-        names = self.feature_names
-        if names is not None and len(names) != self.operator.n_features:
-            raise ValueError(f"feature_names must be {self.operator.n_features} names, got {names}")
+        require_feature_names(self.feature_names, self.operator.n_features)
         parts = {name: part.copy() for name, part in self.parts.items()}
         for part in parts.values():
             part.flags.writeable = False
@@ -204,14 +203,9 @@ class PrivateSketch(SketchLike):
 
         with the variances of a wave's sums and of the count.
         """
-        features, m = self.operator.features, self.n_frequencies
-        unit = np.zeros((2, 2, m))
-        unit[[0, 1], [0, 1]] = features.unit
-        gain = float(np.sum(np.abs(features.estimate(unit)) ** 2))
-        power = float(np.sum(np.abs(self.centered_mean) ** 2))
-        return math.sqrt(gain * self._variance(WAVES) + power * self._variance(COUNT)) / (
-            self.weight_sum
-        )
+        gain, power = float(self._gain.sum()), float(np.sum(np.abs(self.centered_mean) ** 2))
+        square = gain * self._variance(WAVES) + power * self._variance(COUNT)
+        return math.sqrt(square) / self.weight_sum
 
     @property
     def sample_size(self) -> float:
@@ -221,13 +215,8 @@ class PrivateSketch(SketchLike):
     @property
     def added_noise(self) -> AddedNoise:
         """The releases' noise in the mean: of the waves' sums, and of the count."""
-        m = self.n_frequencies
-        units = np.zeros((2, 2, m))
-        units[[0, 1], [0, 1]] = self.operator.features.unit
-        gain = np.sum(np.abs(self.operator.features.estimate(units)) ** 2, axis=0) / 2.0
-        variance = gain * self._variance(WAVES) + np.abs(self.centered_mean) ** 2 * (
-            self._variance(COUNT)
-        )
+        power = np.abs(self.centered_mean) ** 2
+        variance = 0.5 * self._gain * self._variance(WAVES) + power * self._variance(COUNT)
         is_heavy = any(each.noise == "discrete laplace" for each in self.mechanisms)
         return AddedNoise(variance / self.weight_sum**2, is_heavy)
 
@@ -338,7 +327,18 @@ class PrivateSketch(SketchLike):
         return cls.restore(PRIVATE_FILE.load(path))
 
     def to_bytes(self) -> bytes:
-        """Return the private sketch as the bytes of a safetensors file, its operator among them."""
+        """Return the private sketch as the bytes of a safetensors file, its operator among them.
+
+        Raises
+        ------
+        ValueError
+            If moments that were released are not in it, as after `standardised`.
+        """
+        if any({*each.scales} - {*self.parts} for each in self.mechanisms):
+            raise ValueError(
+                "this sketch is without the moments that were released with it, and what it cost "
+                "could not be checked: write the sketch that release returned"
+            )
         return PRIVATE_FILE.encode(*list_contents(self._stored))
 
     @classmethod
@@ -387,7 +387,10 @@ class PrivateSketch(SketchLike):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PrivateSketch):
             return NotImplemented
-        return self.to_bytes() == other.to_bytes()
+        named = ("fingerprint", "mechanisms", "moment_kind", "feature_names")
+        return all(getattr(self, name) == getattr(other, name) for name in named) and all(
+            np.array_equal(part, other.parts[name]) for name, part in self.parts.items()
+        )
 
     def __hash__(self) -> int:
         return hash((self.fingerprint, tuple(each.token for each in self.mechanisms)))
@@ -415,6 +418,13 @@ class PrivateSketch(SketchLike):
         return StoredRelease(
             self.operator, self.parts, self.mechanisms, self.moment_kind, self.feature_names
         )
+
+    @property
+    def _gain(self) -> np.ndarray:
+        """Squared moduli (m,) of the estimates that one unit makes in either sum of a wave."""
+        units = np.zeros((2, 2, self.n_frequencies))
+        units[[0, 1], [0, 1]] = self.operator.features.unit
+        return np.asarray(np.sum(np.abs(self.operator.features.estimate(units)) ** 2, axis=0))
 
     @property
     def _row_noise(self) -> float:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn.drift import compare
 from sketchlearn.estimators import (
@@ -17,7 +18,7 @@ from sketchlearn.estimators import (
 )
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.files.container import library_version
-from sketchlearn.plotting import ClustersDisplay, DriftDisplay, SketchDisplay
+from sketchlearn.plotting import ClustersDisplay, SketchDisplay
 from sketchlearn.plotting.clusters import list_components
 from sketchlearn.plotting.planes import Plane
 from sketchlearn.plotting.style import INK
@@ -30,6 +31,7 @@ from sketchlearn.reports.page import (
     write_values,
 )
 from sketchlearn.reports.pictures import draw_figure, put_side_by_side
+from sketchlearn.reports.windows import draw_drift, watch_over_time
 from sketchlearn.sketches import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.synthesis import synthesize
@@ -37,6 +39,8 @@ from sketchlearn.tables import SketchTable
 
 # Synthetic rows in a picture, and columns of a table of centroids.
 N_POINTS, MOST_COLUMNS = 800, 12
+# Groups in a table of them.
+MOST_GROUPS = 30
 # Columns that moved from one sketch to the next, as many as are named.
 MOST_MOVED = 5
 EXACT_NOTE = (
@@ -76,6 +80,8 @@ def make_page(contents: Mapping[str, Any], title: str = "Sketches and models") -
         If a sketch holds no rows.
     ImportError
         If matplotlib is not installed.
+    NotFittedError
+        If an estimator is not fitted.
     TypeError, ValueError
         If there is nothing to show, or something that no page can show.
 
@@ -89,6 +95,11 @@ def make_page(contents: Mapping[str, Any], title: str = "Sketches and models") -
     >>> page.count("<svg"), "<script" in page
     (2, False)
     """
+    if not isinstance(contents, Mapping):
+        raise TypeError(
+            f"expected sketches or models by the names that they go by, got a "
+            f"{type(contents).__name__}"
+        )
     if not contents:
         raise ValueError("expected at least one sketch or model to show, got none")
     sections = [show(content, name) for name, content in contents.items()]
@@ -182,8 +193,8 @@ def _show_estimator(content: CompressiveEstimator, name: str) -> str:
 
 @show.register
 def _show_components(content: CompressivePCA, name: str) -> str:
-    sketch = content.sketch_
-    shares = content.explained_variance_ratio_
+    check_is_fitted(content)
+    sketch, shares = content.sketch_, content.explained_variance_ratio_
     rows = [
         [i, float(content.explained_variance_[i]), float(shares[i]), float(shares[: i + 1].sum())]
         for i in range(len(shares))
@@ -207,7 +218,9 @@ def _show_components(content: CompressivePCA, name: str) -> str:
 
 @show.register
 def _show_classifier(content: CompressiveClassifier, name: str) -> str:
-    sketch, counts = content.sketch_, np.bincount(content.component_classes_.astype(int))
+    check_is_fitted(content)
+    sketch, owners = content.sketch_, content.component_classes_.astype(int)
+    counts = np.bincount(owners, minlength=len(content.classes_))
     rows = [
         [str(label), float(n), float(prior), int(counts[i])]
         for i, (label, n, prior) in enumerate(
@@ -232,49 +245,40 @@ def _show_table(content: SketchTable, name: str) -> str:
         [key, int(n)] for key, n in zip(keys, content.n_samples, strict=True)
     ]
     names, pictures = [", ".join(content.by), "rows"], ""
+    title = "Groups"
     if len(content) > 1:
-        display, pictures = _draw_drift(content, name, "others")
+        display, pictures = draw_drift(content, name, "others")
         names.append("distance to all others, over chance")
         for row, ratio in zip(rows, display.ratios, strict=True):
             row.append(float(ratio))
+        if len(rows) > MOST_GROUPS:
+            title = f"Groups: the {MOST_GROUPS} of {len(rows):,} farthest from all others"
+            rows = [rows[i] for i in np.argsort(-display.ratios, kind="stable")[:MOST_GROUPS]]
     total = content.total()
     return write_section(
         f"{name}: {len(content)} groups",
         write_values("All of them together", describe_sketch(total)),
         write_paragraph(EXACT_NOTE, "note"),
-        write_table("Groups", names, rows),
-        pictures,
         _tabulate_columns(total),
+        pictures,
+        watch_over_time(content, name),
+        write_table(title, names, rows),
     )
-
-
-def _draw_drift(windows: Any, name: str, reference: Any) -> tuple[DriftDisplay, str]:
-    """Draw windows against a reference, and their columns where there are moments."""
-    what = "the first" if reference == "first" else "all others"
-    displays: list[DriftDisplay] = []
-
-    def draw(ax: Any) -> None:
-        displays.append(DriftDisplay.from_windows(windows, reference=reference, ax=ax))
-
-    pictures = [
-        draw_figure(draw, f"{name}: distances to {what}, over what chance would make them.")
-    ]
-    if (display := displays[0]).shifts is not None:
-        caption = f"{name}: how far columns' means are from those of {what}."
-        pictures.append(draw_figure(lambda ax: display.plot(ax, by="column"), caption))
-    return display, put_side_by_side(*pictures)
 
 
 def describe_sketch(sketch: SketchLike) -> dict[str, object]:
     """Return what tables say of a sketch, by name."""
-    operator = sketch.operator
+    # The single wave of a sketch that was made for its moments tells nothing.
+    of_waves = {
+        "noise, as a distance (standard error)": float(sketch.standard_error),
+        "scale of clusters that it is for": float(sketch.operator.scale),
+    }
     return {
         "rows": sketch.n_samples,
         **({} if sketch.weight_sum == sketch.n_samples else {"total weight": sketch.weight_sum}),
         "columns": sketch.n_features,
         "frequencies": sketch.n_frequencies,
-        "noise, as a distance (standard error)": float(sketch.standard_error),
-        "scale of clusters that it is for": float(operator.scale),
+        **({} if sketch.n_frequencies == 1 else of_waves),
         "operator": sketch.fingerprint[:12],
     }
 
@@ -340,7 +344,7 @@ def _compare_sketches(contents: Mapping[str, Any]) -> str:
         return ""
     first = next(iter(sketches.values()))
     alike = {name: one for name, one in sketches.items() if one.fingerprint == first.fingerprint}
-    pictures = _draw_drift(alike, "Sketches", "first")[1] if len(alike) > 2 else ""
+    pictures = draw_drift(alike, "Sketches", "first")[1] if len(alike) > 2 else ""
     return write_section(
         "From one sketch to the next",
         write_paragraph(

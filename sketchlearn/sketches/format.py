@@ -73,7 +73,7 @@ def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredSk
         )
     elif not FINGERPRINT.fullmatch(metadata["fingerprint"]):
         raise SketchFormatError(f"no operator has the fingerprint {metadata['fingerprint'][:40]!r}")
-    names = _read_names(metadata[NAMES]) if NAMES in metadata else None
+    names = read_names(metadata[NAMES]) if NAMES in metadata else None
     stored = StoredSketch(
         operator,
         _read_sums(arrays, metadata, operator),
@@ -152,8 +152,8 @@ def _read_sums(
     return Sums(feature_sum, *counts, moments=moments)
 
 
-def _read_names(text: str) -> tuple[str, ...]:
-    """Return the names of a file's features."""
+def read_names(text: str) -> tuple[str, ...]:
+    """Return the names of a file's features; a SketchFormatError refuses what is none."""
     names = parse_strictly(text)
     is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
     if not is_list or write_canonically(names) != text:

@@ -114,7 +114,8 @@ class Region:
         # How columns go together is known of the operator's rows only.
         deviations, before = moments.standard_deviation, np.sqrt(np.diag(operator.covariance))
         ratios = deviations / np.where(before > 0, before, np.inf)
-        covariance = operator.covariance * np.outer(ratios, ratios)
+        covariance = operator.covariance * ratios
+        covariance *= ratios[:, None]
         np.fill_diagonal(covariance, deviations**2)
         return cls._around(operator, mean, covariance, is_exact=is_exact)
 

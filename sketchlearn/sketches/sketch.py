@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Any, ClassVar, Self, final
@@ -83,7 +84,7 @@ class Sketch(SketchLike):
         moments, d = self.sums.moments, self.operator.n_features
         if moments is not None and moments.n_features != d:
             raise ValueError(f"moments must be of {d} features, got {moments.n_features}")
-        if not _is_possible(self.operator, self.sums):
+        if not self.sums.is_possible(self.operator.features):
             raise ValueError(
                 "no rows have these sums with n_samples={}, weight_units={}, "
                 "squared_weight_units={}".format(*self.sums.counts)
@@ -189,7 +190,7 @@ class Sketch(SketchLike):
         return None if self.sums.moments is None else self.sums.moments.kind
 
     def with_operator(self, operator: FrequencyOperator) -> Sketch:
-        """Return the same sums without moments, as of another operator of as many frequencies."""
+        """Return the sums, without moments or names, as of another operator of as many waves."""
         return Sketch(operator, self.sums.without_moments())
 
     def without_moments(self) -> Sketch:
@@ -197,7 +198,7 @@ class Sketch(SketchLike):
         return replace(self, sums=self.sums.without_moments())
 
     def standardised(self) -> Sketch:
-        """The sketch of the rows divided by the operator's `units`: the same sums.
+        """Return the sketch of the rows divided by the operator's `units`: the same sums.
 
         Moments are left out where the frequencies, being made by hand, have units of their own
         once more, so that the grid would be another.
@@ -243,9 +244,10 @@ class Sketch(SketchLike):
         path : path-like
             The file.
         operator : bool, default=True
-            Whether the operator is written too. Without it, a file has 16 bytes a frequency, the
-            moments, and a header that names the operator by its fingerprint; it is read with the
-            operator, which `FrequencyOperator.save` writes once for many sketches.
+            Whether the operator is written too. Without it, a file has 16 bytes a frequency (of
+            signs a few, as many as counts of the rows need), the moments, and a header that names
+            the operator by its fingerprint; it is read with the operator, which
+            `FrequencyOperator.save` writes once for many sketches.
 
         Raises
         ------
@@ -365,6 +367,41 @@ class Sketch(SketchLike):
             raise SketchFormatError("the moments are on another grid than the operator's")
         return sketch
 
+    @classmethod
+    def sum(cls, sketches: Iterable[Sketch]) -> Sketch:
+        """Add sketches of one operator, as Python's `sum` does; the result's type is a sketch's.
+
+        Parameters
+        ----------
+        sketches : iterable of Sketch
+            At least one.
+
+        Returns
+        -------
+        Sketch
+            The sketch of all their rows: exactly, in any order.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        SketchMismatchError
+            If their operators, moments or names differ.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sketchlearn import Sketch, Sketcher
+        >>> X = np.random.default_rng(0).normal(size=(300, 2))
+        >>> sketcher = Sketcher(50, random_state=0).fit(X)
+        >>> Sketch.sum(map(sketcher.sketch, np.array_split(X, 3))) == sketcher.sketch(X)
+        True
+        """
+        total = sum(sketches)
+        if not isinstance(total, Sketch):
+            raise ValueError("expected at least one sketch to add, got none")
+        return total
+
     def __add__(self, other: Any) -> Sketch:
         if not isinstance(other, Sketch):
             return NotImplemented
@@ -382,7 +419,7 @@ class Sketch(SketchLike):
         self._require_same_kind(other)
         names = self._common_names(other)
         sums = self.sums - other.sums
-        if not _is_possible(self.operator, sums):
+        if not sums.is_possible(self.operator.features):
             raise ValueError(
                 f"cannot take a sketch of {other.n_samples} rows (weight {other.weight_sum:.6g}) "
                 f"from one of {self.n_samples} rows (weight {self.weight_sum:.6g}) that does not "
@@ -415,7 +452,7 @@ class Sketch(SketchLike):
         )
 
     def _common_names(self, other: Sketch) -> tuple[str, ...] | None:
-        """Names of the features of two sketches, or refuse those that differ."""
+        """Return the names of the features of two sketches, or refuse those that differ."""
         ours, theirs = self.feature_names, other.feature_names
         if ours is None or theirs is None:
             return ours or theirs
@@ -459,16 +496,3 @@ def require_feature_names(names: tuple[str, ...] | None, n_features: int) -> Non
         raise ValueError(f"feature_names must be {n_features} names, got {len(names)}")
     if names is not None and len({*names}) < n_features:
         raise ValueError(f"feature_names must differ from each other, got {names}")
-
-
-def _is_possible(operator: FrequencyOperator, sums: Sums) -> bool:
-    """Whether any rows could have these sums and counts."""
-    n, units, squares = sums.counts
-    if sums.moments is not None and not sums.moments.is_possible(units):
-        return False
-    if n == 0:
-        return units == 0 and squares == 0 and not sums.feature_sum.any()
-    if n < 0 or units < n or not squares <= units * units <= n * squares:
-        return False
-    largest = max(int(sums.feature_sum.max()), -int(sums.feature_sum.min()))
-    return largest <= operator.features.largest_sum(n, units)

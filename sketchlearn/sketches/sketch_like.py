@@ -129,9 +129,9 @@ class SketchLike(ABC):
 
     @property
     def error_deviation(self) -> float:
-        """Standard deviation of the squared error, as a fraction of its mean, where it is known.
+        """Standard deviation of the squared error that noise makes, as a fraction of its mean.
 
-        It is that of noise that was added; 0 of an exact sketch, whose rows nobody knows.
+        0 of an exact sketch, to which none was added.
         """
         return 0.0
 
@@ -147,20 +147,17 @@ class SketchLike(ABC):
 
     @property
     def covariance_error(self) -> np.ndarray:
-        """Standard deviations (n_features, n_features) of noise that was added to covariances.
-
-        Zeros of an exact sketch.
-        """
+        """Standard deviations (n_features, n_features) of the noise in covariances; 0 if exact."""
         return np.zeros((self.n_features, self.n_features))
 
     @property
     def mean_error(self) -> np.ndarray:
-        """Standard deviations (n_features,) of noise that was added to the rows' mean, likewise."""
+        """Standard deviations (n_features,) of the noise in the rows' mean; 0 if exact."""
         return np.zeros(self.n_features)
 
     @property
     def variance_error(self) -> np.ndarray:
-        """Standard deviations (n_features,) of noise that was added to variances; zeros if none."""
+        """Standard deviations (n_features,) of the noise in variances; 0 if exact."""
         return np.zeros(self.n_features)
 
     @property

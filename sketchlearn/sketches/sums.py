@@ -8,6 +8,7 @@ from typing import Self, final
 
 import numpy as np
 
+from sketchlearn.features.feature_map import FeatureMap
 from sketchlearn.features.moments import MomentKind, MomentSums, n_moments
 from sketchlearn.sketches.fixed_point import LARGEST_TOTAL_UNITS, WEIGHT_UNIT
 
@@ -96,6 +97,18 @@ class Sums:
     def weight_sum(self) -> float:
         """Sum of the weights."""
         return self.weight_units * WEIGHT_UNIT
+
+    def is_possible(self, features: FeatureMap) -> bool:
+        """Whether any rows could have these sums of a feature map, and these counts."""
+        n, units, squares = self.counts
+        if self.moments is not None and not self.moments.is_possible(units):
+            return False
+        if n == 0:
+            return units == 0 and squares == 0 and not self.feature_sum.any()
+        if n < 0 or units < n or not squares <= units * units <= n * squares:
+            return False
+        largest = max(int(self.feature_sum.max()), -int(self.feature_sum.min()))
+        return largest <= features.largest_sum(n, units)
 
     def without_moments(self) -> Self:
         """Return the same sums and counts without moments."""

@@ -152,6 +152,10 @@ class SketchingTransformer(TransformerMixin, BaseEstimator):
     ) -> SketchTable:
         """Sketch rows by key, in one pass: a sketch for each group of rows with the same key.
 
+        Unlike `sketch` it takes neither a checkpoint nor `on_error`: a file that cannot be read is
+        an error, and a pass that was interrupted starts again. Sketch file by file, and add the
+        tables, where that would cost too much.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or a source of rows

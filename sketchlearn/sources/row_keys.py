@@ -92,8 +92,12 @@ class KeyIndex:
                 self.keys.append(tuple(values[code] for values, code in spelled))
         return known[rows]
 
-    def number_arrays(self, arrays: Mapping[str, Any], n_rows: int) -> np.ndarray:
+    def number_arrays(
+        self, arrays: Mapping[str, Any], n_rows: int, source: str = "by"
+    ) -> np.ndarray:
         """Return the numbers (n_rows,) of the keys in arrays, by the names of columns.
+
+        Messages call the arrays by `source`.
 
         Raises
         ------
@@ -102,16 +106,11 @@ class KeyIndex:
         SourceError
             As `number`.
         """
-        columns = []
+        pa, columns = import_optional("pyarrow"), []
         for name in self.names:
             try:
-                column = import_optional("pyarrow").array(arrays[name], from_pandas=True)
-            except (
-                import_optional("pyarrow").ArrowException,
-                TypeError,
-                OverflowError,
-                UnicodeError,
-            ) as error:
+                column = pa.array(arrays[name], from_pandas=True)
+            except (pa.ArrowException, TypeError, OverflowError, UnicodeError) as error:
                 raise SourceError(
                     f"the keys {name!r} must be {', '.join(KINDS)}, all of one type: {error}"
                 ) from None
@@ -119,10 +118,10 @@ class KeyIndex:
                 raise ValueError(
                     f"the keys {name!r} must be {n_rows}, one a row, got {len(column)}"
                 )
-            if isinstance(column, import_optional("pyarrow").ChunkedArray):
+            if isinstance(column, pa.ChunkedArray):
                 column = column.combine_chunks()
             columns.append(column)
-        return self.number(columns, "by")
+        return self.number(columns, source)
 
     def require_types(self, schema: Any, source: str) -> None:
         """Refuse, by a SourceError, a schema of Arrow's that lacks a column or has another type."""
@@ -144,7 +143,8 @@ class KeyIndex:
             plain = decode_values(column).cast(kind)
         except pa.ArrowInvalid as error:
             raise SourceError(
-                f"column {self.names[which]!r} of {source} has a key beyond 64 bits: {error}"
+                f"column {self.names[which]!r} of {source} has a key that {kind} does not hold: "
+                f"{error}"
             ) from None
         encoded = plain.dictionary_encode(null_encoding="encode")
         known, spellings = self._values[which], self._spellings[which]

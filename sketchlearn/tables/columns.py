@@ -1,22 +1,20 @@
 """A table of sketches as columns: what Arrow, Parquet and any engine with SQL hold of it.
 
 The keys come first, by their own names. Every other column begins with ``sk_`` and holds integers
-of 64 bits that are added group by group, each column apart: counts, then the waves' sums, then the
-limbs (`wide_integers`) of the moments.
+of 64 bits that are added group by group, each column apart: counts, rows times numbers that tell
+the operator, then the waves' sums, then the limbs (`wide_integers`) of the moments.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from sketchlearn.exceptions import SketchFormatError
+from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
 from sketchlearn.features.moments import MomentKind
-from sketchlearn.files.container import library_version
-from sketchlearn.files.strict_json import parse_strictly, write_canonically
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.sources.row_keys import KINDS, KeyIndex
@@ -25,23 +23,12 @@ from sketchlearn.tables.group_sums import GroupSums, spell_key
 
 PREFIX = "sk_"
 ROWS, WEIGHT, SQUARES = "sk_rows", "sk_weight", "sk_weight_squared"
+# Rows times the operator's two numbers (`operator_numbers`): sums keep these, engines no metadata.
+MARKS = ("sk_operator_0", "sk_operator_1")
 # Limbs of sums of squared weights below 2^120, of coordinates below 2^140, products below 2^220.
 SQUARE_LIMBS, SUM_LIMBS, PRODUCT_LIMBS = 4, 5, 7
-# Names in the metadata: what the table is, and its operator's bytes.
-HEADER, OPERATOR = b"sketchlearn.table", b"sketchlearn.operator"
-VERSION = 1
 # Bytes of a record batch, or of a Parquet file's row group, or a little more.
 BATCH_BYTES = 2**24
-
-
-class Header(NamedTuple):
-    """What a table's metadata say of it."""
-
-    fingerprint: str
-    by: tuple[str, ...]
-    moments: MomentKind | None
-    feature_names: tuple[str, ...] | None
-    operator: FrequencyOperator | None
 
 
 def check_key_names(names: Sequence[str]) -> None:
@@ -68,21 +55,36 @@ def list_columns(n_features: int, n_frequencies: int, kind: MomentKind | None) -
     """Return the names of all columns but the keys, in their order."""
     waves = [f"sk_{part}_{j}" for part in ("cos", "sin") for j in range(n_frequencies)]
     wide = [f"{name}_{k}" for name, n in list_wide(n_features, kind) for k in range(n)]
-    return [ROWS, WEIGHT, *waves, *wide]
+    return [ROWS, WEIGHT, *MARKS, *waves, *wide]
+
+
+def operator_numbers(operator: FrequencyOperator) -> tuple[int, int]:
+    """Return two numbers from 1 to 2^13 - 1 of an operator's fingerprint.
+
+    Two operators have the same by a chance of one in 67 million. A table has at most 2^50 rows,
+    of a total weight below 2^40 and a mean of 2^-10 at least: the product stays within 64 bits.
+    """
+    first, second = (int(operator.fingerprint[i : i + 8], 16) % 8191 + 1 for i in (0, 8))
+    return first, second
 
 
 def write_batches(
-    groups: GroupSums, by: Sequence[str], n_features: int, kind: MomentKind | None, schema: Any
+    groups: GroupSums,
+    by: Sequence[str],
+    operator: FrequencyOperator,
+    kind: MomentKind | None,
+    schema: Any,
 ) -> Iterator[Any]:
     """Yield groups as record batches of a schema, a bounded number at once."""
     pa = import_optional("pyarrow")
     size = max(1, BATCH_BYTES * len(groups.keys) // max(1, groups.n_bytes))
-    limbs = [n for _, n in list_wide(n_features, kind)]
+    limbs = [n for _, n in list_wide(operator.n_features, kind)]
     for start in range(0, max(1, len(groups.keys)), size):
         some = slice(start, start + size)
         keys = groups.keys[some]
         columns = [pa.array([key[i] for key in keys], schema.types[i]) for i in range(len(by))]
         columns += [pa.array(array[some]) for array in (groups.n_samples, groups.weight_units)]
+        columns += [pa.array(groups.n_samples[some] * n) for n in operator_numbers(operator)]
         waves = groups.feature_sums[some].reshape(len(keys), 2 * groups.feature_sums.shape[2])
         columns += [pa.array(np.ascontiguousarray(column)) for column in waves.T]
         for entry, n in enumerate(limbs):
@@ -105,64 +107,6 @@ def make_schema(
     types = [getattr(pa, KINDS[kind or "strings"])() for kind in kinds]
     fields = [*zip(by, types, strict=True), *((name, pa.int64()) for name in names)]
     return pa.schema(fields, metadata)
-
-
-def write_metadata(
-    operator: FrequencyOperator,
-    by: Sequence[str],
-    moments: MomentKind | None,
-    feature_names: tuple[str, ...] | None,
-) -> dict[bytes, bytes]:
-    """Return what a table's metadata say, the operator among it: texts, as Parquet has them."""
-    header = {
-        "version": VERSION,
-        "library": library_version(),
-        "fingerprint": operator.fingerprint,
-        "by": list(by),
-        "moments": moments,
-        "feature_names": None if feature_names is None else list(feature_names),
-    }
-    return {
-        HEADER: write_canonically(header).encode(),
-        OPERATOR: base64.b64encode(operator.to_bytes()),
-    }
-
-
-def read_metadata(metadata: dict[bytes, bytes] | None) -> Header | None:
-    """Return what metadata say of a table; None where they say nothing.
-
-    Raises
-    ------
-    SketchFormatError
-        If they are damaged, or of a newer version.
-    """
-    if not metadata or HEADER not in metadata:
-        return None
-    try:
-        header = parse_strictly(metadata[HEADER].decode())
-        if header["version"] != VERSION:
-            raise SketchFormatError(
-                f"the table is of version {header['version']}, and this library reads {VERSION}"
-            )
-        operator = None
-        if OPERATOR in metadata:
-            data = base64.b64decode(metadata[OPERATOR], validate=True)
-            operator = FrequencyOperator.from_bytes(data)
-        names = header["feature_names"]
-        read = Header(
-            str(header["fingerprint"]),
-            tuple(map(str, header["by"])),
-            header["moments"],
-            None if names is None else tuple(map(str, names)),
-            operator,
-        )
-    except SketchFormatError:
-        raise
-    except (ValueError, KeyError, TypeError) as error:
-        raise SketchFormatError(f"the table's metadata are damaged: {error}") from error
-    if operator is not None and operator.fingerprint != read.fingerprint:
-        raise SketchFormatError("the table's metadata name another operator than they hold")
-    return read
 
 
 def find_moments(names: Sequence[str], n_features: int) -> MomentKind | None:
@@ -189,10 +133,18 @@ def read_groups(
     SketchFormatError
         If a column is missing, there twice or unknown, or does not hold integers, or no rows have
         such sums.
+    SketchMismatchError
+        If they are sums of rows that were sketched with another operator.
     """
     names = list_columns(operator.n_features, operator.n_frequencies, kind)
+    present = {*table.schema.names}
+    if present.isdisjoint(MARKS):
+        # Of version 1: nothing in the sums tells the operator.
+        names = [name for name in names if name not in MARKS]
     _require_columns(table.schema.names, by, names)
     integers = {name: _read_integers(table.column(name), name) for name in names}
+    if not present.isdisjoint(MARKS):
+        _require_operator(operator, integers)
     for name, limbs in list_wide(operator.n_features, kind):
         for k in range(limbs):
             if np.abs(integers[f"{name}_{k}"]).max(initial=0) >= wide_integers.LARGEST_LIMB:
@@ -228,18 +180,29 @@ def read_groups(
     return merged
 
 
+def _require_operator(operator: FrequencyOperator, integers: Mapping[str, np.ndarray]) -> None:
+    """Refuse sums of rows that another operator sketched; some of them are enough."""
+    for mark, number in zip(MARKS, operator_numbers(operator), strict=True):
+        if (integers[mark] != number * integers[ROWS]).any():
+            raise SketchMismatchError(
+                "the table holds sums of sketches that were not taken with the operator "
+                f"{operator.fingerprint}, which is given or in its metadata: give that which all "
+                "of its rows were sketched with"
+            )
+
+
 def _require_columns(present: Sequence[str], by: Sequence[str], names: Sequence[str]) -> None:
     """Refuse a table that lacks a column, or has one twice or too many."""
-    wanted = {*by, *names}
+    wanted, found = {*by, *names}, {*present}
     if not by:
         raise SketchFormatError("the table has no column of keys beside those of its sketches")
-    if missing := [name for name in (*by, *names) if name not in {*present}]:
+    if missing := [name for name in (*by, *names) if name not in found]:
         raise SketchFormatError(
             f"the table lacks {len(missing)} columns of sketches, {missing[0]!r} the first of "
             "them: sum up every column that begins with 'sk_', with the same name"
         )
-    if len(present) > len({*present}):
-        twice = next(name for i, name in enumerate(present) if name in present[:i])
+    if len(present) > len(found):
+        twice = Counter(present).most_common(1)[0][0]
         raise SketchFormatError(f"the table has more than one column {twice!r}")
     if unknown := [name for name in present if name not in wanted]:
         raise SketchFormatError(

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sources.optional import import_optional
-from sketchlearn.tables.columns import Header, read_metadata, require_sketches
+from sketchlearn.tables.columns import require_sketches
+from sketchlearn.tables.metadata import Header, read_metadata
 
 
 class TableFile(NamedTuple):

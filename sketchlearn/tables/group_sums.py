@@ -218,13 +218,21 @@ class GroupSums:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, GroupSums):
             return NotImplemented
-        return self.keys == other.keys and all(
-            np.array_equal(ours, theirs)
-            for ours, theirs in (
-                (self.feature_sums, other.feature_sums),
-                (self.n_samples, other.n_samples),
-                (self.weight_units, other.weight_units),
-                (self.wide, other.wide),
+        # True is 1 to Python; where all is null, the kind is not known.
+        is_alike = all(
+            not (a and b) or a == b for a, b in zip(self.kinds, other.kinds, strict=True)
+        )
+        return (
+            is_alike
+            and self.keys == other.keys
+            and all(
+                np.array_equal(ours, theirs)
+                for ours, theirs in (
+                    (self.feature_sums, other.feature_sums),
+                    (self.n_samples, other.n_samples),
+                    (self.weight_units, other.weight_units),
+                    (self.wide, other.wide),
+                )
             )
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
-from typing import Any, Self, final
+from typing import Any, Self, cast, final
 
 import numpy as np
 
@@ -17,10 +17,11 @@ from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.format import find_operator
 from sketchlearn.sketches.sketch import Sketch, require_feature_names
 from sketchlearn.sources.optional import import_optional
-from sketchlearn.sources.row_keys import Key, KeyValue
+from sketchlearn.sources.row_keys import Key, KeyIndex, KeyValue
 from sketchlearn.tables import columns
 from sketchlearn.tables.files import TableFile, find_common_operator, list_files
 from sketchlearn.tables.group_sums import GroupSums, merge_kinds, spell_key
+from sketchlearn.tables.metadata import read_metadata, write_metadata
 
 # What chooses groups by a value of their keys: the value, several, or what tells which.
 Choice = KeyValue | Iterable[KeyValue] | Callable[[Any], bool]
@@ -121,13 +122,14 @@ class SketchTable(Mapping[Key, Sketch]):
         ----------
         **choices
             By the name of a column of the keys: a value, a collection of values, or a function that
-            tells of a value whether it is chosen. A name that is no identifier of Python is given
-            as in ``select(**{"my column": 3})``.
+            tells of a value whether it is chosen. A value that no group has chooses none; one of
+            another type, as a text where keys are dates, is refused. A name that is no identifier
+            of Python is given as in ``select(**{"my column": 3})``.
 
         Raises
         ------
         ValueError
-            If there is no such column.
+            If there is no such column, or its keys are of another type.
 
         Examples
         --------
@@ -141,7 +143,9 @@ class SketchTable(Mapping[Key, Sketch]):
         >>> len(table.select(day=lambda day: day >= 5))
         10
         """
-        tests = [(self._find_column(name), _to_test(choice)) for name, choice in choices.items()]
+        tests = [
+            (self._find_column(name), self._to_test(name, one)) for name, one in choices.items()
+        ]
         keys = self.groups.keys
         chosen = [i for i, key in enumerate(keys) if all(test(key[at]) for at, test in tests)]
         return replace(self, groups=self.groups.take(np.array(chosen, np.intp)))
@@ -244,13 +248,14 @@ class SketchTable(Mapping[Key, Sketch]):
             If a column is missing or unknown, was summed in floating point, or has fractions or
             nulls; or no rows have such sums.
         SketchMismatchError
-            If the sketches were taken with another operator.
+            If the sketches, or some of them, were taken with another operator, which their sums
+            tell where the metadata do not. (Those of files of version 1 do not.)
         """
         pa = import_optional("pyarrow")
         if not isinstance(table, pa.Table):
             table = pa.RecordBatchReader.from_stream(table).read_all()
         columns.require_sketches(table.schema.names)
-        header, given = columns.read_metadata(table.schema.metadata), find_operator(operator)
+        header, given = read_metadata(table.schema.metadata), find_operator(operator)
         stored = header.operator if header else None
         if header and given and given.fingerprint != header.fingerprint:
             raise SketchMismatchError(
@@ -403,17 +408,33 @@ class SketchTable(Mapping[Key, Sketch]):
         return columns.make_schema(self.operator, self.by, kinds, self.moment_kind, metadata)
 
     def _metadata(self) -> dict[bytes, bytes]:
-        return columns.write_metadata(self.operator, self.by, self.moment_kind, self.feature_names)
+        return write_metadata(self.operator, self.by, self.moment_kind, self.feature_names)
 
     def _batches(self, schema: Any) -> Iterator[Any]:
-        d = self.operator.n_features
-        return columns.write_batches(self.groups, self.by, d, self.moment_kind, schema)
+        return columns.write_batches(self.groups, self.by, self.operator, self.moment_kind, schema)
 
     def _find_column(self, name: str) -> int:
         """Return which column of the keys has a name."""
         if name not in self.by:
             raise ValueError(f"the table has no key {name!r}; its keys are {', '.join(self.by)}")
         return self.by.index(name)
+
+    def _to_test(self, name: str, choice: Choice) -> Callable[[KeyValue], bool]:
+        """Return what tells of a value of a column whether it is chosen."""
+        if callable(choice):
+            return choice
+        is_several = isinstance(choice, Iterable) and not isinstance(choice, str)
+        given = cast(Iterable[Any], choice) if is_several else [choice]
+        values = [one.item() if isinstance(one, np.generic) else one for one in given]
+        index, held = KeyIndex([name]), self.groups.kinds[self._find_column(name)]
+        index.number_arrays({name: values}, len(values), "the choice")
+        found = index.kinds[0]
+        if held and found and held != found:
+            raise ValueError(
+                f"the keys {name!r} are {held}, and groups cannot be chosen by {found}, got "
+                f"{values[:5]!r}"
+            )
+        return {value for (value,) in index.keys}.__contains__
 
     def _align(self, other: SketchTable) -> SketchTable:
         """Return a table that can be joined to this one: its keys in one order; refuse others."""
@@ -436,13 +457,3 @@ class SketchTable(Mapping[Key, Sketch]):
             for table in (self, other)
         )
         return (ours + theirs).feature_names
-
-
-def _to_test(choice: Choice) -> Callable[[KeyValue], bool]:
-    """Return what tells of a value whether it is chosen."""
-    if callable(choice):
-        return choice
-    if isinstance(choice, Iterable) and not isinstance(choice, str):
-        chosen = set(choice)
-        return chosen.__contains__
-    return lambda value: value == choice

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from command_line import NAMES, done, failed
 
-from sketchlearn import Sketcher, SketchTable, load_model
+from sketchlearn import Sketch, Sketcher, SketchTable, compare, load_model
 from sketchlearn.cli.groups import load_slice
 
 COLUMNS = ("--columns", ",".join(NAMES))
@@ -23,6 +23,10 @@ def test_a_table_by_key_its_description_and_a_model_of_a_slice(folder):
     described = json.loads(done("info", "cube.sketches", "--json"))
     assert (described["kind"], described["groups"], described["n_samples"]) == ("table", 3, 3_000)
     assert described["feature_names"] == list(NAMES)
+    assert "is a table of sketches" in failed("info", "cube.sketches", "--csv")
+    # What a file is called says nothing of what it is.
+    done("report", "cube.sketches", "-o", "cube.html")
+    assert "Oslo" in Path("cube.html").read_text(encoding="utf-8")
     done("fit", "kmeans", "cube.sketches", "--key", "city=Rome", "-k", "3", "-o", "rome.model")
     assert load_model("rome.model").sketch_ == table["Rome"]
     two = "--key", "city=Rome", "--key", "city=Oslo"
@@ -39,6 +43,9 @@ def test_a_table_by_key_its_description_and_a_model_of_a_slice(folder):
         (["--by", "price"], "'price' of day-0.parquet is of type double"),
         (["--by", "month"], "no column 'month' to group rows by"),
         (["--by", "city", "--bare", "--like", "all.sketch"], "leave out --bare"),
+        (["--by", "city", "--max-memory", "1e4"], "--max-memory 10,000 bytes"),
+        (["--by", "city", "--max-memory", "0"], "--max-memory must be"),
+        (["--max-memory", "1e9"], "give it with --by"),
     ],
 )
 def test_tables_that_cannot_be_made(folder, arguments, message):
@@ -73,3 +80,41 @@ def test_a_key_of_several_columns_has_commas_and_values_may_have_some(folder):
         assert load_slice(Path("t"), keys, None) == expected
     with pytest.raises(ValueError, match="no group with shop=C,week=1"):
         load_slice(Path("t"), ["shop=C,week=1"], None)
+
+
+@pytest.mark.slow
+def test_groups_of_one_table_are_compared(folder):
+    data = [f"day-{day}.parquet" for day in range(3)]
+    done("sketch", *data, *COLUMNS, "--by", "city", "-m", "60", "-o", "t")
+    table = SketchTable.from_parquet("t")
+    pairs = {
+        ("--key", "city=Nice", "--with", "city=Oslo"): (table["Nice"], table["Oslo"]),
+        ("--key", "city=Nice"): (table["Nice"], table.total() - table["Nice"]),
+        ("--key", "city=Nice", "--key", "city=Oslo", "--with", "city=Rome"): (
+            table.total(city=["Nice", "Oslo"]),
+            table["Rome"],
+        ),
+    }
+    for words, (first, second) in pairs.items():
+        told = json.loads(done("compare", "t", *words, "--json"))
+        assert told["p_value"] == pytest.approx(compare(first, second).p_value)
+        assert told["ratio"] == pytest.approx(compare(first, second).ratio)
+    both = "--key", "city=Nice", "--with", "city=Nice"
+    assert "must choose different groups, and Nice is in both" in failed("compare", "t", *both)
+    every = [word for city in ("Nice", "Oslo", "Rome") for word in ("--key", f"city={city}")]
+    assert "no other groups" in failed("compare", "t", *every)
+    assert "one file was given" in failed("compare", "t")
+    assert "give no second file" in failed("compare", "t", "t", "--key", "city=Nice")
+    assert "all.sketch is none" in failed("compare", "all.sketch", "--key", "city=Nice")
+
+
+@pytest.mark.slow
+def test_signs_are_chosen_by_name(folder):
+    done("sketch", "day-0.parquet", *COLUMNS, "-m", "60", "--features", "signs", "-o", "s")
+    fitted = Sketcher(60, features="signs", keep_pilot=False, random_state=0).fit(
+        "day-0.parquet", columns=NAMES
+    )
+    assert Sketch.load("s") == fitted.sketch("day-0.parquet", columns=NAMES)
+    said = failed("sketch", "day-1.parquet", *COLUMNS, "--like", "s", "--features", "waves",
+                  "-o", "x")  # fmt: skip
+    assert "leave out -m, --clusters, --scale, --features and --moments" in said

@@ -236,7 +236,7 @@ def test_moments_are_those_that_were_asked_for(folder, kind):
     done(sketch("-m", "60", "--moments", kind, "-o", "x"))
     assert (Sketch.load("x").moment_kind or "none") == kind
     said = failed(sketch("--like", "all.sketch", "--moments", kind, "-o", "y"))
-    assert "leave out -m, --clusters, --scale and --moments" in said
+    assert "leave out -m, --clusters, --scale, --features and --moments" in said
 
 
 @pytest.mark.slow
@@ -284,8 +284,14 @@ def test_count(folder):
     assert told["n_clusters"] == 3
     assert told["explains_the_sketch"] is True
     assert len(told["cost"]) == 5
-    words = [line.split() for line in done("count", "all.sketch", "--most", "5").splitlines()]
-    assert words[:2] == [["n", "clusters", "3"], ["explains", "the", "sketch", "yes"]]
+    assert told["candidates"]["n_clusters"] == [1, 2, 3, 4, 5]
+    assert told["candidates"]["stability"][0] is None
+    quick = ["count", "all.sketch", "--most", "5", "--draws", "0"]
+    lines = done(*quick).splitlines()
+    assert lines[0].startswith("3 clusters, resolved: so many Gaussians explain the sketch")
+    assert [line.split()[0] for line in lines[-5:]] == ["1", "2", "*", "4", "5"]
+    assert json.loads(done(*quick, "--json"))["candidates"]["stability"] == [None] * 5
+    failed("count", "all.sketch", "--draws", "-1", code=2)
     failed("count", "all.sketch", "--most", "0", code=2)
 
 

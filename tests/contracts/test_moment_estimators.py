@@ -10,9 +10,16 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sketchlearn import CompressiveClassifier, CompressivePCA, ModelFormatError, load_model
+from sketchlearn import (
+    CompressiveClassifier,
+    CompressivePCA,
+    ModelFormatError,
+    Sketcher,
+    load_model,
+)
 from sketchlearn.estimators import CompressiveEstimator, CompressiveKMeans
 from sketchlearn.estimators.persistence import PersistentEstimator
+from sketchlearn.privacy import Budget, release
 
 CENTERS = 9.0 * np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
 ROWS = np.random.default_rng(0).normal(size=(900, 2)) + CENTERS.repeat(300, axis=0)
@@ -129,6 +136,19 @@ def test_bad_rows_are_refused_and_leave_the_model_alone(model, rows, message):
     with pytest.raises(ValueError, match=message):
         model.fit(rows, LABELS[: len(rows)])
     assert vars(model) == before
+
+
+def test_no_sketch_is_taken_for_rows(model):
+    box = Sketcher.from_domain([-9.0] * 2, [18.0] * 2, n_frequencies=9, clip=True, random_state=0)
+    private = release(box.sketch(ROWS), epsilon=1.0, delta=1e-6, budget=Budget(9.0, 1e-6))
+    for sketch in (box.sketch(ROWS), private):
+        told = rf"takes rows, got a {type(sketch).__name__}; .* call fit_sketch"
+        for method in (model.fit, model.partial_fit):
+            with pytest.raises(TypeError, match=told):
+                method(sketch, LABELS)
+        for name in {"predict", "transform"} & {*dir(model)}:
+            with pytest.raises(TypeError, match=told):
+                getattr(model, name)(sketch)
 
 
 @pytest.mark.parametrize("weights", [np.full(900, -1.0), np.zeros(900), np.ones(5)])

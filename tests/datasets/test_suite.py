@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from datasets import suite as suite_module
-from datasets.counted import CALIBRATION, REPORTED
+from datasets.counted import (
+    CALIBRATION,
+    REPORTED,
+    ball,
+    draw_apart,
+    draw_around,
+    gaussian,
+    laplace,
+)
 from datasets.families import CHOOSING, JUDGING
 from datasets.mnist import load_mnist
 from datasets.suite import suite
@@ -15,11 +23,17 @@ from datasets.uncommon import PACKAGED, UNCOMMON
 pytestmark = pytest.mark.slow
 
 N = 4000
+# What tables come from, where that is no package that tests need anyway.
+PACKAGES = {
+    "penguins": ("palmerpenguins",),
+    **dict.fromkeys(["cars", "airports", "Seattle's weather"], ("vega_datasets",)),
+    **dict.fromkeys(["affairs", "health insurance"], ("statsmodels",)),
+}
 
 
-@pytest.mark.parametrize("name", SYNTHETIC)
+@pytest.mark.parametrize("name", {**SYNTHETIC, **UNCOMMON})
 def test_synthetic_sets_follow_their_seed(name):
-    n_clusters, draw = SYNTHETIC[name]
+    n_clusters, draw = {**SYNTHETIC, **UNCOMMON}[name]
     X = draw(7, N)
     assert X.shape[0] == N
     assert X.dtype == np.float64
@@ -66,9 +80,11 @@ def test_columns_are_badly_scaled():
     assert spreads.max() > 1000 * spreads.min()
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", {**TABLES, **PACKAGED})
 def test_tables_come_without_network(name):
-    n_clusters, load = TABLES[name]
+    for package in PACKAGES.get(name, ()):
+        pytest.importorskip(package)
+    n_clusters, load = {**TABLES, **PACKAGED}[name]
     X = load()
     assert X.ndim == 2
     assert X.dtype == np.float64
@@ -112,34 +128,34 @@ def test_families_follow_their_seed(name):
     assert not np.array_equal(rows, one.draw(4, 400))
 
 
-@pytest.mark.parametrize("name", UNCOMMON)
-def test_uncommon_sets_follow_their_seed(name):
-    n_clusters, draw = UNCOMMON[name]
-    X = draw(7, N)
-    assert X.shape[0] == N
-    assert X.dtype == np.float64
-    assert np.isfinite(X).all()
-    assert len(np.unique(X, axis=0)) > n_clusters
-    assert np.array_equal(X, draw(7, N))
-    assert not np.array_equal(X, draw(8, N))
-
-
-@pytest.mark.parametrize("name", PACKAGED)
-def test_packaged_tables_come_without_network(name):
-    n_clusters, load = PACKAGED[name]
-    for package in ("palmerpenguins", "statsmodels", "vega_datasets"):
-        pytest.importorskip(package)
-    X = load()
-    assert X.ndim == 2
-    assert X.dtype == np.float64
-    assert len(np.unique(X, axis=0)) > n_clusters
-    assert np.isfinite(X).all()
-
-
 @pytest.mark.parametrize("name", {**CALIBRATION, **REPORTED})
-def test_counted_sets_have_their_clusters(name):
+def test_counted_sets_follow_their_seed(name):
     one = {**CALIBRATION, **REPORTED}[name]
     X = one.draw(7)
     assert X.dtype == np.float64
     assert np.isfinite(X).all()
     assert len(X) > 50 * one.n_clusters
+    assert np.array_equal(X, one.draw(7))
+    assert not np.array_equal(X, one.draw(8))
+
+
+@pytest.mark.parametrize(("k", "d", "least"), [(2, 1, 3.0), (12, 3, 7.0), (35, 2, 7.0)])
+def test_centres_are_as_far_apart_as_asked_for(k, d, least):
+    centers = draw_apart(k, d, least, np.random.default_rng(0))
+    distances = np.linalg.norm(centers[:, None] - centers, axis=2)
+    assert distances[~np.eye(k, dtype=bool)].min() == pytest.approx(least)
+
+
+def test_rows_lie_around_their_centres_as_far_as_asked_for():
+    centers, rng = np.array([[0.0, 0.0], [50.0, 0.0]]), np.random.default_rng(0)
+    for noise in (gaussian, laplace, ball):
+        rows = draw_around(
+            centers, 40_000, rng, shares=np.array([0.8, 0.2]), spreads=np.array([1.0, 2.0]),
+            stretch=4.0, noise=noise,
+        )  # fmt: skip
+        is_far = rows[:, 0] > 25.0
+        assert is_far.mean() == pytest.approx(0.2, abs=0.01)
+        for own, spread in ((rows[~is_far], 1.0), (rows[is_far], 2.0)):
+            widths = np.sqrt(np.linalg.eigvalsh(np.cov(own.T))[::-1])
+            assert widths[0] / widths[1] == pytest.approx(4.0, rel=0.1)
+            assert np.sqrt(widths[0] * widths[1]) == pytest.approx(spread, rel=0.05)

@@ -59,6 +59,22 @@ def test_the_axes_are_the_widest_of_the_rows(part, wide):
     assert np.trace(along) == pytest.approx(np.sort(np.linalg.eigvalsh(covariance))[-q:].sum())
 
 
+def test_axes_of_many_columns_are_the_widest_too():
+    # So many that they are sought by products with the covariance.
+    _, rows, _ = wide_clusters(d=300, k=3, n=1500)
+    sketch = Sketcher(300, n_clusters=3, random_state=0).fit(rows).sketch(rows)
+    region = Region.of(sketch)
+    part = find_principal_part(sketch, 3, region)
+    q = part.axes.shape[1]
+    values = np.sort(np.linalg.eigvalsh(region.covariance))
+    assert q == n_principal(300, 3)
+    assert part.region.variance == pytest.approx(values[-q:].sum())
+    off_axes = np.eye(300) - part.axes @ part.axes.T
+    off = off_axes @ region.covariance @ off_axes
+    blur = -0.5 * np.einsum("lj,lk,kj->j", *[part.whole.frequencies, off, part.whole.frequencies])
+    np.testing.assert_allclose(part.family.common_log_envelope, blur, rtol=1e-5, atol=1e-7)
+
+
 def test_nothing_is_left_out_of_the_sums(part, wide):
     np.testing.assert_array_equal(part.sketch.feature_sum, wide[3].feature_sum)
     assert part.sketch.n_samples == wide[3].n_samples

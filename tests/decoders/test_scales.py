@@ -10,7 +10,7 @@ from sklearn.cluster import KMeans
 
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher, synthesize
 from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian, SphericalGaussian
-from sketchlearn.decoders import BestOf, MeanShift, Problem, SurrogateKMeans
+from sketchlearn.decoders import BestOf, MeanShift, Problem, SecondOpinion, SurrogateKMeans
 
 CENTERS, ROWS = gaussian_clusters(k=5, d=4, n=10_000)
 
@@ -110,6 +110,35 @@ def test_k_means_distances_are_the_rows_own_whatever_the_units():
     assert -model.score(rows) < 1.05 * best
     # Round atoms do not match columns that are uniform; the one that counts they do.
     assert model.quality_.verdict == "good"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "decoder",
+    [
+        SurrogateKMeans(MeanShift()),
+        BestOf((SecondOpinion(SurrogateKMeans(MeanShift())),), n_init=1),
+    ],
+    ids=["alone", "within others"],
+)
+def test_a_decoder_of_one_s_own_measures_the_rows_distances_too(decoder):
+    """In units of the box the second column is the wider one, in those of the data the first."""
+    rng = np.random.default_rng(101)
+    rows = np.c_[rng.uniform(-60, 60, 1000), rng.choice([-1.0, 1.0], 1000)]
+    rows[:, 1] += 0.05 * rng.standard_normal(1000)
+    box = ([-500.0, -2.0], [500.0, 2.0])
+    sketcher = Sketcher.from_domain(*box, n_clusters=2, n_frequencies=200, random_state=0)
+    model = CompressiveKMeans(2, decoder=decoder, n_init=1, random_state=0)
+    model.fit_sketch(sketcher.sketch(rows))
+    assert -model.score(rows) < 1.05 * KMeans(2, n_init=3, random_state=0).fit(rows).inertia_
+    assert model.decoder is decoder
+
+
+def test_units_that_a_decoder_has_are_its_own():
+    given = SurrogateKMeans(units=(1.0, 2.0))
+    assert given.in_units((4.0, 1.0)) is given
+    assert SurrogateKMeans().in_units((4.0, 1.0)).units == (4.0, 1.0)
+    assert MeanShift().in_units((4.0, 1.0)) == MeanShift()
 
 
 def test_the_first_decoder_is_tried_at_each_scale_and_the_rest_at_the_best():

@@ -101,6 +101,16 @@ def test_their_sketch_is_the_datas(digits_sketches, digits_mixtures):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("n_sharpenings", [0, 2])
+def test_kernels_are_as_sharp_as_is_asked_for(digits_sketches, digits_mixtures, n_sharpenings):
+    problem, mixture = problem_of(digits_sketches[0]), digits_mixtures[0]
+    decoder = SurrogateKMeans(n_moves=1, n_sharpenings=n_sharpenings)
+    moved = decoder.match(problem, mixture, np.random.default_rng(0))
+    assert (moved.n_iter, moved.n_sharpenings) == (1, n_sharpenings)
+    np.testing.assert_allclose(moved.bandwidth, 4.0**-n_sharpenings * choose_bandwidth(problem))
+
+
+@pytest.mark.slow
 def test_the_more_it_moves_the_nearer_it_comes(digits_sketches):
     sketch = digits_sketches[0]
     # From one Gaussian, since how near a decoded mixture is hangs on the last bits of a BLAS.
@@ -115,6 +125,7 @@ def test_a_mixture_that_explains_the_sketch_is_not_moved(clusters):
     unmoved = SurrogateKMeans().match(problem_of(sketch), mixture, np.random.default_rng(0))
     assert mixture.quality.explains_sketch
     assert unmoved.n_iter == 0
+    assert unmoved.n_sharpenings is None
     nearest = np.linalg.norm(unmoved.points[:, None] - centers, axis=2).min(axis=1)
     assert np.all(nearest < 6.0)
 

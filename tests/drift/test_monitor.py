@@ -63,6 +63,7 @@ def test_mappings_and_lists_are_alike_and_the_total_is_their_sum():
     assert a.check(new).comparison.p_value == compare(a.total, new).p_value
     longer = a.extended(new)
     assert (len(a.windows), len(longer.windows)) == (20, 21)
+    assert longer.total == sum(longer.windows) != a.total
     assert "20 reference windows" in repr(a)
     assert "is_drift" in repr(a.check(new))
 

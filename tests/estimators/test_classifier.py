@@ -207,6 +207,17 @@ def test_bad_parameters_are_refused(parameters, error, message):
         CompressiveClassifier(**parameters).fit(X, Y)
 
 
+@pytest.mark.parametrize(
+    ("moments", "covariance_type"), [(None, "diag"), (None, "full"), ("diagonal", "full")]
+)
+def test_a_fitted_sketcher_of_other_moments_is_refused(moments, covariance_type):
+    fitted = Sketcher(5, moments=moments, random_state=0).fit(X)
+    model = CompressiveClassifier(sketcher=fitted, covariance_type=covariance_type)
+    for fit in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=f"where the sketcher takes moments={moments!r}"):
+            fit(X, Y)
+
+
 def test_bad_input_is_refused():
     sketcher = make_moment_sketcher(X)
     sketch, other = sketcher.sketch(X), make_moment_sketcher(100.0 * X).sketch(X)
@@ -222,6 +233,10 @@ def test_bad_input_is_refused():
         model.fit_sketches({0: sketch, 1: other})
     with pytest.raises(ValueError, match="the sketches have moments=None"):
         model.fit_sketches({0: sketch.without_moments()})
+    with pytest.raises(TypeError, match=r"fit takes rows, got a Sketch; .* call fit_sketches"):
+        model.fit(sketch, Y)
+    with pytest.raises(ValueError, match=r"texts or numbers, .* got \[\(0,\), \(1,\)\]"):
+        model.fit_sketches({(0,): sketch, (1,): sketch})
     with pytest.raises(TypeError, match="takes arrays with a label for each row"):
         model.fit("rows.parquet", Y)
     with pytest.raises(ValueError, match="Unknown label type"):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from sklearn.mixture import GaussianMixture
 
-from sketchlearn import CompressiveKMeans, Sketcher
+from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher
 
 RNG = np.random.default_rng(0)
 CENTERS = np.array([[0.0, 0.0], [20.0, 0.0], [0.0, 20.0]])
@@ -30,6 +31,42 @@ def test_each_group_has_its_own_clusters(start):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("start", ["own", "total"])
+@pytest.mark.parametrize("kind", ["diag", "spherical", "full"])
+def test_each_group_has_its_own_mixture(kind, start):
+    model = CompressiveGaussianMixture(3, covariance_type=kind, random_state=0)
+    models = model.fit_table(TABLE, start=start)
+    for key, shift in zip(TABLE, (0.0, 3.0, -3.0), strict=True):
+        found = models[key]
+        assert type(found) is CompressiveGaussianMixture
+        assert found.get_params() == model.get_params()
+        rows = ROWS[key[0] == CITIES]
+        best = GaussianMixture(3, covariance_type=kind, means_init=CENTERS + shift).fit(rows)
+        assert found.score(rows) > best.score(rows) - 0.05
+
+
+@pytest.mark.slow
+def test_distances_are_those_of_the_data_where_decodes_start_from_the_total():
+    """In units of the box the second column is the wider one, in those of the data the first."""
+    rng = np.random.default_rng(101)
+    n = 1_000
+    rows = np.c_[rng.uniform(-60, 60, n), rng.choice([-1.0, 1.0], n) + rng.normal(0, 0.05, n)]
+    box = ([-500.0, -2.0], [500.0, 2.0])
+    sketcher = Sketcher.from_domain(*box, n_clusters=2, n_frequencies=200, random_state=0)
+    table = sketcher.sketch_groups(rows, {"all": np.zeros(n, int)})
+    for found in CompressiveKMeans(2, random_state=0).fit_table(table, start="total").values():
+        np.testing.assert_allclose(np.sort(found.cluster_centers_[:, 0]), [-30.0, 30.0], atol=3.0)
+        np.testing.assert_allclose(found.cluster_centers_[:, 1], 0.0, atol=0.2)
+
+
+def test_groups_of_wide_rows_have_no_common_start():
+    rows = RNG.normal(size=(40, 120))
+    table = Sketcher(30, random_state=0).fit(rows).sketch_groups(rows, {"half": np.arange(40) % 2})
+    with pytest.raises(ValueError, match=r"not for 120 columns.*leave start at 'own'"):
+        CompressiveKMeans(2, random_state=0).fit_table(table, start="total")
+
+
+@pytest.mark.slow
 def test_a_groups_model_is_that_of_its_sketch_whatever_the_processes():
     models = MODEL.fit_table(TABLE, n_jobs=2)
     for key in TABLE:
@@ -49,3 +86,9 @@ def test_groups_of_too_few_rows_are_named():
         MODEL.fit_table(TABLE.total())
     with pytest.raises(ValueError, match="'own' or 'total'"):
         MODEL.fit_table(TABLE, start="all")
+
+
+def test_parameters_are_checked_before_anything_is_decoded():
+    for wrong, error in (("3", TypeError), (0, ValueError)):
+        with pytest.raises(error, match="n_clusters must be"):
+            CompressiveKMeans(wrong).fit_table(TABLE)

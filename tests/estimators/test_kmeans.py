@@ -679,6 +679,8 @@ BAD_PARAMETERS = {
     "n_init=word": ({"n_init": "many"}, TypeError, "n_init.* must be an integer, got 'many'"),
     "decoder": ({"decoder": "clompr"}, TypeError, "decoder must be a Decoder, got str"),
     "decoder class": ({"decoder": CLOMPR}, TypeError, "decoder must be a Decoder"),
+    "keep_pilot": ({"keep_pilot": "no"}, TypeError, "keep_pilot must be True or False, got 'no'"),
+    "compute_labels": ({"compute_labels": 1}, TypeError, "compute_labels must be True or False"),
     "sketcher": ({"sketcher": 100}, TypeError, "sketcher must be a Sketcher, got int"),
 }
 

@@ -1,11 +1,14 @@
 """CompressivePCA against scikit-learn's PCA on the rows themselves: the oracle throughout."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
 
-from sketchlearn import CompressivePCA, EmptySketchError, Sketcher
+from sketchlearn import CompressiveClassifier, CompressivePCA, EmptySketchError, Sketcher
 from sketchlearn.estimators.persistence import StoredModel
 from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.privacy import Budget, release
@@ -216,6 +219,7 @@ def test_components_within_the_noise_are_told_of():
         ({"n_components": True}, TypeError, "n_components must be a number or None, got True"),
         ({"n_components": "mle"}, TypeError, "n_components must be a number or None, got 'mle'"),
         ({"n_components": 14}, ValueError, "n_components=14 must be at most 13: .* 13 columns"),
+        ({"whiten": "no"}, TypeError, "whiten must be True or False, got 'no'"),
         ({"sketcher": 3}, TypeError, "sketcher must be a Sketcher, got int"),
         ({"sketcher": Sketcher(5, moments=None)}, ValueError, "moments=None: sketch with"),
         ({"sketcher": Sketcher(5, moments="diagonal")}, ValueError, "moments='diagonal'"),
@@ -224,6 +228,22 @@ def test_components_within_the_noise_are_told_of():
 def test_bad_parameters_are_refused(parameters, error, message):
     with pytest.raises(error, match=message):
         CompressivePCA(**parameters).fit(ROWS)
+
+
+@pytest.mark.parametrize("moments", [None, "diagonal"])
+def test_a_fitted_sketcher_of_other_moments_is_refused_before_rows_are_read(moments):
+    def pieces():
+        yield ROWS[:90]
+        pytest.fail("read on")
+
+    fitted = Sketcher(5, moments=moments, random_state=0).fit(ROWS)
+    for rows in (ROWS, pieces()):
+        for fit in (
+            CompressivePCA(sketcher=fitted).fit,
+            CompressivePCA(sketcher=fitted).partial_fit,
+        ):
+            with pytest.raises(ValueError, match=f"the sketcher takes moments={moments!r}"):
+                fit(rows)
 
 
 def test_bad_sketches_are_refused():
@@ -264,3 +284,28 @@ def test_values_that_no_model_has_are_refused(tmp_path, name, change):
 def test_a_moment_sketcher_needs_finite_rows(rows):
     with pytest.raises(ValueError, match="expected finite rows"):
         make_moment_sketcher(rows)
+
+
+@pytest.mark.parametrize("factor", [1e3, 1e6])
+def test_a_grid_that_is_too_coarse_is_told_with_a_remedy_that_helps(factor):
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 2, size=(400, 3)) * [1 / 3, 0.7, 1.4]
+    sketch = Sketcher(9, random_state=0).fit(factor * rng.normal(size=(50, 3))).sketch(rows)
+    with pytest.warns(UserWarning, match=r"3 of 3 columns.*may be off by .*moment_sk") as caught:
+        found = CompressivePCA().fit_sketch(sketch)
+    assert caught[0].filename == __file__
+    told = float(re.search(r"off by ([0-9.e+]+) %", str(caught[0].message))[1]) / 100.0
+    assert np.abs(rows.var(axis=0, ddof=1) / found.var_ - 1.0).max() <= 1.01 * told
+    again = make_moment_sketcher(rows[:50]).sketch(rows)
+    assert_same_components(CompressivePCA().fit_sketch(again), rows)
+
+
+def test_a_narrow_column_among_wide_ones_is_told_by_name():
+    rows = np.random.default_rng(0).normal(size=(400, 2)) * [1e9, 1e-3]
+    sketch = Sketcher(9, random_state=0).fit(rows).sketch(rows)
+    named = replace(sketch, feature_names=("wide", "narrow"))
+    with pytest.warns(UserWarning, match="1 of 2 columns.*deviation of 'narrow'"):
+        CompressivePCA().fit_sketch(named)
+    with pytest.warns(UserWarning, match="1 of 2 columns.*deviation of 'narrow'"):
+        CompressiveClassifier().fit_sketches({"a": named, "b": named})
+    assert_same_components(CompressivePCA().fit(rows), rows)

@@ -85,8 +85,12 @@ def test_a_doubt_that_was_warned_of_decides_and_is_told(sketch):
     assert report.verdict == ("wrong" if "wrong" in verdicts else "doubtful")
     gravest = model.doubts_[verdicts.index(report.verdict)]
     assert gravest.remedy.rstrip(".").lower() == report.remedy.rstrip(".").lower()
+    # One thing to change; warnings name others too.
+    assert " or " not in report.remedy
+    # They point here, however many frames are in between.
+    assert {one.filename for one in warned} == {__file__}
     said = {str(one.message) for one in warned}
-    assert said == {f"{doubt.finding} {doubt.remedy}" for doubt in model.doubts_}
+    assert said == {doubt.message for doubt in model.doubts_}
 
 
 def test_doubts_are_those_of_the_last_decode(sketch):

@@ -13,7 +13,7 @@ from sketchlearn._kernels import _policy
 from sketchlearn._kernels.fourier_sums import add_tiles, add_weighted_tiles, pack_tiles
 from sketchlearn.features.backends import DenseAccumulator
 from sketchlearn.features.fourier import Waves
-from sketchlearn.features.self_test import require_right_sums
+from sketchlearn.features.self_test import require_right_runs, require_right_sums
 from sketchlearn.linear_maps.linear_map import root_mean_squares
 
 ROOT = Path(_policy.__file__).parents[2]
@@ -173,7 +173,7 @@ def test_far_rows_leave_their_neighbours_as_they_are(weighted, rng):
     ]
     np.testing.assert_array_equal(sum(parts), whole)
     float64 = accumulated(
-        turns.astype(np.float64), center, X[far], some if units is None else units[far]
+        turns.astype(np.float64), center, X[far], None if units is None else units[far]
     )
     np.testing.assert_array_equal(parts[0], float64)
 
@@ -191,9 +191,10 @@ def test_code_that_adds_up_wrongly_is_refused(is_weighted):
         """Features that are one unit off where a phase is of more than three turns."""
         return Waves().integer_features(turns) + (turns > 3.0)[:, None]
 
-    require_right_sums(np.float32, is_weighted)
-    with pytest.raises(RuntimeError, match=r"compiled kernels add up wrongly.*NUMBA_CACHE_DIR"):
-        require_right_sums(np.float32, is_weighted, others)
+    for require in (require_right_sums, require_right_runs):
+        require(np.float32, is_weighted)
+        with pytest.raises(RuntimeError, match=r"compiled kernels add up wrongly.*NUMBA_CACHE_DIR"):
+            require(np.float32, is_weighted, others)
 
 
 def test_block_sizes_fit_together():

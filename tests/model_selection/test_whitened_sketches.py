@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 from sketchlearn import Sketcher
 from sketchlearn.model_selection.merging import merge
-from sketchlearn.model_selection.noise import Waves, WhitenedSketch
+from sketchlearn.model_selection.noise import ChosenWaves, WhitenedSketch
 from sketchlearn.model_selection.overlap import compute_valleys, group_components
 from sketchlearn.model_selection.refinement import Shapes, linearise, refine
+from sketchlearn.model_selection.stability import assign_rows, draw_rows
 from sketchlearn.points.em import Moments
 
 MIXTURE = Moments(
@@ -16,7 +18,7 @@ MIXTURE = Moments(
     np.array([[[1.0, 0.3], [0.3, 0.5]], [[0.4, 0.0], [0.0, 2.0]], [[1.0, -0.8], [-0.8, 1.0]]]),
 )
 FREQUENCIES = np.random.default_rng(1).normal(size=(2, 12))
-WAVES = Waves(FREQUENCIES, np.array([0.5, -1.0]))
+WAVES = ChosenWaves(FREQUENCIES, np.array([0.5, -1.0]))
 
 
 def draw(n, seed):
@@ -32,7 +34,7 @@ def whiten(n, seed, mixture=MIXTURE):
     sketcher = Sketcher(40, scale=1.0, random_state=seed + 100).fit(draw(500, seed + 1))
     sketch = sketcher.sketch(draw(n, seed))
     frequencies = sketch.operator.linear_map.project(np.eye(2))
-    waves = Waves(frequencies, sketch.operator.center)
+    waves = ChosenWaves(frequencies, sketch.operator.center)
     return WhitenedSketch.of(sketch, waves, np.arange(40), mixture)
 
 
@@ -44,11 +46,11 @@ def test_the_covariance_is_that_of_rows_cosines_and_sines():
 
 def test_a_blur_is_a_covariance_off_the_axes():
     wide = np.random.default_rng(2).normal(size=(3, 12))
-    flat = Waves(wide[:2], np.zeros(2), 0.7 * np.outer(wide[2], wide[2]))
+    flat = ChosenWaves(wide[:2], np.zeros(2), 0.7 * np.outer(wide[2], wide[2]))
     means = np.hstack([MIXTURE.means, np.zeros((3, 1))])
     covariances = np.zeros((3, 3, 3))
     covariances[:, :2, :2], covariances[:, 2, 2] = MIXTURE.covariances, 0.7
-    whole = Waves(wide, np.zeros(3))
+    whole = ChosenWaves(wide, np.zeros(3))
     np.testing.assert_allclose(
         flat.compute_covariance(MIXTURE),
         whole.compute_covariance(Moments(MIXTURE.weights, means, covariances)),
@@ -144,3 +146,29 @@ def test_groups_are_chains_without_a_valley():
     valleys = np.array([[1.0, 0.9, 0.1], [0.9, 1.0, 0.85], [0.1, 0.85, 1.0]])
     assert len(set(group_components(valleys, 0.8))) == 1
     assert len(set(group_components(valleys, 0.87))) == 2
+
+
+def test_other_noise_is_of_unit_variance_and_leaves_the_sum_of_weights():
+    sketch = whiten(5_000, 3)
+    rng = np.random.default_rng(0)
+    noise = np.array([sketch.add_noise(rng).target - sketch.target for _ in range(200)])
+    assert not noise[:, -1].any()
+    squares = noise[:, :-1] ** 2
+    assert abs(squares.mean() - 1.0) < 5 * np.sqrt(2 / squares.size)
+    assert abs(noise[:, :-1].mean()) < 5 / np.sqrt(squares.size)
+
+
+def test_rows_are_drawn_of_the_mixture_and_assigned_as_by_its_densities():
+    rows = draw_rows(MIXTURE, 100_000, np.random.default_rng(0))
+    apart = MIXTURE.means - MIXTURE.weights @ MIXTURE.means
+    covariance = np.einsum("k,kde->de", MIXTURE.weights, MIXTURE.covariances)
+    covariance += np.einsum("k,kd,ke->de", MIXTURE.weights, apart, apart)
+    np.testing.assert_allclose(rows.mean(axis=0), MIXTURE.weights @ MIXTURE.means, atol=0.07)
+    np.testing.assert_allclose(np.cov(rows.T), covariance, rtol=0.05)
+    densities = [
+        weight * multivariate_normal(mean, matrix).pdf(rows[:500])
+        for weight, mean, matrix in zip(*MIXTURE, strict=True)
+    ]
+    np.testing.assert_array_equal(assign_rows(MIXTURE, rows[:500]), np.argmax(densities, axis=0))
+    absent = MIXTURE._replace(weights=np.array([0.5, 0.5, 0.0]))
+    assert set(assign_rows(absent, rows)) == {0, 1}

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
 from matplotlib.figure import Figure
 from scipy.stats import chi2
 from sklearn.exceptions import NotFittedError
@@ -178,6 +179,13 @@ def test_a_single_column_is_no_picture():
 def test_other_objects_are_refused():
     with pytest.raises(TypeError, match=r"expected a CompressiveKMeans or .* got Sketcher"):
         ClustersDisplay.from_estimator(Sketcher())
+    assert pyplot.get_fignums() == []
+
+
+def test_a_single_cluster_is_called_one():
+    X = rows(2)
+    display = ClustersDisplay.from_estimator(CompressiveKMeans(1, random_state=0).fit(X), X)
+    assert display.ax_.get_title() == "1 cluster, over 900 rows"
 
 
 def test_without_matplotlib_the_error_names_the_extra(monkeypatch, plane):

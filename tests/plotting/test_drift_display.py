@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
-from sketchlearn import Sketcher, SketchMismatchError, compare
-from sketchlearn.plotting import DriftDisplay
+from sketchlearn import DriftMonitor, Sketcher, SketchMismatchError, compare
+from sketchlearn.plotting import DriftDisplay, MonitorDisplay
 
 SHIFTS = [0.0, 0.0, 0.4, 0.0]
 
@@ -92,3 +93,62 @@ def test_what_cannot_be_compared_is_refused(windows, rows):
     bare = Sketcher(60, random_state=0, moments=None).fit(rows[0])
     with pytest.raises(ValueError, match="no moments to tell columns apart by"):
         DriftDisplay.from_windows([bare.sketch(day) for day in rows], by="column")
+    assert pyplot.get_fignums() == []
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Twenty-four days that differ by themselves, and one that differs more."""
+    rng = np.random.default_rng(0)
+    days = rng.normal(size=(24, 400, 2)) + rng.normal(scale=0.1, size=(24, 1, 2))
+    days[22, :, 1] += 1.5
+    sketcher = Sketcher(40, random_state=0).fit(days[0])
+    return {f"day {i}": sketcher.sketch(day) for i, day in enumerate(days)}, days
+
+
+def test_a_monitors_scores_and_alarms_are_drawn(many):
+    windows = list(many[0].values())
+    monitor = DriftMonitor(windows[:20])
+    display = MonitorDisplay.from_monitor(monitor, windows[20:])
+    reports = [monitor.check(one) for one in windows[20:]]
+    np.testing.assert_allclose(display.line_.get_ydata(), [each.score for each in reports])
+    np.testing.assert_allclose(display.limit_.get_ydata(), [each.threshold for each in reports])
+    alarms = [i for i, each in enumerate(reports) if each.is_drift]
+    assert 2 in alarms
+    assert display.rings_.get_xdata().tolist() == alarms
+    assert len(display.reference_.get_xdata()) == 20
+    assert max(display.reference_.get_xdata()) < 0
+    assert display.image_ is None
+
+
+def test_windows_in_order_are_checked_against_the_quiet_ones_before(many):
+    display = MonitorDisplay.from_windows(many[0], by="column")
+    assert display.names == tuple(f"day {i}" for i in range(19, 24))
+    watch = DriftMonitor(list(many[0].values())[:19])
+    for i, name in enumerate(display.names):
+        report = watch.check(many[0][name])
+        assert display.scores[i] == report.score
+        assert bool(display.is_drift[i]) == report.is_drift
+        if not report.is_drift:
+            watch = watch.extended(many[0][name])
+    means = many[1].mean(axis=1)
+    expected = (means[19:] - means[:19].mean(axis=0)) / means[:19].std(axis=0, ddof=1)
+    np.testing.assert_allclose(display.image_.get_array().T, expected, atol=1e-3)
+    display.plot(by="time")
+    assert display.image_ is None
+
+
+def test_what_a_monitor_cannot_check_is_refused(many):
+    windows = list(many[0].values())
+    with pytest.raises(ValueError, match="19 reference windows and one more are needed"):
+        MonitorDisplay.from_windows(windows[:19])
+    with pytest.raises(ValueError, match="expected one window at least, got 0"):
+        MonitorDisplay.from_monitor(DriftMonitor(windows), [])
+    with pytest.raises(TypeError, match="expected a DriftMonitor, got str"):
+        MonitorDisplay.from_monitor("monitor", windows)
+    for wrong, error in ((-1, ValueError), (0, ValueError), ("19", TypeError)):
+        with pytest.raises(error, match="n_reference must be"):
+            MonitorDisplay.from_windows(windows, n_reference=wrong)
+    with pytest.raises(ValueError, match="by must be 'time' or 'column', got 'day'"):
+        MonitorDisplay.from_windows(windows, by="day")
+    assert pyplot.get_fignums() == []

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from matplotlib import pyplot
 from sklearn.exceptions import NotFittedError
 
 from sketchlearn import CompressiveKMeans, EmptySketchError, Sketcher, count_clusters, load_model
@@ -77,6 +78,7 @@ def test_a_sketch_without_rows_is_refused(model):
         SketchDisplay.from_sketch(nothing)
     with pytest.raises(TypeError, match="expected a sketch, got CompressiveKMeans"):
         SketchDisplay.from_sketch(model)
+    assert pyplot.get_fignums() == []
 
 
 @pytest.mark.slow
@@ -91,6 +93,9 @@ def test_the_curve_is_that_of_the_count(model):
     explained = [count.mixtures[k].quality.is_noise for k in (1, 2, 3, 4)]
     np.testing.assert_array_equal(costs <= display.limit_.get_ydata(), explained)
     assert display.ax_.get_title() == "3 clusters explain the sketch"
+    for line, column in ((display.stability_, "stability"), (display.silhouette_, "silhouette")):
+        np.testing.assert_array_equal(line.get_ydata(), count.table[column])
+        assert line.axes is display.right_
     with pytest.raises(TypeError, match="what count_clusters returns"):
         NumberOfClustersDisplay.from_count(model)
 
@@ -143,6 +148,7 @@ def test_tables_that_cannot_be_drawn_are_refused(change, message):
         FrontDisplay.from_table({**TABLE, **change}, cost="kB", error="error", method="method")
     with pytest.raises(ValueError, match="no column 'time'; it has kB, error, method"):
         FrontDisplay.from_table(TABLE, cost="time", error="error", method="method")
+    assert pyplot.get_fignums() == []
 
 
 def test_supports_are_drawn_with_what_was_found():

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from sketchlearn import (
     CompressiveClassifier,
@@ -142,6 +143,16 @@ def test_a_classifier_s_section_has_its_classes():
     text = " ".join(Page(make_page({"classes": model})).text)
     assert "classes: a classifier" in text
     assert all(f"{n:.5g}" in text for n in model.class_count_)
+    # The last class has no row, and no component.
+    model = CompressiveClassifier().partial_fit(X, (X[:, 0] > 6).astype(int), classes=[0, 1, 2])
+    assert "2 0 0 0" in " ".join(Page(make_page({"classes": model})).text)
+
+
+def test_what_was_learned_of_moments_alone_says_nothing_of_waves(contents):
+    text = " ".join(Page(make_page({"pca": contents["pca"]})).text)
+    assert "500" in text
+    assert "scale of clusters" not in text
+    assert "scale of clusters" in " ".join(Page(make_page({"km": contents["km"]})).text)
 
 
 def test_a_table_s_section_has_its_groups_and_their_distances():
@@ -179,6 +190,11 @@ def test_what_cannot_be_shown_is_refused(contents):
         make_page({})
     with pytest.raises(TypeError, match="got ndarray as 'rows'"):
         make_page({"rows": np.eye(2)})
+    with pytest.raises(TypeError, match="by the names that they go by, got a list"):
+        make_page([contents["monday"]])
+    for model in (CompressiveKMeans(2), CompressivePCA(), CompressiveClassifier()):
+        with pytest.raises(NotFittedError):
+            make_page({"model": model})
     nothing = contents["monday"] - contents["monday"]
     with pytest.raises(EmptySketchError, match="empty is a sketch without rows"):
         make_page({"empty": nothing})
@@ -231,3 +247,23 @@ def test_a_browser_shows_it_without_complaint(page, tmp_path, width, mode):
     assert found["overflow"] == "0"
     assert int(found["shown"]) == page.count("<svg")
     assert (found["dark"] == "rgb(20, 24, 29)") == bool(mode)
+
+
+@pytest.mark.slow
+def test_a_table_by_days_is_watched_and_one_by_cities_is_not():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(24 * 100, 2))
+    X[-100:] += 3.0
+    days = np.repeat([f"2026-03-{i + 1:02d}" for i in range(24)], 100)
+    sketcher = Sketcher(30, random_state=0).fit(X)
+    page = make_page({"days": sketcher.sketch_groups(X, {"day": days})})
+    assert "The first 19 are taken to be without drift" in page
+    assert "2026-03-24." in page[page.index("Alarms: ") :]
+    assert page.count("<svg") == 4
+    cities = np.char.add("city ", days)
+    other = make_page({"cities": sketcher.sketch_groups(X, {"city": cities})})
+    assert "taken to be without drift" not in other
+    # So many groups would hide the rest.
+    names = np.repeat([f"city {i:02d}" for i in range(40)], 60)
+    many = make_page({"many": sketcher.sketch_groups(X, {"city": names})})
+    assert "the 30 of 40 farthest from all others" in many

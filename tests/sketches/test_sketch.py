@@ -28,7 +28,7 @@ class TestGroup:
     def test_addition_is_associative_and_commutative(self, a, b, c):
         assert (a + b) + c == a + (b + c)
         assert a + b == b + a
-        assert sum([a, b, c]) == c + b + a
+        assert sum([a, b, c]) == c + b + a == Sketch.sum(iter([a, b, c]))
 
     @pytest.mark.slow
     @given(a=sketches, b=sketches)
@@ -47,6 +47,10 @@ class TestGroup:
     def test_reweighting_is_sketching_with_larger_weights(self, factor, weight):
         reweighted = SKETCHER.sketch(X, weight).reweighted(factor)
         assert reweighted == SKETCHER.sketch(X, factor * weight)
+
+    def test_a_sum_of_no_sketch_is_refused(self):
+        with pytest.raises(ValueError, match="at least one sketch to add, got none"):
+            Sketch.sum([])
 
     def test_bad_factors(self):
         a = SKETCHER.sketch(X)

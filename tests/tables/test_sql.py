@@ -1,5 +1,7 @@
 """Engines that know nothing of sketches add them up, by plain SQL, to the bytes of `rollup`."""
 
+from pathlib import Path
+
 import duckdb
 import numpy as np
 import pyarrow as pa
@@ -8,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sketchlearn import Sketcher, SketchFormatError, SketchMismatchError, SketchTable
+from sketchlearn.sketching import make_moment_sketcher
 
 RNG = np.random.default_rng(0)
 N = 2_000
@@ -65,6 +68,7 @@ ARROW = TABLE.to_arrow()
     [
         (ARROW.select(["city"]), "not a table of sketches: no column's name begins with 'sk_'"),
         (ARROW.drop_columns(["sk_sin_7"]), "lacks 1 columns of sketches, 'sk_sin_7'"),
+        (ARROW.drop_columns(["sk_operator_1"]), "lacks 1 columns of sketches, 'sk_operator_1'"),
         (ARROW.drop_columns(["city"]), "lacks 1 columns of sketches, 'city'"),
         (ARROW.append_column("sk_cos_31", ARROW["sk_cos_0"]), "none of its sketches': sk_cos_31"),
         (ARROW.append_column("sk_cos_3", ARROW["sk_cos_0"]), "more than one column 'sk_cos_3'"),
@@ -97,7 +101,7 @@ ARROW = TABLE.to_arrow()
             "beyond what limbs add up to",
         ),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_what_was_not_summed_exactly_is_refused(table, message):
     with pytest.raises(SketchFormatError, match=message):
@@ -122,11 +126,71 @@ def test_tables_are_read_with_the_operator_that_they_were_made_with(cube, tmp_pa
         SketchTable.from_arrow(ARROW.replace_schema_metadata(damaged))
 
 
+OTHERS = (
+    Sketcher(31, random_state=1).fit(ROWS).operator_,
+    # The same frequencies, with another grid of moments.
+    Sketcher(31, random_state=0).fit(2.0 * ROWS).operator_,
+)
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=["frequencies", "scale"])
+def test_sums_of_sql_tell_that_another_operator_of_equal_size_is_not_theirs(cube, other, tmp_path):
+    merged = duckdb.sql(MERGE.format("city", f"'{cube}'")).to_arrow_table()
+    with pytest.raises(SketchMismatchError, match="not taken with the operator"):
+        SketchTable.from_arrow(merged, operator=other)
+    # Nor are sums of both any sketch.
+    table = Sketcher.from_operator(other).sketch_groups(ROWS, KEYS)
+    table.to_parquet(tmp_path / "other.parquet")
+    both = duckdb.sql(MERGE.format("city", f"read_parquet('{tmp_path}/*.parquet')"))
+    for operator in (OPERATOR, other):
+        with pytest.raises(SketchMismatchError, match="not taken with the operator"):
+            SketchTable.from_arrow(both.to_arrow_table(), operator=operator)
+
+
+def test_sums_of_moments_alone_tell_their_grid():
+    sketchers = make_moment_sketcher(ROWS), make_moment_sketcher(10.0 * ROWS)
+    bare = sketchers[0].sketch_groups(ROWS, KEYS).to_arrow().replace_schema_metadata(None)
+    assert len(SketchTable.from_arrow(bare, operator=sketchers[0].operator_)) == len(TABLE)
+    with pytest.raises(SketchMismatchError, match="not taken with the operator"):
+        SketchTable.from_arrow(bare, operator=sketchers[1].operator_)
+
+
+def test_files_of_version_1_are_read_forever(tmp_path):
+    """They had nothing in their sums that tells the operator."""
+    golden = Path(__file__).parents[1] / "golden" / "table_v1.parquet"
+    i = np.arange(40)
+    rows = np.stack([i % 7, i * i % 11], axis=1).astype(float)
+    days, weights = i % 3, 1.0 + i % 2
+    cities = np.array(["Oslo", "Rome", None, "Nice"], dtype=object)[i % 4]
+    table = SketchTable.from_parquet(golden)
+    assert list(table) == sorted(
+        {*zip(days.tolist(), cities, strict=True)}, key=lambda key: (key[0], key[1] or "")
+    )
+    for (day, city), sketch in table.items():
+        own = (days == day) & (cities == city if city else np.equal(cities, None))
+        waves = np.exp(1j * (rows[own] - table.operator.center) @ table.operator.frequencies)
+        mean = np.average(waves, axis=0, weights=weights[own])
+        np.testing.assert_allclose(sketch.centered_mean, mean, atol=2e-6)
+        covariance = np.cov(rows[own].T, aweights=weights[own], ddof=0)
+        np.testing.assert_allclose(sketch.moments.covariance, covariance, atol=1e-5)
+        assert sketch.weight_sum == weights[own].sum()
+    merged = duckdb.sql(MERGE.format("city", f"'{golden}'")).to_arrow_table()
+    assert "sk_operator_0" not in merged.schema.names
+    by_city = SketchTable.from_arrow(merged, operator=table.operator)
+    assert by_city == table.rollup(["city"])
+    table.to_parquet(tmp_path / "new.parquet")
+    assert SketchTable.from_parquet([golden, tmp_path / "new.parquet"]) == table + table
+
+
 def test_a_file_holds_the_operator_once_and_names(cube):
     metadata = pq.read_metadata(cube).metadata
     assert metadata[b"sketchlearn.table"].count(OPERATOR.fingerprint.encode()) == 1
     assert b"sketchlearn.operator" in metadata
     assert set(pq.read_schema(cube).types[2:]) == {pa.int64()}
+    digits = OPERATOR.fingerprint
+    for mark, eight in (("sk_operator_0", digits[:8]), ("sk_operator_1", digits[8:16])):
+        expected = (int(eight, 16) % 8191 + 1) * TABLE.n_samples
+        np.testing.assert_array_equal(ARROW[mark], expected)
     named = Sketcher.from_domain([-50] * 3, [50] * 3, feature_names=["a", "b", "c"], random_state=0)
     frame = pa.table({**dict(zip("abc", ROWS.clip(-50, 50).T, strict=True)), **KEYS})
     table = named.sketch_groups(frame, ["day", "city"])

@@ -243,8 +243,10 @@ def test_key_values_that_are_refused():
         SKETCHER.sketch_groups(ROWS[:1], {"day": [datetime.datetime(2024, 1, 1)]})
     with pytest.raises(ValueError, match="must be 3000, one a row, got 2999"):
         SKETCHER.sketch_groups(ROWS, {"day": DAYS[1:]})
-    with pytest.raises(SourceError, match="64 bits"):
+    with pytest.raises(SourceError, match="'day' of by has a key that int64 does not hold"):
         SKETCHER.sketch_groups(ROWS[:1], {"day": np.array([2**63], np.uint64)})
+    with pytest.raises(SourceError, match=r"'day' of by has a key that date32.* does not hold"):
+        SKETCHER.sketch_groups(ROWS[:1], {"day": pa.array([86_400_001], pa.date64())})
     with pytest.raises(SourceError, match="strings where integers came before"):
         NAMED.sketch_groups([FRAME[:9], FRAME[9:].assign(day="Monday")], BY)
     with pytest.raises(SourceError, match="no named columns to filter, weigh or group"):
@@ -296,3 +298,44 @@ def test_groups_are_chosen_by_any_iterable_and_any_name():
     table = SKETCHER.sketch_groups(ROWS[:4], {"self": [1, 1, 2, 3]})
     assert table.select(**{"self": [1, 2]}).total() == table.total(**{"self": [1, 2]})
     assert table.total(**{"self": 1}).n_samples == 2
+
+
+DATED = SKETCHER.sketch_groups(ROWS[:3], {"day": [datetime.date(2024, 2, d) for d in (1, 2, 2)]})
+FLAGGED = SKETCHER.sketch_groups(ROWS[:3], {"day": [True, False, True]})
+
+
+@pytest.mark.parametrize(
+    ("table", "choice", "n_rows"),
+    [
+        (TABLE, np.int64(1), (DAYS == 1).sum()),
+        (TABLE, np.array([0, 1]), (DAYS < 2).sum()),
+        (TABLE, [], 0),
+        (DATED, np.datetime64("2024-02-02"), 2),
+        (DATED, {datetime.date(2024, 2, 1), None}, 1),
+        (FLAGGED, np.True_, 2),
+    ],
+)
+def test_a_value_is_chosen_as_it_is_read_of_rows(table, choice, n_rows):
+    assert table.total(day=choice).n_samples == n_rows
+
+
+@pytest.mark.parametrize(
+    ("table", "choice", "message"),
+    [
+        (TABLE, "1", r"the keys 'day' are integers.* by strings, got \['1'\]"),
+        (TABLE, True, "integers.* by truth values"),
+        (DATED, "2024-02-02", "dates.* by strings"),
+        (DATED, [2, 3], "dates.* by integers"),
+        (FLAGGED, 1, "truth values.* by integers"),
+        (TABLE, 1.0, "'day' of the choice is of type double"),
+        (DATED, datetime.datetime(2024, 2, 2), "'day' of the choice is of type timestamp"),
+        (TABLE, [1, "a"], "the keys 'day' must be"),
+    ],
+)
+def test_a_value_of_another_type_than_the_keys_is_refused(table, choice, message):
+    with pytest.raises(ValueError, match=message):
+        table.select(day=choice)
+
+
+def test_tables_by_truth_values_are_none_by_integers():
+    assert SKETCHER.sketch_groups(ROWS[:3], {"day": [1, 0, 1]}) != FLAGGED

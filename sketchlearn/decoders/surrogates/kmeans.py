@@ -29,8 +29,8 @@ from sketchlearn.sketches.region import Region
 WIDENING = 1.3
 # Rows drawn for each point, so that its kernel is seen.
 DRAWS_FOR_KMEANS = 3
-# How often the bandwidth may be quartered.
-MOST_SHARPENINGS = 2
+# How often the bandwidth may be quartered to match the sketch, and by what at a time.
+MOST_SHARPENINGS, SHARPER = 2, 0.25
 # Random starts of k-means on the rows.
 N_KMEANS_STARTS = 4
 # Spread of the points, over the rows', under which rows are missing that no frequency responds to.
@@ -65,6 +65,9 @@ class SurrogateKMeans(Decoder):
     n_moves : int, default=20
         Gauss-Newton iterations over the points' positions. A sketch of more than 4,000 numbers
         takes five times as many of L-BFGS, which are cheaper then.
+    n_sharpenings : int, optional
+        How often the kernel's bandwidth is quartered before points are moved; by default as often
+        as they cannot come down to the noise, twice at most.
     units : tuple of floats, optional
         What columns are multiplied by before k-means measures distances, where the sketch is that
         of divided columns.
@@ -72,7 +75,12 @@ class SurrogateKMeans(Decoder):
 
     start: Decoder = field(default_factory=BestOf)
     n_moves: int = 20
+    n_sharpenings: int | None = None
     units: tuple[float, ...] | None = None
+
+    def in_units(self, units: tuple[float, ...]) -> SurrogateKMeans:
+        """Return one whose distances are those of the columns as they were, if it has no units."""
+        return replace(self, units=units) if self.units is None else self
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Recover atoms at the centroids of surrogate points."""
@@ -92,7 +100,7 @@ class SurrogateKMeans(Decoder):
             rows, weights = add_outliers(problem.region, rows, share, N_OUTLIERS, rng)
             n_random = N_STARTS_IF_OUTLIERS
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
-        points = ClusteredPoints(rows * units, weights, units)
+        points = ClusteredPoints(rows * units, weights, units, surrogate.n_sharpenings)
         centroids, shares, labels = cluster_points(
             points.points, weights, mixture.locations * units, rng, n_random=n_random
         )
@@ -126,17 +134,20 @@ class SurrogateKMeans(Decoder):
             n_points = DRAWS_FOR_KMEANS * n_points
             points = draw_mixture_points(mixture, bandwidth, n_points, 1.0, rng)
             return SurrogatePoints(points, bandwidth, mixture.cost, 0)
-        start = draw_mixture_points(mixture, bandwidth, n_points, WIDENING, rng)
-        surrogate = match_points(problem, start, bandwidth, self.n_moves)
+        n_sharpenings = self.n_sharpenings or 0
+        bandwidth = SHARPER**n_sharpenings * bandwidth
+        points = draw_mixture_points(mixture, bandwidth, n_points, WIDENING, rng)
+        surrogate = match_points(problem, points, bandwidth, self.n_moves)
         # Where they cannot come down to the noise, the data has detail finer than the bandwidth.
-        for _ in range(MOST_SHARPENINGS):
-            if surrogate.cost <= problem.noise:
+        while self.n_sharpenings is None and surrogate.cost > problem.noise:
+            if n_sharpenings == MOST_SHARPENINGS:
                 break
-            bandwidth = surrogate.bandwidth / 4.0
+            n_sharpenings += 1
+            bandwidth = SHARPER * surrogate.bandwidth
             lost = draw_gaussian(surrogate.bandwidth - bandwidth, n_points, rng)
             points = surrogate.points + lost
             surrogate = match_points(problem, points, bandwidth, self.n_moves)
-        return surrogate
+        return replace(surrogate, n_sharpenings=n_sharpenings)
 
 
 def add_outliers(

@@ -16,8 +16,10 @@ POINTS_AT_ONCE = 256
 # Points that the Gauss-Newton matrix is estimated on. With a third of them twice as much is left of
 # the residual after 20 iterations.
 N_SUBSAMPLE = 1000
-# Added to the diagonal of that matrix, as a fraction of its mean.
-DAMPING = 1e-2
+# Added to the diagonal of that matrix, as a fraction of its mean: at first, so that what heavy
+# tails lack is reached; by what factor it grows when no move helps any more, as moves so long soon
+# make the matrix wrong; and up to where.
+DAMPING, DAMPING_GROWTH, MOST_DAMPING = 1e-2, 5.0, 0.25
 # Longest move, root mean square over the points and in units of the scale; shortest share of a
 # move that is tried, and how often a move is shortened.
 LONGEST_MOVE, SHORTEST_SHARE, LONGEST_SHARE, MOST_TRIALS = 1.0, 0.1, 0.6, 6
@@ -107,7 +109,11 @@ class PointMatching:
         reach = np.tile(self.map.project(np.diag(self.moments.inverse)), 2)
         cross = self.moments.compute_cross_matrix(points, turned, reach)
         own = self.moments.compute_gauss_newton_matrix(points)
-        return np.block([[result, cross.T], [cross, own]]).astype(np.float32)
+        n, size = len(result), len(result) + len(own)
+        bordered = np.empty((size, size), dtype=np.float32)
+        bordered[:n, :n], bordered[n:, :n], bordered[n:, n:] = result, cross, own
+        bordered[:n, n:] = cross.T
+        return bordered
 
     def _block_phases(self, points: np.ndarray) -> np.ndarray:
         """Compute the phases of a block of points in turns, in the buffer."""
@@ -122,7 +128,8 @@ def gauss_newton(
     Of all moves that raise the mean sketch by r to first order, the smallest is
     :math:`J(x_i)^T G^{-1} r` with G the Gauss-Newton matrix: 2 m dual variables decide, however
     many points there are. G, damped, is that of the start, and of where it got to when no move
-    helps any more; secant pairs correct it in between (L-BFGS among the whitened residuals).
+    helps any more, then damped more, as by Levenberg and Marquardt; secant pairs correct it in
+    between (L-BFGS among the whitened residuals).
 
     Returns
     -------
@@ -130,7 +137,8 @@ def gauss_newton(
         The last points, their squared residual, and iterations made.
     """
     residual = matching.compute_residual(points)
-    root, pairs, n_iter = _factorise_gauss_newton(matching, points), Pairs(residual.size), 0
+    damping, pairs, n_iter = DAMPING, Pairs(residual.size), 0
+    root = _factorise_gauss_newton(matching, points, damping)
     while n_iter < max_iter:
         n_iter += 1
         tell_cost(float(residual @ residual))
@@ -143,7 +151,8 @@ def gauss_newton(
         if step is None:
             if pairs.n_stored == 0:
                 break
-            root, pairs = _factorise_gauss_newton(matching, points), Pairs(residual.size)
+            damping, pairs = min(DAMPING_GROWTH * damping, MOST_DAMPING), Pairs(residual.size)
+            root = _factorise_gauss_newton(matching, points, damping)
             continue
         points, share, after = step
         made_up = solve_triangular(root, (residual - after).astype(np.float32), lower=True)
@@ -186,12 +195,14 @@ def quasi_newton(
     return points, matching.compute_cost(residual), end.n_iter
 
 
-def _factorise_gauss_newton(matching: PointMatching, points: np.ndarray) -> np.ndarray:
+def _factorise_gauss_newton(
+    matching: PointMatching, points: np.ndarray, damping: float
+) -> np.ndarray:
     """Return the lower Cholesky factor of the damped Gauss-Newton matrix of some of the points."""
     subsample = np.linspace(0, len(points) - 1, min(N_SUBSAMPLE, len(points))).astype(int)
     matrix = matching.compute_gauss_newton_matrix(points[subsample])
     mean = float(np.trace(matrix)) / len(matrix)
-    matrix[np.diag_indices_from(matrix)] += max(DAMPING * mean, 1e-30)
+    matrix[np.diag_indices_from(matrix)] += max(damping * mean, 1e-30)
     return np.asarray(cholesky(matrix, lower=True, overwrite_a=True, check_finite=False))
 
 

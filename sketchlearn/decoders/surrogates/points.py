@@ -37,12 +37,15 @@ class SurrogatePoints:
         Squared distance between their sketch and the data's.
     n_iter : int
         Iterations that moved them.
+    n_sharpenings : int or None
+        How often the bandwidth was quartered to match the sketch; None if they were not moved.
     """
 
     points: np.ndarray
     bandwidth: np.ndarray
     cost: float
     n_iter: int
+    n_sharpenings: int | None = None
 
     def draw(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
         """Draw rows (n_samples, d): all points equally often up to one, each by its kernel."""

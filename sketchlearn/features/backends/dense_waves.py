@@ -25,7 +25,11 @@ from sketchlearn._kernels.fourier_sums import (
 )
 from sketchlearn.features.accumulator import Accumulator, Runs, largest_reach
 from sketchlearn.features.feature_map import FeatureMap
-from sketchlearn.features.self_test import require_right_signs, require_right_sums
+from sketchlearn.features.self_test import (
+    require_right_runs,
+    require_right_signs,
+    require_right_sums,
+)
 from sketchlearn.features.sign import Signs
 from sketchlearn.linear_maps import DenseMap, LinearMap
 from sketchlearn.linear_maps.linear_map import root_mean_squares
@@ -140,7 +144,7 @@ class DenseAccumulator(Accumulator):
         """Add runs of rows, see `Accumulator.add_runs`."""
         if self._signs is not None:
             return super().add_runs(rows, weights, runs, sums)
-        require_right_sums(self._dtype, weights is not None)
+        require_right_runs(self._dtype, weights is not None)
         starts, stops, groups = runs.starts, runs.aligned_stops, runs.groups
         for at in range(0, len(rows), self.chunk_size):
             some = rows[at : at + self.chunk_size]
@@ -213,12 +217,4 @@ class DenseAccumulator(Accumulator):
         if self._for_far_rows is None:
             turns = self._plain_turns.astype(np.float64)
             self._for_far_rows = DenseAccumulator(turns, self._center, self._signs)
-        far_sums = np.zeros_like(sums)
-        for start in range(0, len(rows), self._for_far_rows.chunk_size):
-            few = slice(start, start + self._for_far_rows.chunk_size)
-            some = None if weights is None else weights[few]
-            bad = self._for_far_rows.add(rows[few], some, far_sums)
-            if bad is not None:
-                return start + bad
-        sums += far_sums
-        return None
+        return self._for_far_rows.add_all(rows, weights, sums)

@@ -149,12 +149,4 @@ class FastAccumulator(Accumulator):
             self._for_far_rows = FastAccumulator(
                 self._map, self._stretch, self._center, True, self._signs
             )
-        far_sums, size = np.zeros_like(sums), self._for_far_rows.chunk_size
-        for start in range(0, len(rows), size):
-            few = slice(start, start + size)
-            some = None if weights is None else weights[few]
-            bad = self._for_far_rows.add(rows[few], some, far_sums)
-            if bad is not None:
-                return start + bad
-        sums += far_sums
-        return None
+        return self._for_far_rows.add_all(rows, weights, sums)

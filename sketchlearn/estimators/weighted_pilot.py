@@ -1,0 +1,54 @@
+"""A pilot's rows, weighted until they have the sketch of all rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from sketchlearn.decoders import GivenAtoms
+from sketchlearn.decoders.principal import PrincipalPart
+from sketchlearn.points.kmeans import find_clusters
+from sketchlearn.sketches.calibration import calibrated_weights
+from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.sketching import Sketcher
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedPilot:
+    """A pilot's rows (p, d), and along the axes of wide data (p, q); weights and chances (p,)."""
+
+    rows: np.ndarray
+    along: np.ndarray
+    weights: np.ndarray
+    chances: np.ndarray
+
+    @property
+    def is_all(self) -> bool:
+        """Whether no row is missing."""
+        return bool(np.all(self.chances == 1.0))
+
+    @classmethod
+    def from_sketcher(
+        cls, sketcher: Sketcher, sketch: SketchLike, part: PrincipalPart | None, n_clusters: int
+    ) -> Self | None:
+        """Weight a sketcher's pilot to have the sketch; None if there is none, or too few rows."""
+        if sketcher.pilot_ is None:
+            return None
+        rows, chances = sketcher.pilot_, np.asarray(sketcher.pilot_inclusion_probability_)
+        weights = np.asarray(sketcher.pilot_weight_)
+        is_all = bool(np.all(chances == 1.0))
+        if len(rows) < n_clusters and not is_all:
+            return None  # It has each row once, and rare ones escaped it.
+        if is_all and np.isclose(weights.sum(), sketch.weight_sum, rtol=1e-9):
+            weights = weights / weights.sum() * len(weights)  # They have the sketch already.
+        else:
+            weights = calibrated_weights(sketch, rows, weights)
+        return cls(rows, rows if part is None else part.to_coordinates(rows), weights, chances)
+
+    def atoms(self, n_clusters: int, seed: int) -> tuple[GivenAtoms, ...]:
+        """K-means' clusters as atoms to start from, if there are as many rows."""
+        if len(self.rows) < n_clusters:
+            return ()
+        return (GivenAtoms(*find_clusters(self.along, self.weights, n_clusters, seed)),)
