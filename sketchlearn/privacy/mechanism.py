@@ -19,9 +19,9 @@ NoiseName = Literal["discrete gaussian", "discrete laplace"]
 # By how much, as a fraction, noise is larger than float64 says it must be.
 MARGIN = 1e-12
 # Shares of the parts beside the waves in what these leave of the privacy loss. A column's deviation
-# is known as well as its mean, both in units of that deviation, where noise of second moments is 2 s
-# times that of first ones, s being the deviation in halves of the box's width; here it is 0.55
-# times where both are as many. Full second moments are more numbers, and need more.
+# is known as well as its mean, both in units of it, where noise of second moments is 2 s times that
+# of first ones, s being the deviation in halves of the box's width; here it is 0.55 times where
+# both are as many. Full second moments are more numbers, and need more.
 SHARES = {COUNT: 0.15, FIRST: 0.2, SECOND: 0.65}
 
 
