@@ -101,9 +101,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 if seed == 0:
                     rows = synthesize(private, 20_000, random_state=seed)
                     differences[d, epsilon] = compare_rows(rows, X)
-    print(
-        f"{measured_with()}\n\nNats a row lost to EM on all rows, median and worst of {options.seeds}\n"
-    )
+    print(f"{measured_with()}\n")
+    print(f"Nats a row lost to EM on all rows, median and worst of {options.seeds}\n")
     print(f"| d | {heads} |\n|{'---|' * (len(EPSILONS) + 1)}")
     for d in DIMENSIONS:
         scores = [[lost[d, each, seed] for seed in range(options.seeds)] for each in EPSILONS]
