@@ -206,8 +206,9 @@ class FitQuality:
         """Whether no more is left than the sketch's noise, whatever the parameters absorbed of it.
 
         Something may be missing then, but what fits better fits the noise as well as the rows.
+        Noise that was added is known up to chance.
         """
-        return self.cost <= self.noise
+        return self.cost <= self.noise * (1.0 + BY_CHANCE * self.noise_deviation)
 
     @property
     def known_share(self) -> float:
