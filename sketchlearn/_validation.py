@@ -11,6 +11,8 @@ from sklearn.utils import check_random_state
 
 # Rows that are looked through at once for distinct ones.
 DISTINCT_BLOCK = 1024
+# Bytes.
+GIB = 2.0**30
 # Where randomness comes from.
 RandomState = int | np.random.RandomState | np.random.Generator | None
 
@@ -131,3 +133,27 @@ def thread_count(n_jobs: Any) -> int:
     else:
         n_cpus = os.cpu_count() or 1
     return max(1, n_cpus + 1 + n_threads)
+
+
+def require_memory(n_bytes: float, what: str, remedy: str) -> None:
+    """Refuse what this machine's memory cannot hold, before any of it is taken.
+
+    Raises
+    ------
+    ValueError
+        If so many bytes are more than there are.
+    """
+    limit = find_memory()
+    if n_bytes > limit:
+        raise ValueError(
+            f"{what} would take {n_bytes / GIB:,.3g} GiB at least, and this machine has "
+            f"{limit / GIB:,.3g} GiB of memory: {remedy}"
+        )
+
+
+def find_memory() -> float:
+    """Return the bytes of memory of this machine; infinite where the system does not tell."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return float("inf")

@@ -3,7 +3,14 @@ import os
 import numpy as np
 import pytest
 
-from sketchlearn._validation import check_count, check_positive, thread_count
+from sketchlearn import CompressiveKMeans, Sketcher
+from sketchlearn._validation import (
+    check_count,
+    check_positive,
+    find_memory,
+    require_memory,
+    thread_count,
+)
 from sketchlearn.sources.weights import check_sample_weight
 
 
@@ -44,3 +51,32 @@ def test_threads():
     assert thread_count(-1000) == 1
     if hasattr(os, "sched_getaffinity"):
         assert thread_count(-1) == len(os.sched_getaffinity(0))
+
+
+def test_what_memory_cannot_hold_is_refused_before_it_is_taken():
+    assert find_memory() > 2**28
+    require_memory(2.0**28, "a sketch", "ask for less")
+    expected = r"a sketch would take 1.1e\+12 GiB at least, .* GiB of memory: ask for less"
+    with pytest.raises(ValueError, match=expected):
+        require_memory(2.0**70, "a sketch", "ask for less")
+
+
+@pytest.mark.parametrize("operator", ["dense", "fast", "auto"])
+@pytest.mark.parametrize("d", [1, 200])
+def test_more_frequencies_than_memory_holds_are_refused(operator, d):
+    rows = np.eye(4, d)
+    sketcher = Sketcher(10**15, n_clusters=2, operator=operator)
+    with pytest.raises(ValueError, match=rf"n_frequencies=1,000,.* in {d} columns would take"):
+        sketcher.fit(rows)
+    with pytest.raises(ValueError, match="would take"):
+        Sketcher.from_domain([0.0] * d, [1.0] * d, n_frequencies=10**15, operator=operator)
+    with pytest.raises(ValueError, match="would take"):
+        CompressiveKMeans(2, n_frequencies=10**15).fit(rows)
+
+
+def test_more_columns_than_memory_holds_are_refused():
+    # Of a machine of up to 14 TiB.
+    with pytest.raises(ValueError, match="covariance of 1,000,000 columns would take"):
+        Sketcher.from_domain(np.zeros(10**6), np.ones(10**6))
+    with pytest.raises(ValueError, match="covariance of 1,000,000 columns would take"):
+        Sketcher(n_clusters=2).fit(np.eye(2, 10**6, dtype=np.float32))

@@ -9,13 +9,18 @@ import numpy as np
 
 from sketchlearn._progress import begin
 from sketchlearn.decoders.decoder import Decoder
+from sketchlearn.decoders.given_atoms import GivenAtoms
 from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.greedy.splitting import Splitting
 from sketchlearn.decoders.mixture import Mixture
+from sketchlearn.decoders.noise_left import judge_noise
 from sketchlearn.decoders.problem import Problem
 
 # While clusters certainly are missing.
 MOST_DECODES_IF_BAD = 6
+# Scales of the decodes that look for what the noise hides, as multiples: rare clusters that are
+# wide are found at one of them or another.
+WIDER = (1.0, 2.0, 4.0)
 
 
 def default_decoders() -> tuple[Decoder, ...]:
@@ -28,16 +33,20 @@ def default_decoders() -> tuple[Decoder, ...]:
 class BestOf(Decoder):
     """Several decodes, of which the one of smallest cost is kept.
 
+    What leaves less than all of the noise, and more than a right mixture would
+    (`FitQuality.hides_structure`), may have merged rare clusters and split others: then modes are
+    sought in the whole box, of clusters that are one, two and four times as wide as the scale.
+
     Parameters
     ----------
     decoders : tuple of Decoder, default=(MeanShift(), Splitting(), MeanShift(starts="box"))
         Tried in order, cyclically.
     n_init : int or "auto", default="auto"
         Number of decodes. "auto" is one, up to `n_if_incomplete` while an atom seems to be missing,
-        and up to six while clusters are, but for what is within the noise. Of a sketch for several
-        scales (`Problem.scales`) the first decoder has one more try at each of the others, "auto"
-        until the sketch is explained up to its noise and the next scale does no better; the rest
-        are at the scale that did best.
+        and up to six while clusters are and more is left than noise; three more where the noise
+        hides some. Of a sketch for several scales (`Problem.scales`) the first decoder has one more
+        try at each of the others, "auto" until the sketch is explained up to noise and the next
+        scale does no better; the rest are at the scale that did best.
     n_if_incomplete : int, default=3
         See there.
     """
@@ -52,39 +61,62 @@ class BestOf(Decoder):
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Decode until nothing seems to be missing, or often enough."""
-        best = self._try_scales(problem, rng)
+        best, is_enough = self._try_scales(problem, rng)
         most = MOST_DECODES_IF_BAD if self.n_init == "auto" else self.n_init
         for i in range(1, most):
-            if self.n_init == "auto" and self._is_enough(best, i):
+            if self.n_init == "auto" and (is_enough or self._is_enough(best, i)):
                 break
-            mixture = self._try(i, problem.at_scale(best.family.operator.scale), rng)
-            best = min(best, mixture, key=lambda each: each.cost)
+            scaled, (child,) = problem.at_scale(best.family.operator.scale), rng.spawn(1)
+            if best.quality.hides_structure:
+                mixture = search_wider(scaled, WIDER[(i - 1) % len(WIDER)], child)
+            else:
+                decoder = self.decoders[i % len(self.decoders)]
+                begin(f"{type(decoder).__name__}, decode {i + len(problem.scales)}")
+                mixture = decoder.solve(scaled, child)
+            best = self._choose(problem, best, mixture, child)
         return best
 
-    def _try_scales(self, problem: Problem, rng: np.random.Generator) -> Mixture:
-        """Decode by the first decoder, at each of the problem's scales until they get worse."""
+    def _try_scales(self, problem: Problem, rng: np.random.Generator) -> tuple[Mixture, bool]:
+        """Decode by the first decoder, at each of the problem's scales until they get worse.
+
+        Returns whether this explains the sketch as well.
+        """
         best: Mixture | None = None
-        for scale in problem.scales:
-            mixture = self._try(0, problem.at_scale(scale), rng)
-            if best is None or mixture.cost < best.cost:
-                best = mixture
-            elif self.n_init == "auto" and (
-                best.quality.explains_sketch or best.quality.is_within_noise
-            ):
-                break
+        decoder = self.decoders[0]
+        for i, scale in enumerate(problem.scales):
+            (child,) = rng.spawn(1)
+            begin(f"{type(decoder).__name__}, decode {i + 1}")
+            mixture = decoder.solve(problem.at_scale(scale), child)
+            before, best = best, self._choose(problem, best, mixture, child)
+            if self.n_init == "auto" and best is before and i + 1 < len(problem.scales):
+                if best.quality.explains_sketch:
+                    return best, True
+                if best.quality.is_within_noise:
+                    break
         assert best is not None
-        return best
+        return best, False
 
-    def _try(self, i: int, problem: Problem, rng: np.random.Generator) -> Mixture:
-        """Decode by the decoder whose turn it is."""
-        (child,) = rng.spawn(1)
-        decoder = self.decoders[i % len(self.decoders)]
-        begin(f"{type(decoder).__name__}, decode {i + 1}")
-        return decoder.solve(problem, child)
+    def _choose(
+        self, problem: Problem, best: Mixture | None, mixture: Mixture, rng: np.random.Generator
+    ) -> Mixture:
+        """Return the cheaper mixture; a new one with what is to be known of the noise."""
+        if best is not None and best.cost <= mixture.cost:
+            return best
+        return judge_noise(problem, mixture, rng) if self.n_init == "auto" else mixture
 
     def _is_enough(self, best: Mixture, n_decodes: int) -> bool:
         """Return whether another decode would hardly do better, or could not be told to."""
         quality = best.quality
         if quality.misses_clusters and not quality.is_within_noise:
             return False
+        if quality.hides_structure:
+            return n_decodes > len(WIDER)
         return not quality.seems_incomplete or n_decodes >= self.n_if_incomplete
+
+
+def search_wider(problem: Problem, factor: float, rng: np.random.Generator) -> Mixture:
+    """Return a decode of clusters that were sought in the whole box, ``factor`` scales wide."""
+    begin(f"MeanShift, clusters {factor:g} times as wide")
+    wider = problem.at_scale(factor * problem.family.operator.scale)
+    found = MeanShift(starts="box").solve(wider, rng)
+    return GivenAtoms(found.locations, found.covariances).solve(problem, rng)

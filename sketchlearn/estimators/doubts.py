@@ -154,7 +154,7 @@ def warn_of_lost_spread(mixture: Mixture) -> None:
         raise_doubt(
             f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
             "a far cluster or far outliers escaped the sketch.",
-            "Try more n_frequencies",
+            f"Try more n_frequencies, now {quality.operator.n_frequencies}",
             otherwise="a larger n_init, more clusters or components, or leave the outliers out.",
         )
 
@@ -187,7 +187,7 @@ def warn_of_wide_spread(mixture: Mixture) -> None:
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
             f"{mixture.spread_ratio:.0%} of {name_variance(quality.region)}: clusters are "
             "misplaced.",
-            "Try more n_frequencies",
+            f"Try more n_frequencies, now {quality.operator.n_frequencies}",
             otherwise="a larger n_init, or fit the sketcher on rows like these.",
         )
 

@@ -12,7 +12,13 @@ from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn._progress import progress_line
-from sketchlearn._validation import check_count, check_row_count, draw_seed, thread_count
+from sketchlearn._validation import (
+    check_count,
+    check_row_count,
+    draw_seed,
+    require_memory,
+    thread_count,
+)
 from sketchlearn.decoders import Decoder, FitQuality, Mixture
 from sketchlearn.estimators.callbacks import tell_callbacks
 from sketchlearn.estimators.doubts import record_doubts
@@ -43,6 +49,9 @@ from sketchlearn.sketching.tuning import check_choices
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.source import RowSource
 from sketchlearn.sources.weights import check_sample_weight, require_weights
+
+# Of an atom and a frequency, a decode keeps its phase, its waves and their gradient at once.
+BYTES_AN_ENTRY = 20.0
 
 
 class CompressiveEstimator(RowPredictor):
@@ -427,6 +436,13 @@ class CompressiveEstimator(RowPredictor):
         """Decode a sketch, with the pilot's rows where the sketcher is the estimator's own."""
         self._print_line(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         pilot = self.sketcher_.pilot_ if is_own and self.keep_pilot else None
+        if pilot is None:
+            m, k = sketch.n_frequencies, self._n_atoms
+            require_memory(
+                BYTES_AN_ENTRY * m * k,
+                f"the decode of {k:,} clusters from {m:,} frequencies",
+                "look for fewer clusters, or sketch with fewer n_frequencies",
+            )
         has_pilot, self._n_kept = pilot is not None, 0 if pilot is None else len(pilot)
         self.n_iter_ = 0  # Where nothing sets it, it is the mixture's.
         shown = progress_line() if self.verbose else nullcontext()

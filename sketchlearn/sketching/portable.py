@@ -31,7 +31,12 @@ from sketchlearn.linear_maps import DenseMap, HadamardMap, LinearMap
 from sketchlearn.linear_maps.streams import GOLDEN, Stream, to_uniform
 from sketchlearn.sketching.pairing import check_paired, count_drawn, pair_frequencies
 from sketchlearn.sketching.pilot import DEFAULT_N_CLUSTERS
-from sketchlearn.sketching.tuning import BANDWIDTH, resolve_frequency_count, resolve_operator
+from sketchlearn.sketching.tuning import (
+    BANDWIDTH,
+    require_memory_to_draw,
+    resolve_frequency_count,
+    resolve_operator,
+)
 
 LN2 = 0.6931471805599453
 SQRT_HALF = 0.7071067811865476
@@ -234,6 +239,7 @@ def draw_domain_operator(
     features = _choose_from(features, PORTABLE_FEATURES, "features")
     k = DEFAULT_N_CLUSTERS if n_clusters is None else check_count(n_clusters, "n_clusters")
     m = resolve_frequency_count(n_frequencies, k, len(lower))
+    require_memory_to_draw(len(lower), m, kind)
     drawn = draw_seed(random_state)
     seed = int(random_state) if isinstance(random_state, Integral) else drawn
     widths = upper - lower

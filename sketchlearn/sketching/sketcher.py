@@ -28,6 +28,7 @@ from sketchlearn.sketching.tuning import (
     check_choices,
     check_kinds,
     choose_operator,
+    require_memory_to_draw,
     resolve_frequency_count,
     resolve_operator,
 )
@@ -338,6 +339,8 @@ class Sketcher(SketchingTransformer):
         n_frequencies = resolve_frequency_count(self.n_frequencies, k, d)
         law = resolve_radius_law(self.radius_law, d)
         is_paired = check_paired(self.paired, self.operator, self.features)
+        linear_map = "dense" if is_paired else resolve_operator(self.operator, d)
+        require_memory_to_draw(d, n_frequencies, linear_map)
         # The third child draws candidates of a source.
         pilot_rng, seed_rng, _, look_rng = rng.spawn(4)
         seeds = tuple(int(s) for s in seed_rng.integers(2**31 - 1, size=2))
@@ -351,7 +354,7 @@ class Sketcher(SketchingTransformer):
             size = count_pilot_rows_for_columns(X, k, look_rng)
         rows, row_weights, probabilities = draw_pilot(X, weights, size, pilot_rng)
         kinds = {
-            "linear_map": "dense" if is_paired else resolve_operator(self.operator, d),
+            "linear_map": linear_map,
             "features": self.features,
             "backend": self.backend,
         }

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from sketchlearn._validation import check_count, check_positive
+from sketchlearn._validation import check_count, check_positive, require_memory
 from sketchlearn.features import FeatureMap
 from sketchlearn.features.backends import check_backend
 from sketchlearn.frequencies import Domain, FrequencyOperator, RadiusLaw, resolve_radius_law
@@ -24,6 +24,8 @@ FEW_FEATURES, MORE_DIRECTIONS = 100, 32
 MANY_FREQUENCIES, MANY_IF_WIDE = 5000, 3000
 # Columns from which fast transforms take less time than a matrix, of processors with wide vectors.
 FAST_FEATURES = 128
+# Matrices of a covariance's size that are in memory together while an operator is drawn.
+COVARIANCES_TO_DRAW = 2
 # Gap between neighbouring clusters of wide rows, in radii of a cluster, from which a sketch at the
 # scale of the clusters would show nothing but interference between them.
 FARTHEST_APART = 2.5
@@ -201,6 +203,25 @@ def resolve_operator(operator: Any, n_features: int) -> str:
     if isinstance(operator, str) and operator == "auto":
         return "fast" if n_features >= FAST_FEATURES else "dense"
     return LinearMap.of_kind(operator).kind
+
+
+def require_memory_to_draw(n_features: int, n_frequencies: int, linear_map: str) -> None:
+    """Refuse to draw an operator that memory cannot hold, before any of it is taken.
+
+    Raises
+    ------
+    ValueError
+        If a covariance of so many columns, or so many frequencies, would be more than there is.
+    """
+    d, m = float(n_features), float(n_frequencies)
+    numbers = COVARIANCES_TO_DRAW * d * d
+    require_memory(8.0 * numbers, f"the covariance of {n_features:,} columns", "reduce them first")
+    a_frequency = 1.0 + (d if linear_map == "dense" else 0.0)
+    require_memory(
+        8.0 * (numbers + m * a_frequency),
+        f"n_frequencies={n_frequencies:,} in {n_features:,} columns",
+        'fewer frequencies, or operator="fast" among many columns, take less',
+    )
 
 
 def resolve_frequency_count(n_frequencies: Any, n_clusters: int, n_features: int) -> int:
