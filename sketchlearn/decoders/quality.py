@@ -147,6 +147,9 @@ class FitQuality:
     moment_factors : tuple of two floats, default=(1, 1)
         Least and greatest variance along any direction over the rows'; see
         `compute_moment_factors`.
+    column_factors : tuple of two floats, default=(1, 1)
+        Least and greatest variance of a column over the rows', of Gaussians: their likelihood
+        depends on columns however narrow, which distances and `moment_factors` do not.
     instability : float, optional
         By how much another decode, of the sketch with as much noise again, differs; see
         `SecondOpinion`. None if nobody asked for one.
@@ -182,6 +185,7 @@ class FitQuality:
     region: Region
     noise_deviation: float = 0.0
     moment_factors: tuple[float, float] = (1.0, 1.0)
+    column_factors: tuple[float, float] = (1.0, 1.0)
     instability: float | None = None
     detail: float | None = None
     noise_left: NoiseLeft | None = None
@@ -282,6 +286,13 @@ class FitQuality:
         return max(greatest, 1.0 / least) - 1.0
 
     @property
+    def mistakes_columns(self) -> bool:
+        """Whether some column's variance is far too small or too large."""
+        least, greatest = self.column_factors
+        most = 1.0 + self.thresholds.large_moment_mismatch
+        return least * most < 1.0 or greatest > most
+
+    @property
     def variance_error(self) -> float:
         """Relative error of a variance that so few rows have by chance, three times the standard.
 
@@ -307,6 +318,8 @@ class FitQuality:
         the other decode are far off. Of few rows as much more is allowed as they have by chance.
         """
         at, instability, chance = self.thresholds, self.instability or 0.0, self.variance_error
+        if self.mistakes_columns:
+            return "wrong"
         if self.is_beyond_doubt:
             return "good"
         has_moments = self.detail is None or self.moment_mismatch <= at.large_moment_mismatch

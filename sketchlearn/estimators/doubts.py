@@ -244,6 +244,22 @@ def warn_of_moments(quality: FitQuality) -> None:
     )
 
 
+def warn_of_columns(quality: FitQuality, units: np.ndarray) -> None:
+    """Warn if Gaussians have not the variance of some column, which was decoded in these units."""
+    if not quality.mistakes_columns:
+        return
+    least, greatest = quality.column_factors
+    remedy = "Sketch with a Sketcher(scale='columns')"
+    if np.any(units != 1.0):
+        remedy = "Call fit with the rows"
+    raise_doubt(
+        f"components have {least:.3g} to {greatest:.3g} times the rows' variance, by column: the "
+        "sketch's frequencies are too low for narrow columns beside wide ones.",
+        remedy,
+        otherwise="or multiply columns by factors that make them about as wide, and sketch anew.",
+    )
+
+
 def warn_of_moved(mixture: Mixture) -> None:
     """Warn if clusters that moved far away were missed, whatever the spread that was decoded."""
     quality = mixture.quality
