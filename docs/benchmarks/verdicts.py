@@ -40,7 +40,7 @@ N_ROWS = 20_000
 FIRST_CHOOSING_SEED = 40
 PARTS = {
     "choosing": (CHOOSING, FIRST_CHOOSING_SEED),
-    "judging": (JUDGING, FIRST_REPORTED_SEED + 20),
+    "judging": (JUDGING, FIRST_REPORTED_SEED + 30),
 }
 LOG = _log.ROOT / "build" / "verdicts.jsonl"
 
@@ -189,7 +189,7 @@ PREFACE = """# Whether a decode knows that it went wrong
 Made by `python -m docs.benchmarks.verdicts`. `quality_.verdict` of an estimator is "good",
 "doubtful" or "wrong"; a bad result is announced if that is not "good", or a warning was given. The
 limits were chosen on other families (`datasets.families.CHOOSING`, seeds below 100) than those
-counted here (`JUDGING`, seeds from 1020 on), all from the sketch alone. Frequencies are multiples
+counted here (`JUDGING`, seeds from 1030 on), all from the sketch alone. Frequencies are multiples
 of k d, of mixtures of k (2 d + 1).
 
 The aim is that 95 % of the bad are announced and 2 % of the good alarmed. It is not met. What is

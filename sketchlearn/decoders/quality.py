@@ -68,8 +68,8 @@ class QualityThresholds:
         whatever another decode says: of real data it is 2.5 at most where centroids are good.
     detail : float
         Up to which components are as narrow as the kernel of the points that they were fitted to:
-        what they lose of the likelihood is unknown, 0.1 to 4 nats a row; wider ones lose 0.1 at
-        most.
+        what they lose of the likelihood is unknown, 0.1 to 4 nats a row; wider ones lose 0.1, a
+        rolled-up sheet 0.4.
     instability, large_instability : float
         From which centroids are doubtful, and from which they are wrong, as an excess of the sum
         of squares. The excess over that of the best centroids is about as large.
@@ -93,12 +93,29 @@ class QualityThresholds:
     unexplained_mismatch: float = 1.0
     large_moment_mismatch: float = 1.5
     excess_variance: float = 4.0
-    detail: float = 1.0
+    detail: float = 1.2
     instability: float = 0.07
     large_instability: float = 0.5
 
 
 THRESHOLDS = QualityThresholds()
+
+
+@final
+@dataclass(frozen=True)
+class NoiseLeft:
+    """What sampling noise would leave of a sketch beside a mixture of the right kind.
+
+    Attributes
+    ----------
+    expected : float
+        Mean of the cost.
+    deviation : float
+        Standard deviation, as a fraction of it.
+    """
+
+    expected: float
+    deviation: float
 
 
 @final
@@ -130,12 +147,18 @@ class FitQuality:
     moment_factors : tuple of two floats, default=(1, 1)
         Least and greatest variance along any direction over the rows'; see
         `compute_moment_factors`.
+    column_factors : tuple of two floats, default=(1, 1)
+        Least and greatest variance of a column over the rows', of Gaussians: their likelihood
+        depends on columns however narrow, which distances and `moment_factors` do not.
     instability : float, optional
         By how much another decode, of the sketch with as much noise again, differs; see
         `SecondOpinion`. None if nobody asked for one.
     detail : float, optional
         Least variance of an atom, over that of the kernel of the points that atoms were fitted to;
         None if there were none.
+    noise_left : NoiseLeft, optional
+        What noise alone would leave beside such a mixture, as rows drawn of it tell; None if nobody
+        asked.
     thresholds : QualityThresholds
         What the figures are compared with.
 
@@ -162,8 +185,10 @@ class FitQuality:
     region: Region
     noise_deviation: float = 0.0
     moment_factors: tuple[float, float] = (1.0, 1.0)
+    column_factors: tuple[float, float] = (1.0, 1.0)
     instability: float | None = None
     detail: float | None = None
+    noise_left: NoiseLeft | None = None
     thresholds: QualityThresholds = THRESHOLDS
 
     def __repr__(self) -> str:
@@ -200,6 +225,17 @@ class FitQuality:
         """Whether what is left is no more than noise: as far as its size is known, hardly more."""
         margin = (1.0 - self.known_share) * (self.thresholds.noise_chi2 - 1.0)
         return self.goodness_of_fit <= 1.0 + margin + BY_CHANCE * self.noise_deviation
+
+    @property
+    def hides_structure(self) -> bool:
+        """Whether more is left than sampling noise, though no more than all of the noise.
+
+        A mixture absorbs most of the noise of waves that hardly vary within clusters; one with
+        other clusters than the rows' can leave less than all of the noise, but not so little.
+        """
+        if self.noise_left is None or not self.is_noise:
+            return False
+        return self.cost > (1.0 + self.noise_left.deviation) * self.noise_left.expected
 
     @property
     def known_share(self) -> float:
@@ -241,6 +277,13 @@ class FitQuality:
         return max(greatest, 1.0 / least) - 1.0
 
     @property
+    def mistakes_columns(self) -> bool:
+        """Whether some column's variance is far too small or too large."""
+        least, greatest = self.column_factors
+        most = 1.0 + self.thresholds.large_moment_mismatch
+        return least * most < 1.0 or greatest > most
+
+    @property
     def variance_error(self) -> float:
         """Relative error of a variance that so few rows have by chance, three times the standard.
 
@@ -253,7 +296,8 @@ class FitQuality:
         """Whether nothing but noise is left, of the sketch and of the rows' exact moments."""
         at = self.thresholds
         knows = self.region.is_exact and self.has_enough_rows
-        return knows and self.is_noise and self.moment_mismatch <= at.moment_mismatch
+        is_noise = self.is_noise and not self.hides_structure
+        return knows and is_noise and self.moment_mismatch <= at.moment_mismatch
 
     @property
     def verdict(self) -> Verdict:
@@ -265,6 +309,8 @@ class FitQuality:
         the other decode are far off. Of few rows as much more is allowed as they have by chance.
         """
         at, instability, chance = self.thresholds, self.instability or 0.0, self.variance_error
+        if self.mistakes_columns:
+            return "wrong"
         if self.is_beyond_doubt:
             return "good"
         has_moments = self.detail is None or self.moment_mismatch <= at.large_moment_mismatch

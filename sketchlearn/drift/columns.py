@@ -139,27 +139,30 @@ def column_p_values(differences: WaveDifferences) -> np.ndarray:
         waves = PairedWaves.all_of(differences).take(own)
         moved[features], spread[features] = waves.location(), waves.spread()
     if a.is_exact and b.is_exact and None not in (a.moment_kind, b.moment_kind):
-        by_moments = compare_means(a, b)
+        variances = a.moments.variance, b.moments.variance
+        by_moments = compare_means(a, b, variances)
         both = np.minimum(2.0 * np.minimum(moved, by_moments), 1.0)
         moved = np.where(np.isnan(moved), by_moments, both)
         # A wave is flat of a column of one value, whose spread is known, or of one too narrow.
-        is_constant = (a.moments.variance == 0.0) & (b.moments.variance == 0.0)
+        is_constant = (variances[0] == 0.0) & (variances[1] == 0.0)
         spread[features] = np.where(is_constant[features], 1.0, spread[features])
     return correct_by_holm(np.stack([moved, spread]))
 
 
-def compare_means(a: SketchLike, b: SketchLike) -> np.ndarray:
+def compare_means(
+    a: SketchLike, b: SketchLike, variances: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
     r"""Return p-values (d,) that the columns' means are the same, from exact moments.
 
     The difference over its standard deviation given all rows, from the variance of both samples
     together, by the tail that holds whatever the rows are (`exponent_of_any_rows`). Where one
     sample is much smaller than the other that is far from the normal one.
     """
-    sizes, moments = (a.sample_size, b.sample_size), (a.moments, b.moments)
+    sizes = a.sample_size, b.sample_size
     total = sum(sizes)
-    difference = moments[1].mean - moments[0].mean
+    difference = b.moments.mean - a.moments.mean
     share = sizes[0] * sizes[1] / total**2
-    within = sum(n * one.variance for n, one in zip(sizes, moments, strict=True)) / total
+    within = sum(n * one for n, one in zip(sizes, variances, strict=True)) / total
     variance = within + share * difference**2
     factor = total / max(total - 1.0, 1.0) * sum(1.0 / n for n in sizes)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -148,7 +148,7 @@ def warn_of_lost_spread(mixture: Mixture) -> None:
         raise_doubt(
             f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
             "a far cluster or far outliers escaped the sketch.",
-            "Try more n_frequencies",
+            f"Try more n_frequencies, now {quality.operator.n_frequencies}",
             otherwise="a larger n_init, more clusters or components, or leave the outliers out.",
         )
 
@@ -164,7 +164,7 @@ def warn_of_wide_spread(mixture: Mixture) -> None:
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
             f"{mixture.spread_ratio:.0%} of {name_variance(quality.region)}: clusters are "
             "misplaced.",
-            "Try more n_frequencies",
+            f"Try more n_frequencies, now {quality.operator.n_frequencies}",
             otherwise="a larger n_init, or fit the sketcher on rows like these.",
         )
 
@@ -218,6 +218,22 @@ def warn_of_moments(quality: FitQuality) -> None:
         "Call fit with the rows, which runs EM on some of them",
         quality.verdict,
         otherwise=f"or try more n_frequencies, now {quality.operator.n_frequencies}.",
+    )
+
+
+def warn_of_columns(quality: FitQuality, units: np.ndarray) -> None:
+    """Warn if Gaussians have not the variance of some column, which was decoded in these units."""
+    if not quality.mistakes_columns:
+        return
+    least, greatest = quality.column_factors
+    remedy = "Sketch with a Sketcher(scale='columns')"
+    if np.any(units != 1.0):
+        remedy = "Call fit with the rows"
+    raise_doubt(
+        f"components have {least:.3g} to {greatest:.3g} times the rows' variance, by column: the "
+        "sketch's frequencies are too low for narrow columns beside wide ones.",
+        remedy,
+        otherwise="or multiply columns by factors that make them about as wide, and sketch anew.",
     )
 
 

@@ -223,6 +223,11 @@ class MomentSums:
         """The sums as Python integers, shape (n_moments,), dtype object."""
         return _integers(self.words)
 
+    @property
+    def first(self) -> np.ndarray:
+        """The sums of the columns as Python integers, shape (n_features,), dtype object."""
+        return _integers(self.words[:, : self.n_features])
+
     def scaled(self, factor: int) -> MomentSums:
         """Return the sums over the same rows, each `factor` times as heavy."""
         return MomentSums.from_integers(self.n_features, self.kind, self.integers * factor)
@@ -242,7 +247,7 @@ class MomentSums:
             return weight_units == 0 and not self.words.any()
         d = self.n_features
         squares = _integers(self.words[:, d + square_places(d, self.kind)])
-        if (_integers(self.words[:, :d]) ** 2 > weight_units * squares).any():
+        if (self.first**2 > weight_units * squares).any():
             return False
         if self.kind == "diagonal":
             return True
@@ -258,6 +263,12 @@ class MomentSums:
             return np.asarray(products * weight_units - first**2)
         j, k = np.triu_indices(self.n_features)
         return np.asarray(products * weight_units - first[j] * first[k])
+
+    def central_squares(self, weight_units: int) -> np.ndarray:
+        """Return what `central` has of each column with itself, (n_features,)."""
+        d = self.n_features
+        squares = _integers(self.words[:, d + square_places(d, self.kind)])
+        return np.asarray(squares * weight_units - self.first**2)
 
     def __add__(self, other: Any) -> MomentSums:
         if not isinstance(other, MomentSums):
@@ -344,8 +355,7 @@ class Moments:
     @property
     def mean(self) -> np.ndarray:
         """Weighted mean of the rows, (n_features,), data units."""
-        first = self.sums.integers[: self.sums.n_features]
-        offset = (first / self.weight_units).astype(np.float64)
+        offset = (self.sums.first / self.weight_units).astype(np.float64)
         return np.asarray(self.grid.center + np.ldexp(offset, self.grid.exponents))
 
     @property
@@ -368,7 +378,8 @@ class Moments:
         j, k = np.triu_indices(d)
         exponents = self.grid.exponents
         covariance = np.empty((d, d))
-        covariance[j, k] = np.ldexp(self._packed(), exponents[j] + exponents[k])
+        packed = self._divide(self.sums.central(self.weight_units))
+        covariance[j, k] = np.ldexp(packed, exponents[j] + exponents[k])
         covariance[k, j] = covariance[j, k]
         return covariance
 
@@ -384,10 +395,9 @@ class Moments:
 
     def _grid_variance(self) -> np.ndarray:
         """Variance of each column in squared steps."""
-        return self._packed()[square_places(self.sums.n_features, self.sums.kind)]
+        return self._divide(self.sums.central_squares(self.weight_units))
 
-    def _packed(self) -> np.ndarray:
-        """Second central moments in steps, in the order of the products."""
+    def _divide(self, central: np.ndarray) -> np.ndarray:
+        """Return central moments, in squared steps, of what `MomentSums` has of them."""
         # Division of Python integers is rounded once, however large they are.
-        central = self.sums.central(self.weight_units)
         return np.asarray((central / self.weight_units**2).astype(np.float64))

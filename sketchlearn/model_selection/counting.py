@@ -169,7 +169,8 @@ def _find_doubt(path: ComponentPath, mixtures: dict[int, Mixture], k: int, n_gro
     heaps = f"The rows form {n_groups} separate heap{'' if n_groups == 1 else 's'}."
     gaussians, explain = ("1 Gaussian", "explains") if k == 1 else (f"{k} Gaussians", "explain")
     if not path.is_noise(k):
-        best = f"{gaussians} fit{'s' if k == 1 else ''} best"
+        most = ", the most that were tried," if k == max(mixtures) > 1 else ""
+        best = f"{gaussians}{most} fit{'s' if k == 1 else ''} best"
         if k != min(mixtures, key=path.criteria.__getitem__):
             best = f"the rows are enough to tell {gaussians} and no more"
         return f"{best}, and more of the sketch is left than noise would leave. {heaps}"

@@ -44,13 +44,14 @@ MOST_GROUPS = 30
 # Columns that moved from one sketch to the next, as many as are named.
 MOST_MOVED = 5
 EXACT_NOTE = (
-    "This sketch is exact. It holds no row, but sums tell more than one would think, and the "
-    "difference of two sketches that differ by one row is that row: share it with whom you would "
-    "share the columns' means and covariances, and release it with noise for everybody else."
+    "An exact sketch, or a model of one, holds no row. But its sums tell more than one would "
+    "think: the difference of two sketches that differ by one row is that row. Share it with whom "
+    "you would share the columns' means and covariances, and release it with noise for everybody "
+    "else."
 )
 PRIVATE_NOTE = (
-    "This sketch was released with noise that protects every person in it. Numbers of rows, means "
-    "and deviations below are noisy, no exact ones are in the file, and nobody's rows can be taken "
+    "A private sketch was released with noise that protects every person in it. Numbers of rows, "
+    "means and deviations are noisy, no exact ones are in the file, and nobody's rows can be taken "
     "out of it again. What is learned or drawn from it costs no more privacy."
 )
 SYNTHETIC_NOTE = "synthetic rows, drawn from the sketch: none is a row of the data"
@@ -105,7 +106,18 @@ def make_page(contents: Mapping[str, Any], title: str = "Sketches and models") -
     sections = [show(content, name) for name, content in contents.items()]
     if len(contents) > 1:
         sections.append(_compare_sketches(contents))
+    for note in (EXACT_NOTE, PRIVATE_NOTE):
+        sections = _keep_first(sections, write_paragraph(note, "note"))
     return write_document(title, sections, library_version())
+
+
+def _keep_first(sections: list[str], paragraph: str) -> list[str]:
+    """Return sections without a paragraph that one before has: what is said once is read."""
+    kept: list[str] = []
+    for section in sections:
+        is_said = any(paragraph in one for one in kept)
+        kept.append(section.replace(paragraph, "") if is_said else section)
+    return kept
 
 
 @singledispatch
@@ -159,16 +171,18 @@ def _show_estimator(content: CompressiveEstimator, name: str) -> str:
         None if matrices is None else np.sqrt(np.maximum(np.einsum("kll->kl", matrices), 0.0))
     )
     names = list(sketch.feature_names or (f"x{i}" for i in range(sketch.n_features)))
-    shown = names[:MOST_COLUMNS]
+    shown, where = names[:MOST_COLUMNS], ""
+    if len(names) > MOST_COLUMNS:
+        where = f" in the first {MOST_COLUMNS} of {len(names)} columns"
+    what = "Centroids" if deviations is None else "Means of components"
     rows = [
         [i, float(content.weights_[i]), *map(float, centers[i, :MOST_COLUMNS])]
-        + ([] if deviations is None else [*map(float, deviations[i, :MOST_COLUMNS])])
         for i in range(len(centers))
     ]
-    spreads = [] if deviations is None else [f"sd of {one}" for one in shown]
-    what = "Centroids" if deviations is None else "Means and standard deviations"
-    if len(names) > MOST_COLUMNS:
-        what += f", in the first {MOST_COLUMNS} of {len(names)} columns"
+    tables = write_table(f"{what}{where}, the heaviest first", ["cluster", "share", *shown], rows)
+    if deviations is not None:
+        spreads = [[i, *map(float, each[:MOST_COLUMNS])] for i, each in enumerate(deviations)]
+        tables += write_table(f"Their standard deviations{where}", ["cluster", *shown], spreads)
     pictures = []
     if sketch.n_features > 1:
         caption = f"{name}: {len(centers)} clusters, over {SYNTHETIC_NOTE}."
@@ -184,7 +198,7 @@ def _show_estimator(content: CompressiveEstimator, name: str) -> str:
     return write_section(
         f"{name}: a model",
         report.to_html(),
-        write_table(f"{what}, the heaviest first", ["cluster", "share", *shown, *spreads], rows),
+        tables,
         put_side_by_side(*pictures),
         write_values("The sketch that it was learned from", describe_sketch(sketch)),
         write_paragraph(EXACT_NOTE if sketch.is_exact else PRIVATE_NOTE, "note"),

@@ -67,8 +67,9 @@ class TestWhatIsTold:
         again = stages.index("a second opinion")
         assert stages[0] == "MeanShift, decode 1"
         assert stages[again - 2 : again] == points
-        assert stages[again + 1 :] == ["MeanShift, decode 1", "GivenAtoms, decode 2", *points]
-        for moving in (runs[again - 2][1], runs[-2][1]):
+        searches = ["MeanShift, decode 1", "GivenAtoms, decode 2"]
+        assert stages[again + 1 :] == [*searches, *points, "k-means on 18,000 points"]
+        for moving in (runs[again - 2][1], runs[-3][1]):
             assert (moving[0].n_atoms, moving[-1].n_atoms) == (0, 0)
             assert moving[-1].cost < moving[1].cost
 

@@ -10,7 +10,13 @@ from sklearn.exceptions import ConvergenceWarning
 from datasets.families import wide_rare
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher
 from sketchlearn.atoms import DiagonalGaussian, SphericalGaussian
-from sketchlearn.decoders import MeanShift, Problem, SurrogateEM
+from sketchlearn.decoders import (
+    MeanShift,
+    Problem,
+    SecondOpinion,
+    SurrogateEM,
+    SurrogateKMeans,
+)
 from sketchlearn.decoders.mixture import ClusteredPoints
 from sketchlearn.decoders.quality import compute_moment_factors
 from sketchlearn.decoders.second_opinion import add_noise, measure_excess
@@ -151,6 +157,23 @@ def test_centroids_that_a_sketch_does_not_determine_are_announced():
     whole = CompressiveKMeans(8, random_state=0).fit(rows)
     assert whole.quality_.verdict == "good"
     assert whole.score(rows) > 0.1 * alone.score(rows)
+
+
+@pytest.mark.slow
+def test_points_of_both_decodes_are_clustered_where_noise_is_a_small_part():
+    """A uniform cube, of which no mixture of balls leaves as little as the noise of its rows."""
+    rows = np.random.default_rng(0).uniform(size=(200_000, 3))
+    problem = Problem.of(sketch := sketch_of(rows, 8, 120), SphericalGaussian(sketch.operator), 8)
+    few = replace(problem, noise=problem.noise * 1e3)
+    for each, n_points in ((problem, 2), (few, 1)):
+        mixture = SecondOpinion().solve(each, np.random.default_rng(0))
+        alone = SurrogateKMeans().solve(each, np.random.default_rng(0))
+        assert len(mixture.points.points) == n_points * len(alone.points.points)
+        assert mixture.quality.instability is not None
+        halves = np.split(mixture.points.weights, n_points)
+        assert [half.sum() for half in halves] == pytest.approx([len(halves[0])] * n_points)
+        best = mixture.points.sum_squares(mixture.locations)
+        assert best <= (1.0 + 1e-9) * mixture.points.sum_squares(alone.locations)
 
 
 def test_detail_is_the_least_variance_over_the_kernel(clusters):

@@ -360,3 +360,31 @@ def test_parameters_for_the_next_fit_leave_this_one_alone(covariance_type):
         model.set_params(n_components=7, covariance_type=other)
         np.testing.assert_array_equal(model.to_sklearn().score_samples(rows[:9]), expected)
         assert model.sample(2)[0].shape == (2, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("covariance_type", ["diag", "full"])
+def test_columns_too_narrow_for_the_sketch_are_told_and_the_remedy_helps(covariance_type):
+    X, *_ = planted("diag", n=20_000)
+    X = X * np.array([1.0, 1e3, 1e-3])
+    model = CompressiveGaussianMixture(4, covariance_type=covariance_type, random_state=0)
+    blind = Sketcher(n_clusters=4, scale="auto", random_state=0).fit(X)
+    with pytest.warns(ConvergenceWarning, match=r"by column: .*Sketcher\(scale='columns'\)"):
+        lost = model.fit_sketch(blind.sketch(X))
+    assert lost.quality_.verdict == "wrong"
+    assert lost.quality_.column_factors[1] > 1e3
+    told = lost.score(X)
+    found = model.fit_sketch(blind.set_params(scale="columns").fit(X).sketch(X))
+    assert found.quality_.verdict == "good"
+    assert found.quality_.column_factors == pytest.approx((1.0, 1.0), abs=0.05)
+    assert found.score(X) > told + 5.0
+
+
+def test_spheres_are_not_sought_in_columns_of_unlike_units():
+    X, *_ = planted("spherical", n=10_000)
+    sketcher = Sketcher(n_clusters=4, scale="columns", random_state=0)
+    model = CompressiveGaussianMixture(4, covariance_type="spherical", random_state=0)
+    wide = X * np.array([1.0, 100.0, 1.0])
+    with pytest.raises(ValueError, match=r"needs columns in like units.*scale='auto'"):
+        model.fit_sketch(sketcher.fit(wide).sketch(wide))
+    assert model.fit_sketch(sketcher.fit(X).sketch(X)).quality_.verdict == "good"

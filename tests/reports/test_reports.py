@@ -134,7 +134,9 @@ def test_a_private_sketch_says_what_protects_it_and_shows_nothing_exact(contents
     assert "no exact ones are in the file" in section
     assert f"{private.epsilon:.5g}" in section
     assert f"{private.n_samples:,}" in section
-    assert "This sketch is exact" not in section
+    assert "An exact sketch" not in section
+    # What is said once is read.
+    assert page.count("An exact sketch") == page.count("A private sketch") == 1
 
 
 def test_a_classifier_s_section_has_its_classes():

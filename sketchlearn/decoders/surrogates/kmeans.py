@@ -10,7 +10,7 @@ import numpy as np
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
-from sketchlearn.decoders.problem import Problem
+from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.decoders.quality import compute_spread_ratio
 from sketchlearn.decoders.surrogates.points import (
     KERNEL_VARIANCE,
@@ -86,7 +86,7 @@ class SurrogateKMeans(Decoder):
         """Recover atoms at the centroids of surrogate points."""
         mixture = self.start.solve(problem, rng)
         problem = problem.at_scale(mixture.family.operator.scale)
-        family, n_atoms = problem.family, problem.n_atoms
+        n_atoms = problem.n_atoms
         surrogate = self.match(problem, mixture, rng)
         rows = surrogate.draw(DRAWS_FOR_KMEANS * count_points(n_atoms), rng)
         rows = np.clip(rows, problem.region.lower, problem.region.upper)
@@ -101,15 +101,7 @@ class SurrogateKMeans(Decoder):
             n_random = N_STARTS_IF_OUTLIERS
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
         points = ClusteredPoints(rows * units, weights, units, surrogate.n_sharpenings)
-        centroids, shares, labels = cluster_points(
-            points.points, weights, mixture.locations * units, rng, n_random=n_random
-        )
-        centroids = centroids / units
-        clusters = [rows[labels == i] for i in range(n_atoms)]
-        variances = np.stack(
-            [own.var(axis=0) if len(own) else np.zeros(rows.shape[1]) for own in clusters]
-        )
-        fit = problem.evaluate(shares, family.from_moments(centroids, variances))
+        fit = cluster(problem, points, mixture.locations, rng, n_random=n_random)
         fit = replace(fit, n_iter=mixture.n_iter + surrogate.n_iter, converged=mixture.converged)
         clustered = problem.make_mixture(fit)
         return replace(
@@ -148,6 +140,25 @@ class SurrogateKMeans(Decoder):
             points = surrogate.points + lost
             surrogate = match_points(problem, points, bandwidth, self.n_moves)
         return replace(surrogate, n_sharpenings=n_sharpenings)
+
+
+def cluster(
+    problem: Problem,
+    points: ClusteredPoints,
+    start: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    n_random: int,
+) -> Fit:
+    """Return points' clusters by k-means, from centroids (k, d) and random starts, as atoms."""
+    centroids, shares, labels = cluster_points(
+        points.points, points.weights, start * points.units, rng, n_random=n_random
+    )
+    rows, d = points.points / points.units, len(points.units)
+    clusters = [rows[labels == i] for i in range(len(start))]
+    variances = [own.var(axis=0) if len(own) else np.zeros(d) for own in clusters]
+    atoms = problem.family.from_moments(centroids / points.units, np.stack(variances))
+    return problem.evaluate(shares, atoms)
 
 
 def add_outliers(
