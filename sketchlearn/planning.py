@@ -19,8 +19,11 @@ from sketchlearn.decoders import SurrogateKMeans
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.tuning import n_principal, resolve_frequency_count
 
-# Seconds for which each of the two sizes of sketch is timed.
-CALIBRATION_SECONDS = 0.2
+# Seconds for which each of two sizes of sketch is timed, of rows near one another and far apart.
+CALIBRATION_SECONDS = 0.12
+# Standard deviations of the rows that are timed, in those of a cluster: phases of the first are
+# computed in float32, of the second in float64.
+SPREADS = (1.0, 100.0)
 # Rows of the first timing, and the share of it that what happens once a pass may be.
 FIRST_ROWS = 2048
 # Bytes of an operator beyond which none is planned, let alone drawn.
@@ -49,8 +52,9 @@ class Plan:
     file_bytes : int
         Of a file with the operator, which stands alone.
     sketch_seconds : float
-        To sketch all rows from memory, by so many workers as fast as one thread of this machine.
-        Reading files comes on top.
+        To sketch all rows from memory, by so many workers as fast as one thread of this machine:
+        the geometric mean of what rows take whose clusters are near one another and far apart,
+        which is known only when they are seen. Reading files comes on top.
     decode_seconds : float
         To decode k-means from the sketch, on one thread.
     expected_error : float
@@ -116,8 +120,8 @@ def plan(
     """Choose the size of a sketch for k-means, and predict what it costs and how good it is.
 
     Bytes are those of a sketch that is really taken, of a few rows; seconds come from half a second
-    of sketching such rows on this machine, and from a small decode on it; errors from a table that
-    `docs/benchmarks/planning.py` measured.
+    of sketching such rows on this machine, and from a small decode on it; errors, and how decodes
+    grow with their size, from tables that `docs/benchmarks/planning.py` measured.
 
     Parameters
     ----------
@@ -232,7 +236,7 @@ class CostModel:
                 "the columns first, or look for fewer clusters"
             )
         tried = [time_sketching(n_features, m, random_state) for m in (least, most)]
-        bare, whole, seconds = np.transpose(tried)
+        bare, whole, *near_and_far = np.transpose(tried)
         return cls(
             n_features,
             n_clusters,
@@ -240,7 +244,7 @@ class CostModel:
             np.array([least, most]),
             bare,
             whole,
-            seconds,
+            np.sqrt(near_and_far[0] * near_and_far[1]),
             time_reference_decode() / read_table()["decode"]["reference_seconds"],
         )
 
@@ -252,10 +256,7 @@ class CostModel:
             for values in (self.bare_bytes, self.whole_bytes, self.row_seconds)
         )
         q = n_principal(self.n_features, self.n_clusters)
-        law = read_table()["decode"]
-        decode = law["factor"] * self.speed
-        decode *= self.n_clusters ** law["n_clusters"] * q ** law["n_directions"]
-        decode *= n_frequencies ** law["n_frequencies"]
+        decode = self.speed * count_decode_seconds(self.n_clusters, q, n_frequencies)
         expected, likely = look_up_errors(n_frequencies / (self.n_clusters * q))
         return Plan(
             n_samples,
@@ -286,23 +287,51 @@ def look_up_errors(ratio: float) -> tuple[float, float]:
     return float(np.exp(logs[0])), float(np.exp(logs[1]))
 
 
+def count_decode_seconds(n_clusters: int, n_directions: int, n_frequencies: int) -> float:
+    """Return the seconds of a decode on the machine that the table was measured on.
+
+    The logarithm is linear in those of k and m, and quadratic in that of d. Beyond the k and d
+    that were measured, seconds grow in proportion to them.
+    """
+    law = read_table()["decode"]
+    k, d = (
+        float(np.clip(value, *law[name]))
+        for value, name in ((n_clusters, "measured_k"), (n_directions, "measured_d"))
+    )
+    terms = describe_decode(np.array([k]), np.array([d]), np.array([n_frequencies]))[0]
+    seconds = float(np.exp(terms @ law["coefficients"]))
+    return seconds * max(n_clusters / k, 1.0) * max(n_directions / d, 1.0)
+
+
+def describe_decode(k: np.ndarray, d: np.ndarray, m: np.ndarray) -> np.ndarray:
+    """Return the terms (n, 5) that the logarithm of a decode's seconds is linear in."""
+    x, y, z = np.log(k), np.log(d), np.log(m)
+    return np.column_stack([np.ones_like(x), x, y, z, y * y])
+
+
 def time_sketching(
     n_features: int, n_frequencies: int, random_state: RandomState
-) -> tuple[int, int, float]:
-    """Return bytes without and with operator of a sketch, and the seconds that a row takes."""
-    rng = np.random.default_rng(0)
-    rows = rng.standard_normal((FIRST_ROWS, n_features))
-    sketcher = Sketcher(n_frequencies, scale=1.0, keep_pilot=False, random_state=random_state)
-    sketch = sketcher.fit(rows).sketch(rows)
-    seconds = 0.0
-    # Twice as many rows each time, so that what a pass costs once is hardly seen in the last.
-    while seconds < CALIBRATION_SECONDS / 2.0:
-        rows = np.concatenate([rows, rows])
-        start = time.process_time()
-        sketcher.sketch(rows)
-        seconds = time.process_time() - start
-    bare, whole = len(sketch.to_bytes(operator=False)), len(sketch.to_bytes())
-    return bare, whole, seconds / len(rows)
+) -> tuple[float, ...]:
+    """Return bytes without and with operator of a sketch, and the seconds of a row of each spread.
+
+    Rows of clusters that are far apart have phases that float32 would round too coarsely.
+    """
+    drawn = np.random.default_rng(0).standard_normal((FIRST_ROWS, n_features))
+    bare, whole, all_seconds = 0, 0, []
+    for spread in SPREADS:
+        rows = spread * drawn
+        sketcher = Sketcher(n_frequencies, scale=1.0, keep_pilot=False, random_state=random_state)
+        sketch = sketcher.fit(rows).sketch(rows)
+        bare, whole = len(sketch.to_bytes(operator=False)), len(sketch.to_bytes())
+        seconds = 0.0
+        # Twice as many rows each time, so that what a pass costs once is hardly seen in the last.
+        while seconds < CALIBRATION_SECONDS / 2.0:
+            rows = np.concatenate([rows, rows])
+            start = time.process_time()
+            sketcher.sketch(rows)
+            seconds = time.process_time() - start
+        all_seconds.append(seconds / len(rows))
+    return bare, whole, *all_seconds
 
 
 @cache

@@ -6,9 +6,15 @@ import numpy as np
 
 from sketchlearn._validation import RandomState, check_count, draw_seed
 from sketchlearn.atoms import SphericalGaussian
-from sketchlearn.decoders import Problem, SurrogateKMeans
+from sketchlearn.decoders import BestOf, Problem, SurrogateKMeans
+from sketchlearn.decoders.best_of import default_decoders
 from sketchlearn.decoders.overtones import clear_overtones
-from sketchlearn.decoders.principal import find_principal_part
+from sketchlearn.decoders.principal import (
+    COLUMNS_AN_ATOM,
+    PrincipalStart,
+    find_leading_axes,
+    find_principal_part,
+)
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
@@ -39,7 +45,8 @@ def synthesize(
     n_atoms : int, optional
         Atoms of the mixture that the points start from. By default one for every 10 d of the
         sketch's m frequencies, at least 1 and at most 30; of wide rows, d are the directions that
-        are decoded, and off those the rows are Gaussian.
+        are decoded, and off those the rows are Gaussian. Of a wide private sketch no fewer than
+        span the directions in which its covariance is more than noise.
     random_state : int, RandomState, Generator or None
         Determines the rows.
 
@@ -83,12 +90,23 @@ def synthesize(
         sketch, region = part.sketch, part.region
     family = SphericalGaussian(sketch.operator) if part is None else part.family
     if n_atoms is None:
-        affordable = family.operator.n_frequencies // (FREQUENCIES_A_COORDINATE * family.n_features)
-        n_atoms = min(max(1, affordable), MOST_ATOMS)
+        n_atoms = _choose_number(sketch, region)
     rng = np.random.default_rng(draw_seed(random_state))
-    decoder, problem = SurrogateKMeans(), Problem.of(sketch, family, n_atoms, region=region)
+    axes = find_leading_axes(sketch, n_atoms, region)
+    along = () if axes is None else (PrincipalStart(axes),)
+    decoder = SurrogateKMeans(BestOf((*along, *default_decoders())))
+    problem = Problem.of(sketch, family, n_atoms, region=region)
     problem = clear_overtones(problem, rng)
     mixture = decoder.start.solve(problem, rng)
     problem = problem.at_scale(mixture.family.operator.scale)
     drawn = decoder.match(problem, mixture, rng).draw(n_samples, rng)
     return units * (drawn if part is None else part.draw_rows(drawn, rng))
+
+
+def _choose_number(sketch: SketchLike, region: Region) -> int:
+    """Return how many atoms the sketch can afford, or needs to span the directions it tells."""
+    m, d = sketch.n_frequencies, sketch.n_features
+    most = min(MOST_ATOMS, d // COLUMNS_AN_ATOM)
+    axes = find_leading_axes(sketch, most, region) if most else None
+    spanning = 1 if axes is None else axes.shape[1] + 1
+    return min(max(spanning, m // (FREQUENCIES_A_COORDINATE * d)), MOST_ATOMS)

@@ -157,12 +157,13 @@ def make_page(records: Sequence[_log.Record]) -> str:
     (base,) = [r for r in records if not r["name"]][-1:]
     lines = [PREFACE, f"As they are: {base['loss']:.4f}, {base['seconds']:.1f} s.\n"]
     lines += ["| constant | halved | doubled | seconds, halved and doubled |", "|---|---|---|---|"]
-    still = []
+    still, n_run = [], 0
     names = dict.fromkeys((r["module"], r["name"]) for r in records if r["name"])
     for module, name in names:
         own = {r["factor"]: r for r in records if (r["module"], r["name"]) == (module, name)}
         if set(own) != set(FACTORS):
             continue
+        n_run += 1
         moves = [own[factor]["loss"] - base["loss"] for factor in FACTORS]
         seconds = " / ".join(f"{own[factor]['seconds']:.1f}" for factor in FACTORS)
         cells = " | ".join(f"{move:+.4f}" for move in moves)
@@ -170,6 +171,8 @@ def make_page(records: Sequence[_log.Record]) -> str:
         if max(map(abs, moves)) < MOVED:
             still.append(f"`{name}`")
     lines.append(f"\nBy less than {MOVED:g}, both ways: {', '.join(still) or 'none'}.\n")
+    n_all = sum(map(len, find_constants(find_modules()).values()))
+    lines.append(f"{n_run} of {n_all} constants were run; the others were not.\n")
     seeds = f"Seeds from {FIRST_SEED} on, {base['seeds']} of them; {N_ROWS:,} rows a set;"
     lines += [seeds, _log.measured_with()]
     return "\n".join(lines) + "\n"

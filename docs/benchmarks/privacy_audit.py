@@ -20,14 +20,17 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from scipy.stats import beta
 
 from sketchlearn import Sketch, Sketcher
-from sketchlearn.privacy import Budget, PrivateSketch, release
+from sketchlearn.privacy import Budget, Mechanism, PrivateSketch, release
 from sketchlearn.privacy.accounting import Neighbors
-from sketchlearn.privacy.queries import compute_parts
+from sketchlearn.privacy.queries import compute_parts, sensitivities
 
 CONFIDENCE = 0.95
+# Rows of which two are chosen.
+N_GRID = 201
 # Claims, as epsilon and delta.
 SETTINGS = (
     (0.25, 0.01),
@@ -45,13 +48,29 @@ RELATIONS: tuple[Neighbors, ...] = ("add-remove", "replace")
 def make_neighbours(neighbors: Neighbors, seed: int = 0) -> tuple[Sketch, Sketch]:
     """Return sketches of neighbouring data sets that are as far apart as any, or nearly so.
 
-    One row at a corner of the box moves all parts by their bounds, but for the waves' direction.
+    A row at a corner of the box, where it is added, moves all parts by their bounds. Where it is
+    replaced, all pairs of a grid are tried.
     """
     sketcher = Sketcher.from_domain([0.0], [1.0], n_frequencies=2, clip=True, random_state=seed)
     rows = np.random.default_rng(seed).uniform(size=(20, 1))
-    with_row = np.vstack([rows, [[1.0]]])
-    without = rows if neighbors == "add-remove" else np.vstack([rows, [[0.0]]])
-    return sketcher.sketch(without), sketcher.sketch(with_row)
+    if neighbors == "add-remove":
+        return sketcher.sketch(rows), sketcher.sketch(np.vstack([rows, [[1.0]]]))
+    one, other = find_farthest_rows(sketcher)
+    return sketcher.sketch(np.vstack([rows, one])), sketcher.sketch(np.vstack([rows, other]))
+
+
+def find_farthest_rows(sketcher: Sketcher) -> tuple[np.ndarray, np.ndarray]:
+    """Return the two rows (1, 1) whose exchange is the least hidden by Gaussian noise."""
+    grid = np.linspace(0.0, 1.0, N_GRID)[:, None]
+    moved = sensitivities(sketcher.operator_, "full", "replace", 1, 2)
+    scales = Mechanism.choose(1.0, 1e-6, "replace", 1, moved, moments_share=0.1).scales
+    sketches = [sketcher.sketch(row[None]) for row in grid]
+    parts = [compute_parts(each.operator, each.sums) for each in sketches]
+    units = np.array(
+        [np.concatenate([each[key] / scales[key] for key in scales]) for each in parts]
+    )
+    one, other = np.unravel_index(np.argmax(cdist(units, units)), (N_GRID, N_GRID))
+    return grid[[one]], grid[[other]]
 
 
 def draw_scores(
@@ -62,16 +81,17 @@ def draw_scores(
     neighbors: Neighbors,
 ) -> np.ndarray:
     """Return log-likelihood ratios (2, n_releases) of so many releases of each sketch."""
-    budget = Budget(1e9, delta)
     exact = [compute_parts(sketch.operator, sketch.sums) for sketch in sketches]
     scores = np.empty((2, n_releases))
     with warnings.catch_warnings():
         # Some twenty rows, with noise, may be more than one over delta.
         warnings.filterwarnings("ignore", message="delta = .* is not below one over")
         for place in np.ndindex(scores.shape):
+            # Each release is a trial of its own.
             private = release(
-                sketches[place[0]], epsilon=epsilon, delta=delta, neighbors=neighbors, budget=budget
-            )
+                sketches[place[0]], epsilon=epsilon, delta=delta, neighbors=neighbors,
+                budget=Budget(epsilon, delta),
+            )  # fmt: skip
             scores[place] = compute_score(private, *exact)
     return scores
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -151,6 +151,12 @@ def print_medians(records: Sequence[Record], cases: Sequence[str], neighbors: st
         print(f"| {case} | {' | '.join(cells)} | {max(each['seconds'] for each in own):.1f} |")
 
 
+def describe_libraries(records: Sequence[Record]) -> str:
+    """Say by which libraries' digests how many of the records of ours were measured."""
+    counts = Counter(each["library"] for each in records if each["method"] == OURS)
+    return ", ".join(f"{n} by the library of digest {name}" for name, n in counts.most_common())
+
+
 def draw(records: Sequence[Record], path: Path) -> None:
     """Draw the areas of the published table's rows."""
     from matplotlib.figure import Figure
@@ -194,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         run([cases[name] for name in chosen], options.seeds, epsilons, options.neighbors,
             options.log)  # fmt: skip
     records = read(options.log)
-    print(f"\n{measured_with()}\n")
+    print(f"\n{measured_with()}\nMeasurements: {describe_libraries(records)}.\n")
     print_areas(records)
     for neighbors in ("add-remove", "replace"):
         print(f"\nNeighbours: {neighbors}\n")

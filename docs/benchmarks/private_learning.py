@@ -18,6 +18,7 @@ from scipy.stats import wasserstein_distance
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
+from docs.benchmarks._log import measured_with
 from sketchlearn import CompressiveGaussianMixture, Sketch, Sketcher, synthesize
 from sketchlearn.privacy import Budget, PrivateSketch, release
 
@@ -100,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 if seed == 0:
                     rows = synthesize(private, 20_000, random_state=seed)
                     differences[d, epsilon] = compare_rows(rows, X)
+    print(f"{measured_with()}\n")
     print(f"Nats a row lost to EM on all rows, median and worst of {options.seeds}\n")
     print(f"| d | {heads} |\n|{'---|' * (len(EPSILONS) + 1)}")
     for d in DIMENSIONS:

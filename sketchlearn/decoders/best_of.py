@@ -43,10 +43,10 @@ class BestOf(Decoder):
         Tried in order, cyclically.
     n_init : int or "auto", default="auto"
         Number of decodes. "auto" is one, up to `n_if_incomplete` while an atom seems to be missing,
-        and up to six while clusters are; three more where the noise hides some. Of a sketch for
-        several scales (`Problem.scales`) the first decoder has one more try at each of the others,
-        "auto" until the sketch is explained and the next scale does no better; the rest are at the
-        scale that did best.
+        and up to six while clusters are and more is left than noise; three more where the noise
+        hides some. Of a sketch for several scales (`Problem.scales`) the first decoder has one more
+        try at each of the others, "auto" until the sketch is explained up to noise and the next
+        scale does no better; the rest are at the scale that did best.
     n_if_incomplete : int, default=3
         See there.
     """
@@ -61,39 +61,57 @@ class BestOf(Decoder):
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Decode until nothing seems to be missing, or often enough."""
-        best: Mixture | None = None
-        scales = problem.scales
-        n_decodes = MOST_DECODES_IF_BAD if self.n_init == "auto" else self.n_init
-        for i in range(1 - len(scales), n_decodes):
-            (child,) = rng.spawn(1)
-            decoder = self.decoders[max(i, 0) % len(self.decoders)]
-            # At each scale in turn; then at that which has done best.
-            scale = scales[i - 1] if best is None or i <= 0 else best.family.operator.scale
-            scaled = problem.at_scale(scale)
-            if i > 0 and best is not None and best.quality.hides_structure:
+        best, is_enough = self._try_scales(problem, rng)
+        most = MOST_DECODES_IF_BAD if self.n_init == "auto" else self.n_init
+        for i in range(1, most):
+            if self.n_init == "auto" and (is_enough or self._is_enough(best, i)):
+                break
+            scaled, (child,) = problem.at_scale(best.family.operator.scale), rng.spawn(1)
+            if best.quality.hides_structure:
                 mixture = search_wider(scaled, WIDER[(i - 1) % len(WIDER)], child)
             else:
-                begin(f"{type(decoder).__name__}, decode {i + len(scales)}")
+                decoder = self.decoders[i % len(self.decoders)]
+                begin(f"{type(decoder).__name__}, decode {i + len(problem.scales)}")
                 mixture = decoder.solve(scaled, child)
-            if best is None or mixture.cost < best.cost:
-                if self.n_init == "auto":
-                    mixture = judge_noise(problem, mixture, child)
-                best = mixture
-            if i < 0:
-                is_enough = best.quality.explains_sketch and best is not mixture
-            else:
-                is_enough = self._is_enough(best, i + 1)
-            if self.n_init == "auto" and is_enough:
-                break
-        assert best is not None
+            best = self._choose(problem, best, mixture, child)
         return best
 
+    def _try_scales(self, problem: Problem, rng: np.random.Generator) -> tuple[Mixture, bool]:
+        """Decode by the first decoder, at each of the problem's scales until they get worse.
+
+        Returns whether this explains the sketch as well.
+        """
+        best: Mixture | None = None
+        decoder = self.decoders[0]
+        for i, scale in enumerate(problem.scales):
+            (child,) = rng.spawn(1)
+            begin(f"{type(decoder).__name__}, decode {i + 1}")
+            mixture = decoder.solve(problem.at_scale(scale), child)
+            before, best = best, self._choose(problem, best, mixture, child)
+            if self.n_init == "auto" and best is before and i + 1 < len(problem.scales):
+                if best.quality.explains_sketch:
+                    return best, True
+                if best.quality.is_within_noise:
+                    break
+        assert best is not None
+        return best, False
+
+    def _choose(
+        self, problem: Problem, best: Mixture | None, mixture: Mixture, rng: np.random.Generator
+    ) -> Mixture:
+        """Return the cheaper mixture; a new one with what is to be known of the noise."""
+        if best is not None and best.cost <= mixture.cost:
+            return best
+        return judge_noise(problem, mixture, rng) if self.n_init == "auto" else mixture
+
     def _is_enough(self, best: Mixture, n_decodes: int) -> bool:
-        if best.quality.misses_clusters:
+        """Return whether another decode would hardly do better, or could not be told to."""
+        quality = best.quality
+        if quality.misses_clusters and not quality.is_within_noise:
             return False
-        if best.quality.hides_structure:
+        if quality.hides_structure:
             return n_decodes > len(WIDER)
-        return not best.quality.seems_incomplete or n_decodes >= self.n_if_incomplete
+        return not quality.seems_incomplete or n_decodes >= self.n_if_incomplete
 
 
 def search_wider(problem: Problem, factor: float, rng: np.random.Generator) -> Mixture:

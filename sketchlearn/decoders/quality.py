@@ -227,6 +227,15 @@ class FitQuality:
         return self.goodness_of_fit <= 1.0 + margin + BY_CHANCE * self.noise_deviation
 
     @property
+    def is_within_noise(self) -> bool:
+        """Whether no more is left than the sketch's noise, whatever the parameters absorbed of it.
+
+        Something may be missing then, but what fits better fits the noise as well as the rows.
+        Noise that was added is known up to chance.
+        """
+        return self.cost <= self.noise * (1.0 + BY_CHANCE * self.noise_deviation)
+
+    @property
     def hides_structure(self) -> bool:
         """Whether more is left than sampling noise, though no more than all of the noise.
 
@@ -266,7 +275,7 @@ class FitQuality:
         """
         at, spread = self.thresholds, self.spread_ratio
         if not self.region.is_exact:
-            return self.explains_sketch
+            return self.explains_sketch or self.is_within_noise
         lacks = spread < at.lacking_spread and not self.is_noise
         return self.explains_sketch and not lacks and spread <= at.excess_spread
 

@@ -29,7 +29,7 @@ MOVED = 1.2
 # Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
 BY_CHANCE = 3.0
 # Standard errors of its noise by which a private sketch's power must exceed it. Three clusters were
-# found at 15, and missed at 5.
+# missed at 5, off by about their own width at 10, and found at 30.
 BEYOND_NOISE = 10.0
 
 # Steps of the moments' grid that a column's deviation should be: with fewer its variance may be off
@@ -128,7 +128,8 @@ def is_hidden_by_noise(sketch: SketchLike) -> bool:
     """Whether a sketch's waves are hardly more than noise that it was released with."""
     if (added := sketch.added_noise) is None:
         return False
-    power, noise = np.sum(np.abs(sketch.centered_mean) ** 2), np.sum(added.variance)
+    # Real and imaginary parts have that variance each.
+    power, noise = np.sum(np.abs(sketch.centered_mean) ** 2), 2.0 * np.sum(added.variance)
     return bool(power <= noise * (1.0 + BEYOND_NOISE * sketch.operator.n_frequencies**-0.5))
 
 
@@ -136,7 +137,12 @@ def warn_of_lost_spread(mixture: Mixture) -> None:
     """Warn if something far from all atoms was probably missed."""
     quality, n_atoms = mixture.quality, len(mixture.weights)
     wanted = round(quality.thresholds.rows_per_parameter * quality.n_parameters)
-    if quality.lacks_spread and quality.n_rows < wanted:
+    if not quality.lacks_spread:
+        return
+    if quality.known_share > 0.0:
+        finding, remedy = describe_released_spread(mixture, wanted)
+        raise_doubt(finding, remedy, "doubtful" if quality.n_rows < wanted else "wrong")
+    elif quality.n_rows < wanted:
         raise_doubt(
             f"{quality.n_rows:.6g} rows are too few to find {n_atoms} clusters or components by "
             "their sketch alone, whose noise hides single rows:",
@@ -144,13 +150,30 @@ def warn_of_lost_spread(mixture: Mixture) -> None:
             "doubtful",
             otherwise="or call fit with all of them, which looks at the rows themselves.",
         )
-    elif quality.lacks_spread:
+    else:
         raise_doubt(
             f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
             "a far cluster or far outliers escaped the sketch.",
             f"Try more n_frequencies, now {quality.operator.n_frequencies}",
             otherwise="a larger n_init, more clusters or components, or leave the outliers out.",
         )
+
+
+def describe_released_spread(mixture: Mixture, wanted: int) -> tuple[str, str]:
+    """Say what spread a release with noise hides, and what its holder can do about it."""
+    quality = mixture.quality
+    finding = (
+        f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
+        "far rows are lost in the noise of the release."
+    )
+    remedy = "Ask for one from a narrower box or radius, to which far rows are clipped."
+    if quality.n_rows < wanted:
+        finding += (
+            f" It tells as much as {quality.n_rows:.3g} rows would without noise, too few for "
+            f"{len(mixture.weights)} clusters or components."
+        )
+        remedy += f" Releases of other rows may be added, until they tell as much as {wanted} rows."
+    return finding, remedy
 
 
 def warn_of_wide_spread(mixture: Mixture) -> None:

@@ -13,13 +13,9 @@ from sklearn.mixture import GaussianMixture
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import RandomState, check_count, check_nonnegative
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
-from sketchlearn.decoders import (
-    BestOf,
-    Decoder,
-    FitQuality,
-    Mixture,
-    SurrogateEM,
-)
+from sketchlearn.decoders import BestOf, Decoder, FitQuality, Mixture, SurrogateEM
+from sketchlearn.decoders.best_of import default_decoders
+from sketchlearn.decoders.principal import PrincipalStart, find_leading_axes
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
 from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
@@ -288,8 +284,11 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             pilot = None  # It has each row once, and rare ones escaped it.
         if pilot is None and self.covariance_type == "spherical":
             require_like_units(sketch.operator.units)
-        decoder = self._choose_decoder(pilot is not None)
         region = Region.of(sketch, self.bounds).in_units(self._decode_units)
+        # What full covariances lose to noise, no start saves.
+        is_full = self.covariance_type == "full"
+        axes = None if is_full else find_leading_axes(scaled, self.n_components, region)
+        decoder = self._choose_decoder(pilot is not None, axes)
         mixture = decoder.decode(scaled, family, self.n_components, rng, region=region)
         fitted = None
         if pilot is not None:
@@ -360,11 +359,15 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
     def _start_from(self, total: Sketch) -> Decoder:
         return SurrogateEM(find_atoms(self, total))
 
-    def _choose_decoder(self, has_pilot: bool) -> Decoder:
-        """What `decoder` and `n_init` ask for."""
+    def _choose_decoder(self, has_pilot: bool, axes: np.ndarray | None) -> Decoder:
+        """What `decoder` and `n_init` ask for; along axes, if there are some.
+
+        Variances along each of many columns follow noise from any other start.
+        """
         if self.decoder is not None:
             return BestOf((self.decoder,), self.n_init)
-        matching = BestOf(n_init=self.n_init)
+        starts = default_decoders() if axes is None else (PrincipalStart(axes),)
+        matching = BestOf(starts, self.n_init)
         return matching if has_pilot else SurrogateEM(matching)
 
     def _set_model(self, weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> None:

@@ -414,12 +414,11 @@ def choose_decoder(
     """
     if decoder is not None:
         return BestOf((decoder,), n_init)
-    if axes is not None:
-        along = PrincipalStart(axes)
-        others = () if len(axes) > FEW_FEATURES else default_decoders()
-        return SurrogateKMeans(BestOf((along, *others), n_init))
-    if pilot is None:
-        alone = SurrogateKMeans(BestOf(n_init=n_init))
+    if pilot is None or axes is not None:
+        starts = default_decoders()
+        if axes is not None:
+            starts = (PrincipalStart(axes), *(starts if len(axes) <= FEW_FEATURES else ()))
+        alone = SurrogateKMeans(BestOf(starts, n_init))
         return SecondOpinion(alone) if is_exact else alone
     first, *rest = default_decoders()
     given = pilot.atoms(n_clusters, seed)

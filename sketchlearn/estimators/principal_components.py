@@ -348,9 +348,15 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
         """Find the components of the rows in the sketch."""
         sketch, d = self.sketch_, self.n_features_in_
         if sketch.n_samples < 2 or sketch.weight_sum <= 1.0:
+            released = ""
+            if sketch.added_noise is not None:
+                released = (
+                    ", a count released with noise: release more rows, or with a larger epsilon"
+                )
             raise ValueError(
                 "expected at least 2 rows, or weights that count as many: a variance cannot be "
                 f"told from n_samples={sketch.n_samples} of total weight {sketch.weight_sum:.6g}"
+                f"{released}"
             )
         most = min(int(sketch.weight_sum), d)
         wanted: Any = self.n_components

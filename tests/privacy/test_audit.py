@@ -5,6 +5,7 @@ import pytest
 
 from docs.benchmarks import privacy_audit
 from docs.benchmarks.privacy_audit import bound_epsilon, draw_scores, make_neighbours
+from sketchlearn.privacy import Mechanism
 from sketchlearn.privacy.queries import compute_parts, sensitivities
 
 SETTINGS = [(1.0, 0.01, "add-remove"), (4.0, 0.0, "add-remove"), (4.0, 0.01, "replace")]
@@ -22,10 +23,13 @@ def test_the_neighbours_that_are_audited_are_as_far_apart_as_any(neighbors):
     without, with_row = make_neighbours(neighbors)
     one, two = (compute_parts(each.operator, each.sums) for each in (without, with_row))
     bounds = sensitivities(with_row.operator, "full", neighbors, 1, 2)
+    mechanism = Mechanism.choose(4.0, 0.01, neighbors, 1, bounds, moments_share=0.1)
+    rho = 0.0
     for part in bounds:
         moved = np.linalg.norm((two[part] - one[part]).astype(float))
-        least = 0.99 if neighbors == "add-remove" or part == "first" else 0.0
-        assert least * bounds[part] <= moved <= bounds[part]
+        assert moved <= bounds[part]
+        rho += 0.5 * (moved / mechanism.scales[part]) ** 2
+    assert 0.9 * mechanism.loss.rho <= rho <= mechanism.loss.rho
 
 
 def test_too_little_noise_is_found():

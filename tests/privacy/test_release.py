@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
 
 from sketchlearn import (
     CompressiveGaussianMixture,
     CompressiveKMeans,
+    CompressivePCA,
     EmptySketchError,
     Sketch,
     Sketcher,
@@ -477,6 +481,16 @@ def test_a_release_of_noise_alone_is_said_to_be_one_however_few_rows_it_counts(
     assert model.quality_.n_rows >= 1.0 or model.quality_.verdict != "good"
 
 
+def test_a_release_of_a_known_count_and_hidden_waves_is_said_to_be_one():
+    # Of 720 rows the count is known to a fifth; power exceeds the noise by 2 standard errors.
+    sketcher = Sketcher.from_domain(
+        [-15.0, -15.0], [15.0, 15.0], n_frequencies=1000, clip=True, random_state=0
+    )
+    private = released(rows(720), 0.25, sketcher=sketcher)
+    with pytest.warns(ConvergenceWarning, match="hardly more than the noise that it was released"):
+        CompressiveKMeans(3, random_state=0).fit_sketch(private)
+
+
 def test_files_of_format_1_are_read_forever():
     path = GOLDEN / "private_v1.safetensors"
     private = PrivateSketch.load(path)
@@ -493,3 +507,47 @@ def test_files_of_format_1_are_read_forever():
     assert within.operator.domain.radius == 0.9
     assert np.allclose(within.moments.mean, 50.0, atol=2.0)
     assert np.allclose(within.moments.covariance, [[409.0, 200.0], [200.0, 109.0]], atol=40.0)
+
+
+@pytest.mark.slow
+def test_what_noise_hides_of_far_rows_is_told_with_a_remedy_that_helps():
+    rng = np.random.default_rng(0)
+    near, far = rng.normal(scale=0.01, size=(20_000, 2)), rng.uniform(-0.7, 0.7, size=(3_000, 2))
+
+    def fit(width):
+        box = [-width, -width], [width, width]
+        sketcher = Sketcher.from_domain(*box, n_clusters=3, clip=True, random_state=0)
+        private = released(np.vstack([near, far]), 4.0, sketcher=sketcher)
+        return CompressiveKMeans(3, random_state=0).fit_sketch(private)
+
+    with pytest.warns(ConvergenceWarning, match="lost in the noise of the .* narrower box or rad"):
+        wide = fit(1.0)
+    assert wide.quality_.spread_ratio < 0.5
+    assert fit(0.03).quality_.spread_ratio > 0.8
+
+
+def test_components_of_a_count_that_noise_hides_are_refused_with_the_remedy():
+    sketcher = Sketcher.from_domain([0.0, 0.0], [1.0, 1.0], clip=True, random_state=0)
+    drawn = (released(np.full((3, 2), 0.5), 0.1, sketcher=sketcher) for _ in range(40))
+    none = next(each for each in drawn if each.n_samples < 2)  # Half of them are, about.
+    with pytest.raises(ValueError, match="released with noise: release more rows"):
+        CompressivePCA(1).fit_sketch(none)
+
+
+@pytest.mark.slow
+def test_wide_releases_give_mixtures_and_rows_as_narrow_ones_do():
+    rng, d = np.random.default_rng(0), 64
+    centers = rng.uniform(-10.0, 10.0, size=(4, d))
+    X = centers[rng.integers(4, size=40_000)] + rng.normal(size=(40_000, d))
+    X, others = np.split(X, 2)
+    sketcher = Sketcher.from_domain(
+        [-80.0] * d, [80.0] * d, n_clusters=4, clip=True, radius=1.0, random_state=0
+    )
+    private = released(X, sketcher=sketcher, moments_share=0.2)
+    best = GaussianMixture(4, covariance_type="diag", random_state=0).fit(X)
+    mixture = CompressiveGaussianMixture(4, random_state=0).fit_sketch(private)
+    assert mixture.score(others) > best.score(others) - 2.0
+    drawn = synthesize(private, 4000, random_state=0)
+    centroids = KMeans(4, n_init=3, random_state=0).fit(drawn).cluster_centers_
+    losses = [cdist(X, each, "sqeuclidean").min(axis=1).sum() for each in (centroids, best.means_)]
+    assert losses[0] < 1.2 * losses[1]

@@ -70,9 +70,9 @@ class MeanShift(Decoder):
     still be hidden in it: then the search is finer, and over once the best new atom is not
     significant.
 
-    Where clusters are certainly missing in the end (`FitQuality.misses_clusters`), atoms are
-    added up to three times as many as asked for and pruned, up to five times, and all stages are
-    gone through once more.
+    Where clusters are certainly missing in the end (`FitQuality.misses_clusters`) and more is left
+    than noise, atoms are added up to three times as many as asked for and pruned, up to five times,
+    and all stages are gone through once more.
 
     Parameters
     ----------
@@ -108,7 +108,8 @@ class MeanShift(Decoder):
         decoding = Decoding(self, problem, rng)
         first = decoding.run_stage(decoding.fill(problem.start_empty()), "fixed")
         mixture = problem.make_mixture(decoding.free_shapes(first))
-        if not mixture.quality.misses_clusters:
+        is_noise = mixture.cost <= self.good_fit * problem.noise
+        if is_noise or not mixture.quality.misses_clusters:
             return mixture
         better = decoding.grow_and_prune(first)
         if better.cost == first.cost:
