@@ -428,12 +428,16 @@ class PrivateSketch(SketchLike):
 
     @property
     def _row_noise(self) -> float:
-        """Squared distance of one row's waves to the population's mean, on average."""
-        mean = self.centered_mean
+        """Squared distance of one row's waves to the population's mean, on average.
+
+        No less than that of rounding alone: noise may be longer than what equal rows leave.
+        """
+        mean, features = self.centered_mean, self.operator.features
         # The noise is in the mean's norm as well.
         power = float(np.sum(np.abs(mean) ** 2))
         kept = max(power - self.mechanism_error**2, 0.0) / power if power > 0 else 0.0
-        return self.operator.features.noise(mean * math.sqrt(kept))
+        rounding = len(mean) * features.unit**2 / 6.0
+        return max(features.noise(mean * math.sqrt(kept)), rounding)
 
     def _variance(self, part: str) -> float:
         """Variance of one integer of a part, over all releases."""

@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +252,21 @@ def test_moments_of_columns_alone_are_released_too():
     with pytest.raises(ValueError, match="without moments"):
         _ = bare.moments
     assert PrivateSketch.from_bytes(bare.to_bytes()) == bare
+
+
+def test_noise_longer_than_what_equal_rows_leave_is_that_of_few_rows_and_no_error():
+    equal = np.full((300, 2), 3.0)
+    sketcher = Sketcher.from_sketch(SKETCHER.sketch(equal[:2]))
+    sums = [released(equal + 1e-9 * i, 1.0, sketcher=sketcher) for i in range(24)]
+    counts = [private.n_effective for private in sums]
+    assert min(counts) > 0.0
+    # About half of the draws are longer than the noise on average: one of 24, but for 2^-24.
+    assert min(counts) < 1.0
+    poorest = sums[int(np.argmin(counts))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = CompressiveKMeans(2, random_state=0).fit_sketch(poorest)
+    assert np.isfinite(model.cluster_centers_).all()
 
 
 @pytest.mark.parametrize("delta", [0.0, 1e-6])
