@@ -45,10 +45,8 @@ def by_digit(labels: NDArray[np.integer], digits: NDArray[np.int64]) -> NDArray[
     return np.argsort(np.argsort(majority, kind="stable"))[labels]
 
 
-def draw(
-    data: Digits, lines: Sequence[Line], scores: Mapping[str, NDArray[np.float64]], reference: float
-) -> Figure:
-    """Draw mean images, a line each, and the agreement with the digits by size of sketch.
+def draw(data: Digits, lines: Sequence[Line], ratios: Mapping[str, NDArray[np.float64]]) -> Figure:
+    """Draw mean images, a line each, and what smaller sketches cost.
 
     Parameters
     ----------
@@ -56,15 +54,13 @@ def draw(
         Images and labels of all rows.
     lines : sequence of Line
         The first names the clusters; the others are matched to it.
-    scores : mapping of str to ndarray of shape (n_seeds,)
-        Adjusted Rand index of each draw of the frequencies, by the size of the sketch.
-    reference : float
-        The adjusted Rand index of k-means on all rows.
+    ratios : mapping of str to ndarray of shape (n_seeds,)
+        Sum of squares over k-means' of each draw of the frequencies, by the size of the sketch.
     """
     figure = Figure(figsize=(10, 7.8), facecolor="white", layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=(1.5, 1.2), squeeze=False)[:, 0]
     draw_images(top, lines, data)
-    draw_agreement(bottom, scores, reference)
+    draw_costs(bottom, ratios)
     return figure
 
 
@@ -102,25 +98,23 @@ def draw_images(figure: SubFigure, lines: Sequence[Line], data: Digits) -> None:
         )
 
 
-def draw_agreement(
-    figure: SubFigure, scores: Mapping[str, NDArray[np.float64]], reference: float
-) -> None:
-    """Draw every seed's adjusted Rand index against the sketch's size, and k-means' as a line."""
+def draw_costs(figure: SubFigure, ratios: Mapping[str, NDArray[np.float64]]) -> None:
+    """Draw every seed's sum of squares over k-means' against the sketch's size."""
     ax = figure.subplots()
-    places = np.arange(len(scores))
-    ax.axhline(reference, color=PLAIN, linestyle=(0, (5, 3)), linewidth=1.4)
+    places = np.arange(len(ratios))
+    ax.axhline(1.0, color=PLAIN, linestyle=(0, (5, 3)), linewidth=1.4)
     ax.annotate(
-        f"k-means on all rows, {reference:.3f}", (0, reference), xycoords=("axes fraction", "data"),
-        xytext=(6, 5), textcoords="offset points", color=PLAIN, fontsize=9.5,
+        "k-means on all rows", (1, 1.0), xycoords=("axes fraction", "data"), ha="right",
+        xytext=(-6, 5), textcoords="offset points", color=PLAIN, fontsize=9.5,
     )  # fmt: skip
-    ax.plot(places, [np.median(s) for s in scores.values()], color=SKETCHED, linewidth=2, zorder=3)
-    for place, score in zip(places, scores.values(), strict=True):
-        ax.scatter(np.full(len(score), place), score, s=34, color=SKETCHED, alpha=0.45, lw=0)
-    ax.set_xticks(places, list(scores), fontsize=9.5)
-    ax.set_xlim(-0.5, len(scores) - 0.5)
-    ax.set_ylabel("adjusted Rand index with the digits", fontsize=9.5, color=INK)
+    ax.plot(places, [np.median(r) for r in ratios.values()], color=SKETCHED, linewidth=2, zorder=3)
+    for place, ratio in zip(places, ratios.values(), strict=True):
+        ax.scatter(np.full(len(ratio), place), ratio, s=34, color=SKETCHED, alpha=0.45, lw=0)
+    ax.set_xticks(places, list(ratios), fontsize=9.5)
+    ax.set_xlim(-0.5, len(ratios) - 0.5)
+    ax.set_ylabel("sum of squares over k-means'", fontsize=9.5, color=INK)
     ax.set_title(
-        "Agreement with the digits by size of sketch: each draw of frequencies, and the median",
+        "What a smaller sketch costs: each draw of frequencies, and the median",
         fontsize=11, color=INK, loc="left",
     )  # fmt: skip
     ax.spines[["top", "right"]].set_visible(False)

@@ -32,6 +32,9 @@ BY_CHANCE = 3.0
 # missed at 5, off by about their own width at 10, and found at 30.
 BEYOND_NOISE = 10.0
 
+# Part of a column's variance. Variances of clusters a tenth as wide as all rows are then 10 % off.
+LARGEST_REGULARISATION = 1e-3
+
 # Steps of the moments' grid that a column's deviation should be: with fewer its variance may be off
 # by a ten-thousandth.
 FEWEST_STEPS = 10_000
@@ -166,7 +169,10 @@ def describe_released_spread(mixture: Mixture, wanted: int) -> tuple[str, str]:
         f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
         "far rows are lost in the noise of the release."
     )
-    remedy = "Ask for one from a narrower box or radius, to which far rows are clipped."
+    remedy = (
+        "Ask for one from a box or radius that fits the rows: narrower where rows fill little of "
+        "it, wider where many were clipped to it."
+    )
     if quality.n_rows < wanted:
         finding += (
             f" It tells as much as {quality.n_rows:.3g} rows would without noise, too few for "
@@ -258,6 +264,23 @@ def warn_of_columns(quality: FitQuality, units: np.ndarray) -> None:
         remedy,
         otherwise="or multiply columns by factors that make them about as wide, and sketch anew.",
     )
+
+
+def warn_of_regularisation(reg_covar: float, region: Region) -> None:
+    """Warn if what is added to variances is much of some column's, of rows in data units."""
+    variances = np.diag(region.covariance)
+    if not (region.is_exact and (variances > 0.0).any()):
+        return
+    least = float(variances[variances > 0.0].min())
+    if reg_covar > LARGEST_REGULARISATION * least:
+        raise_doubt(
+            f"reg_covar={reg_covar:.3g}, which is added to every variance, is "
+            f"{reg_covar / least:.2g} times the least variance of a column: columns are in small "
+            "units.",
+            f"Set reg_covar={1e-6 * least:.1g}",
+            "doubtful",
+            otherwise="or multiply columns by factors that make them about 1 wide.",
+        )
 
 
 def warn_of_moved(mixture: Mixture) -> None:

@@ -26,6 +26,7 @@ from sketchlearn.estimators.doubts import (
     warn_of_lost_spread,
     warn_of_moments,
     warn_of_moved,
+    warn_of_regularisation,
 )
 from sketchlearn.estimators.group_models import GroupFitter, find_atoms
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
@@ -43,6 +44,8 @@ from sketchlearn.sketching.pilot import least_share, shares_values
 
 # Frequencies above which "auto" takes one for each parameter; and the fewest.
 MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
+# As scikit-learn has it: nobody chose it for the columns at hand.
+DEFAULT_REGULARISATION = 1e-6
 # What EM adds to variances where `reg_covar` is zero, as a fraction of the squared scale.
 LEAST_REGULARISATION = 1e-6
 # Least eigenvalue of correlations up to which columns are dependent.
@@ -88,7 +91,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         Without them decoders look up to 32 standard deviations around the rows' mean, as the
         sketch's moments have it.
     reg_covar : float, default=1e-6
-        Added to all variances, in squared units of the data, as scikit-learn does.
+        Added to all variances, in squared units of the data, as scikit-learn does. Where the
+        default is more than a thousandth of a column's variance, a warning names a smaller one.
     keep_pilot : bool, default=True
         Whether `fit` keeps the few thousand rows that the scale was chosen on (see `Sketcher`),
         reweights them until their sketch is that of all rows, and runs EM on them. Its mixture is
@@ -176,7 +180,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         decoder: Decoder | None = None,
         n_init: int | Literal["auto"] = "auto",
         bounds: Sequence[Any] | None = None,
-        reg_covar: float = 1e-6,
+        reg_covar: float = DEFAULT_REGULARISATION,
         keep_pilot: bool = True,
         random_state: RandomState = None,
         n_jobs: int | None = None,
@@ -305,6 +309,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
         self.quality_ = self._judge(mixture.quality, fitted)
         warn_of_columns(self.quality_, self._decode_units)
+        if self.reg_covar == DEFAULT_REGULARISATION and self.covariance_type != "spherical":
+            warn_of_regularisation(self.reg_covar, Region.of(sketch, self.bounds))
         self._set_model(*fitted)
         self.converged_ = mixture.converged
         return mixture

@@ -29,7 +29,7 @@ def test_demo_prints_a_table_and_draws_a_figure(few_digits, tmp_path, capsys):
     printed = capsys.readouterr()
     assert "a few digits" in printed.out
     assert "625 x 10" in printed.out
-    for title in ("smaller", "decode", "SSE ratio", "ARI", "NMI", "all rows", "m = 200"):
+    for title in ("smaller", "time", "SSE ratio", "ARI", "NMI", "all rows", "m = 200"):
         assert title in printed.out
     assert f"in {path.parent / 'mnist_parts'}\n" in printed.out
     assert "ms: the same bytes as one sketch of all rows" in printed.out

@@ -1,5 +1,6 @@
 """CompressiveGaussianMixture: planted mixtures, real rows, scikit-learn's surface, bad input."""
 
+import re
 import warnings
 from dataclasses import replace
 
@@ -367,7 +368,9 @@ def test_parameters_for_the_next_fit_leave_this_one_alone(covariance_type):
 def test_columns_too_narrow_for_the_sketch_are_told_and_the_remedy_helps(covariance_type):
     X, *_ = planted("diag", n=20_000)
     X = X * np.array([1.0, 1e3, 1e-3])
-    model = CompressiveGaussianMixture(4, covariance_type=covariance_type, random_state=0)
+    model = CompressiveGaussianMixture(
+        4, covariance_type=covariance_type, reg_covar=1e-12, random_state=0
+    )
     blind = Sketcher(n_clusters=4, scale="auto", random_state=0).fit(X)
     with pytest.warns(ConvergenceWarning, match=r"by column: .*Sketcher\(scale='columns'\)"):
         lost = model.fit_sketch(blind.sketch(X))
@@ -388,3 +391,19 @@ def test_spheres_are_not_sought_in_columns_of_unlike_units():
     with pytest.raises(ValueError, match=r"needs columns in like units.*scale='auto'"):
         model.fit_sketch(sketcher.fit(wide).sketch(wide))
     assert model.fit_sketch(sketcher.fit(X).sketch(X)).quality_.verdict == "good"
+
+
+def test_regularisation_in_columns_of_small_units_is_told_and_the_remedy_helps():
+    X, *_ = planted("diag", n=10_000)
+    X = X * np.array([1.0, 1e-4, 1.0])
+    sketch = Sketcher(n_clusters=4, scale="columns", random_state=0).fit(X).sketch(X)
+    model = CompressiveGaussianMixture(4, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="reg_covar=1e-06, which is added") as caught:
+        blurred = model.fit_sketch(sketch).score(X)
+    assert model.report().verdict == "doubtful"
+    named = float(re.search(r"Set reg_covar=([0-9.e-]+\d)", str(caught[0].message))[1])
+    sharp = model.set_params(reg_covar=named).fit_sketch(sketch)
+    assert sharp.report().verdict == "good"
+    em = GaussianMixture(4, covariance_type="diag", reg_covar=named, random_state=0)
+    best = em.fit(X[:2_000]).score(X)
+    assert sharp.score(X) > max(best - 0.05, blurred + 0.3)

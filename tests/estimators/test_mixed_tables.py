@@ -29,6 +29,7 @@ def coin_and_clusters(n=3000, seed=0):
 
 @pytest.mark.quality
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:reg_covar=1e-06")  # of a column a millionth wide
 @pytest.mark.parametrize("covariance_type", ["spherical", "diag", "full"])
 @pytest.mark.parametrize("name", MIXED)
 def test_mixtures_are_those_of_scikit_learn(name, covariance_type):

@@ -536,7 +536,9 @@ def test_what_noise_hides_of_far_rows_is_told_with_a_remedy_that_helps():
         private = released(np.vstack([near, far]), 4.0, sketcher=sketcher)
         return CompressiveKMeans(3, random_state=0).fit_sketch(private)
 
-    with pytest.warns(ConvergenceWarning, match="lost in the noise of the .* narrower box or rad"):
+    with pytest.warns(
+        ConvergenceWarning, match="lost in the noise of the .* box or radius that fits"
+    ):
         wide = fit(1.0)
     assert wide.quality_.spread_ratio < 0.5
     assert fit(0.03).quality_.spread_ratio > 0.8
