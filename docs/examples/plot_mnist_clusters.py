@@ -209,8 +209,8 @@ def table(
         grid.add_row(name, *cells(trials, rows, digits))
     grid.caption = (
         f"k = {N_CLUSTERS} clusters, {N_CLUSTERS - 1} without {LEAVES}s; d = 10 features; "
-        f"m frequencies: medians of {n_seeds} draws.\nSSE ratio: to k-means on the rows of each part "
-        f"of the table. Time: k-means, or the decode of a sketch."
+        f"m frequencies: medians of {n_seeds} draws.\n"
+        "SSE ratio: to k-means on the same rows. Time: of k-means, or of the decode."
     )
     grid.caption_justify = "left"
     return grid
