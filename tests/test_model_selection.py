@@ -172,6 +172,13 @@ def test_rows_are_no_sketch():
         count_clusters(np.zeros((9, 2)), [1, 2])
 
 
+def test_signs_whose_overtones_look_like_clusters_are_refused():
+    X = clusters(3)
+    signs = Sketcher(60, features="signs", random_state=0).fit(X).sketch(X)
+    with pytest.raises(ValueError, match="features='waves'"):
+        count_clusters(signs, [1, 2])
+
+
 def test_a_name_is_no_decoder(sketch):
     with pytest.raises(TypeError, match="decoder must be a Decoder, got str"):
         count_clusters(sketch, [1, 2], decoder="CLOMPR")

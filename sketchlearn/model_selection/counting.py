@@ -97,8 +97,8 @@ def count_clusters(
     ------
     TypeError, ValueError
         If ``sketch`` is no `Sketch` or ``decoder`` no `Decoder`, a candidate is no positive
-        integer, or there is none, the sketch is too small for one, or ``n_draws`` is no number of
-        draws.
+        integer, or there is none, the sketch is too small for one or of signs, or ``n_draws`` is no
+        number of draws.
 
     References
     ----------
@@ -119,6 +119,12 @@ def count_clusters(
     """
     if not isinstance(sketch, SketchLike):
         raise TypeError(f"count_clusters expected a Sketch, got {type(sketch).__name__}")
+    if sketch.operator.features.overtones():
+        raise ValueError(
+            f"clusters are counted in sketches of waves, got features {sketch.operator.features!r}: "
+            "their overtones, which more rows do not make smaller, look like clusters. Sketch with "
+            "features='waves'"
+        )
     numbers = _check_candidates(sketch, candidates)
     if covariance_type not in COVARIANCE_TYPES:
         raise ValueError(
