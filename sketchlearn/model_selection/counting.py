@@ -121,9 +121,8 @@ def count_clusters(
         raise TypeError(f"count_clusters expected a Sketch, got {type(sketch).__name__}")
     if sketch.operator.features.overtones():
         raise ValueError(
-            f"clusters are counted in sketches of waves, got features {sketch.operator.features!r}: "
-            "their overtones, which more rows do not make smaller, look like clusters. Sketch with "
-            "features='waves'"
+            f"clusters are counted in sketches of waves, got {sketch.operator.features!r}, whose "
+            "overtones look like clusters, however many rows there are: sketch with features='waves'"
         )
     numbers = _check_candidates(sketch, candidates)
     if covariance_type not in COVARIANCE_TYPES:
