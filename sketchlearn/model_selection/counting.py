@@ -122,7 +122,7 @@ def count_clusters(
     if sketch.operator.features.overtones():
         raise ValueError(
             f"clusters are counted in sketches of waves, got {sketch.operator.features!r}, whose "
-            "overtones look like clusters, however many rows there are: sketch with features='waves'"
+            "overtones look like clusters, of however many rows: sketch with features='waves'"
         )
     numbers = _check_candidates(sketch, candidates)
     if covariance_type not in COVARIANCE_TYPES:
