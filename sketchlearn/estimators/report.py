@@ -32,7 +32,7 @@ WIDTH = 88
 ABOUT_DECODE = {"quality_", "mixture_", "doubts_"}
 # What that means for the verdict on a model from a file.
 FROM_FILES = {
-    "good": "figures that leave no doubt need neither.",
+    "good": "figures of sketch and spread that leave no doubt need neither.",
     "doubtful": "without them it is called doubtful, whatever it was called when it was learned.",
 }
 
@@ -143,9 +143,11 @@ def refuse_decoded(model: CompressiveEstimator, name: str) -> None:
 def judge_stored(quality: FitQuality, sketch: SketchLike) -> Verdict:
     """Return "good" where a file's figures leave no doubt by themselves, else "doubtful".
 
-    Where no more than noise is left, verdict and warnings of a decode follow from these figures.
+    They do not where no more than noise is left and the model has the rows' spread: of k-means a
+    file does not tell what was matched, and a few far rows may have been lost within the noise.
     """
-    is_sure = quality.is_noise and not is_hidden_by_noise(sketch)
+    has_spread = math.isfinite(quality.spread_ratio)
+    is_sure = has_spread and quality.is_noise and not is_hidden_by_noise(sketch)
     return "good" if is_sure and judge(quality, (), False) == "good" else "doubtful"
 
 
