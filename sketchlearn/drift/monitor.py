@@ -164,9 +164,8 @@ class DriftMonitor:
         """Keys of the reference windows that stand far apart from the others, or their places.
 
         Places are counted from 0. Found when the monitor is made: the score of such a window
-        against the others is more than 7 times the largest of theirs. Windows that vary alike
-        without drift have one in fewer than 2 % of references of 20 to 60 windows (simulated, with
-        normal and log-normal variation).
+        against the others is more than 7 times the largest of theirs. By chance that is so in 2 %
+        at most of simulated references of 20 to 60 windows, of normal or log-normal variation.
         """
         return self._outliers
 

@@ -11,8 +11,8 @@ from sketchlearn.drift.waves import LEAST_VARIANCE
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # A window stands far apart if its score against the others is this many times the largest of
-# theirs. Of 1,000 simulated references of 20, 40 and 60 windows each, no more than 2 % had such a
-# window by chance; where the windows' means were log-normal, with a skewness of 1.8, too.
+# theirs. Of simulated references of 20 to 60 windows 2 % at most have such a window by chance,
+# where the windows' means are log-normal with a skewness of 1.8, too (docs/benchmarks/drift.md).
 FAR = 7.0
 # One window in so many may stand far apart; with fewer in all none is looked for.
 LEAST_APART = 9

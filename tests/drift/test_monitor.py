@@ -5,6 +5,7 @@ import pytest
 
 from sketchlearn import DriftMonitor, EmptySketchError, Sketcher, SketchMismatchError, compare
 from sketchlearn.drift.scores import find_windows_apart, score_windows
+from sketchlearn.privacy import release
 
 SKETCHER = Sketcher(60, paired=True, random_state=0).fit(
     np.random.default_rng(0).normal(size=(2000, 3))
@@ -164,9 +165,6 @@ def test_days_that_vary_alike_seldom_stand_apart(skewness):
 
 
 def test_private_days_are_judged_by_their_noise_too():
-    pytest.importorskip("opendp")
-    from sketchlearn.privacy import release
-
     sketcher = Sketcher.from_domain(
         [-5.0] * 2, [5.0] * 2, n_frequencies=20, paired=True, clip=True, random_state=0
     )
