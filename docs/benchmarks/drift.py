@@ -6,12 +6,13 @@ Run from the root of a checkout; it prints tables::
     python -m docs.benchmarks.drift power [--draws 400] [--slow-draws 40] [--settings ...]
     python -m docs.benchmarks.drift public [--draws 400]
     python -m docs.benchmarks.drift cost
-    python -m docs.benchmarks.drift reference [--draws 500]
+    python -m docs.benchmarks.drift reference [--draws 300]
 
 Sketches have 200 frequencies in pairs unless said otherwise, of an operator that was chosen on
-1,000 rows of their own. Draw i of a setting comes from seed i. Rivals: the permutation test of the
-maximum mean discrepancy (Gaussian kernel, median distance as bandwidth, 199 permutations), the same
-from random features of that kernel, Kolmogorov-Smirnov for each column with Bonferroni's
+1,000 rows of their own. Draw i of a setting comes from seed i, of references from seed 100 + i.
+Rivals: the permutation test of the maximum mean discrepancy (Gaussian kernel, median distance as
+bandwidth, 199 permutations), the same from random features of that kernel,
+Kolmogorov-Smirnov for each column with Bonferroni's
 correction, and, where it is installed, frouros' MMD on 500 rows a side. HIGGS and SUSY come through
 `fetch_openml`; without a network they are left out, and that is said.
 """
