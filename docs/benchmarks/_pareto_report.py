@@ -22,6 +22,8 @@ from docs.benchmarks._pareto_text import (
     EXPLANATION,
     INTRODUCTION,
     MIXTURES,
+    SHOWN_MANY,
+    SHOWN_ONE,
 )
 from docs.benchmarks._report import table
 from sketchlearn.plotting import FrontDisplay
@@ -262,8 +264,12 @@ def page(records: Sequence[Record]) -> str:
     """Return the page in Markdown."""
     n_seeds = {len({one["seed"] for one in records if one["set"] == name}) for name in SETS} - {0}
     first = min(one["seed"] for one in records)
-    seeds = f"from {first} on, {min(n_seeds)} to {max(n_seeds)} of them a set,"
-    parts = [INTRODUCTION.format(seeds=seeds, machine=measured_with()), CHOICES]
+    if n_seeds == {1}:
+        seeds, shown = f"seed {first}, one a set, draws", SHOWN_ONE
+    else:
+        few, many = min(n_seeds), max(n_seeds)
+        seeds, shown = f"seeds from {first} on, {few} to {many} of them a set, draw", SHOWN_MANY
+    parts = [INTRODUCTION.format(seeds=seeds, shown=shown, machine=measured_with()), CHOICES]
     parts += ["## K-means over all sets\n", EXPLANATION, summary(records, "k-means"), COSTS_SHOWN]
     if sets_of(records, "mixtures"):
         parts += ["## Mixtures over all sets\n", MIXTURES, summary(records, "mixtures")]

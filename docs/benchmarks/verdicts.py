@@ -192,6 +192,10 @@ limits were chosen on other families (`datasets.families.CHOOSING`, seeds below 
 counted here (`JUDGING`, seeds from 1030 on), all from the sketch alone. Frequencies are multiples
 of k d, of mixtures of k (2 d + 1).
 
+`quality_` judges the fit, given how many clusters were asked for. `report()` is never milder: its
+verdict is the worst of that one, of warnings, and of doubts that `quality_` does not raise, about
+few rows, few frequencies, or the number of clusters. Counted below are `quality_` and warnings.
+
 The aim is that 95 % of the bad are announced and 2 % of the good alarmed. It is not met. What is
 missed: lines, as rings and paths are, that both decodes cut up alike, and of mixtures what EM gains
 on values that many rows share, of which a sketch shows nothing. Limits on moments and spread were

@@ -60,7 +60,9 @@ def _refuse_table(path: Path) -> None:
         raise SketchFormatError(
             f"{path}: not a sketch file but a Parquet one; if sketch --by wrote it, it is a table "
             "of sketches, one a group, which info, compare --key, fit --key, monitor --by and "
-            "report take, and in Python SketchTable.from_parquet: add its groups there"
+            "report take. In Python, SketchTable.from_parquet reads it: tables are added and "
+            "subtracted by + and -, total() is the sketch of groups for count_clusters and "
+            "synthesize, and release_groups releases each group"
         )
 
 

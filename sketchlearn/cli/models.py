@@ -21,7 +21,7 @@ from sketchlearn.cli.files import (
 from sketchlearn.cli.groups import Keys, load_slice
 from sketchlearn.cli.options import AsCsv, AsJson, Force, OperatorFile, Output, Seed, SketchFile
 from sketchlearn.cli.printing import print_csv, print_json, print_rows
-from sketchlearn.cli.reporting import decode_status, note
+from sketchlearn.cli.reporting import decode_status, note, say
 from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.cli.tables import NESTED, tabulate_places
 
@@ -199,4 +199,18 @@ def _fit_and_save(
     with tell_if_stopped("nothing was written"), decode_status():
         model.fit_sketch(source)
     model.save(output)
-    note(f"{output}: {model.report().verdict}, cost {model.cost_:.4g}; report shows more")
+    _tell_verdict(model, output)
+
+
+def _tell_verdict(model: Any, output: Path) -> None:
+    """Write the verdict in one line: on a terminal always, elsewhere unless it is good.
+
+    A doubt that was warned of has had its line.
+    """
+    found = model.report()
+    if found.verdict == "good":
+        note(f"{output}: good, cost {model.cost_:.4g}; report shows more")
+    elif model.doubts_:
+        say(f"{output}: {found.verdict}; report shows more")
+    else:
+        say(f"{output}: {found.verdict}; {found.reasons[0]} report shows more")

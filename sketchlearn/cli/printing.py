@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sketchlearn.cli.options import quote_names
 from sketchlearn.cli.reporting import escape
 from sketchlearn.cli.tables import FileTable
 
@@ -77,6 +78,13 @@ def _replace_infinite(value: object) -> object:
     return value
 
 
+def _format_listed(value: object) -> str:
+    """Return an element of a list; a name that commas would split in quotes, as options take it."""
+    if isinstance(value, str) and ("," in value or '"' in value):
+        return quote_names([value])[0]
+    return _format_value(value)
+
+
 def _format_value(value: object) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "-"}[value]
@@ -90,6 +98,6 @@ def _format_value(value: object) -> str:
         named = {name: one for name, one in value.items() if one is not None}
         return ", ".join(f"{name}={_format_value(one)}" for name, one in named.items())
     if isinstance(value, list):
-        shown = [_format_value(one) for one in value[:8]]
+        shown = [_format_listed(one) for one in value[:8]]
         return ", ".join(shown) + (f", ... ({len(value)})" if len(value) > 8 else "")
     return str(value)

@@ -45,6 +45,8 @@ CONDITION = re.compile(
 SETTING = re.compile(r"(?<![\w'\"./-])(scale|moments)='(\w+)'")
 PHRASES = {
     ", or call fit with all of them, which looks at the rows themselves": "",
+    "Call fit with the rows, or leave the outliers out": "Leave the outliers out, by --filter, or "
+    "call fit with the rows in Python",
     "fit the sketcher on rows like these": "make a sketch of rows like these without --like",
     "a sketcher with --scale mixed, fitted on rows like these": "a sketch of rows like these, made "
     "with --scale mixed",

@@ -155,7 +155,7 @@ class Problem:
         No more than a half, which is the most that a share's can be.
         """
         by_chance = float(np.sqrt(self.noise / (len(self.target) * self.power)))
-        return min(max(by_chance, 1.0 / self.n_rows), 0.5)
+        return min(max(by_chance, 1.0 / max(self.n_rows, 1.0)), 0.5)
 
     @property
     def n_parameters(self) -> int:

@@ -298,7 +298,8 @@ class FitQuality:
 
         What is decoded may be right for the population, and not for these rows.
         """
-        return BY_CHANCE * float(np.sqrt(2.0 / self.n_rows))
+        # Noise that was added may leave less than a row, or nothing.
+        return BY_CHANCE * float(np.sqrt(2.0 / max(self.n_rows, 1.0)))
 
     @property
     def is_beyond_doubt(self) -> bool:

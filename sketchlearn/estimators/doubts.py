@@ -136,6 +136,7 @@ def is_hidden_by_noise(sketch: SketchLike) -> bool:
 def warn_of_lost_spread(mixture: Mixture) -> None:
     """Warn if something far from all atoms was probably missed."""
     quality, n_atoms = mixture.quality, len(mixture.weights)
+    left = (mixture.matched or mixture).quality
     wanted = round(quality.thresholds.rows_per_parameter * quality.n_parameters)
     if not quality.lacks_spread:
         return
@@ -149,6 +150,14 @@ def warn_of_lost_spread(mixture: Mixture) -> None:
             f"add rows, {wanted} at least",
             "doubtful",
             otherwise="or call fit with all of them, which looks at the rows themselves.",
+        )
+    elif left.is_noise or left.misfit <= left.thresholds.large_misfit:
+        # Waves that leave so little show nothing of what is far, however many there are.
+        raise_doubt(
+            f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
+            "far outliers, or a far cluster of few rows, escaped the sketch.",
+            "Call fit with the rows",
+            otherwise="or leave the outliers out.",
         )
     else:
         raise_doubt(
@@ -179,7 +188,7 @@ def describe_released_spread(mixture: Mixture, wanted: int) -> tuple[str, str]:
 def warn_of_wide_spread(mixture: Mixture) -> None:
     """Warn if the centroids lie farther apart than the rows, by more than chance."""
     quality = mixture.quality
-    by_chance = BY_CHANCE * (2.0 / quality.n_rows) ** 0.5
+    by_chance = BY_CHANCE * (2.0 / max(quality.n_rows, 1.0)) ** 0.5
     if quality.exceeds_spread and (
         quality.misses_clusters or quality.spread_ratio > quality.thresholds.high_spread + by_chance
     ):

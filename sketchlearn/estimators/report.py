@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Of a box in a notebook or a page, which has its own colours for light and dark.
 BOX = "border-left:4px solid {};padding:.4em .8em;margin:.4em 0;font-family:sans-serif"
+SEVERITY: dict[Verdict, int] = {"good": 0, "doubtful": 1, "wrong": 2}
 COLORS: dict[Verdict, str] = {"good": "#0072B2", "doubtful": "#E69F00", "wrong": "#D55E00"}
 WIDTH = 88
 # What only a decode sets, and no file holds.
@@ -106,10 +107,11 @@ def write_report(model: CompressiveEstimator) -> Report:
     )
     n_kept: int = getattr(model, "_n_kept", 0)
     findings = [end_sentence(doubt.finding) for doubt in doubts]
-    reasons = [*findings, *describe_quality(quality, n_kept > 0)]
+    verdict = judge(quality, doubts, n_kept > 0)
+    why = [] if mixture is None else explain_verdict(quality, doubts, verdict)
+    reasons = [*findings, *why, *describe_quality(quality, n_kept > 0)]
     if not sketch.is_exact:
         reasons.append("The sketch was released with noise, which these figures take into account.")
-    verdict = judge(quality, doubts, n_kept > 0)
     if mixture is None:
         verdict = judge_stored(quality, sketch)
         reasons.append(
@@ -144,27 +146,68 @@ def judge_stored(quality: FitQuality, sketch: SketchLike) -> Verdict:
     Where no more than noise is left, verdict and warnings of a decode follow from these figures.
     """
     is_sure = quality.is_noise and not is_hidden_by_noise(sketch)
-    return judge(quality, (), False) if is_sure else "doubtful"
+    return "good" if is_sure and judge(quality, (), False) == "good" else "doubtful"
 
 
 def judge(quality: FitQuality, doubts: tuple[Doubt, ...], has_pilot: bool) -> Verdict:
-    """Return the worst of what was told at the decode, and of what the figures mean.
+    """Return the worst of `FitQuality.verdict`, of doubts at the decode, and of other figures.
 
     Where rows were kept, k-means or EM on them has settled the model, and figures of the sketch
     alone say how round its clusters are.
     """
-    if any(doubt.verdict == "wrong" for doubt in doubts):
-        return "wrong"
-    if has_pilot:
-        return "doubtful" if doubts else "good"
-    if (
-        quality.verdict != "good"
-        or doubts
-        or not quality.has_enough_rows
-        or quality.degrees_of_freedom <= 0
-    ):
-        return "doubtful"
-    return "good" if quality.explains_sketch or not quality.seems_incomplete else "doubtful"
+    verdicts: list[Verdict] = [quality.verdict, *(doubt.verdict for doubt in doubts)]
+    if not has_pilot and name_shortage(quality):
+        verdicts.append("doubtful")
+    return max(verdicts, key=SEVERITY.__getitem__)
+
+
+def name_shortage(quality: FitQuality) -> str:
+    """Return what makes a fit from a sketch alone doubtful, however well it fits; "" if nothing."""
+    if quality.degrees_of_freedom <= 0:
+        return "so few frequencies that anything fits them"
+    if not quality.has_enough_rows:
+        return "so few rows"
+    if quality.seems_incomplete and not quality.explains_sketch:
+        return "what it leaves unexplained, which may be a missing cluster"
+    return ""
+
+
+def explain_verdict(quality: FitQuality, doubts: tuple[Doubt, ...], verdict: Verdict) -> list[str]:
+    """Return why the figures are not called good where no doubt says it, or what a report adds."""
+    if verdict != quality.verdict:
+        told = any(doubt.verdict == verdict for doubt in doubts)
+        cause = "the doubt that was warned of" if told else name_shortage(quality)
+        return [
+            f"The fit by itself is called {quality.verdict} (quality_); the report is stricter "
+            f"because of {cause}."
+        ]
+    if verdict == "good" or any(doubt.verdict == verdict for doubt in doubts):
+        return []
+    return [*describe_difference(quality), *describe_moments(quality)]
+
+
+def describe_difference(quality: FitQuality) -> list[str]:
+    """Return what another decode found, if one was asked for and it differs."""
+    if quality.instability is None or quality.instability <= quality.thresholds.instability:
+        return []
+    return [
+        "Another decode, of the sketch with as much noise again, found centroids whose sum of "
+        f"squares is {quality.instability:.0%} larger."
+    ]
+
+
+def describe_moments(quality: FitQuality) -> list[str]:
+    """Return variances by direction, if they are not the rows', and how narrow components are."""
+    least, greatest = quality.moment_factors
+    said = []
+    if quality.moment_mismatch > quality.thresholds.explained_mismatch:
+        said.append(
+            f"By direction, the clusters together have {least:.3g} to {greatest:.3g} times "
+            f"{name_variance(quality.region)}."
+        )
+    if quality.detail is not None and quality.detail <= quality.thresholds.detail:
+        said.append("Some components are as narrow as the sketch can show.")
+    return said
 
 
 def describe_quality(quality: FitQuality, has_pilot: bool) -> list[str]:

@@ -136,7 +136,8 @@ def release_groups(
     Returns
     -------
     dict of keys to PrivateSketch
-        In the same order. They add up to any larger group.
+        In the same order. They add up to any larger group. They are no `SketchTable`, and no
+        Parquet file or SQL holds them: save each by its own `PrivateSketch.save`.
 
     Raises
     ------
@@ -239,6 +240,11 @@ def _check_sketch(sketch: Any) -> None:
     """Refuse what cannot be released: where the proof has no hold, or for which there is no way."""
     if isinstance(sketch, PrivateSketch):
         raise TypeError("the sketch is private already: whatever is computed of it is as well")
+    if isinstance(sketch, Mapping):
+        raise TypeError(
+            f"release expected one Sketch, got a {type(sketch).__name__} of several: release "
+            "them with release_groups, or release their sum, a table's total()"
+        )
     if not isinstance(sketch, Sketch):
         raise TypeError(f"release expected a Sketch, got {type(sketch).__name__}")
     domain = sketch.operator.domain

@@ -180,7 +180,9 @@ def test_what_fit_warns_of_is_one_line(folder):
     done(sketch("-m", "5", "-o", "few.sketch", data="few.parquet"))
     result = run("fit", "gmm", "few.sketch", "-k", "3", "-o", "few.model")
     assert result.exit_code == 0
-    assert all(line.startswith("sketchlearn: warning: ") for line in result.stderr.splitlines())
+    *warned, verdict = result.stderr.splitlines()
+    assert all(line.startswith("sketchlearn: warning: ") for line in warned)
+    assert verdict.startswith("sketchlearn: few.model: ")
     assert "a sketch of 5 frequencies" in result.stderr
 
 

@@ -2,12 +2,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from command_line import NAMES, done, failed
 
 from sketchlearn import Sketch, Sketcher, SketchTable, compare, load_model
 from sketchlearn.cli.groups import load_slice
+from sketchlearn.cli.options import split_names
 
 COLUMNS = ("--columns", ",".join(NAMES))
 
@@ -62,9 +64,32 @@ def test_slices_that_are_not_there(folder):
     other = failed("fit", "kmeans", "all.sketch", "-k", "3", "-o", "x.model", "--key", "city=Rome")
     assert "all.sketch is none" in other
     # One sketch is not many.
-    for command in (("compare", "t", "all.sketch"), ("merge", "all.sketch", "t", "-o", "y")):
-        assert "t: not a sketch file but a Parquet one; if sketch --by wrote it" in failed(*command)
+    noise = "--epsilon", "1", "--delta", "1e-6"
+    for command in (
+        ("compare", "t", "all.sketch"),
+        ("merge", "all.sketch", "t", "-o", "y"),
+        ("subtract", "all.sketch", "t", "-o", "y"),
+        ("release", "t", *noise, "-o", "y"),
+        ("count", "t"),
+        ("synthesize", "t", "-o", "y.csv"),
+    ):
+        said = failed(*command)
+        assert "t: not a sketch file but a Parquet one; if sketch --by wrote it" in said
+        for instead in ("fit --key", "SketchTable", "total()", "+ and -", "release_groups"):
+            assert instead in said
     assert not (folder / "y").exists()
+
+
+def test_info_writes_names_as_columns_expects_them(folder):
+    names = ["price, net", 'the "weight"', "plain"]
+    rows = np.random.default_rng(0).normal(size=(100, 3))
+    sketcher = Sketcher(10, scale=1.0, random_state=0).fit(pd.DataFrame(rows, columns=names))
+    sketcher.sketch(pd.DataFrame(rows, columns=names)).save("names.sketch")
+    line = next(
+        line for line in done("info", "names.sketch").splitlines() if line.startswith("feature n")
+    )
+    shown = line.removeprefix("feature names").strip()
+    assert split_names([shown], "--columns") == names
 
 
 def test_a_key_of_several_columns_has_commas_and_values_may_have_some(folder):

@@ -192,6 +192,7 @@ def test_a_terminal_sees_progress(folder):
 def test_a_terminal_sees_how_far_a_decode_is(folder):
     assert run([*COMMAND, *SKETCH, "-o", "x.sketch"]).returncode == 0
     seen = on_a_terminal([*COMMAND, "fit", "kmeans", "x.sketch", "-k", "3", "-o", "x.model"])
+    assert b"x.model: " in seen
     assert b"MeanShift, decode 1: " in seen
     assert b"x.model: good, cost " in seen
     piped = run([*COMMAND, "fit", "kmeans", "x.sketch", "-k", "3", "-o", "y.model"])

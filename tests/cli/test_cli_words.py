@@ -332,6 +332,11 @@ def test_warnings_name_options(folder):
             "mixed.",
         ),
         (
+            "escaped the sketch. Call fit with the rows, or leave the outliers out.",
+            "escaped the sketch. Leave the outliers out, by --filter, or call fit with the rows in "
+            "Python.",
+        ),
+        (
             "add rows, 90 at least, or call fit with all of them, which looks at the rows "
             "themselves.",
             "add rows, 90 at least.",

@@ -139,6 +139,13 @@ def test_the_verdict_follows_from_the_figures(good):
     assert not replace(good, region=replace(good.region, is_exact=False)).is_beyond_doubt
 
 
+def test_no_rows_that_noise_leaves_are_never_good_and_no_error(clusters, good):
+    for n_rows in (0.0, 0.5):
+        assert replace(good, n_rows=n_rows).verdict != "good"
+        problem = Problem.of(clusters[1], SphericalGaussian(clusters[1].operator), 5)
+        assert replace(problem, n_rows=n_rows).weight_error == 0.5
+
+
 def test_what_is_beyond_doubt_is_decoded_once(clusters):
     sketch = clusters[1]
     model = CompressiveKMeans(5, random_state=0).fit_sketch(sketch)

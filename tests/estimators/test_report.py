@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sketchlearn import (
@@ -111,9 +112,39 @@ def test_few_rows_of_a_sketch_are_a_doubt_and_kept_rows_are_none():
     # Five for each parameter.
     wanted = 5 * model.mixture_.quality.n_parameters
     assert model.report().remedy == f"Add rows: {wanted} tell so many clusters from accidents."
+    assert model.quality_.verdict == "good"
+    assert "is called good (quality_); the report is stricter because of so few rows." in " ".join(
+        model.report().reasons
+    )
     kept = CompressiveKMeans(3, random_state=0).fit(X).report()
     assert kept.verdict == "good"
     assert any("40 rows beside the sketch" in reason for reason in kept.reasons)
+
+
+def test_a_report_is_no_milder_than_the_figures_and_says_which_of_them_it_goes_by():
+    X = load_breast_cancer().data
+    sketch = Sketcher(n_clusters=2, scale="columns", random_state=0).fit(X).sketch(X)
+    model = CompressiveGaussianMixture(2, random_state=0).fit_sketch(sketch)
+    # Of so few rows nothing is warned of.
+    assert (model.quality_.verdict, model.doubts_) == ("wrong", ())
+    report = model.report()
+    assert report.verdict == "wrong"
+    least, greatest = model.quality_.moment_factors
+    assert f"have {least:.3g} to {greatest:.3g} times the rows' variance" in " ".join(
+        report.reasons
+    )
+
+
+def test_far_rows_that_no_wave_shows_are_found_by_the_remedy_that_is_named():
+    X = np.random.default_rng(0).random((20_000, 4))
+    X[:5] -= 1000.0
+    sketch = Sketcher(n_clusters=4, random_state=0).fit(X).sketch(X)
+    with pytest.warns(ConvergenceWarning, match="escaped the sketch. Call fit with the rows, or"):
+        alone = CompressiveKMeans(4, random_state=0).fit_sketch(sketch)
+    assert alone.report().remedy == "Call fit with the rows."
+    fitted = CompressiveKMeans(4, random_state=0).fit(X)
+    assert fitted.report().verdict == "good"
+    assert fitted.score(X) > 0.01 * alone.score(X)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,12 @@ def test_a_sketch_that_is_of_two_groups_is_refused_and_equal_ones_of_other_rows_
     assert len(release_groups(same, epsilon=1.0, delta=1e-6)) == 4
 
 
+def test_a_table_of_sketches_is_pointed_to_what_releases_it():
+    table = SKETCHER.sketch_groups(ROWS, {"half": np.arange(len(ROWS)) % 2})
+    with pytest.raises(TypeError, match=r"got a SketchTable of several: .* release_groups, or"):
+        release(table, epsilon=1.0, delta=1e-6)
+
+
 def test_no_groups_different_operators_and_second_releases_are_refused():
     for wrong in ({}, [SKETCHER.sketch(ROWS)]):
         with pytest.raises(TypeError, match="mapping of keys to sketches"):
