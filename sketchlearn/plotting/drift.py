@@ -11,7 +11,14 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sketchlearn.drift import compare
-from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, require_matplotlib
+from sketchlearn.plotting.style import (
+    ACCENT,
+    FAINT,
+    INK,
+    Display,
+    require_matplotlib,
+    write_name,
+)
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # P-value, corrected for the number of windows, up to which a window differs by more than chance.
@@ -214,7 +221,8 @@ def require_shifts(by: str, shifts: np.ndarray | None) -> None:
 def name_ticks(ax: Any, names: Sequence[str], most: int = MOST_NAMES) -> None:
     """Name the windows along the axis; some only, where all would overlap."""
     step = -(-len(names) // most)
-    ax.set_xticks(range(0, len(names), step), names[::step], rotation=45, ha="right")
+    shown = [write_name(name) for name in names[::step]]
+    ax.set_xticks(range(0, len(names), step), shown, rotation=45, ha="right")
 
 
 def draw_shifts(
@@ -231,7 +239,7 @@ def draw_shifts(
     reach = max(float(np.abs(shifts[:, shown]).max()), least_reach)
     colors = LinearSegmentedColormap.from_list("shifts", ["#0072B2", "#f2f2f2", "#D55E00"])
     image = ax.imshow(shifts[:, shown].T, cmap=colors, vmin=-reach, vmax=reach, aspect="auto")
-    ax.set_yticks(range(len(shown)), [columns[i] for i in shown])
+    ax.set_yticks(range(len(shown)), [write_name(columns[i]) for i in shown])
     ax.figure.colorbar(image, ax=ax, label=what)
     left_out = len(columns) - len(shown)
     title = "shifts of columns"

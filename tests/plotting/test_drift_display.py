@@ -1,6 +1,10 @@
 """Pictures of drift: what the artists hold, against comparisons and means."""
 
+import io
+import re
+
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot
 from scipy.stats import t
@@ -69,6 +73,20 @@ def test_groups_of_a_table_are_windows(rows):
     display = DriftDisplay.from_windows(table, reference="others")
     assert display.names == ("a", "b", "c", "d")
     assert int(np.nanargmax(display.ratios)) == 2
+
+
+@pytest.mark.parametrize("by", ["time", "column"])
+def test_names_of_windows_and_columns_are_drawn_as_they_are(rows, by):
+    frames = [pd.DataFrame(some).rename(columns=lambda i: f"$^{i}$") for some in rows[:2]]
+    sketcher = Sketcher(40, random_state=0).fit(frames[0])
+    windows = {"a $^$": sketcher.sketch(frames[0]), "b": sketcher.sketch(frames[1])}
+    display = DriftDisplay.from_windows(windows, by=by)
+    file = io.StringIO()
+    with pyplot.rc_context({"svg.fonttype": "none"}):
+        display.figure_.savefig(file, format="svg")
+    drawn = re.findall(r"<text[^>]*>(.*?)</text>", file.getvalue())
+    assert "a $^$" in drawn
+    assert ("$^0$" in drawn) == (by == "column")
 
 
 def test_a_constant_column_that_stays_has_not_moved():

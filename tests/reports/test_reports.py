@@ -25,7 +25,7 @@ from sketchlearn.reports import make_page
 
 pytestmark = pytest.mark.slow
 
-ODD = "<script>alert(1)</script>"
+ODD = "<script>alert(1)$^$</script>"
 VOID = {"meta", "br", "hr", "img"}
 
 
