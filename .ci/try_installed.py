@@ -28,7 +28,7 @@ def main() -> None:
     exec(re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[0], names)
     model, total = names["model"], names["total"]
 
-    from sketchlearn import CompressiveKMeans, Sketch, load_model
+    from sketchlearn import CompressiveKMeans, Sketch, load_model, plan
 
     with tempfile.TemporaryDirectory() as folder:
         model.save(f"{folder}/a.model")
@@ -37,6 +37,9 @@ def main() -> None:
         expect(Sketch.load(f"{folder}/a.sketch") == total, "a sketch changed in its file")
         expect((again.cluster_centers_ == model.cluster_centers_).all(), "a model changed")
         expect(type(load_model(f"{folder}/a.model")) is CompressiveKMeans, "another class")
+
+    # It reads tables that the wheel must have brought along.
+    expect(plan(10_000, 2, 3).n_frequencies > 0, "no sketch was planned")
 
     for statement, extra in (
         ("from sketchlearn.plotting import ClustersDisplay as D; D.from_estimator(model)", "plot"),
@@ -60,6 +63,7 @@ def main() -> None:
     command = Path(sys.executable).with_name("sketchlearn")
     run = subprocess.run([command, "--help"], capture_output=True, text=True)
     expect("sketchlearn[cli]" in run.stderr, f"the command line says {run.stderr!r}")
+    expect(run.returncode == 1, f"without its extra the command line exits {run.returncode}, not 1")
     print(f"sketchlearn {version}: README, files, and errors that name their extra: all as told")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -15,6 +16,8 @@ DISTINCT_BLOCK = 1024
 GIB = 2.0**30
 # Where randomness comes from.
 RandomState = int | np.random.RandomState | np.random.Generator | None
+
+T = TypeVar("T")
 
 
 def draw_seed(random_state: Any) -> int:
@@ -92,6 +95,17 @@ def check_numbers(values: Any, name: str) -> np.ndarray:
         return np.array(array, dtype=np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be numbers, got {values!r}") from None
+
+
+def check_each(values: Any, kind: type[T], what: str) -> Iterator[T]:
+    """Yield what an iterable holds; TypeError if it is none, or a mapping, or of another kind."""
+    if isinstance(values, Mapping) or not isinstance(values, Iterable):
+        remedy = ": pass its values()" if isinstance(values, Mapping) else ""
+        raise TypeError(f"expected an iterable of {what}, got {type(values).__name__}{remedy}")
+    for one in values:
+        if not isinstance(one, kind):
+            raise TypeError(f"expected {what}, got {type(one).__name__} among them")
+        yield one
 
 
 def check_row_count(n_rows: int, n_atoms: int) -> None:

@@ -151,8 +151,9 @@ def plan(
     Raises
     ------
     TypeError, ValueError
-        If a number is out of range; if an operator of the size would not fit into memory; or if no
-        sketch meets what is asked for: then the message says which comes nearest.
+        If a number is out of range, or rows are fewer than clusters; if an operator of the size
+        would not fit into memory; or if no sketch meets what is asked for: then the message says
+        which comes nearest.
 
     Examples
     --------
@@ -164,6 +165,10 @@ def plan(
     """
     shape = (to_count(n_features, "n_features"), to_count(n_clusters, "n_clusters"))
     n_samples, n_workers = to_count(n_samples, "n_samples"), to_count(n_workers, "n_workers")
+    if n_samples < shape[1]:
+        raise ValueError(
+            f"n_samples must be at least n_clusters, got {n_samples} rows for {shape[1]} clusters"
+        )
     limits = {
         name: check_positive(value, name)
         for name, value in (("error", error), ("bytes", max_bytes), ("seconds", max_seconds))
@@ -188,7 +193,10 @@ def plan(
 def to_count(value: Any, name: str) -> int:
     """Return a positive integer, which may come as a float such as 1e9; as `check_count` else."""
     is_whole = isinstance(value, float) and value.is_integer()
-    return check_count(int(value) if is_whole else value, name)
+    count = check_count(int(value) if is_whole else value, name)
+    if count >= 2**63:
+        raise ValueError(f"{name} must be less than 2**63, got one of {count.bit_length()} bits")
+    return count
 
 
 def list_sizes(n_features: int, n_clusters: int) -> list[int]:

@@ -92,7 +92,21 @@ def test_limits_are_checked(name, value):
 
 def test_what_would_not_fit_into_memory_is_said_before_it_is_drawn():
     with pytest.raises(ValueError, match=r"are an operator of .* GB"):
-        plan(100, 10**6, 10**3)
+        plan(1000, 10**6, 10**3)
+
+
+@pytest.mark.parametrize("name", ["n_samples", "n_features", "n_clusters", "n_workers"])
+@pytest.mark.parametrize("value", [10**400, 2**63, 1e300])
+def test_counts_beyond_all_files_are_refused(name, value):
+    arguments = {"n_samples": 100, "n_features": 2, "n_clusters": 2, name: value}
+    with pytest.raises(ValueError, match=rf"{name} must be less than 2\*\*63, got one of \d+ bits"):
+        plan(**arguments)
+
+
+def test_fewer_rows_than_clusters_are_refused():
+    message = "n_samples must be at least n_clusters, got 1 rows for 10 clusters"
+    with pytest.raises(ValueError, match=message):
+        plan(1, 10, 10)
 
 
 def test_errors_fall_with_the_size():

@@ -6,11 +6,13 @@ Run from the root of a checkout; it prints tables::
     python -m docs.benchmarks.drift power [--draws 400] [--slow-draws 40] [--settings ...]
     python -m docs.benchmarks.drift public [--draws 400]
     python -m docs.benchmarks.drift cost
+    python -m docs.benchmarks.drift reference [--draws 300]
 
 Sketches have 200 frequencies in pairs unless said otherwise, of an operator that was chosen on
-1,000 rows of their own. Draw i of a setting comes from seed i. Rivals: the permutation test of the
-maximum mean discrepancy (Gaussian kernel, median distance as bandwidth, 199 permutations), the same
-from random features of that kernel, Kolmogorov-Smirnov for each column with Bonferroni's
+1,000 rows of their own. Draw i of a setting comes from seed i, of references from seed 100 + i.
+Rivals: the permutation test of the maximum mean discrepancy (Gaussian kernel, median distance as
+bandwidth, 199 permutations), the same from random features of that kernel,
+Kolmogorov-Smirnov for each column with Bonferroni's
 correction, and, where it is installed, frouros' MMD on 500 rows a side. HIGGS and SUSY come through
 `fetch_openml`; without a network they are left out, and that is said.
 """
@@ -29,11 +31,14 @@ from scipy import stats
 from scipy.spatial.distance import cdist, pdist
 
 from sketchlearn import Sketch, Sketcher, compare
+from sketchlearn.drift.scores import find_windows_apart
 
 LEVEL = 0.05
 N_FREQUENCIES = 200
 N_PERMUTATIONS = 199
 N_FEATURES = 200
+# First seed of references: what stands far apart was chosen on smaller ones.
+FIRST_REFERENCE = 100
 SIZES = ((500, 500), (1000, 100), (20, 2000))
 Rows = np.ndarray
 Pair = tuple[Rows, Rows]
@@ -307,7 +312,51 @@ def print_cost(options: argparse.Namespace) -> None:
         print(f"| {d} | {m:,} | {times[0]:.2f} | {times[1]:.2f} | {sizes[0]:,} | {sizes[1]:,} |")
 
 
-PARTS = {"size": print_size, "power": print_power, "public": print_public, "cost": print_cost}
+def draw_centers(rng: np.random.Generator, n_days: int, how: str) -> Rows:
+    """Centres (n_days, 3) of days, all columns of standard deviation 1."""
+    normal = rng.normal(size=(n_days, 3))
+    if how == "log-normal":
+        return np.exp(0.5 * normal) / math.sqrt((math.exp(0.25) - 1.0) * math.exp(0.25))
+    return normal
+
+
+def measure_apart(
+    sketcher: Sketcher, draws: int, n_days: int, how: str, between: float, shift: float
+) -> float:
+    """Return in what share of references a day stands apart; of a shift, the day that has it."""
+    n_found = 0
+    for seed in range(FIRST_REFERENCE, FIRST_REFERENCE + draws):
+        rng = np.random.default_rng([seed, n_days])
+        centers = between * draw_centers(rng, n_days, how)
+        centers[0, 0] += shift
+        days = (rng.normal(center, 1.0, size=(500, 3)) for center in centers)
+        found = find_windows_apart(map(sketcher.sketch, days))
+        n_found += 0 in found if shift else bool(found)
+    return n_found / draws
+
+
+def print_reference(options: argparse.Namespace) -> None:
+    """Print how often a reference window is said to stand apart: by chance, and a bad one."""
+    start = np.random.default_rng([99, 0]).normal(size=(1000, 3))
+    sketcher = Sketcher(40, paired=True, random_state=0).fit(start)
+    print("| days vary | by | days | one named by chance | the bad one named |\n|" + "---|" * 5)
+    for how in ("normal", "log-normal"):
+        for between in (0.05, 0.1):
+            for n_days in (20, 60):
+                by_chance, bad = (
+                    measure_apart(sketcher, options.draws, n_days, how, between, shift)
+                    for shift in (0.0, 1.0)
+                )
+                print(f"| {how} | {between} | {n_days} | {by_chance:.3f} | {bad:.3f} |", flush=True)
+
+
+PARTS = {
+    "size": print_size,
+    "power": print_power,
+    "public": print_public,
+    "cost": print_cost,
+    "reference": print_reference,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -19,7 +19,7 @@ from sketchlearn.cli.files import (
 from sketchlearn.cli.groups import load_two_slices
 from sketchlearn.cli.options import AsJson, OperatorFile
 from sketchlearn.cli.printing import print_json, print_rows, print_values
-from sketchlearn.cli.reporting import say
+from sketchlearn.cli.reporting import escape, say
 from sketchlearn.cli.tables import FileTable
 from sketchlearn.drift import ColumnChange, DriftReport
 from sketchlearn.drift.monitor import check_in_order, count_windows_needed
@@ -93,7 +93,7 @@ def compare(
     else:
         print_values({name: one for name, one in values.items() if name != "columns"}, False)
         typer.echo()
-        _print_columns(comparison.columns)
+        _print_columns(comparison.columns, *_name_two(a, b, keys, others))
     if alpha is not None and comparison.p_value <= alpha:
         raise typer.Exit(DRIFTED)
 
@@ -155,7 +155,8 @@ def monitor(
     """Tell which windows differ from those before by more than these differ among themselves.
 
     Each window after the first ones is compared with all before it that were no alarms. The exit
-    code is 3 if the last window is an alarm.
+    code is 3 if the last window is an alarm. Windows of the reference that stand far apart from
+    the rest of it are told: leave out those known to have drifted, which would hide later drift.
 
     \b
       sketchlearn monitor cube.parquet --by day
@@ -170,7 +171,8 @@ def monitor(
             f"{n_first} reference windows and one more are needed at --alpha {alpha:g}, got "
             f"{len(loaded)} windows in all"
         )
-    reports = check_in_order([one for _, one in loaded], n_first, alpha)
+    names, sketches = [name for name, _ in loaded], [one for _, one in loaded]
+    reports = check_in_order(names, sketches, n_first, alpha)
     rows = [
         {
             "window": name,
@@ -185,7 +187,15 @@ def monitor(
         for (name, one), report in zip(loaded[n_first:], reports, strict=True)
     ]
     if as_json:
-        print_json({"alpha": alpha, "n_reference": n_first, "windows": rows})
+        outliers = list(reports[0].reference_outliers)
+        print_json(
+            {
+                "alpha": alpha,
+                "n_reference": n_first,
+                "reference_outliers": outliers,
+                "windows": rows,
+            }
+        )
     else:
         print_rows(FileTable([*rows[0]], [list(row.values()) for row in rows]))
     if reports[-1].is_drift:
@@ -222,8 +232,17 @@ def _format_p_value(p_value: float) -> str:
     return "-" if math.isnan(p_value) else f"{p_value:.2g}"
 
 
-def _print_columns(columns: Sequence[ColumnChange]) -> None:
-    """Print how columns differ, the surest first."""
+def _name_two(
+    a: Path, b: Path | None, keys: list[str] | None, others: list[str] | None
+) -> tuple[str, str]:
+    """Return what a table of columns calls the two that are compared."""
+    if b is None:
+        return " ".join(keys or []), " ".join(others) if others else "others"
+    return (str(a), str(b)) if a.name == b.name else (a.name, b.name)
+
+
+def _print_columns(columns: Sequence[ColumnChange], first: str, second: str) -> None:
+    """Print how columns differ from the first sketch to the second, the surest first."""
     shown = sorted(columns, key=lambda one: one.p_value)[:MOST_COLUMNS]
     rows: list[list[object]] = [
         [
@@ -235,7 +254,13 @@ def _print_columns(columns: Sequence[ColumnChange]) -> None:
         ]
         for one in shown
     ]
-    names = ["column", "mean", "", "deviation", "", "shift", "ratio", "p of mean", "p of spread"]
+    means, deviations = (
+        [f"{what} of {name}" for name in (first, second)] for what in ("mean", "deviation")
+    )
+    names = ["column", *means, *deviations, "shift", "ratio", "p of mean", "p of spread"]
     print_rows(FileTable(names, rows))
+    first, second = escape(first), escape(second)
+    typer.echo(f"shift: mean of {second} less that of {first}, in standard deviations")
+    typer.echo(f"ratio: deviation of {second} over that of {first}")
     if len(shown) < len(columns):
         typer.echo(f"... and {len(columns) - len(shown)} columns less sure (all with --json)")

@@ -25,6 +25,8 @@ from sketchlearn.linear_maps.linear_map import TWO_PI
 
 # Pilot rows farthest from the centre whose phases decide on the precision.
 N_FARTHEST = 256
+# Phases of pilot rows that are in memory together: 16 MiB, or those of one row.
+PHASES_AT_ONCE = 2**21
 # A weight of one in its units, and the largest feature that total weights below 2^40 may multiply.
 ONE_WEIGHT, LARGEST_FEATURE = 2**20, 2**22
 STATE_TYPES = tuple(map(np.dtype, (np.float64, np.float32, np.int64, np.int32, np.uint8)))
@@ -354,7 +356,12 @@ def largest_phase(linear_map: LinearMap, centered: np.ndarray) -> float:
     if len(centered) > N_FARTHEST:
         norms = np.abs(centered).max(axis=1)
         centered = centered[np.argpartition(norms, -N_FARTHEST)[-N_FARTHEST:]]
-    return float(np.abs(linear_map.project(centered)).max(initial=0.0))
+    n_rows = max(1, PHASES_AT_ONCE // linear_map.n_frequencies)
+    largest = 0.0
+    for start in range(0, len(centered), n_rows):
+        phases = linear_map.project(centered[start : start + n_rows])
+        largest = np.maximum(largest, max(phases.max(), -phases.min()))
+    return float(largest)
 
 
 def _digest_components(header: bytes, components: dict[str, Any]) -> str:

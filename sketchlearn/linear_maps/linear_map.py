@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
@@ -97,6 +98,16 @@ class LinearMap(
             Where the directions come from.
         """
         raise ValueError(f"linear maps of kind {cls.kind!r} are not drawn at random")
+
+    @classmethod
+    def kinds_to_draw(cls) -> list[str]:
+        """Return the kinds that sketchers can draw: those that define `draw`."""
+        refusal = inspect.getattr_static(LinearMap, "draw")
+        return [
+            kind
+            for kind, member in cls.kinds().items()
+            if inspect.getattr_static(member, "draw") is not refusal
+        ]
 
     def project_turns(self, X: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Return X @ Omega / (2 pi), (n, m) turns in X's float type, into ``out`` if it is there.

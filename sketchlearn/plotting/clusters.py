@@ -17,6 +17,7 @@ from sketchlearn.plotting.style import (
     Display,
     choose_mark,
     require_matplotlib,
+    write_name,
 )
 from sketchlearn.sources.error_handling import make_error_handler
 from sketchlearn.sources.opening import open_source
@@ -169,8 +170,8 @@ class ClustersDisplay(Display):
         what = "synthetic rows" if self.is_synthetic else "rows"
         clusters = "1 cluster" if len(self.centers) == 1 else f"{len(self.centers)} clusters"
         ax.set(
-            xlabel=self.axis_names[0],
-            ylabel=self.axis_names[1],
+            xlabel=write_name(self.axis_names[0]),
+            ylabel=write_name(self.axis_names[1]),
             title=f"{clusters}, over {len(self.points):,} {what}",
         )
 

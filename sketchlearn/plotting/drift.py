@@ -11,13 +11,22 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sketchlearn.drift import compare
-from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, require_matplotlib
+from sketchlearn.plotting.style import (
+    ACCENT,
+    FAINT,
+    INK,
+    Display,
+    require_matplotlib,
+    write_name,
+)
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # P-value, corrected for the number of windows, up to which a window differs by more than chance.
 ALPHA = 0.05
 # Columns that a picture has room for: those that moved most. And names of windows.
 MOST_COLUMNS, MOST_NAMES = 20, 12
+# What windows are compared with, in words.
+AGAINST = {"first": "the first", "others": "all others together"}
 
 
 @dataclass(eq=False, repr=False)
@@ -25,9 +34,10 @@ class DriftDisplay(Display):
     """Distances of windows to a reference, over those of chance; and shifts of their columns.
 
     A window is a sketch of some rows: a day, a city, a batch. By chance the ratio is about 1, the
-    dashed line; rings mark windows that differ by more, at a level of .05 for all of them together.
+    dashed line; circles mark windows that differ by more, at a level of .05 for all windows.
     Large windows nearly always do; what counts is then which lie higher than others, which
-    `MonitorDisplay` draws.
+    `MonitorDisplay` draws. Against all others together, a window far off is part of what the rest
+    are compared with: these may then have circles as well, lower ones.
 
     Attributes
     ----------
@@ -42,6 +52,8 @@ class DriftDisplay(Display):
         Means of columns less the reference's, in its standard deviations; None without moments.
     columns : tuple of str
         Names of the columns.
+    against : str
+        What each was compared with, as the picture says it.
     by : {"time", "column"}
         Which of both was drawn last.
     ax_, figure_
@@ -69,6 +81,7 @@ class DriftDisplay(Display):
     p_values: np.ndarray
     shifts: np.ndarray | None
     columns: tuple[str, ...]
+    against: str
     by: Literal["time", "column"] = field(default="time", init=False)
     line_: Any = field(default=None, init=False, repr=False)
     rings_: Any = field(default=None, init=False, repr=False)
@@ -126,7 +139,9 @@ class DriftDisplay(Display):
         if all(one.moment_kind is not None for pair in pairs for one in pair):
             shifts = np.array([compute_shift(one, other) for one, other in pairs])
         columns = name_columns(sketches[0])
-        return cls(names, np.array(ratios), np.array(p_values), shifts, columns).plot(ax, by=by)
+        told = AGAINST[reference] if isinstance(reference, str) else "the reference"
+        display = cls(names, np.array(ratios), np.array(p_values), shifts, columns, told)
+        return display.plot(ax, by=by)
 
     def plot(self, ax: Any = None, *, by: Literal["time", "column"] = "time") -> Self:
         """Draw it.
@@ -175,12 +190,13 @@ class DriftDisplay(Display):
             mfc="none",
             mec=ACCENT,
             mew=1.5,
-            label="beyond chance",
+            label=f"circle: differs from {self.against}\n"
+            f"by more than chance (level {ALPHA:g} for all windows)",
         )
         ax.set(
             xlabel="window",
             ylabel="distance over that of chance",
-            title=f"{len(self.names)} windows",
+            title=f"{len(self.names)} windows, each against {self.against}",
             ylim=(0.0, None),
         )
         ax.legend(frameon=False)
@@ -205,19 +221,25 @@ def require_shifts(by: str, shifts: np.ndarray | None) -> None:
 def name_ticks(ax: Any, names: Sequence[str], most: int = MOST_NAMES) -> None:
     """Name the windows along the axis; some only, where all would overlap."""
     step = -(-len(names) // most)
-    ax.set_xticks(range(0, len(names), step), names[::step], rotation=45, ha="right")
+    shown = [write_name(name) for name in names[::step]]
+    ax.set_xticks(range(0, len(names), step), shown, rotation=45, ha="right")
 
 
-def draw_shifts(ax: Any, shifts: np.ndarray, columns: Sequence[str], what: str) -> Any:
-    """Draw shifts (n_windows, d) of the columns that moved most, blue below and orange above."""
+def draw_shifts(
+    ax: Any, shifts: np.ndarray, columns: Sequence[str], what: str, *, least_reach: float = 1e-12
+) -> Any:
+    """Draw shifts (n_windows, d) of the columns that moved most, blue below and orange above.
+
+    The colours reach as far as the largest of them, and at least as far as it is said.
+    """
     from matplotlib.colors import LinearSegmentedColormap
 
     most = np.argsort(-np.abs(shifts).max(axis=0), kind="stable")[:MOST_COLUMNS]
     shown = np.sort(most)
-    reach = max(float(np.abs(shifts[:, shown]).max()), 1e-12)
+    reach = max(float(np.abs(shifts[:, shown]).max()), least_reach)
     colors = LinearSegmentedColormap.from_list("shifts", ["#0072B2", "#f2f2f2", "#D55E00"])
     image = ax.imshow(shifts[:, shown].T, cmap=colors, vmin=-reach, vmax=reach, aspect="auto")
-    ax.set_yticks(range(len(shown)), [columns[i] for i in shown])
+    ax.set_yticks(range(len(shown)), [write_name(columns[i]) for i in shown])
     ax.figure.colorbar(image, ax=ax, label=what)
     left_out = len(columns) - len(shown)
     title = "shifts of columns"

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from sketchlearn._validation import check_numbers
-from sketchlearn.plotting.style import FAINT, Display, choose_mark, require_matplotlib
+from sketchlearn.plotting.style import FAINT, Display, choose_mark, require_matplotlib, write_name
 
 # Ratio of the largest to the least from which an axis is logarithmic.
 WIDE = 20.0
@@ -126,7 +126,7 @@ class FrontDisplay(Display):
                     facecolors=faces,
                     edgecolors=color,
                     zorder=3,
-                    label=name,
+                    label=write_label(name),
                 )
             )
         for set_scale, values in ((ax.set_xscale, self.costs), (ax.set_yscale, self.errors)):
@@ -134,8 +134,14 @@ class FrontDisplay(Display):
                 set_scale("log")
         n_front = int(on_front.sum())
         ax.set(
-            xlabel=self.names[0],
-            ylabel=self.names[1],
+            xlabel=write_name(self.names[0]),
+            ylabel=write_name(self.names[1]),
             title=f"{n_front} of {len(self.costs)} are beaten by no other (filled)",
         )
         ax.legend(frameon=False)
+
+
+def write_label(method: str) -> str:
+    """Return a method's name for the legend, which leaves out what is empty or starts with "_"."""
+    space = " " if method[:1] in ("", "_") else ""
+    return space + write_name(method)

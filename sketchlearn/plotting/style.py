@@ -47,6 +47,14 @@ def choose_mark(index: int) -> tuple[str, str]:
     return COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
 
 
+def write_name(name: object) -> str:
+    """Return a user's name so that matplotlib draws it as it is, its dollar signs too.
+
+    Between two of them it would read formulas, and stop at what is none.
+    """
+    return str(name).replace("$", r"\$")
+
+
 @dataclass(eq=False, repr=False)
 class Display:
     """What displays share: `plot`, and a short name in a session, which arrays would drown.

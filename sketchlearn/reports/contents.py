@@ -21,7 +21,7 @@ from sketchlearn.files.container import library_version
 from sketchlearn.plotting import ClustersDisplay, SketchDisplay
 from sketchlearn.plotting.clusters import list_components
 from sketchlearn.plotting.planes import Plane
-from sketchlearn.plotting.style import INK
+from sketchlearn.plotting.style import INK, write_name
 from sketchlearn.privacy import PrivateSketch
 from sketchlearn.reports.page import (
     write_document,
@@ -341,7 +341,7 @@ def _draw_rows(sketch: SketchLike, ax: Any) -> None:
     plane = Plane.choose(sketch, "auto", np.empty((0, sketch.n_features)), np.empty(0))
     rows = plane.project(synthesize(sketch, N_POINTS, random_state=0))
     ax.scatter(*rows.T, s=10, color=INK, alpha=0.5, linewidths=0)
-    ax.set(xlabel=plane.names[0], ylabel=plane.names[1])
+    ax.set(xlabel=write_name(plane.names[0]), ylabel=write_name(plane.names[1]))
 
 
 def _compare_sketches(contents: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sketchlearn.drift.monitor import count_windows_needed
+from sketchlearn.drift.monitor import count_windows_needed, describe_outliers
 from sketchlearn.plotting import DriftDisplay, MonitorDisplay
 from sketchlearn.reports.page import write_paragraph
 from sketchlearn.reports.pictures import draw_figure, put_side_by_side
@@ -38,6 +38,8 @@ def watch_over_time(table: SketchTable, name: str) -> str:
         one for one, is_drift in zip(display.names, display.is_drift, strict=True) if is_drift
     ]
     found = f"Alarms: {', '.join(alarms)}." if alarms else "There is no alarm."
+    if display.reference_outliers:
+        found += f" Beware: {describe_outliers(display.reference_outliers)}."
     return write_paragraph(
         f"By {table.by[0]}, in order: each group is compared with those before it that were no "
         f"alarms. The first {n_reference} are taken to be without drift; of later ones without "

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
-from sketchlearn._validation import check_count
+from sketchlearn._validation import check_count, check_each
 from sketchlearn.exceptions import EmptySketchError, SketchFormatError, SketchMismatchError
 from sketchlearn.features.moments import (
     MomentChoice,
@@ -383,8 +383,8 @@ class Sketch(SketchLike):
 
         Raises
         ------
-        ValueError
-            If there is none.
+        TypeError, ValueError
+            If something else is among them, or there is none; or a mapping is given.
         SketchMismatchError
             If their operators, moments or names differ.
 
@@ -397,7 +397,7 @@ class Sketch(SketchLike):
         >>> Sketch.sum(map(sketcher.sketch, np.array_split(X, 3))) == sketcher.sketch(X)
         True
         """
-        total = sum(sketches)
+        total = sum(check_each(sketches, Sketch, "sketches to add"))
         if not isinstance(total, Sketch):
             raise ValueError("expected at least one sketch to add, got none")
         return total

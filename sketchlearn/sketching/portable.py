@@ -239,7 +239,7 @@ def draw_domain_operator(
     features = _choose_from(features, PORTABLE_FEATURES, "features")
     k = DEFAULT_N_CLUSTERS if n_clusters is None else check_count(n_clusters, "n_clusters")
     m = resolve_frequency_count(n_frequencies, k, len(lower))
-    require_memory_to_draw(len(lower), m, kind)
+    require_memory_to_draw(len(lower), m, kind, is_paired)
     drawn = draw_seed(random_state)
     seed = int(random_state) if isinstance(random_state, Integral) else drawn
     widths = upper - lower

@@ -24,8 +24,13 @@ FEW_FEATURES, MORE_DIRECTIONS = 100, 32
 MANY_FREQUENCIES, MANY_IF_WIDE = 5000, 3000
 # Columns from which fast transforms take less time than a matrix, of processors with wide vectors.
 FAST_FEATURES = 128
+# Columns from which fast transforms see as well as a matrix.
+LEAST_FAST_FEATURES = 24
 # Matrices of a covariance's size that are in memory together while an operator is drawn.
 COVARIANCES_TO_DRAW = 2
+# Numbers of 8 bytes that are in memory together while a frequency is drawn, as measured: of a
+# matrix for each column and beside them, and of transforms.
+NUMBERS_A_COLUMN, NUMBERS_BESIDE, NUMBERS_OF_TRANSFORMS = 2.5, 2.0, 5.5
 # Gap between neighbouring clusters of wide rows, in radii of a cluster, from which a sketch at the
 # scale of the clusters would show nothing but interference between them.
 FARTHEST_APART = 2.5
@@ -198,14 +203,20 @@ def resolve_operator(operator: Any, n_features: int) -> str:
     Raises
     ------
     TypeError, ValueError
-        If it is no string, or no kind.
+        If it is no string, or no kind that is drawn.
     """
-    if isinstance(operator, str) and operator == "auto":
-        return "fast" if n_features >= FAST_FEATURES else "dense"
+    if isinstance(operator, str):
+        if operator == "auto":
+            return "fast" if n_features >= FAST_FEATURES else "dense"
+        if operator not in ("dense", "fast") and operator not in LinearMap.kinds_to_draw():
+            known = ", ".join(map(repr, ("auto", *LinearMap.kinds_to_draw())))
+            raise ValueError(f"operator must be one of {known}, got {operator!r}")
     return LinearMap.of_kind(operator).kind
 
 
-def require_memory_to_draw(n_features: int, n_frequencies: int, linear_map: str) -> None:
+def require_memory_to_draw(
+    n_features: int, n_frequencies: int, linear_map: str, is_paired: bool
+) -> None:
     """Refuse to draw an operator that memory cannot hold, before any of it is taken.
 
     Raises
@@ -216,11 +227,13 @@ def require_memory_to_draw(n_features: int, n_frequencies: int, linear_map: str)
     d, m = float(n_features), float(n_frequencies)
     numbers = COVARIANCES_TO_DRAW * d * d
     require_memory(8.0 * numbers, f"the covariance of {n_features:,} columns", "reduce them first")
-    a_frequency = 1.0 + (d if linear_map == "dense" else 0.0)
+    is_dense = linear_map == "dense"
+    a_frequency = NUMBERS_A_COLUMN * d + NUMBERS_BESIDE if is_dense else NUMBERS_OF_TRANSFORMS
+    is_helped = is_dense and not is_paired and n_features >= LEAST_FAST_FEATURES
     require_memory(
         8.0 * (numbers + m * a_frequency),
         f"n_frequencies={n_frequencies:,} in {n_features:,} columns",
-        'fewer frequencies, or operator="fast" among many columns, take less',
+        "fewer frequencies" + (', or operator="fast", take less' if is_helped else " take less"),
     )
 
 

@@ -77,6 +77,34 @@ def test_monitor_takes_a_table_of_sketches(folder):
     assert "month" in failed("monitor", "cube.parquet", "--by", "month")
 
 
+def test_what_differs_is_labelled_by_what_is_compared(folder):
+    table = done("compare", "00.sketch", "11.sketch")
+    assert "mean of 00.sketch" in table
+    assert "deviation of 11.sketch" in table
+    assert "shift: mean of 11.sketch less that of 00.sketch" in table
+    frames = [pd.read_parquet(f"{day}.parquet") for day in DAYS[-3:]]
+    keys = np.repeat(DAYS[-3:], [len(frame) for frame in frames])
+    sketcher = Sketcher.from_sketch(Sketch.load("00.sketch"))
+    groups = sketcher.sketch_groups(pd.concat(frames, ignore_index=True), {"day": keys})
+    groups.to_parquet("three.parquet")
+    table = done("compare", "three.parquet", "--key", "day=11")
+    assert table.index("mean of day=11") < table.index("mean of others")
+    assert "shift: mean of others less that of day=11" in table
+    assert "mean of day=10" in done(
+        "compare", "three.parquet", "--key", "day=11", "--with", "day=10"
+    )
+
+
+def test_monitor_tells_of_a_bad_window_in_the_reference(folder):
+    paths = ["11.sketch", *[f"{day}.sketch" for day in DAYS[:-1]]]
+    options = ["--alpha", "0.1", "--reference", "11"]
+    result = run("monitor", *paths, *options, "--json")
+    assert json.loads(result.stdout)["reference_outliers"] == ["11.sketch"]
+    assert "warning: reference window 11.sketch stands far apart" in result.stderr
+    quiet = run("monitor", *paths[1:], "--alpha", "0.1", "--json")
+    assert json.loads(quiet.stdout)["reference_outliers"] == []
+
+
 def test_monitor_refuses_too_few_windows(folder):
     assert "19 reference windows and one more" in failed("monitor", "00.sketch", "01.sketch")
     few = failed("monitor", *[f"{d}.sketch" for d in DAYS], "--reference", "5", "--alpha", "0.1")

@@ -228,7 +228,8 @@ def test_k_means_is_decoded_whatever_the_sketch_is_made_of(linear_map, features,
 @pytest.mark.parametrize(
     ("parameter", "message"),
     [
-        ({"operator": "banded"}, "operator must be one of"),
+        ({"operator": "banded"}, "operator must be one of 'auto', .*'dense', 'fast', got 'banded'"),
+        ({"operator": "taken"}, "operator must be one of 'auto', .*'dense', 'fast', got 'taken'"),
         ({"features": "triangles"}, "features must be one of"),
         ({"backend": "abacus"}, "backend must be one of 'numba', 'numpy'"),
     ],

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sketchlearn import DriftMonitor, EmptySketchError, Sketcher, SketchMismatchError, compare
-from sketchlearn.drift.monitor import score_windows
+from sketchlearn.drift.scores import find_windows_apart, score_windows
+from sketchlearn.privacy import release
 
 SKETCHER = Sketcher(60, paired=True, random_state=0).fit(
     np.random.default_rng(0).normal(size=(2000, 3))
@@ -110,3 +111,66 @@ def test_a_single_sketch_is_no_reference():
     for given in (day, 7):
         with pytest.raises(TypeError, match="expected a list of windows"):
             DriftMonitor(given)
+
+
+def draw_reference(rng, n_days=20, between=0.02, bad=()):
+    """Return days, bad ones of which are a standard deviation off in one column of three."""
+    centers = rng.normal(scale=between, size=(n_days, 3))
+    centers[list(bad), 1] += 1.0
+    return [SKETCHER.sketch(rng.normal(center, 1.0, size=(500, 3))) for center in centers]
+
+
+def test_a_bad_reference_day_is_told_and_without_it_later_drift_is_found():
+    rng = np.random.default_rng(9)
+    days = {f"day {i}": day for i, day in enumerate(draw_reference(rng, bad=[7]))}
+    later = SKETCHER.sketch(rng.normal([0.0, 0.5, 0.0], 1.0, size=(500, 3)))
+    with pytest.warns(UserWarning, match="window day 7 stands far apart.*leave it out"):
+        monitor = DriftMonitor(days)
+    report = monitor.check(later)
+    assert not report.is_drift
+    assert monitor.reference_outliers == report.reference_outliers == ("day 7",)
+    for told in (repr(monitor), repr(report)):
+        assert "reference_outliers=('day 7',)" in told
+    # Told once, and kept.
+    assert monitor.extended(later).reference_outliers == ("day 7",)
+    del days["day 7"]
+    mended = DriftMonitor(days)
+    assert mended.reference_outliers == ()
+    assert "outliers" not in repr(mended.check(later))
+    assert mended.check(later).is_drift
+
+
+def test_bad_days_do_not_hide_each_other_and_lists_have_places():
+    days = draw_reference(np.random.default_rng(10), bad=[3, 15])
+    with pytest.warns(UserWarning, match="windows 3, 15 stand far apart.*leave them out"):
+        assert DriftMonitor(days).reference_outliers == (3, 15)
+    # What is few is not judged.
+    assert find_windows_apart(days[:8]) == ()
+    assert find_windows_apart([days[0]] * 20) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("skewness", [0.0, 1.8])
+def test_days_that_vary_alike_seldom_stand_apart(skewness):
+    rng, n_references = np.random.default_rng(11), 150
+    found = 0
+    for _ in range(n_references):
+        centers = rng.normal(size=(20, 3))
+        if skewness:
+            # Log-normal of sigma 1/2, whose skewness is 1.75, with a standard deviation of 1.
+            centers = np.exp(centers / 2) / 0.604
+        rows = rng.normal(0.1 * centers[:, None], 1.0, size=(20, 400, 3))
+        found += bool(find_windows_apart(map(SKETCHER.sketch, rows)))
+    assert found / n_references <= 0.02 + 3 * np.sqrt(0.02 * 0.98 / n_references)
+
+
+def test_private_days_are_judged_by_their_noise_too():
+    sketcher = Sketcher.from_domain(
+        [-5.0] * 2, [5.0] * 2, n_frequencies=20, paired=True, clip=True, random_state=0
+    )
+    rng = np.random.default_rng(12)
+    rows = rng.normal(size=(12, 20_000, 2))
+    rows[4] += 2.0
+    days = [release(sketcher.sketch(day), epsilon=5.0, delta=1e-6) for day in rows]
+    # The noise is random: the score of day 4 is some 10,000, and 7 times the largest other some 9.
+    assert find_windows_apart(days) == (4,)

@@ -1,4 +1,5 @@
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -156,3 +157,30 @@ def test_the_largest_phase_is_found_among_many_rows(rng):
     rows[1234] *= 50
     expected = 2 * np.pi * np.abs(rows @ turns.astype(float)).max()
     assert largest_phase(DenseMap(turns), rows) == pytest.approx(expected)
+
+
+def test_the_largest_phase_of_many_frequencies_takes_no_more_memory_than_a_block(rng):
+    turns = rng.normal(size=(2, 100_000)).astype(np.float32)
+    rows = rng.normal(size=(250, 2))
+    many = DenseMap(turns)
+    expected = np.abs(many.project(rows)).max()
+    tracemalloc.start()
+    found = largest_phase(many, rows)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == expected
+    assert peak < 2**26
+
+
+@pytest.mark.parametrize(("d", "m"), [(1, 300_001), (3, 200_000), (7, 12), (300, 700)])
+def test_directions_are_those_of_one_block_after_the_other(d, m):
+    random = np.random.default_rng(3)
+    blocks = []
+    for _ in range(0, min(m, 40 * d), d):
+        q, r = np.linalg.qr(random.standard_normal((d, min(d, m))))
+        blocks.append(q * np.where(np.diag(r) < 0, -1.0, 1.0))
+    expected = np.hstack(blocks)[:, :m]
+    found = orthogonal_directions(d, m, np.random.default_rng(3))
+    assert found.shape == (d, m)
+    np.testing.assert_array_equal(found[:, : expected.shape[1]], expected)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=0), 1.0)

@@ -1,8 +1,13 @@
 """Pictures of drift: what the artists hold, against comparisons and means."""
 
+import io
+import re
+
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot
+from scipy.stats import t
 
 from sketchlearn import DriftMonitor, Sketcher, SketchMismatchError, compare
 from sketchlearn.plotting import DriftDisplay, MonitorDisplay
@@ -68,6 +73,20 @@ def test_groups_of_a_table_are_windows(rows):
     display = DriftDisplay.from_windows(table, reference="others")
     assert display.names == ("a", "b", "c", "d")
     assert int(np.nanargmax(display.ratios)) == 2
+
+
+@pytest.mark.parametrize("by", ["time", "column"])
+def test_names_of_windows_and_columns_are_drawn_as_they_are(rows, by):
+    frames = [pd.DataFrame(some).rename(columns=lambda i: f"$^{i}$") for some in rows[:2]]
+    sketcher = Sketcher(40, random_state=0).fit(frames[0])
+    windows = {"a $^$": sketcher.sketch(frames[0]), "b": sketcher.sketch(frames[1])}
+    display = DriftDisplay.from_windows(windows, by=by)
+    file = io.StringIO()
+    with pyplot.rc_context({"svg.fonttype": "none"}):
+        display.figure_.savefig(file, format="svg")
+    drawn = re.findall(r"<text[^>]*>(.*?)</text>", file.getvalue())
+    assert "a $^$" in drawn
+    assert ("$^0$" in drawn) == (by == "column")
 
 
 def test_a_constant_column_that_stays_has_not_moved():
@@ -138,12 +157,46 @@ def test_windows_in_order_are_checked_against_the_quiet_ones_before(many):
     assert display.image_ is None
 
 
+def test_a_reference_window_far_apart_is_named(many):
+    windows = dict(many[0])
+    bad = {"bad": windows.pop("day 22"), **windows}
+    with pytest.warns(UserWarning, match="window bad stands far apart"):
+        display = MonitorDisplay.from_windows(bad)
+    assert display.reference_outliers == ("bad",)
+    assert "far apart in the reference: bad" in display.ax_.get_title()
+    display.plot(by="column")
+    assert "far apart in the reference: bad" in display.ax_.get_title()
+
+
+def test_one_window_is_one_window(many):
+    windows = list(many[0].values())
+    display = MonitorDisplay.from_monitor(DriftMonitor(windows[:20]), windows[20:21])
+    assert display.ax_.get_title().endswith("in 1 window")
+
+
+def test_ordinary_days_do_not_have_the_strongest_colours(many):
+    windows = list(many[0].values())[:22]
+    display = MonitorDisplay.from_windows(windows, by="column")
+    # Of six shifts, by Bonferroni, from twenty windows less one.
+    chance = t.ppf(1 - 0.05 / 12, 18) * np.sqrt(1 + 1 / 19)
+    assert np.abs(display.shifts).max() < chance
+    assert display.image_.norm.vmax == pytest.approx(chance)
+    assert f"within ± {chance:.1f}" in display.image_.colorbar.ax.get_ylabel()
+
+
+def test_a_picture_says_what_a_circle_means(windows):
+    for reference, what in (("first", "the first"), ("others", "all others together")):
+        display = DriftDisplay.from_windows(windows, reference=reference)
+        assert f"circle: differs from {what}" in display.rings_.get_label()
+        assert what in display.ax_.get_title()
+
+
 def test_what_a_monitor_cannot_check_is_refused(many):
     windows = list(many[0].values())
     with pytest.raises(ValueError, match="19 reference windows and one more are needed"):
         MonitorDisplay.from_windows(windows[:19])
     with pytest.raises(ValueError, match="expected one window at least, got 0"):
-        MonitorDisplay.from_monitor(DriftMonitor(windows), [])
+        MonitorDisplay.from_monitor(DriftMonitor(windows[:20]), [])
     with pytest.raises(TypeError, match="expected a DriftMonitor, got str"):
         MonitorDisplay.from_monitor("monitor", windows)
     for wrong, error in ((-1, ValueError), (0, ValueError), ("19", TypeError)):

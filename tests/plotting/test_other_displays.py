@@ -1,5 +1,8 @@
 """Pictures of sketches, of numbers of clusters, fronts and supports: what the artists hold."""
 
+import io
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -119,6 +122,19 @@ def test_the_front_is_what_nothing_beats(table):
     faces = [one.get_facecolor()[:, 3] if len(one.get_facecolor()) else [] for one in
              display.scatters_]  # fmt: skip
     assert [list(map(bool, face)) for face in faces] == [[False, False], [True, True]]
+
+
+def test_names_are_drawn_as_they_are():
+    # Two dollar signs are a formula to matplotlib, and "_" leaves a legend.
+    table = {"c $^$": [1, 2, 3], r"e \$": [3, 2, 1], "m": ["$^$", "_b", ""]}
+    display = FrontDisplay.from_table(table, cost="c $^$", error=r"e \$", method="m")
+    file = io.StringIO()
+    with pyplot.rc_context({"svg.fonttype": "none"}):
+        display.figure_.savefig(file, format="svg")
+    drawn = re.findall(r"<text[^>]*>(.*?)</text>", file.getvalue())
+    assert {"c $^$", r"e \$", "$^$"} <= set(drawn)
+    names = [text.get_text().strip() for text in display.ax_.get_legend().get_texts()]
+    assert names == ["best so far", r"\$^\$", "_b", ""]
 
 
 @given(

@@ -25,7 +25,7 @@ from sketchlearn.reports import make_page
 
 pytestmark = pytest.mark.slow
 
-ODD = "<script>alert(1)</script>"
+ODD = "<script>alert(1)$^$</script>"
 VOID = {"meta", "br", "hr", "img"}
 
 
@@ -262,6 +262,12 @@ def test_a_table_by_days_is_watched_and_one_by_cities_is_not():
     assert "The first 19 are taken to be without drift" in page
     assert "2026-03-24." in page[page.index("Alarms: ") :]
     assert page.count("<svg") == 4
+    assert "far apart" not in page
+    # The shifted day is now the first.
+    turned = np.roll(X, 100, axis=0)
+    with pytest.warns(UserWarning, match="2026-03-01 stands far apart"):
+        page = make_page({"days": sketcher.sketch_groups(turned, {"day": days})})
+    assert "Beware: reference window 2026-03-01 stands far apart" in page
     cities = np.char.add("city ", days)
     other = make_page({"cities": sketcher.sketch_groups(X, {"city": cities})})
     assert "taken to be without drift" not in other

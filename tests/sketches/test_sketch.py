@@ -52,6 +52,16 @@ class TestGroup:
         with pytest.raises(ValueError, match="at least one sketch to add, got none"):
             Sketch.sum([])
 
+    def test_a_sum_of_anything_else_is_refused(self):
+        a = SKETCHER.sketch(X)
+        with pytest.raises(TypeError, match=r"an iterable of sketches to add, got dict: pass its"):
+            Sketch.sum({"a": a})
+        with pytest.raises(TypeError, match="expected an iterable of sketches to add, got Sketch"):
+            Sketch.sum(a)
+        for others in ([a, 3], [0, a], "ab"):
+            with pytest.raises(TypeError, match=r"expected sketches to add, got (int|str) among"):
+                Sketch.sum(others)
+
     def test_bad_factors(self):
         a = SKETCHER.sketch(X)
         with pytest.raises(TypeError, match=r"factor must be an integer, got 0\.5"):
