@@ -25,6 +25,7 @@ from sketchlearn.decoders import (
     SurrogateKMeans,
 )
 from sketchlearn.decoders.best_of import default_decoders
+from sketchlearn.decoders.given_atoms import GivenAtoms
 from sketchlearn.decoders.principal import (
     PrincipalPart,
     PrincipalStart,
@@ -317,6 +318,24 @@ class CompressiveKMeans(
     def _predict_rows(self, rows: np.ndarray) -> np.ndarray:
         """Return the index, int32, of the centroid that each row is nearest to."""
         return self._find_nearest(rows)[0]
+
+    def _complete_quality(self, quality: FitQuality) -> FitQuality:
+        """Return a file's figures, with the spread of clusters matched around its centroids."""
+        centers, operator = self.cluster_centers_, self.sketch_.operator
+        given = GivenAtoms(centers, np.full(centers.shape, operator.scale**2))
+        matched = given.decode(
+            self.sketch_,
+            SphericalGaussian(operator),
+            len(centers),
+            np.random.default_rng(0),
+            region=Region.of(self.sketch_, self.bounds),
+        )
+        of_match = matched.quality
+        return replace(
+            quality,
+            spread_ratio=of_match.spread_ratio,
+            moment_factors=of_match.moment_factors,
+        )
 
     def _start_from(self, total: Sketch) -> Decoder:
         d, k = total.n_features, self.n_clusters

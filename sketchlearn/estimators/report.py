@@ -143,10 +143,9 @@ def refuse_decoded(model: CompressiveEstimator, name: str) -> None:
 def judge_stored(quality: FitQuality, sketch: SketchLike) -> Verdict:
     """Return "good" where a file's figures leave no doubt by themselves, else "doubtful".
 
-    They do not where no more than noise is left and the model has the rows' spread: of k-means a
-    file does not tell what was matched, and a few far rows may have been lost within the noise.
+    They do not where no more than noise is left and the model has the rows' spread.
     """
-    has_spread = math.isfinite(quality.spread_ratio)
+    has_spread = quality.spread_ratio >= quality.thresholds.lacking_spread
     is_sure = has_spread and quality.is_noise and not is_hidden_by_noise(sketch)
     return "good" if is_sure and judge(quality, (), False) == "good" else "doubtful"
 
@@ -265,7 +264,7 @@ def choose_remedy(
 
 
 def rebuild_quality(model: CompressiveEstimator) -> FitQuality:
-    """Return what a model's file tells of its fit: of the spread, only a mixture's own moments."""
+    """Return what a model's file tells of its fit; the spread is of what it has, matched anew."""
     sketch = model.sketch_
     kind: Any = getattr(model, "covariance_type", "spherical")
     family = GAUSSIAN_FAMILIES[kind](sketch.operator)

@@ -428,10 +428,7 @@ class PrivateSketch(SketchLike):
 
     @property
     def _row_noise(self) -> float:
-        """Squared distance of one row's waves to the population's mean, on average.
-
-        No less than that of rounding alone: noise may be longer than what equal rows leave.
-        """
+        """Squared distance of a row's waves to the population's mean: no less than of rounding."""
         mean, features = self.centered_mean, self.operator.features
         # The noise is in the mean's norm as well.
         power = float(np.sum(np.abs(mean) ** 2))

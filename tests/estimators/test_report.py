@@ -124,7 +124,7 @@ def test_few_rows_of_a_sketch_are_a_doubt_and_kept_rows_are_none():
 def test_a_report_is_no_milder_than_the_figures_and_says_which_of_them_it_goes_by():
     X = load_breast_cancer().data
     sketch = Sketcher(n_clusters=2, scale="columns", random_state=0).fit(X).sketch(X)
-    model = CompressiveGaussianMixture(2, random_state=0).fit_sketch(sketch)
+    model = CompressiveGaussianMixture(2, reg_covar=1e-9, random_state=0).fit_sketch(sketch)
     # Of so few rows nothing is warned of.
     assert (model.quality_.verdict, model.doubts_) == ("wrong", ())
     report = model.report()
@@ -159,6 +159,18 @@ def test_a_loaded_model_tells_what_its_file_does(sketch, estimator, tmp_path):
     assert any("what it leaves is" in reason for reason in same)
     assert "holds neither the decoded mixture" in report.reasons[-1]
     assert report.verdict == model.report().verdict == "good"
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("n_far", "how_far"), [(1, 10_000.0), (1, 1000.0), (5, 200.0)])
+def test_far_rows_within_the_noise_make_no_good_model_of_one_from_a_file(n_far, how_far, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(5000, 2))
+    X = np.concatenate([rows, np.full((n_far, 2), how_far)])
+    sketch = Sketcher(n_clusters=2, keep_pilot=False, random_state=0).fit(X).sketch(X)
+    model = CompressiveKMeans(2, random_state=0).fit_sketch(sketch)
+    model.save(tmp_path / "m.model")
+    assert model.report().verdict == "wrong"
+    assert load_model(tmp_path / "m.model").report().verdict != "good"
 
 
 @pytest.fixture(scope="module")
