@@ -25,6 +25,7 @@ from sketchlearn.cli.signals import raise_signals, tell_if_stopped
 FAILED = 1
 # What the library's messages call parameters, and what the command line has in their place.
 OPTIONS = {
+    "alpha": "--alpha",
     "bounds": "--bounds",
     "covariance_type": "--covariance",
     "max_memory": "--max-memory",
@@ -33,6 +34,7 @@ OPTIONS = {
     "n_frequencies": "--frequencies",
     "n_init": "--n-init",
     "n_jobs": "--jobs",
+    "n_workers": "--workers",
     "random_state": "--seed",
     "sample_weight": "--weight",
 }
@@ -42,8 +44,11 @@ CONDITION = re.compile(
     rf"|pyarrow\.compute\.is_finite\({FIELD.format('finite')}\))"
 )
 # Settings that are words, and advice that Python alone can follow.
-SETTING = re.compile(r"(?<![\w'\"./-])(scale|moments)='(\w+)'")
+SETTING = re.compile(r"(?<![\w'\"./-])(features|moments|scale)='(\w+)'")
 PHRASES = {
+    ", for instance with sklearn.impute.SimpleImputer": "",
+    "; use load_model": ": predict, info and report take one",
+    "; use Sketch.load": ": fit, count, info and report take one",
     ", or call fit with all of them, which looks at the rows themselves": "",
     "Call fit with the rows, or leave the outliers out": "Leave the outliers out, by --filter, or "
     "call fit with the rows in Python",

@@ -178,7 +178,10 @@ def _find_doubt(path: ComponentPath, mixtures: dict[int, Mixture], k: int, n_gro
         best = f"{gaussians}{most} fit{'s' if k == 1 else ''} best"
         if k != min(mixtures, key=path.criteria.__getitem__):
             best = f"the rows are enough to tell {gaussians} and no more"
-        return f"{best}, and more of the sketch is left than noise would leave. {heaps}"
+        return (
+            f"{best}, and what is left of the sketch, weighed by its noise, is more than noise "
+            f"would leave. {heaps}"
+        )
     if not mixtures[k].quality.has_enough_rows:
         return "almost any mixture explains so few rows up to their noise."
     if not _has_moments(mixtures[k]):

@@ -323,6 +323,13 @@ def test_warnings_name_options(folder):
         ("d/n_jobs/a.csv", "d/n_jobs/a.csv"),
         ("n_clusters must be", "--clusters must be"),
         ("my_n_init", "my_n_init"),
+        ("n_workers must be at least 1", "--workers must be at least 1"),
+        ("alpha must be a number", "--alpha must be a number"),
+        ("sketch with features='waves'", "sketch with --features waves"),
+        (
+            "out, or fill them in, for instance with sklearn.impute.SimpleImputer",
+            "out, or fill them in",
+        ),
         ("sketch with moments='full', which", "sketch with --moments full, which"),
         ("bounds exclude rows: 'a' has", "--bounds exclude rows: 'a' has"),
         (
