@@ -27,7 +27,7 @@ def test_parts_are_kept_and_the_page_has_what_was_run(tmp_path):
 
 @pytest.mark.slow
 def test_descent_on_all_factors_reaches_the_fourier_matrix(tmp_path):
-    rows = factorization.descent([8], 0.2)
+    rows = factorization.descent([8], 3.0)
     ends = {row["method"]: row["curve"][-1][1] for row in rows}
     assert ends["splits"] < 1e-14
     assert ends["L-BFGS"] < 1e-6
