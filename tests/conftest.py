@@ -1,6 +1,7 @@
 """What every test module shares."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -19,6 +20,15 @@ settings.load_profile("sketchlearn-ci" if os.environ.get("CI") else "sketchlearn
 
 # Members of families from outside, which register by being imported: once, by the contract suites.
 collect_ignore = ["extensions"]
+SLOW_MODULE = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.slow\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave slow modules unread where none of their tests is asked for: reading them takes long."""
+    asks_for_quick = config.getoption("markexpr").startswith("not slow")
+    if asks_for_quick and collection_path.suffix == ".py":
+        return bool(SLOW_MODULE.search(collection_path.read_text(encoding="utf-8"))) or None
+    return None
 
 
 @pytest.fixture(scope="session", autouse=True)

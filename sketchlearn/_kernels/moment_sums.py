@@ -230,8 +230,9 @@ def add_run_moments(
                 sums[:] = 0
                 return at
             if len(weights):
-                own[0, : stop - at] = weights[at:stop]
-                own[0, stop - at :] = 0
+                # A loop: slices that are assigned take seconds to compile.
+                for i in range(b):
+                    own[0, i] = weights[at + i] if at + i < stop else 0
                 weigh_digits(digits, ends, own, weighed, weighed_ends)
                 n = add_moments(weighed, weighed_ends, digits, ends, is_full, sums)
             else:

@@ -40,7 +40,9 @@ def spread_runs(rows, starts, stops, filling, spread, policy=POLICY):
     place = 0
     for run in range(len(starts)):
         while place < starts[run]:
-            spread[place] = filling
+            # A loop, as below: assigned as a whole it takes seconds to compile.
+            for j in range(rows.shape[1]):
+                spread[place, j] = filling[j]
             place += 1
         while place < stops[run]:
             for j in range(rows.shape[1]):
@@ -48,5 +50,6 @@ def spread_runs(rows, starts, stops, filling, spread, policy=POLICY):
             at += 1
             place += 1
     while place < len(spread):
-        spread[place] = filling
+        for j in range(rows.shape[1]):
+            spread[place, j] = filling[j]
         place += 1

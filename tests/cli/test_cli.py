@@ -14,8 +14,9 @@ from full_disk import no_file_beyond
 from sketchlearn import CompressiveKMeans, Sketch, Sketcher, load_model
 from sketchlearn.cli import options
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_sketch_gives_the_bytes_of_memory(folder):
     loaded = Sketch.load("all.sketch")
     assert (
@@ -40,7 +41,6 @@ def test_like_merge_and_subtract(folder):
     assert Path("rest.sketch").read_bytes() == Path("1.sketch").read_bytes()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("conditions", "kept"),
     [
@@ -72,7 +72,6 @@ def test_values_of_conditions():
     assert read[-2] == ("f", "==", "x y")
 
 
-@pytest.mark.slow
 def test_columns_of_arrays_are_numbers(folder):
     np.save("rows.npy", np.column_stack([rows(), np.zeros(3_000)]))
     done("sketch", "rows.npy", "--columns", "0,1", "--like", "all.sketch", "-o", "npy.sketch")
@@ -82,7 +81,6 @@ def test_columns_of_arrays_are_numbers(folder):
     )
 
 
-@pytest.mark.slow
 def test_weights(folder):
     frame = pd.DataFrame(rows(30), columns=NAMES).assign(times=range(1, 31))
     frame.to_parquet("weighted.parquet")
@@ -157,7 +155,6 @@ def test_a_failure_to_write_labels_keeps_the_older_ones(folder):
     assert not [name for name in os.listdir() if name.startswith(".")]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("covariance", ["spherical", "diag", "full"])
 def test_fit_gmm(folder, covariance):
     arguments = ["all.sketch", "-k", "3", "--covariance", covariance, "-o", "m.model"]
@@ -228,7 +225,6 @@ def test_a_checkpoint_of_something_else_is_refused(folder):
     assert "is of other data" in result.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -11,6 +11,8 @@ from command_line import done, failed, run, sketch
 
 from sketchlearn import Sketch, load_model
 
+pytestmark = pytest.mark.slow
+
 PREDICT = ["predict", "all.model", "--columns", "price,weight"]
 SKETCH = ["sketch", "--columns", "price,weight", "-m", "60"]
 
@@ -45,7 +47,6 @@ def linked(kind, path):
     return name
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("force", [[], ["--force"]])
 @pytest.mark.parametrize("kind", ["itself", "symbolic", "hard", "long"])
 @pytest.mark.parametrize(
@@ -167,7 +168,6 @@ COMMANDS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "victim"), [(name, victim) for name in COMMANDS for victim in COMMANDS[name][2]]
 )
@@ -191,7 +191,6 @@ def test_a_file_of_another_kind_is_replaced_only_if_asked(copies, name, victim):
     assert after == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [*COMMANDS])
 def test_a_result_is_replaced_by_a_newer_one_and_an_empty_file_by_any(copies, name):
     Path("other.sketch").write_bytes(Path("all.sketch").read_bytes())
@@ -216,7 +215,6 @@ def test_a_device_is_written_to(copies):
     assert not Path("/dev/null").is_file()
 
 
-@pytest.mark.slow
 def test_labels_with_ids_and_probabilities(copies):
     frame = pd.read_parquet("day-0.parquet").assign(
         customer=[f"c{i:04}" for i in range(1_000)], number=2**60 + np.arange(1_000)

@@ -17,6 +17,8 @@ from sketchlearn.features.backends import backends
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches import Sums
 
+pytestmark = pytest.mark.slow
+
 M = 12
 each_kind = pytest.mark.parametrize("kind", FEATURE_KINDS)
 # Every feature map with a matrix, and every linear map with waves and with other features.
@@ -151,7 +153,6 @@ def test_sums_beyond_the_bounds_are_no_sketch(linear_map, features, rng):
             Sketch(op, Sums(sums, *counts))
 
 
-@pytest.mark.slow
 @each_pair
 def test_the_noise_is_that_of_repeated_samples(linear_map, features, rng):
     op = operator(linear_map, features)

@@ -10,6 +10,8 @@ from sketchlearn.features import Waves
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.linear_maps import DenseMap, LinearMap
 
+pytestmark = pytest.mark.slow
+
 TWO_PI = 2 * np.pi
 D, M = 5, 12
 SHAPES = [(5, 12), (1, 3), (12, 5), (8, 8)]

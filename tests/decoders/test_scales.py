@@ -12,6 +12,8 @@ from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher,
 from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian, SphericalGaussian
 from sketchlearn.decoders import BestOf, MeanShift, Problem, SecondOpinion, SurrogateKMeans
 
+pytestmark = pytest.mark.slow
+
 CENTERS, ROWS = gaussian_clusters(k=5, d=4, n=10_000)
 
 
@@ -86,7 +88,6 @@ def test_clusters_are_found_although_the_pilot_was_too_wide_or_too_narrow():
         assert largest_distance(CENTERS, model.cluster_centers_) < 0.2
 
 
-@pytest.mark.slow
 def test_mixtures_are_decoded_of_a_box_alone():
     rows = ROWS * [1.0, 30.0, 1.0, 1.0]
     model = CompressiveGaussianMixture(5, covariance_type="diag", random_state=0)
@@ -95,7 +96,6 @@ def test_mixtures_are_decoded_of_a_box_alone():
     np.testing.assert_allclose(model.covariances_ / [1.0, 900.0, 1.0, 1.0], 1.0, atol=0.4)
 
 
-@pytest.mark.slow
 def test_k_means_distances_are_the_rows_own_whatever_the_units():
     """Columns are told apart in the sketch; k-means still minimises the sum in their own units."""
     rng = np.random.default_rng(0)
@@ -112,7 +112,6 @@ def test_k_means_distances_are_the_rows_own_whatever_the_units():
     assert model.quality_.verdict == "good"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "decoder",
     [

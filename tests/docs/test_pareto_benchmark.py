@@ -10,6 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from docs.benchmarks import _pareto_methods, _pareto_mixtures, _pareto_problem, _pareto_report
 
+pytestmark = pytest.mark.slow
+
 COSTS = ("seconds", "memory", "kept_bytes", "site_bits", "passes", "operations")
 
 
@@ -55,7 +57,6 @@ def test_means_of_labelled_rows(problem):
     np.testing.assert_allclose(mixture.covariances_, spreads, rtol=1e-4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("label", ["coreset of 500", "dense, 5 kd", "fit, defaults"])
 def test_a_method_is_measured_in_a_process_of_its_own(problem, label):
     with threadpool_limits(1):

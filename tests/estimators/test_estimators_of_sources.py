@@ -15,6 +15,8 @@ from sketchlearn import (
     open_source,
 )
 
+pytestmark = pytest.mark.slow
+
 CENTERS = np.array([[-20.0, 0.0], [0.0, 20.0], [20.0, -20.0]])
 RNG = np.random.default_rng(0)
 X = np.concatenate([RNG.normal(center, 1.0, size=(3000, 2)) for center in CENTERS])
@@ -39,7 +41,6 @@ def path(tmp_path):
 
 @each_estimator
 class TestFit:
-    @pytest.mark.slow
     def test_files_tables_and_streams(self, model, path):
         for data in (path, TABLE, TABLE.to_reader(max_chunksize=1000)):
             model.fit(open_source(data, columns=["a", "b"]))
@@ -58,7 +59,6 @@ class TestFit:
         assert model.sketch_ == sketcher.sketch(X)
         model.set_params(sketcher=None)
 
-    @pytest.mark.slow
     def test_weights(self, model, path):
         weights = np.repeat([1.0, 0.0, 1.0], 3000)
         weighted = TABLE.drop(["text"]).append_column("w", pa.array(weights))
@@ -103,7 +103,6 @@ METHODS = ["predict", "transform", "predict_proba", "score_samples", "score", "a
 
 @each_estimator
 class TestFittedModels:
-    @pytest.mark.slow
     @pytest.mark.parametrize("method", METHODS)
     def test_answer_about_whatever_fit_takes(self, model, method, path):
         if not hasattr(model, method):
@@ -170,7 +169,6 @@ class TestPartialFit:
         assert list(model.feature_names_in_) == ["a", "b"]
         np.testing.assert_allclose(centers_of(model), CENTERS, atol=0.2)
 
-    @pytest.mark.slow
     def test_small_sources_are_held_as_batches_are(self, model):
         batches = [X[::9], X[4::9]]
         one, other = clone(model), clone(model)

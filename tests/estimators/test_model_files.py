@@ -1,6 +1,7 @@
 """Fitted estimators as files: what comes back, and what is refused."""
 
 import copy
+import functools
 import json
 import os
 import pickle
@@ -37,6 +38,8 @@ from sketchlearn.decoders import (
 from sketchlearn.estimators import allow_rows_in_pickles
 from sketchlearn.estimators.persistence import MODEL_FILE, StoredModel
 from sketchlearn.frequencies import AdaptedRadius, GaussianRadius, RadiusLaw
+
+pytestmark = pytest.mark.slow
 
 ROWS = np.random.default_rng(0).normal(size=(600, 2)) + 8.0 * np.arange(3).repeat(200)[:, None]
 
@@ -76,7 +79,6 @@ def test_what_was_learned_comes_back(model, path, load):
     np.testing.assert_array_equal(again.transform(ROWS), model.transform(ROWS))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", ["spherical", "diag", "full"])
 def test_a_mixture_comes_back(tmp_path, covariance_type):
     model = CompressiveGaussianMixture(3, covariance_type=covariance_type, random_state=0).fit(ROWS)
@@ -152,7 +154,6 @@ class OwnDecoder(Decoder):
         return CLOMPR(n_starts=self.n_starts).solve(problem, rng)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "decoder",
     [
@@ -177,7 +178,6 @@ def test_a_loaded_model_decodes_with_the_same_decoder(tmp_path, decoder):
     assert again.cluster_centers_.tobytes() == model.cluster_centers_.tobytes()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("law", ["gaussian", AdaptedRadius(), GaussianRadius(2)])
 @pytest.mark.parametrize("is_fitted", [False, True])
 def test_a_sketcher_comes_back_fitted_or_not(tmp_path, law, is_fitted):
@@ -193,7 +193,6 @@ def test_a_sketcher_comes_back_fitted_or_not(tmp_path, law, is_fitted):
     assert again.fit(other).sketch_ == model.fit(other).sketch_
 
 
-@pytest.mark.slow
 def test_what_no_file_can_hold_is_refused_and_what_to_do_is_said(tmp_path):
     for parameters, message in [
         ({"sketcher": Sketcher(40, radius_law=OwnLaw())}, "radius_law is a OwnLaw"),
@@ -212,7 +211,6 @@ def test_what_no_file_can_hold_is_refused_and_what_to_do_is_said(tmp_path):
         model.save(tmp_path / "a")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -233,7 +231,6 @@ class OwnLaw(RadiusLaw):
         return rng.rayleigh(size=n)
 
 
-@pytest.mark.slow
 def test_rows_that_are_held_back_are_pickled_only_if_asked():
     model = CompressiveKMeans(3, random_state=0).partial_fit(ROWS[:50])
     with pytest.raises(ValueError, match="rows are held back that a pickle would hold"):
@@ -352,18 +349,17 @@ def test_a_decoder_whose_module_was_not_imported_is_asked_for(path):
         load_model(path)
 
 
-MIXTURES = {
-    kind: CompressiveGaussianMixture(3, covariance_type=kind, random_state=0).fit(ROWS)
-    for kind in ("spherical", "diag", "full")
-}
+@functools.cache
+def fit_mixture(kind):
+    return CompressiveGaussianMixture(3, covariance_type=kind, random_state=0).fit(ROWS)
 
 
-@pytest.mark.parametrize("kind", [*MIXTURES])
+@pytest.mark.parametrize("kind", ["spherical", "diag", "full"])
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf, 1e300, 5e-324])
 @pytest.mark.parametrize("name", ["weights_", "means_", "covariances_", "precisions_"])
 def test_absurd_arrays_are_refused(tmp_path, kind, name, value):
-    MIXTURES[kind].save(tmp_path / "a")
-    array = getattr(MIXTURES[kind], name).copy()
+    fit_mixture(kind).save(tmp_path / "a")
+    array = getattr(fit_mixture(kind), name).copy()
     array.flat[0] = value
     (tmp_path / "a").write_bytes(altered((tmp_path / "a").read_bytes(), arrays={name: array}))
     if name == "means_" and abs(value) < 2:
@@ -375,9 +371,9 @@ def test_absurd_arrays_are_refused(tmp_path, kind, name, value):
 
 def test_no_clusters_asymmetric_covariances_and_other_kinds_are_refused(tmp_path):
     path = tmp_path / "a"
-    covariances = MIXTURES["full"].covariances_.copy()
+    covariances = fit_mixture("full").covariances_.copy()
     covariances[0, 0, 1] += 0.1
-    MIXTURES["full"].save(path.parent / "whole")
+    fit_mixture("full").save(path.parent / "whole")
     data = (path.parent / "whole").read_bytes()
     nothing = {
         name: np.empty((0, *array.shape[1:]))
@@ -386,11 +382,11 @@ def test_no_clusters_asymmetric_covariances_and_other_kinds_are_refused(tmp_path
     for kind, arrays, said in [
         ("full", {"covariances_": covariances}, {}),
         ("full", nothing, {}),
-        ("full", {"precisions_": MIXTURES["full"].precisions_ * 2}, {}),
+        ("full", {"precisions_": fit_mixture("full").precisions_ * 2}, {}),
         ("full", {}, {"parameters": '{"covariance_type":"diag","n_components":3}'}),
         ("diag", {"covariances_": np.ones(3)}, {}),
     ]:
-        MIXTURES[kind].save(path)
+        fit_mixture(kind).save(path)
         path.write_bytes(altered(path.read_bytes(), arrays=arrays, **said))
         with pytest.raises(ModelFormatError):
             load_model(path)

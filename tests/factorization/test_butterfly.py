@@ -27,6 +27,8 @@ from sketchlearn.factorization import (
 )
 from sketchlearn.factorization.files import write_factors
 
+pytestmark = pytest.mark.slow
+
 CHAINS = [
     [(1, 2, 2, 4), (2, 2, 2, 2), (4, 2, 2, 1)],
     [(1, 2, 2, 6), (2, 3, 3, 2), (6, 2, 2, 1)],
@@ -53,7 +55,6 @@ def support(p):
     return np.kron(np.kron(np.eye(p.a), ones), np.eye(p.d))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_it_is_the_product_of_its_sparse_factors(chain, dtype):
@@ -99,7 +100,6 @@ def test_it_takes_vectors_of_every_layout(layout):
         np.testing.assert_allclose(B @ V, B.toarray() @ V, atol=1e-12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("chain", CHAINS)
 def test_a_vectors_result_does_not_depend_on_its_batch(chain, dtype):
@@ -125,7 +125,6 @@ def test_it_is_scipys_linear_operator():
         B @ np.ones(15)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 12, 30, 64, 97, 360, 1024])
 def test_the_fourier_transform(n):
     x = np.random.default_rng(n).normal(size=(n, 3))
@@ -286,7 +285,6 @@ def test_the_order_of_columns_is_found_for_other_chains():
     assert butterfly(shuffled, chain, permutation=order).relative_error < 1e-13
 
 
-@pytest.mark.slow
 def test_a_given_order_is_applied_to_columns():
     rng = np.random.default_rng(0)
     A, order = rng.normal(size=(8, 8)), rng.permutation(8)
@@ -302,7 +300,6 @@ def test_bit_reversal_is_its_own_inverse():
         np.testing.assert_array_equal(order[order], np.arange(n))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("bits", [None, 3, 9])
 def test_a_file_holds_every_bit(dtype, bits, tmp_path):

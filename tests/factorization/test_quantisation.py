@@ -17,6 +17,8 @@ from sketchlearn.factorization import (
 )
 from sketchlearn.factorization.packing import largest_bits, pack, unpack
 
+pytestmark = pytest.mark.slow
+
 
 def grid(bits):
     """Numbers of `bits` significand bits in three binades around 1, of both signs, and 0."""
@@ -43,7 +45,6 @@ def error_of(x, y, pair):
     return np.linalg.norm(np.outer(x, y) - np.outer(*pair))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("m", "n"), [(1, 1), (1, 3), (2, 1), (2, 2), (2, 4)])
 @pytest.mark.parametrize("bits", [1, 2, 3])
 @pytest.mark.parametrize("seed", range(4))
@@ -123,7 +124,6 @@ CASES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("method", ["optimal", "left-to-right", "pairwise", "round"])
 def test_factors_have_the_bits_asked_for(name, method):
@@ -137,7 +137,6 @@ def test_factors_have_the_bits_asked_for(name, method):
         assert Q.relative_error == pytest.approx(error, rel=1e-12, abs=1e-300)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_quantising_together_beats_rounding(name):
     B = CASES[name]
@@ -166,7 +165,6 @@ def test_factors_of_a_power_of_two_are_exact_at_one_bit():
     assert quantise(CASES["Hadamard, factorised"], 1).relative_error < 1e-14
 
 
-@pytest.mark.slow
 def test_equal_error_takes_a_quarter_fewer_bits():
     """The claim of Gribonval, Mary and Riccietti, on a few matrices."""
     savings = []
@@ -227,7 +225,6 @@ def test_other_bad_input():
         Butterfly(B.values, B.chain, bits=3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 @pytest.mark.parametrize("exponent", [-1000, -600, -100, 100, 600, 1000])
 def test_scale_changes_neither_bits_nor_error(dtype, exponent):

@@ -22,6 +22,8 @@ from sketchlearn.factorization import (
 )
 from sketchlearn.factorization.regressor import NetworkLoss
 
+pytestmark = pytest.mark.slow
+
 
 def all_pairs():
     """All 256 pairs of 2 x 2 supports."""
@@ -114,7 +116,6 @@ def test_every_pair_that_is_not_closed_is_proved_so():
             prove_target_is_no_product(left, right, verdict)
 
 
-@pytest.mark.slow
 def test_every_closed_pair_is_projected_onto_as_well_as_optimisation_can():
     rng = np.random.default_rng(0)
     for left, right in all_pairs():
@@ -257,7 +258,6 @@ def test_weights_grow_along_the_ridge_path_where_not_closed():
     assert np.linalg.norm(X @ Y - target) < 0.2
 
 
-@pytest.mark.slow
 def test_scale_of_the_matrix_does_not_matter():
     A = np.random.default_rng(0).normal(size=(3, 3))
     for scale in (1e-150, 1e150):
@@ -309,7 +309,6 @@ def test_matrices_that_do_not_go_with_the_supports():
         ridge_path(np.eye(2), *lu(2), [-1.0])
 
 
-@pytest.mark.slow
 @parametrize_with_checks(
     [
         FixedSupportRegressor(),
@@ -338,7 +337,6 @@ def swap_data():
     return X, X[:, ::-1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["identity", "relu"])
 def test_weights_diverge_on_bad_supports_and_only_there(activation):
     X, y = swap_data()
@@ -395,7 +393,6 @@ def test_regressors_that_cannot_be_fitted(options, message):
         FixedSupportRegressor(**options).fit(np.ones((5, 2)), np.ones(5))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["identity", "relu"])
 @pytest.mark.parametrize("alpha", [0.0, 1e-3])
 def test_offsets_and_units_of_the_data_do_not_matter(activation, alpha):

@@ -11,6 +11,8 @@ from sketchlearn.features.moment_accumulator import MomentAccumulator
 from sketchlearn.features.moments import MomentGrid, Moments, MomentSums, resolve_moments
 from sketchlearn.sketching import Sketcher
 
+pytestmark = pytest.mark.slow
+
 UNIT = 2**20
 # Powers of two, so that all of these rows are on the grid but the awkward ones.
 entries = st.one_of(
@@ -254,7 +256,6 @@ class TestGrid:
 
 
 class TestMoments:
-    @pytest.mark.slow
     @given(X=rows_of_two.filter(len), data=st.data())
     def test_they_are_those_of_exact_fractions(self, X, data):
         units = np.array(

@@ -38,6 +38,8 @@ from sketchlearn.privacy import Budget, PrivateSketch, release
 from sketchlearn.privacy.queries import compute_parts
 from sketchlearn.sketches import Region
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 CENTERS = np.array([[-6.0, 0.0], [6.0, 2.0], [0.0, 8.0]])
 SKETCHER = Sketcher.from_domain(
@@ -169,7 +171,6 @@ def test_bad_rows_are_not_named_and_rows_outside_are_not_refused():
     assert SKETCHER.sketch(X).n_samples == 100
 
 
-@pytest.mark.slow
 def test_that_opendp_is_missing_is_told_with_the_extra():
     program = (
         "import sys; sys.modules['opendp'] = None\n"
@@ -270,7 +271,6 @@ def test_noise_longer_than_what_equal_rows_leave_is_that_of_few_rows_and_no_erro
 
 
 @pytest.mark.parametrize("delta", [0.0, 1e-6])
-@pytest.mark.slow
 def test_everything_is_learned_from_one_release(delta, tmp_path):
     X = rows()
     private = released(X, 4.0, delta=delta)
@@ -466,7 +466,6 @@ def test_decoding_stays_within_the_box():
     assert not region.is_exact
 
 
-@pytest.mark.slow
 def test_noise_that_was_added_is_not_matched_by_points():
     rng = np.random.default_rng(1)
     shapes = 0.5 * rng.normal(size=(5, 10, 10)) + np.eye(10)
@@ -525,7 +524,6 @@ def test_files_of_format_1_are_read_forever():
     assert np.allclose(within.moments.covariance, [[409.0, 200.0], [200.0, 109.0]], atol=40.0)
 
 
-@pytest.mark.slow
 def test_what_noise_hides_of_far_rows_is_told_with_a_remedy_that_helps():
     rng = np.random.default_rng(0)
     near, far = rng.normal(scale=0.01, size=(20_000, 2)), rng.uniform(-0.7, 0.7, size=(3_000, 2))
@@ -552,7 +550,6 @@ def test_components_of_a_count_that_noise_hides_are_refused_with_the_remedy():
         CompressivePCA(1).fit_sketch(none)
 
 
-@pytest.mark.slow
 def test_wide_releases_give_mixtures_and_rows_as_narrow_ones_do():
     rng, d = np.random.default_rng(0), 64
     centers = rng.uniform(-10.0, 10.0, size=(4, d))

@@ -18,6 +18,8 @@ from sketchlearn import (
 )
 from sketchlearn.features.moments import MomentSums
 
+pytestmark = pytest.mark.slow
+
 OPERATOR = small_operator(2, 3)
 SKETCHER = Sketcher.from_operator(OPERATOR)
 UNIT = 2**20

@@ -29,6 +29,8 @@ from sketchlearn.sources.paths import Entry
 from sketchlearn.sources.source import Query, RowSource, limit_chunk_rows
 from sketchlearn.sources.stored_file import StoredFile
 
+pytestmark = pytest.mark.slow
+
 N = 3000
 X = np.random.default_rng(0).normal(size=(N, 3))
 FRAME = pd.DataFrame(X, columns=["a", "b", "c"])
@@ -433,7 +435,6 @@ class TestRemote:
             SKETCHER.sketch("memory://data", checkpoint=path, progress=interrupt)
         assert SKETCHER.sketch("memory://data", checkpoint=path) == WHOLE
 
-    @pytest.mark.slow
     @each_ending
     def test_over_http(self, ending, tmp_path, server):
         with open(tmp_path / f"x.{ending}", "wb") as file:

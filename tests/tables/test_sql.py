@@ -12,6 +12,8 @@ import pytest
 from sketchlearn import Sketcher, SketchFormatError, SketchMismatchError, SketchTable
 from sketchlearn.sketching import make_moment_sketcher
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 N = 2_000
 ROWS = 5.0 * RNG.standard_t(3, size=(N, 3)) - 40.0
