@@ -17,6 +17,8 @@ from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import CLOMPR, BestOf, MeanShift, Splitting
 from sketchlearn.model_selection import count_clusters
 
+pytestmark = pytest.mark.slow
+
 K = 4
 rng = np.random.default_rng(0)
 X = np.repeat(6.0 * np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), 250, axis=0)
@@ -55,7 +57,6 @@ class TestWhatIsTold:
         seconds = [report.seconds for report in reports]
         assert seconds == sorted(seconds)
 
-    @pytest.mark.slow
     def test_stages_follow_each_other(self):
         sketch = Sketcher(100, n_clusters=K, keep_pilot=False, random_state=0).fit(LINE)
         model = CompressiveKMeans(K, random_state=0)
@@ -73,13 +74,11 @@ class TestWhatIsTold:
             assert (moving[0].n_atoms, moving[-1].n_atoms) == (0, 0)
             assert moving[-1].cost < moving[1].cost
 
-    @pytest.mark.slow
     def test_em_is_told_of(self):
         model = CompressiveGaussianMixture(2, keep_pilot=False, random_state=0)
         stages = {report.stage for report in heard(lambda: model.fit(np.abs(LINE) ** 0.5))}
         assert any(stage.startswith("EM on ") for stage in stages)
 
-    @pytest.mark.slow
     def test_every_decode_of_several(self):
         decoders = heard(lambda: count_clusters(SKETCH, range(2, 5), random_state=0))
         assert {report.n_wanted for report in decoders} >= {2, 3, 4}
@@ -143,7 +142,6 @@ class TestLine:
         assert "\rMeanShift, decode 1: " in file.getvalue()
         assert file.getvalue().endswith("\n")
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("verbose", [0, 1])
     def test_estimators_show_it_on_a_terminal_if_asked_to(self, verbose, capsys, monkeypatch):
         model = CompressiveKMeans(K, random_state=0, verbose=verbose)
@@ -170,7 +168,6 @@ class TestInterrupt:
         assert SKETCH.to_bytes() == bytes_before
         assert len(model.predict(X)) == len(X)
 
-    @pytest.mark.slow
     def test_what_was_added_is_not_lost(self):
         def half_way(report):
             if report.n_atoms == K:
@@ -190,7 +187,6 @@ class TestInterrupt:
             model.partial_fit().cluster_centers_, expected.partial_fit().cluster_centers_
         )
 
-    @pytest.mark.slow
     def test_while_points_are_moved_and_clustered(self):
         sketch = Sketcher(100, n_clusters=K, keep_pilot=False, random_state=0).fit(LINE)
         sketch = sketch.sketch(LINE)

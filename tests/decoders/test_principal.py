@@ -24,6 +24,8 @@ from sketchlearn.points.kmeans import find_clusters
 from sketchlearn.sketches import Region
 from sketchlearn.sketching.tuning import FARTHEST_APART, n_principal
 
+pytestmark = pytest.mark.slow
+
 D, K = 150, 4
 
 
@@ -176,7 +178,6 @@ def test_a_smaller_scale_asks_for_more_axes(wide):
     assert numbers[0] < numbers[1] <= D // 2
 
 
-@pytest.mark.slow
 def test_equal_rows_have_no_axes():
     sketcher = Sketcher(200, n_clusters=1, random_state=0).fit(np.ones((5, D)))
     sketch = sketcher.sketch(np.ones((5, D)))
@@ -186,7 +187,6 @@ def test_equal_rows_have_no_axes():
 
 
 @pytest.mark.quality
-@pytest.mark.slow
 @pytest.mark.parametrize("keep_pilot", [True, False])
 def test_k_means_finds_wide_clusters(wide, keep_pilot):
     centers, rows, labels, _ = wide
@@ -199,7 +199,6 @@ def test_k_means_finds_wide_clusters(wide, keep_pilot):
 
 
 @pytest.mark.quality
-@pytest.mark.slow
 def test_it_does_not_matter_how_wide_data_lies(wide):
     """Turned, moved and in other units, they have the same clusters."""
     _, rows, labels, _ = wide
@@ -212,7 +211,6 @@ def test_it_does_not_matter_how_wide_data_lies(wide):
 
 
 @pytest.mark.quality
-@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.2, 0.02, 0.002])
 def test_tight_clusters_far_apart_are_found_too(noise):
     """Where gaps are many times as wide as clusters, the sketch is taken at a scale of the gaps."""
@@ -229,7 +227,6 @@ def test_a_scale_that_was_asked_for_stays(wide):
 
 
 @pytest.mark.quality
-@pytest.mark.slow
 def test_more_columns_than_rows():
     _, rows, labels = wide_clusters(4, d=600, k=3, n=80)
     for keep_pilot in (True, False):
@@ -246,7 +243,6 @@ def test_columns_that_never_vary(wide):
 
 
 @pytest.mark.quality
-@pytest.mark.slow
 def test_they_can_be_counted(wide):
     count = count_clusters(wide[3], [2, 3, 4, 5, 6], random_state=0)
     assert (count.n_clusters, count.is_resolved) == (K, True)
@@ -296,7 +292,6 @@ def test_clusters_of_points_have_their_moments():
 
 
 @pytest.mark.quality
-@pytest.mark.slow
 def test_a_cloud_matches_the_whole_sketch_along_the_axes(part, wide):
     """Surrogate points along the axes serve rows that a mixture does not describe."""
     rng = np.random.default_rng(6)

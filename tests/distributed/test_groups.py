@@ -6,6 +6,8 @@ import pytest
 from sketchlearn import Sketcher, SketchTable
 from sketchlearn.distributed.groups import GroupKind, PartitionGroups
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 ROWS, KEYS = RNG.normal(size=(2_000, 2)), RNG.integers(0, 300, size=2_000)
 SKETCHER = Sketcher(9, random_state=0).fit(ROWS)

@@ -6,6 +6,8 @@ from sketchlearn._kernels._policy import BLOCK
 from sketchlearn._kernels.moment_sums import add_moments, carry_sums, split_rows, weigh_digits
 from sketchlearn.features.moments import MomentSums
 
+pytestmark = pytest.mark.slow
+
 SHAPES = [(1, 1), (3, 2), (255, 5), (256, 7), (700, 10)]
 # Where one digit, two and three end, and what is nearest to them.
 EDGES = [2**27 - 1, 2**27, 2**28 + 1, 2**55 - 8, 2**55, 2**56, 2**80 - 2**56]

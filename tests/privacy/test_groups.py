@@ -6,6 +6,8 @@ import pytest
 from sketchlearn import Sketch, Sketcher
 from sketchlearn.privacy import Budget, release, release_groups
 
+pytestmark = pytest.mark.slow
+
 SKETCHER = Sketcher.from_domain([0.0, 0.0], [10.0, 10.0], clip=True, random_state=0)
 ROWS = np.random.default_rng(0).normal(5.0, 1.0, size=(9000, 2))
 

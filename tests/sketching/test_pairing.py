@@ -9,6 +9,8 @@ from sketchlearn import Sketch, Sketcher
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.linear_maps import DenseMap
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(500, 3)) * [1.0, 2.0, 0.5]
 
 

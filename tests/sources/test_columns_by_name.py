@@ -15,6 +15,8 @@ from sketchlearn import CompressiveKMeans, Sketcher, SourceError, open_source
 from sketchlearn.sources.frames import make_readable
 from sketchlearn.sources.source import limit_chunk_rows
 
+pytestmark = pytest.mark.slow
+
 N = 3000
 X = np.random.default_rng(0).normal(size=(N, 3))
 FRAME = pd.DataFrame(X, columns=["a", "b", "c"])
@@ -46,7 +48,6 @@ def other_order(kind):
 
 
 class TestOneRule:
-    @pytest.mark.slow
     @each_kind
     @pytest.mark.parametrize("form", [iter, list, tuple])
     @pytest.mark.parametrize("sketcher", [NAMED, UNNAMED], ids=["named", "unnamed"])
@@ -192,7 +193,6 @@ class TestLists:
     ROWS = np.column_stack([X[:, 0], V])
     SKETCHER = Sketcher(20, random_state=0).fit(ROWS)
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["list", "large", "fixed", "floats", "tensor", "nested"])
     @pytest.mark.parametrize("form", ["parquet", "feather", "table", "reader", "batches"])
     def test_they_are_as_many_features(self, kind, form, tmp_path):

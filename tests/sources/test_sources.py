@@ -18,6 +18,8 @@ from sketchlearn.exceptions import SourceError
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.source import RowSource, limit_chunk_rows
 
+pytestmark = pytest.mark.slow
+
 N = 5000
 NAMES = ["a", "b", "c"]
 X = np.random.default_rng(0).normal(size=(N, 3))
@@ -159,7 +161,6 @@ class TestColumns:
         assert SKETCHER.sketch(path) == WHOLE
         assert open_source(path).layout.names == ("a", "v[0]", "v[1]")
 
-    @pytest.mark.slow
     def test_fractions_may_come_late_in_a_csv_file(self, tmp_path):
         rows = np.arange(600_000.0)[:, None]
         rows[-1] = 0.5
@@ -235,7 +236,6 @@ class TestPilot:
         share = np.average(sketcher.pilot_[:, 0], weights=sketcher.pilot_weight_)
         assert abs(share - 2 / 3) < 0.05
 
-    @pytest.mark.slow
     def test_more_is_read_where_little_was_found(self, tmp_path):
         path = tmp_path / "x.parquet"
         pq.write_table(pa.table({"a": np.arange(20_000.0)}), path, row_group_size=20)
@@ -245,7 +245,6 @@ class TestPilot:
         assert len(few.pilot_) == 700
         assert (few.pilot_inclusion_probability_ == 1).all()
 
-    @pytest.mark.slow
     def test_chances_are_of_all_rows(self, tmp_path):
         path = tmp_path / "x.parquet"
         pq.write_table(pa.table({"a": np.arange(200_000.0)}), path, row_group_size=10_000)

@@ -13,6 +13,8 @@ import pytest
 from sketchlearn import Sketcher, SourceError, open_source
 from sketchlearn.sources.record_files import BLOCK_BYTES, detect_delimiter
 
+pytestmark = pytest.mark.slow
+
 N = 4000
 X = np.random.default_rng(0).normal(size=(N, 3)).round(6)
 FRAME = pd.DataFrame(X, columns=["a", "b", "c"])
@@ -79,7 +81,6 @@ class TestDelimiters:
 
 
 class TestLongRows:
-    @pytest.mark.slow
     @pytest.mark.parametrize("delimiter", [",", ";"])
     def test_more_columns_than_a_block_holds(self, delimiter, tmp_path):
         rows = np.random.default_rng(0).normal(size=(7, 30_000))
@@ -109,7 +110,6 @@ class TestLongRows:
 
 
 class TestTypes:
-    @pytest.mark.slow
     @pytest.mark.parametrize("ending", ["csv", "jsonl"])
     def test_fractions_after_whole_numbers(self, ending, tmp_path):
         rows = np.arange(200_000.0)
@@ -217,7 +217,6 @@ class TestLargeIntegers:
         with pytest.raises(SourceError, match=rf"'v' of .*, in (row 9|line 10), holds {large}: "):
             rows_of(path)
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("ending", ["csv", "jsonl"])
     def test_beyond_a_block(self, ending, tmp_path):
         values = ["0.5"] * (BLOCK_BYTES // 4) + [str(2**53 + 1)]
@@ -227,7 +226,6 @@ class TestLargeIntegers:
         columns = {"columns": ["w"]}
         assert len(rows_of(path, **columns)) == len(values)
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("ending", ["csv", "jsonl"])
     def test_fractions_as_large_are_read(self, ending, tmp_path):
         n = BLOCK_BYTES // 4
