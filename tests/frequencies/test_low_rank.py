@@ -7,6 +7,8 @@ from sketchlearn import Sketch, Sketcher
 from sketchlearn.frequencies import Domain
 from sketchlearn.frequencies.low_rank import LowRankCovariance
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng():

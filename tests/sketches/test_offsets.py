@@ -7,6 +7,8 @@ from scipy.stats import multivariate_normal
 
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 CENTERS = np.array([[0.0, 0.0, 0.0], [12.0, 0.0, 0.0], [0.0, 12.0, 0.0], [0.0, 0.0, 12.0]])
 ROWS = CENTERS[np.arange(3000) % 4] + RNG.normal(size=(3000, 3))
@@ -19,7 +21,6 @@ def by_differences(rows, centers):
     return np.square(rows[:, None, :] - centers[None, :, :]).sum(axis=2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("offset", OFFSETS)
 def test_kmeans(offset):
     rows = ROWS + offset
@@ -51,7 +52,6 @@ def test_single_precision():
     np.testing.assert_allclose(model.transform(rows), np.sqrt(squares), rtol=1e-12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("offset", OFFSETS)
 @pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
 def test_mixtures(offset, covariance_type):
@@ -76,7 +76,6 @@ def test_mixtures(offset, covariance_type):
     assert model.score(rows) == pytest.approx(-3 * 1.4189 - np.log(4), abs=0.1)
 
 
-@pytest.mark.slow
 def test_information_criteria_are_scikit_learns():
     for covariance_type in ("full", "diag", "spherical"):
         model = CompressiveGaussianMixture(2, covariance_type=covariance_type, random_state=0)

@@ -23,6 +23,8 @@ from sketchlearn.sources.arrow import TablePartition
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.source import Query, RowSource, limit_chunk_rows
 
+pytestmark = pytest.mark.slow
+
 N = 6000
 X = np.random.default_rng(0).normal(size=(N, 2))
 TABLE = pa.table({"a": X[:, 0], "b": X[:, 1]})
@@ -62,7 +64,6 @@ def interrupt_after(n_calls, error=KeyboardInterrupt):
 
 
 class TestResume:
-    @pytest.mark.slow
     @pytest.mark.parametrize("n_calls", [1, 2, 4, 9, 11])
     @pytest.mark.parametrize("kind", ["files", "filtered", "csv", "array", "weighted", "table"])
     def test_after_an_interrupt(self, kind, n_calls, files, tmp_path):
@@ -88,7 +89,6 @@ class TestResume:
         assert min(seen) > before.n_rows
         assert max(seen) == N
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("kill_at", [512, 4500])
     def test_after_a_kill(self, kill_at, files):
         folder, checkpoint = files
@@ -333,7 +333,6 @@ class TestRefused:
         ):
             begun[1].load()
 
-    @pytest.mark.slow
     def test_every_altered_byte_and_every_truncation(self, tmp_path):
         checkpoint = Checkpoint(tmp_path / "job.checkpoint")
         small = Sketcher(2, random_state=0).fit(X[:, :1])
