@@ -35,7 +35,7 @@ from sketchlearn import CompressiveKMeans, Sketcher
 Rows = NDArray[np.float64]
 
 N_ROWS = 5000
-FIRST_SEED = 60
+FIRST_SEED, LAST_SEED = 60, 99
 # Sets of the suite, and of `datasets.families.CHOOSING`, small enough to be decoded in a second.
 SETS = ("unbalanced 1:100", "digits PCA-10", "spiral", "unequal widths", "skewed")
 RATIO = 4
@@ -198,6 +198,8 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--page", type=Path, default=Path(__file__).with_suffix(".md"))
     parser.add_argument("--report-only", action="store_true", help="run nothing")
     options = parser.parse_args(argv)
+    if FIRST_SEED + options.seeds > LAST_SEED + 1:
+        parser.error(f"seeds of development are below 100: at most {LAST_SEED + 1 - FIRST_SEED}")
     options.modules = _log.names(options.modules, find_modules())
     return options
 

@@ -49,10 +49,9 @@ DATA_SEEDS = (0, 1)
 # Rows of those sets: of fewer, decodes of some shapes take twice as long, or half.
 DECODED_ROWS = 200_000
 # Rows, columns, clusters and the error asked for, of the plans that are carried out.
-PLAN_SEEDS = (3000, 3001, 3002)
-# Rows that their errors are measured on.
-JUDGED_ROWS = 200_000
 PLANS = ((1_000_000, 10, 10, 0.02), (300_000, 40, 6, 0.03), (2_000_000, 3, 20, 0.02))
+# Seeds of their data, and rows that their errors are measured on.
+PLAN_SEEDS, JUDGED_ROWS = (3000, 3001, 3002), 200_000
 
 
 def measure_errors(name: str, seed: int) -> None:

@@ -87,16 +87,17 @@ def load_two_slices(
         raise ValueError(f"--key chooses groups of a table, and {path} is none")
     table = _read_table(path, operator)
     first = _choose_groups(table, keys, path)
+    chosen = first.total()
     if others is None:
-        rest = table.total() - first.total()
+        rest = table.total() - chosen
         if not rest.n_samples:
             raise ValueError(f"{path} has no other groups than those with {' and '.join(keys)}")
-        return first.total(), rest
+        return chosen, rest
     second = _choose_groups(table, others, path)
     if both := set(first) & set(second):
         group = ", ".join(map(str, min(both, key=str)))
         raise ValueError(f"--key and --with must choose different groups, and {group} is in both")
-    return first.total(), second.total()
+    return chosen, second.total()
 
 
 def _read_table(path: Path, operator: FrequencyOperator | None) -> SketchTable:

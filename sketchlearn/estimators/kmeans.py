@@ -321,16 +321,12 @@ class CompressiveKMeans(
 
     def _complete_quality(self, quality: FitQuality) -> FitQuality:
         """Return a file's figures, with the spread of clusters matched around its centroids."""
-        centers, operator = self.cluster_centers_, self.sketch_.operator
-        given = GivenAtoms(centers, np.full(centers.shape, operator.scale**2))
-        matched = given.decode(
-            self.sketch_,
-            SphericalGaussian(operator),
-            len(centers),
-            np.random.default_rng(0),
-            region=Region.of(self.sketch_, self.bounds),
-        )
-        of_match = matched.quality
+        scaled, units = standardise_if_mixed(self.sketch_)
+        family, centers = SphericalGaussian(scaled.operator), self.cluster_centers_ / units
+        region = Region.of(self.sketch_, self.bounds).in_units(units)
+        given = GivenAtoms(centers, np.full(centers.shape, scaled.operator.scale**2))
+        rng = np.random.default_rng(0)
+        of_match = given.decode(scaled, family, len(centers), rng, region=region).quality
         return replace(
             quality,
             spread_ratio=of_match.spread_ratio,
@@ -354,10 +350,7 @@ class CompressiveKMeans(
         # Those of rows that an earlier fit saw.
         for name in ("labels_", "inertia_"):
             self.__dict__.pop(name, None)
-        scaled, units = sketch, np.ones(sketch.n_features)
-        if sketch.operator.domain.finest_scale is not None:
-            # Nobody chose the units for k-means: waves are isotropic without, distances are not.
-            scaled, units = sketch.standardised(), sketch.operator.units
+        scaled, units = standardise_if_mixed(sketch)
         region = Region.of(sketch, self.bounds).in_units(units)
         axes = find_leading_axes(sketch, self.n_clusters, region)
         part = None if axes is not None else find_principal_part(scaled, self.n_clusters, region)
@@ -365,8 +358,9 @@ class CompressiveKMeans(
         family = SphericalGaussian(narrow.operator) if part is None else part.family
         warn_of_few_frequencies(family, self.n_clusters, has_pilot)
         is_hidden = warn_of_added_noise(sketch)
-        weigh = WeightedPilot.from_sketcher
-        pilot = weigh(self.sketcher_, sketch, part, self.n_clusters) if has_pilot else None
+        pilot = None
+        if has_pilot:
+            pilot = WeightedPilot.from_sketcher(self.sketcher_, sketch, part, self.n_clusters)
         decoder = choose_decoder(
             pilot, self.n_clusters, self.decoder, self.n_init, self._seed, axes,
             is_exact=sketch.is_exact,
@@ -413,6 +407,17 @@ FREQUENCIES_BESIDE_PILOT, LEAST_BESIDE_PILOT = 3, 300
 MANY_CLUSTERS = 20
 
 
+def standardise_if_mixed(sketch: SketchLike) -> tuple[SketchLike, np.ndarray]:
+    """Return the sketch to decode, and the units (d,) that its columns are divided by.
+
+    Of a sketch of several scales nobody chose the units for k-means: waves are isotropic without,
+    distances are not.
+    """
+    if sketch.operator.domain.finest_scale is None:
+        return sketch, np.ones(sketch.n_features)
+    return sketch.standardised(), sketch.operator.units
+
+
 def choose_decoder(
     pilot: WeightedPilot | None,
     n_clusters: int,
@@ -423,7 +428,7 @@ def choose_decoder(
     *,
     is_exact: bool,
 ) -> Decoder:
-    """Return what ``decoder`` and ``n_init`` ask for, of columns divided by ``units``.
+    """Return what an estimator's ``decoder`` and ``n_init`` ask for.
 
     K-means on a pilot gives atoms as well. Of few clusters it finds the best ones by itself, and
     they come first: a search costs many times as much, and gains only where clusters escaped the

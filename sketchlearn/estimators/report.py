@@ -107,13 +107,13 @@ def write_report(model: CompressiveEstimator) -> Report:
     )
     n_kept: int = getattr(model, "_n_kept", 0)
     findings = [end_sentence(doubt.finding) for doubt in doubts]
-    verdict = judge(quality, doubts, n_kept > 0)
-    why = [] if mixture is None else explain_verdict(quality, doubts, verdict)
+    is_stored = mixture is None
+    verdict = judge_stored(quality, sketch) if is_stored else judge(quality, doubts, n_kept > 0)
+    why = [] if is_stored else explain_verdict(quality, doubts, verdict)
     reasons = [*findings, *why, *describe_quality(quality, n_kept > 0)]
     if not sketch.is_exact:
         reasons.append("The sketch was released with noise, which these figures take into account.")
-    if mixture is None:
-        verdict = judge_stored(quality, sketch)
+    if is_stored:
         reasons.append(
             "The model comes from a file, which holds neither the decoded mixture nor the warnings "
             f"of its decode: {FROM_FILES[verdict]}"
@@ -124,7 +124,7 @@ def write_report(model: CompressiveEstimator) -> Report:
             "all rows, and settled the model on them: what is left unexplained is the clusters' "
             "shape, not their place."
         )
-    remedy = choose_remedy(quality, doubts, verdict, mixture is None)
+    remedy = choose_remedy(quality, doubts, verdict, is_stored)
     return Report(title, verdict, tuple(reasons), remedy)
 
 

@@ -269,3 +269,14 @@ def test_what_a_session_shows_is_short():
         assert len(text) < 250, text
         assert "\n" not in text
         assert not re.search(r" at 0x|array\(", text), text
+
+
+@pytest.mark.slow
+def test_a_loaded_model_of_several_scales_is_judged_in_the_units_of_its_decode(tmp_path):
+    X = blobs(20_000) * np.array([1.0, 50.0])
+    sketch = Sketcher(n_clusters=3, scale="mixed", random_state=0).fit(X).sketch(X)
+    model = CompressiveKMeans(3, random_state=0).fit_sketch(sketch)
+    model.save(tmp_path / "m.model")
+    spread = "Its clusters together have 100% of the rows' variance."
+    assert spread in model.report().reasons
+    assert spread in load_model(tmp_path / "m.model").report().reasons
