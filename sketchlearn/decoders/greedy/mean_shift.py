@@ -23,7 +23,7 @@ from sketchlearn.decoders.greedy.pruning import (
 )
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Fit, Problem
-from sketchlearn.decoders.refinement import Shapes, adjust, solve_weights
+from sketchlearn.decoders.refinement import Shapes, adjust, compute_median, solve_weights
 
 # A swap that lowers the cost by less has found nothing new; so many such swaps in a row end them.
 LEAST_GAIN, MOST_FAILURES = 1e-3, 5
@@ -234,7 +234,7 @@ class Decoding:
         family, residual = self.problem.family, self.problem.target
         shape = family.default_shape()
         if len(fit.weights):
-            shape = np.median(family.split(fit.parameters)[1], axis=0)
+            shape = compute_median(family.split(fit.parameters)[1])
             residual = self.problem.compute_residual(fit.weights, family.sketch(fit.parameters))
         n_ascents = self.settings.n_ascents
         locations = find_modes(
