@@ -263,9 +263,7 @@ def descend(
 
 
 @kernel(fastmath=True)
-def climb(
-    rows, weighted, center, lower, upper, tau2, most, least, weakest, points, policy=POLICY
-):
+def climb(rows, weighted, center, lower, upper, tau2, most, least, weakest, points, policy=POLICY):
     """Let points (n, d) climb a residual by mean shift, for ``most`` steps or till they arrive.
 
     ``weighted`` (n_blocks, 2, size) float32 is the residual times the kernel's envelope; ``tau2``

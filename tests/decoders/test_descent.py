@@ -1,4 +1,4 @@
-"""The compiled adjustment against the same in numpy, and the compiled climb against the slow one."""
+"""The compiled adjustment against the same in numpy, and the climb against a slow twin."""
 
 from dataclasses import replace
 
