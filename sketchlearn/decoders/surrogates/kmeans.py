@@ -58,6 +58,8 @@ class ClusteringSettings(Settings):
 
 
 CLUSTERING = ClusteringSettings()
+# Sums of two atoms' largest standard deviations that they are apart by, where they do not overlap.
+SEPARATED = 3.0
 
 
 @final
@@ -112,7 +114,9 @@ class SurrogateKMeans(Decoder):
         rows = surrogate.draw(CLUSTERING.draws_a_point * count_points(n_atoms), rng)
         rows = np.clip(rows, problem.region.lower, problem.region.upper)
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
-        n_random = 1 if mixture.quality.explains_rows else CLUSTERING.n_starts
+        n_random = CLUSTERING.n_starts
+        if mixture.quality.explains_rows:
+            n_random = 0 if is_separated(mixture) else 1
         spread = compute_spread_ratio(rows.var(axis=0), problem.region)
         weights = np.ones(len(rows))
         if spread < CLUSTERING.missing_spread:
@@ -157,6 +161,14 @@ class SurrogateKMeans(Decoder):
             points = surrogate.points + lost
             surrogate = match_points(problem, points, bandwidth, self.n_moves)
         return replace(surrogate, n_sharpenings=n_sharpenings)
+
+
+def is_separated(mixture: Mixture) -> bool:
+    """Return whether no two atoms overlap: k-means' clusters are theirs then."""
+    deviations = np.sqrt(mixture.covariances.max(axis=1))
+    apart = np.linalg.norm(mixture.locations[:, None] - mixture.locations, axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    return bool(np.all(apart > SEPARATED * (deviations[:, None] + deviations)))
 
 
 def cluster(
