@@ -140,11 +140,10 @@ class JointObjective:
             np.maximum(2.0 * self._pack_variables(power, squared * curvature, np.sum), 1e-30)
         )
         zeros, walls = np.zeros(self.k), np.full(self.k, np.inf)
-        least_theta, greatest_theta = (
-            np.broadcast_to(bound, curvature.shape) for bound in problem.bounds()
-        )
-        self.lower = self._pack_variables(zeros, least_theta, np.mean) / self.scales
-        self.upper = self._pack_variables(walls, greatest_theta, np.mean) / self.scales
+        ones = np.ones((self.k, 1))
+        least_theta, greatest_theta = problem.bounds()
+        self.lower = self._pack_variables(zeros, ones * least_theta, np.mean) / self.scales
+        self.upper = self._pack_variables(walls, ones * greatest_theta, np.mean) / self.scales
         self.start = self._pack_variables(fit.weights, fit.parameters, np.mean) / self.scales
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:

@@ -124,13 +124,13 @@ def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
     weight = max(1.0 - float(fit.weights.sum()), problem.weight_error)
     # One cluster by the missing mean; or some on both sides, by the missing weight.
     far, both = values / np.where(along == 0.0, np.inf, along), np.sqrt(values / weight)
-    distances = np.concatenate([far, both, -both])
+    distances = np.stack([far, both, -both])
     steps = family.operator.scale * np.linspace(
         -SEEKING.farthest_step, SEEKING.farthest_step, SEEKING.n_steps_along
     )
-    offsets = (distances[:, None] + steps)[:, :, None] * np.tile(axes.T, (3, 1))[:, None]
+    offsets = (distances[:, :, None] + steps)[..., None] * axes.T[:, None]
     points = region.mean + offsets.reshape(-1, family.n_features)
-    return np.clip(points, region.lower, region.upper)
+    return np.minimum(np.maximum(points, region.lower), region.upper)
 
 
 def locate_several_missing(problem: Problem, fit: Fit, n_latest: int = 0) -> np.ndarray:
