@@ -166,7 +166,7 @@ def figures(records: Sequence[Record]) -> dict[str, Figure]:
     for model in ("k-means", "mixtures"):
         names = sets_of(records, model)
         panels = [
-            (list_points(records, model, name), "seconds", model, title_of(records, name))
+            (list_points(records, model, name), "seconds", model, title_of(records, model, name))
             for name in names
         ]
         if panels:
@@ -193,9 +193,9 @@ def sets_of(records: Sequence[Record], model: str) -> list[str]:
     return [name for name in SETS if name in present]
 
 
-def title_of(records: Sequence[Record], name: str) -> str:
-    """Return a set's name, with rows, columns and clusters."""
-    one = next(one for one in records if one["set"] == name)
+def title_of(records: Sequence[Record], model: str, name: str) -> str:
+    """Return a set's name, with the rows that were fitted, columns and clusters."""
+    one = next(one for one in records if (one["model"], one["set"]) == (model, name))
     return f"{name}: {one['n']:,} x {one['d']}, k = {one['k']}"
 
 
@@ -275,5 +275,6 @@ def page(records: Sequence[Record]) -> str:
         parts += ["## Mixtures over all sets\n", MIXTURES, summary(records, "mixtures")]
     for model, heading in (("k-means", "K-means"), ("mixtures", "Mixtures")):
         for name in sets_of(records, model):
-            parts += [f"## {heading}, {title_of(records, name)}\n", table_of(records, model, name)]
+            title = title_of(records, model, name)
+            parts += [f"## {heading}, {title}\n", table_of(records, model, name)]
     return "\n".join(parts)

@@ -120,7 +120,7 @@ def change(value: float, factor: float) -> float:
 def work(options: argparse.Namespace) -> None:
     """Run what the log lacks."""
     modules = find_modules()
-    records = current(_log.read(options.log))
+    records = _log.current(_log.read(options.log))
     done = {(r["module"], r["name"], r["factor"], r["seeds"]) for r in records}
     sets = load_sets(options.seeds)
     score(sets)  # Compiles the kernels.
@@ -145,11 +145,6 @@ def work(options: argparse.Namespace) -> None:
         code = {"seeds": options.seeds, "code": _log.library_digest()}
         _log.append(options.log, {**stem, **code, "loss": loss, "seconds": seconds})
         _log.say(f"{module}.{name} x {factor:g}: {loss:.4f}, {seconds:.1f} s")
-
-
-def current(records: Sequence[_log.Record]) -> list[_log.Record]:
-    """Return the records that this source made."""
-    return [r for r in records if r["code"] == _log.library_digest()]
 
 
 def make_page(records: Sequence[_log.Record]) -> str:
@@ -209,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parsed(argv)
     if not options.report_only:
         work(options)
-    records = current(_log.read(options.log))
+    records = _log.current(_log.read(options.log))
     if any(not record["name"] for record in records):
         options.page.write_text(make_page(records), encoding="utf-8")
         print(options.page)

@@ -1,0 +1,88 @@
+"""What `docs/benchmarks/planning.py` measured: errors of decodes by size, and their seconds."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+
+@cache
+def read_table() -> dict[str, Any]:
+    """Return the figures that the benchmark wrote."""
+    text = resources.files("sketchlearn.planning").joinpath("table.json").read_text("utf-8")
+    table: dict[str, Any] = json.loads(text)
+    return table
+
+
+def look_up_errors(ratio: float, features: str, rows_a_cluster: float) -> tuple[float, float]:
+    r"""Return the median error of the data sets, and that which nine in ten stay under.
+
+    With n / k rows a cluster the error at a ratio r is
+    :math:`e(r) + a(r)\,k / n`: a sketch of few rows is as noisy as they are few, and k-means on
+    these rows follows their noise, which a decode does not. Both are linear in log r between the
+    ratios that were measured, in the logarithm of the first, and constant beyond.
+
+    Parameters
+    ----------
+    ratio : float
+        Frequencies over the numbers to be found, `n_principal` for each cluster.
+    features : {"waves", "signs"}
+        What is averaged.
+    rows_a_cluster : float
+        n / k.
+    """
+    known = read_table()["errors"][features]
+    x, ratios = np.log(ratio), np.log([one["ratio"] for one in known])
+    errors = []
+    for name in ("median", "nine_in_ten"):
+        many = np.interp(x, ratios, np.log([max(one[name], 1e-6) for one in known]))
+        few = np.interp(x, ratios, [one[f"{name}_of_few"] for one in known])
+        errors.append(float(np.exp(many) + few / rows_a_cluster))
+    return errors[0], errors[1]
+
+
+def count_decode_seconds(
+    n_clusters: int, n_directions: int, n_frequencies: int, operator: str, features: str
+) -> float:
+    """Return the seconds of a decode on the machine that the table was measured on.
+
+    Beyond the d that were measured, seconds grow in proportion to it.
+    """
+    law = read_table()["decode"]
+    d = float(np.clip(n_directions, *law["measured_d"]))
+    terms = describe_decode(
+        np.array([float(n_clusters)]),
+        np.array([d]),
+        # As many frequencies for each number to be found.
+        np.array([n_frequencies * d / n_directions]),
+        np.array([operator == "fast"]),
+        np.array([features == "signs"]),
+    )
+    seconds = float(np.exp(terms[0] @ law["coefficients"]))
+    return seconds * max(n_directions / d, 1.0)
+
+
+def describe_decode(
+    k: np.ndarray, d: np.ndarray, m: np.ndarray, is_fast: np.ndarray, is_signs: np.ndarray
+) -> np.ndarray:
+    r"""Return the terms (n, 10) that the logarithm of a decode's seconds is linear in.
+
+    Parameters
+    ----------
+    k, d, m : ndarray of shape (n,)
+        Clusters, directions that are decoded, frequencies.
+    is_fast, is_signs : ndarray of bool, shape (n,)
+        Whether phases come from transforms, and whether signs are averaged.
+    """
+    x, y = np.log(k), np.log(d)
+    ratio = np.log(m / (k * d))
+    return np.column_stack(
+        [
+            *(np.ones_like(x), x, y, ratio, x * y, y * y, y * ratio),
+            *(is_fast * 1.0, is_signs * 1.0, is_signs * y),
+        ]
+    )
