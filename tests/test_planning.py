@@ -73,8 +73,8 @@ def test_bytes_are_those_of_the_sketch_of_each_kind(n_features):
     n = 3000
     rows = np.random.default_rng(0).standard_normal((n, n_features))
     kinds = set()
-    for limits in ({"goal": "bytes"}, {"goal": "error"}, {"goal": "seconds"}, {}):
-        one = plan(n, n_features, 3, **limits)
+    for goal in ("bytes", "error"):
+        one = plan(n, n_features, 3, goal=goal)
         kinds.add((one.operator, one.features))
         sketch = one.make_sketcher(random_state=1).fit(rows).sketch(rows)
         bare, whole = (

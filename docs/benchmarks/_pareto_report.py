@@ -221,8 +221,9 @@ def table_of(records: Sequence[Record], model: str, name: str) -> str:
     """Return the table of one set: every method, its errors and costs, and where it leads."""
     points = list_points(records, model, name)
     fronts = {cost: find_front(points, cost, LEAST[model]) for cost in COSTS}
-    rows = []
+    rows, most = [], max(one.n_seeds for one in points)
     for one in points:
+        label = one.method if one.n_seeds == most else f"{one.method} (seeds: {one.n_seeds})"
         errors = [show_error(value, model) for value in (one.error, one.worst)]
         costs = [
             (
@@ -234,7 +235,7 @@ def table_of(records: Sequence[Record], model: str, name: str) -> str:
             else ""
             for cost in COSTS
         ]
-        rows.append([one.method, one.route, " / ".join(errors), *costs])
+        rows.append([label, one.route, " / ".join(errors), *costs])
     error = "SSE ratio" if model == "k-means" else "nats lost"
     return table(["method", "route", error, *(short for short, _ in COSTS.values())], rows)
 

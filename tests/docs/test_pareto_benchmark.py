@@ -108,7 +108,7 @@ def test_the_front_is_of_those_that_nothing_beats(tmp_path):
     assert front == {"KMeans, the reference", "4,000 rows", "500 rows"}
     page = _pareto_report.page(records)
     assert "| 500 rows | subsampling | 1.200 / 1.200 | **1** |" in page
-    assert "| Birch | full data | failed / failed |  |" in page
+    assert "| Birch (seeds: 1) | full data | failed / failed |  |" in page
     figures = _pareto_report.figures(records)
     assert set(figures) == {"pareto"}
     figures["pareto"].savefig(tmp_path / "figure.png")
