@@ -53,9 +53,9 @@ construction: five rows of 50,000 at -1000 along each axis, beside a unit cube; 
 each has half the rows of the one before; clusters whose sizes differ up to 150 times. *16
 subjects* are unit vectors around 16 directions, as embeddings of texts are. A method that
 a table lacks was not run on that set; Birch, Compress++, Spark and private sketches only on up to
-100 columns. *Spark MLlib* has two cores and reads Parquet; its seconds and memory are those of its Java
-process as well, from when that has started and clustered 3,000 rows, so that it is warm. BICO (PyPI)
-needs numpy below 2: it was not run.
+100 columns. *Spark MLlib* has two cores and reads Parquet; its seconds and memory are those of its
+Java process as well, from when that has started and clustered 3,000 rows, so that it is warm. BICO
+(PyPI) needs numpy below 2: it was not run.
 """
 MIXTURES = """\
 ![Processor seconds against nats lost, a panel for each set](../images/pareto_mixtures.png)

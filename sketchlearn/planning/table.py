@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 
+# Frequencies over numbers below which clusters, more than so many, in more than so many columns,
+# are sought again and again.
+SEARCHING = (3.0, 5.0, 10.0)
+
 
 @cache
 def read_table() -> dict[str, Any]:
@@ -69,7 +73,10 @@ def count_decode_seconds(
 def describe_decode(
     k: np.ndarray, d: np.ndarray, m: np.ndarray, is_fast: np.ndarray, is_signs: np.ndarray
 ) -> np.ndarray:
-    r"""Return the terms (n, 10) that the logarithm of a decode's seconds is linear in.
+    r"""Return the terms (n, 11) that the logarithm of a decode's seconds is linear in.
+
+    One is for many clusters in many columns from few frequencies, where some seem to be missing
+    again and again: such decodes take thirty times as long as their like.
 
     Parameters
     ----------
@@ -80,9 +87,16 @@ def describe_decode(
     """
     x, y = np.log(k), np.log(d)
     ratio = np.log(m / (k * d))
+    missing = np.ones_like(x)
+    for beyond in (
+        np.log(SEARCHING[0]) - ratio,
+        x - np.log(SEARCHING[1]),
+        y - np.log(SEARCHING[2]),
+    ):
+        missing = missing * np.maximum(beyond, 0.0)
     return np.column_stack(
         [
-            *(np.ones_like(x), x, y, ratio, x * y, y * y, y * ratio),
+            *(np.ones_like(x), x, y, ratio, x * y, y * y, y * ratio, missing),
             *(is_fast * 1.0, is_signs * 1.0, is_signs * y),
         ]
     )
