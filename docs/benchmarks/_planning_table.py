@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,8 @@ from sketchlearn.planning.table import describe_decode, read_table
 TABLE = _log.ROOT / "sketchlearn" / "planning" / "table.json"
 # Frequencies over the numbers to be found.
 RATIOS = (2, 3, 5, 10)
+# Of errors.
+QUANTILES = {"median": 0.5, "nine_in_ten": 0.9}
 
 
 def describe(records: Sequence[_log.Record]) -> NDArray[np.float64]:
@@ -68,9 +69,8 @@ def write_table(decodes: Sequence[_log.Record], errors: Sequence[_log.Record]) -
             "measured_d": [min(directions), max(directions)],
             "reference_seconds": float(f"{min(one['reference_seconds'] for one in decodes):.4g}"),
         }
-    for features in sorted({one["features"] for one in errors}):
-        own = [one for one in errors if one["features"] == features]
-        known["errors"] = known["errors"] | {features: [summarise(own, r) for r in RATIOS]}
+    if {one["features"] for one in errors} == {"waves", "signs"}:
+        known["errors"] = summarise_errors(errors)
     whole = [one for one in errors if not one["rows_a_cluster"] and one["features"] == "waves"]
     if whole:
         known["errors_from"] = {
@@ -86,24 +86,45 @@ def write_table(decodes: Sequence[_log.Record], errors: Sequence[_log.Record]) -
     read_table.cache_clear()
 
 
-def summarise(records: Sequence[_log.Record], ratio: int) -> dict[str, float]:
-    """Return quantiles of the sets' median errors at a ratio, and how they grow where rows are few.
+def summarise_errors(errors: Sequence[_log.Record]) -> dict[str, list[dict[str, float]]]:
+    """Return quantiles of the sets' median errors at every ratio, for waves and for signs.
 
-    The growth is the same quantile of (error of few rows - error of many) n / k.
+    Those of signs are those of waves on all sets and, on top, the same quantile of what signs lost
+    more on the sets that both were run on. Where rows are few another quantile comes on top, of
+    (error of few rows - error of many) n / k.
     """
-    own = [one for one in records if one["ratio"] == ratio]
-    many: dict[str, list[float]] = {}
-    for one in own:
-        if not one["rows_a_cluster"]:
-            many.setdefault(one["set"], []).append(one["error"])
-    medians = {name: float(np.median(values)) for name, values in many.items()}
-    growth = [
-        max(one["error"] - medians[one["set"]], 0.0) * one["rows_a_cluster"]
-        for one in own
-        if one["rows_a_cluster"] and one["set"] in medians
-    ]
-    figures: dict[str, Any] = {"ratio": float(ratio)}
-    for name, share in (("median", 0.5), ("nine_in_ten", 0.9)):
-        figures[name] = np.quantile(list(medians.values()), share)
-        figures[f"{name}_of_few"] = np.quantile(growth, share) if growth else 0.0
-    return {name: float(f"{value:.3g}") for name, value in figures.items()}
+    found: dict[str, list[dict[str, float]]] = {"waves": [], "signs": []}
+    for ratio in RATIOS:
+        own = [one for one in errors if one["ratio"] == ratio]
+        many = {
+            features: take_medians(
+                one for one in own if not one["rows_a_cluster"] and one["features"] == features
+            )
+            for features in found
+        }
+        growth = [
+            max(one["error"] - many["waves"][one["set"]], 0.0) * one["rows_a_cluster"]
+            for one in own
+            if one["rows_a_cluster"]
+        ]
+        more = [max(error - many["waves"][name], 0.0) for name, error in many["signs"].items()]
+        for features, entries in found.items():
+            figures: dict[str, float] = {"ratio": ratio}
+            for name, share in QUANTILES.items():
+                added = float(np.quantile(more, share)) if features == "signs" else 0.0
+                error = float(np.quantile(list(many["waves"].values()), share))
+                figures[name] = float(f"{error + added:.3g}")
+                figures[f"{name}_of_few"] = float(f"{np.quantile(growth, share):.3g}")
+            if entries:
+                # More frequencies are no worse, but for chance.
+                figures |= {name: min(figures[name], entries[-1][name]) for name in QUANTILES}
+            entries.append(figures)
+    return found
+
+
+def take_medians(records: Iterable[_log.Record]) -> dict[str, float]:
+    """Return the median error of each set, over seeds."""
+    of_sets: dict[str, list[float]] = {}
+    for one in records:
+        of_sets.setdefault(one["set"], []).append(one["error"])
+    return {name: float(np.median(values)) for name, values in of_sets.items()}

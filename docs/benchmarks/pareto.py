@@ -22,7 +22,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from datasets.synthetic import FIRST_REPORTED_SEED
-from docs.benchmarks import _log, _pareto_report
+from docs.benchmarks import _log, _pareto_points, _pareto_report
 from docs.benchmarks._pareto_problem import Method, Problem, measure, sum_squares
 from docs.benchmarks._pareto_sets import SETS, split_rows, write_rows
 
@@ -103,14 +103,14 @@ def parsed(argv: Sequence[str] | None) -> Any:
     parser.add_argument("--images", type=Path, default=_log.ROOT / "docs" / "images")
     parser.add_argument("--report-only", action="store_true", help="run nothing")
     options = parser.parse_args(argv)
-    options.models = _log.names(options.models, _pareto_report.METHODS)
+    options.models = _log.names(options.models, _pareto_points.METHODS)
     options.sets = _log.names(options.sets, SETS)
     return options
 
 
 def run_missing(options: Any, model: str) -> None:
     """Run what the log lacks, seed by seed, so that the first seeds are complete early."""
-    known = _pareto_report.METHODS[model]
+    known = _pareto_points.METHODS[model]
     methods = warm_up({name: known[name] for name in _log.names(options.methods, known)})
     records = current(_log.read(options.log))
     done = {tuple(one[name] for name in RUN) for one in records}

@@ -4,7 +4,7 @@ Run from the root of a checkout; it writes `sketchlearn/planning/table.json` and
 `planning.md`, where plans stand beside what was measured::
 
     python -m docs.benchmarks.planning [--parts decodes,errors,plans] [--seeds 1]
-                                       [--features waves,signs] [--report-only]
+                                       [--report-only]
 
 Errors are those of k-means from the sketch alone on the sets of `datasets/suite.py`, over
 ``KMeans(n_init=10)`` on all rows. Seeds start at 3000; no constant of the decoders was chosen on
@@ -39,10 +39,9 @@ from sketchlearn.sketching.tuning import n_principal
 LOG = _log.ROOT / "build" / "planning.jsonl"
 PAGE = Path(__file__).with_suffix(".md")
 FIRST_SEED = 3000
-FEATURES = ("waves", "signs")
-# Rows for each cluster of the sets that are drawn smaller, and clusters up to which they are; 0 is
-# the set as it is.
-ROWS_A_CLUSTER, FEW_CLUSTERS = (0, 30, 150), 20
+# Rows for each cluster and features: 0 is a set as it is. All but the first are run on synthetic
+# sets of up to so many clusters.
+WAYS, FEW_CLUSTERS = ((0, "waves"), (0, "signs"), (30, "waves"), (150, "waves")), 20
 # Clusters and columns of the decodes that are timed.
 SHAPES = (
     *((2, 2), (5, 2), (10, 2), (30, 2), (8, 3), (20, 3), (50, 3), (4, 5), (10, 5), (40, 6)),
@@ -59,7 +58,7 @@ RATIOS_OF_KINDS = (3, 10)
 MOST_FREQUENCIES = 5000
 DATA_SEEDS = (0, 1)
 # Rows of those sets: of fewer, decodes of some shapes take twice as long, or half.
-DECODED_ROWS = 200_000
+DECODED_ROWS = 100_000
 # What is asked of the plans that are carried out.
 PLANS: tuple[dict[str, Any], ...] = (
     {"n_samples": 1_000_000, "n_features": 10, "n_clusters": 10, "error": 0.02},
@@ -211,19 +210,18 @@ def run_decodes() -> None:
             _log.say(f"decodes of {k} clusters, {d} columns, {operator}, {features}")
 
 
-def run_errors(features: Sequence[str], n_seeds: int) -> None:
+def run_errors(n_seeds: int) -> None:
     """Measure the errors that the log lacks."""
     names = ("set", "rows_a_cluster", "features", "seed")
     done = {tuple(one[name] for name in names) for one in read("errors")}
     for seed in range(FIRST_SEED, FIRST_SEED + n_seeds):
-        for rows in ROWS_A_CLUSTER:
+        for way in WAYS:
             for name, one in suite().items():
                 is_small = name in SYNTHETIC and one.n_clusters <= FEW_CLUSTERS
-                for kind in features:
-                    run = (name, rows, kind, seed)
-                    if run not in done and (not rows or is_small):
-                        measure_errors(*run)
-                        _log.say(f"errors of {run}")
+                run = (name, *way, seed)
+                if run not in done and (way == WAYS[0] or is_small):
+                    measure_errors(*run)
+                    _log.say(f"errors of {run}")
 
 
 def read(part: str) -> list[_log.Record]:
@@ -236,14 +234,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=1, help="of errors, how many, from 3000 on")
     parser.add_argument("--parts", default="decodes,errors,plans")
-    parser.add_argument("--features", default="waves,signs", help="of errors")
     parser.add_argument("--report-only", action="store_true", help="run nothing")
     options = parser.parse_args()
     parts = [] if options.report_only else options.parts.split(",")
     if "decodes" in parts:
         run_decodes()
     if "errors" in parts:
-        run_errors(options.features.split(","), options.seeds)
+        run_errors(options.seeds)
     write_table(read("decodes"), read("errors"))
     if "plans" in parts:
         done = {one["plan"] for one in read("plans")}

@@ -8,7 +8,13 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin_min
 from threadpoolctl import threadpool_limits
 
-from docs.benchmarks import _pareto_methods, _pareto_mixtures, _pareto_problem, _pareto_report
+from docs.benchmarks import (
+    _pareto_methods,
+    _pareto_mixtures,
+    _pareto_points,
+    _pareto_problem,
+    _pareto_report,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -98,13 +104,13 @@ def test_the_front_is_of_those_that_nothing_beats(tmp_path):
     failed = record_of("Birch", "full data", 1000, 0.0, 0.0)
     del failed["error"]
     records.append(failed | {"failed": "unfinished"})
-    points = _pareto_report.list_points(records, "k-means", "blobs")
+    points = _pareto_points.list_points(records, "k-means", "blobs")
     errors = {one.method: one.error for one in points}
     assert errors == pytest.approx(
         {"KMeans, the reference": 0.0, "4,000 rows": 0.1, "500 rows": 0.2, "coreset of 500": 0.3,
          "Birch": np.inf}
     )  # fmt: skip
-    front = _pareto_report.find_front(points, "seconds", 1e-3)
+    front = _pareto_points.find_front(points, "seconds", 1e-3)
     assert front == {"KMeans, the reference", "4,000 rows", "500 rows"}
     page = _pareto_report.page(records)
     assert "| 500 rows | subsampling | 1.200 / 1.200 | **1** |" in page
