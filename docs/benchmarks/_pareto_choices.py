@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from docs.benchmarks._pareto_points import COSTS, LEAST, ROUTES, Point, find_front, show
+from docs.benchmarks._pareto_problem import N_SITES
 from docs.benchmarks._pareto_sketches import ALONE, FEW_COLUMNS
 from docs.benchmarks._report import table
 
@@ -93,10 +94,10 @@ def choices(found: Findings) -> str:
         describe_sizes(found),
         describe_far(found),
         "**Bytes kept, and bits of a site.** The least that each route keeps, and then the bits "
-        f"that each of 100 sites sends, with an error below {GOOD:.1%}. On narrow tables random rows "
-        "are hard to beat in bits, since the same sums come from every site; sketches pay where sites "
-        "hold different rows, or what was sent is to be subtracted, added to or decoded again for "
-        "another k.",
+        f"that each of {N_SITES} sites sends, with an error below {GOOD:.1%}. On narrow tables "
+        "random rows are hard to beat in bits, since the same sums come from every site; sketches "
+        "pay where sites hold different rows, or what was sent is to be subtracted, added to or "
+        "decoded again for another k.",
         table_of_least(found, "kept_bytes"),
         table_of_least(found, "site_bits"),
         describe_rest(found),
@@ -120,9 +121,10 @@ def describe_seconds(found: Findings) -> str:
     return (
         "**Rows in one place that may stay there: not a sketch alone.** One is on the front of "
         f"processor seconds on {join(leads, 'no set')} of {len(found.points)} sets. On narrow "
-        f"tables of up to 100,000 rows betula-cluster takes {found.span(TREE, 'seconds', narrow)} s, with "
-        f"{found.lost(TREE, narrow)} more than the reference; 4,000 random rows take "
-        f"{found.span(SAMPLE, 'seconds', narrow)} s. A sketch alone of 5 k d frequencies takes "
+        "tables of up to 100,000 rows betula-cluster takes "
+        f"{found.span(TREE, 'seconds', narrow)} s, with {found.lost(TREE, narrow)} more than the "
+        f"reference; 4,000 random rows take {found.span(SAMPLE, 'seconds', narrow)} s. A sketch "
+        "alone of 5 k d frequencies takes "
         f"{found.span(SKETCH, 'seconds', others)} s on {join(others)}, and "
         f"{found.span(SKETCH, 'seconds', mnist)} s on {join(mnist)}, whose clusters are no "
         f"Gaussians. `fit(X)`, which keeps a pilot of 5,000 rows, takes "
@@ -142,8 +144,8 @@ def describe_sizes(found: Findings) -> str:
         if name in found.points
     ]
     return (
-        f"**Sizes that differ much.** {'. '.join(parts)}. Below 1 the starts of `KMeans` have missed "
-        "a cluster."
+        f"**Sizes that differ much.** {'. '.join(parts)}. Below 1 the starts of `KMeans` have "
+        "missed a cluster."
     )
 
 
