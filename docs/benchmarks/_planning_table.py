@@ -21,11 +21,13 @@ QUANTILES = {"median": 0.5, "nine_in_ten": 0.9}
 
 def describe(records: Sequence[_log.Record]) -> NDArray[np.float64]:
     """Return the terms of the law of seconds, a row for each record."""
-    names = ("n_clusters", "n_directions", "n_frequencies")
-    k, d, m = np.array([[one[name] for name in names] for one in records], dtype=np.float64).T
+    names = ("n_clusters", "n_directions", "n_frequencies", "n_features")
+    k, d, m, n_features = np.array(
+        [[one[name] for name in names] for one in records], dtype=np.float64
+    ).T
     is_fast = np.array([one["operator"] == "fast" for one in records])
     is_signs = np.array([one["features"] == "signs" for one in records])
-    return describe_decode(k, d, m, is_fast, is_signs)
+    return describe_decode(k, d, m, n_features, is_fast, is_signs)
 
 
 def fit_decode_law(records: Sequence[_log.Record]) -> NDArray[np.float64]:

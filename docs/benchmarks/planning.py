@@ -97,7 +97,8 @@ def measure_errors(name: str, rows_a_cluster: int, features: str, seed: int) -> 
         (seconds,), model = time_sketch(sketch, k, [seed])
         append(
             part="errors", set=name, rows_a_cluster=rows_a_cluster, seed=seed, ratio=ratio,
-            n_clusters=k, n_directions=q, n_frequencies=sketch.n_frequencies, operator="dense",
+            n_clusters=k, n_features=X.shape[1], n_directions=q,
+            n_frequencies=sketch.n_frequencies, operator="dense",
             features=features, seconds=seconds, reference_seconds=time_reference_decode(),
             error=inertia(X, model.cluster_centers_) / reference - 1.0,
         )  # fmt: skip

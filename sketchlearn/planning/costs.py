@@ -53,14 +53,9 @@ class Question:
     n_workers: int
 
     @property
-    def n_directions(self) -> int:
-        """Directions that are decoded."""
-        return n_principal(self.n_features, self.n_clusters)
-
-    @property
     def n_numbers(self) -> int:
-        """Numbers to be found."""
-        return self.n_clusters * self.n_directions
+        """Numbers to be found: directions that are decoded, for each cluster."""
+        return self.n_clusters * n_principal(self.n_features, self.n_clusters)
 
 
 @final
@@ -92,11 +87,9 @@ class CostModel:
             values[0] + share * (values[1] - values[0])
             for values in (self.bare_bytes, self.whole_bytes, self.row_seconds)
         )
-        asked, q = self.question, self.question.n_directions
-        # Along few directions a small matrix stands for any operator.
-        operator = self.operator if q == asked.n_features else "dense"
+        asked = self.question
         decode = self.speed * count_decode_seconds(
-            asked.n_clusters, q, n_frequencies, operator, self.features
+            asked.n_features, asked.n_clusters, n_frequencies, *self.kind
         )
         expected, likely = look_up_errors(
             n_frequencies / asked.n_numbers, self.features, asked.n_samples / asked.n_clusters

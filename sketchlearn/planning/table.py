@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 
-# Frequencies over numbers below which clusters, more than so many, in more than so many columns,
-# are sought again and again.
-SEARCHING = (3.0, 5.0, 10.0)
+from sketchlearn.features.moments import MOST_FULL_FEATURES
+from sketchlearn.sketching.tuning import n_principal
+
+# Frequencies over numbers, clusters, and columns: from the first value of each on to the second,
+# clusters are sought again and again.
+SEARCHING = ((3.0, 2.0), (6.0, 10.0), (10.0, 20.0))
 
 
 @cache
@@ -50,19 +53,20 @@ def look_up_errors(ratio: float, features: str, rows_a_cluster: float) -> tuple[
 
 
 def count_decode_seconds(
-    n_clusters: int, n_directions: int, n_frequencies: int, operator: str, features: str
+    n_features: int, n_clusters: int, n_frequencies: int, operator: str, features: str
 ) -> float:
     """Return the seconds of a decode on the machine that the table was measured on.
 
     Beyond the d that were measured, seconds grow in proportion to it.
     """
-    law = read_table()["decode"]
+    law, n_directions = read_table()["decode"], n_principal(n_features, n_clusters)
     d = float(np.clip(n_directions, *law["measured_d"]))
     terms = describe_decode(
         np.array([float(n_clusters)]),
         np.array([d]),
         # As many frequencies for each number to be found.
         np.array([n_frequencies * d / n_directions]),
+        np.array([n_features if n_directions < n_features else d]),
         np.array([operator == "fast"]),
         np.array([features == "signs"]),
     )
@@ -71,32 +75,39 @@ def count_decode_seconds(
 
 
 def describe_decode(
-    k: np.ndarray, d: np.ndarray, m: np.ndarray, is_fast: np.ndarray, is_signs: np.ndarray
+    k: np.ndarray,
+    d: np.ndarray,
+    m: np.ndarray,
+    n_features: np.ndarray,
+    is_fast: np.ndarray,
+    is_signs: np.ndarray,
 ) -> np.ndarray:
-    r"""Return the terms (n, 11) that the logarithm of a decode's seconds is linear in.
+    r"""Return the terms (n, 12) that the logarithm of a decode's seconds is linear in.
 
     One is for many clusters in many columns from few frequencies, where some seem to be missing
-    again and again: such decodes take thirty times as long as their like.
+    again and again: such decodes take many times as long as their like.
 
     Parameters
     ----------
     k, d, m : ndarray of shape (n,)
         Clusters, directions that are decoded, frequencies.
+    n_features : ndarray of shape (n,)
+        Columns, more than d where few directions are decoded.
     is_fast, is_signs : ndarray of bool, shape (n,)
         Whether phases come from transforms, and whether signs are averaged.
     """
     x, y = np.log(k), np.log(d)
     ratio = np.log(m / (k * d))
-    missing = np.ones_like(x)
-    for beyond in (
-        np.log(SEARCHING[0]) - ratio,
-        x - np.log(SEARCHING[1]),
-        y - np.log(SEARCHING[2]),
-    ):
-        missing = missing * np.maximum(beyond, 0.0)
+    missing = 1.0 * (d == n_features)
+    for value, (none, whole) in zip((ratio, x, y), SEARCHING, strict=True):
+        share = (value - np.log(none)) / (np.log(whole) - np.log(none))
+        missing = missing * np.clip(share, 0.0, 1.0)
+    has_covariances = n_features <= MOST_FULL_FEATURES
+    # Along few directions a small matrix stands for any operator.
+    is_transformed = is_fast & (d == n_features)
     return np.column_stack(
         [
             *(np.ones_like(x), x, y, ratio, x * y, y * y, y * ratio, missing),
-            *(is_fast * 1.0, is_signs * 1.0, is_signs * y),
+            *(has_covariances * 1.0, is_transformed * 1.0, is_signs * 1.0, is_signs * y),
         ]
     )
