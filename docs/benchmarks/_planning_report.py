@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -61,8 +62,10 @@ def describe_law(decodes: Sequence[_log.Record]) -> str:
     kinds = {(one["operator"], one["features"]) for one in decodes}
     return (
         "**Seconds of a decode**: their logarithm is linear in those of k, d and m over k d, and "
-        "in products of these, with a factor for transforms and one that changes with d for signs; "
-        f"fitted to {len(decodes)} sizes of {len(shapes)} shapes and {len(kinds)} kinds of sketch, "
+        "in products of these, with factors for transforms, for sketches without covariances, for "
+        "signs, which changes with d, and for many clusters in many columns from few frequencies, "
+        f"some of which are sought again and again ({math.exp(law['coefficients'][7]):.0f} times as "
+        f"long); fitted to {len(decodes)} sizes of {len(shapes)} shapes and {len(kinds)} kinds of sketch, "
         "on Gaussians in a box, times how much slower a small decode is on the machine than the "
         f"{law['reference_seconds'] * 1e3:.0f} ms that it took here. Of wide rows d is the number "
         "of directions that are decoded. A law fitted without a shape predicts that shape within a "
