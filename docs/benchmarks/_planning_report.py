@@ -60,21 +60,22 @@ def describe_law(decodes: Sequence[_log.Record]) -> str:
     ratio = worst["n_frequencies"] / (worst["n_clusters"] * worst["n_directions"])
     shapes = {(one["n_clusters"], one["n_features"]) for one in decodes}
     kinds = {(one["operator"], one["features"]) for one in decodes}
+    longer, reference = math.exp(law["coefficients"][7]), 1e3 * law["reference_seconds"]
+    origin = f"{len(decodes)} sizes of {len(shapes)} shapes and {len(kinds)} kinds of sketch"
+    kind = f"{worst['features']}, operator {worst['operator']}"
+    shape = f"{worst['n_clusters']} clusters in {worst['n_features']} columns"
     return (
         "**Seconds of a decode**: their logarithm is linear in those of k, d and m over k d, and "
         "in products of these, with factors for transforms, for sketches without covariances, for "
         "signs, which changes with d, and for many clusters in many columns from few frequencies, "
-        "some of which are sought again and again "
-        f"({math.exp(law['coefficients'][7]):.0f} times as long); fitted to {len(decodes)} sizes of "
-        f"{len(shapes)} shapes and {len(kinds)} kinds of sketch, on Gaussians in a box, times how much slower a small decode is on the machine than the "
-        f"{law['reference_seconds'] * 1e3:.0f} ms that it took here. Of wide rows d is the number "
-        "of directions that are decoded. A law fitted without a shape predicts that shape within a "
-        f"factor {np.median(factors):.2f} in the median, within 1.5 in "
+        f"some of which are sought again and again ({longer:.0f} times as long). It was fitted to "
+        f"{origin}, on Gaussians in a box, and is multiplied by how much slower a small decode is "
+        f"on the machine than the {reference:.0f} ms that it took here. Of wide rows d is the "
+        "number of directions that are decoded. A law fitted without a shape predicts that shape "
+        f"within a factor {np.median(factors):.2f} in the median, within 1.5 in "
         f"{np.mean(factors <= 1.5):.0%} of cases, within 3 in {np.mean(factors <= 3.0):.0%}, and "
-        f"within {factors.max():.3g} in all: {worst['n_clusters']} clusters in "
-        f"{worst['n_features']} columns from {ratio:.3g} k d {worst['features']} took "
-        f"{seconds[i]:.2g} s, not {predicted[i]:.2g}. Decodes take long where clusters seem to be "
-        "missing again and again, which is chance. On nine in ten runs on the data sets of the "
+        f"within {factors.max():.3g} in all: {shape} from {ratio:.3g} k d {kind}, took "
+        f"{seconds[i]:.2g} s, not {predicted[i]:.2g}. On nine in ten runs on the data sets of the "
         f"errors, most of which are no Gaussians, decodes took up to {law['nine_in_ten']:.3g} "
         "times what the law says: the plan's `slow_decode_seconds`."
     )
