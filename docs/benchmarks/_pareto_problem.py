@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import resource
 import signal
@@ -157,7 +158,8 @@ def _run(method: Method, problem: Problem, limit: int, there: Connection) -> Non
     warnings.simplefilter("ignore")
     if method.prepare is not None:
         method.prepare(problem)
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
+    last = limit + math.ceil(time.process_time())
+    resource.setrlimit(resource.RLIMIT_CPU, (last, last + 1))
     # From here on the system's high-water mark is that of this method.
     (OWN / "clear_refs").write_text("5")
     before, start = read_megabytes(OWN, "VmRSS"), time.process_time()

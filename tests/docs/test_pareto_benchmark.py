@@ -86,6 +86,21 @@ def test_what_fails_or_takes_too_long_is_said(problem):
         assert _pareto_problem.measure(method, problem, 1) == (None, {"failed": said})
 
 
+def test_what_another_process_took_counts(problem, tmp_path):
+    def prepare(problem):
+        (tmp_path / "ready").touch()
+
+    def run(problem):
+        assert (tmp_path / "ready").exists()
+        return _pareto_problem.Outcome(None, 1, 2, 3, 4, beside_seconds=2.0, beside_memory=7.0)
+
+    method = _pareto_problem.Method("a route", run, prepare=prepare)
+    record = _pareto_problem.measure(method, problem, 100)[1]
+    assert record["seconds"] >= 2.0
+    assert record["memory"] >= 7.0
+    assert _pareto_problem.measure(method, problem, 1)[1] == {"failed": "over 1 s"}
+
+
 def record_of(method, route, seed, error, seconds):
     record = dict.fromkeys(COSTS, 1.0) | {"seconds": seconds, "error": error, "method": method}
     return record | {"model": "k-means", "set": "blobs", "seed": seed, "route": route, "n": 9,
