@@ -119,7 +119,10 @@ def summarise_errors(errors: Sequence[_log.Record]) -> dict[str, list[dict[str, 
                 figures[f"{name}_of_few"] = float(f"{np.quantile(growth, share):.3g}")
             if entries:
                 # More frequencies are no worse, but for chance.
-                figures |= {name: min(figures[name], entries[-1][name]) for name in QUANTILES}
+                figures = {
+                    name: value if name == "ratio" else min(value, entries[-1][name])
+                    for name, value in figures.items()
+                }
             entries.append(figures)
     return found
 
