@@ -450,8 +450,7 @@ def choose_decoder(
         if pilot.is_all and n_init == "auto":
             rest, n_init = [], 1
         return BestOf((*given, first, *rest), n_init, n_if_incomplete=1)
-    is_wide = pilot.along is not pilot.rows
-    return BestOf((*given, first, *rest) if is_wide else (first, *given, *rest), n_init)
+    return BestOf((*given, first, *rest) if pilot.is_wide else (first, *given, *rest), n_init)
 
 
 def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Region) -> FitQuality:
