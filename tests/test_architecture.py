@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 # Every room but these three may use them.
-COMMON = ("exceptions", "_progress", "_registry", "_threads", "_validation")
+COMMON = ("exceptions", "_progress", "_registry", "_threads", "_validation", "_caller")
 WITHOUT_COMMON = {"_kernels", "optim", "sources"}
 
 

@@ -31,7 +31,7 @@ from scipy import stats
 from scipy.spatial.distance import cdist, pdist
 
 from sketchlearn import Sketch, Sketcher, compare
-from sketchlearn.drift.scores import find_windows_apart
+from sketchlearn.drift.scores import WindowMeans, find_windows_apart
 
 LEVEL = 0.05
 N_FREQUENCIES = 200
@@ -330,7 +330,7 @@ def measure_apart(
         centers = between * draw_centers(rng, n_days, how)
         centers[0, 0] += shift
         days = (rng.normal(center, 1.0, size=(500, 3)) for center in centers)
-        found = find_windows_apart(map(sketcher.sketch, days))
+        found = find_windows_apart(WindowMeans.of(map(sketcher.sketch, days)))
         n_found += 0 in found if shift else bool(found)
     return n_found / draws
 

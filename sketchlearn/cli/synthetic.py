@@ -48,9 +48,8 @@ def synthesize(
     source = load_sketch_like(sketch, load_operator(operator))
     with tell_if_stopped("nothing was written"), decode_status():
         rows = synthesized(source, n_rows, random_state=seed)
-    names = source.feature_names or tuple(f"x{i}" for i in range(source.n_features))
     with replace_when_done(output) as temporary:
-        _write(temporary, ending, dict(zip(names, rows.T, strict=True)))
+        _write(temporary, ending, dict(zip(source.column_names, rows.T, strict=True)))
     note(f"{output}: {n_rows:,} synthetic rows")
 
 

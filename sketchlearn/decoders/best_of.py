@@ -15,12 +15,28 @@ from sketchlearn.decoders.greedy.splitting import Splitting
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.noise_left import judge_noise
 from sketchlearn.decoders.problem import Problem
+from sketchlearn.decoders.settings import Settings
 
-# While clusters certainly are missing.
-MOST_DECODES_IF_BAD = 6
-# Scales of the decodes that look for what the noise hides, as multiples: rare clusters that are
-# wide are found at one of them or another.
-WIDER = (1.0, 2.0, 4.0)
+
+@final
+@dataclass(frozen=True)
+class RepeatingSettings(Settings):
+    """How often is decoded.
+
+    Attributes
+    ----------
+    most_decodes : int
+        While clusters certainly are missing.
+    n_wider : int
+        Scales of the decodes that look for what the noise hides, each twice the one before: rare
+        clusters that are wide are found at one of them or another.
+    """
+
+    most_decodes: int = 6
+    n_wider: int = 3
+
+
+REPEATING = RepeatingSettings()
 
 
 def default_decoders() -> tuple[Decoder, ...]:
@@ -62,13 +78,13 @@ class BestOf(Decoder):
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Decode until nothing seems to be missing, or often enough."""
         best, is_enough = self._try_scales(problem, rng)
-        most = MOST_DECODES_IF_BAD if self.n_init == "auto" else self.n_init
+        most = REPEATING.most_decodes if self.n_init == "auto" else self.n_init
         for i in range(1, most):
             if self.n_init == "auto" and (is_enough or self._is_enough(best, i)):
                 break
             scaled, (child,) = problem.at_scale(best.family.operator.scale), rng.spawn(1)
             if best.quality.hides_structure:
-                mixture = search_wider(scaled, WIDER[(i - 1) % len(WIDER)], child)
+                mixture = search_wider(scaled, 2.0 ** ((i - 1) % REPEATING.n_wider), child)
             else:
                 decoder = self.decoders[i % len(self.decoders)]
                 begin(f"{type(decoder).__name__}, decode {i + len(problem.scales)}")
@@ -110,7 +126,7 @@ class BestOf(Decoder):
         if quality.misses_clusters and not quality.is_within_noise:
             return False
         if quality.hides_structure:
-            return n_decodes > len(WIDER)
+            return n_decodes > REPEATING.n_wider
         return not quality.seems_incomplete or n_decodes >= self.n_if_incomplete
 
 

@@ -8,10 +8,9 @@ from typing import final
 import numpy as np
 
 from sketchlearn.decoders.decoder import Decoder
-from sketchlearn.decoders.greedy.mean_shift import SHAPE_PRECISION
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
-from sketchlearn.decoders.refinement import adjust, solve_weights
+from sketchlearn.decoders.refinement import REFINING, adjust, solve_weights
 
 
 @final
@@ -43,6 +42,6 @@ class GivenAtoms(Decoder):
             )
         locations = np.clip(self.locations, problem.region.lower, problem.region.upper)
         start = solve_weights(problem, family.from_moments(locations, self.variances))
-        prior = SHAPE_PRECISION * problem.noise / len(problem.target)
+        prior = REFINING.shape_precision * problem.noise / len(problem.target)
         fit = adjust(problem, start, shapes="free", max_iter=self.max_iter, prior=prior)
         return problem.make_mixture(fit)

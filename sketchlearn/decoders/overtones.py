@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import final
 
 import numpy as np
 
@@ -10,9 +11,27 @@ from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.decoders.refinement import adjust, solve_weights
+from sketchlearn.decoders.settings import Settings
 
-# How often overtones are computed of a mixture and taken off, and the mixture is adjusted.
-N_ROUNDS, N_ADJUSTMENTS = 4, 100
+
+@final
+@dataclass(frozen=True)
+class ClearingSettings(Settings):
+    """How overtones are taken off.
+
+    Attributes
+    ----------
+    n_rounds : int
+        How often overtones are computed of a mixture and taken off, and the mixture is adjusted.
+    n_adjustments : int
+        Optimiser iterations of that.
+    """
+
+    n_rounds: int = 4
+    n_adjustments: int = 100
+
+
+CLEARING = ClearingSettings()
 
 
 def clear_overtones(problem: Problem, rng: np.random.Generator) -> Problem:
@@ -35,11 +54,11 @@ def clear_overtones(problem: Problem, rng: np.random.Generator) -> Problem:
         return problem
     mixture = BestOf(n_init=1).solve(problem, rng)
     own, cleared = problem.at_scale(mixture.family.operator.scale), problem
-    for _ in range(N_ROUNDS):
+    for _ in range(CLEARING.n_rounds):
         target = problem.target - compute_overtones(mixture)
         cleared, own = replace(problem, target=target), replace(own, target=target)
         fit: Fit = solve_weights(own, mixture.parameters)
-        mixture = own.make_mixture(adjust(own, fit, shapes="free", max_iter=N_ADJUSTMENTS))
+        mixture = own.make_mixture(adjust(own, fit, shapes="free", max_iter=CLEARING.n_adjustments))
     return cleared
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, final
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
@@ -10,6 +11,7 @@ from scipy.optimize import nnls
 
 from sketchlearn._progress import tell, tell_cost
 from sketchlearn.decoders.problem import Fit, Problem
+from sketchlearn.decoders.settings import Settings
 from sketchlearn.optim.lbfgs import minimise
 
 # Relative to the mean squared norm: what separates atoms that are equal.
@@ -19,6 +21,24 @@ RIDGE = 1e-6
 LEAST_SHARE, LEAST_SUM = 0.05, 1e-3
 
 Shapes = Literal["fixed", "shared", "free"]
+
+
+@final
+@dataclass(frozen=True)
+class RefiningSettings(Settings):
+    """What a joint adjustment is told beside the sketch.
+
+    Attributes
+    ----------
+    shape_precision : float
+        Inverse variance of a shape parameter, a logarithm of a variance, around the atoms' median:
+        what the sketch does not determine would collapse onto noise.
+    """
+
+    shape_precision: float = 4.0
+
+
+REFINING = RefiningSettings()
 
 
 def solve_nonnegative(target: np.ndarray, atoms: np.ndarray) -> np.ndarray:

@@ -15,15 +15,31 @@ from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.quality import THRESHOLDS
+from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.kmeans import (
-    N_KMEANS_STARTS,
+    CLUSTERING,
     SurrogateKMeans,
     cluster,
 )
 
-# Noise that a decode leaves many times as much as: what two decodes differ by is then not due to
-# it, but to what the sketch leaves open, and what they have in common is nearer to the rows.
-MANY_TIMES_THE_NOISE = 50.0
+
+@final
+@dataclass(frozen=True)
+class DoubtingSettings(Settings):
+    """When two decodes are taken together.
+
+    Attributes
+    ----------
+    many_times_the_noise : float
+        Noise that a decode leaves so many times as much as: what two decodes differ by is then not
+        due to it, but to what the sketch leaves open, and what they have in common is nearer to the
+        rows.
+    """
+
+    many_times_the_noise: float = 50.0
+
+
+DOUBTING = DoubtingSettings()
 
 
 @final
@@ -76,7 +92,7 @@ class SecondOpinion(Decoder):
             measure_excess(second.points, second.locations, first.locations),
         )
         both = first
-        if (first.matched or first).cost > MANY_TIMES_THE_NOISE * problem.noise:
+        if (first.matched or first).cost > DOUBTING.many_times_the_noise * problem.noise:
             both = cluster_both(problem, first, second, rng)
         return replace(both, quality=replace(both.quality, instability=excess))
 
@@ -110,7 +126,7 @@ def cluster_both(
         weights=len(first.points.weights) * np.concatenate(shares),
     )
     problem = problem.at_scale(first.family.operator.scale)
-    ends = (first, N_KMEANS_STARTS), (second, 0)
+    ends = (first, CLUSTERING.n_starts), (second, 0)
     fits = [cluster(problem, points, each.locations, rng, n_random=n) for each, n in ends]
     locations = [problem.family.split(fit.parameters)[0] for fit in fits]
     sums = [points.sum_squares(each) for each in locations]

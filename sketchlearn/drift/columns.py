@@ -98,7 +98,7 @@ def compare_columns(differences: WaveDifferences, p_values: np.ndarray) -> tuple
         if one.moment_kind is not None:
             moments = one.moments
             means[i], deviations[i] = moments.mean, moments.standard_deviation
-    names = a.feature_names or b.feature_names or tuple(f"x{j}" for j in range(d))
+    names = a.column_names if a.feature_names else b.column_names
     return tuple(
         ColumnChange(name, _both(means[:, j]), _both(deviations[:, j]), *_both(p_values[:, j]))
         for j, name in enumerate(names)

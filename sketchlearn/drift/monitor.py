@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from typing import Any, final
 
 import numpy as np
 
+from sketchlearn._caller import warn_caller
 from sketchlearn._validation import check_count, check_positive
 from sketchlearn.drift.comparison import Comparison, compare
-from sketchlearn.drift.scores import find_windows_apart, score_windows
+from sketchlearn.drift.scores import WindowMeans, find_windows_apart
 from sketchlearn.exceptions import EmptySketchError, SketchMismatchError
 from sketchlearn.sketches.sketch_like import SketchLike
 
@@ -150,9 +150,10 @@ class DriftMonitor:
                 f"{len(self._windows)}: with fewer no rank is so small; give more windows, or a "
                 "larger alpha"
             )
-        self._outliers = tuple(keys[i] for i in find_windows_apart(self._windows))
+        self._means = WindowMeans.of(self._windows)
+        self._outliers = tuple(keys[i] for i in find_windows_apart(self._means))
         if self._outliers:
-            warnings.warn(describe_outliers(self._outliers), UserWarning, stacklevel=2)
+            warn_caller(describe_outliers(self._outliers), UserWarning)
 
     @property
     def windows(self) -> tuple[SketchLike, ...]:
@@ -193,7 +194,7 @@ class DriftMonitor:
             If it is no sketch, has no rows, or has another operator.
         """
         self._check_window(window)
-        scores = score_windows((*self._windows, window))
+        scores = self._means.join(WindowMeans.of([window])).scores()
         score, others = float(scores[-1]), scores[:-1]
         p_value = (1 + int(np.sum(others >= score))) / (len(others) + 1)
         # The rank of the largest score that is no alarm, from above.
@@ -209,6 +210,7 @@ class DriftMonitor:
         # A copy, since the outliers among the first windows were told when it was made.
         longer = copy(self)
         longer._windows = (*self._windows, window)
+        longer._means = self._means.join(WindowMeans.of([window]))
         # Not added up anew: a stream that is watched would take time that grows with its square.
         longer.total = add(self.total, window)
         return longer

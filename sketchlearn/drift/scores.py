@@ -50,6 +50,15 @@ class WindowMeans:
         sizes = np.array([one.sample_size for one in given])
         return cls(means, sizes, noise, given[0].operator.features.power)
 
+    def join(self, others: WindowMeans) -> WindowMeans:
+        """Return those of both."""
+        return WindowMeans(
+            np.concatenate([self.means, others.means]),
+            np.concatenate([self.sizes, others.sizes]),
+            np.concatenate([self.noise, others.noise]),
+            self.power,
+        )
+
     def take(self, places: np.ndarray) -> WindowMeans:
         """Return those of some of the windows."""
         return WindowMeans(self.means[places], self.sizes[places], self.noise[places], self.power)
@@ -87,7 +96,7 @@ def score_windows(windows: Iterable[SketchLike]) -> np.ndarray:
     return WindowMeans.of(windows).scores()
 
 
-def find_windows_apart(windows: Iterable[SketchLike]) -> tuple[int, ...]:
+def find_windows_apart(all_of_them: WindowMeans) -> tuple[int, ...]:
     """Return the places of windows that stand far apart from the others, in order.
 
     The farthest are set aside one by one, one in nine at most. If the last that was set aside
@@ -96,7 +105,6 @@ def find_windows_apart(windows: Iterable[SketchLike]) -> tuple[int, ...]:
     "Percentage points for a generalized ESD many-outlier procedure", 1983). Scores below 1 count
     as 1, that of a window like the others.
     """
-    all_of_them = WindowMeans.of(windows)
     staying, scores = np.arange(len(all_of_them.sizes)), all_of_them.scores()
     set_aside: list[int] = []
     n_apart = 0

@@ -11,10 +11,10 @@ from typing import final
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from sketchlearn._caller import warn_caller
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders import FitQuality, MeanShift, Mixture, Problem
 from sketchlearn.decoders.quality import Verdict
-from sketchlearn.estimators.caller import warn_caller
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
@@ -375,12 +375,12 @@ def warn_of_coarse_grid(sketch: SketchLike) -> None:
         return
     counts = np.where(is_coarse, deviations / steps, np.inf)
     worst = int(counts.argmin())
-    names = sketch.feature_names or tuple(f"x{j}" for j in range(len(counts)))
+    name = sketch.column_names[worst]
     error = 1.0 / counts[worst] + 0.25 / counts[worst] ** 2
     warn_caller(
         f"{int(is_coarse.sum())} of {len(counts)} columns are much narrower than the rows that the "
         "sketcher was fitted on, or than other columns: the standard deviation of "
-        f"{names[worst]!r} is {counts[worst]:.3g} steps of the grid that rows are rounded to, and "
+        f"{name!r} is {counts[worst]:.3g} steps of the grid that rows are rounded to, and "
         f"its variance may be off by {100.0 * error:.2g} % of itself. Sketch the rows again by "
         "make_moment_sketcher(rows), fitted on rows as narrow as these.",
         UserWarning,

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
+from sketchlearn._caller import warn_caller
 from sketchlearn._validation import check_count, draw_seed
 from sketchlearn.decoders import Decoder, GivenAtoms
 from sketchlearn.sketches.sketch import Sketch
@@ -118,7 +119,7 @@ class GroupFitter(ABC):
         done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
         for key, (fitted, messages) in zip(keys, done, strict=True):
             for category, message in messages:
-                warnings.warn(f"group {spell_key(key)}: {message}", category, stacklevel=2)
+                warn_caller(f"group {spell_key(key)}: {message}", category)
             models[key] = fitted
             if progress is not None:
                 progress(len(models), len(keys))
@@ -141,7 +142,7 @@ def _choose_keys(table: SketchTable, least: int, few: str) -> list[Key]:
         message = f"{len(small)} groups have fewer than {least} rows: {named}{more}"
         if few == "raise":
             raise ValueError(f"{message}; leave them out by few='skip', or roll the table up")
-        warnings.warn(f"{message}; they have no model", UserWarning, stacklevel=3)
+        warn_caller(f"{message}; they have no model", UserWarning)
     return [key for key in table if sizes[key] >= least]
 
 

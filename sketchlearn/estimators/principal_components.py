@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.decomposition import PCA
 
+from sketchlearn._caller import warn_caller
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import thread_count
 from sketchlearn.estimators.callbacks import tell_callbacks
-from sketchlearn.estimators.caller import warn_caller
 from sketchlearn.estimators.doubts import warn_of_coarse_grid
 from sketchlearn.estimators.row_estimator import RowEstimator, check_sketch, restore_on_error
 from sketchlearn.exceptions import EmptySketchError

@@ -12,9 +12,9 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sketchlearn._caller import warn_caller
 from sketchlearn._validation import count_distinct, draw_seed
 from sketchlearn.estimators.callbacks import CallbackTeller
-from sketchlearn.estimators.caller import warn_caller
 from sketchlearn.estimators.persistence import PersistentEstimator
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketches.sketch_like import SketchLike

@@ -13,8 +13,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from sketchlearn._caller import warn_caller
 from sketchlearn.decoders import Decoder
-from sketchlearn.estimators.caller import warn_caller
 from sketchlearn.frequencies import FrequencyOperator, RadiusLaw
 from sketchlearn.sketching import Sketcher
 

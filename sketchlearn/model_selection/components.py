@@ -15,12 +15,11 @@ from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
 from sketchlearn.atoms.gaussian import GREATEST_VARIANCE, LEAST_VARIANCE, GaussianFamily
 from sketchlearn.decoders.decoder import Decoder
-from sketchlearn.decoders.greedy.mean_shift import SHAPE_PRECISION
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.principal import PrincipalPart, find_principal_part
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.quality import THRESHOLDS
-from sketchlearn.decoders.refinement import adjust, solve_weights
+from sketchlearn.decoders.refinement import REFINING, adjust, solve_weights
 from sketchlearn.model_selection.merging import QUICK, THOROUGH, Fit, merge_down
 from sketchlearn.model_selection.noise import ChosenWaves, WhitenedSketch
 from sketchlearn.model_selection.refinement import Shapes
@@ -136,7 +135,7 @@ class Setting:
             problem = problem.at_scale(mixture.family.operator.scale)
             moments = mixture.moments
             start = problem.family.from_covariances(moments.means, moments.covariances)
-            prior = SHAPE_PRECISION * problem.noise / len(problem.target)
+            prior = REFINING.shape_precision * problem.noise / len(problem.target)
             fit = solve_weights(problem, start)
             fit = adjust(problem, fit, shapes="free", max_iter=N_ADJUSTED, prior=prior)
             mixture = problem.make_mixture(fit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -11,26 +11,25 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sketchlearn.drift import compare
-from sketchlearn.plotting.style import (
-    ACCENT,
-    FAINT,
-    INK,
-    Display,
-    require_matplotlib,
-    write_name,
+from sketchlearn.plotting.style import ACCENT, FAINT, INK, require_matplotlib
+from sketchlearn.plotting.windows import (
+    By,
+    WindowsDisplay,
+    draw_shifts,
+    name_ticks,
+    name_windows,
+    require_kind,
 )
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # P-value, corrected for the number of windows, up to which a window differs by more than chance.
 ALPHA = 0.05
-# Columns that a picture has room for: those that moved most. And names of windows.
-MOST_COLUMNS, MOST_NAMES = 20, 12
 # What windows are compared with, in words.
 AGAINST = {"first": "the first", "others": "all others together"}
 
 
 @dataclass(eq=False, repr=False)
-class DriftDisplay(Display):
+class DriftDisplay(WindowsDisplay):
     """Distances of windows to a reference, over those of chance; and shifts of their columns.
 
     A window is a sketch of some rows: a day, a city, a batch. By chance the ratio is about 1, the
@@ -79,13 +78,10 @@ class DriftDisplay(Display):
     names: tuple[str, ...]
     ratios: np.ndarray
     p_values: np.ndarray
-    shifts: np.ndarray | None
     columns: tuple[str, ...]
     against: str
-    by: Literal["time", "column"] = field(default="time", init=False)
     line_: Any = field(default=None, init=False, repr=False)
     rings_: Any = field(default=None, init=False, repr=False)
-    image_: Any = field(default=None, init=False, repr=False)
 
     @classmethod
     def from_windows(
@@ -93,7 +89,7 @@ class DriftDisplay(Display):
         windows: Mapping[Any, SketchLike] | Iterable[SketchLike],
         *,
         reference: SketchLike | Literal["first", "others"] = "first",
-        by: Literal["time", "column"] = "time",
+        by: By = "time",
         ax: Any = None,
     ) -> Self:
         """Draw windows against a reference.
@@ -138,37 +134,10 @@ class DriftDisplay(Display):
         shifts = None
         if all(one.moment_kind is not None for pair in pairs for one in pair):
             shifts = np.array([compute_shift(one, other) for one, other in pairs])
-        columns = name_columns(sketches[0])
+        columns = sketches[0].column_names
         told = AGAINST[reference] if isinstance(reference, str) else "the reference"
-        display = cls(names, np.array(ratios), np.array(p_values), shifts, columns, told)
+        display = cls(names, np.array(ratios), np.array(p_values), columns, told, shifts=shifts)
         return display.plot(ax, by=by)
-
-    def plot(self, ax: Any = None, *, by: Literal["time", "column"] = "time") -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-            What to draw on; by default those of a new figure.
-        by : {"time", "column"}, default="time"
-            What to draw.
-
-        Returns
-        -------
-        DriftDisplay
-            Itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If ``by`` is neither, or shifts are asked for and there are no moments.
-        """
-        require_kind(by)
-        require_shifts(by, self.shifts)
-        self.by = by
-        return super().plot(ax)
 
     def _draw(self, ax: Any) -> None:
         self.line_, self.rings_ = self._draw_ratios(ax) if self.by == "time" else (None, None)
@@ -201,76 +170,6 @@ class DriftDisplay(Display):
         )
         ax.legend(frameon=False)
         return line, rings
-
-
-def require_kind(by: str) -> None:
-    """Refuse, by a ValueError, a kind of picture that there is not."""
-    if by not in ("time", "column"):
-        raise ValueError(f"by must be 'time' or 'column', got {by!r}")
-
-
-def require_shifts(by: str, shifts: np.ndarray | None) -> None:
-    """Refuse, by a ValueError, a picture of columns where there are no moments to draw them by."""
-    if by == "column" and shifts is None:
-        raise ValueError(
-            "the sketches have no moments to tell columns apart by: sketch with "
-            "moments='diagonal' or 'full', or draw by='time'"
-        )
-
-
-def name_ticks(ax: Any, names: Sequence[str], most: int = MOST_NAMES) -> None:
-    """Name the windows along the axis; some only, where all would overlap."""
-    step = -(-len(names) // most)
-    shown = [write_name(name) for name in names[::step]]
-    ax.set_xticks(range(0, len(names), step), shown, rotation=45, ha="right")
-
-
-def draw_shifts(
-    ax: Any, shifts: np.ndarray, columns: Sequence[str], what: str, *, least_reach: float = 1e-12
-) -> Any:
-    """Draw shifts (n_windows, d) of the columns that moved most, blue below and orange above.
-
-    The colours reach as far as the largest of them, and at least as far as it is said.
-    """
-    from matplotlib.colors import LinearSegmentedColormap
-
-    most = np.argsort(-np.abs(shifts).max(axis=0), kind="stable")[:MOST_COLUMNS]
-    shown = np.sort(most)
-    reach = max(float(np.abs(shifts[:, shown]).max()), least_reach)
-    colors = LinearSegmentedColormap.from_list("shifts", ["#0072B2", "#f2f2f2", "#D55E00"])
-    image = ax.imshow(shifts[:, shown].T, cmap=colors, vmin=-reach, vmax=reach, aspect="auto")
-    ax.set_yticks(range(len(shown)), [write_name(columns[i]) for i in shown])
-    ax.figure.colorbar(image, ax=ax, label=what)
-    left_out = len(columns) - len(shown)
-    title = "shifts of columns"
-    if left_out:
-        title += f", but for the {left_out} that moved least"
-    ax.set(xlabel="window", title=title)
-    return image
-
-
-def name_columns(sketch: SketchLike) -> tuple[str, ...]:
-    """Return the names of a sketch's columns; numbers where it has none."""
-    return sketch.feature_names or tuple(f"x{i}" for i in range(sketch.n_features))
-
-
-def name_windows(windows: Any, least: int = 2) -> tuple[tuple[str, ...], list[SketchLike]]:
-    """Return names and sketches of windows; a TypeError or ValueError if they are too few."""
-    if isinstance(windows, Mapping):
-        names = [
-            ", ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in windows
-        ]
-        sketches = list(windows.values())
-    else:
-        sketches = list(windows)
-        names = [str(i) for i in range(len(sketches))]
-    for one in sketches:
-        if not isinstance(one, SketchLike):
-            raise TypeError(f"expected windows that are sketches, got {type(one).__name__}")
-    if len(sketches) < least:
-        wanted = "two windows" if least == 2 else "one window"
-        raise ValueError(f"expected {wanted} at least, got {len(sketches)}")
-    return tuple(names), sketches
 
 
 def choose_references(sketches: list[SketchLike], reference: Any) -> list[SketchLike]:

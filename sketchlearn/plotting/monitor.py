@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from scipy.stats import t as student
@@ -12,16 +12,16 @@ from scipy.stats import t as student
 from sketchlearn.drift import DriftMonitor, DriftReport
 from sketchlearn.drift.monitor import check_in_order, count_windows_needed
 from sketchlearn.drift.scores import score_windows
-from sketchlearn.plotting.drift import (
+from sketchlearn.plotting.style import ACCENT, FAINT, INK, require_matplotlib
+from sketchlearn.plotting.windows import (
     MOST_NAMES,
+    By,
+    WindowsDisplay,
     draw_shifts,
-    name_columns,
     name_ticks,
     name_windows,
     require_kind,
-    require_shifts,
 )
-from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, require_matplotlib
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # Largest shift that is drawn: of a column that was constant in the reference, it is infinite.
@@ -33,7 +33,7 @@ MOST_OUTLIERS = 3
 
 
 @dataclass(eq=False, repr=False)
-class MonitorDisplay(Display):
+class MonitorDisplay(WindowsDisplay):
     """Scores of windows under a `DriftMonitor`, with its alarms; or shifts of their columns.
 
     A score is about 1 where a window is like the reference windows, whose own scores are grey. The
@@ -87,15 +87,12 @@ class MonitorDisplay(Display):
     thresholds: np.ndarray
     is_drift: np.ndarray
     reference_scores: np.ndarray
-    shifts: np.ndarray | None
     columns: tuple[str, ...]
     reference_outliers: tuple[str, ...] = ()
-    by: Literal["time", "column"] = field(default="time", init=False)
     line_: Any = field(default=None, init=False, repr=False)
     limit_: Any = field(default=None, init=False, repr=False)
     rings_: Any = field(default=None, init=False, repr=False)
     reference_: Any = field(default=None, init=False, repr=False)
-    image_: Any = field(default=None, init=False, repr=False)
 
     @classmethod
     def from_monitor(
@@ -103,7 +100,7 @@ class MonitorDisplay(Display):
         monitor: DriftMonitor,
         windows: Mapping[Any, SketchLike] | Iterable[SketchLike],
         *,
-        by: Literal["time", "column"] = "time",
+        by: By = "time",
         ax: Any = None,
     ) -> Self:
         """Draw new windows, each checked against a monitor's reference.
@@ -148,7 +145,7 @@ class MonitorDisplay(Display):
         *,
         n_reference: int | None = None,
         alpha: float = 0.05,
-        by: Literal["time", "column"] = "time",
+        by: By = "time",
         ax: Any = None,
     ) -> Self:
         """Draw windows in order, each checked against those before it that were no alarms.
@@ -206,37 +203,10 @@ class MonitorDisplay(Display):
             np.array([each.threshold for each in reports]),
             np.array([each.is_drift for each in reports]),
             score_windows(reference),
-            shifts,
-            name_columns(windows[0]),
+            windows[0].column_names,
             tuple(map(str, reports[0].reference_outliers)),
+            shifts=shifts,
         )
-
-    def plot(self, ax: Any = None, *, by: Literal["time", "column"] = "time") -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-            What to draw on; by default those of a new figure.
-        by : {"time", "column"}, default="time"
-            What to draw.
-
-        Returns
-        -------
-        MonitorDisplay
-            Itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If ``by`` is neither, or shifts are asked for and there are no moments.
-        """
-        require_kind(by)
-        require_shifts(by, self.shifts)
-        self.by = by
-        return super().plot(ax)
 
     def _draw(self, ax: Any) -> None:
         self.line_ = self.limit_ = self.rings_ = self.reference_ = self.image_ = None

@@ -67,7 +67,7 @@ class Plane:
                 return cls._find_principal(sketch, centers, shares)
             columns = (0, 1)
         first, second = find_columns(columns, d, sketch.feature_names)
-        names = sketch.feature_names or tuple(f"x{i}" for i in range(d))
+        names = sketch.column_names
         return cls(np.zeros(d), np.eye(d)[:, [first, second]], (names[first], names[second]))
 
     @classmethod

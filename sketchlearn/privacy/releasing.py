@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from sketchlearn._caller import warn_caller
 from sketchlearn._validation import check_count
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.privacy.accounting import Budget, Neighbors, check_privacy
@@ -229,10 +229,10 @@ def _add_noise(sketch: Sketch, mechanism: Mechanism) -> PrivateSketch:
 def _warn_of_large_delta(delta: float, n: int) -> None:
     """Warn of a delta that protects no row, of so many rows as were released."""
     if delta * n >= 1.0:
-        warnings.warn(
+        warn_caller(
             f"delta = {delta:g} is not below one over the number of rows, about {n}: releasing a "
             "row as it is would be as private. Choose delta far below that",
-            stacklevel=3,
+            UserWarning,
         )
 
 

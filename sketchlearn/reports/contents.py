@@ -170,7 +170,7 @@ def _show_estimator(content: CompressiveEstimator, name: str) -> str:
     deviations = (
         None if matrices is None else np.sqrt(np.maximum(np.einsum("kll->kl", matrices), 0.0))
     )
-    names = list(sketch.feature_names or (f"x{i}" for i in range(sketch.n_features)))
+    names = sketch.column_names
     shown, where = names[:MOST_COLUMNS], ""
     if len(names) > MOST_COLUMNS:
         where = f" in the first {MOST_COLUMNS} of {len(names)} columns"
@@ -304,14 +304,13 @@ def _require_rows(sketch: SketchLike, name: str) -> None:
 
 def _tabulate_columns(sketch: SketchLike) -> str:
     """Return a table of the columns' means and deviations, or say that there is none."""
-    names = sketch.feature_names or tuple(f"x{i}" for i in range(sketch.n_features))
     if sketch.moment_kind is None:
         return write_paragraph("The sketch has no moments: of single columns it says nothing.")
     moments = sketch.moments
     rows = [
         [name, float(mean), float(deviation)]
         for name, mean, deviation in zip(
-            names, moments.mean, moments.standard_deviation, strict=True
+            sketch.column_names, moments.mean, moments.standard_deviation, strict=True
         )
     ]
     return write_table("Columns", ["column", "mean", "standard deviation"], rows)

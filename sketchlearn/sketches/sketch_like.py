@@ -81,6 +81,11 @@ class SketchLike(ABC):
     is_exact: ClassVar[bool]
 
     @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the features; x0, x1 and so on where they are not known."""
+        return self.feature_names or tuple(f"x{j}" for j in range(self.operator.n_features))
+
+    @property
     @abstractmethod
     def n_samples(self) -> int:
         """Rows of positive weight."""

@@ -13,8 +13,8 @@ from sketchlearn.decoders.surrogates.matching import (
     gauss_newton,
     quasi_newton,
 )
-from sketchlearn.decoders.surrogates.moment_matching import WEIGHT
-from sketchlearn.decoders.surrogates.points import QUASI_MOVES, choose_bandwidth, match_points
+from sketchlearn.decoders.surrogates.moment_matching import MOMENTS
+from sketchlearn.decoders.surrogates.points import POINTS, choose_bandwidth, match_points
 
 
 def planted(n_points, *, d=2, m=60, scale=1.0, far=0.0):
@@ -50,7 +50,7 @@ def numbers_of_points(problem, points, bandwidth):
     pairs = np.triu_indices(u.shape[1])
     products = (u.T @ u / len(u))[pairs]
     sketch = sketch_of_points(problem, points, bandwidth)
-    return np.concatenate([sketch, WEIGHT * u.mean(axis=0), WEIGHT * products])
+    return np.concatenate([sketch, MOMENTS.weight * u.mean(axis=0), MOMENTS.weight * products])
 
 
 def moments_that_lack(problem, points, bandwidth):
@@ -60,7 +60,7 @@ def moments_that_lack(problem, points, bandwidth):
     wanted = (region.covariance - bandwidth) / np.outer(units, units)
     found = numbers_of_points(problem, points, bandwidth)[len(problem.target) :]
     d = len(units)
-    return np.concatenate([np.zeros(d), WEIGHT * wanted[np.triu_indices(d)]]) - found
+    return np.concatenate([np.zeros(d), MOMENTS.weight * wanted[np.triu_indices(d)]]) - found
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
@@ -153,5 +153,5 @@ def test_large_sketches_are_matched_without_a_matrix():
     small = match_points(problem, start, bandwidth, 10)
     large = match_points(problem, start, bandwidth, 10, most_numbers=119)
     assert small.n_iter == 10
-    assert large.n_iter == 10 * QUASI_MOVES
+    assert large.n_iter == 10 * POINTS.quasi_moves
     assert max(small.cost, large.cost) < 0.1 * problem.noise

@@ -1,50 +1,70 @@
-"""The benchmarks of constants and of tables' mixtures: what is perturbed, and what pages say."""
+"""The benchmarks of settings and of tables' mixtures: what is perturbed, and what pages say."""
 
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from docs.benchmarks import _log, ablations, mixture_tables
+from docs.benchmarks import _development, _log, ablations, mixture_tables
+from sketchlearn.decoders.settings import Settings
 
 
-def test_constants_are_found_where_they_are_defined_and_nowhere_else():
-    found = ablations.find_constants(ablations.find_modules())
-    # Two on one line; and a name that two modules have, one by import.
-    assert {"LEAST_GAIN", "MOST_FAILURES"} <= set(found["greedy.mean_shift"])
-    assert "SHAPE_PRECISION" in found["greedy.mean_shift"]
-    assert found["given_atoms"] == {}
+@dataclass(frozen=True)
+class Some(Settings):
+    x: float = 1.0
+    n: int = 3
 
 
-def test_a_constant_is_changed_wherever_it_is_and_put_back():
-    modules = {"a": SimpleNamespace(X=1.0), "b": SimpleNamespace(X=1.0), "c": SimpleNamespace()}
-    with ablations.replaced(modules, "X", 2.0):
-        assert (modules["a"].X, modules["b"].X) == (2.0, 2.0)
-    assert (modules["a"].X, modules["b"].X) == (1.0, 1.0)
-    assert not hasattr(modules["c"], "X")
+def test_settings_are_found_where_they_are_defined_and_nowhere_else():
+    found = ablations.find_settings(ablations.find_modules())
+    assert found
+    assert all(name.split(".")[-1].isupper() for name in found)
+    assert len({id(one) for one in found.values()}) == len(found)
+    assert not any(name.startswith("given_atoms") for name in found)
 
 
-def test_whole_numbers_stay_whole_and_differ():
+def test_a_setting_is_changed_wherever_it_is_read_and_put_back():
+    one, other = Some(), Some()
+    modules = {"a": SimpleNamespace(X=one), "b.c": SimpleNamespace(X=one)}
+    modules["d"] = SimpleNamespace(X=other)
+    with ablations.replaced(modules, "b.c.X.n", 6):
+        assert modules["a"].X == modules["b.c"].X == Some(n=6)
+        assert Some() == modules["d"].X
+    assert modules["a"].X is modules["b.c"].X is one
+
+
+def test_settings_that_are_no_positive_numbers_are_refused():
+    for value in (0, -1.0, np.inf, np.nan, "3"):
+        with pytest.raises(ValueError, match="x must be a positive number"):
+            Some(x=value)
+
+
+def test_whole_numbers_stay_whole_and_positive_and_differ():
     for value in (1, 2, 3, 20):
         for factor in ablations.FACTORS:
             changed = ablations.change(value, factor)
             assert isinstance(changed, int)
-            assert changed != value
+            assert 0 < changed != value
     assert ablations.change(0.5, 2.0) == 1.0
 
 
-def test_constants_that_move_nothing_are_named():
-    def record(name, factor, loss):
-        return {"module": "m", "name": name, "factor": factor, "loss": loss, "seconds": 1.0}
+def test_settings_that_move_no_more_than_chance_are_named():
+    def record(setting, factor, loss):
+        scores = {"a, k-means": (loss, "good", 1.0), "b, diag": (0.5, "good", 2.0)}
+        return {"setting": setting, "factor": factor, "seed": 60, "scores": scores}
 
-    least = ablations.MOVED / 2
-    records = [record("", 1.0, 0.01) | {"seeds": 1}]
-    for name, moves in (("STILL", (0.0, least)), ("LOUD", (0.0, 0.5))):
-        pairs = zip(ablations.FACTORS, moves, strict=True)
-        records += [record(name, factor, 0.01 + move) for factor, move in pairs]
+    settings = ablations.find_settings(ablations.find_modules())
+    loud, still, *_ = ablations.list_fields(settings)
+    records = [record("", 0.0, 0.1)]
+    records += [record("", 1.0 + i, 0.1 + 0.01 * (-1) ** i) for i in range(ablations.N_STREAMS)]
+    for setting, loss in ((loud, 0.5), (still, 0.11)):
+        records += [record(setting, 0.5, 0.1), record(setting, 2.0, loss)]
     page = ablations.make_page(records)
-    assert "both ways: `STILL`." in page
-    assert "| `m.LOUD` | +0.0000 | +0.5000 |" in page
+    assert f"both ways: `{still}`." in page
+    assert f"| `{loud}` |" in page
+    assert "| +0.0000 | +0.4000 | +0.0000 | +0.0000 |" in page
+    assert "other random numbers move the mean by 0.0100" in page
 
 
 def test_seeds_of_ablations_are_those_of_development(capsys):
@@ -52,6 +72,16 @@ def test_seeds_of_ablations_are_those_of_development(capsys):
     with pytest.raises(SystemExit):
         ablations.parsed(["--seeds", "41"])
     assert "below 100" in capsys.readouterr().err
+
+
+def test_a_task_is_prepared_alike_each_time_and_decoded_in_other_streams():
+    task = _development.Task("unequal widths", 8)
+    one, other = (_development.prepare(task, 60) for _ in range(2))
+    assert one.sketch == other.sketch
+    loss, verdict = one.decode()
+    assert (loss, verdict) == other.decode()
+    assert loss == pytest.approx(0.0, abs=0.1)
+    assert replace(one, stream=1).decode()[0] != loss
 
 
 def test_the_page_of_tables_tells_medians_and_what_was_announced():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sketchlearn import DriftMonitor, EmptySketchError, Sketcher, SketchMismatchError, compare
-from sketchlearn.drift.scores import find_windows_apart, score_windows
+from sketchlearn.drift.scores import WindowMeans, find_windows_apart, score_windows
 from sketchlearn.privacy import release
 
 SKETCHER = Sketcher(60, paired=True, random_state=0).fit(
@@ -145,8 +145,8 @@ def test_bad_days_do_not_hide_each_other_and_lists_have_places():
     with pytest.warns(UserWarning, match="windows 3, 15 stand far apart.*leave them out"):
         assert DriftMonitor(days).reference_outliers == (3, 15)
     # What is few is not judged.
-    assert find_windows_apart(days[:8]) == ()
-    assert find_windows_apart([days[0]] * 20) == ()
+    assert find_windows_apart(WindowMeans.of(days[:8])) == ()
+    assert find_windows_apart(WindowMeans.of([days[0]] * 20)) == ()
 
 
 @pytest.mark.slow
@@ -160,7 +160,7 @@ def test_days_that_vary_alike_seldom_stand_apart(skewness):
             # Log-normal of sigma 1/2, whose skewness is 1.75, with a standard deviation of 1.
             centers = np.exp(centers / 2) / 0.604
         rows = rng.normal(0.1 * centers[:, None], 1.0, size=(20, 400, 3))
-        found += bool(find_windows_apart(map(SKETCHER.sketch, rows)))
+        found += bool(find_windows_apart(WindowMeans.of(map(SKETCHER.sketch, rows))))
     assert found / n_references <= 0.02 + 3 * np.sqrt(0.02 * 0.98 / n_references)
 
 
@@ -173,4 +173,4 @@ def test_private_days_are_judged_by_their_noise_too():
     rows[4] += 2.0
     days = [release(sketcher.sketch(day), epsilon=5.0, delta=1e-6) for day in rows]
     # The noise is random: the score of day 4 is some 10,000, and 7 times the largest other some 9.
-    assert find_windows_apart(days) == (4,)
+    assert find_windows_apart(WindowMeans.of(days)) == (4,)

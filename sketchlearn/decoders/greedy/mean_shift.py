@@ -23,34 +23,74 @@ from sketchlearn.decoders.greedy.pruning import (
 )
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Fit, Problem
-from sketchlearn.decoders.refinement import Shapes, adjust, solve_weights
+from sketchlearn.decoders.refinement import REFINING, Shapes, adjust, solve_weights
+from sketchlearn.decoders.settings import Settings
 
-# A swap that lowers the cost by less has found nothing new; so many such swaps in a row end them.
-LEAST_GAIN, MOST_FAILURES = 1e-3, 5
-# Of so many atoms each swap takes long: they must gain more, before the last stage still more.
-MANY_ATOMS, LEAST_GAIN_OF_MANY, COARSE_GAIN = 32, 0.02, 0.1
-# Atoms for each that a step may add, at least one.
-ATOMS_A_STEP = 16
-# Starts under a kernel that narrows, of many atoms, where the sketch has so many frequencies for
-# each coordinate of each: with fewer, the residual's highest modes are no clusters, and are found.
-N_WIDE, NUMBERS_TO_WIDEN = 64, 4
-# Optimiser iterations of the adjustment of a stage.
-N_FIXED, N_FREED = 100, 300
-# Optimiser iterations of a greedy step, and before and after atoms are dropped in a swap.
-N_GREEDY, N_EXPANDED, N_SWAPPED = 15, 40, 40
-# Where clusters are missing, atoms are added up to so many times as many as asked for; of those too
-# many this share is dropped at a time, with so many optimiser iterations in between; so often.
-GROWTH, SHARE_PRUNED, N_PRUNED, MOST_ROUNDS = 3, 0.3, 10, 5
-# Starting points of a search for small atoms, as a multiple of a greedy step's.
-FINE_SEARCH = 10
-# Inverse variance of a shape parameter, a logarithm of a variance, around the atoms' median: what
-# the sketch does not determine would collapse onto noise.
-SHAPE_PRECISION = 4.0
-# What an atom must explain to be no noise, in units of the noise in one real entry of the sketch:
-# the best fitting noise explains up to 12, a cluster of 0.2 % of 50,000 rows 40.
-LEAST_EVIDENCE = 15.0
 BOTH: tuple[Starts, ...] = ("gaussian", "box")
 STAGES: tuple[Shapes, ...] = ("fixed", "shared", "free")
+
+
+@final
+@dataclass(frozen=True)
+class SwappingSettings(Settings):
+    """How atoms are added, swapped and pruned.
+
+    Attributes
+    ----------
+    least_gain : float
+        A swap that lowers the cost by a smaller fraction has found nothing new.
+    most_failures : int
+        So many such swaps in a row end them.
+    many_atoms : int
+        Of so many atoms each swap takes long.
+    least_gain_of_many, coarse_gain : float
+        They must gain more, before the last stage still more.
+    atoms_a_step : int
+        Atoms for each that a step may add, at least one.
+    n_wide, numbers_to_widen : int
+        Starts under a kernel that narrows, of many atoms, where the sketch has so many frequencies
+        for each coordinate of each: with fewer, the residual's highest modes are no clusters, and
+        are found.
+    n_fixed, n_freed : int
+        Optimiser iterations of the adjustment of a stage.
+    n_greedy, n_expanded, n_swapped : int
+        Of a greedy step, and before and after atoms are dropped in a swap.
+    growth, most_rounds : int
+        Where clusters are missing, atoms are added up to so many times as many as asked for; so
+        often.
+    share_pruned : float
+        Of those too many this share is dropped at a time.
+    n_pruned : int
+        Optimiser iterations in between.
+    fine_search : int
+        Starting points of a search for small atoms, as a multiple of a greedy step's.
+    least_evidence : float
+        What an atom must explain to be no noise, in units of the noise in one real entry of the
+        sketch: the best fitting noise explains up to 12, a cluster of 0.2 % of 50,000 rows 40.
+    """
+
+    least_gain: float = 1e-3
+    most_failures: int = 5
+    many_atoms: int = 32
+    least_gain_of_many: float = 0.02
+    coarse_gain: float = 0.1
+    atoms_a_step: int = 16
+    n_wide: int = 64
+    numbers_to_widen: int = 4
+    n_fixed: int = 100
+    n_freed: int = 300
+    n_greedy: int = 15
+    n_expanded: int = 40
+    n_swapped: int = 40
+    growth: int = 3
+    most_rounds: int = 5
+    share_pruned: float = 0.3
+    n_pruned: int = 10
+    fine_search: int = 10
+    least_evidence: float = 15.0
+
+
+SWAPPING = SwappingSettings()
 
 
 @final
@@ -135,25 +175,25 @@ class Decoding:
 
     def run_stage(self, fit: Fit, shapes: Shapes) -> Fit:
         """Adjust all atoms, then swap."""
-        fit = self.adjust(fit, shapes, N_FIXED if shapes == "fixed" else N_FREED)
+        fit = self.adjust(fit, shapes, SWAPPING.n_fixed if shapes == "fixed" else SWAPPING.n_freed)
         return self.swap(fit, shapes)
 
     def fill(self, fit: Fit) -> Fit:
         """Add atoms where the residual's modes are, a few at a time, adjusting all in between."""
         while (n_missing := self.problem.n_atoms - len(fit.weights)) > 0:
             fit = self.expand(fit, min(self.n_at_once, n_missing))
-            fit = self.adjust(fit, "fixed", N_GREEDY)
+            fit = self.adjust(fit, "fixed", SWAPPING.n_greedy)
         return fit
 
     def swap(self, fit: Fit, shapes: Shapes) -> Fit:
         """Swap until enough tries in a row have found nothing, or only noise is left."""
         problem = self.problem
-        least = LEAST_EVIDENCE * problem.noise / len(problem.target)
-        least_gain, most_failures = LEAST_GAIN, MOST_FAILURES
-        if problem.n_atoms >= MANY_ATOMS:
+        least = SWAPPING.least_evidence * problem.noise / len(problem.target)
+        least_gain, most_failures = SWAPPING.least_gain, SWAPPING.most_failures
+        if problem.n_atoms >= SWAPPING.many_atoms:
             is_last = shapes == self.settings.shapes
-            least_gain = LEAST_GAIN_OF_MANY if is_last else COARSE_GAIN
-            most_failures = MOST_FAILURES if is_last else 1
+            least_gain = SWAPPING.least_gain_of_many if is_last else SWAPPING.coarse_gain
+            most_failures = SWAPPING.most_failures if is_last else 1
         most, n_failures = self.n_at_once, 0
         while n_failures < most_failures:
             is_fine = n_failures > 0 and fit.cost <= self.settings.good_fit * problem.noise
@@ -179,33 +219,33 @@ class Decoding:
         swap would have to better everything by one atom.
         """
         problem, best = self.problem, fit
-        more = replace(problem, n_atoms=GROWTH * problem.n_atoms)
-        for _ in range(MOST_ROUNDS):
+        more = replace(problem, n_atoms=SWAPPING.growth * problem.n_atoms)
+        for _ in range(SWAPPING.most_rounds):
             if best.cost <= self.settings.good_fit * problem.noise:
                 break
             grown = replace(self, problem=more).fill(best)
-            pruned = self.adjust(self.prune(grown), "fixed", N_SWAPPED)
+            pruned = self.adjust(self.prune(grown), "fixed", SWAPPING.n_swapped)
             best = min(replace(best, n_iter=pruned.n_iter), pruned, key=lambda each: each.cost)
         return best
 
     def prune(self, fit: Fit) -> Fit:
         """Drop the least important atoms, some at a time, and adjust the others."""
         while (n_excess := len(fit.weights) - self.problem.n_atoms) > 0:
-            for _ in range(max(1, int(SHARE_PRUNED * n_excess))):
+            for _ in range(max(1, int(SWAPPING.share_pruned * n_excess))):
                 fit = drop_least_important(self.problem, fit)
-            fit = self.adjust(fit, "fixed", N_PRUNED)
+            fit = self.adjust(fit, "fixed", SWAPPING.n_pruned)
         return fit
 
     def adjust(self, fit: Fit, shapes: Shapes, max_iter: int) -> Fit:
         """Move all atoms and weights jointly, to the likeliest a posteriori."""
         noise = self.problem.noise / len(self.problem.target)
-        prior = SHAPE_PRECISION * noise if shapes == "free" else 0.0
+        prior = REFINING.shape_precision * noise if shapes == "free" else 0.0
         return adjust(self.problem, fit, shapes=shapes, max_iter=max_iter, prior=prior)
 
     @property
     def n_at_once(self) -> int:
         """Atoms that a step may add."""
-        return -(-self.problem.n_atoms // ATOMS_A_STEP)
+        return -(-self.problem.n_atoms // SWAPPING.atoms_a_step)
 
     def expand(self, fit: Fit, most: int, *, is_swap: bool = False) -> Fit:
         """Add up to ``most`` atoms where the residual calls for them."""
@@ -219,12 +259,16 @@ class Decoding:
         earlier = draw_earlier(self.problem, n_points, self.rng)
         points = np.vstack([drawn, earlier, *located])
         numbers = family.operator.n_frequencies / (n_atoms * family.n_features)
-        n_wide = N_WIDE if n_atoms >= MANY_ATOMS and numbers >= NUMBERS_TO_WIDEN else 0
+        n_wide = (
+            SWAPPING.n_wide
+            if n_atoms >= SWAPPING.many_atoms and numbers >= SWAPPING.numbers_to_widen
+            else 0
+        )
         return self._add_modes(fit, points, n_wide, most)
 
     def expand_finely(self, fit: Fit) -> Fit:
         """Add one atom, sought everywhere."""
-        half, region = FINE_SEARCH * self.settings.n_starts // 2, self.problem.region
+        half, region = SWAPPING.fine_search * self.settings.n_starts // 2, self.problem.region
         points = [draw_starts(region, starts, half, self.rng) for starts in BOTH]
         points.append(locate_missing(self.problem, fit))
         return self._add_modes(fit, np.vstack(points), 0, 1)
@@ -246,7 +290,7 @@ class Decoding:
 
     def contract(self, fit: Fit, shapes: Shapes, goal: float) -> Fit:
         """Come down to as many atoms as are asked for, if that might reach the goal."""
-        fit = self.adjust(fit, shapes, N_EXPANDED)
+        fit = self.adjust(fit, shapes, SWAPPING.n_expanded)
         if fit.cost >= goal:
             return fit
         while len(fit.weights) > self.problem.n_atoms + 1:
@@ -254,4 +298,4 @@ class Decoding:
         # A merged atom may be wider, unless that was ruled out for good.
         keeps_shapes = self.settings.shapes == "fixed"
         fit = remove_one(self.problem, fit, shapes, keeps_shapes=keeps_shapes)
-        return self.adjust(fit, shapes, N_SWAPPED)
+        return self.adjust(fit, shapes, SWAPPING.n_swapped)

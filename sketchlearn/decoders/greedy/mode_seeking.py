@@ -3,38 +3,74 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, final
 
 import numpy as np
 
 from sketchlearn._kernels import atoms as kernels
 from sketchlearn.decoders.problem import Fit, Problem
+from sketchlearn.decoders.settings import Settings
 from sketchlearn.linear_maps import LinearMap
 from sketchlearn.sketches.region import Region
 
 Starts = Literal["gaussian", "box"]
 
-# Steps of a climb; while the kernel narrows, and after.
-N_STEPS, N_NARROWING, N_NARROW = 20, 40, 5
-# Starts that are compared at a time.
-STARTS_AT_ONCE = 1000
-# Axes along which a missing cluster is sought, points on each, and how far they spread, in scales.
-N_AXES, N_STEPS_ALONG, FARTHEST_STEP = 3, 13, 12.0
-# Several missing clusters are sought on a grid of so many points at most, its steps no more scales,
-# where they are so many apart. An axis of theirs has this share of the missing spread, and grids
-# have no more dimensions than this; by these, they reach out to so many deviations.
-MOST_ON_GRID, LONGEST_STEP, FAR_APART = 2**16, 2.0, 25.0
-LEAST_SPREAD, MOST_DIMENSIONS, REACH = 0.01, 2, {1: 4.0, 2: 2.5}
-# Greatest width of the kernel at the start, as a multiple of its width at the end.
-WIDEST = 4.0
+# Starts that are compared at a time, and points on a grid, at most: memory.
+STARTS_AT_ONCE, MOST_ON_GRID = 1000, 2**16
 # A start where the correlation is weak may not move by more than one kernel width anyway.
 WEAKEST = 1e-3
 # Negative log-envelope from which a frequency adds nothing to a widened kernel.
 NEGLIGIBLE = 7.0
-# Coherence of atoms, the cosine of their angle, from which they are one mode.
-SAME_MODE_COHERENCE = 0.3
-# Correlation of a mode that is taken along with the best one, as a fraction of the best one's.
-LEAST_CORRELATION = 0.7
+
+
+@final
+@dataclass(frozen=True)
+class SeekingSettings(Settings):
+    """How modes, and clusters that the moments say are missing, are sought.
+
+    Attributes
+    ----------
+    n_steps, n_narrowing, n_narrow : int
+        Steps of a climb; while the kernel narrows, and after.
+    widest : float
+        Greatest width of the kernel at the start, as a multiple of its width at the end.
+    n_axes, n_steps_along : int
+        Axes along which a missing cluster is sought, and points on each.
+    farthest_step : float
+        How far they spread, in scales.
+    far_apart, longest_step : float
+        Several missing clusters are sought on a grid where they are so many scales apart, its steps
+        no more scales.
+    least_spread : float
+        An axis of theirs has this share of the missing spread.
+    most_dimensions : int
+        Grids have no more dimensions.
+    reach_of_lines, reach_of_planes : float
+        By how many deviations grids of one and of two dimensions reach out.
+    same_mode : float
+        Coherence of atoms, the cosine of their angle, from which they are one mode.
+    least_correlation : float
+        Correlation of a mode that is taken along with the best one, as a fraction of the best's.
+    """
+
+    n_steps: int = 20
+    n_narrowing: int = 40
+    n_narrow: int = 5
+    widest: float = 4.0
+    n_axes: int = 3
+    n_steps_along: int = 13
+    farthest_step: float = 12.0
+    far_apart: float = 25.0
+    longest_step: float = 2.0
+    least_spread: float = 0.01
+    most_dimensions: int = 2
+    reach_of_lines: float = 4.0
+    reach_of_planes: float = 2.5
+    same_mode: float = 0.3
+    least_correlation: float = 0.7
+
+
+SEEKING = SeekingSettings()
 
 
 def draw_starts(
@@ -77,13 +113,15 @@ def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
     second = region.covariance - (locations.T * fit.weights) @ locations
     second -= np.tensordot(fit.weights, family.covariance_matrices(fit.parameters), axes=1)
     values, axes = np.linalg.eigh(second)
-    values, axes = values[-N_AXES:], axes[:, -N_AXES:]
+    values, axes = values[-SEEKING.n_axes :], axes[:, -SEEKING.n_axes :]
     values, along = np.maximum(values, 0.0), first @ axes
     weight = max(1.0 - float(fit.weights.sum()), problem.weight_error)
     # One cluster by the missing mean; or some on both sides, by the missing weight.
     far, both = values / np.where(along == 0.0, np.inf, along), np.sqrt(values / weight)
     distances = np.concatenate([far, both, -both])
-    steps = family.operator.scale * np.linspace(-FARTHEST_STEP, FARTHEST_STEP, N_STEPS_ALONG)
+    steps = family.operator.scale * np.linspace(
+        -SEEKING.farthest_step, SEEKING.farthest_step, SEEKING.n_steps_along
+    )
     offsets = (distances[:, None] + steps)[:, :, None] * np.tile(axes.T, (3, 1))[:, None]
     points = region.mean + offsets.reshape(-1, family.n_features)
     return np.clip(points, region.lower, region.upper)
@@ -119,7 +157,7 @@ def locate_several_missing(problem: Problem, fit: Fit, n_latest: int = 0) -> np.
     second = region.covariance + np.outer(mean, mean) - (locations.T * weights) @ locations
     second -= np.tensordot(weights, family.covariance_matrices(parameters), axes=1)
     values, axes = np.linalg.eigh(second)
-    is_wide = values > max(LEAST_SPREAD * values.sum(), 0.0)
+    is_wide = values > max(SEEKING.least_spread * values.sum(), 0.0)
     roots = axes[:, is_wide] * np.sqrt(values[is_wide])
     gamma = np.linalg.lstsq(roots, first, rcond=None)[0]
     missing = float(gamma @ gamma)
@@ -130,11 +168,11 @@ def locate_several_missing(problem: Problem, fit: Fit, n_latest: int = 0) -> np.
     across = np.linalg.svd(gamma[None])[2][1 if n_missing <= len(gamma) else 0 :]
     sides, widths, _ = np.linalg.svd(roots @ across.T / np.sqrt(missing), full_matrices=False)
     n, scale = len(widths), family.operator.scale
-    if n > MOST_DIMENSIONS or widths[0] < FAR_APART * scale:
+    if n > SEEKING.most_dimensions or widths[0] < SEEKING.far_apart * scale:
         return nowhere
-    halves = REACH[n] * widths
+    halves = (SEEKING.reach_of_lines if n == 1 else SEEKING.reach_of_planes) * widths
     step = max(scale, float(np.prod(2.0 * halves / MOST_ON_GRID ** (1.0 / n))) ** (1.0 / n))
-    if step > LONGEST_STEP * scale:
+    if step > SEEKING.longest_step * scale:
         return nowhere
     lines = [np.arange(-half, half + step, step) for half in halves]
     grid = np.stack(np.meshgrid(*lines), axis=-1).reshape(-1, n)
@@ -173,7 +211,7 @@ def find_modes(
     order = np.argsort(-first, kind="stable")
     points = starts[order[:n_ascents]]
     kernel = search.kernel(1.0)
-    for _ in range(N_STEPS):
+    for _ in range(SEEKING.n_steps):
         points = search.shifted(points, kernel)
     wide = starts[:n_wide]
     for width in search.widths() if n_wide else ():
@@ -182,9 +220,9 @@ def find_modes(
     correlations, waves = search.correlations(points)
     chosen: list[int] = []
     for i in np.argsort(-correlations, kind="stable"):
-        if chosen and correlations[i] < LEAST_CORRELATION * correlations[chosen[0]]:
+        if chosen and correlations[i] < SEEKING.least_correlation * correlations[chosen[0]]:
             break
-        if not chosen or np.max(waves[chosen] @ waves[i]) < SAME_MODE_COHERENCE * (
+        if not chosen or np.max(waves[chosen] @ waves[i]) < SEEKING.same_mode * (
             waves[i] @ waves[i]
         ):
             chosen.append(int(i))
@@ -221,8 +259,8 @@ class _Search:
     def widths(self) -> np.ndarray:
         """Widths of the narrowing kernel, from the data's, or the widest, down to 1."""
         spread = np.sqrt(self.region.variance / self.d) / self.operator.scale
-        narrowing = np.geomspace(np.clip(spread, 1.0, WIDEST), 1.0, N_NARROWING)
-        return np.concatenate([narrowing, np.ones(N_NARROW)])
+        narrowing = np.geomspace(np.clip(spread, 1.0, SEEKING.widest), 1.0, SEEKING.n_narrowing)
+        return np.concatenate([narrowing, np.ones(SEEKING.n_narrow)])
 
     def correlations(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``b`` at the points (n,), and the atoms there (n, 2 m)."""

@@ -15,8 +15,9 @@ from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.quality import LEAST_BLUR
 from sketchlearn.decoders.refinement import adjust, solve_weights
-from sketchlearn.decoders.surrogates.kmeans import WIDENING
+from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.points import (
+    POINTS,
     choose_bandwidth,
     count_points,
     draw_mixture_points,
@@ -25,22 +26,46 @@ from sketchlearn.decoders.surrogates.points import (
 )
 from sketchlearn.points.em import fit_mixture
 
-# Rows drawn for each point, so that its kernel is seen.
-DRAWS_FOR_EM = 5
-# Random starts of EM on the first points; and of how many atoms EM takes so long that one start, if
-# possible not a random one, must do.
-N_EM_STARTS, MANY_ATOMS = 2, 32
-# Share of the sketch's numbers that a spherical mixture must leave to spare to be a start.
-LEAST_SPARE = 0.6
-# Optimiser iterations that make a mixture's atoms spherical; and their least variance at first, as
-# a fraction of the squared scale.
-N_ADJUSTMENTS, LEAST_FIRST_VARIANCE = 100, 0.5
-# Numbers in the sketch for each parameter above which kernels may be sharper; and how sharp.
-NUMBERS_TO_SHARPEN, SHARPER = 8.0, 1.0 / 3.0
-# Rounds after the first, each started from the mixture of the one before: so many if sharper.
-N_SHARPER = 2
-# Share of noise that was added, above which what is left of a sketch says nothing about rows.
-MOSTLY = 0.5
+
+@final
+@dataclass(frozen=True)
+class EMSettings(Settings):
+    """How mixtures are fitted to points.
+
+    Attributes
+    ----------
+    draws_a_point : int
+        Rows drawn for each point, so that its kernel is seen.
+    n_starts, many_atoms : int
+        Random starts of EM on the first points; and of how many atoms EM takes so long that one
+        start, if possible not a random one, must do.
+    least_spare : float
+        Share of the sketch's numbers that a spherical mixture must leave to spare to be a start.
+    n_adjustments : int
+        Optimiser iterations that make a mixture's atoms spherical.
+    least_first_variance : float
+        Their least variance at first, as a fraction of the squared scale.
+    numbers_to_sharpen, sharper : float
+        Numbers in the sketch for each parameter above which kernels may be sharper; and how sharp.
+    n_sharper : int
+        Rounds after the first, each started from the mixture of the one before, if sharper.
+    mostly : float
+        Share of noise that was added, above which what is left of a sketch says nothing about rows.
+    """
+
+    draws_a_point: int = 5
+    n_starts: int = 2
+    many_atoms: int = 32
+    least_spare: float = 0.6
+    n_adjustments: int = 100
+    least_first_variance: float = 0.5
+    numbers_to_sharpen: float = 8.0
+    sharper: float = 1.0 / 3.0
+    n_sharper: int = 2
+    mostly: float = 0.5
+
+
+EM = EMSettings()
 
 
 @final
@@ -95,15 +120,15 @@ class SurrogateEM(Decoder):
         if start is None:
             points = draw_region_points(region, bandwidth, n_points, rng)
         else:
-            points = draw_mixture_points(start, bandwidth, n_points, WIDENING, rng)
-        n_random = N_EM_STARTS if n_atoms < MANY_ATOMS else int(start is None)
+            points = draw_mixture_points(start, bandwidth, n_points, POINTS.widening, rng)
+        n_random = EM.n_starts if n_atoms < EM.many_atoms else int(start is None)
         best = self._fit_points(problem, family, points, bandwidth, start, n_random, rng)
         n_iter = best.n_iter if start is None else start.n_iter + best.n_iter
         numbers = 2 * operator.n_frequencies / problem.n_parameters
-        is_sharper = numbers >= NUMBERS_TO_SHARPEN
+        is_sharper = numbers >= EM.numbers_to_sharpen
         if is_sharper:
-            bandwidth = SHARPER * bandwidth
-        for _ in range(N_SHARPER if is_sharper else 1):
+            bandwidth = EM.sharper * bandwidth
+        for _ in range(EM.n_sharper if is_sharper else 1):
             points = draw_mixture_points(best, bandwidth, n_points, 1.0, rng)
             best = self._fit_points(problem, family, points, bandwidth, best, 0, rng)
             n_iter += best.n_iter
@@ -115,15 +140,15 @@ class SurrogateEM(Decoder):
         """Return a mixture of spherical atoms near the match, if there are numbers enough."""
         family = SphericalGaussian(problem.family.operator)
         problem = replace(problem, family=family)
-        if problem.spare_share < LEAST_SPARE:
+        if problem.spare_share < EM.least_spare:
             return None
         if match is None:
             return self.start.solve(problem, rng)
-        least = LEAST_FIRST_VARIANCE * family.operator.scale**2
+        least = EM.least_first_variance * family.operator.scale**2
         variances = np.maximum(match.covariances, least)
         parameters = family.from_moments(match.locations, variances)
         fit = solve_weights(problem, parameters, n_iter=match.n_iter)
-        fit = adjust(problem, fit, shapes="free", max_iter=N_ADJUSTMENTS)
+        fit = adjust(problem, fit, shapes="free", max_iter=EM.n_adjustments)
         return problem.make_mixture(fit)
 
     def _fit_points(
@@ -139,7 +164,7 @@ class SurrogateEM(Decoder):
         """Move points until they match the sketch, and fit a mixture to them by EM."""
         points = np.clip(points, problem.region.lower, problem.region.upper)
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
-        rows = surrogate.draw(DRAWS_FOR_EM * len(points), rng)
+        rows = surrogate.draw(EM.draws_a_point * len(points), rng)
         led = None if start is None else start.moments
         moments, n_em = fit_mixture(rows, family, problem.n_atoms, led, rng, n_random=n_random)
         parameters = family.from_covariances(moments.means, moments.covariances)
@@ -165,4 +190,4 @@ def measure_detail(mixture: Mixture, bandwidth: np.ndarray) -> float:
 def _leaves_added_noise(match: Mixture) -> bool:
     """Whether a mixture leaves noise alone, most of which was added: points would match it too."""
     quality = match.quality
-    return quality.known_share > MOSTLY and quality.is_noise
+    return quality.known_share > EM.mostly and quality.is_noise

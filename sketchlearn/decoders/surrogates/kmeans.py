@@ -12,8 +12,9 @@ from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.decoders.quality import compute_spread_ratio
+from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.points import (
-    KERNEL_VARIANCE,
+    POINTS,
     SurrogatePoints,
     choose_bandwidth,
     count_points,
@@ -24,19 +25,39 @@ from sketchlearn.decoders.surrogates.points import (
 from sketchlearn.points.kmeans import cluster_points
 from sketchlearn.sketches.region import Region
 
-# How much wider than the atoms the points start where the mixture's model is wrong: tails are what
-# it lacks, and points that start far from all data stay there.
-WIDENING = 1.3
-# Rows drawn for each point, so that its kernel is seen.
-DRAWS_FOR_KMEANS = 3
-# How often the bandwidth may be quartered to match the sketch, and by what at a time.
-MOST_SHARPENINGS, SHARPER = 2, 0.25
-# Random starts of k-means on the rows.
-N_KMEANS_STARTS = 4
-# Spread of the points, over the rows', under which rows are missing that no frequency responds to.
-MISSING_SPREAD = 0.9
-# Points that stand for such rows, and random starts of k-means then: it hangs on few points.
-N_OUTLIERS, N_STARTS_IF_OUTLIERS = 5000, 10
+
+@final
+@dataclass(frozen=True)
+class ClusteringSettings(Settings):
+    """How k-means is done on points.
+
+    Attributes
+    ----------
+    draws_a_point : int
+        Rows drawn for each point, so that its kernel is seen.
+    most_sharpenings : int
+        How often the bandwidth may be narrowed to match the sketch.
+    sharper : float
+        By what at a time, a factor of variance.
+    n_starts : int
+        Random starts of k-means on the rows.
+    missing_spread : float
+        Spread of the points, over the rows', under which rows are missing that no frequency
+        responds to.
+    n_outliers, n_starts_if_outliers : int
+        Points that stand for such rows, and random starts of k-means then: it hangs on few points.
+    """
+
+    draws_a_point: int = 3
+    most_sharpenings: int = 2
+    sharper: float = 0.25
+    n_starts: int = 4
+    missing_spread: float = 0.9
+    n_outliers: int = 5000
+    n_starts_if_outliers: int = 10
+
+
+CLUSTERING = ClusteringSettings()
 
 
 @final
@@ -88,17 +109,17 @@ class SurrogateKMeans(Decoder):
         problem = problem.at_scale(mixture.family.operator.scale)
         n_atoms = problem.n_atoms
         surrogate = self.match(problem, mixture, rng)
-        rows = surrogate.draw(DRAWS_FOR_KMEANS * count_points(n_atoms), rng)
+        rows = surrogate.draw(CLUSTERING.draws_a_point * count_points(n_atoms), rng)
         rows = np.clip(rows, problem.region.lower, problem.region.upper)
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
-        n_random = 1 if mixture.quality.explains_rows else N_KMEANS_STARTS
+        n_random = 1 if mixture.quality.explains_rows else CLUSTERING.n_starts
         spread = compute_spread_ratio(rows.var(axis=0), problem.region)
         weights = np.ones(len(rows))
-        if spread < MISSING_SPREAD:
+        if spread < CLUSTERING.missing_spread:
             # Atoms that match the sketch have the weight of the rows that it shows.
             share = max(1.0 - mixture.total_weight, problem.weight_error)
-            rows, weights = add_outliers(problem.region, rows, share, N_OUTLIERS, rng)
-            n_random = N_STARTS_IF_OUTLIERS
+            rows, weights = add_outliers(problem.region, rows, share, CLUSTERING.n_outliers, rng)
+            n_random = CLUSTERING.n_starts_if_outliers
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
         points = ClusteredPoints(rows * units, weights, units, surrogate.n_sharpenings)
         fit = cluster(problem, points, mixture.locations, rng, n_random=n_random)
@@ -121,21 +142,21 @@ class SurrogateKMeans(Decoder):
         n_points = count_points(len(mixture.weights))
         if mixture.quality.explains_rows:
             # No wider than the narrowest atom, or the points would not be the mixture's.
-            widest = KERNEL_VARIANCE * operator.scale**2
+            widest = POINTS.kernel_variance * operator.scale**2
             bandwidth *= min(1.0, float(mixture.covariances.min()) / widest)
-            n_points = DRAWS_FOR_KMEANS * n_points
+            n_points = CLUSTERING.draws_a_point * n_points
             points = draw_mixture_points(mixture, bandwidth, n_points, 1.0, rng)
             return SurrogatePoints(points, bandwidth, mixture.cost, 0)
         n_sharpenings = self.n_sharpenings or 0
-        bandwidth = SHARPER**n_sharpenings * bandwidth
-        points = draw_mixture_points(mixture, bandwidth, n_points, WIDENING, rng)
+        bandwidth = CLUSTERING.sharper**n_sharpenings * bandwidth
+        points = draw_mixture_points(mixture, bandwidth, n_points, POINTS.widening, rng)
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
         # Where they cannot come down to the noise, the data has detail finer than the bandwidth.
         while self.n_sharpenings is None and surrogate.cost > problem.noise:
-            if n_sharpenings == MOST_SHARPENINGS:
+            if n_sharpenings == CLUSTERING.most_sharpenings:
                 break
             n_sharpenings += 1
-            bandwidth = SHARPER * surrogate.bandwidth
+            bandwidth = CLUSTERING.sharper * surrogate.bandwidth
             lost = draw_gaussian(surrogate.bandwidth - bandwidth, n_points, rng)
             points = surrogate.points + lost
             surrogate = match_points(problem, points, bandwidth, self.n_moves)

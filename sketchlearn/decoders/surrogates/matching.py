@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import final
+
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
 from sketchlearn._kernels import atoms as kernels
 from sketchlearn._progress import tell_cost
 from sketchlearn.decoders.problem import Problem
+from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.moment_matching import MomentMatching
 from sketchlearn.optim.lbfgs import Pairs, minimise
 
 # Points whose phases are kept at a time.
 POINTS_AT_ONCE = 256
-# Points that the Gauss-Newton matrix is estimated on. With a third of them twice as much is left of
-# the residual after 20 iterations.
-N_SUBSAMPLE = 1000
-# Added to the diagonal of that matrix, as a fraction of its mean: at first, so that what heavy
-# tails lack is reached; by what factor it grows when no move helps any more, as moves so long soon
-# make the matrix wrong; and up to where.
-DAMPING, DAMPING_GROWTH, MOST_DAMPING = 1e-2, 5.0, 0.25
-# Longest move, root mean square over the points and in units of the scale; shortest share of a
-# move that is tried, and how often a move is shortened.
-LONGEST_MOVE, SHORTEST_SHARE, LONGEST_SHARE, MOST_TRIALS = 1.0, 0.1, 0.6, 6
-# Largest first move of a point by quasi-Newton iterations, in units of the scale.
-FIRST_MOVE = 0.2
+
+
+@final
+@dataclass(frozen=True)
+class MatchingSettings(Settings):
+    """How points are moved.
+
+    Attributes
+    ----------
+    n_subsample : int
+        Points that the Gauss-Newton matrix is estimated on. With a third of them twice as much is
+        left of the residual after 20 iterations.
+    damping : float
+        Added to the diagonal of that matrix, as a fraction of its mean, at first: so that what
+        heavy tails lack is reached.
+    damping_growth, most_damping : float
+        By what factor it grows when no move helps any more, as moves so long soon make the matrix
+        wrong; and up to where.
+    longest_move : float
+        Root mean square over the points and in units of the scale.
+    shortest_share, longest_share : float
+        Of a move, that is tried after a longer one.
+    most_trials : int
+        How often a move is shortened.
+    first_move : float
+        Largest first move of a point by quasi-Newton iterations, in units of the scale.
+    """
+
+    n_subsample: int = 1000
+    damping: float = 1e-2
+    damping_growth: float = 5.0
+    most_damping: float = 0.25
+    longest_move: float = 1.0
+    shortest_share: float = 0.1
+    longest_share: float = 0.6
+    most_trials: int = 6
+    first_move: float = 0.2
+
+
+MATCHING = MatchingSettings()
 
 
 class PointMatching:
@@ -137,7 +169,7 @@ def gauss_newton(
         The last points, their squared residual, and iterations made.
     """
     residual = matching.compute_residual(points)
-    damping, pairs, n_iter = DAMPING, Pairs(residual.size), 0
+    damping, pairs, n_iter = MATCHING.damping, Pairs(residual.size), 0
     root = _factorise_gauss_newton(matching, points, damping)
     while n_iter < max_iter:
         n_iter += 1
@@ -151,7 +183,10 @@ def gauss_newton(
         if step is None:
             if pairs.n_stored == 0:
                 break
-            damping, pairs = min(DAMPING_GROWTH * damping, MOST_DAMPING), Pairs(residual.size)
+            damping, pairs = (
+                min(MATCHING.damping_growth * damping, MATCHING.most_damping),
+                Pairs(residual.size),
+            )
             root = _factorise_gauss_newton(matching, points, damping)
             continue
         points, share, after = step
@@ -187,7 +222,7 @@ def quasi_newton(
         unbounded,
         max_iter=max_iter,
         tolerance=0.0,
-        first_step=FIRST_MOVE / unit,
+        first_step=MATCHING.first_move / unit,
         on_iteration=tell_cost,
     )
     points = end.x.reshape(points.shape) * unit
@@ -199,7 +234,7 @@ def _factorise_gauss_newton(
     matching: PointMatching, points: np.ndarray, damping: float
 ) -> np.ndarray:
     """Return the lower Cholesky factor of the damped Gauss-Newton matrix of some of the points."""
-    subsample = np.linspace(0, len(points) - 1, min(N_SUBSAMPLE, len(points))).astype(int)
+    subsample = np.linspace(0, len(points) - 1, min(MATCHING.n_subsample, len(points))).astype(int)
     matrix = matching.compute_gauss_newton_matrix(points[subsample])
     mean = float(np.trace(matrix)) / len(matrix)
     matrix[np.diag_indices_from(matrix)] += max(damping * mean, 1e-30)
@@ -211,8 +246,8 @@ def _search_step_length(
 ) -> tuple[np.ndarray, float, np.ndarray] | None:
     """Shorten a move until the residual shrinks: points, share of the move, and residual then."""
     longest = float(np.sqrt(np.mean(np.sum(move**2, axis=1))))
-    share = min(1.0, LONGEST_MOVE / max(longest, 1e-30))
-    for _ in range(MOST_TRIALS):
+    share = min(1.0, MATCHING.longest_move / max(longest, 1e-30))
+    for _ in range(MATCHING.most_trials):
         tried = points + np.float32(share) * move
         after = matching.compute_residual(tried)
         if after @ after < residual @ residual:
@@ -220,5 +255,5 @@ def _search_step_length(
         # Where the residual would be least, were it linear in the share.
         change = residual - after
         best = float(residual @ change) / max(float(change @ change), 1e-300)
-        share *= min(max(best, SHORTEST_SHARE), LONGEST_SHARE)
+        share *= min(max(best, MATCHING.shortest_share), MATCHING.longest_share)
     return None

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import final
+
 import numpy as np
 
+from sketchlearn.decoders.settings import Settings
 from sketchlearn.sketches.region import Region
 
-# What a moment counts beside a wave, both of order one.
-WEIGHT = 0.5
+
+@final
+@dataclass(frozen=True)
+class MomentSettings(Settings):
+    """What moments count beside waves.
+
+    Attributes
+    ----------
+    weight : float
+        Of a moment's number beside a wave, both of order one.
+    """
+
+    weight: float = 0.5
+
+
+MOMENTS = MomentSettings()
 
 
 class MomentMatching:
@@ -45,7 +63,7 @@ class MomentMatching:
         n_columns = d if region.is_exact else 0
         self.first, self.second = (index[: len(index) if n_columns else 0] for index in pairs)
         left = (region.covariance - bandwidth) * np.outer(inverse, inverse) / scale**2
-        self.target = WEIGHT * np.r_[np.zeros(n_columns), left[self.first, self.second]]
+        self.target = MOMENTS.weight * np.r_[np.zeros(n_columns), left[self.first, self.second]]
 
     def __len__(self) -> int:
         """Count the numbers."""
@@ -57,15 +75,15 @@ class MomentMatching:
             return self.target
         u = self._standardise(points)
         products = (u.T @ u / np.float32(len(u)))[self.first, self.second]
-        return self.target - WEIGHT * np.r_[u.mean(axis=0, dtype=np.float64), products]
+        return self.target - MOMENTS.weight * np.r_[u.mean(axis=0, dtype=np.float64), products]
 
     def compute_moves(self, points: np.ndarray, duals: np.ndarray) -> np.ndarray:
         """Return the move (n, d) of each point that dual variables stand for."""
         d = len(self.inverse)
         matrix = np.zeros((d, d))
-        matrix[self.first, self.second] = WEIGHT * duals[d:]
+        matrix[self.first, self.second] = MOMENTS.weight * duals[d:]
         turned = self._standardise(points) @ (matrix + matrix.T).astype(np.float32)
-        return (turned + (WEIGHT * duals[:d]).astype(np.float32)) * self.inverse
+        return (turned + (MOMENTS.weight * duals[:d]).astype(np.float32)) * self.inverse
 
     def compute_gauss_newton_matrix(self, points: np.ndarray) -> np.ndarray:
         r"""Return the mean of :math:`J(x) J(x)^T` for one point's gradients J (numbers, d)."""
@@ -82,7 +100,7 @@ class MomentMatching:
             for own_too, other_too in ((a, b), (b, a)):
                 is_shared = own[:, None] == own_too
                 result[d:, d:] += is_shared * squares[own][:, None] * products[other][:, other_too]
-        return WEIGHT**2 * result
+        return MOMENTS.weight**2 * result
 
     def compute_cross_matrix(
         self, points: np.ndarray, turned: np.ndarray, reach: np.ndarray
@@ -101,7 +119,7 @@ class MomentMatching:
         u = self._standardise(points)
         mean, along = turned.mean(axis=0), u.T @ turned / np.float32(len(u))
         a, b = self.first, self.second
-        return WEIGHT * np.vstack([reach * mean, reach[a] * along[b] + reach[b] * along[a]])
+        return MOMENTS.weight * np.vstack([reach * mean, reach[a] * along[b] + reach[b] * along[a]])
 
     def _standardise(self, points: np.ndarray) -> np.ndarray:
         return (points - self.mean) * self.inverse

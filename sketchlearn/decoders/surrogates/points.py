@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 
@@ -11,16 +12,41 @@ from sketchlearn._progress import begin
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
+from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.matching import PointMatching, gauss_newton, quasi_newton
 from sketchlearn.sketches.region import Region
 
-# Variance of the kernel that a point stands for, as a fraction of the operator's squared scale.
-KERNEL_VARIANCE = 0.3
-# Numbers in a sketch up to which moves are solved for, by a matrix of that size; beyond, more and
-# cheaper moves are made for each.
-MOST_NUMBERS, QUASI_MOVES = 4000, 5
-# Fewest points, and points for each atom.
-LEAST_POINTS, POINTS_AN_ATOM = 3000, 100
+
+@final
+@dataclass(frozen=True)
+class PointsSettings(Settings):
+    """How many points stand for the rows, how wide each is, and how long they are moved.
+
+    Attributes
+    ----------
+    kernel_variance : float
+        Variance of the kernel that a point stands for, as a fraction of the operator's squared
+        scale.
+    widening : float
+        How much wider than the atoms the points start where the mixture's model is wrong: tails are
+        what it lacks, and points that start far from all data stay there.
+    least_points, points_an_atom : int
+        Fewest points, and points for each atom.
+    most_numbers : int
+        Numbers in a sketch up to which moves are solved for, by a matrix of that size.
+    quasi_moves : int
+        Beyond, so many more and cheaper moves are made for each.
+    """
+
+    kernel_variance: float = 0.3
+    widening: float = 1.3
+    least_points: int = 3000
+    points_an_atom: int = 100
+    most_numbers: int = 4000
+    quasi_moves: int = 5
+
+
+POINTS = PointsSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +87,7 @@ def match_points(
     bandwidth: np.ndarray,
     max_iter: int,
     *,
-    most_numbers: int = MOST_NUMBERS,
+    most_numbers: int | None = None,
 ) -> SurrogatePoints:
     r"""Move points from ``start`` (n, d) until their sketch is the data's.
 
@@ -70,29 +96,30 @@ def match_points(
     :math:`\gamma` the log-envelope that the family's atoms have in common. It goes on below the
     noise floor: stopping there leaves the points where the start put them.
 
-    Sketches of up to ``most_numbers`` numbers are matched by `gauss_newton`, larger ones by more
-    iterations of `quasi_newton`.
+    Sketches of up to ``most_numbers`` numbers, by default those of the settings, are matched by
+    `gauss_newton`, larger ones by more iterations of `quasi_newton`.
     """
     begin(f"moving {len(start):,} points")
     matching = PointMatching(problem, bandwidth)
     points = matching.to_units(start)
-    if len(matching.target) <= most_numbers:
+    most = POINTS.most_numbers if most_numbers is None else most_numbers
+    if len(matching.target) <= most:
         points, cost, n_iter = gauss_newton(matching, points, max_iter)
     else:
-        points, cost, n_iter = quasi_newton(matching, points, QUASI_MOVES * max_iter)
+        points, cost, n_iter = quasi_newton(matching, points, POINTS.quasi_moves * max_iter)
     return SurrogatePoints(matching.from_units(points), bandwidth, cost, n_iter)
 
 
 def count_points(n_atoms: int) -> int:
     """Return how many surrogate points a mixture of so many atoms is worth."""
-    return max(LEAST_POINTS, POINTS_AN_ATOM * n_atoms)
+    return max(POINTS.least_points, POINTS.points_an_atom * n_atoms)
 
 
 def choose_bandwidth(problem: Problem) -> np.ndarray:
     """Return a kernel's covariance (d, d): isotropic, but nowhere wider than the data."""
     widest = problem.family.operator.scale**2
     variances, axes = np.linalg.eigh(problem.region.covariance)
-    return KERNEL_VARIANCE * (axes * np.clip(variances, 0.0, widest)) @ axes.T
+    return POINTS.kernel_variance * (axes * np.clip(variances, 0.0, widest)) @ axes.T
 
 
 def draw_mixture_points(
