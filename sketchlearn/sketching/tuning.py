@@ -18,7 +18,7 @@ from sketchlearn.linear_maps import LinearMap
 from sketchlearn.sketching.pairing import count_drawn, pair_operator
 
 # Columns up to which all directions are decoded, and directions beside one for each cluster beyond.
-FEW_FEATURES, MORE_DIRECTIONS = 100, 32
+FEW_FEATURES, MORE_DIRECTIONS = 100, 20
 # Frequencies up to which "auto" takes ten for each coordinate of each cluster; of wide rows each
 # costs more.
 MANY_FREQUENCIES, MANY_IF_WIDE = 5000, 3000
