@@ -67,4 +67,5 @@ class WeightedPilot:
         if len(self.rows) < n_clusters:
             return ()
         clusters = find_clusters(self.along, self.weights, n_clusters, seed)
-        return (GivenAtoms(*clusters, **({"max_iter": N_WIDE_STEPS} if self.is_wide else {})),)
+        max_iter = N_WIDE_STEPS if self.is_wide else GivenAtoms.max_iter
+        return (GivenAtoms(*clusters, max_iter=max_iter),)

@@ -331,10 +331,10 @@ def estimate_cluster_scale(
     spread over :math:`k^{1/d}`, the spread of k cells that share the volume; one, where all rows
     are equal.
 
-    Of wide rows k-means looks at the coordinates along ``axes`` (d, q) alone. And where their
-    clusters' nearest neighbours are, in the median, more than 2.5 :math:`s \sqrt d` away, s is taken
-    to be as large as makes that equal: what is far narrower than the gaps need not be resolved, and
-    is not found.
+    Of wide rows k-means looks at the coordinates along ``axes`` (d, q) alone. And where the nearest
+    neighbours of their clusters are, in the median, more than 2.5 :math:`s \sqrt d` away, s is
+    taken to be as large as makes that equal: what is far narrower than the gaps need not be
+    resolved, and is not found.
     """
     n, d = rows.shape
     centered = rows - center
