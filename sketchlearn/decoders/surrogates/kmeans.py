@@ -17,6 +17,7 @@ from sketchlearn.decoders.surrogates.points import (
     POINTS,
     SurrogatePoints,
     choose_bandwidth,
+    count_moved_points,
     count_points,
     draw_gaussian,
     draw_mixture_points,
@@ -139,12 +140,12 @@ class SurrogateKMeans(Decoder):
         """Return surrogate points whose sketch is the data's, started from a decoded mixture."""
         operator = problem.family.operator
         bandwidth = choose_bandwidth(problem)
-        n_points = count_points(len(mixture.weights))
+        n_points = count_moved_points(problem, len(mixture.weights))
         if mixture.quality.explains_rows:
             # No wider than the narrowest atom, or the points would not be the mixture's.
             widest = POINTS.kernel_variance * operator.scale**2
             bandwidth *= min(1.0, float(mixture.covariances.min()) / widest)
-            n_points = CLUSTERING.draws_a_point * n_points
+            n_points = CLUSTERING.draws_a_point * count_points(len(mixture.weights))
             points = draw_mixture_points(mixture, bandwidth, n_points, 1.0, rng)
             return SurrogatePoints(points, bandwidth, mixture.cost, 0)
         n_sharpenings = self.n_sharpenings or 0
