@@ -17,6 +17,7 @@ from sketchlearn.decoders.surrogates.points import (
     POINTS,
     SurrogatePoints,
     choose_bandwidth,
+    count_moved_points,
     count_points,
     draw_gaussian,
     draw_mixture_points,
@@ -142,9 +143,10 @@ class SurrogateKMeans(Decoder):
     ) -> SurrogatePoints:
         """Return surrogate points whose sketch is the data's, started from a decoded mixture."""
         bandwidth = choose_bandwidth(problem)
-        n_points = count_points(len(mixture.weights))
+        n_points = count_moved_points(problem, len(mixture.weights))
         if mixture.quality.explains_rows:
-            n_points, kernel = CLUSTERING.draws_a_point * n_points, np.zeros_like(bandwidth)
+            n_points = CLUSTERING.draws_a_point * count_points(len(mixture.weights))
+            kernel = np.zeros_like(bandwidth)
             points = draw_mixture_points(mixture, kernel, n_points, 1.0, rng)
             return SurrogatePoints(points, kernel, mixture.cost, 0)
         n_sharpenings = self.n_sharpenings or 0
