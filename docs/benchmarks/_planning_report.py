@@ -67,8 +67,8 @@ def describe_law(decodes: Sequence[_log.Record]) -> str:
     return (
         "**Seconds of a decode**: their logarithm is linear in those of k, d and m over k d, and "
         "in products of these, with factors for transforms, for sketches without covariances, for "
-        "signs, which changes with d, and for many clusters in many columns from few frequencies, "
-        f"some of which are sought again and again ({longer:.0f} times as long). It was fitted to "
+        "signs, which changes with d and m, and for many clusters in many columns from few "
+        f"frequencies, some of which are sought again and again ({longer:.0f} times as long). It was fitted to "
         f"{origin}, on Gaussians in a box, and is multiplied by how much slower a small decode is "
         f"on the machine than the {reference:.0f} ms that it took here. Of wide rows d is the "
         "number of directions that are decoded. A law fitted without a shape predicts that shape "
