@@ -65,11 +65,15 @@ class BestOf(Decoder):
         scale does no better; the rest are at the scale that did best.
     n_if_incomplete : int, default=3
         See there.
+    must_explain : bool, default=False
+        Whether "auto" goes on after the first decode unless that leaves no more than noise: for
+        atoms from elsewhere, where the second searches.
     """
 
     decoders: tuple[Decoder, ...] = field(default_factory=default_decoders)
     n_init: int | Literal["auto"] = "auto"
     n_if_incomplete: int = 3
+    must_explain: bool = False
 
     def in_units(self, units: tuple[float, ...]) -> BestOf:
         """Return one of such decoders."""
@@ -123,6 +127,8 @@ class BestOf(Decoder):
     def _is_enough(self, best: Mixture, n_decodes: int) -> bool:
         """Return whether another decode would hardly do better, or could not be told to."""
         quality = best.quality
+        if self.must_explain and n_decodes == 1 and not quality.is_within_noise:
+            return False
         if quality.misses_clusters and not quality.is_within_noise:
             return False
         if quality.hides_structure:
