@@ -298,19 +298,6 @@ def test_modes_that_stand_apart_are_found_together():
     np.testing.assert_array_equal(alone, found[:1])
 
 
-def test_a_narrowing_kernel_ends_where_the_narrow_one_is_highest():
-    family = SphericalGaussian(operator_of(10, 4000))
-    operator = family.operator
-    rng = np.random.default_rng(0)
-    place = operator.center + np.full(10, 2.0)
-    residual = family.sketch(family.at(place[None]))[0].astype(np.float64)
-    problem = planted_problem(family, residual)
-    starts = draw_starts(problem.region, "gaussian", 10, rng)
-    assert np.linalg.norm(starts - place, axis=1).min() > 5.0
-    found = find_modes(problem, family.default_shape(), residual, starts, 1, n_wide=10)
-    np.testing.assert_allclose(found, place[None], atol=1e-3)
-
-
 # CL-OMPR's five steps.
 
 

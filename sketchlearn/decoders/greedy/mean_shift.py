@@ -47,10 +47,6 @@ class SwappingSettings(Settings):
         They must gain more, before the last stage still more.
     atoms_a_step : int
         Atoms for each that a step may add, at least one.
-    n_wide, numbers_to_widen : int
-        Starts under a kernel that narrows, of many atoms, where the sketch has so many frequencies
-        for each coordinate of each: with fewer, the residual's highest modes are no clusters, and
-        are found.
     n_fixed, n_freed : int
         Optimiser iterations of the adjustment of a stage.
     n_greedy, n_expanded, n_swapped : int
@@ -75,8 +71,6 @@ class SwappingSettings(Settings):
     least_gain_of_many: float = 0.02
     coarse_gain: float = 0.1
     atoms_a_step: int = 16
-    n_wide: int = 64
-    numbers_to_widen: int = 4
     n_fixed: int = 100
     n_freed: int = 300
     n_greedy: int = 15
@@ -124,8 +118,7 @@ class MeanShift(Decoder):
         Starting points of a greedy step; a swap takes twice as many, the search for small clusters
         ten times, half of them in the box.
     n_ascents : int, default=32
-        Starts that climb, the best correlated ones; of many atoms 64 more do, best or not, from a
-        kernel as wide as the data.
+        Starts that climb, the best correlated ones.
     shapes : {"fixed", "shared", "free"}, default="free"
         The last stage. With "fixed" no atom is ever wider or narrower than the scale.
     good_fit : float, default=1.1
@@ -249,7 +242,7 @@ class Decoding:
 
     def expand(self, fit: Fit, most: int, *, is_swap: bool = False) -> Fit:
         """Add up to ``most`` atoms where the residual calls for them."""
-        settings, family, n_atoms = self.settings, self.problem.family, self.problem.n_atoms
+        settings = self.settings
         n_points = (2 if is_swap else 1) * settings.n_starts
         drawn = draw_starts(self.problem.region, settings.starts, n_points, self.rng)
         located = [locate_missing(self.problem, fit)]
@@ -258,22 +251,16 @@ class Decoding:
             located += [locate_several_missing(self.problem, fit, n_latest) for n_latest in (0, 1)]
         earlier = draw_earlier(self.problem, n_points, self.rng)
         points = np.vstack([drawn, earlier, *located])
-        numbers = family.operator.n_frequencies / (n_atoms * family.n_features)
-        n_wide = (
-            SWAPPING.n_wide
-            if n_atoms >= SWAPPING.many_atoms and numbers >= SWAPPING.numbers_to_widen
-            else 0
-        )
-        return self._add_modes(fit, points, n_wide, most)
+        return self._add_modes(fit, points, most)
 
     def expand_finely(self, fit: Fit) -> Fit:
         """Add one atom, sought everywhere."""
         half, region = SWAPPING.fine_search * self.settings.n_starts // 2, self.problem.region
         points = [draw_starts(region, starts, half, self.rng) for starts in BOTH]
         points.append(locate_missing(self.problem, fit))
-        return self._add_modes(fit, np.vstack(points), 0, 1)
+        return self._add_modes(fit, np.vstack(points), 1)
 
-    def _add_modes(self, fit: Fit, points: np.ndarray, n_wide: int, most: int) -> Fit:
+    def _add_modes(self, fit: Fit, points: np.ndarray, most: int) -> Fit:
         """Add atoms where a search from the points finds modes, and solve for all weights."""
         family, residual = self.problem.family, self.problem.target
         shape = family.default_shape()
@@ -282,7 +269,7 @@ class Decoding:
             residual = self.problem.compute_residual(fit.weights, family.sketch(fit.parameters))
         n_ascents = self.settings.n_ascents
         locations = find_modes(
-            self.problem, shape, residual, points, n_ascents, n_wide=n_wide, most=most
+            self.problem, shape, residual, points, n_ascents, most=most
         )
         atoms = np.hstack([locations, np.broadcast_to(shape, (len(locations), len(shape)))])
         parameters = np.vstack([fit.parameters, atoms])

@@ -10,17 +10,16 @@ import numpy as np
 from sketchlearn._kernels import atoms as kernels
 from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.decoders.settings import Settings
-from sketchlearn.linear_maps import LinearMap
 from sketchlearn.sketches.region import Region
 
 Starts = Literal["gaussian", "box"]
 
 # Starts that are compared at a time, and points on a grid, at most: memory.
 STARTS_AT_ONCE, MOST_ON_GRID = 1000, 2**16
+# Axes along which a missing cluster is sought: the widest of what is missing, in space.
+N_AXES = 3
 # A start where the correlation is weak may not move by more than one kernel width anyway.
 WEAKEST = 1e-3
-# Negative log-envelope from which a frequency adds nothing to a widened kernel.
-NEGLIGIBLE = 7.0
 
 
 @final
@@ -30,23 +29,14 @@ class SeekingSettings(Settings):
 
     Attributes
     ----------
-    n_steps, n_narrowing, n_narrow : int
-        Steps of a climb; while the kernel narrows, and after.
-    widest : float
-        Greatest width of the kernel at the start, as a multiple of its width at the end.
-    n_axes, n_steps_along : int
-        Axes along which a missing cluster is sought, and points on each.
-    farthest_step : float
-        How far they spread, in scales.
-    far_apart, longest_step : float
-        Several missing clusters are sought on a grid where they are so many scales apart, its steps
-        no more scales.
-    least_spread : float
-        An axis of theirs has this share of the missing spread.
-    most_dimensions : int
-        Grids have no more dimensions.
-    reach_of_lines, reach_of_planes : float
-        By how many deviations grids of one and of two dimensions reach out.
+    n_steps : int
+        Steps of a climb.
+    step : float
+        Longest step between points on lines and grids, in scales: from so far a climb arrives.
+    farthest : float
+        How far a missing cluster may be, in scales, from where the moments say that one alone is.
+    reach : float
+        By how many deviations grids on which several are sought reach out.
     same_mode : float
         Coherence of atoms, the cosine of their angle, from which they are one mode.
     least_correlation : float
@@ -54,18 +44,9 @@ class SeekingSettings(Settings):
     """
 
     n_steps: int = 20
-    n_narrowing: int = 40
-    n_narrow: int = 5
-    widest: float = 4.0
-    n_axes: int = 3
-    n_steps_along: int = 13
-    farthest_step: float = 12.0
-    far_apart: float = 25.0
-    longest_step: float = 2.0
-    least_spread: float = 0.01
-    most_dimensions: int = 2
-    reach_of_lines: float = 4.0
-    reach_of_planes: float = 2.5
+    step: float = 2.0
+    farthest: float = 12.0
+    reach: float = 3.0
     same_mode: float = 0.3
     least_correlation: float = 0.7
 
@@ -113,15 +94,14 @@ def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
     second = region.covariance - (locations.T * fit.weights) @ locations
     second -= np.tensordot(fit.weights, family.covariance_matrices(fit.parameters), axes=1)
     values, axes = np.linalg.eigh(second)
-    values, axes = values[-SEEKING.n_axes :], axes[:, -SEEKING.n_axes :]
+    values, axes = values[-N_AXES:], axes[:, -N_AXES:]
     values, along = np.maximum(values, 0.0), first @ axes
     weight = max(1.0 - float(fit.weights.sum()), problem.weight_error)
     # One cluster by the missing mean; or some on both sides, by the missing weight.
     far, both = values / np.where(along == 0.0, np.inf, along), np.sqrt(values / weight)
     distances = np.concatenate([far, both, -both])
-    steps = family.operator.scale * np.linspace(
-        -SEEKING.farthest_step, SEEKING.farthest_step, SEEKING.n_steps_along
-    )
+    n_steps = round(SEEKING.farthest / SEEKING.step)
+    steps = SEEKING.step * family.operator.scale * np.arange(-n_steps, n_steps + 1)
     offsets = (distances[:, None] + steps)[:, :, None] * np.tile(axes.T, (3, 1))[:, None]
     points = region.mean + offsets.reshape(-1, family.n_features)
     return np.clip(points, region.lower, region.upper)
@@ -157,7 +137,7 @@ def locate_several_missing(problem: Problem, fit: Fit, n_latest: int = 0) -> np.
     second = region.covariance + np.outer(mean, mean) - (locations.T * weights) @ locations
     second -= np.tensordot(weights, family.covariance_matrices(parameters), axes=1)
     values, axes = np.linalg.eigh(second)
-    is_wide = values > max(SEEKING.least_spread * values.sum(), 0.0)
+    is_wide = values > family.operator.scale**2
     roots = axes[:, is_wide] * np.sqrt(values[is_wide])
     gamma = np.linalg.lstsq(roots, first, rcond=None)[0]
     missing = float(gamma @ gamma)
@@ -168,11 +148,11 @@ def locate_several_missing(problem: Problem, fit: Fit, n_latest: int = 0) -> np.
     across = np.linalg.svd(gamma[None])[2][1 if n_missing <= len(gamma) else 0 :]
     sides, widths, _ = np.linalg.svd(roots @ across.T / np.sqrt(missing), full_matrices=False)
     n, scale = len(widths), family.operator.scale
-    if n > SEEKING.most_dimensions or widths[0] < SEEKING.far_apart * scale:
+    if n > 2 or widths[0] < 2.0 * SEEKING.farthest * scale:
         return nowhere
-    halves = (SEEKING.reach_of_lines if n == 1 else SEEKING.reach_of_planes) * widths
-    step = max(scale, float(np.prod(2.0 * halves / MOST_ON_GRID ** (1.0 / n))) ** (1.0 / n))
-    if step > SEEKING.longest_step * scale:
+    halves = SEEKING.reach * widths
+    step = max(scale, float(np.prod(2.0 * halves) / MOST_ON_GRID) ** (1.0 / n))
+    if step > SEEKING.step * scale:
         return nowhere
     lines = [np.arange(-half, half + step, step) for half in halves]
     grid = np.stack(np.meshgrid(*lines), axis=-1).reshape(-1, n)
@@ -186,7 +166,6 @@ def find_modes(
     starts: np.ndarray,
     n_ascents: int,
     *,
-    n_wide: int = 0,
     most: int = 1,
 ) -> np.ndarray:
     r"""Return up to ``most`` locations (n, d) where :math:`b(c) = \langle a(c), r \rangle` peaks.
@@ -196,27 +175,17 @@ def find_modes(
     :math:`\tau^2 = \sum_j e_j \|\omega_j\|^2 / (d \sum_j e_j)` for the envelope e: the kernel's
     inverse squared width. Atoms of one shape have one norm, so b is the normalised correlation.
 
-    A few widths away from all clusters a narrow kernel sees only interference. So the first
-    ``n_wide`` starts climb under a kernel that is as wide as the data, and narrows (annealing).
-
     The best mode comes first; the others are no less than 70 % of it, and apart from each other.
 
-    Sources: Belhadji and Gribonval, "Sketch and shift", 2024 (arXiv 2312.09940), section 3; Shen,
-    Brooks and van den Hengel, "Fast global kernel density mode seeking: applications to
-    localization and tracking", 2007 (annealing).
+    Source: Belhadji and Gribonval, "Sketch and shift", 2024 (arXiv 2312.09940), section 3.
     """
     search = _Search(problem, shape, residual)
     blocks = (starts[i : i + STARTS_AT_ONCE] for i in range(0, len(starts), STARTS_AT_ONCE))
     first = np.concatenate([search.correlations(block)[0] for block in blocks])
     order = np.argsort(-first, kind="stable")
     points = starts[order[:n_ascents]]
-    kernel = search.kernel(1.0)
     for _ in range(SEEKING.n_steps):
-        points = search.shifted(points, kernel)
-    wide = starts[:n_wide]
-    for width in search.widths() if n_wide else ():
-        wide = search.shifted(wide, search.kernel(width))
-    points = np.vstack([points, wide])
+        points = search.shifted(points)
     correlations, waves = search.correlations(points)
     chosen: list[int] = []
     for i in np.argsort(-correlations, kind="stable"):
@@ -231,72 +200,40 @@ def find_modes(
     return points[chosen]
 
 
-@dataclass(frozen=True, eq=False)
-class _Kernel:
-    """A residual as an atom of one shape and width sees it: what a step of mean shift needs."""
-
-    map: LinearMap
-    envelope: np.ndarray
-    residual: np.ndarray
-    tau2: float
-
-
 class _Search:
-    """The residual's correlation with atoms of one shape, widened or not."""
+    """The residual's correlation with atoms of one shape, and where it rises.
+
+    As an atom of that shape sees the residual, with the kernel's mean inverse squared width.
+    """
 
     def __init__(self, problem: Problem, shape: np.ndarray, residual: np.ndarray) -> None:
-        family, operator = problem.family, problem.family.operator
-        self.operator, self.region = operator, problem.region
-        self.d = family.n_features
-        squared = operator.linear_map.squared_norms
-        # By length, so that those that a wide kernel responds to come first.
-        order = np.argsort(squared, kind="stable")
-        self.squared = squared[order]
-        self.log_envelope = family.log_envelope(shape[None])[0][order].astype(np.float64)
-        self.map = operator.linear_map.take(order)
-        self.residual = residual.astype(np.float32).reshape(2, -1)[:, order]
-
-    def widths(self) -> np.ndarray:
-        """Widths of the narrowing kernel, from the data's, or the widest, down to 1."""
-        spread = np.sqrt(self.region.variance / self.d) / self.operator.scale
-        narrowing = np.geomspace(np.clip(spread, 1.0, SEEKING.widest), 1.0, SEEKING.n_narrowing)
-        return np.concatenate([narrowing, np.ones(SEEKING.n_narrow)])
+        family = problem.family
+        self.region, self.center = problem.region, family.operator.center
+        self.map = family.operator.linear_map
+        self.envelope = np.exp(family.log_envelope(shape[None])[0].astype(np.float64))
+        self.residual = residual.astype(np.float32)
+        reach = self.envelope @ self.map.squared_norms
+        self.tau2 = float(reach) / (family.n_features * float(self.envelope.sum()))
 
     def correlations(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``b`` at the points (n,), and the atoms there (n, 2 m)."""
-        waves = self._atom_waves(points, np.exp(self.log_envelope), self.map)
-        return waves @ self.residual.ravel(), waves
+        waves = np.empty((len(points), len(self.residual)), dtype=np.float32)
+        envelope = self.envelope.astype(np.float32)[None]
+        kernels.modulated_waves(self._project_turns(points), envelope, waves)
+        return waves @ self.residual, waves
 
-    def kernel(self, width: float) -> _Kernel:
-        """Return the kernel of a width, of the frequencies that it responds to."""
-        widening = 0.5 * (width**2 - 1.0) * self.operator.scale**2 * self.squared
-        n = int(np.searchsorted(widening, NEGLIGIBLE))
-        envelope = np.exp(self.log_envelope[:n] - widening[:n])
-        return _Kernel(
-            self.map if n == len(widening) else self.map.take(slice(n)),
-            envelope.astype(np.float32),
-            self.residual[:, :n].ravel(),
-            float(envelope @ self.squared[:n]) / (self.d * float(envelope.sum())),
-        )
-
-    def shifted(self, points: np.ndarray, kernel: _Kernel) -> np.ndarray:
+    def shifted(self, points: np.ndarray) -> np.ndarray:
         """One step of all points, no longer than the kernel's width, kept in the box."""
-        turns = kernel.map.project_turns((points - self.operator.center).astype(np.float32))
+        turns = self._project_turns(points)
         correlations, quadrature = np.empty(len(points)), np.empty_like(turns)
-        kernels.correlate_points(turns, kernel.envelope, kernel.residual, correlations, quadrature)
+        envelope = self.envelope.astype(np.float32)
+        kernels.correlate_points(turns, envelope, self.residual, correlations, quadrature)
         floor = WEAKEST * max(float(correlations.max()), 1e-12)
-        gradient = -kernel.map.adjoint(quadrature)
-        steps = gradient / (kernel.tau2 * np.maximum(correlations, floor)[:, None])
-        lengths = np.sqrt(kernel.tau2 * np.einsum("nd,nd->n", steps, steps))
+        gradient = -self.map.adjoint(quadrature)
+        steps = gradient / (self.tau2 * np.maximum(correlations, floor)[:, None])
+        lengths = np.sqrt(self.tau2 * np.einsum("nd,nd->n", steps, steps))
         steps *= np.minimum(1.0, 1.0 / np.maximum(lengths, 1e-300))[:, None]
         return np.clip(points + steps, self.region.lower, self.region.upper)
 
-    def _atom_waves(
-        self, points: np.ndarray, envelope: np.ndarray, shortest: LinearMap
-    ) -> np.ndarray:
-        """Atoms at the points, of the envelope (n,) of the n shortest frequencies."""
-        centred = (points - self.operator.center).astype(np.float32)
-        out = np.empty((len(points), 2 * len(envelope)), dtype=np.float32)
-        turns = shortest.project_turns(centred)
-        kernels.modulated_waves(turns, envelope.astype(np.float32)[None], out)
-        return out
+    def _project_turns(self, points: np.ndarray) -> np.ndarray:
+        return self.map.project_turns((points - self.center).astype(np.float32))
