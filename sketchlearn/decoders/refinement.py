@@ -26,15 +26,24 @@ Shapes = Literal["fixed", "shared", "free"]
 @final
 @dataclass(frozen=True)
 class RefiningSettings(Settings):
-    """What a joint adjustment is told beside the sketch.
+    """How long joint adjustments are, and what they are told beside the sketch.
 
     Attributes
     ----------
+    n_few : int
+        Iterations of an adjustment after which candidates are compared, or atoms added.
+    n_some : int
+        Of one before and after atoms are dropped in a swap.
+    n_many : int
+        Of one that may end by its tolerance.
     shape_precision : float
         Inverse variance of a shape parameter, a logarithm of a variance, around the atoms' median:
         what the sketch does not determine would collapse onto noise.
     """
 
+    n_few: int = 15
+    n_some: int = 40
+    n_many: int = 200
     shape_precision: float = 4.0
 
 

@@ -421,26 +421,6 @@ def test_swaps_stop_where_noise_is_left_and_never_lose(clusters):
 
 
 @pytest.mark.quality
-def test_several_wrong_atoms_are_replaced_at_once_by_growing_and_pruning():
-    rng = np.random.default_rng(0)
-    centers = separated_points(6, 4, 0, distance=9.0)
-    rows = np.repeat(centers, 4000, axis=0) + rng.standard_normal((24_000, 4))
-    sketch = Sketcher(120, n_clusters=6, scale=1.0, random_state=0).fit(rows).sketch(rows)
-    problem = problem_of(sketch)
-    astray = centers.copy()
-    astray[:2] = centers[2:4] + 1.0
-    start = fit_at(problem, astray)
-    decoding = decoding_of(sketch, MeanShift(), 6)
-    fit = decoding.grow_and_prune(start)
-    assert start.cost > 50 * problem.noise
-    assert fit.cost < 2 * problem.noise
-    assert largest_distance(centers, fit.parameters[:, :4]) < 0.3
-    assert len(fit.weights) == 6
-    assert fit.n_iter > start.n_iter
-    assert decoding.grow_and_prune(fit) is fit
-
-
-@pytest.mark.quality
 @pytest.mark.slow
 def test_many_clusters_far_apart_are_all_found_in_one_decode():
     rng = np.random.default_rng(0)

@@ -37,8 +37,8 @@ class SeekingSettings(Settings):
         How far a missing cluster may be, in scales, from where the moments say that one alone is.
     reach : float
         By how many deviations grids on which several are sought reach out.
-    same_mode : float
-        Coherence of atoms, the cosine of their angle, from which they are one mode.
+    coherence : float
+        Cosine of the angle between atoms from which they may stand for one cluster.
     least_correlation : float
         Correlation of a mode that is taken along with the best one, as a fraction of the best's.
     """
@@ -47,7 +47,7 @@ class SeekingSettings(Settings):
     step: float = 2.0
     farthest: float = 12.0
     reach: float = 3.0
-    same_mode: float = 0.3
+    coherence: float = 0.3
     least_correlation: float = 0.7
 
 
@@ -191,7 +191,7 @@ def find_modes(
     for i in np.argsort(-correlations, kind="stable"):
         if chosen and correlations[i] < SEEKING.least_correlation * correlations[chosen[0]]:
             break
-        if not chosen or np.max(waves[chosen] @ waves[i]) < SEEKING.same_mode * (
+        if not chosen or np.max(waves[chosen] @ waves[i]) < SEEKING.coherence * (
             waves[i] @ waves[i]
         ):
             chosen.append(int(i))
