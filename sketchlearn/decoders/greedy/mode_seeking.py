@@ -8,16 +8,21 @@ from typing import Literal, final
 import numpy as np
 
 from sketchlearn._kernels import atoms as kernels
+from sketchlearn._kernels import descent as compiled
 from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.decoders.settings import Settings
+from sketchlearn.linear_maps.linear_map import in_blocks
 from sketchlearn.sketches.region import Region
 
 Starts = Literal["gaussian", "box"]
 
-# Starts that are compared at a time, and points on a grid, at most: memory.
-STARTS_AT_ONCE, MOST_ON_GRID = 1000, 2**16
-# Axes along which a missing cluster is sought: the widest of what is missing, in space.
+# Phases that are computed at a time, where starts are compared: they stay in a cache. Points on a
+# grid, at most: memory.
+PHASES_AT_ONCE, MOST_ON_GRID = 2**16, 2**16
+# Axes along which a missing cluster is sought: the widest of what is missing.
 N_AXES = 3
+# Widths of the kernel that a point moves by less in its last step.
+ARRIVED = 1e-2
 # A start where the correlation is weak may not move by more than one kernel width anyway.
 WEAKEST = 1e-3
 
@@ -92,7 +97,8 @@ def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
     locations = family.split(fit.parameters)[0] - region.mean
     first = -fit.weights @ locations
     second = region.covariance - (locations.T * fit.weights) @ locations
-    second -= np.tensordot(fit.weights, family.covariance_matrices(fit.parameters), axes=1)
+    matrices = family.covariance_matrices(fit.parameters)
+    second -= (fit.weights @ matrices.reshape(len(matrices), -1)).reshape(second.shape)
     values, axes = np.linalg.eigh(second)
     values, axes = values[-N_AXES:], axes[:, -N_AXES:]
     values, along = np.maximum(values, 0.0), first @ axes
@@ -180,15 +186,22 @@ def find_modes(
     Source: Belhadji and Gribonval, "Sketch and shift", 2024 (arXiv 2312.09940), section 3.
     """
     search = _Search(problem, shape, residual)
-    blocks = (starts[i : i + STARTS_AT_ONCE] for i in range(0, len(starts), STARTS_AT_ONCE))
-    first = np.concatenate([search.correlations(block)[0] for block in blocks])
-    order = np.argsort(-first, kind="stable")
-    points = starts[order[:n_ascents]]
-    for _ in range(SEEKING.n_steps):
-        points = search.shifted(points)
-    correlations, waves = search.correlations(points)
+    order = np.argsort(-search.correlate(starts), kind="stable")
+    points = search.climb(starts[order[:n_ascents]])
+    return _choose_modes(problem, shape, points, search.correlate(points), most)
+
+
+def _choose_modes(
+    problem: Problem, shape: np.ndarray, points: np.ndarray, correlations: np.ndarray, most: int
+) -> np.ndarray:
+    """Return the points (n, d) of largest correlations that are modes of their own."""
+    order = np.argsort(-correlations, kind="stable")
+    if most == 1:
+        return points[order[:1]]
+    shapes = np.broadcast_to(shape, (len(points), len(shape)))
+    waves = problem.family.sketch(np.hstack([points, shapes]))
     chosen: list[int] = []
-    for i in np.argsort(-correlations, kind="stable"):
+    for i in order:
         if chosen and correlations[i] < SEEKING.least_correlation * correlations[chosen[0]]:
             break
         if not chosen or np.max(waves[chosen] @ waves[i]) < SEEKING.coherence * (
@@ -201,33 +214,42 @@ def find_modes(
 
 
 class _Search:
-    """The residual's correlation with atoms of one shape, and where it rises.
-
-    As an atom of that shape sees the residual, with the kernel's mean inverse squared width.
-    """
+    """The residual's correlation with atoms of one shape, and where it rises."""
 
     def __init__(self, problem: Problem, shape: np.ndarray, residual: np.ndarray) -> None:
-        family = problem.family
-        self.region, self.center = problem.region, family.operator.center
-        self.map = family.operator.linear_map
-        self.envelope = np.exp(family.log_envelope(shape[None])[0].astype(np.float64))
-        self.residual = residual.astype(np.float32)
-        reach = self.envelope @ self.map.squared_norms
-        self.tau2 = float(reach) / (family.n_features * float(self.envelope.sum()))
+        operator, self.region = problem.family.operator, problem.region
+        self.center = np.ascontiguousarray(operator.center, dtype=np.float64)
+        self.map = operator.linear_map
+        envelope = np.exp(problem.family.log_envelope(shape[None])[0].astype(np.float64))
+        self.residual = (envelope * residual.reshape(2, -1)).astype(np.float32)
+        d = problem.family.n_features
+        self.tau2 = float(envelope @ self.map.squared_norms) / (d * float(envelope.sum()))
 
-    def correlations(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """``b`` at the points (n,), and the atoms there (n, 2 m)."""
-        waves = np.empty((len(points), len(self.residual)), dtype=np.float32)
-        envelope = self.envelope.astype(np.float32)[None]
-        kernels.modulated_waves(self._project_turns(points), envelope, waves)
-        return waves @ self.residual, waves
+    def correlate(self, points: np.ndarray) -> np.ndarray:
+        """Return ``b`` at the points (n,)."""
+        step = max(1, PHASES_AT_ONCE // self.map.n_frequencies)
+        blocks = (points[i : i + step] for i in range(0, len(points), step))
+        return np.concatenate([self._correlate(block)[0] for block in blocks])
 
-    def shifted(self, points: np.ndarray) -> np.ndarray:
-        """One step of all points, no longer than the kernel's width, kept in the box."""
-        turns = self._project_turns(points)
-        correlations, quadrature = np.empty(len(points)), np.empty_like(turns)
-        envelope = self.envelope.astype(np.float32)
-        kernels.correlate_points(turns, envelope, self.residual, correlations, quadrature)
+    def climb(self, points: np.ndarray) -> np.ndarray:
+        """Return where points get to by mean shift, in the box.
+
+        No step is longer than the kernel's width.
+        """
+        if (rows := self.map.in_blocks) is not None:
+            points = np.array(points, order="C")
+            compiled.climb(
+                rows, in_blocks(self.residual), self.center, self.region.lower,
+                self.region.upper, self.tau2, SEEKING.n_steps, ARRIVED, WEAKEST, points,
+            )  # fmt: skip
+            return points
+        for _ in range(SEEKING.n_steps):
+            points = self._shift(points)
+        return points
+
+    def _shift(self, points: np.ndarray) -> np.ndarray:
+        """Return all points after one step."""
+        correlations, quadrature = self._correlate(points)
         floor = WEAKEST * max(float(correlations.max()), 1e-12)
         gradient = -self.map.adjoint(quadrature)
         steps = gradient / (self.tau2 * np.maximum(correlations, floor)[:, None])
@@ -235,5 +257,9 @@ class _Search:
         steps *= np.minimum(1.0, 1.0 / np.maximum(lengths, 1e-300))[:, None]
         return np.clip(points + steps, self.region.lower, self.region.upper)
 
-    def _project_turns(self, points: np.ndarray) -> np.ndarray:
-        return self.map.project_turns((points - self.center).astype(np.float32))
+    def _correlate(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``b`` at the points (n,), and for each frequency its part in quadrature (n, m)."""
+        turns = self.map.project_turns((points - self.center).astype(np.float32))
+        correlations, quadrature = np.empty(len(points)), np.empty_like(turns)
+        kernels.correlate_points(turns, self.residual.ravel(), correlations, quadrature)
+        return correlations, quadrature

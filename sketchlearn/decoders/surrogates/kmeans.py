@@ -137,16 +137,12 @@ class SurrogateKMeans(Decoder):
         self, problem: Problem, mixture: Mixture, rng: np.random.Generator
     ) -> SurrogatePoints:
         """Return surrogate points whose sketch is the data's, started from a decoded mixture."""
-        operator = problem.family.operator
         bandwidth = choose_bandwidth(problem)
         n_points = count_points(len(mixture.weights))
         if mixture.quality.explains_rows:
-            # No wider than the narrowest atom, or the points would not be the mixture's.
-            widest = POINTS.kernel_variance * operator.scale**2
-            bandwidth *= min(1.0, float(mixture.covariances.min()) / widest)
-            n_points = CLUSTERING.draws_a_point * n_points
-            points = draw_mixture_points(mixture, bandwidth, n_points, 1.0, rng)
-            return SurrogatePoints(points, bandwidth, mixture.cost, 0)
+            n_points, kernel = CLUSTERING.draws_a_point * n_points, np.zeros_like(bandwidth)
+            points = draw_mixture_points(mixture, kernel, n_points, 1.0, rng)
+            return SurrogatePoints(points, kernel, mixture.cost, 0)
         n_sharpenings = self.n_sharpenings or 0
         bandwidth = CLUSTERING.sharper**n_sharpenings * bandwidth
         points = draw_mixture_points(mixture, bandwidth, n_points, POINTS.widening, rng)
