@@ -49,8 +49,6 @@ class SwappingSettings(Settings):
         So many such swaps in a row end them.
     atoms_a_step : int
         Atoms for each that a step may add, at least one.
-    fine_search : int
-        Starting points of a search for small atoms, as a multiple of a greedy step's.
     least_evidence : float
         What an atom must explain to be no noise, in units of the noise in one real entry of the
         sketch: the best fitting noise explains up to 12, a cluster of 0.2 % of 50,000 rows 40.
@@ -59,7 +57,6 @@ class SwappingSettings(Settings):
     least_gain: float = 0.01
     most_failures: int = 2
     atoms_a_step: int = 16
-    fine_search: int = 10
     least_evidence: float = 15.0
 
 
@@ -79,8 +76,8 @@ class MeanShift(Decoder):
     least, :math:`\alpha_j^2 / [G^{-1}]_{jj}` with G the atoms' Gram matrix, or merges the two most
     coherent if that costs less, adjusts, and is kept if the cost fell by more than 1 %, and by more
     than noise can explain. Of many atoms several are added and swapped at a time. Where no more is
-    left than noise, small clusters may still be hidden in it: then the search is finer, and over
-    once the best new atom is not significant.
+    left than noise, small clusters may still be hidden in it: then they are sought everywhere,
+    until the best new atom is not significant.
 
     Parameters
     ----------
@@ -90,7 +87,7 @@ class MeanShift(Decoder):
         small clusters far from all others.
     n_starts : int, default=200
         Starting points of a greedy step; a swap takes twice as many, the search for small clusters
-        ten times, half of them in the box.
+        half of them in the box.
     n_ascents : int, default=32
         Starts that climb, the best correlated ones.
     shapes : {"fixed", "shared", "free"}, default="free"
@@ -182,8 +179,8 @@ class Decoding:
 
     def expand_finely(self, fit: Fit) -> Fit:
         """Add one atom, sought everywhere."""
-        half, region = SWAPPING.fine_search * self.settings.n_starts // 2, self.problem.region
-        points = [draw_starts(region, starts, half, self.rng) for starts in BOTH]
+        n_starts, region = self.settings.n_starts, self.problem.region
+        points = [draw_starts(region, starts, n_starts, self.rng) for starts in BOTH]
         points.append(locate_missing(self.problem, fit))
         return self._add_modes(fit, np.vstack(points), 1)
 

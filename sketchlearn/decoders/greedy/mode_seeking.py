@@ -10,6 +10,7 @@ import numpy as np
 from sketchlearn._kernels import atoms as kernels
 from sketchlearn._kernels import descent as compiled
 from sketchlearn.decoders.problem import Fit, Problem
+from sketchlearn.decoders.quality import BY_CHANCE
 from sketchlearn.decoders.settings import Settings
 from sketchlearn.linear_maps.linear_map import in_blocks
 from sketchlearn.sketches.region import Region
@@ -40,8 +41,6 @@ class SeekingSettings(Settings):
         Longest step between points on lines and grids, in scales: from so far a climb arrives.
     farthest : float
         How far a missing cluster may be, in scales, from where the moments say that one alone is.
-    reach : float
-        By how many deviations grids on which several are sought reach out.
     coherence : float
         Cosine of the angle between atoms from which they may stand for one cluster.
     least_correlation : float
@@ -51,7 +50,6 @@ class SeekingSettings(Settings):
     n_steps: int = 20
     step: float = 2.0
     farthest: float = 12.0
-    reach: float = 3.0
     coherence: float = 0.3
     least_correlation: float = 0.7
 
@@ -156,7 +154,7 @@ def locate_several_missing(problem: Problem, fit: Fit, n_latest: int = 0) -> np.
     n, scale = len(widths), family.operator.scale
     if n > 2 or widths[0] < 2.0 * SEEKING.farthest * scale:
         return nowhere
-    halves = SEEKING.reach * widths
+    halves = BY_CHANCE * widths
     step = max(scale, float(np.prod(2.0 * halves) / MOST_ON_GRID) ** (1.0 / n))
     if step > SEEKING.step * scale:
         return nowhere

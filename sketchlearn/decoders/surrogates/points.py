@@ -32,6 +32,10 @@ class PointsSettings(Settings):
         what it lacks, and points that start far from all data stay there.
     least_points, points_an_atom : int
         Fewest points, and points for each atom.
+    draws_a_point : int
+        Rows drawn for each point, so that its kernel is seen.
+    sharper : float
+        By what variances of kernels are narrowed where the sketch has more to say.
     most_numbers : int
         Numbers in a sketch up to which moves are solved for, by a matrix of that size.
     quasi_moves : int
@@ -42,6 +46,8 @@ class PointsSettings(Settings):
     widening: float = 1.3
     least_points: int = 3000
     points_an_atom: int = 100
+    draws_a_point: int = 3
+    sharper: float = 0.25
     most_numbers: int = 4000
     quasi_moves: int = 5
 
