@@ -12,7 +12,7 @@ from sketchlearn.atoms import Dirac, SphericalGaussian
 from sketchlearn.decoders import MeanShift, Problem, SurrogateKMeans
 from sketchlearn.decoders.surrogates.kmeans import add_outliers
 from sketchlearn.decoders.surrogates.points import (
-    KERNEL_VARIANCE,
+    POINTS,
     SurrogatePoints,
     choose_bandwidth,
     draw_gaussian,
@@ -152,7 +152,7 @@ def test_a_kernel_is_no_wider_than_the_data():
     empty = Sketch.empty(operator, moments=None)
     problem = Problem(Dirac(operator), 1, np.zeros(40), 1.0, 1.0, Region.of(empty))
     bandwidth = choose_bandwidth(problem)
-    expected = KERNEL_VARIANCE * turned @ np.diag([1e-6, 4.0, 4.0]) @ turned.T
+    expected = POINTS.kernel_variance * turned @ np.diag([1e-6, 4.0, 4.0]) @ turned.T
     np.testing.assert_allclose(bandwidth, expected, atol=1e-9)
 
 
