@@ -120,8 +120,10 @@ def check_row_count(n_rows: int, n_atoms: int) -> None:
 def count_distinct(X: np.ndarray, sample_weight: np.ndarray | None, n_wanted: int) -> int:
     """Count distinct rows of positive weight; no further than to `n_wanted`."""
     seen: set[bytes] = set()
-    for start in range(0, len(X), DISTINCT_BLOCK):
-        block = slice(start, start + DISTINCT_BLOCK)
+    start, step = 0, min(4 * n_wanted, DISTINCT_BLOCK)  # Nearly always there are enough in these.
+    while start < len(X):
+        block = slice(start, start + step)
+        start, step = start + step, DISTINCT_BLOCK
         rows = X[block] if sample_weight is None else X[block][sample_weight[block] > 0]
         # Adding zero turns -0.0 into 0.0, which has other bytes.
         whole = np.ascontiguousarray(rows + 0.0)

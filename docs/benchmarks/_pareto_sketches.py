@@ -23,7 +23,7 @@ FEW_COLUMNS = 100
 
 
 def count_frequencies(problem: Problem, ratio: float) -> int:
-    """Return m of a ratio to the numbers to be found, k d, or k (k + 32) of wide rows."""
+    """Return m of a ratio to the numbers to be found, k d, or k (k + 20) of wide rows."""
     k = problem.n_clusters
     return max(100, round(ratio * k * n_principal(problem.d, k)))
 

@@ -43,7 +43,7 @@ lightweight coreset is that of Bachem, Lucic and Krause (KDD 2018). *Compress++*
 on all rows: it keeps the root of their number. *betula-cluster* keeps up to 2,000 leaves; of its
 mixtures, which tell no variances, the labels count. *Birch* has a radius of half the distance of
 a row from its centroid. *faiss* draws its starts at random; by default it looks at 256 rows a
-cluster. Sketches alone are of m = 2, 5 and 10 k d frequencies, with k + 32 in the place of d on
+cluster. Sketches alone are of m = 2, 5 and 10 k d frequencies, with k + 20 in the place of d on
 wide tables; signs of a quarter more. *fit, defaults* is `CompressiveKMeans(k).fit(path)`. Private
 sketches know the box that the rows lie in, with δ = n^-1.1, and each run is one release. Mixtures
 have a variance for each column.

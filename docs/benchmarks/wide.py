@@ -190,7 +190,7 @@ def page(lines: Sequence[str], n_seeds: int) -> str:
 
 Processor seconds on one thread, the least of {n_seeds} seeds, and sums of squares over those of
 `KMeans(n_init=10)`, the median. `fit` is with its pilot, `sketch` from rows to a file, `fit_sketch`
-from the file. "auto" takes 10 k q frequencies, up to 3,000 and 2 k q at least, for the q = k + 32
+from the file. "auto" takes 10 k q frequencies, up to 3,000 and 2 k q at least, for the q = k + 20
 directions along which rows of more than 100 columns are decoded; before, it took {BEFORE} k d,
 which the lines below those of "auto" have, decoded in the same way.
 Made by `python -m docs.benchmarks.wide`.

@@ -96,7 +96,8 @@ class CompressiveKMeans(
     n_init : int or "auto", default="auto"
         Number of decodes, of which the one of smallest cost is kept. "auto" is one, up to two more
         while an atom seems to be missing, and up to five more while whole clusters are: six at
-        most. With a pilot and fewer than 20 clusters, k-means' clusters of the pilot are the first.
+        most. With a pilot and fewer than 20 clusters, k-means' clusters of the pilot are the first,
+        and "auto" takes no other.
     bounds : (lower, upper), optional
         Corners of a box that all rows are known to lie in, each one number or one for each feature.
         Without them decoders look up to 32 standard deviations around the rows' mean, as the
@@ -403,6 +404,8 @@ class CompressiveKMeans(
 # Frequencies beside a pilot's rows, for each number to be found, and the fewest. On 22 data sets
 # three times as many change the sum of squares by less than another pilot does.
 FREQUENCIES_BESIDE_PILOT, LEAST_BESIDE_PILOT = 3, 300
+# Random starts of k-means on a pilot, beside the decoded centroids.
+N_PILOT_STARTS = 12
 # Clusters from which on k-means' random starts miss what a search of the sketch finds.
 MANY_CLUSTERS = 20
 
@@ -430,11 +433,10 @@ def choose_decoder(
 ) -> Decoder:
     """Return what an estimator's ``decoder`` and ``n_init`` ask for.
 
-    K-means on a pilot gives atoms as well. Of few clusters it finds the best ones by itself, and
-    they come first: a search costs many times as much, and gains only where clusters escaped the
-    pilot, which the sketch then shows. A pilot that is all rows lets none escape. Of many clusters
-    a search finds what k-means' starts do not, and comes before them, but where rows are wide and
-    it takes long.
+    K-means on a pilot gives atoms as well. Of few clusters it finds the best ones by itself, of
+    hundreds of rows each, and a search, which would take many times as long, no better ones. Of
+    many clusters a search finds what k-means' starts do not, and comes before them, but where rows
+    are wide and it takes long.
     """
     if decoder is not None:
         return BestOf((decoder,), n_init)
@@ -447,11 +449,10 @@ def choose_decoder(
     first, *rest = default_decoders()
     given = pilot.atoms(n_clusters, seed)
     if n_clusters < MANY_CLUSTERS:
-        if pilot.is_all and n_init == "auto":
-            rest, n_init = [], 1
-        return BestOf((*given, first, *rest), n_init, n_if_incomplete=1)
-    is_wide = pilot.along is not pilot.rows
-    return BestOf((*given, first, *rest) if is_wide else (first, *given, *rest), n_init)
+        if given and n_init == "auto":
+            return BestOf(given, n_init=1)
+        return BestOf((*given, first, *rest), n_init)
+    return BestOf((*given, first, *rest) if pilot.is_wide else (first, *given, *rest), n_init)
 
 
 def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Region) -> FitQuality:
@@ -483,8 +484,9 @@ def refine_centroids(
     centroids, shares = mixture.locations, mixture.weights
     if pilot is not None:
         centroids, shares, _ = cluster_points(
-            pilot.along, pilot.weights, centroids, rng, inclusion_probabilities=pilot.chances
-        )
+            pilot.along, pilot.weights, centroids, rng, n_random=N_PILOT_STARTS,
+            inclusion_probabilities=pilot.chances,
+        )  # fmt: skip
     if part is not None:
         centroids = part.to_points(centroids)
         if pilot is not None:

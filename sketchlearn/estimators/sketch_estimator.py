@@ -338,6 +338,15 @@ class CompressiveEstimator(RowPredictor):
         sketched = self.sketch_.n_samples if hasattr(self, "sketch_") else 0
         return sketched + sum(int(np.count_nonzero(weights)) for _, weights in self._held)
 
+    def _require_memory_to_decode(self, m: int) -> None:
+        """Refuse so many frequencies, and as many atoms as there are, that no memory can hold."""
+        k = self._n_atoms
+        require_memory(
+            BYTES_AN_ENTRY * m * k,
+            f"the decode of {k:,} clusters from {m:,} frequencies",
+            "look for fewer clusters, or sketch with fewer n_frequencies",
+        )
+
     def _check_parameters(self) -> None:
         """Refuse parameters of the wrong kind before any work is done."""
         self._check_flags()
@@ -353,6 +362,8 @@ class CompressiveEstimator(RowPredictor):
                     f"{name}={value!r} would have no effect beside a sketcher: set it there, and "
                     'leave it at "auto" here'
                 )
+        if isinstance(self.n_frequencies, int) and not self.keep_pilot:
+            self._require_memory_to_decode(self.n_frequencies)
 
     def _check_stored_parameters(self) -> None:
         super()._check_stored_parameters()
@@ -437,12 +448,7 @@ class CompressiveEstimator(RowPredictor):
         self._print_line(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         pilot = self.sketcher_.pilot_ if is_own and self.keep_pilot else None
         if pilot is None:
-            m, k = sketch.n_frequencies, self._n_atoms
-            require_memory(
-                BYTES_AN_ENTRY * m * k,
-                f"the decode of {k:,} clusters from {m:,} frequencies",
-                "look for fewer clusters, or sketch with fewer n_frequencies",
-            )
+            self._require_memory_to_decode(sketch.n_frequencies)
         has_pilot, self._n_kept = pilot is not None, 0 if pilot is None else len(pilot)
         self.n_iter_ = 0  # Where nothing sets it, it is the mixture's.
         shown = progress_line() if self.verbose else nullcontext()

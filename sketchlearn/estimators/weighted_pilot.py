@@ -14,6 +14,14 @@ from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
 
+# Frequencies that a pilot's weights are to match for k-means. With 2.5 times as many, which take
+# four times as long, the sum of squares is less by 0.0003 of it where clusters are clear, and
+# elsewhere no less than by another pilot.
+FREQUENCIES_TO_WEIGH = 200
+# Iterations that match the clusters of wide rows to the sketch. Rows settle the centroids; three
+# times as many leave 1 % less.
+N_WIDE_STEPS = 100
+
 
 @dataclass(frozen=True, eq=False)
 class WeightedPilot:
@@ -23,6 +31,11 @@ class WeightedPilot:
     along: np.ndarray
     weights: np.ndarray
     chances: np.ndarray
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether rows are decoded along a few axes of their own."""
+        return self.along is not self.rows
 
     @property
     def is_all(self) -> bool:
@@ -44,11 +57,15 @@ class WeightedPilot:
         if is_all and np.isclose(weights.sum(), sketch.weight_sum, rtol=1e-9):
             weights = weights / weights.sum() * len(weights)  # They have the sketch already.
         else:
-            weights = calibrated_weights(sketch, rows, weights)
+            weights = calibrated_weights(
+                sketch, rows, weights, most_frequencies=FREQUENCIES_TO_WEIGH
+            )
         return cls(rows, rows if part is None else part.to_coordinates(rows), weights, chances)
 
     def atoms(self, n_clusters: int, seed: int) -> tuple[GivenAtoms, ...]:
         """K-means' clusters as atoms to start from, if there are as many rows."""
         if len(self.rows) < n_clusters:
             return ()
-        return (GivenAtoms(*find_clusters(self.along, self.weights, n_clusters, seed)),)
+        clusters = find_clusters(self.along, self.weights, n_clusters, seed)
+        max_iter = N_WIDE_STEPS if self.is_wide else GivenAtoms.max_iter
+        return (GivenAtoms(*clusters, max_iter=max_iter),)

@@ -16,7 +16,11 @@ MOST_WAVES = 10_000 * MOST_FREQUENCIES
 
 @on_one_blas_thread
 def calibrated_weights(
-    sketch: SketchLike, rows: np.ndarray, weights: np.ndarray | None = None
+    sketch: SketchLike,
+    rows: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    most_frequencies: int = MOST_FREQUENCIES,
 ) -> np.ndarray:
     r"""Reweight rows, as little as need be, so that their sketch is the given one.
 
@@ -38,6 +42,8 @@ def calibrated_weights(
         Rows of the same data.
     weights : ndarray of shape (p,), optional
         Their positive weights; equal ones by default.
+    most_frequencies : int, default=500
+        How many of the sketch's frequencies weigh in at most; fewer of many rows.
 
     Returns
     -------
@@ -58,7 +64,7 @@ def calibrated_weights(
     """
     shares = np.ones(len(rows)) if weights is None else weights
     shares = shares / shares.sum()
-    m = min(MOST_FREQUENCIES, max(FEWEST_FREQUENCIES, MOST_WAVES // len(rows)))
+    m = min(most_frequencies, max(FEWEST_FREQUENCIES, MOST_WAVES // len(rows)))
     mean = sketch.centered_mean[:m]
     operator = sketch.operator
     turns = operator.linear_map.take(slice(m)).project_turns(rows - operator.center)
@@ -67,7 +73,8 @@ def calibrated_weights(
     difference = np.concatenate([mean.real, mean.imag]) - own
     if difference @ difference <= 1e-9 * len(mean):
         return shares * len(rows)
-    waves = (waves - own.astype(np.float32)) * np.sqrt(shares).astype(np.float32)[:, None]
+    waves -= own.astype(np.float32)
+    waves *= np.sqrt(shares).astype(np.float32)[:, None]
     gram = (waves.T @ waves).astype(np.float64)
     ratio = 1.0 / (np.sum(shares**2) * sketch.n_effective)
     gram[np.diag_indices_from(gram)] += max(ratio, 1e-4) * np.trace(gram) / len(gram)

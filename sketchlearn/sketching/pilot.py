@@ -139,14 +139,17 @@ def _merge_equal_rows(
     rows: np.ndarray, weights: np.ndarray, probabilities: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return distinct rows in a fixed order, their summed weights and average probabilities."""
+    # Bytes sort otherwise when the data's units change; this sum, equal for equal rows, does not.
+    keys = (rows * np.cos(np.arange(rows.shape[1]))).sum(axis=1)
+    order = np.argsort(keys, kind="stable")
+    if np.all(np.diff(keys[order]) > 0.0):
+        return rows[order], weights[order], probabilities[order]
     whole_rows = rows.view(np.dtype((np.void, rows.strides[0]))).ravel()
     _, first, inverse = np.unique(whole_rows, return_index=True, return_inverse=True)
     totals = np.bincount(inverse, weights=weights)
     averages = np.bincount(inverse, weights=weights * probabilities) / totals
-    rows = rows[first]
-    # Bytes sort otherwise when the data's units change; this sum does not.
-    order = np.argsort((rows * np.cos(np.arange(rows.shape[1]))).sum(axis=1), kind="stable")
-    return rows[order], totals[order], averages[order]
+    order = np.argsort(keys[first], kind="stable")
+    return rows[first[order]], totals[order], averages[order]
 
 
 def _inclusion_probabilities(

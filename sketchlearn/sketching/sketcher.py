@@ -54,7 +54,7 @@ class Sketcher(SketchingTransformer):
     ----------
     n_frequencies : int or "auto", default="auto"
         Complex entries m of a sketch. "auto" is max(100, min(10 k d, max(5000, 2 k d))) for k
-        clusters in d dimensions, up to 100 of them. Wider rows are decoded along k + 32 directions,
+        clusters in d dimensions, up to 100 of them. Wider rows are decoded along k + 20 directions,
         which then take the place of d, and 3000 that of 5000.
     n_clusters : int, optional
         How many clusters are expected: a hint for the two "auto". None means 10.

@@ -18,7 +18,7 @@ from sketchlearn.linear_maps import LinearMap
 from sketchlearn.sketching.pairing import count_drawn, pair_operator
 
 # Columns up to which all directions are decoded, and directions beside one for each cluster beyond.
-FEW_FEATURES, MORE_DIRECTIONS = 100, 32
+FEW_FEATURES, MORE_DIRECTIONS = 100, 20
 # Frequencies up to which "auto" takes ten for each coordinate of each cluster; of wide rows each
 # costs more.
 MANY_FREQUENCIES, MANY_IF_WIDE = 5000, 3000
@@ -31,6 +31,8 @@ COVARIANCES_TO_DRAW = 2
 # Numbers of 8 bytes that are in memory together while a frequency is drawn, as measured: of a
 # matrix for each column and beside them, and of transforms.
 NUMBERS_A_COLUMN, NUMBERS_BESIDE, NUMBERS_OF_TRANSFORMS = 2.5, 2.0, 5.5
+# Subspace iterations to the axes along which a wide pilot's scale is estimated.
+N_SUBSPACE_STEPS = 3
 # Gap between neighbouring clusters of wide rows, in radii of a cluster, from which a sketch at the
 # scale of the clusters would show nothing but interference between them.
 FARTHEST_APART = 2.5
@@ -98,7 +100,8 @@ def choose_operator(
     """
     d, scale = rows.shape[1], check_scale(scale)
     center = np.average(rows, axis=0, weights=weights)
-    covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
+    is_wide = n_principal(d, n_clusters) < d
+    covariance = compute_covariance(rows, weights, is_wide)
     units, finest = np.ones(d), None
     n_drawn = count_drawn(n_frequencies, d) if is_paired else n_frequencies
     octaves: float | np.ndarray = 0.0
@@ -109,7 +112,7 @@ def choose_operator(
         q, is_auto = n_principal(d, n_clusters), scale == "auto"
         scale = estimate_cluster_scale(
             rows / units, weights, center / units, n_clusters, seeds[0],
-            farthest_apart=FARTHEST_APART if is_auto and q < d else np.inf,
+            axes=find_wide_axes(covariance, q) if is_auto and is_wide else None,
         )  # fmt: skip
         if is_auto and n_frequencies >= WIDE.least_numbers * n_clusters * q:
             widest = float(np.sqrt(np.diag(covariance).max()))
@@ -317,7 +320,7 @@ def estimate_cluster_scale(
     n_clusters: int,
     seed: int,
     *,
-    farthest_apart: float = np.inf,
+    axes: np.ndarray | None = None,
 ) -> float:
     r"""Estimate a cluster's standard deviation, one coordinate's, by k-means on the pilot.
 
@@ -328,9 +331,10 @@ def estimate_cluster_scale(
     spread over :math:`k^{1/d}`, the spread of k cells that share the volume; one, where all rows
     are equal.
 
-    Where clusters' nearest neighbours are, in the median, more than ``farthest_apart``
-    :math:`s \sqrt d` away, s is taken to be as large as makes that equal: what is far narrower than
-    the gaps need not be resolved, and is not found.
+    Of wide rows k-means looks at the coordinates along ``axes`` (d, q) alone. And where the nearest
+    neighbours of their clusters are, in the median, more than 2.5 :math:`s \sqrt d` away, s is
+    taken to be as large as makes that equal: what is far narrower than the gaps need not be
+    resolved, and is not found.
     """
     n, d = rows.shape
     centered = rows - center
@@ -345,19 +349,43 @@ def estimate_cluster_scale(
     fallback = size * spread / k ** (1.0 / d)
     if n <= k:
         return fallback
-    model = _quick_kmeans(centered, weights, k, seed)
-    variance = model.inertia_ / (n * d) * n / (n - k)
-    scale = float(np.sqrt(variance))
-    if np.isfinite(farthest_apart) and k > 1:
+    model = _quick_kmeans(centered if axes is None else centered @ axes, weights, k, seed)
+    sum_of_squares = model.inertia_
+    if axes is not None:
+        is_member = (model.labels_ == np.arange(k)[:, None]) * weights
+        totals = is_member.sum(axis=1)
+        centers = (is_member @ centered) / np.where(totals > 0.0, totals, 1.0)[:, None]
+        sum_of_squares = n * d * spread**2 - totals @ np.square(centers).sum(axis=1)
+    scale = float(np.sqrt(max(sum_of_squares, 0.0) / (n * d) * n / (n - k)))
+    if axes is not None and k > 1:
         from sklearn.metrics.pairwise import euclidean_distances
 
-        gaps = np.sort(euclidean_distances(model.cluster_centers_), axis=1)[:, 1]
-        scale = max(scale, float(np.median(gaps)) / (farthest_apart * np.sqrt(d)))
+        gaps = np.sort(euclidean_distances(centers), axis=1)[:, 1]
+        scale = max(scale, float(np.median(gaps)) / (FARTHEST_APART * np.sqrt(d)))
+    if scale > LEAST_RELATIVE_SPREAD * spread:
+        return size * scale
     # A single row far away widens the whole, and says nothing about the others.
     shares = weights / n
     spreads = np.full(d, spread)
     typical = np.minimum(spreads, estimate_spreads(centered, shares, spreads)).max()
     return size * scale if scale > LEAST_RELATIVE_SPREAD * typical else fallback
+
+
+def compute_covariance(rows: np.ndarray, weights: np.ndarray, is_wide: bool) -> np.ndarray:
+    """Return the weighted covariance (d, d) of rows; of wide ones by half of a product's sums."""
+    if not is_wide:
+        return np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
+    shares = weights / weights.sum()
+    scaled = (rows - shares @ rows) * np.sqrt(shares)[:, None]
+    return np.asarray(scaled.T @ scaled)
+
+
+def find_wide_axes(covariance: np.ndarray, n_axes: int) -> np.ndarray:
+    """Return orthonormal axes (d, n_axes) near the widest, by subspace iterations."""
+    axes = np.random.default_rng(0).standard_normal((len(covariance), n_axes))
+    for _ in range(N_SUBSPACE_STEPS):
+        axes, _ = np.linalg.qr(covariance @ axes)
+    return axes
 
 
 def estimate_spreads(rows: np.ndarray, shares: np.ndarray, default: np.ndarray) -> np.ndarray:

@@ -129,6 +129,10 @@ class FragmentPartition(Partition):
         assert self._opened is not None
         return self._opened
 
+    def _open_file(self) -> Any:
+        """Return what reads the bytes of the fragment's file."""
+        return self._open_fragment()[0].open()
+
     def _close_fragment(self) -> None:
         """Let go of what can be opened again."""
 
@@ -155,10 +159,10 @@ class FragmentPartition(Partition):
         needed = columns if expression is None else schema.names
         as_stored = _has_fields(fragment.physical_schema, schema, needed)
         if format_ == "arrow" and as_stored:
-            yield from _record_batches(fragment, columns, expression)
+            yield from _record_batches(self._open_file(), fragment, columns, expression)
             return
         if format_ == "parquet" and as_stored and expression is None:
-            yield from _read_pages(fragment, columns, groups, n_rows)
+            yield from _read_pages(self._open_file(), fragment.metadata, columns, groups, n_rows)
             return
         if groups is not None:
             fragment = fragment.subset(row_group_ids=groups)
@@ -194,6 +198,8 @@ class FilePartition(InStoredFile, FragmentPartition):
     ) -> None:
         self.name, self._file, self._format = file.name, file, format
         self._opened = None
+        # The file that is open, if the fragment is of one: pyarrow before 22 would not open it.
+        self._stored: Any = None
         self._query = query
 
     def _open_fragment(self) -> tuple[Any, Any]:
@@ -217,12 +223,16 @@ class FilePartition(InStoredFile, FragmentPartition):
                     partitioning=partitioning,
                 )
                 fragment, schema = next(iter(opened.get_fragments())), opened.schema
-            self._opened = fragment, schema
+            self._opened, self._stored = (fragment, schema), None if keys else stored
         return self._opened
+
+    def _open_file(self) -> Any:
+        """Return what reads the bytes of the file: what is open, if it is."""
+        return super()._open_file() if self._stored is None else self._stored
 
     def _close_fragment(self) -> None:
         """Let go of what was opened: the footers of very many files would fill the memory."""
-        self._opened = None
+        self._opened = self._stored = None
 
 
 def split_dataset(dataset: Any, query: Query) -> list[Partition]:
@@ -249,20 +259,20 @@ def _has_fields(physical: Any, schema: Any, columns: list[str]) -> bool:
 
 
 def _read_pages(
-    fragment: Any, columns: list[str], row_groups: list[int] | None, n_rows: int
+    file: Any, metadata: Any, columns: list[str], row_groups: list[int] | None, n_rows: int
 ) -> Iterator[Any]:
     """Read a Parquet file page by page: scanners hold whole row groups, of any size."""
     from pyarrow.parquet import ParquetFile
 
     options = {"buffer_size": BUFFER_BYTES, "pre_buffer": False, "page_checksum_verification": True}
-    # Of a file that is open, `open` returns that: it is closed when nobody has it any more.
-    with ParquetFile(fragment.open(), metadata=fragment.metadata, **options) as file:
-        yield from file.iter_batches(
+    # It does not close the file, which is closed when nobody has it any more.
+    with ParquetFile(file, metadata=metadata, **options) as stored:
+        yield from stored.iter_batches(
             batch_size=n_rows, row_groups=row_groups, columns=columns, use_threads=False
         )
 
 
-def _record_batches(fragment: Any, columns: list[str], expression: Any) -> Iterator[Any]:
+def _record_batches(file: Any, fragment: Any, columns: list[str], expression: Any) -> Iterator[Any]:
     """Read an Arrow file batch by batch: scanners read far ahead."""
     from pyarrow import ipc
 
@@ -270,7 +280,7 @@ def _record_batches(fragment: Any, columns: list[str], expression: Any) -> Itera
     if expression is None:
         fields = [fragment.physical_schema.get_field_index(column) for column in columns]
     options = ipc.IpcReadOptions(included_fields=fields)
-    with ipc.open_file(fragment.open(), options=options) as reader:
+    with ipc.open_file(file, options=options) as reader:
         batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
         for batch in filter_batches(batches, expression):
             yield batch.select(columns)

@@ -88,7 +88,7 @@ class TestLongRows:
         path = tmp_path / "x.csv"
         pd.DataFrame(rows, columns=names).to_csv(path, sep=delimiter, index=False)
         assert path.stat().st_size / 8 > 2 * BLOCK_BYTES
-        np.testing.assert_array_equal(rows_of(path), pd.read_csv(path, sep=delimiter).to_numpy())
+        np.testing.assert_array_equal(rows_of(path), rows)
 
     @pytest.mark.parametrize("cell", ["x" * 3 * BLOCK_BYTES, "line\n" * BLOCK_BYTES, 'say ""x""'])
     @pytest.mark.parametrize("row", [0, 1000, N - 1])

@@ -17,6 +17,7 @@ from sketchlearn.decoders.surrogates.points import (
     POINTS,
     SurrogatePoints,
     choose_bandwidth,
+    count_moved_points,
     count_points,
     draw_gaussian,
     draw_mixture_points,
@@ -123,10 +124,12 @@ class SurrogateKMeans(Decoder):
     ) -> SurrogatePoints:
         """Return surrogate points whose sketch is the data's, started from a decoded mixture."""
         bandwidth = choose_bandwidth(problem)
-        n_points = count_points(len(mixture.weights))
+        n_points = count_moved_points(problem, len(mixture.weights))
         if mixture.quality.explains_rows:
-            n_points, kernel = POINTS.draws_a_point * n_points, np.zeros_like(bandwidth)
-            points = draw_mixture_points(mixture, kernel, n_points, 1.0, rng)
+            n_points, kernel = count_points(len(mixture.weights)), np.zeros_like(bandwidth)
+            points = draw_mixture_points(
+                mixture, kernel, POINTS.draws_a_point * n_points, 1.0, rng
+            )
             return SurrogatePoints(points, kernel, mixture.cost, 0)
         n_sharpenings = self.n_sharpenings or 0
         bandwidth = POINTS.sharper**n_sharpenings * bandwidth

@@ -40,6 +40,8 @@ class PointsSettings(Settings):
         Numbers in a sketch up to which moves are solved for, by a matrix of that size.
     quasi_moves : int
         Beyond, so many more and cheaper moves are made for each.
+    least_points_of_large : int
+        Fewest points then: a move takes as long as there are points times numbers.
     """
 
     kernel_variance: float = 0.3
@@ -50,6 +52,7 @@ class PointsSettings(Settings):
     sharper: float = 0.25
     most_numbers: int = 4000
     quasi_moves: int = 5
+    least_points_of_large: int = 1500
 
 
 POINTS = PointsSettings()
@@ -111,8 +114,7 @@ def match_points(
     begin(f"moving {len(start):,} points")
     matching = PointMatching(problem, bandwidth)
     points = matching.to_units(start)
-    most = POINTS.most_numbers if most_numbers is None else most_numbers
-    if len(matching.target) <= most:
+    if not is_large(problem, most_numbers):
         points, cost, n_iter = gauss_newton(matching, points, max_iter)
     else:
         points, cost, n_iter = quasi_newton(matching, points, POINTS.quasi_moves * max_iter)
@@ -122,6 +124,18 @@ def match_points(
 def count_points(n_atoms: int) -> int:
     """Return how many surrogate points a mixture of so many atoms is worth."""
     return max(POINTS.least_points, POINTS.points_an_atom * n_atoms)
+
+
+def count_moved_points(problem: Problem, n_atoms: int) -> int:
+    """Return how many points are moved until their sketch is the problem's."""
+    if not is_large(problem):
+        return count_points(n_atoms)
+    return max(POINTS.least_points_of_large, POINTS.points_an_atom * n_atoms)
+
+
+def is_large(problem: Problem, most_numbers: int | None = None) -> bool:
+    """Whether a sketch has too many numbers for moves that are solved for."""
+    return len(problem.target) > (most_numbers or POINTS.most_numbers)
 
 
 def choose_bandwidth(problem: Problem) -> np.ndarray:
