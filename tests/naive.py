@@ -106,6 +106,24 @@ def correlate_points(turns, residual):
     return in_phase.sum(axis=1), quadrature
 
 
+def descend(turns, scale, weights, parameters, target):
+    """Cost of a mixture of diagonal Gaussians, and its slopes along weights and parameters.
+
+    Each row of the parameters is a centred location and d logarithms of variances, in units of the
+    squared scale.
+    """
+    d, z = len(turns), unstacked(target)
+    frequencies = 2 * np.pi * turns.astype(np.float64)
+    squares, spreads = (scale * frequencies) ** 2, np.exp(parameters[:, d:])
+    atoms = np.exp(1j * parameters[:, :d] @ frequencies - 0.5 * spreads @ squares)
+    left = z - weights @ atoms
+    product = np.conj(left) * atoms
+    in_locations = 2 * weights[:, None] * (product.imag @ frequencies.T)
+    in_shapes = weights[:, None] * spreads * (product.real @ squares.T)
+    slopes = np.hstack([in_locations, in_shapes])
+    return np.sum(np.abs(left) ** 2), -2 * product.real.sum(axis=1), slopes
+
+
 def climb(turns, residual, center, box, tau2, n_steps, weakest, points):
     """Points after steps of mean shift, none longer than the kernel's width, kept in the box."""
     for _ in range(n_steps):

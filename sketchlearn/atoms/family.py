@@ -241,4 +241,4 @@ class AtomFamily(Registered, ABC):
         in_parameters = np.empty(parameters.shape)
         in_parameters[:, : self.n_features] = along[:, None]
         in_parameters[:, self.n_features :] = self.log_envelope_curvature(shapes, power)
-        return np.broadcast_to(power.sum(axis=1), len(parameters)), in_parameters
+        return power.sum(axis=1) * np.ones(len(parameters)), in_parameters

@@ -67,12 +67,13 @@ def descend(
         objective.lower,
         objective.upper,
     )
-    n_at_once = max(1, WAVES_AT_ONCE // (objective.k * len(problem.target)))
+    n_next = 1
     while True:
         n_left = max_iter - int(counts[N_ITER])
-        kernels.descend(*task, min(n_left, n_at_once), numbers, *state)
+        kernels.descend(*task, min(n_left, n_next), numbers, *state)
         cost = float(past[(counts[N_COSTS] - 1) % len(past)])
         tell_cost(cost)
+        n_next = max(1, WAVES_AT_ONCE // (objective.k * len(problem.target)))
         if counts[HAS_ENDED] or counts[N_ITER] == max_iter:
             break
     return Minimum(x, cost, int(counts[N_ITER]), bool(counts[HAS_ENDED]))

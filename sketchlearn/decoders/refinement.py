@@ -31,7 +31,8 @@ class RefiningSettings(Settings):
     Attributes
     ----------
     n_few : int
-        Iterations of an adjustment after which candidates are compared, or atoms added.
+        Iterations of an adjustment after which candidates are compared, or atoms added; and most
+        steps of a climb to a mode.
     n_some : int
         Of one before and after atoms are dropped in a swap.
     n_many : int
@@ -43,7 +44,7 @@ class RefiningSettings(Settings):
 
     n_few: int = 15
     n_some: int = 40
-    n_many: int = 200
+    n_many: int = 100
     shape_precision: float = 4.0
 
 
@@ -149,11 +150,10 @@ class JointObjective:
             np.maximum(2.0 * self._pack_variables(power, squared * curvature, np.sum), 1e-30)
         )
         zeros, walls = np.zeros(self.k), np.full(self.k, np.inf)
-        least_theta, greatest_theta = (
-            np.broadcast_to(bound, curvature.shape) for bound in problem.bounds()
-        )
-        self.lower = self._pack_variables(zeros, least_theta, np.mean) / self.scales
-        self.upper = self._pack_variables(walls, greatest_theta, np.mean) / self.scales
+        ones = np.ones((self.k, 1))
+        least_theta, greatest_theta = problem.bounds()
+        self.lower = self._pack_variables(zeros, ones * least_theta, np.mean) / self.scales
+        self.upper = self._pack_variables(walls, ones * greatest_theta, np.mean) / self.scales
         self.start = self._pack_variables(fit.weights, fit.parameters, np.mean) / self.scales
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:

@@ -8,6 +8,7 @@ import pytest
 from planted import operator_of
 
 from sketchlearn._kernels.descent import climb
+from sketchlearn._kernels.descent import descend as descend_blocks
 from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian, SphericalGaussian
 from sketchlearn.decoders import Fit, Problem
 from sketchlearn.decoders.descent import descend
@@ -52,6 +53,31 @@ def test_blocks_hold_the_rows_and_a_padding(n_rows, m):
     np.testing.assert_array_equal(flat[:, :m], rows)
     assert np.all(flat[:, m:] == -7.0)
     assert flat.shape[1] - m < 16 * len(blocks)
+
+
+@pytest.mark.parametrize("m", [5, 300])
+def test_cost_and_gradient(m):
+    rng = np.random.default_rng(m)
+    turns, target = 0.1 * rng.standard_normal((D, m)).astype(np.float32), rng.standard_normal(2 * m)
+    weights, parameters = rng.uniform(0.5, 1.5, K), rng.standard_normal((K, 2 * D))
+    powers = -0.5 * np.log2(np.e) * (2.0 * np.pi * 1.5 * turns) ** 2
+    rows = np.concatenate([in_blocks(turns), in_blocks(powers.astype(np.float32))], axis=1)
+    common = in_blocks(np.zeros((1, m), np.float32), -200.0)[:, 0]
+    x = np.concatenate([weights, parameters[:, :D].ravel(), parameters[:, D:].ravel()])
+    n, gradient, past = x.size, np.full(x.size, np.nan), np.zeros(11)
+    walls, pairs = np.full(n, np.inf), np.zeros((2, 10, n))
+    counts = np.array([0, 0, -1, 0, 12, 0])
+    work = np.full((2 * K + 3, rows.shape[2]), np.nan, dtype=np.float32)
+    descend_blocks(
+        rows, common, in_blocks(target.reshape(2, -1)), parameters, 2, 0.0, np.zeros(D),
+        np.zeros(D), np.ones(n), -walls, walls, 0, np.ones(6), x, gradient, *pairs, np.zeros(10),
+        past, counts, work,
+    )  # fmt: skip
+    cost, in_weights, slopes = naive.descend(turns, 1.5, weights, parameters, target)
+    expected = np.concatenate([in_weights, slopes[:, :D].ravel(), slopes[:, D:].ravel()])
+    assert past[0] == pytest.approx(cost, rel=1e-5)
+    np.testing.assert_allclose(gradient, expected, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_array_equal(counts, [0, 0, -1, 1, 12, 0])
 
 
 @pytest.mark.parametrize("prior", [0.0, 0.3])

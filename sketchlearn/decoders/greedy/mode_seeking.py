@@ -11,6 +11,7 @@ from sketchlearn._kernels import atoms as kernels
 from sketchlearn._kernels import descent as compiled
 from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.decoders.quality import BY_CHANCE
+from sketchlearn.decoders.refinement import REFINING
 from sketchlearn.decoders.settings import Settings
 from sketchlearn.linear_maps.linear_map import in_blocks
 from sketchlearn.sketches.region import Region
@@ -35,23 +36,17 @@ class SeekingSettings(Settings):
 
     Attributes
     ----------
-    n_steps : int
-        Steps of a climb.
     step : float
         Longest step between points on lines and grids, in scales: from so far a climb arrives.
     farthest : float
         How far a missing cluster may be, in scales, from where the moments say that one alone is.
     coherence : float
         Cosine of the angle between atoms from which they may stand for one cluster.
-    least_correlation : float
-        Correlation of a mode that is taken along with the best one, as a fraction of the best's.
     """
 
-    n_steps: int = 20
     step: float = 2.0
     farthest: float = 12.0
     coherence: float = 0.3
-    least_correlation: float = 0.7
 
 
 SEEKING = SeekingSettings()
@@ -103,12 +98,12 @@ def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
     weight = max(1.0 - float(fit.weights.sum()), problem.weight_error)
     # One cluster by the missing mean; or some on both sides, by the missing weight.
     far, both = values / np.where(along == 0.0, np.inf, along), np.sqrt(values / weight)
-    distances = np.concatenate([far, both, -both])
+    distances = np.stack([far, both, -both])
     n_steps = round(SEEKING.farthest / SEEKING.step)
     steps = SEEKING.step * family.operator.scale * np.arange(-n_steps, n_steps + 1)
-    offsets = (distances[:, None] + steps)[:, :, None] * np.tile(axes.T, (3, 1))[:, None]
+    offsets = (distances[:, :, None] + steps)[..., None] * axes.T[:, None]
     points = region.mean + offsets.reshape(-1, family.n_features)
-    return np.clip(points, region.lower, region.upper)
+    return np.minimum(np.maximum(points, region.lower), region.upper)
 
 
 def locate_several_missing(problem: Problem, fit: Fit, n_latest: int = 0) -> np.ndarray:
@@ -179,7 +174,7 @@ def find_modes(
     :math:`\tau^2 = \sum_j e_j \|\omega_j\|^2 / (d \sum_j e_j)` for the envelope e: the kernel's
     inverse squared width. Atoms of one shape have one norm, so b is the normalised correlation.
 
-    The best mode comes first; the others are no less than 70 % of it, and apart from each other.
+    The best mode comes first; the others are apart from it and from each other.
 
     Source: Belhadji and Gribonval, "Sketch and shift", 2024 (arXiv 2312.09940), section 3.
     """
@@ -200,8 +195,6 @@ def _choose_modes(
     waves = problem.family.sketch(np.hstack([points, shapes]))
     chosen: list[int] = []
     for i in order:
-        if chosen and correlations[i] < SEEKING.least_correlation * correlations[chosen[0]]:
-            break
         if not chosen or np.max(waves[chosen] @ waves[i]) < SEEKING.coherence * (
             waves[i] @ waves[i]
         ):
@@ -238,10 +231,10 @@ class _Search:
             points = np.array(points, order="C")
             compiled.climb(
                 rows, in_blocks(self.residual), self.center, self.region.lower,
-                self.region.upper, self.tau2, SEEKING.n_steps, ARRIVED, WEAKEST, points,
+                self.region.upper, self.tau2, REFINING.n_few, ARRIVED, WEAKEST, points,
             )  # fmt: skip
             return points
-        for _ in range(SEEKING.n_steps):
+        for _ in range(REFINING.n_few):
             points = self._shift(points)
         return points
 

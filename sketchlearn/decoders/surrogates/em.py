@@ -95,12 +95,12 @@ class SurrogateEM(Decoder):
         if start is None:
             points = draw_region_points(problem.region, bandwidth, n_points, rng)
         else:
-            points = draw_mixture_points(start, bandwidth, n_points, POINTS.widening, rng)
+            points = draw_mixture_points(start, bandwidth, n_points, rng)
         best = self._fit_points(problem, family, points, bandwidth, start, 1, rng)
         n_iter = best.n_iter if start is None else start.n_iter + best.n_iter
         if problem.spare_share > 0:
             bandwidth = POINTS.sharper * bandwidth
-        points = draw_mixture_points(best, bandwidth, n_points, 1.0, rng)
+        points = draw_mixture_points(best, bandwidth, n_points, rng)
         best = self._fit_points(problem, family, points, bandwidth, best, 0, rng)
         return replace(
             best,

@@ -45,6 +45,8 @@ class ClusteringSettings(Settings):
 
 
 CLUSTERING = ClusteringSettings()
+# Sums of two atoms' largest standard deviations that they are apart by, where they do not overlap.
+SEPARATED = 3.0
 
 
 @final
@@ -99,13 +101,15 @@ class SurrogateKMeans(Decoder):
         rows = surrogate.draw(POINTS.draws_a_point * count_points(n_atoms), rng)
         rows = np.clip(rows, problem.region.lower, problem.region.upper)
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
-        n_random = 1 if mixture.quality.explains_rows else CLUSTERING.n_starts
+        n_random = CLUSTERING.n_starts
+        if mixture.quality.explains_rows:
+            n_random = 0 if is_separated(mixture) else 1
         spread = compute_spread_ratio(rows.var(axis=0), problem.region)
         weights = np.ones(len(rows))
         if spread < THRESHOLDS.doubtful_spread:
             # Atoms that match the sketch have the weight of the rows that it shows.
             share = max(1.0 - mixture.total_weight, problem.weight_error)
-            rows, weights = add_outliers(problem.region, rows, share, count_points(n_atoms), rng)
+            rows, weights = add_outliers(problem.region, rows, share, len(rows), rng)
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
         points = ClusteredPoints(rows * units, weights, units, surrogate.n_sharpenings)
         fit = cluster(problem, points, mixture.locations, rng, n_random=n_random)
@@ -127,13 +131,11 @@ class SurrogateKMeans(Decoder):
         n_points = count_moved_points(problem, len(mixture.weights))
         if mixture.quality.explains_rows:
             n_points, kernel = count_points(len(mixture.weights)), np.zeros_like(bandwidth)
-            points = draw_mixture_points(
-                mixture, kernel, POINTS.draws_a_point * n_points, 1.0, rng
-            )
+            points = draw_mixture_points(mixture, kernel, POINTS.draws_a_point * n_points, rng)
             return SurrogatePoints(points, kernel, mixture.cost, 0)
         n_sharpenings = self.n_sharpenings or 0
         bandwidth = POINTS.sharper**n_sharpenings * bandwidth
-        points = draw_mixture_points(mixture, bandwidth, n_points, POINTS.widening, rng)
+        points = draw_mixture_points(mixture, bandwidth, n_points, rng)
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
         # Where they cannot come down to the noise, the data has detail finer than the bandwidth.
         while self.n_sharpenings is None and surrogate.cost > problem.noise:
@@ -145,6 +147,14 @@ class SurrogateKMeans(Decoder):
             points = surrogate.points + lost
             surrogate = match_points(problem, points, bandwidth, self.n_moves)
         return replace(surrogate, n_sharpenings=n_sharpenings)
+
+
+def is_separated(mixture: Mixture) -> bool:
+    """Return whether no two atoms overlap: k-means' clusters are theirs then."""
+    deviations = np.sqrt(mixture.covariances.max(axis=1))
+    apart = np.linalg.norm(mixture.locations[:, None] - mixture.locations, axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    return bool(np.all(apart > SEPARATED * (deviations[:, None] + deviations)))
 
 
 def cluster(
