@@ -11,7 +11,7 @@ from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Fit, Problem
-from sketchlearn.decoders.quality import THRESHOLDS, compute_spread_ratio
+from sketchlearn.decoders.quality import BY_CHANCE, THRESHOLDS, compute_spread_ratio
 from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.points import (
     POINTS,
@@ -45,8 +45,6 @@ class ClusteringSettings(Settings):
 
 
 CLUSTERING = ClusteringSettings()
-# Sums of two atoms' largest standard deviations that they are apart by, where they do not overlap.
-SEPARATED = 3.0
 
 
 @final
@@ -110,6 +108,7 @@ class SurrogateKMeans(Decoder):
             # Atoms that match the sketch have the weight of the rows that it shows.
             share = max(1.0 - mixture.total_weight, problem.weight_error)
             rows, weights = add_outliers(problem.region, rows, share, len(rows), rng)
+            n_random = CLUSTERING.n_starts
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
         points = ClusteredPoints(rows * units, weights, units, surrogate.n_sharpenings)
         fit = cluster(problem, points, mixture.locations, rng, n_random=n_random)
@@ -154,7 +153,7 @@ def is_separated(mixture: Mixture) -> bool:
     deviations = np.sqrt(mixture.covariances.max(axis=1))
     apart = np.linalg.norm(mixture.locations[:, None] - mixture.locations, axis=-1)
     np.fill_diagonal(apart, np.inf)
-    return bool(np.all(apart > SEPARATED * (deviations[:, None] + deviations)))
+    return bool(np.all(apart > BY_CHANCE * (deviations[:, None] + deviations)))
 
 
 def cluster(
