@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from sketchlearn import Plan, Sketcher, plan
 from sketchlearn.cli.app import app
-from sketchlearn.planning import look_up_errors
+from sketchlearn.planning.table import look_up_errors
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +41,7 @@ def test_counts_may_be_whole_floats(by_default):
 def test_the_sketcher_is_of_the_size_planned(by_default):
     sketcher = by_default.make_sketcher(random_state=3)
     assert (sketcher.n_frequencies, sketcher.n_clusters) == (by_default.n_frequencies, 4)
+    assert (sketcher.operator, sketcher.features) == (by_default.operator, by_default.features)
     assert sketcher.random_state == 3
 
 
@@ -54,8 +55,8 @@ def test_seconds_grow_with_rows_and_shrink_with_workers():
 
 @pytest.mark.slow
 def test_a_smaller_error_takes_a_larger_sketch():
-    errors = [look_up_errors(ratio)[0] for ratio in (2, 10)]
-    loose, strict = (plan(1000, 10, 20, error=1.0001 * error) for error in errors)
+    errors = [look_up_errors(ratio, "waves", 50_000 / 20)[0] for ratio in (2, 10)]
+    loose, strict = (plan(50_000, 10, 20, error=1.0001 * error, goal="bytes") for error in errors)
     assert loose.n_frequencies < strict.n_frequencies
     assert strict.expected_error <= 1.0001 * errors[1]
 
@@ -63,9 +64,63 @@ def test_a_smaller_error_takes_a_larger_sketch():
 @pytest.mark.slow
 def test_bytes_are_kept_to_and_used():
     whole = plan(1000, 10, 20)
-    half = plan(1000, 10, 20, max_bytes=whole.sketch_bytes / 2)
-    assert half.n_frequencies < whole.n_frequencies
-    assert 0.4 * whole.sketch_bytes < half.sketch_bytes <= whole.sketch_bytes / 2
+    less = plan(1000, 10, 20, max_bytes=whole.sketch_bytes / 4)
+    assert 0.2 * whole.sketch_bytes < less.sketch_bytes <= whole.sketch_bytes / 4
+
+
+@pytest.mark.parametrize("n_features", [3, 30, 200])
+def test_bytes_are_those_of_the_sketch_of_each_kind(n_features):
+    n = 3000
+    rows = np.random.default_rng(0).standard_normal((n, n_features))
+    kinds = set()
+    for goal in ("bytes", "error"):
+        one = plan(n, n_features, 3, goal=goal)
+        kinds.add((one.operator, one.features))
+        sketch = one.make_sketcher(random_state=1).fit(rows).sketch(rows)
+        bare, whole = (
+            len(sketch.to_bytes(operator=has_operator)) for has_operator in (False, True)
+        )
+        assert one.sketch_bytes == pytest.approx(bare, rel=0.05)
+        assert one.file_bytes == pytest.approx(whole, rel=0.05)
+    assert len(kinds) > 1
+
+
+def test_counts_of_signs_take_more_bytes_for_more_rows():
+    few, many = (plan(n, 2, 3, goal="bytes") for n in (2_000, 10**9))
+    assert few.features == many.features == "signs"
+    # A count of up to 2,000 takes two bytes, and one of up to 10^9 four, for cosine and sine each.
+    added = many.sketch_bytes - few.sketch_bytes
+    assert added == pytest.approx(4 * few.n_frequencies, rel=0.1)
+
+
+def test_each_goal_is_least_of_its_plan():
+    asked = (100_000, 30, 4)
+    by_bytes, by_error = (plan(*asked, goal=goal) for goal in ("bytes", "error"))
+    # Fewer bytes for the same: half as many for each wave, and no matrix.
+    assert (by_bytes.operator, by_bytes.features) == ("fast", "signs")
+    assert by_bytes.sketch_bytes < by_error.sketch_bytes
+    assert by_error.expected_error < by_bytes.expected_error
+    with pytest.raises(ValueError, match="goal must be one of 'seconds', 'bytes', 'error'"):
+        plan(*asked, goal="speed")
+
+
+def test_many_columns_have_no_matrix():
+    assert plan(10_000, 200, 3).operator == "fast"
+    assert plan(10_000, 20, 3).operator == "dense"
+
+
+def test_alternatives_keep_to_the_limits_and_are_cheaper_in_something():
+    chosen = plan(10_000, 30, 4, error=0.05)
+    assert chosen.alternatives
+    for one in chosen.alternatives:
+        assert one.expected_error <= 0.05
+        assert (
+            one.sketch_bytes < chosen.sketch_bytes
+            or one.file_bytes < chosen.file_bytes
+            or one.expected_error < chosen.expected_error
+        )
+        assert one.describe_in_short() in str(chosen)
+        assert one.alternatives == ()
 
 
 @pytest.mark.slow
@@ -90,9 +145,16 @@ def test_limits_are_checked(name, value):
         plan(100, 2, 2, **{name: value})
 
 
-def test_what_would_not_fit_into_memory_is_said_before_it_is_drawn():
-    with pytest.raises(ValueError, match=r"are an operator of .* GB"):
-        plan(1000, 10**6, 10**3)
+@pytest.mark.parametrize(
+    ("n_features", "n_clusters", "said"),
+    [
+        (10**6, 10**3, "the covariance of 1,000,000 columns would take"),
+        (20, 10**8, "are an operator of .* GB"),
+    ],
+)
+def test_what_would_not_fit_into_memory_is_said_before_it_is_drawn(n_features, n_clusters, said):
+    with pytest.raises(ValueError, match=said):
+        plan(10**9, n_features, n_clusters)
 
 
 @pytest.mark.parametrize("name", ["n_samples", "n_features", "n_clusters", "n_workers"])
@@ -110,14 +172,22 @@ def test_fewer_rows_than_clusters_are_refused():
 
 
 def test_errors_fall_with_the_size():
-    medians, nines = np.transpose([look_up_errors(ratio) for ratio in (1, 2, 3, 5, 8, 10, 30)])
-    assert np.all(np.diff(medians) <= 0.0)
-    assert np.all(medians < nines)
+    for features in ("waves", "signs"):
+        found = [look_up_errors(ratio, features, 1e6) for ratio in (1, 2, 3, 5, 8, 10, 30)]
+        medians, nines = np.transpose(found)
+        assert np.all(np.diff(medians) <= 0.0)
+        assert np.all(medians < nines)
+
+
+def test_errors_grow_where_rows_are_few():
+    for ratio in (2, 5, 10):
+        found = [look_up_errors(ratio, "waves", rows) for rows in (1e6, 1000, 100, 30)]
+        assert np.all(np.diff(found, axis=0) > 0.0)
 
 
 @pytest.mark.slow
 def test_the_command_prints_the_plan():
-    options = ["plan", "--rows", "1e6", "--columns", "3", "-k", "4"]
+    options = ["plan", "--rows", "1e6", "--columns", "3", "-k", "4", "--goal", "bytes"]
     said = CliRunner().invoke(app, options)
     assert said.exit_code == 0, said.output
     assert "1,000,000 rows" in said.output

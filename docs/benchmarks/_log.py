@@ -58,6 +58,25 @@ def read(path: Path) -> list[Record]:
     return records
 
 
+def current(records: Iterable[Record], *names: str, code: str | None = None) -> list[Record]:
+    """Return records that this source made or that do not depend on it, whose code is empty.
+
+    Parameters
+    ----------
+    records : iterable of dict
+        Those of a log.
+    *names : str
+        What tells runs apart: the newest record of each run stays. Without any, all stay.
+    code : str, optional
+        Digest of this source, by default `library_digest()`.
+    """
+    code = library_digest() if code is None else code
+    mine = [one for one in records if one["code"] in ("", code)]
+    if not names:
+        return mine
+    return list({tuple(one.get(name) for name in names): one for one in mine}.values())
+
+
 def append(path: Path, record: Record) -> None:
     """Add one line; whole lines of several processes do not mix."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,10 +120,10 @@ def _start(warm_up: Callable[[], None]) -> None:
     warm_up()
 
 
-def measured_with() -> str:
-    """Versions and machine, for below a heading."""
+def measured_with(code: str | None = None) -> str:
+    """Versions and machine, for below a heading; of this source, or of another digest."""
     return (
-        f"sketchlearn {sketchlearn.__version__} (source {library_digest()}), "
+        f"sketchlearn {sketchlearn.__version__} (source {code or library_digest()}), "
         f"numpy {np.__version__}, scipy {scipy.__version__}, scikit-learn {sklearn.__version__};\n"
         f"{platform.machine()}, {os.cpu_count()} CPUs, one thread, other work running beside."
     )

@@ -11,6 +11,7 @@ from sklearn.cluster import Birch, KMeans, MiniBatchKMeans
 from sklearn.kernel_approximation import Nystroem
 from sklearn.metrics import pairwise_distances_argmin_min
 
+from docs.benchmarks import _pareto_spark
 from docs.benchmarks._pareto_problem import (
     FLOAT_BITS,
     FLOAT_BYTES,
@@ -295,6 +296,10 @@ METHODS: dict[str, Method] = {
     "betula-cluster": Method(FULL, betula, package="betula_cluster"),
     "Birch": Method(FULL, birch, MILLION, 100, most_seeds=1),
     "faiss": Method(FULL, partial(faiss, every_row=True), MILLION, package="faiss"),
+    "Spark MLlib": Method(
+        FULL, _pareto_spark.cluster, most_columns=100, most_seeds=1, package="pyspark",
+        prepare=_pareto_spark.prepare,
+    ),
     "JL, half the columns": Method(REDUCING, partial(projected, share=0.5)),
     "JL, an eighth": Method(REDUCING, partial(projected, share=0.125)),
     **{

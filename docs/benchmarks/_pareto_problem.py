@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import resource
 import signal
@@ -28,6 +29,8 @@ FLOAT_BYTES = 4
 FLOAT_BITS = 32
 # Bytes of a file that are mapped at a time.
 MAPPED = 4_000_000
+# What Linux tells of this process.
+OWN = Path("/proc/self")
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ class Outcome:
         How many rows are read, over how many there are; sampling reads those that it draws.
     operations : float
         Multiplications with an addition, of the steps that grow with rows or frequencies.
+    beside_seconds, beside_memory : float
+        Processor seconds and MB that another process took for it.
     """
 
     found: Any
@@ -99,6 +104,8 @@ class Outcome:
     site_bits: float
     passes: float
     operations: float
+    beside_seconds: float = 0.0
+    beside_memory: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,8 @@ class Method:
     """One way to cluster: which route it is of, and what it is worth the time for.
 
     Of others' ``package``, imported before the time is taken, nothing is called before: threads
-    that it starts would not be there in another process.
+    that it starts would not be there in another process. What it has to ``prepare`` there is not
+    timed.
     """
 
     route: str
@@ -115,6 +123,7 @@ class Method:
     most_columns: int = 10_000
     most_seeds: int = 100
     package: str | None = None
+    prepare: Callable[[Problem], None] | None = None
 
     def suits(self, problem: Problem, i_seed: int) -> bool:
         """Whether it runs on that many rows and columns, with that of the seeds."""
@@ -147,19 +156,26 @@ def measure(method: Method, problem: Problem, limit: int) -> tuple[Any, Record]:
 def _run(method: Method, problem: Problem, limit: int, there: Connection) -> None:
     """Run a method, and send back what it found, its seconds and its memory."""
     warnings.simplefilter("ignore")
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
+    if method.prepare is not None:
+        method.prepare(problem)
+    last = limit + math.ceil(time.process_time())
+    resource.setrlimit(resource.RLIMIT_CPU, (last, last + 1))
     # From here on the system's high-water mark is that of this method.
-    Path("/proc/self/clear_refs").write_text("5")
-    before, start = _read_megabytes("VmRSS"), time.process_time()
+    (OWN / "clear_refs").write_text("5")
+    before, start = read_megabytes(OWN, "VmRSS"), time.process_time()
     try:
         outcome = method.run(problem)
     except Exception as error:
         there.send((None, {"failed": f"{type(error).__name__}: {error}"[:200]}))
         return
-    seconds = time.process_time() - start
+    seconds = time.process_time() - start + outcome.beside_seconds
+    if seconds > limit:
+        there.send((None, {"failed": f"over {limit} s"}))
+        return
+    own = read_megabytes(OWN, "VmHWM") - before
     record = {
         "seconds": seconds,
-        "memory": _read_megabytes("VmHWM") - before,
+        "memory": own + outcome.beside_memory,
         "kept_bytes": float(outcome.kept_bytes),
         "site_bits": float(outcome.site_bits),
         "passes": float(outcome.passes),
@@ -168,11 +184,11 @@ def _run(method: Method, problem: Problem, limit: int, there: Connection) -> Non
     there.send((outcome.found, record))
 
 
-def _read_megabytes(name: str) -> float:
-    """Return a figure of this process that Linux keeps, in MB."""
-    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+def read_megabytes(process: Path, name: str) -> float:
+    """Return a figure of a process that Linux keeps, in MB."""
+    found = re.search(rf"{name}:\s+(\d+) kB", (process / "status").read_text())
     if found is None:
-        raise RuntimeError(f"expected {name} in /proc/self/status, as Linux has it")
+        raise RuntimeError(f"expected {name} in {process / 'status'}, as Linux has it")
     return int(found[1]) * 1024 / 1e6
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,22 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from docs.benchmarks import _pareto_methods, _pareto_mixtures
+from docs.benchmarks import _pareto_choices
 from docs.benchmarks._log import Record, measured_with
-from docs.benchmarks._pareto_methods import FULL, REDUCING, SAMPLING
+from docs.benchmarks._pareto_points import (
+    COSTS,
+    LEAST,
+    METHODS,
+    ROUTES,
+    Point,
+    find_front,
+    list_points,
+    sets_of,
+    show,
+    title_of,
+)
 from docs.benchmarks._pareto_sets import SETS
-from docs.benchmarks._pareto_sketches import ALONE, PRIVATE, WITH_PILOT
 from docs.benchmarks._pareto_text import (
-    CHOICES,
     COSTS_SHOWN,
     EXPLANATION,
     INTRODUCTION,
@@ -28,88 +36,9 @@ from docs.benchmarks._pareto_text import (
 from docs.benchmarks._report import table
 from sketchlearn.plotting import FrontDisplay
 
-# What a run costs: the record's name of it, a heading, and what figures call it.
-COSTS = {
-    "seconds": ("seconds", "processor seconds"),
-    "memory": ("peak MB", "peak memory, MB"),
-    "kept_bytes": ("kept", "bytes kept"),
-    "site_bits": ("bits a site", "bits sent by each of 100 sites"),
-    "passes": ("passes", "passes over the rows"),
-    "operations": ("operations", "multiplications and additions"),
-}
-# In an order in which no panel lacks one before another, so that colours are the same in all.
-ROUTES = (FULL, SAMPLING, REDUCING, ALONE, WITH_PILOT, PRIVATE)
-METHODS = {"k-means": _pareto_methods.METHODS, "mixtures": _pareto_mixtures.METHODS}
-# Errors below this are alike, and drawn as this.
-LEAST = {"k-means": 1e-3, "mixtures": 3e-3}
 ERRORS = {"k-means": "SSE ratio - 1", "mixtures": "nats lost a row"}
 # Sets whose every cost is drawn.
 IN_FULL = ("MNIST PCA-20", "unequal sizes")
-
-
-@dataclass(frozen=True)
-class Point:
-    """One method on one set: medians over seeds, and the largest error."""
-
-    method: str
-    route: str
-    n_seeds: int
-    n_failed: int
-    error: float
-    worst: float
-    costs: dict[str, float]
-
-
-def errors_of(records: Sequence[Record]) -> dict[int, float]:
-    """Return the reference's figure for every seed: the best run over all rows."""
-    best: dict[int, float] = {}
-    for one in records:
-        if one["method"].startswith(("KMeans", "EM")) and "error" in one:
-            best[one["seed"]] = min(one["error"], best.get(one["seed"], np.inf))
-    return best
-
-
-def list_points(records: Sequence[Record], model: str, name: str) -> list[Point]:
-    """Return what every method did on one set."""
-    mine = [one for one in records if (one["model"], one["set"]) == (model, name)]
-    best = errors_of(mine)
-    points = []
-    present = {one["method"] for one in mine}
-    for method in (one for one in METHODS[model] if one in present):
-        runs = [one for one in mine if one["method"] == method and one["seed"] in best]
-        good = [one for one in runs if "error" in one]
-        if not runs:
-            continue
-        errors = [
-            one["error"] / best[one["seed"]] - 1.0
-            if model == "k-means"
-            else one["error"] - best[one["seed"]]
-            for one in good
-        ]
-        costs = {cost: float(np.median([one[cost] for one in good])) for cost in COSTS if good}
-        points.append(
-            Point(
-                method,
-                runs[0]["route"],
-                len(runs),
-                len(runs) - len(good),
-                float(np.median(errors)) if good else np.inf,
-                max(errors) if len(good) == len(runs) else np.inf,
-                costs,
-            )
-        )
-    return points
-
-
-def find_front(points: Sequence[Point], cost: str, least: float) -> set[str]:
-    """Return methods that no other beats in this cost and in error, errors below `least` alike."""
-    good = [one for one in points if one.costs]
-    costs = np.array([one.costs[cost] for one in good])
-    errors = np.maximum([one.error for one in good], least)
-    no_larger = (costs[:, None] >= costs) & (errors[:, None] >= errors)
-    smaller = (costs[:, None] > costs) | (errors[:, None] > errors)
-    is_beaten = np.any(no_larger & smaller, axis=1)
-    return {one.method for one, beaten in zip(good, is_beaten, strict=True) if not beaten}
 
 
 def draw(ax: Axes, points: Sequence[Point], cost: str, model: str, title: str) -> None:
@@ -166,7 +95,7 @@ def figures(records: Sequence[Record]) -> dict[str, Figure]:
     for model in ("k-means", "mixtures"):
         names = sets_of(records, model)
         panels = [
-            (list_points(records, model, name), "seconds", model, title_of(records, name))
+            (list_points(records, model, name), "seconds", model, title_of(records, model, name))
             for name in names
         ]
         if panels:
@@ -183,32 +112,6 @@ def figures(records: Sequence[Record]) -> dict[str, Figure]:
     return result
 
 
-def sets_of(records: Sequence[Record], model: str) -> list[str]:
-    """Return sets whose reference was run for a model, in their order."""
-    present = {
-        one["set"]
-        for one in records
-        if one["model"] == model and "error" in one and one["method"].startswith(("KMeans", "EM"))
-    }
-    return [name for name in SETS if name in present]
-
-
-def title_of(records: Sequence[Record], name: str) -> str:
-    """Return a set's name, with rows, columns and clusters."""
-    one = next(one for one in records if one["set"] == name)
-    return f"{name}: {one['n']:,} x {one['d']}, k = {one['k']}"
-
-
-def show(value: float) -> str:
-    """Return a figure with three digits, and a letter for thousands and more."""
-    if not np.isfinite(value):
-        return "failed"
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= 0.9995 * size:
-            return f"{value / size:.3g} {letter}"
-    return f"{value:.3g}"
-
-
 def show_error(value: float, model: str) -> str:
     """Return an SSE ratio, or nats."""
     if not np.isfinite(value):
@@ -221,8 +124,9 @@ def table_of(records: Sequence[Record], model: str, name: str) -> str:
     """Return the table of one set: every method, its errors and costs, and where it leads."""
     points = list_points(records, model, name)
     fronts = {cost: find_front(points, cost, LEAST[model]) for cost in COSTS}
-    rows = []
+    rows, most = [], max(one.n_seeds for one in points)
     for one in points:
+        label = one.method if one.n_seeds == most else f"{one.method} (seeds: {one.n_seeds})"
         errors = [show_error(value, model) for value in (one.error, one.worst)]
         costs = [
             (
@@ -234,7 +138,7 @@ def table_of(records: Sequence[Record], model: str, name: str) -> str:
             else ""
             for cost in COSTS
         ]
-        rows.append([one.method, one.route, " / ".join(errors), *costs])
+        rows.append([label, one.route, " / ".join(errors), *costs])
     error = "SSE ratio" if model == "k-means" else "nats lost"
     return table(["method", "route", error, *(short for short, _ in COSTS.values())], rows)
 
@@ -260,6 +164,14 @@ def summary(records: Sequence[Record], model: str) -> str:
     return table([*heads, *(short for short, _ in COSTS.values())], rows)
 
 
+def choose(records: Sequence[Record]) -> str:
+    """Return what to choose for k-means."""
+    names = sets_of(records, "k-means")
+    points = {name: list_points(records, "k-means", name) for name in names}
+    sizes = {one["set"]: one["d"] for one in records}
+    return _pareto_choices.choices(_pareto_choices.find(points, sizes))
+
+
 def page(records: Sequence[Record]) -> str:
     """Return the page in Markdown."""
     n_seeds = {len({one["seed"] for one in records if one["set"] == name}) for name in SETS} - {0}
@@ -269,11 +181,15 @@ def page(records: Sequence[Record]) -> str:
     else:
         few, many = min(n_seeds), max(n_seeds)
         seeds, shown = f"seeds from {first} on, {few} to {many} of them a set, draw", SHOWN_MANY
-    parts = [INTRODUCTION.format(seeds=seeds, shown=shown, machine=measured_with()), CHOICES]
+    parts = [
+        INTRODUCTION.format(seeds=seeds, shown=shown, machine=measured_with()),
+        choose(records),
+    ]
     parts += ["## K-means over all sets\n", EXPLANATION, summary(records, "k-means"), COSTS_SHOWN]
     if sets_of(records, "mixtures"):
         parts += ["## Mixtures over all sets\n", MIXTURES, summary(records, "mixtures")]
     for model, heading in (("k-means", "K-means"), ("mixtures", "Mixtures")):
         for name in sets_of(records, model):
-            parts += [f"## {heading}, {title_of(records, name)}\n", table_of(records, model, name)]
+            title = title_of(records, model, name)
+            parts += [f"## {heading}, {title}\n", table_of(records, model, name)]
     return "\n".join(parts)

@@ -52,9 +52,10 @@ have a variance for each column.
 construction: five rows of 50,000 at -1000 along each axis, beside a unit cube; clusters of which
 each has half the rows of the one before; clusters whose sizes differ up to 150 times. *16
 subjects* are unit vectors around 16 directions, as embeddings of texts are. A method that
-a table lacks was not run on that set; Birch, Compress++ and private sketches only on up to 100
-columns. BICO (PyPI) needs numpy below 2 and Spark MLlib a Java machine
-and two cores: neither was run.
+a table lacks was not run on that set; Birch, Compress++, Spark and private sketches only on up to
+100 columns. *Spark MLlib* has two cores and reads Parquet; its seconds and memory are those of its
+Java process as well, from when that has started and clustered 3,000 rows, so that it is warm. BICO
+(PyPI) needs numpy below 2: it was not run.
 """
 MIXTURES = """\
 ![Processor seconds against nats lost, a panel for each set](../images/pareto_mixtures.png)
@@ -65,51 +66,4 @@ COSTS_SHOWN = """Every cost of two sets:
 """
 EXPLANATION = """\
 Median and worst of the sets' medians; then on how many sets a method is on the front of a cost.
-"""
-CHOICES = """## What to choose, and where sketches are behind
-
-**Rows in one place that may stay there: not a sketch alone.** Up to 100,000 rows it is on the
-front of processor seconds on *unequal sizes* only. betula-cluster takes .03 to .07 s for 50,000
-to 100,000 rows of up to 20 columns, 4 MB of memory beyond the process, and has the error of
-k-means on most sets; 4,000 random rows take half of that for .3 % more. A sketch alone takes .2
-to 1 s on blobs, and 1 to 36 s on MNIST, whose clusters are no Gaussians, with up to 470 MB of
-memory there. `fit(X)`, which keeps a pilot of 5,000 rows, takes .3 to .7 s, and 2 to 3 s on the
-wide tables, with the error of k-means, but for 4 % on *halving*. On *ten million* rows the decode
-hardly counts: `fit(X)` takes 2.3 s, betula-cluster 3.8 s, one start of `KMeans` 7.7 s, and
-4,000 random rows .05 s for .3 % more.
-
-**Sizes that differ much: sketches are on the front.** On *unequal sizes* and *halving* the ten
-starts of `KMeans` miss a cluster, and betula-cluster and all samples follow them or lose more:
-sketches alone of 5 k d frequencies have 2 to 3 % less than the reference, at half a second, 20 to
-40 kB, and one pass.
-
-**A few rows that decide.** With five far rows (*cube and five*), samples of up to 4,000 rows,
-Compress++, Nystroem features, MiniBatchKMeans and all sketches alone, private ones too, are off
-by a factor of a thousand: what five rows in 50,000 add to a wave is less than its noise.
-`fit(X)`, coresets, betula-cluster and k-means on all rows find them, within 4 %.
-
-**Bytes kept.** With an error below half a percent, on *blobs*, *MNIST spectral*, *halving* and
-*unequal sizes*, a sketch of the fast operator keeps 10 to 19 kB, where the tree of betula-cluster
-keeps 140 to 190 kB, and 4,000 rows 130 to 160 kB; on *MNIST PCA-20* it takes a dense file of 200
-kB. For errors of 2 to 5 %, 500 rows and Compress++ keep as little. On wide tables a dense
-operator takes megabytes, the fast one 115 to 180 kB.
-
-**Bits of a site.** On narrow tables random rows are hard to beat: of 4,000 rows each of 100 sites
-sends 40, some 10 to 26 thousand bits, where a sketch sends 23 to 291 thousand, because the same
-sums come from every site. On wide tables it is the sketch that sends less: .3 to 1.3 million bits
-against 1.0 to 1.3. k-means on all rows sends little, too, but in as many rounds as it has
-iterations.
-Sketches pay where the error has to be below that of a sample, sites hold different rows, or what
-was sent is to be subtracted, added to or decoded again for another k.
-
-**Privacy.** Nothing else here has it. With ε = 1 the error is about 5 % at most above that of
-k-means on sets without far rows; with ε = .1 up to a third.
-
-**Fewer columns.** Random projections lose 3 to 40 % at half the columns of narrow tables, and at
-an eighth they lose the clusters; on 784 and 1,024 columns an eighth loses 1 to 2 %, at no fewer
-seconds than 4,000 rows. They never were on a front of seconds.
-
-**Operations.** Counted like this, sketches alone take 4 to 140 times as many as betula-cluster: a
-pass costs m d for each row. Only Birch and Nystroem features take more on narrow tables. That they
-are not slower by as much is because a pass is one product of matrices.
 """

@@ -35,8 +35,7 @@ def current(records: Sequence[_log.Record], way: str) -> list[_log.Record]:
     way : str
         Under which name they say what was run.
     """
-    mine = [record for record in records if record["code"] in ("", _log.library_digest())]
-    return list({(r["set"], r["seed"], r["ratio"], r[way]): r for r in mine}.values())
+    return _log.current(records, "set", "seed", "ratio", way)
 
 
 def list_groups(

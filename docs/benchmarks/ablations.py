@@ -92,7 +92,7 @@ def change(value: float, factor: float) -> float:
 def work(options: argparse.Namespace) -> None:
     """Run what the log lacks."""
     modules = find_modules()
-    done = {(r["setting"], r["factor"], r["seed"]) for r in current(_log.read(options.log))}
+    done = {(r["setting"], r["factor"], r["seed"]) for r in _log.current(_log.read(options.log))}
     values = list_fields(find_settings(modules))
     for seed in range(FIRST_SEED, FIRST_SEED + options.seeds):
         runs = [("", float(stream)) for stream in range(1 + N_STREAMS)]
@@ -113,11 +113,6 @@ def work(options: argparse.Namespace) -> None:
                 record["scores"] = score(others)
             _log.append(options.log, record | {"code": _log.library_digest()})
             _log.say(f"seed {seed}, {setting or 'as it is'} x {factor:g}")
-
-
-def current(records: Sequence[_log.Record]) -> list[_log.Record]:
-    """Return the records that this source made."""
-    return [r for r in records if r["code"] == _log.library_digest()]
 
 
 def select(scores: Scores, kind: str) -> list[tuple[float, str, float]]:
@@ -209,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parsed(argv)
     if not options.report_only:
         work(options)
-    if records := current(_log.read(options.log)):
+    if records := _log.current(_log.read(options.log)):
         options.page.write_text(make_page(records), encoding="utf-8")
         print(options.page)
 

@@ -105,8 +105,8 @@ def key_of(record: _log.Record) -> Key:
 
 def current(records: Sequence[_log.Record]) -> list[_log.Record]:
     """Records that this source made or that do not depend on it, the newest of each run."""
-    mine = [r for r in records if r["code"] in ("", _log.library_digest()) and r["case"] in CASES]
-    return list({key_of(record): record for record in mine}.values())
+    known = _log.current(records, "case", "method", "seed")
+    return [record for record in known if record["case"] in CASES]
 
 
 def groups(options: argparse.Namespace, records: Sequence[_log.Record]) -> list[Group]:

@@ -97,8 +97,7 @@ def list_runs(options: argparse.Namespace) -> list[Run]:
 
 def read(path: Path) -> list[_log.Record]:
     """Return the records that this source made, the newest of each run."""
-    mine = [record for record in _log.read(path) if record["code"] == digest()]
-    return list({(record["set"], record["seed"]): record for record in mine}.values())
+    return _log.current(_log.read(path), "set", "seed", code=digest())
 
 
 def warm_up() -> None:

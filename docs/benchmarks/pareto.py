@@ -22,7 +22,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from datasets.synthetic import FIRST_REPORTED_SEED
-from docs.benchmarks import _log, _pareto_report
+from docs.benchmarks import _log, _pareto_points, _pareto_report
 from docs.benchmarks._pareto_problem import Method, Problem, measure, sum_squares
 from docs.benchmarks._pareto_sets import SETS, split_rows, write_rows
 
@@ -32,6 +32,9 @@ ROWS = _log.ROOT / "build" / "pareto"
 LIMIT = 100
 # What runs sketchlearn, and is run again when it changes.
 OWN_ROUTES = ("sketch alone", "sketch with pilot", "private sketch")
+
+# Rooms beside those that decide on decodes, and what makes a run that run.
+BESIDE, RUN = ("features", "sketching"), ("model", "set", "seed", "method")
 
 
 def run_set(model: str, name: str, seed: int, methods: Mapping[str, Method], log: Path) -> None:
@@ -60,18 +63,12 @@ def run_set(model: str, name: str, seed: int, methods: Mapping[str, Method], log
 
 def code_of(method: Method) -> str:
     """Return the digest of the library for what depends on it, else nothing."""
-    return _log.library_digest("features", "sketching") if method.route in OWN_ROUTES else ""
-
-
-def key_of(record: _log.Record) -> tuple[str, str, int, str]:
-    """What makes a run that run."""
-    return record["model"], record["set"], record["seed"], record["method"]
+    return _log.library_digest(*BESIDE) if method.route in OWN_ROUTES else ""
 
 
 def current(records: Sequence[_log.Record]) -> list[_log.Record]:
     """Return records that this source made or that do not depend on it, the newest of each run."""
-    code = _log.library_digest("features", "sketching")
-    return list({key_of(one): one for one in records if one["code"] in ("", code)}.values())
+    return _log.current(records, *RUN, code=_log.library_digest(*BESIDE))
 
 
 def warm_up(methods: Mapping[str, Method]) -> dict[str, Method]:
@@ -106,16 +103,17 @@ def parsed(argv: Sequence[str] | None) -> Any:
     parser.add_argument("--images", type=Path, default=_log.ROOT / "docs" / "images")
     parser.add_argument("--report-only", action="store_true", help="run nothing")
     options = parser.parse_args(argv)
-    options.models = _log.names(options.models, _pareto_report.METHODS)
+    options.models = _log.names(options.models, _pareto_points.METHODS)
     options.sets = _log.names(options.sets, SETS)
     return options
 
 
 def run_missing(options: Any, model: str) -> None:
     """Run what the log lacks, seed by seed, so that the first seeds are complete early."""
-    known = _pareto_report.METHODS[model]
+    known = _pareto_points.METHODS[model]
     methods = warm_up({name: known[name] for name in _log.names(options.methods, known)})
-    done = {key_of(one) for one in current(_log.read(options.log))}
+    records = current(_log.read(options.log))
+    done = {tuple(one[name] for name in RUN) for one in records}
     for i in range(options.seeds):
         seed = FIRST_REPORTED_SEED + i
         for name in options.sets:

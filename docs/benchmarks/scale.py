@@ -216,11 +216,10 @@ def parsed(argv: Sequence[str] | None) -> Any:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run what is missing; then write the page and the figure from all that is there."""
     options = parsed(argv)
-    code = _log.library_digest()
     if not options.report_only:
-        waiting = groups(options, [r for r in _log.read(options.log) if r["code"] == code])
+        waiting = groups(options, _log.current(_log.read(options.log)))
         _log.work_through(work, waiting, options.jobs, warm_up)
-    records = [r for r in _log.read(options.log) if r["code"] == code]
+    records = _log.current(_log.read(options.log))
     if records:
         options.page.write_text(page(records), encoding="utf-8")
         figure(records).savefig(options.figure, dpi=100)

@@ -114,7 +114,7 @@ METHODS = {
 def work(options: argparse.Namespace) -> None:
     """Run what the log lacks."""
     families, first_seed = PARTS[options.part]
-    records = current(_log.read(options.log))
+    records = _log.current(_log.read(options.log))
     done = {(r["set"], r["method"], r["ratio"], r["seed"]) for r in records}
     for seed in range(first_seed, first_seed + options.seeds):
         for name, (k, draw) in families.items():
@@ -132,11 +132,6 @@ def work(options: argparse.Namespace) -> None:
                     )
 
 
-def current(records: Sequence[_log.Record]) -> list[_log.Record]:
-    """Return the records that this source made."""
-    return [r for r in records if r["code"] == _log.library_digest()]
-
-
 def is_announced(record: _log.Record) -> bool:
     """Whether somebody was told: by a verdict or by a warning."""
     return record["verdict"] != "good" or record["is_warned"]
@@ -151,38 +146,71 @@ def count(records: Sequence[_log.Record], method: str) -> str:
     return f"{told} of {len(bad)} | {Counter(is_announced(r) for r in good)[True]} of {len(good)}"
 
 
-def make_page(records: Sequence[_log.Record]) -> str:
-    """Return the page: rates by method and ratio, then by family."""
-    lines = [PREFACE]
-    for method, limits in METHODS.items():
-        own = [r for r in records if r["method"] == method and r["part"] == "judging"]
-        if not own:
-            continue
-        lines += [
-            f"\n## {method}\n",
-            f"Bad is a loss above {limits.bad:g}, good one below {limits.good:g} "
-            f"({limits.unit}).\n",
-            "| frequencies | bad that were announced | good that were alarmed |",
-            "|---|---|---|",
-        ]
-        for ratio in sorted({r["ratio"] for r in own}):
-            lines.append(f"| {ratio} | {count([r for r in own if r['ratio'] == ratio], method)} |")
-        lines.append(f"| all | {count(own, method)} |")
-        lines += [
-            "\n| family | median loss | worst loss | bad, announced | good, alarmed |",
-            "|---|---|---|---|---|",
-        ]
-        for name in JUDGING:
-            some = [r for r in own if r["set"] == name]
-            if some:
-                losses = [r["loss"] for r in some]
-                figures = f"{np.median(losses):.3f} | {max(losses):.3g}"
-                lines.append(f"| {name} | {figures} | {count(some, method)} |")
-    seeds = sorted({r["seed"] for r in records if r["part"] == "judging"})
-    lines.append(f"\nSeeds: {', '.join(map(str, seeds))}; {N_ROWS:,} rows a set;")
-    lines.append(_log.measured_with())
-    return "\n".join(lines) + "\n"
+def make_page(records: Sequence[_log.Record], earlier: str = "") -> str:
+    """Return the page: rates by method and ratio, then by family.
 
+    A method that was not run with this source has its section of the newest other one, or as it
+    is on an earlier page.
+    """
+    parts = [PREFACE]
+    for method in METHODS:
+        own = [r for r in records if r["method"] == method and r["part"] == "judging"]
+        # Results of several sources are not mixed.
+        newest = [r for r in own if r["code"] == own[-1]["code"]]
+        mine = _log.current(own) or newest
+        parts += [describe_method(mine, method)] if mine else keep_section(earlier, method)
+    return "\n\n".join(parts) + "\n"
+
+
+def describe_method(records: Sequence[_log.Record], method: str) -> str:
+    """Return the section of a method, of records that one source made."""
+    limits, code = METHODS[method], records[0]["code"]
+    lines = [f"## {method}\n"]
+    if code != _log.library_digest():
+        lines.append(NOT_ANEW.rstrip("\n") + "\n")
+    lines += [
+        f"Bad is a loss above {limits.bad:g}, good one below {limits.good:g} ({limits.unit}).\n",
+        "| frequencies | bad that were announced | good that were alarmed |",
+        "|---|---|---|",
+    ]
+    ratios = sorted({r["ratio"] for r in records})
+    for ratio in ratios:
+        lines.append(f"| {ratio} | {count([r for r in records if r['ratio'] == ratio], method)} |")
+    lines += [
+        f"| all | {count(records, method)} |",
+        "\n| family | median loss | worst loss | bad, announced | good, alarmed |",
+        "|---|---|---|---|---|",
+    ]
+    seeds = sorted({r["seed"] for r in records})
+    left_out = []
+    for name in JUDGING:
+        some = [r for r in records if r["set"] == name]
+        if some:
+            losses = [r["loss"] for r in some]
+            figures = f"{np.median(losses):.3f} | {max(losses):.3g}"
+            lines.append(f"| {name} | {figures} | {count(some, method)} |")
+        n_missing = len(ratios) * len(seeds) - len({(r["ratio"], r["seed"]) for r in some})
+        if n_missing:
+            left_out.append(f"{name} {n_missing}")
+    lines.append(f"\nSeeds: {', '.join(map(str, seeds))}; {N_ROWS:,} rows a set;")
+    if left_out:
+        lines.append(f"runs that were not made, of each family: {', '.join(left_out)};")
+    lines.append(_log.measured_with(code))
+    return "\n".join(lines)
+
+
+def keep_section(page: str, method: str) -> list[str]:
+    """Return the section of a method on an earlier page, which says that it is one; or nothing."""
+    _, found, after = page.partition(f"\n## {method}\n\n")
+    if not found:
+        return []
+    section = after.partition("\n## ")[0].strip()
+    return [f"## {method}\n\n{NOT_ANEW}{section.removeprefix(NOT_ANEW)}"]
+
+
+NOT_ANEW = (
+    "This section was not run anew: it is of an earlier source, which is named at its end.\n\n"
+)
 
 PREFACE = """# Whether a decode knows that it went wrong
 
@@ -224,9 +252,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parsed(argv)
     if not options.report_only:
         work(options)
-    records = current(_log.read(options.log))
+    records = _log.read(options.log)
     if any(record["part"] == "judging" for record in records):
-        options.page.write_text(make_page(records), encoding="utf-8")
+        earlier = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
+        options.page.write_text(make_page(records, earlier), encoding="utf-8")
         print(options.page)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,6 +12,14 @@ from sketchlearn.cli.bounds import parse_whole_number
 from sketchlearn.cli.options import AsJson
 from sketchlearn.cli.printing import print_json
 from sketchlearn.planning import plan as planned
+
+
+class GoalChoice(StrEnum):
+    """What is to be least of a plan."""
+
+    SECONDS = "seconds"
+    BYTES = "bytes"
+    ERROR = "error"
 
 
 def plan(
@@ -25,8 +34,7 @@ def plan(
     error: Annotated[
         float | None,
         typer.Option(
-            help="Expected error against k-means on all rows, as 0.02: the smallest sketch that "
-            "keeps it is planned.",
+            help="Most error that is expected against k-means on all rows, as 0.02.",
             show_default=False,
         ),
     ] = None,
@@ -37,16 +45,25 @@ def plan(
     seconds: Annotated[
         float | None, typer.Option(help="Most seconds, in all.", show_default=False)
     ] = None,
+    goal: Annotated[
+        GoalChoice | None,
+        typer.Option(
+            help="What is least of the plan, among all within these limits: by default seconds "
+            "where an error is given, else the error.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes that sketch side by side.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Say how large a sketch should be, what it will cost, and how good it is likely to be.
+    """Say which sketch to take, what it will cost, and how good it is likely to be.
 
     Seconds are measured on this machine, in half a second, for rows in memory.
 
     \b
       sketchlearn plan --rows 1e9 --columns 10 -k 10 --error 0.02
-      sketchlearn plan --rows 1e7 --columns 64 -k 20 --bytes 5e4 --workers 8
+      sketchlearn plan --rows 1e7 --columns 64 -k 20 --bytes 1e5 --workers 8
+      sketchlearn plan --rows 1e7 --columns 64 -k 20 --error 0.02 --goal bytes
     """
     chosen = planned(
         rows,
@@ -55,6 +72,7 @@ def plan(
         error=error,
         max_bytes=n_bytes,
         max_seconds=seconds,
+        goal=goal,
         n_workers=workers,
     )
     if as_json:

@@ -241,8 +241,21 @@ def test_verdicts_are_counted_and_only_those_of_families_apart(tmp_path, monkeyp
     ]:
         record = {"part": part, "loss": loss, "verdict": verdict, "code": _log.library_digest()}
         _log.append(log, {**stem, **record})
-    verdicts.main([*options, "--report-only"])
-    assert "| all | 1 of 2 | 0 of 1 |" in page.read_text()
+    page.write_text("# Earlier\n\n## mixture\n\nTold of 3.\n")
+    for _ in range(2):
+        # What is kept says so once, however often the page is written.
+        verdicts.main([*options, "--report-only"])
+        assert "| all | 1 of 2 | 0 of 1 |" in page.read_text()
+        assert page.read_text().endswith(f"## mixture\n\n{verdicts.NOT_ANEW}Told of 3.\n")
+
+
+def test_records_of_other_sources_are_left_out_and_the_newest_of_a_run_stays():
+    stem = {"set": "a", "seed": 1}
+    own = _log.library_digest()
+    records = [stem | {"code": code, "loss": i} for i, code in enumerate((own, "other", own, ""))]
+    assert [one["loss"] for one in _log.current(records)] == [0, 2, 3]
+    assert [one["loss"] for one in _log.current(records, "set", "seed")] == [3]
+    assert [one["loss"] for one in _log.current(records, code="other")] == [1, 3]
 
 
 @pytest.mark.slow

@@ -8,7 +8,13 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin_min
 from threadpoolctl import threadpool_limits
 
-from docs.benchmarks import _pareto_methods, _pareto_mixtures, _pareto_problem, _pareto_report
+from docs.benchmarks import (
+    _pareto_methods,
+    _pareto_mixtures,
+    _pareto_points,
+    _pareto_problem,
+    _pareto_report,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +86,21 @@ def test_what_fails_or_takes_too_long_is_said(problem):
         assert _pareto_problem.measure(method, problem, 1) == (None, {"failed": said})
 
 
+def test_what_another_process_took_counts(problem, tmp_path):
+    def prepare(problem):
+        (tmp_path / "ready").touch()
+
+    def run(problem):
+        assert (tmp_path / "ready").exists()
+        return _pareto_problem.Outcome(None, 1, 2, 3, 4, beside_seconds=2.0, beside_memory=7.0)
+
+    method = _pareto_problem.Method("a route", run, prepare=prepare)
+    record = _pareto_problem.measure(method, problem, 100)[1]
+    assert record["seconds"] >= 2.0
+    assert record["memory"] >= 7.0
+    assert _pareto_problem.measure(method, problem, 1)[1] == {"failed": "over 1 s"}
+
+
 def record_of(method, route, seed, error, seconds):
     record = dict.fromkeys(COSTS, 1.0) | {"seconds": seconds, "error": error, "method": method}
     return record | {"model": "k-means", "set": "blobs", "seed": seed, "route": route, "n": 9,
@@ -98,17 +119,17 @@ def test_the_front_is_of_those_that_nothing_beats(tmp_path):
     failed = record_of("Birch", "full data", 1000, 0.0, 0.0)
     del failed["error"]
     records.append(failed | {"failed": "unfinished"})
-    points = _pareto_report.list_points(records, "k-means", "blobs")
+    points = _pareto_points.list_points(records, "k-means", "blobs")
     errors = {one.method: one.error for one in points}
     assert errors == pytest.approx(
         {"KMeans, the reference": 0.0, "4,000 rows": 0.1, "500 rows": 0.2, "coreset of 500": 0.3,
          "Birch": np.inf}
     )  # fmt: skip
-    front = _pareto_report.find_front(points, "seconds", 1e-3)
+    front = _pareto_points.find_front(points, "seconds", 1e-3)
     assert front == {"KMeans, the reference", "4,000 rows", "500 rows"}
     page = _pareto_report.page(records)
     assert "| 500 rows | subsampling | 1.200 / 1.200 | **1** |" in page
-    assert "| Birch | full data | failed / failed |  |" in page
+    assert "| Birch (seeds: 1) | full data | failed / failed |  |" in page
     figures = _pareto_report.figures(records)
     assert set(figures) == {"pareto"}
     figures["pareto"].savefig(tmp_path / "figure.png")

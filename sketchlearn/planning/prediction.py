@@ -1,0 +1,122 @@
+"""A plan: a sketch that has not been taken, and what is expected of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+from sketchlearn.sketching import Sketcher
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """A sketch that has not been taken, and what is expected of it.
+
+    Attributes
+    ----------
+    n_samples, n_features, n_clusters, n_workers : int
+        What was asked about.
+    operator : {"dense", "fast"}
+        How rows become phases: by a matrix, or by Walsh-Hadamard transforms.
+    features : {"waves", "signs"}
+        What is averaged of the phases.
+    n_frequencies : int
+        Complex entries m of the sketch.
+    sketch_bytes : int
+        Of a sketch's file without its operator: what each of many sites sends.
+    file_bytes : int
+        Of a file with the operator, which stands alone.
+    sketch_seconds : float
+        To sketch all rows from memory, by so many workers as fast as one thread of this machine:
+        the geometric mean of what rows take whose clusters are near one another and far apart,
+        which is known only when they are seen. Reading files comes on top.
+    decode_seconds : float
+        To decode k-means from the sketch, on one thread, where a mixture of as many Gaussians
+        explains the rows.
+    slow_decode_seconds : float
+        What decodes of nine of ten data sets of `docs/benchmarks/planning.py` stay under, most of
+        which no such mixture explains.
+    expected_error : float
+        Sum of squared distances over that of k-means on all rows, less one: the median over these
+        data sets, decoded from the sketch alone.
+    likely_error : float
+        The same figure, which nine of ten of the data sets stay under.
+    alternatives : tuple of Plan
+        Plans that keep to what was asked for, with no larger an error than this one where none
+        was asked for, and are cheaper in something: fewest seconds, fewest bytes, least error.
+
+    Examples
+    --------
+    >>> from sketchlearn import plan
+    >>> site = plan(10_000_000, 4, 5, max_bytes=4000, n_workers=100)
+    >>> site.sketch_bytes <= 4000 and site.expected_error < site.likely_error
+    True
+    """
+
+    n_samples: int
+    n_features: int
+    n_clusters: int
+    n_workers: int
+    operator: str
+    features: str
+    n_frequencies: int
+    sketch_bytes: int
+    file_bytes: int
+    sketch_seconds: float
+    decode_seconds: float
+    slow_decode_seconds: float
+    expected_error: float
+    likely_error: float
+    alternatives: tuple[Plan, ...] = ()
+
+    def __str__(self) -> str:
+        workers = f"{self.n_workers} worker" + ("s" if self.n_workers > 1 else "")
+        lines = [
+            f"{self.describe_size()} for {self.n_clusters} clusters in {self.n_features} columns: "
+            f"{format_bytes(self.sketch_bytes)} a sketch, "
+            f"{format_bytes(self.file_bytes)} with its operator.",
+            f"One pass over {self.n_samples:,} rows in memory takes {self.sketch_seconds:.3g} s on "
+            f"{workers}, decoding {self.decode_seconds:.2g} s, or up to "
+            f"{self.slow_decode_seconds:.2g} s where clusters are no Gaussians.",
+            f"Error against k-means on all rows: {self.expected_error:.1%} expected, "
+            f"{self.likely_error:.1%} or less on nine data sets of ten.",
+        ]
+        lines += [f"Or {one.describe_in_short()}." for one in self.alternatives]
+        return "\n".join(lines)
+
+    def describe_size(self) -> str:
+        """Return what the sketch consists of, in words."""
+        return f"{self.n_frequencies:,} {self.features}, operator {self.operator!r},"
+
+    def describe_in_short(self) -> str:
+        """Return its size, bytes, seconds and error in one line."""
+        return (
+            f"{self.describe_size()} {format_bytes(self.sketch_bytes)} a sketch, "
+            f"{format_bytes(self.file_bytes)} with its operator, {self.seconds:.3g} s in all, "
+            f"{self.expected_error:.1%} error expected"
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Of the pass and the decode together."""
+        return self.sketch_seconds + self.decode_seconds
+
+    def make_sketcher(self, **settings: Any) -> Sketcher:
+        """Return an unfitted `Sketcher` of this size and kind; other settings go to it."""
+        return Sketcher(
+            self.n_frequencies,
+            n_clusters=self.n_clusters,
+            operator=self.operator,
+            features=self.features,
+            **settings,
+        )
+
+
+def format_bytes(n_bytes: float) -> str:
+    """Return a number of bytes in words, as "12.3 kB"."""
+    for unit in ("bytes", "kB", "MB"):
+        if n_bytes < 1000.0:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000.0
+    return f"{n_bytes:,.3g} GB"
