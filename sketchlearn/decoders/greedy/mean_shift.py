@@ -74,10 +74,10 @@ class MeanShift(Decoder):
 
     A swap adds the atom best correlated with the residual, adjusts, drops the atom whose loss costs
     least, :math:`\alpha_j^2 / [G^{-1}]_{jj}` with G the atoms' Gram matrix, or merges the two most
-    coherent if that costs less, adjusts, and is kept if the cost fell by more than 0.1 %, and by more
-    than noise can explain. Of many atoms several are added and swapped at a time. Where no more is
-    left than noise, small clusters may still be hidden in it: then they are sought everywhere,
-    until the best new atom is not significant.
+    coherent if that costs less, adjusts, and is kept if the cost fell by more than 0.1 %, and by
+    more than noise can explain. Of many atoms several are added and swapped at a time. Where no
+    more is left than noise, small clusters may still be hidden in it: then they are sought
+    everywhere, until the best new atom is not significant.
 
     Parameters
     ----------
