@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from sketchlearn.atoms.diagonal import DiagonalGaussian
 from sketchlearn.atoms.dirac import Dirac
-from sketchlearn.atoms.family import AtomFamily, FrequencyBlocks
+from sketchlearn.atoms.family import AtomFamily
 from sketchlearn.atoms.full import FullGaussian
 from sketchlearn.atoms.gaussian import CovarianceType, GaussianFamily
 from sketchlearn.atoms.spherical import SphericalGaussian
@@ -25,7 +25,6 @@ __all__ = [
     "CovarianceType",
     "DiagonalGaussian",
     "Dirac",
-    "FrequencyBlocks",
     "FullGaussian",
     "GaussianFamily",
     "SphericalGaussian",

@@ -62,11 +62,15 @@ class BestOf(Decoder):
         scale that did best.
     n_if_incomplete : int, default=3
         See there.
+    must_explain : bool, default=False
+        Whether "auto" goes on after the first decode unless that leaves no more than noise: for
+        atoms from elsewhere, where the second searches.
     """
 
     decoders: tuple[Decoder, ...] = field(default_factory=default_decoders)
     n_init: int | Literal["auto"] = "auto"
     n_if_incomplete: int = 3
+    must_explain: bool = False
 
     def in_units(self, units: tuple[float, ...]) -> BestOf:
         """Return one of such decoders."""
@@ -120,6 +124,8 @@ class BestOf(Decoder):
         if self.n_init != "auto":
             return n_decodes >= self.n_init
         quality = best.quality
+        if self.must_explain and n_decodes == 1 and not quality.is_within_noise:
+            return False
         if quality.hides_structure:
             return n_decodes > REPEATING.n_wider
         seems_incomplete = quality.seems_incomplete or quality.misses_clusters

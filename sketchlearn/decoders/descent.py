@@ -11,7 +11,7 @@ from sketchlearn._progress import tell_cost
 from sketchlearn.optim.lbfgs import SETTINGS, Minimum
 
 if TYPE_CHECKING:
-    from sketchlearn.atoms import FrequencyBlocks
+    from sketchlearn.atoms.family import FrequencyBlocks
     from sketchlearn.decoders.refinement import JointObjective
 
 # Numbers of atoms' waves after which whoever listens is told how far it is, and may interrupt: some

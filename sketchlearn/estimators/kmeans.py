@@ -435,8 +435,8 @@ def choose_decoder(
 
     K-means on a pilot gives atoms as well. Of few clusters it finds the best ones by itself, of
     hundreds of rows each, and a search, which would take many times as long, no better ones. Of
-    many clusters a search finds what k-means' starts do not, and comes before them, but where rows
-    are wide and it takes long.
+    many clusters a search finds what k-means' starts do not, and follows wherever these leave more
+    than noise; of wide rows, where it takes long, only where clusters are missing.
     """
     if decoder is not None:
         return BestOf((decoder,), n_init)
@@ -448,11 +448,10 @@ def choose_decoder(
         return SecondOpinion(alone) if is_exact else alone
     first, *rest = default_decoders()
     given = pilot.atoms(n_clusters, seed)
-    if n_clusters < MANY_CLUSTERS:
-        if given and n_init == "auto":
-            return BestOf(given, n_init=1)
-        return BestOf((*given, first, *rest), n_init)
-    return BestOf((*given, first, *rest) if pilot.is_wide else (first, *given, *rest), n_init)
+    if n_clusters < MANY_CLUSTERS and given and n_init == "auto":
+        return BestOf(given, n_init=1)
+    must_explain = bool(given) and not pilot.is_wide
+    return BestOf((*given, first, *rest), n_init, must_explain=must_explain)
 
 
 def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Region) -> FitQuality:

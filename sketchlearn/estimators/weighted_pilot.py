@@ -18,9 +18,8 @@ from sketchlearn.sketching import Sketcher
 # four times as long, the sum of squares is less by 0.0003 of it where clusters are clear, and
 # elsewhere no less than by another pilot.
 FREQUENCIES_TO_WEIGH = 200
-# Iterations that match the clusters of wide rows to the sketch. Rows settle the centroids; three
-# times as many leave 1 % less.
-N_WIDE_STEPS = 100
+# Iterations that match a pilot's clusters to the sketch: its rows settle the centroids.
+N_STEPS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,5 +66,4 @@ class WeightedPilot:
         if len(self.rows) < n_clusters:
             return ()
         clusters = find_clusters(self.along, self.weights, n_clusters, seed)
-        max_iter = N_WIDE_STEPS if self.is_wide else GivenAtoms.max_iter
-        return (GivenAtoms(*clusters, max_iter=max_iter),)
+        return (GivenAtoms(*clusters, max_iter=N_STEPS),)
