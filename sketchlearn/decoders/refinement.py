@@ -42,7 +42,7 @@ class RefiningSettings(Settings):
         what the sketch does not determine would collapse onto noise.
     """
 
-    n_few: int = 15
+    n_few: int = 20
     n_some: int = 40
     n_many: int = 100
     shape_precision: float = 4.0
