@@ -100,10 +100,39 @@ def correlate(atoms, residual):
     return product.real, product.imag
 
 
-def correlate_points(turns, envelope, residual):
-    """Sums of the real parts of conj(r_j) a_ij, and the imaginary parts."""
-    in_phase, quadrature = correlate(modulated_waves(turns, envelope), residual)
+def correlate_points(turns, residual):
+    """Sums of the real parts of conj(r_j) exp(2 pi i t_ij), and the imaginary parts."""
+    in_phase, quadrature = correlate(stacked(waves(turns)), residual)
     return in_phase.sum(axis=1), quadrature
+
+
+def descend(turns, scale, weights, parameters, target):
+    """Cost of a mixture of diagonal Gaussians, and its slopes along weights and parameters.
+
+    Each row of the parameters is a centred location and d logarithms of variances, in units of the
+    squared scale.
+    """
+    d, z = len(turns), unstacked(target)
+    frequencies = 2 * np.pi * turns.astype(np.float64)
+    squares, spreads = (scale * frequencies) ** 2, np.exp(parameters[:, d:])
+    atoms = np.exp(1j * parameters[:, :d] @ frequencies - 0.5 * spreads @ squares)
+    left = z - weights @ atoms
+    product = np.conj(left) * atoms
+    in_locations = 2 * weights[:, None] * (product.imag @ frequencies.T)
+    in_shapes = weights[:, None] * spreads * (product.real @ squares.T)
+    slopes = np.hstack([in_locations, in_shapes])
+    return np.sum(np.abs(left) ** 2), -2 * product.real.sum(axis=1), slopes
+
+
+def climb(turns, residual, center, box, tau2, n_steps, weakest, points):
+    """Points after steps of mean shift, none longer than the kernel's width, kept in the box."""
+    for _ in range(n_steps):
+        heights, quadrature = correlate_points((points - center) @ turns, residual)
+        slopes = -2 * np.pi * quadrature @ turns.T
+        steps = slopes / (tau2 * np.maximum(heights, weakest * heights.max())[:, None])
+        widths = np.sqrt(tau2) * np.linalg.norm(steps, axis=1, keepdims=True)
+        points = np.clip(points + steps / np.maximum(widths, 1.0), *box)
+    return points
 
 
 def mix_and_correlate(turns, envelope, weights, target):

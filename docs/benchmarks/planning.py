@@ -51,7 +51,9 @@ SHAPES = (
 # The same for operators and features beside dense waves, at two ratios.
 SHAPES_OF_KINDS = {
     ("fast", "waves"): ((5, 24), (6, 40), (4, 64)),
-    ("dense", "signs"): ((10, 2), (8, 3), (10, 10), (20, 10), (5, 20), (6, 40), (10, 128)),
+    ("dense", "signs"): (
+        *((10, 2), (8, 3), (15, 5), (10, 10), (20, 10), (5, 20), (6, 40), (4, 64), (10, 128)),
+    ),
 }
 RATIOS_OF_KINDS = (3, 10)
 # Frequencies beyond which no decode is timed, and data sets of each shape.
@@ -66,7 +68,7 @@ PLANS: tuple[dict[str, Any], ...] = (
     {"n_samples": 2_000_000, "n_features": 3, "n_clusters": 20, "error": 0.02},
     {"n_samples": 100_000, "n_features": 200, "n_clusters": 12, "error": 0.02},
     {"n_samples": 1_000_000, "n_features": 6, "n_clusters": 15, "error": 0.03, "goal": "bytes"},
-    {"n_samples": 100_000, "n_features": 64, "n_clusters": 5, "max_bytes": 20_000},
+    {"n_samples": 100_000, "n_features": 64, "n_clusters": 5, "max_bytes": 45_000},
     {"n_samples": 2_000, "n_features": 5, "n_clusters": 10},
 )
 # Seeds of their data, and rows that their errors are measured on.

@@ -84,9 +84,9 @@ _lock = threading.Lock()
 class Deferred:
     """A function that numba takes over, with all of its module, when one of them is first called.
 
-    Numba is slow to import, and most of what imports a kernel never calls it. In the module itself
-    the names then are those of numba's objects, which it finds when it compiles one that calls
-    another.
+    Numba is slow to import, and most of what imports a kernel never calls it. In the module itself,
+    and in those that it has functions from, the names then are those of numba's objects, which it
+    finds when it compiles one that calls another.
     """
 
     def __init__(self, function: Callable[..., Any], take_over: Callable[..., Any]) -> None:
@@ -103,11 +103,20 @@ class Deferred:
         """What numba makes of it."""
         if self._taken is None:
             with _lock:
-                names = vars(sys.modules[self._module])
-                for name, value in list(names.items()):
-                    if isinstance(value, Deferred) and value._module == self._module:
-                        names[name] = value._taken = value._take_over(value._function)
+                _take_over(self._module)
         return self._taken
+
+
+def _take_over(module: str) -> None:
+    """Have numba take over a module's functions, and those of modules that it has some from."""
+    names = vars(sys.modules[module])
+    for name, value in list(names.items()):
+        if isinstance(value, Deferred):
+            if value._taken is None and value._module != module:
+                _take_over(value._module)
+            elif value._taken is None:
+                value._taken = value._take_over(value._function)
+            names[name] = value._taken
 
 
 def kernel(*, fastmath: bool = False) -> Callable[[Callable[..., None]], Deferred]:

@@ -78,11 +78,11 @@ def mix_and_correlate(
 
 
 @kernel(fastmath=True)
-def correlate_points(turns, envelope, residual, correlations, quadrature, policy=POLICY):
+def correlate_points(turns, residual, correlations, quadrature, policy=POLICY):
     """Correlate waves at points with a residual, without keeping the waves.
 
-    ``turns`` is (n, m), ``envelope`` (m,), ``residual`` (2 m,). ``correlations`` (n,) are the
-    sums over j of the real parts of ``conj(r_j) a_ij``, ``quadrature`` (n, m) the imaginary ones.
+    ``turns`` is (n, m), ``residual`` (2 m,). ``correlations`` (n,) are the sums over j of the real
+    parts of ``conj(r_j) exp(2 pi i t_ij)``, ``quadrature`` (n, m) the imaginary ones.
     """
     n_points, n_frequencies = turns.shape
     rc, rs = residual[:n_frequencies], residual[n_frequencies:]
@@ -91,8 +91,8 @@ def correlate_points(turns, envelope, residual, correlations, quadrature, policy
         total = np.float32(0.0)
         for j in range(n_frequencies):
             c, s = _cosine_sine(turns[i, j])
-            total += envelope[j] * (rc[j] * c + rs[j] * s)
-            parts[j] = envelope[j] * (rc[j] * s - rs[j] * c)
+            total += rc[j] * c + rs[j] * s
+            parts[j] = rc[j] * s - rs[j] * c
         correlations[i] = total
 
 

@@ -52,6 +52,11 @@ class DiagonalGaussian(GaussianFamily):
         halves = (MINUS_HALF * np.exp(shapes)).astype(np.float32)
         return self._map.project_powers(halves, 2, self.operator.scale)
 
+    def log_envelope_rows(self) -> np.ndarray:
+        """``-scale^2 omega_lj^2 / 2``, a row a feature."""
+        halves = np.diag(np.full(self.n_features, -0.5, np.float32))
+        return self._map.project_powers(halves, 2, self.operator.scale)
+
     def log_envelope_pullback(self, shapes: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
         """``-v_l sum_j cotangent_kj omega_lj^2 / 2``."""
         squares = self._map.adjoint_powers(cotangent, 2, self.operator.scale)

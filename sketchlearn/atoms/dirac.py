@@ -34,6 +34,10 @@ class Dirac(AtomFamily):
         """Zero: a point mass has waves of modulus 1."""
         return np.zeros((1, self.operator.n_frequencies), dtype=np.float32)
 
+    def log_envelope_rows(self) -> np.ndarray:
+        """None, (0, m)."""
+        return np.empty((0, self.operator.n_frequencies), dtype=np.float32)
+
     def log_envelope_pullback(self, shapes: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
         """Empty, (k, 0)."""
         return np.empty((len(shapes), 0))

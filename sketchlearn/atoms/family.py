@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -12,6 +12,28 @@ import numpy as np
 from sketchlearn._kernels import atoms as kernels
 from sketchlearn._registry import Registered
 from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.linear_maps.linear_map import in_blocks
+
+LOG2_E = float(np.log2(np.e))
+# Binary logarithm of the envelope of frequencies that are none.
+PADDING = -200.0
+
+
+@dataclass(frozen=True, eq=False)
+class FrequencyBlocks:
+    """A family's frequencies in blocks, as compiled loops read them, see `_kernels.descent`.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_blocks, d + n_shape, size)
+        The frequencies, turns per data unit, then the rows of the log-envelope, of base 2, see
+        `AtomFamily.log_envelope_rows`; float32.
+    common : ndarray of shape (n_blocks, size)
+        The log-envelope that all atoms have in common, of base 2, float32.
+    """
+
+    rows: np.ndarray
+    common: np.ndarray
 
 
 class AtomFamily(Registered, ABC):
@@ -90,7 +112,15 @@ class AtomFamily(Registered, ABC):
 
     @abstractmethod
     def log_envelope_curvature(self, shapes: np.ndarray, power: np.ndarray) -> np.ndarray:
-        """``sum_j power_kj (d psi_kj / d eta_k)^2``, (k, n_shape)."""
+        """``sum_j power_kj (d psi_kj / d eta_k)^2``, (k, n_shape); the power may be (1, m)."""
+
+    def log_envelope_rows(self) -> np.ndarray | None:
+        """Rows P (n_shape, m), float32, if ``psi = exp(eta) @ P + common_log_envelope``.
+
+        Then compiled loops can evaluate a mixture. None if the log-envelope is another function of
+        the shape.
+        """
+        return None
 
     @abstractmethod
     def covariances(self, parameters: np.ndarray) -> np.ndarray:
@@ -186,18 +216,29 @@ class AtomFamily(Registered, ABC):
             in_parameters[:, self.n_features :] = -2.0 * weights[:, None] * pullback
         return float(residual @ residual), -2.0 * correlations, in_parameters
 
-    def curvature(self, parameters: np.ndarray, atoms: np.ndarray) -> np.ndarray:
-        """Gauss-Newton curvature ``||d a_k / d theta_k||^2``, (k, d + n_shape).
-
-        That of a location is averaged over the features: directions have no preference.
-        """
-        m = self.operator.n_frequencies
-        power = atoms[:, :m] ** 2 + atoms[:, m:] ** 2
-        _, shapes = self.split(parameters)
-        along = power @ self._squared_norms / self.n_features
-        return np.hstack(
-            [
-                np.repeat(along[:, None], self.n_features, axis=1),
-                self.log_envelope_curvature(shapes, power),
-            ]
+    @cached_property
+    def in_blocks(self) -> FrequencyBlocks | None:
+        """What compiled loops need of the family, if they can evaluate its mixtures."""
+        turns, rows = self._map.in_blocks, self.log_envelope_rows()
+        if turns is None or rows is None:
+            return None
+        common = np.broadcast_to(self.common_log_envelope, (1, self.operator.n_frequencies))
+        powers = in_blocks((LOG2_E * rows).astype(np.float32))
+        return FrequencyBlocks(
+            np.concatenate([turns, powers], axis=1),
+            in_blocks((LOG2_E * common).astype(np.float32), PADDING)[:, 0],
         )
+
+    def curvature(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gauss-Newton curvature of weights, ``||a_k||^2`` (k,), and ``||d a_k / d theta_k||^2``.
+
+        The latter is (k, d + n_shape); that of a location is averaged over the features: directions
+        have no preference.
+        """
+        _, shapes = self.split(parameters)
+        power = np.exp(2.0 * self.log_envelope(shapes))
+        along = power @ self._squared_norms / self.n_features
+        in_parameters = np.empty(parameters.shape)
+        in_parameters[:, : self.n_features] = along[:, None]
+        in_parameters[:, self.n_features :] = self.log_envelope_curvature(shapes, power)
+        return power.sum(axis=1) * np.ones(len(parameters)), in_parameters

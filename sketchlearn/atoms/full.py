@@ -81,10 +81,11 @@ class FullGaussian(GaussianFamily):
         """``s^4 sum_j power_kj omega_aj^2 (L^T omega_j)_b^2``, the diagonal's times L_aa^2."""
         factors = self._unpack_factors(shapes).astype(np.float32)
         squared = (self._scaled**2).T
+        rows = np.broadcast_to(power, (len(shapes), power.shape[1]))
         curvature = np.stack(
             [
                 (squared * row) @ (self._scaled @ factor) ** 2
-                for row, factor in zip(power, factors, strict=True)
+                for row, factor in zip(rows, factors, strict=True)
             ]
         )
         return self._pack_shapes(curvature, np.exp(2.0 * shapes[:, : self.n_features]))

@@ -91,6 +91,10 @@ class SphericalGaussian(GaussianFamily):
         half_variances = (-0.5 * self.operator.scale**2 * np.exp(shapes)).astype(np.float32)
         return half_variances * self._all_norms + self._common_log_envelope
 
+    def log_envelope_rows(self) -> np.ndarray:
+        """``-scale^2 ||omega_j||^2 / 2``, one row."""
+        return np.float32(-0.5 * self.operator.scale**2) * self._all_norms[None]
+
     def log_envelope_pullback(self, shapes: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
         """``-s sum_j cotangent_kj ||omega_j||^2 / 2``."""
         half_variances = 0.5 * self.operator.scale**2 * np.exp(shapes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self, final
 
 import numpy as np
@@ -17,6 +18,7 @@ from sketchlearn.decoders.quality import (
     spare_share,
 )
 from sketchlearn.exceptions import SketchMismatchError
+from sketchlearn.linear_maps.linear_map import in_blocks
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
@@ -141,6 +143,11 @@ class Problem:
         target = np.concatenate([mean.real, mean.imag])
         region, deviation = region or Region.of(sketch), sketch.error_deviation
         return cls(family, n_atoms, target, noise, n_rows, region, deviation)
+
+    @cached_property
+    def target_in_blocks(self) -> np.ndarray:
+        """The target as `FrequencyBlocks` are, (n_blocks, 2, size)."""
+        return in_blocks(self.target.reshape(2, -1))
 
     @property
     def power(self) -> float:

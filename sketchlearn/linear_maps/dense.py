@@ -9,9 +9,19 @@ from typing import Any, Self, final
 import numpy as np
 
 from sketchlearn.linear_maps.directions import orthogonal_directions
-from sketchlearn.linear_maps.linear_map import TWO_PI, Index, LinearMap, even_power, read_only
+from sketchlearn.linear_maps.linear_map import (
+    TWO_PI,
+    Index,
+    LinearMap,
+    even_power,
+    in_blocks,
+    read_only,
+)
 from sketchlearn.linear_maps.linear_map import root_mean_squares as rounded_root_mean_squares
 from sketchlearn.linear_maps.pairs import FrequencyPairs
+
+# Features up to which compiled loops take no longer than products by BLAS.
+MOST_IN_LOOPS = 64
 
 
 @final
@@ -98,6 +108,11 @@ class DenseMap(LinearMap, kind="dense"):
     def pairs(self) -> FrequencyPairs:
         """Which frequencies are exactly twice others."""
         return FrequencyPairs.find(self._turns)
+
+    @cached_property
+    def in_blocks(self) -> np.ndarray | None:
+        """Omega in turns, (n_blocks, d, size) float32, see `LinearMap.in_blocks`."""
+        return in_blocks(self._turns) if self.n_features <= MOST_IN_LOOPS else None
 
     @cached_property
     def _single_turns(self) -> np.ndarray:

@@ -16,6 +16,8 @@ from sketchlearn.linear_maps.pairs import FrequencyPairs
 TWO_PI = 2.0 * np.pi
 # Entries of the projections of unit vectors that the general ways hold at a time.
 BLOCK_ENTRIES = 2**20
+# Most entries of a block of frequencies, whose waves stay in a cache; entries of a vector register.
+BLOCK_SIZE, VECTOR_ENTRIES = 256, 16
 
 Index = slice | np.ndarray
 
@@ -164,6 +166,14 @@ class LinearMap(
         """Yield Omega's rows (m,) in turns, float64, on any machine the same."""
         for _, unit_vectors in self._unit_vectors():
             yield from self.project_reproducibly(np.ascontiguousarray(unit_vectors))
+
+    @property
+    def in_blocks(self) -> np.ndarray | None:
+        """Omega in turns, (n_blocks, d, size) float32, as compiled loops read it; see `in_blocks`.
+
+        None of a map that is no matrix, or has so many rows that products by BLAS are faster.
+        """
+        return None
 
     @property
     def pairs(self) -> FrequencyPairs:
@@ -370,6 +380,27 @@ class TakenMap(_DerivedMap, kind="taken"):
     def from_state(cls, state: dict[str, np.ndarray]) -> Self:
         """Return the map of a state."""
         return cls(cls.inner_of(state), state["index"])
+
+
+def in_blocks(rows: np.ndarray, padding: float = 0.0) -> np.ndarray:
+    """Return rows (r, m) in blocks of some of their entries, (n_blocks, r, size), one dtype.
+
+    All blocks are of one size, a multiple of whole vectors, up to `BLOCK_SIZE`; the last one is
+    padded.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sketchlearn.linear_maps.linear_map import in_blocks
+    >>> in_blocks(np.ones((3, 500))).shape
+    (2, 3, 256)
+    """
+    n_rows, m = rows.shape
+    n_blocks = -(-m // BLOCK_SIZE)
+    size = -(-m // (n_blocks * VECTOR_ENTRIES)) * VECTOR_ENTRIES
+    padded = np.full((n_rows, n_blocks * size), padding, rows.dtype)
+    padded[:, :m] = rows
+    return np.ascontiguousarray(padded.reshape(n_rows, n_blocks, size).swapaxes(0, 1))
 
 
 def even_power(values: np.ndarray, exponent: int) -> np.ndarray:

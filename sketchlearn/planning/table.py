@@ -82,7 +82,7 @@ def describe_decode(
     is_fast: np.ndarray,
     is_signs: np.ndarray,
 ) -> np.ndarray:
-    r"""Return the terms (n, 12) that the logarithm of a decode's seconds is linear in.
+    r"""Return the terms (n, 13) that the logarithm of a decode's seconds is linear in.
 
     One is for many clusters in many columns from few frequencies, where some seem to be missing
     again and again: such decodes take many times as long as their like.
@@ -108,6 +108,7 @@ def describe_decode(
     return np.column_stack(
         [
             *(np.ones_like(x), x, y, ratio, x * y, y * y, y * ratio, missing),
-            *(has_covariances * 1.0, is_transformed * 1.0, is_signs * 1.0, is_signs * y),
+            *(has_covariances * 1.0, is_transformed * 1.0),
+            *(is_signs * 1.0, is_signs * y, is_signs * ratio),
         ]
     )

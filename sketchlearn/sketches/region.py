@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self, final
 
 import numpy as np
@@ -152,11 +153,15 @@ class Region:
 
     def draw_gaussian(self, n_points: int, rng: np.random.Generator) -> np.ndarray:
         """Draw points (n_points, d) as Gaussian rows of these moments would lie, in the box."""
-        # Not checked: rounding makes eigenvalues of large columns' covariances negative, by little.
-        points = rng.multivariate_normal(
-            self.mean, self.covariance, size=n_points, method="eigh", check_valid="ignore"
-        )
-        return np.clip(points, self.lower, self.upper)
+        normal = rng.standard_normal((n_points, len(self.mean)))
+        return np.clip(self.mean + normal @ self._root, self.lower, self.upper)
+
+    @cached_property
+    def _root(self) -> np.ndarray:
+        """A matrix R (d, d) with ``R^T R`` the covariance."""
+        # Rounding makes eigenvalues of large columns' covariances negative, by little.
+        values, axes = np.linalg.eigh(self.covariance)
+        return np.asarray((axes * np.sqrt(np.maximum(values, 0.0))).T)
 
     def draw_everywhere(self, n_points: int, rng: np.random.Generator) -> np.ndarray:
         r"""Draw points (n_points, d) that reach everywhere in the box.

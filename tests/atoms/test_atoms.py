@@ -124,7 +124,9 @@ def test_curvature_is_the_squared_norm_of_the_derivative(family):
             - characteristic_functions(family, parameters - shift)
         ) / (2.0 * step)
         squared[:, i] = np.sum(derivative**2, axis=1)
-    curvature = family.curvature(parameters, family.sketch(parameters))
+    power, curvature = family.curvature(parameters)
+    squares = np.sum(characteristic_functions(family, parameters) ** 2, axis=1)
+    np.testing.assert_allclose(power, squares, rtol=1e-5)
     # Along a location it is the mean over features: the frequencies' directions are uniform.
     along = np.repeat(squared[:, :3].mean(axis=1, keepdims=True), 3, axis=1)
     np.testing.assert_allclose(curvature[:, :3], along, rtol=1e-4)
@@ -215,11 +217,10 @@ def test_mix_and_correlate(k, m, is_shared):
 @pytest.mark.parametrize(("n", "m"), SIZES)
 def test_correlate_points(n, m):
     rng, turns = np.random.default_rng(2), phases_in_turns(n, m)
-    envelope = rng.uniform(size=m).astype(np.float32)
     residual = rng.standard_normal(2 * m).astype(np.float32)
     correlations, quadrature = np.full(n, np.nan), np.full((n, m), np.nan, dtype=np.float32)
-    correlate_points(turns, envelope, residual, correlations, quadrature)
-    sums, expected = naive.correlate_points(turns, envelope, residual)
+    correlate_points(turns, residual, correlations, quadrature)
+    sums, expected = naive.correlate_points(turns, residual)
     np.testing.assert_allclose(quadrature, expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(correlations, sums, rtol=0, atol=1e-5 * m)
 

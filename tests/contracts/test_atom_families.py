@@ -103,7 +103,8 @@ def test_curvature_is_the_squared_norm_of_the_derivative(family):
         squared[:, i] = np.sum(((ahead - behind).astype(float) / (2.0 * step)) ** 2, axis=1)
     # Along a location it is the mean over features.
     squared[:, :D] = squared[:, :D].mean(axis=1, keepdims=True)
-    curvature = family.curvature(parameters, family.sketch(parameters))
+    power, curvature = family.curvature(parameters)
+    np.testing.assert_allclose(power, np.sum(family.sketch(parameters) ** 2, axis=1), rtol=1e-4)
     np.testing.assert_allclose(curvature, squared, rtol=1e-2, atol=1e-3 * squared.max())
 
 

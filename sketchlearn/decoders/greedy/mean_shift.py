@@ -23,7 +23,13 @@ from sketchlearn.decoders.greedy.pruning import (
 )
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Fit, Problem
-from sketchlearn.decoders.refinement import REFINING, Shapes, adjust, solve_weights
+from sketchlearn.decoders.refinement import (
+    REFINING,
+    Shapes,
+    adjust,
+    compute_median,
+    solve_weights,
+)
 from sketchlearn.decoders.settings import Settings
 
 BOTH: tuple[Starts, ...] = ("gaussian", "box")
@@ -278,7 +284,7 @@ class Decoding:
         family, residual = self.problem.family, self.problem.target
         shape = family.default_shape()
         if len(fit.weights):
-            shape = np.median(family.split(fit.parameters)[1], axis=0)
+            shape = compute_median(family.split(fit.parameters)[1])
             residual = self.problem.compute_residual(fit.weights, family.sketch(fit.parameters))
         n_ascents = self.settings.n_ascents
         locations = find_modes(

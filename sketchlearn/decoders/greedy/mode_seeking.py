@@ -8,15 +8,20 @@ from typing import Literal, final
 import numpy as np
 
 from sketchlearn._kernels import atoms as kernels
+from sketchlearn._kernels import descent as compiled
 from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.decoders.settings import Settings
 from sketchlearn.linear_maps import LinearMap
+from sketchlearn.linear_maps.linear_map import in_blocks
 from sketchlearn.sketches.region import Region
 
 Starts = Literal["gaussian", "box"]
 
-# Starts that are compared at a time, and points on a grid, at most: memory.
-STARTS_AT_ONCE, MOST_ON_GRID = 1000, 2**16
+# Phases that are computed at a time, where starts are compared: they stay in a cache. Points on a
+# grid, at most: memory.
+PHASES_AT_ONCE, MOST_ON_GRID = 2**16, 2**16
+# Widths of the kernel that a point moves by less in its last step.
+ARRIVED = 1e-2
 # A start where the correlation is weak may not move by more than one kernel width anyway.
 WEAKEST = 1e-3
 # Negative log-envelope from which a frequency adds nothing to a widened kernel.
@@ -111,20 +116,21 @@ def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
     locations = family.split(fit.parameters)[0] - region.mean
     first = -fit.weights @ locations
     second = region.covariance - (locations.T * fit.weights) @ locations
-    second -= np.tensordot(fit.weights, family.covariance_matrices(fit.parameters), axes=1)
+    matrices = family.covariance_matrices(fit.parameters)
+    second -= (fit.weights @ matrices.reshape(len(matrices), -1)).reshape(second.shape)
     values, axes = np.linalg.eigh(second)
     values, axes = values[-SEEKING.n_axes :], axes[:, -SEEKING.n_axes :]
     values, along = np.maximum(values, 0.0), first @ axes
     weight = max(1.0 - float(fit.weights.sum()), problem.weight_error)
     # One cluster by the missing mean; or some on both sides, by the missing weight.
     far, both = values / np.where(along == 0.0, np.inf, along), np.sqrt(values / weight)
-    distances = np.concatenate([far, both, -both])
+    distances = np.stack([far, both, -both])
     steps = family.operator.scale * np.linspace(
         -SEEKING.farthest_step, SEEKING.farthest_step, SEEKING.n_steps_along
     )
-    offsets = (distances[:, None] + steps)[:, :, None] * np.tile(axes.T, (3, 1))[:, None]
+    offsets = (distances[:, :, None] + steps)[..., None] * axes.T[:, None]
     points = region.mean + offsets.reshape(-1, family.n_features)
-    return np.clip(points, region.lower, region.upper)
+    return np.minimum(np.maximum(points, region.lower), region.upper)
 
 
 def locate_several_missing(problem: Problem, fit: Fit, n_latest: int = 0) -> np.ndarray:
@@ -205,21 +211,29 @@ def find_modes(
     Brooks and van den Hengel, "Fast global kernel density mode seeking: applications to
     localization and tracking", 2007 (annealing).
     """
-    search = _Search(problem, shape, residual)
-    blocks = (starts[i : i + STARTS_AT_ONCE] for i in range(0, len(starts), STARTS_AT_ONCE))
-    first = np.concatenate([search.correlations(block)[0] for block in blocks])
-    order = np.argsort(-first, kind="stable")
-    points = starts[order[:n_ascents]]
+    search = _Search(problem, shape, residual, is_sorted=n_wide > 0)
     kernel = search.kernel(1.0)
-    for _ in range(SEEKING.n_steps):
-        points = search.shifted(points, kernel)
-    wide = starts[:n_wide]
-    for width in search.widths() if n_wide else ():
-        wide = search.shifted(wide, search.kernel(width))
-    points = np.vstack([points, wide])
-    correlations, waves = search.correlations(points)
+    order = np.argsort(-search.correlate(starts, kernel), kind="stable")
+    points = search.climb(starts[order[:n_ascents]], kernel, SEEKING.n_steps)
+    if n_wide:
+        wide = starts[:n_wide]
+        for width in search.widths():
+            wide = search.climb(wide, search.kernel(width), 1)
+        points = np.vstack([points, wide])
+    return _choose_modes(problem, shape, points, search.correlate(points, kernel), most)
+
+
+def _choose_modes(
+    problem: Problem, shape: np.ndarray, points: np.ndarray, correlations: np.ndarray, most: int
+) -> np.ndarray:
+    """Return the points (n, d) of largest correlations that are modes of their own."""
+    order = np.argsort(-correlations, kind="stable")
+    if most == 1:
+        return points[order[:1]]
+    shapes = np.broadcast_to(shape, (len(points), len(shape)))
+    waves = problem.family.sketch(np.hstack([points, shapes]))
     chosen: list[int] = []
-    for i in np.argsort(-correlations, kind="stable"):
+    for i in order:
         if chosen and correlations[i] < SEEKING.least_correlation * correlations[chosen[0]]:
             break
         if not chosen or np.max(waves[chosen] @ waves[i]) < SEEKING.same_mode * (
@@ -233,10 +247,12 @@ def find_modes(
 
 @dataclass(frozen=True, eq=False)
 class _Kernel:
-    """A residual as an atom of one shape and width sees it: what a step of mean shift needs."""
+    """A residual as an atom of one shape and width sees it: what a step of mean shift needs.
+
+    The ``residual`` (2, n) is times the atom's envelope, for the n frequencies of the map.
+    """
 
     map: LinearMap
-    envelope: np.ndarray
     residual: np.ndarray
     tau2: float
 
@@ -244,46 +260,63 @@ class _Kernel:
 class _Search:
     """The residual's correlation with atoms of one shape, widened or not."""
 
-    def __init__(self, problem: Problem, shape: np.ndarray, residual: np.ndarray) -> None:
+    def __init__(
+        self, problem: Problem, shape: np.ndarray, residual: np.ndarray, *, is_sorted: bool
+    ) -> None:
         family, operator = problem.family, problem.family.operator
-        self.operator, self.region = operator, problem.region
-        self.d = family.n_features
-        squared = operator.linear_map.squared_norms
-        # By length, so that those that a wide kernel responds to come first.
-        order = np.argsort(squared, kind="stable")
-        self.squared = squared[order]
-        self.log_envelope = family.log_envelope(shape[None])[0][order].astype(np.float64)
-        self.map = operator.linear_map.take(order)
-        self.residual = residual.astype(np.float32).reshape(2, -1)[:, order]
+        self.region, self.d, self.scale = problem.region, family.n_features, operator.scale
+        self.center = np.ascontiguousarray(operator.center, dtype=np.float64)
+        self.map, self.squared = operator.linear_map, operator.linear_map.squared_norms
+        self.log_envelope = family.log_envelope(shape[None])[0].astype(np.float64)
+        self.residual = residual.reshape(2, -1)
+        if is_sorted:
+            # By length, so that those that a wide kernel responds to come first.
+            order = np.argsort(self.squared, kind="stable")
+            self.map, self.squared = self.map.take(order), self.squared[order]
+            self.log_envelope, self.residual = self.log_envelope[order], self.residual[:, order]
 
     def widths(self) -> np.ndarray:
         """Widths of the narrowing kernel, from the data's, or the widest, down to 1."""
-        spread = np.sqrt(self.region.variance / self.d) / self.operator.scale
+        spread = np.sqrt(self.region.variance / self.d) / self.scale
         narrowing = np.geomspace(np.clip(spread, 1.0, SEEKING.widest), 1.0, SEEKING.n_narrowing)
         return np.concatenate([narrowing, np.ones(SEEKING.n_narrow)])
 
-    def correlations(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """``b`` at the points (n,), and the atoms there (n, 2 m)."""
-        waves = self._atom_waves(points, np.exp(self.log_envelope), self.map)
-        return waves @ self.residual.ravel(), waves
-
     def kernel(self, width: float) -> _Kernel:
-        """Return the kernel of a width, of the frequencies that it responds to."""
-        widening = 0.5 * (width**2 - 1.0) * self.operator.scale**2 * self.squared
-        n = int(np.searchsorted(widening, NEGLIGIBLE))
+        """Return the kernel of a width, of the frequencies that it responds to, where sorted."""
+        widening = 0.5 * (width**2 - 1.0) * self.scale**2 * self.squared
+        n = len(widening) if width == 1.0 else int(np.searchsorted(widening, NEGLIGIBLE))
         envelope = np.exp(self.log_envelope[:n] - widening[:n])
         return _Kernel(
             self.map if n == len(widening) else self.map.take(slice(n)),
-            envelope.astype(np.float32),
-            self.residual[:, :n].ravel(),
+            (envelope * self.residual[:, :n]).astype(np.float32),
             float(envelope @ self.squared[:n]) / (self.d * float(envelope.sum())),
         )
 
-    def shifted(self, points: np.ndarray, kernel: _Kernel) -> np.ndarray:
-        """One step of all points, no longer than the kernel's width, kept in the box."""
-        turns = kernel.map.project_turns((points - self.operator.center).astype(np.float32))
-        correlations, quadrature = np.empty(len(points)), np.empty_like(turns)
-        kernels.correlate_points(turns, kernel.envelope, kernel.residual, correlations, quadrature)
+    def correlate(self, points: np.ndarray, kernel: _Kernel) -> np.ndarray:
+        """Return ``b`` at the points (n,)."""
+        step = max(1, PHASES_AT_ONCE // len(self.squared))
+        blocks = (points[i : i + step] for i in range(0, len(points), step))
+        return np.concatenate([self._correlate(block, kernel)[0] for block in blocks])
+
+    def climb(self, points: np.ndarray, kernel: _Kernel, n_steps: int) -> np.ndarray:
+        """Return where points get to by so many steps of mean shift, in the box.
+
+        No step is longer than the kernel's width.
+        """
+        if (rows := kernel.map.in_blocks) is not None:
+            points = np.array(points, order="C")
+            compiled.climb(
+                rows, in_blocks(kernel.residual), self.center, self.region.lower,
+                self.region.upper, kernel.tau2, n_steps, ARRIVED, WEAKEST, points,
+            )  # fmt: skip
+            return points
+        for _ in range(n_steps):
+            points = self._shift(points, kernel)
+        return points
+
+    def _shift(self, points: np.ndarray, kernel: _Kernel) -> np.ndarray:
+        """Return all points after one step."""
+        correlations, quadrature = self._correlate(points, kernel)
         floor = WEAKEST * max(float(correlations.max()), 1e-12)
         gradient = -kernel.map.adjoint(quadrature)
         steps = gradient / (kernel.tau2 * np.maximum(correlations, floor)[:, None])
@@ -291,12 +324,9 @@ class _Search:
         steps *= np.minimum(1.0, 1.0 / np.maximum(lengths, 1e-300))[:, None]
         return np.clip(points + steps, self.region.lower, self.region.upper)
 
-    def _atom_waves(
-        self, points: np.ndarray, envelope: np.ndarray, shortest: LinearMap
-    ) -> np.ndarray:
-        """Atoms at the points, of the envelope (n,) of the n shortest frequencies."""
-        centred = (points - self.operator.center).astype(np.float32)
-        out = np.empty((len(points), 2 * len(envelope)), dtype=np.float32)
-        turns = shortest.project_turns(centred)
-        kernels.modulated_waves(turns, envelope.astype(np.float32)[None], out)
-        return out
+    def _correlate(self, points: np.ndarray, kernel: _Kernel) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``b`` at the points (n,), and for each frequency its part in quadrature (n, m)."""
+        turns = kernel.map.project_turns((points - self.center).astype(np.float32))
+        correlations, quadrature = np.empty(len(points)), np.empty_like(turns)
+        kernels.correlate_points(turns, kernel.residual.ravel(), correlations, quadrature)
+        return correlations, quadrature

@@ -59,6 +59,8 @@ class ClusteringSettings(Settings):
 
 
 CLUSTERING = ClusteringSettings()
+# Sums of two atoms' largest standard deviations that they are apart by, where they do not overlap.
+SEPARATED = 3.0
 
 
 @final
@@ -113,7 +115,9 @@ class SurrogateKMeans(Decoder):
         rows = surrogate.draw(CLUSTERING.draws_a_point * count_points(n_atoms), rng)
         rows = np.clip(rows, problem.region.lower, problem.region.upper)
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
-        n_random = 1 if mixture.quality.explains_rows else CLUSTERING.n_starts
+        n_random = CLUSTERING.n_starts
+        if mixture.quality.explains_rows:
+            n_random = 0 if is_separated(mixture) else 1
         spread = compute_spread_ratio(rows.var(axis=0), problem.region)
         weights = np.ones(len(rows))
         if spread < CLUSTERING.missing_spread:
@@ -138,16 +142,13 @@ class SurrogateKMeans(Decoder):
         self, problem: Problem, mixture: Mixture, rng: np.random.Generator
     ) -> SurrogatePoints:
         """Return surrogate points whose sketch is the data's, started from a decoded mixture."""
-        operator = problem.family.operator
         bandwidth = choose_bandwidth(problem)
         n_points = count_moved_points(problem, len(mixture.weights))
         if mixture.quality.explains_rows:
-            # No wider than the narrowest atom, or the points would not be the mixture's.
-            widest = POINTS.kernel_variance * operator.scale**2
-            bandwidth *= min(1.0, float(mixture.covariances.min()) / widest)
             n_points = CLUSTERING.draws_a_point * count_points(len(mixture.weights))
-            points = draw_mixture_points(mixture, bandwidth, n_points, 1.0, rng)
-            return SurrogatePoints(points, bandwidth, mixture.cost, 0)
+            kernel = np.zeros_like(bandwidth)
+            points = draw_mixture_points(mixture, kernel, n_points, 1.0, rng)
+            return SurrogatePoints(points, kernel, mixture.cost, 0)
         n_sharpenings = self.n_sharpenings or 0
         bandwidth = CLUSTERING.sharper**n_sharpenings * bandwidth
         points = draw_mixture_points(mixture, bandwidth, n_points, POINTS.widening, rng)
@@ -162,6 +163,14 @@ class SurrogateKMeans(Decoder):
             points = surrogate.points + lost
             surrogate = match_points(problem, points, bandwidth, self.n_moves)
         return replace(surrogate, n_sharpenings=n_sharpenings)
+
+
+def is_separated(mixture: Mixture) -> bool:
+    """Return whether no two atoms overlap: k-means' clusters are theirs then."""
+    deviations = np.sqrt(mixture.covariances.max(axis=1))
+    apart = np.linalg.norm(mixture.locations[:, None] - mixture.locations, axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    return bool(np.all(apart > SEPARATED * (deviations[:, None] + deviations)))
 
 
 def cluster(

@@ -80,7 +80,10 @@ class SurrogatePoints:
         """Draw rows (n_samples, d): all points equally often up to one, each by its kernel."""
         times = -(-n_samples // len(self.points))
         chosen = np.concatenate([rng.permutation(len(self.points)) for _ in range(times)])
-        return self.points[chosen[:n_samples]] + draw_gaussian(self.bandwidth, n_samples, rng)
+        rows = self.points[chosen[:n_samples]]
+        if not self.bandwidth.any():
+            return rows
+        return rows + draw_gaussian(self.bandwidth, n_samples, rng)
 
 
 @on_one_blas_thread
