@@ -38,10 +38,13 @@ class ClusteringSettings(Settings):
         How often the bandwidth may be narrowed to match the sketch.
     n_starts : int
         Random starts of k-means on the rows.
+    n_starts_if_outliers : int
+        More where some points stand for far rows: the sum hangs on few.
     """
 
     most_sharpenings: int = 2
     n_starts: int = 4
+    n_starts_if_outliers: int = 10
 
 
 CLUSTERING = ClusteringSettings()
@@ -108,7 +111,7 @@ class SurrogateKMeans(Decoder):
             # Atoms that match the sketch have the weight of the rows that it shows.
             share = max(1.0 - mixture.total_weight, problem.weight_error)
             rows, weights = add_outliers(problem.region, rows, share, len(rows), rng)
-            n_random = CLUSTERING.n_starts
+            n_random = CLUSTERING.n_starts_if_outliers
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
         points = ClusteredPoints(rows * units, weights, units, surrogate.n_sharpenings)
         fit = cluster(problem, points, mixture.locations, rng, n_random=n_random)
