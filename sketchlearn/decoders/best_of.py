@@ -25,14 +25,11 @@ class RepeatingSettings(Settings):
 
     Attributes
     ----------
-    most_decodes : int
-        While clusters certainly are missing.
     n_wider : int
         Scales of the decodes that look for what the noise hides, each twice the one before: rare
         clusters that are wide are found at one of them or another.
     """
 
-    most_decodes: int = 6
     n_wider: int = 3
 
 
@@ -59,10 +56,10 @@ class BestOf(Decoder):
         Tried in order, cyclically.
     n_init : int or "auto", default="auto"
         Number of decodes. "auto" is one, up to `n_if_incomplete` while an atom seems to be missing,
-        and up to six while clusters are and more is left than noise; three more where the noise
-        hides some. Of a sketch for several scales (`Problem.scales`) the first decoder has one more
-        try at each of the others, "auto" until the sketch is explained up to noise and the next
-        scale does no better; the rest are at the scale that did best.
+        and three more where the noise hides some. Of a sketch for several scales
+        (`Problem.scales`) the first decoder has one more try at each of the others, "auto" until
+        the sketch is explained up to noise and the next scale does no better; the rest are at the
+        scale that did best.
     n_if_incomplete : int, default=3
         See there.
     must_explain : bool, default=False
@@ -82,10 +79,8 @@ class BestOf(Decoder):
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Decode until nothing seems to be missing, or often enough."""
         best, is_enough = self._try_scales(problem, rng)
-        most = REPEATING.most_decodes if self.n_init == "auto" else self.n_init
-        for i in range(1, most):
-            if self.n_init == "auto" and (is_enough or self._is_enough(best, i)):
-                break
+        i = 0
+        while not (is_enough or self._is_enough(best, i := i + 1)):
             scaled, (child,) = problem.at_scale(best.family.operator.scale), rng.spawn(1)
             if best.quality.hides_structure:
                 mixture = search_wider(scaled, 2.0 ** ((i - 1) % REPEATING.n_wider), child)
@@ -126,14 +121,15 @@ class BestOf(Decoder):
 
     def _is_enough(self, best: Mixture, n_decodes: int) -> bool:
         """Return whether another decode would hardly do better, or could not be told to."""
+        if self.n_init != "auto":
+            return n_decodes >= self.n_init
         quality = best.quality
         if self.must_explain and n_decodes == 1 and not quality.is_within_noise:
             return False
-        if quality.misses_clusters and not quality.is_within_noise:
-            return False
         if quality.hides_structure:
             return n_decodes > REPEATING.n_wider
-        return not quality.seems_incomplete or n_decodes >= self.n_if_incomplete
+        seems_incomplete = quality.seems_incomplete or quality.misses_clusters
+        return not seems_incomplete or n_decodes >= self.n_if_incomplete
 
 
 def search_wider(problem: Problem, factor: float, rng: np.random.Generator) -> Mixture:

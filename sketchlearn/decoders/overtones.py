@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import final
+from dataclasses import replace
 
 import numpy as np
 
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Fit, Problem
-from sketchlearn.decoders.refinement import adjust, solve_weights
-from sketchlearn.decoders.settings import Settings
-
-
-@final
-@dataclass(frozen=True)
-class ClearingSettings(Settings):
-    """How overtones are taken off.
-
-    Attributes
-    ----------
-    n_rounds : int
-        How often overtones are computed of a mixture and taken off, and the mixture is adjusted.
-    n_adjustments : int
-        Optimiser iterations of that.
-    """
-
-    n_rounds: int = 4
-    n_adjustments: int = 100
-
-
-CLEARING = ClearingSettings()
+from sketchlearn.decoders.refinement import REFINING, adjust, solve_weights
 
 
 def clear_overtones(problem: Problem, rng: np.random.Generator) -> Problem:
@@ -54,11 +32,11 @@ def clear_overtones(problem: Problem, rng: np.random.Generator) -> Problem:
         return problem
     mixture = BestOf(n_init=1).solve(problem, rng)
     own, cleared = problem.at_scale(mixture.family.operator.scale), problem
-    for _ in range(CLEARING.n_rounds):
+    for _ in range(2):
         target = problem.target - compute_overtones(mixture)
         cleared, own = replace(problem, target=target), replace(own, target=target)
         fit: Fit = solve_weights(own, mixture.parameters)
-        mixture = own.make_mixture(adjust(own, fit, shapes="free", max_iter=CLEARING.n_adjustments))
+        mixture = own.make_mixture(adjust(own, fit, shapes="free", max_iter=REFINING.n_many))
     return cleared
 
 

@@ -26,15 +26,25 @@ Shapes = Literal["fixed", "shared", "free"]
 @final
 @dataclass(frozen=True)
 class RefiningSettings(Settings):
-    """What a joint adjustment is told beside the sketch.
+    """How long joint adjustments are, and what they are told beside the sketch.
 
     Attributes
     ----------
+    n_few : int
+        Iterations of an adjustment after which candidates are compared, or atoms added; and most
+        steps of a climb to a mode.
+    n_some : int
+        Of one before and after atoms are dropped in a swap.
+    n_many : int
+        Of one that may end by its tolerance.
     shape_precision : float
         Inverse variance of a shape parameter, a logarithm of a variance, around the atoms' median:
         what the sketch does not determine would collapse onto noise.
     """
 
+    n_few: int = 20
+    n_some: int = 40
+    n_many: int = 100
     shape_precision: float = 4.0
 
 

@@ -15,6 +15,7 @@ from sketchlearn._caller import warn_caller
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders import FitQuality, MeanShift, Mixture, Problem
 from sketchlearn.decoders.quality import Verdict
+from sketchlearn.estimators.weighted_pilot import WeightedPilot
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
@@ -329,12 +330,16 @@ def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> bool:
 
 
 def warn_of_missed_clusters(
-    sketch: SketchLike, family: AtomFamily, mixture: Mixture, rng: np.random.Generator
+    sketch: SketchLike,
+    family: AtomFamily,
+    mixture: Mixture,
+    rng: np.random.Generator,
+    pilot: WeightedPilot | None = None,
 ) -> bool:
     """Warn if the sketch shows clusters for which there is no centroid, and say if so.
 
     Much that is left unexplained may as well be clusters of odd shapes. Those that are missing
-    are explained by a few atoms more.
+    are explained by a few atoms more, which k-means finds on a pilot if there is one.
     """
     if not mixture.quality.leaves_clusters:
         return False
@@ -343,7 +348,9 @@ def warn_of_missed_clusters(
     if n_more > sketch.operator.n_frequencies:
         return False
     problem = Problem.of(sketch, family, n_more, region=mixture.quality.region)
-    more = MeanShift().solve(problem.at_scale(mixture.family.operator.scale), rng)
+    given = () if pilot is None else pilot.atoms(n_more, int(rng.integers(2**31 - 1)))
+    search = given[0] if given else MeanShift()
+    more = search.solve(problem.at_scale(mixture.family.operator.scale), rng)
     if is_warned := more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
         raise_doubt(
             f"{n_atoms} clusters leave {mixture.misfit:.1%} of the sketch's power "

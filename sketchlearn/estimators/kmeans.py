@@ -379,7 +379,7 @@ class CompressiveKMeans(
             warn_of_wide_spread(mixture)
         has_lost = pilot is None and part is not None and warn_of_lost_directions(sketch, mixture)
         if pilot is not None:
-            warn_of_missed_clusters(narrow, family, matched, rng)
+            warn_of_missed_clusters(narrow, family, matched, rng, pilot)
         elif not (is_hidden or mixture.quality.lacks_spread or mixture.quality.exceeds_spread):
             if mixture.quality.loses_moved:
                 warn_of_moved(mixture)

@@ -292,23 +292,9 @@ def test_modes_that_stand_apart_are_found_together():
     problem = planted_problem(family, residual)
     starts = np.random.default_rng(0).uniform(*family.operator.domain.box, (100, 2))
     found = find_modes(problem, family.default_shape(), residual, starts, 100, most=3)
-    # The third is less than 70 % of the first.
-    np.testing.assert_allclose(found, places[:2], atol=0.2)
+    np.testing.assert_allclose(found, places, atol=0.4)
     alone = find_modes(problem, family.default_shape(), residual, starts, 100)
     np.testing.assert_array_equal(alone, found[:1])
-
-
-def test_a_narrowing_kernel_ends_where_the_narrow_one_is_highest():
-    family = SphericalGaussian(operator_of(10, 4000))
-    operator = family.operator
-    rng = np.random.default_rng(0)
-    place = operator.center + np.full(10, 2.0)
-    residual = family.sketch(family.at(place[None]))[0].astype(np.float64)
-    problem = planted_problem(family, residual)
-    starts = draw_starts(problem.region, "gaussian", 10, rng)
-    assert np.linalg.norm(starts - place, axis=1).min() > 5.0
-    found = find_modes(problem, family.default_shape(), residual, starts, 1, n_wide=10)
-    np.testing.assert_allclose(found, place[None], atol=1e-3)
 
 
 # CL-OMPR's five steps.
@@ -431,26 +417,6 @@ def test_swaps_stop_where_noise_is_left_and_never_lose(clusters):
     decoding = decoding_of(sketch, MeanShift(), 5)
     noiseless = replace(decoding, problem=replace(decoding.problem, noise=0.0))
     assert noiseless.swap(start, "shared").cost <= start.cost
-
-
-@pytest.mark.quality
-def test_several_wrong_atoms_are_replaced_at_once_by_growing_and_pruning():
-    rng = np.random.default_rng(0)
-    centers = separated_points(6, 4, 0, distance=9.0)
-    rows = np.repeat(centers, 4000, axis=0) + rng.standard_normal((24_000, 4))
-    sketch = Sketcher(120, n_clusters=6, scale=1.0, random_state=0).fit(rows).sketch(rows)
-    problem = problem_of(sketch)
-    astray = centers.copy()
-    astray[:2] = centers[2:4] + 1.0
-    start = fit_at(problem, astray)
-    decoding = decoding_of(sketch, MeanShift(), 6)
-    fit = decoding.grow_and_prune(start)
-    assert start.cost > 50 * problem.noise
-    assert fit.cost < 2 * problem.noise
-    assert largest_distance(centers, fit.parameters[:, :4]) < 0.3
-    assert len(fit.weights) == 6
-    assert fit.n_iter > start.n_iter
-    assert decoding.grow_and_prune(fit) is fit
 
 
 @pytest.mark.quality
@@ -593,9 +559,7 @@ class Scripted(Decoder):
         ("auto", (3.0, 4.0, 2.0), (SOME, SOME, SOME), 3, 2),
         # The first stays the best, so that something still seems to be missing.
         ("auto", (1.0, 2.0, 3.0), (SOME, 1e-3, 1e-3), 3, 0),
-        # So much is left that a cluster is missing: more tries, up to six.
-        ("auto", (9.0, 8.0, 7.0, 6.0, 5.0, 4.0), (MUCH,) * 6, 6, 5),
-        ("auto", (9.0, 8.0, 7.0, 6.0), (MUCH, MUCH, MUCH, SOME), 4, 3),
+        ("auto", (9.0, 8.0, 7.0), (MUCH, MUCH, MUCH), 3, 2),
     ],
 )
 def test_the_cheapest_of_several_is_kept(clusters, n_init, costs, misfits, n_decodes, kept):

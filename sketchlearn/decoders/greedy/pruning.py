@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import final
-
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from sketchlearn.atoms import AtomFamily
+from sketchlearn.decoders.greedy.mode_seeking import SEEKING
 from sketchlearn.decoders.problem import Fit, Problem
-from sketchlearn.decoders.refinement import Shapes, adjust, compute_gram_matrix, solve_weights
-from sketchlearn.decoders.settings import Settings
-
-
-@final
-@dataclass(frozen=True)
-class PruningSettings(Settings):
-    """How an atom is merged with another rather than dropped.
-
-    Attributes
-    ----------
-    merge_coherence : float
-        Coherence, the cosine of the angle between atoms, from which they may stand for one cluster.
-    n_compared : int
-        Optimiser iterations after which the two are compared.
-    """
-
-    merge_coherence: float = 0.5
-    n_compared: int = 15
-
-
-PRUNING = PruningSettings()
+from sketchlearn.decoders.refinement import (
+    REFINING,
+    Shapes,
+    adjust,
+    compute_gram_matrix,
+    solve_weights,
+)
 
 
 def compute_importances(family: AtomFamily, fit: Fit) -> np.ndarray:
@@ -47,7 +30,7 @@ def remove_one(problem: Problem, fit: Fit, shapes: Shapes, *, keeps_shapes: bool
     if merged := merge_most_coherent(problem, fit, keeps_shapes=keeps_shapes):
         # Compared after an adjustment: what two atoms shared, one has to move for.
         fewer = [
-            adjust(problem, each, shapes=shapes, max_iter=PRUNING.n_compared)
+            adjust(problem, each, shapes=shapes, max_iter=REFINING.n_few)
             for each in (*fewer, merged)
         ]
     return min(fewer, key=lambda each: each.cost)
@@ -63,7 +46,7 @@ def merge_most_coherent(problem: Problem, fit: Fit, *, keeps_shapes: bool) -> Fi
     atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
     coherence = np.triu(atoms @ atoms.T, 1)
     pair = list(np.unravel_index(np.argmax(coherence), coherence.shape))
-    if coherence[*pair] < PRUNING.merge_coherence or (total := fit.weights[pair].sum()) <= 0:
+    if coherence[*pair] < SEEKING.coherence or (total := fit.weights[pair].sum()) <= 0:
         return None
     shares = fit.weights[pair] / total
     one = shares[None] @ fit.parameters[pair]

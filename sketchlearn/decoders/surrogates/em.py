@@ -14,7 +14,7 @@ from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.quality import LEAST_BLUR
-from sketchlearn.decoders.refinement import adjust, solve_weights
+from sketchlearn.decoders.refinement import REFINING, adjust, solve_weights
 from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.points import (
     POINTS,
@@ -30,39 +30,15 @@ from sketchlearn.points.em import fit_mixture
 @final
 @dataclass(frozen=True)
 class EMSettings(Settings):
-    """How mixtures are fitted to points.
+    """Where points for EM start.
 
     Attributes
     ----------
-    draws_a_point : int
-        Rows drawn for each point, so that its kernel is seen.
-    n_starts, many_atoms : int
-        Random starts of EM on the first points; and of how many atoms EM takes so long that one
-        start, if possible not a random one, must do.
     least_spare : float
         Share of the sketch's numbers that a spherical mixture must leave to spare to be a start.
-    n_adjustments : int
-        Optimiser iterations that make a mixture's atoms spherical.
-    least_first_variance : float
-        Their least variance at first, as a fraction of the squared scale.
-    numbers_to_sharpen, sharper : float
-        Numbers in the sketch for each parameter above which kernels may be sharper; and how sharp.
-    n_sharper : int
-        Rounds after the first, each started from the mixture of the one before, if sharper.
-    mostly : float
-        Share of noise that was added, above which what is left of a sketch says nothing about rows.
     """
 
-    draws_a_point: int = 5
-    n_starts: int = 2
-    many_atoms: int = 32
     least_spare: float = 0.6
-    n_adjustments: int = 100
-    least_first_variance: float = 0.5
-    numbers_to_sharpen: float = 8.0
-    sharper: float = 1.0 / 3.0
-    n_sharper: int = 2
-    mostly: float = 0.5
 
 
 EM = EMSettings()
@@ -78,8 +54,8 @@ class SurrogateEM(Decoder):
     surrogate points are moved until their sketch is the data's, as `SurrogateKMeans` does, and EM
     finds their likeliest mixture. Noise that was added for privacy is nothing to match: where a
     mixture leaves only that, it is returned as it is. Second points, started from that mixture,
-    lack less of what the sketch does not say; EM goes on with them, and with third ones where the
-    sketch has numbers enough for sharper kernels. No row of data is involved.
+    lack less of what the sketch does not say, and have sharper kernels if it has more numbers than
+    the mixture; EM goes on with them. No row of data is involved.
 
     The first points start from the match with its atoms made spherical, which do not collapse; or
     from a Gaussian with the rows' mean and covariance where the sketch has too few numbers even
@@ -114,25 +90,23 @@ class SurrogateEM(Decoder):
         if match is None:
             problem = problem.at_scale(start.family.operator.scale if start else problem.scales[0])
         family = family.at_scale(problem.family.operator.scale)
-        operator, region = family.operator, problem.region
         bandwidth = choose_bandwidth(problem)
         n_points = count_points(n_atoms)
         if start is None:
-            points = draw_region_points(region, bandwidth, n_points, rng)
+            points = draw_region_points(problem.region, bandwidth, n_points, rng)
         else:
-            points = draw_mixture_points(start, bandwidth, n_points, POINTS.widening, rng)
-        n_random = EM.n_starts if n_atoms < EM.many_atoms else int(start is None)
-        best = self._fit_points(problem, family, points, bandwidth, start, n_random, rng)
+            points = draw_mixture_points(start, bandwidth, n_points, rng)
+        best = self._fit_points(problem, family, points, bandwidth, start, 1, rng)
         n_iter = best.n_iter if start is None else start.n_iter + best.n_iter
-        numbers = 2 * operator.n_frequencies / problem.n_parameters
-        is_sharper = numbers >= EM.numbers_to_sharpen
-        if is_sharper:
-            bandwidth = EM.sharper * bandwidth
-        for _ in range(EM.n_sharper if is_sharper else 1):
-            points = draw_mixture_points(best, bandwidth, n_points, 1.0, rng)
-            best = self._fit_points(problem, family, points, bandwidth, best, 0, rng)
-            n_iter += best.n_iter
-        return replace(best, n_iter=n_iter, message="fitted by EM to points that match the sketch")
+        if problem.spare_share > 0:
+            bandwidth = POINTS.sharper * bandwidth
+        points = draw_mixture_points(best, bandwidth, n_points, rng)
+        best = self._fit_points(problem, family, points, bandwidth, best, 0, rng)
+        return replace(
+            best,
+            n_iter=n_iter + best.n_iter,
+            message="fitted by EM to points that match the sketch",
+        )
 
     def _make_spherical(
         self, problem: Problem, match: Mixture | None, rng: np.random.Generator
@@ -144,11 +118,10 @@ class SurrogateEM(Decoder):
             return None
         if match is None:
             return self.start.solve(problem, rng)
-        least = EM.least_first_variance * family.operator.scale**2
-        variances = np.maximum(match.covariances, least)
+        variances = np.maximum(match.covariances, family.operator.scale**2)
         parameters = family.from_moments(match.locations, variances)
         fit = solve_weights(problem, parameters, n_iter=match.n_iter)
-        fit = adjust(problem, fit, shapes="free", max_iter=EM.n_adjustments)
+        fit = adjust(problem, fit, shapes="free", max_iter=REFINING.n_many)
         return problem.make_mixture(fit)
 
     def _fit_points(
@@ -164,7 +137,7 @@ class SurrogateEM(Decoder):
         """Move points until they match the sketch, and fit a mixture to them by EM."""
         points = np.clip(points, problem.region.lower, problem.region.upper)
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
-        rows = surrogate.draw(EM.draws_a_point * len(points), rng)
+        rows = surrogate.draw(POINTS.draws_a_point * len(points), rng)
         led = None if start is None else start.moments
         moments, n_em = fit_mixture(rows, family, problem.n_atoms, led, rng, n_random=n_random)
         parameters = family.from_covariances(moments.means, moments.covariances)
@@ -190,4 +163,4 @@ def measure_detail(mixture: Mixture, bandwidth: np.ndarray) -> float:
 def _leaves_added_noise(match: Mixture) -> bool:
     """Whether a mixture leaves noise alone, most of which was added: points would match it too."""
     quality = match.quality
-    return quality.known_share > EM.mostly and quality.is_noise
+    return quality.known_share > 0.5 and quality.is_noise

@@ -11,7 +11,7 @@ from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Fit, Problem
-from sketchlearn.decoders.quality import compute_spread_ratio
+from sketchlearn.decoders.quality import BY_CHANCE, THRESHOLDS, compute_spread_ratio
 from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.points import (
     POINTS,
@@ -34,33 +34,20 @@ class ClusteringSettings(Settings):
 
     Attributes
     ----------
-    draws_a_point : int
-        Rows drawn for each point, so that its kernel is seen.
     most_sharpenings : int
         How often the bandwidth may be narrowed to match the sketch.
-    sharper : float
-        By what at a time, a factor of variance.
     n_starts : int
         Random starts of k-means on the rows.
-    missing_spread : float
-        Spread of the points, over the rows', under which rows are missing that no frequency
-        responds to.
-    n_outliers, n_starts_if_outliers : int
-        Points that stand for such rows, and random starts of k-means then: it hangs on few points.
+    n_starts_if_outliers : int
+        More where some points stand for far rows: the sum hangs on few.
     """
 
-    draws_a_point: int = 3
     most_sharpenings: int = 2
-    sharper: float = 0.25
     n_starts: int = 4
-    missing_spread: float = 0.9
-    n_outliers: int = 5000
     n_starts_if_outliers: int = 10
 
 
 CLUSTERING = ClusteringSettings()
-# Sums of two atoms' largest standard deviations that they are apart by, where they do not overlap.
-SEPARATED = 3.0
 
 
 @final
@@ -112,7 +99,7 @@ class SurrogateKMeans(Decoder):
         problem = problem.at_scale(mixture.family.operator.scale)
         n_atoms = problem.n_atoms
         surrogate = self.match(problem, mixture, rng)
-        rows = surrogate.draw(CLUSTERING.draws_a_point * count_points(n_atoms), rng)
+        rows = surrogate.draw(POINTS.draws_a_point * count_points(n_atoms), rng)
         rows = np.clip(rows, problem.region.lower, problem.region.upper)
         # A mixture that is right is where k-means should start; a wrong one may mislead it.
         n_random = CLUSTERING.n_starts
@@ -120,10 +107,10 @@ class SurrogateKMeans(Decoder):
             n_random = 0 if is_separated(mixture) else 1
         spread = compute_spread_ratio(rows.var(axis=0), problem.region)
         weights = np.ones(len(rows))
-        if spread < CLUSTERING.missing_spread:
+        if spread < THRESHOLDS.doubtful_spread:
             # Atoms that match the sketch have the weight of the rows that it shows.
             share = max(1.0 - mixture.total_weight, problem.weight_error)
-            rows, weights = add_outliers(problem.region, rows, share, CLUSTERING.n_outliers, rng)
+            rows, weights = add_outliers(problem.region, rows, share, len(rows), rng)
             n_random = CLUSTERING.n_starts_if_outliers
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
         points = ClusteredPoints(rows * units, weights, units, surrogate.n_sharpenings)
@@ -145,20 +132,19 @@ class SurrogateKMeans(Decoder):
         bandwidth = choose_bandwidth(problem)
         n_points = count_moved_points(problem, len(mixture.weights))
         if mixture.quality.explains_rows:
-            n_points = CLUSTERING.draws_a_point * count_points(len(mixture.weights))
-            kernel = np.zeros_like(bandwidth)
-            points = draw_mixture_points(mixture, kernel, n_points, 1.0, rng)
+            n_points, kernel = count_points(len(mixture.weights)), np.zeros_like(bandwidth)
+            points = draw_mixture_points(mixture, kernel, POINTS.draws_a_point * n_points, rng)
             return SurrogatePoints(points, kernel, mixture.cost, 0)
         n_sharpenings = self.n_sharpenings or 0
-        bandwidth = CLUSTERING.sharper**n_sharpenings * bandwidth
-        points = draw_mixture_points(mixture, bandwidth, n_points, POINTS.widening, rng)
+        bandwidth = POINTS.sharper**n_sharpenings * bandwidth
+        points = draw_mixture_points(mixture, bandwidth, n_points, rng)
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
         # Where they cannot come down to the noise, the data has detail finer than the bandwidth.
         while self.n_sharpenings is None and surrogate.cost > problem.noise:
             if n_sharpenings == CLUSTERING.most_sharpenings:
                 break
             n_sharpenings += 1
-            bandwidth = CLUSTERING.sharper * surrogate.bandwidth
+            bandwidth = POINTS.sharper * surrogate.bandwidth
             lost = draw_gaussian(surrogate.bandwidth - bandwidth, n_points, rng)
             points = surrogate.points + lost
             surrogate = match_points(problem, points, bandwidth, self.n_moves)
@@ -170,7 +156,7 @@ def is_separated(mixture: Mixture) -> bool:
     deviations = np.sqrt(mixture.covariances.max(axis=1))
     apart = np.linalg.norm(mixture.locations[:, None] - mixture.locations, axis=-1)
     np.fill_diagonal(apart, np.inf)
-    return bool(np.all(apart > SEPARATED * (deviations[:, None] + deviations)))
+    return bool(np.all(apart > BY_CHANCE * (deviations[:, None] + deviations)))
 
 
 def cluster(

@@ -13,7 +13,7 @@ from sketchlearn._progress import tell_cost
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.moment_matching import MomentMatching
-from sketchlearn.optim.lbfgs import Pairs, minimise
+from sketchlearn.optim.lbfgs import SETTINGS, Pairs, minimise
 
 # Points whose phases are kept at a time.
 POINTS_AT_ONCE = 256
@@ -30,29 +30,17 @@ class MatchingSettings(Settings):
         Points that the Gauss-Newton matrix is estimated on. With a third of them twice as much is
         left of the residual after 20 iterations.
     damping : float
-        Added to the diagonal of that matrix, as a fraction of its mean, at first: so that what
-        heavy tails lack is reached.
-    damping_growth, most_damping : float
-        By what factor it grows when no move helps any more, as moves so long soon make the matrix
-        wrong; and up to where.
+        Added to the diagonal of that matrix, as a fraction of its mean: moves that hardly raise
+        the sketch would be long.
     longest_move : float
         Root mean square over the points and in units of the scale.
-    shortest_share, longest_share : float
-        Of a move, that is tried after a longer one.
-    most_trials : int
-        How often a move is shortened.
     first_move : float
         Largest first move of a point by quasi-Newton iterations, in units of the scale.
     """
 
     n_subsample: int = 1000
     damping: float = 1e-2
-    damping_growth: float = 5.0
-    most_damping: float = 0.25
     longest_move: float = 1.0
-    shortest_share: float = 0.1
-    longest_share: float = 0.6
-    most_trials: int = 6
     first_move: float = 0.2
 
 
@@ -160,8 +148,7 @@ def gauss_newton(
     Of all moves that raise the mean sketch by r to first order, the smallest is
     :math:`J(x_i)^T G^{-1} r` with G the Gauss-Newton matrix: 2 m dual variables decide, however
     many points there are. G, damped, is that of the start, and of where it got to when no move
-    helps any more, then damped more, as by Levenberg and Marquardt; secant pairs correct it in
-    between (L-BFGS among the whitened residuals).
+    helps any more; secant pairs correct it in between (L-BFGS among the whitened residuals).
 
     Returns
     -------
@@ -169,8 +156,8 @@ def gauss_newton(
         The last points, their squared residual, and iterations made.
     """
     residual = matching.compute_residual(points)
-    damping, pairs, n_iter = MATCHING.damping, Pairs(residual.size), 0
-    root = _factorise_gauss_newton(matching, points, damping)
+    pairs, n_iter = Pairs(residual.size), 0
+    root = _factorise_gauss_newton(matching, points)
     while n_iter < max_iter:
         n_iter += 1
         tell_cost(float(residual @ residual))
@@ -183,11 +170,8 @@ def gauss_newton(
         if step is None:
             if pairs.n_stored == 0:
                 break
-            damping, pairs = (
-                min(MATCHING.damping_growth * damping, MATCHING.most_damping),
-                Pairs(residual.size),
-            )
-            root = _factorise_gauss_newton(matching, points, damping)
+            pairs = Pairs(residual.size)
+            root = _factorise_gauss_newton(matching, points)
             continue
         points, share, after = step
         made_up = solve_triangular(root, (residual - after).astype(np.float32), lower=True)
@@ -230,14 +214,12 @@ def quasi_newton(
     return points, matching.compute_cost(residual), end.n_iter
 
 
-def _factorise_gauss_newton(
-    matching: PointMatching, points: np.ndarray, damping: float
-) -> np.ndarray:
+def _factorise_gauss_newton(matching: PointMatching, points: np.ndarray) -> np.ndarray:
     """Return the lower Cholesky factor of the damped Gauss-Newton matrix of some of the points."""
     subsample = np.linspace(0, len(points) - 1, min(MATCHING.n_subsample, len(points))).astype(int)
     matrix = matching.compute_gauss_newton_matrix(points[subsample])
     mean = float(np.trace(matrix)) / len(matrix)
-    matrix[np.diag_indices_from(matrix)] += max(damping * mean, 1e-30)
+    matrix[np.diag_indices_from(matrix)] += max(MATCHING.damping * mean, 1e-30)
     return np.asarray(cholesky(matrix, lower=True, overwrite_a=True, check_finite=False))
 
 
@@ -247,7 +229,7 @@ def _search_step_length(
     """Shorten a move until the residual shrinks: points, share of the move, and residual then."""
     longest = float(np.sqrt(np.mean(np.sum(move**2, axis=1))))
     share = min(1.0, MATCHING.longest_move / max(longest, 1e-30))
-    for _ in range(MATCHING.most_trials):
+    for _ in range(SETTINGS.most_trials):
         tried = points + np.float32(share) * move
         after = matching.compute_residual(tried)
         if after @ after < residual @ residual:
@@ -255,5 +237,5 @@ def _search_step_length(
         # Where the residual would be least, were it linear in the share.
         change = residual - after
         best = float(residual @ change) / max(float(change @ change), 1e-300)
-        share *= min(max(best, MATCHING.shortest_share), MATCHING.longest_share)
+        share *= min(max(best, SETTINGS.shortest_share), SETTINGS.longest_share)
     return None

@@ -27,11 +27,12 @@ class PointsSettings(Settings):
     kernel_variance : float
         Variance of the kernel that a point stands for, as a fraction of the operator's squared
         scale.
-    widening : float
-        How much wider than the atoms the points start where the mixture's model is wrong: tails are
-        what it lacks, and points that start far from all data stay there.
     least_points, points_an_atom : int
         Fewest points, and points for each atom.
+    draws_a_point : int
+        Rows drawn for each point, so that its kernel is seen.
+    sharper : float
+        By what variances of kernels are narrowed where the sketch has more to say.
     most_numbers : int
         Numbers in a sketch up to which moves are solved for, by a matrix of that size.
     quasi_moves : int
@@ -41,9 +42,10 @@ class PointsSettings(Settings):
     """
 
     kernel_variance: float = 0.3
-    widening: float = 1.3
     least_points: int = 3000
     points_an_atom: int = 100
+    draws_a_point: int = 3
+    sharper: float = 0.25
     most_numbers: int = 4000
     quasi_moves: int = 5
     least_points_of_large: int = 1500
@@ -143,14 +145,13 @@ def draw_mixture_points(
     mixture: Mixture,
     bandwidth: np.ndarray,
     n_points: int,
-    widening: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draw points (n_points, d) of a mixture, atoms ``widening`` as wide, less the bandwidth."""
+    """Draw points (n_points, d) of a mixture, its atoms less the bandwidth."""
     # Systematic sampling: every atom gets its share of points up to one.
     quantiles = (np.arange(n_points) + rng.random()) / n_points
     atom = np.searchsorted(np.cumsum(mixture.weights)[:-1], quantiles)
-    covariances = widening**2 * mixture.family.covariance_matrices(mixture.parameters) - bandwidth
+    covariances = mixture.family.covariance_matrices(mixture.parameters) - bandwidth
     values, axes = np.linalg.eigh(covariances)
     factors = axes * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     normal = rng.standard_normal((n_points, mixture.family.n_features))
