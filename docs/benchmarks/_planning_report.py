@@ -19,11 +19,20 @@ def make_page(decodes: Sequence[_log.Record], plans: Sequence[_log.Record]) -> s
         "# Plans, and what they were worth",
         "What `sketchlearn.plan` predicts from, made by `python -m docs.benchmarks.planning`.",
         _log.measured_with(),
+        describe_source(),
         describe_errors(),
     ]
     if decodes:
         parts.append(describe_law(decodes))
     return "\n\n".join([*parts, *describe_plans(plans)]) + "\n"
+
+
+def describe_source() -> str:
+    """Return which source the table is of, where plans were carried out with another."""
+    code = read_table().get("source", "unknown")
+    if code == _log.library_digest():
+        return "Table and plans are of that source."
+    return f"Plans were carried out with that source; the table is of an earlier one, {code}."
 
 
 def describe_errors() -> str:

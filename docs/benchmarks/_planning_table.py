@@ -64,6 +64,7 @@ def write_table(decodes: Sequence[_log.Record], errors: Sequence[_log.Record]) -
     """Write the figures that the package reads; those of a part that was not run stay."""
     known = dict(read_table())
     if decodes:
+        known["source"] = decodes[0]["code"]
         coefficients = fit_decode_law(decodes)
         directions = [one["n_directions"] for one in decodes]
         known["decode"] = known["decode"] | {

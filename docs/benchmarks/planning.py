@@ -34,6 +34,7 @@ from docs.benchmarks._planning_report import make_page
 from docs.benchmarks._planning_table import RATIOS, write_table
 from sketchlearn import CompressiveKMeans, Plan, Sketch, Sketcher, plan
 from sketchlearn.planning.costs import time_reference_decode
+from sketchlearn.planning.table import read_table
 from sketchlearn.sketching.tuning import n_principal
 
 LOG = _log.ROOT / "build" / "planning.jsonl"
@@ -227,9 +228,9 @@ def run_errors(n_seeds: int) -> None:
                     _log.say(f"errors of {run}")
 
 
-def read(part: str) -> list[_log.Record]:
-    """Return the records of a part that this source made."""
-    return [one for one in _log.current(_log.read(LOG)) if one["part"] == part]
+def read(part: str, code: str | None = None) -> list[_log.Record]:
+    """Return the records of a part that this source made, or another one."""
+    return [one for one in _log.current(_log.read(LOG), code=code) if one["part"] == part]
 
 
 def main() -> None:
@@ -252,7 +253,9 @@ def main() -> None:
                 carry_out(i)
                 _log.say(f"plan {i + 1} of {len(PLANS)} carried out")
     if plans := read("plans"):
-        PAGE.write_text(make_page(read("decodes"), plans), encoding="utf-8")
+        # The table may be of an earlier source, which it names.
+        decodes = read("decodes", read_table().get("source"))
+        PAGE.write_text(make_page(decodes, plans), encoding="utf-8")
         print(PAGE)
 
 
