@@ -209,7 +209,8 @@ class _Search:
 
     def __init__(self, problem: Problem, shape: np.ndarray, residual: np.ndarray) -> None:
         operator, self.region = problem.family.operator, problem.region
-        self.center = np.ascontiguousarray(operator.center, dtype=np.float64)
+        # A copy, as kernels are compiled once more for what may not be written.
+        self.center = np.array(operator.center, dtype=np.float64)
         self.map = operator.linear_map
         envelope = np.exp(problem.family.log_envelope(shape[None])[0].astype(np.float64))
         self.residual = (envelope * residual.reshape(2, -1)).astype(np.float32)
