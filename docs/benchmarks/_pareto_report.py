@@ -180,9 +180,11 @@ def page(records: Sequence[Record]) -> str:
         seeds, shown = f"seed {first}, one a set, draws", SHOWN_ONE
     else:
         few, many = min(n_seeds), max(n_seeds)
-        seeds, shown = f"seeds from {first} on, {few} to {many} of them a set, draw", SHOWN_MANY
+        seeds, shown = f"seeds from {first} on, {few} to\n{many} of them a set, draw", SHOWN_MANY
+    # Of what depends on the library.
+    code = next((one["code"] for one in records if one["code"]), None)
     parts = [
-        INTRODUCTION.format(seeds=seeds, shown=shown, machine=measured_with()),
+        INTRODUCTION.format(seeds=seeds, shown=shown, machine=measured_with(code)),
         choose(records),
     ]
     parts += ["## K-means over all sets\n", EXPLANATION, summary(records, "k-means"), COSTS_SHOWN]
