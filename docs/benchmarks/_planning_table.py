@@ -72,6 +72,7 @@ def write_table(decodes: Sequence[_log.Record], errors: Sequence[_log.Record]) -
             "measured_d": [min(directions), max(directions)],
             "reference_seconds": float(f"{min(one['reference_seconds'] for one in decodes):.4g}"),
         }
+    errors = keep_whole(errors)
     if {one["features"] for one in errors} == {"waves", "signs"}:
         known["errors"] = summarise_errors(errors)
     whole = [one for one in errors if not one["rows_a_cluster"] and one["features"] == "waves"]
@@ -126,6 +127,17 @@ def summarise_errors(errors: Sequence[_log.Record]) -> dict[str, list[dict[str, 
                 }
             entries.append(figures)
     return found
+
+
+def keep_whole(errors: Sequence[_log.Record]) -> list[_log.Record]:
+    """Return the records of sets that were run at every ratio, and as they are."""
+    names = ("set", "rows_a_cluster", "features", "seed")
+    runs: dict[tuple[object, ...], list[_log.Record]] = {}
+    for one in errors:
+        runs.setdefault(tuple(one[name] for name in names), []).append(one)
+    runs = {key: own for key, own in runs.items() if len(own) == len(RATIOS)}
+    known = {key[0] for key in runs if key[1:3] == (0, "waves")}
+    return [one for key, own in runs.items() if key[0] in known for one in own]
 
 
 def take_medians(records: Iterable[_log.Record]) -> dict[str, float]:
