@@ -46,11 +46,13 @@ def describe_errors() -> str:
         for one in entries
     ]  # fmt: skip
     seeds = f"seed{'s' * (len(origin['seeds']) > 1)} {', '.join(map(str, origin['seeds']))}"
+    missing = ", ".join(origin["left_out"])
+    left_out = f" ({missing} were not run)" if missing else ""
     return (
         "**Errors.** k-means from the sketch alone, over `KMeans(n_init=10)` on all rows, less "
-        f"one: quantiles over {origin['sets']} data sets of their medians over {seeds}. Where rows "
-        "are few, *of few* over the rows of a cluster comes on top: how much more the synthetic "
-        "ones among these sets lost with 30 and 150 rows a cluster, times these. Signs were run on "
+        f"one: quantiles over {origin['sets']} data sets{left_out} of their medians over {seeds}. "
+        "Where rows are few, *of few* over the rows of a cluster comes on top: how much more the "
+        "synthetic ones among these sets lost with 30 and 150 rows a cluster, times these. Signs were run on "
         "the synthetic sets: what they lost more there is added to the errors of waves.\n\n"
         + table(
             ["features", "m over k d", "median", "nine in ten under", "median, of few",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from datasets.suite import suite
 from docs.benchmarks import _log
 from sketchlearn.planning.table import describe_decode, read_table
 
@@ -80,6 +81,7 @@ def write_table(decodes: Sequence[_log.Record], errors: Sequence[_log.Record]) -
         known["errors_from"] = {
             "sets": len({one["set"] for one in whole}),
             "seeds": sorted({one["seed"] for one in whole}),
+            "left_out": [name for name in suite() if name not in {one["set"] for one in whole}],
         }
         law = np.exp(describe(whole) @ known["decode"]["coefficients"])
         references = np.array([one["reference_seconds"] for one in whole])
