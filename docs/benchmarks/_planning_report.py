@@ -53,7 +53,8 @@ def describe_errors() -> str:
         f"one: quantiles over {origin['sets']} data sets{left_out} of their medians over {seeds}. "
         "Where rows are few, *of few* over the rows of a cluster comes on top: how much more the "
         "synthetic ones among these sets lost with 30 and 150 rows a cluster, times these. "
-        "Signs were run on the synthetic sets: what they lost more there is added to the errors of waves.\n\n"
+        "Signs were run on the synthetic sets: what they lost more there is added to "
+        "the errors of waves.\n\n"
         + table(
             ["features", "m over k d", "median", "nine in ten under", "median, of few",
              "nine in ten, of few"],
