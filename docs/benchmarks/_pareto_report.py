@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from docs.benchmarks import _pareto_choices
-from docs.benchmarks._log import Record, measured_with
+from docs.benchmarks._log import Record, library_digest, measured_with
 from docs.benchmarks._pareto_points import (
     COSTS,
     LEAST,
@@ -172,6 +172,15 @@ def choose(records: Sequence[Record]) -> str:
     return _pareto_choices.choices(_pareto_choices.find(points, sizes))
 
 
+def describe_source(records: Sequence[Record]) -> str:
+    """Return versions and machine, and whether the sketches are of an earlier source."""
+    code = next((one["code"] for one in records if one["code"]), None)
+    said = measured_with(code)
+    if code not in (None, library_digest("features", "sketching")):
+        said += "\nThat is an earlier source: what is said of sketches was not run anew."
+    return said
+
+
 def page(records: Sequence[Record]) -> str:
     """Return the page in Markdown."""
     n_seeds = {len({one["seed"] for one in records if one["set"] == name}) for name in SETS} - {0}
@@ -180,9 +189,9 @@ def page(records: Sequence[Record]) -> str:
         seeds, shown = f"seed {first}, one a set, draws", SHOWN_ONE
     else:
         few, many = min(n_seeds), max(n_seeds)
-        seeds, shown = f"seeds from {first} on, {few} to {many} of them a set, draw", SHOWN_MANY
+        seeds, shown = f"seeds from {first} on, {few} to\n{many} of them a set, draw", SHOWN_MANY
     parts = [
-        INTRODUCTION.format(seeds=seeds, shown=shown, machine=measured_with()),
+        INTRODUCTION.format(seeds=seeds, shown=shown, machine=describe_source(records)),
         choose(records),
     ]
     parts += ["## K-means over all sets\n", EXPLANATION, summary(records, "k-means"), COSTS_SHOWN]

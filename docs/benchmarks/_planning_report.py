@@ -19,11 +19,20 @@ def make_page(decodes: Sequence[_log.Record], plans: Sequence[_log.Record]) -> s
         "# Plans, and what they were worth",
         "What `sketchlearn.plan` predicts from, made by `python -m docs.benchmarks.planning`.",
         _log.measured_with(),
+        describe_source(),
         describe_errors(),
     ]
     if decodes:
         parts.append(describe_law(decodes))
     return "\n\n".join([*parts, *describe_plans(plans)]) + "\n"
+
+
+def describe_source() -> str:
+    """Return which source the table is of, where plans were carried out with another."""
+    code = read_table().get("source", "unknown")
+    if code == _log.library_digest():
+        return "Table and plans are of that source."
+    return f"Plans were carried out with that source; the table is of an earlier one, {code}."
 
 
 def describe_errors() -> str:
@@ -37,12 +46,15 @@ def describe_errors() -> str:
         for one in entries
     ]  # fmt: skip
     seeds = f"seed{'s' * (len(origin['seeds']) > 1)} {', '.join(map(str, origin['seeds']))}"
+    missing = ", ".join(origin["left_out"])
+    left_out = f" ({missing} were not run)" if missing else ""
     return (
         "**Errors.** k-means from the sketch alone, over `KMeans(n_init=10)` on all rows, less "
-        f"one: quantiles over {origin['sets']} data sets of their medians over {seeds}. Where rows "
-        "are few, *of few* over the rows of a cluster comes on top: how much more the synthetic "
-        "ones among these sets lost with 30 and 150 rows a cluster, times these. Signs were run on "
-        "the synthetic sets: what they lost more there is added to the errors of waves.\n\n"
+        f"one: quantiles over {origin['sets']} data sets{left_out} of their medians over {seeds}. "
+        "Where rows are few, *of few* over the rows of a cluster comes on top: how much more the "
+        "synthetic ones among these sets lost with 30 and 150 rows a cluster, times these. "
+        "Signs were run on the synthetic sets: what they lost more there is added to "
+        "the errors of waves.\n\n"
         + table(
             ["features", "m over k d", "median", "nine in ten under", "median, of few",
              "nine in ten, of few"],

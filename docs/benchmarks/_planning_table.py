@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from datasets.suite import suite
 from docs.benchmarks import _log
 from sketchlearn.planning.table import describe_decode, read_table
 
@@ -64,6 +65,7 @@ def write_table(decodes: Sequence[_log.Record], errors: Sequence[_log.Record]) -
     """Write the figures that the package reads; those of a part that was not run stay."""
     known = dict(read_table())
     if decodes:
+        known["source"] = decodes[0]["code"]
         coefficients = fit_decode_law(decodes)
         directions = [one["n_directions"] for one in decodes]
         known["decode"] = known["decode"] | {
@@ -71,6 +73,7 @@ def write_table(decodes: Sequence[_log.Record], errors: Sequence[_log.Record]) -
             "measured_d": [min(directions), max(directions)],
             "reference_seconds": float(f"{min(one['reference_seconds'] for one in decodes):.4g}"),
         }
+    errors = keep_whole(errors)
     if {one["features"] for one in errors} == {"waves", "signs"}:
         known["errors"] = summarise_errors(errors)
     whole = [one for one in errors if not one["rows_a_cluster"] and one["features"] == "waves"]
@@ -78,6 +81,7 @@ def write_table(decodes: Sequence[_log.Record], errors: Sequence[_log.Record]) -
         known["errors_from"] = {
             "sets": len({one["set"] for one in whole}),
             "seeds": sorted({one["seed"] for one in whole}),
+            "left_out": [name for name in suite() if name not in {one["set"] for one in whole}],
         }
         law = np.exp(describe(whole) @ known["decode"]["coefficients"])
         references = np.array([one["reference_seconds"] for one in whole])
@@ -125,6 +129,17 @@ def summarise_errors(errors: Sequence[_log.Record]) -> dict[str, list[dict[str, 
                 }
             entries.append(figures)
     return found
+
+
+def keep_whole(errors: Sequence[_log.Record]) -> list[_log.Record]:
+    """Return the records of sets that were run at every ratio, and as they are."""
+    names = ("set", "rows_a_cluster", "features", "seed")
+    runs: dict[tuple[object, ...], list[_log.Record]] = {}
+    for one in errors:
+        runs.setdefault(tuple(one[name] for name in names), []).append(one)
+    runs = {key: own for key, own in runs.items() if len(own) == len(RATIOS)}
+    known = {key[0] for key in runs if key[1:3] == (0, "waves")}
+    return [one for key, own in runs.items() if key[0] in known for one in own]
 
 
 def take_medians(records: Iterable[_log.Record]) -> dict[str, float]:

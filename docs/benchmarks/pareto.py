@@ -66,9 +66,9 @@ def code_of(method: Method) -> str:
     return _log.library_digest(*BESIDE) if method.route in OWN_ROUTES else ""
 
 
-def current(records: Sequence[_log.Record]) -> list[_log.Record]:
-    """Return records that this source made or that do not depend on it, the newest of each run."""
-    return _log.current(records, *RUN, code=_log.library_digest(*BESIDE))
+def current(records: Sequence[_log.Record], code: str | None = None) -> list[_log.Record]:
+    """Return records that this source, or another, made or that depend on none, the newest runs."""
+    return _log.current(records, *RUN, code=code or _log.library_digest(*BESIDE))
 
 
 def warm_up(methods: Mapping[str, Method]) -> dict[str, Method]:
@@ -102,6 +102,7 @@ def parsed(argv: Sequence[str] | None) -> Any:
     parser.add_argument("--page", type=Path, default=Path(__file__).with_suffix(".md"))
     parser.add_argument("--images", type=Path, default=_log.ROOT / "docs" / "images")
     parser.add_argument("--report-only", action="store_true", help="run nothing")
+    parser.add_argument("--source", help="whose sketches the page shows, of a log of several")
     options = parser.parse_args(argv)
     options.models = _log.names(options.models, _pareto_points.METHODS)
     options.sets = _log.names(options.sets, SETS)
@@ -134,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         with threadpool_limits(1):
             for model in options.models:
                 run_missing(options, model)
-    records = current(_log.read(options.log))
+    records = current(_log.read(options.log), options.source)
     if records:
         options.page.write_text(_pareto_report.page(records), encoding="utf-8")
         for name, figure in _pareto_report.figures(records).items():

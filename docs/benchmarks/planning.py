@@ -34,6 +34,7 @@ from docs.benchmarks._planning_report import make_page
 from docs.benchmarks._planning_table import RATIOS, write_table
 from sketchlearn import CompressiveKMeans, Plan, Sketch, Sketcher, plan
 from sketchlearn.planning.costs import time_reference_decode
+from sketchlearn.planning.table import read_table
 from sketchlearn.sketching.tuning import n_principal
 
 LOG = _log.ROOT / "build" / "planning.jsonl"
@@ -206,6 +207,8 @@ def list_decodes() -> Iterable[tuple[int, int, str, str, tuple[int, ...]]]:
 def run_decodes() -> None:
     """Time the decodes that the log lacks."""
     names = ("n_clusters", "n_features", "operator", "features")
+    # Kernels are compiled by then.
+    time_reference_decode()
     done = {tuple(one[name] for name in names) for one in read("decodes")}
     for k, d, operator, features, ratios in list_decodes():
         if (k, d, operator, features) not in done:
@@ -227,9 +230,9 @@ def run_errors(n_seeds: int) -> None:
                     _log.say(f"errors of {run}")
 
 
-def read(part: str) -> list[_log.Record]:
-    """Return the records of a part that this source made."""
-    return [one for one in _log.current(_log.read(LOG)) if one["part"] == part]
+def read(part: str, code: str | None = None) -> list[_log.Record]:
+    """Return the records of a part that this source made, or another one."""
+    return [one for one in _log.current(_log.read(LOG), code=code) if one["part"] == part]
 
 
 def main() -> None:
@@ -252,7 +255,9 @@ def main() -> None:
                 carry_out(i)
                 _log.say(f"plan {i + 1} of {len(PLANS)} carried out")
     if plans := read("plans"):
-        PAGE.write_text(make_page(read("decodes"), plans), encoding="utf-8")
+        # The table may be of an earlier source, which it names.
+        decodes = read("decodes", read_table().get("source"))
+        PAGE.write_text(make_page(decodes, plans), encoding="utf-8")
         print(PAGE)
 
 

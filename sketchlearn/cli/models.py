@@ -29,7 +29,7 @@ NInit = Annotated[
     int | None,
     typer.Option(
         "--n-init",
-        help="Decodes, of which the best is kept; by default one, up to six while one is missing.",
+        help="Decodes, of which the best is kept; by default one, up to three if one is missing.",
         show_default=False,
     ),
 ]
