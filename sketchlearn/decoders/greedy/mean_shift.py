@@ -55,7 +55,7 @@ class SwappingSettings(Settings):
     """
 
     least_gain: float = 1e-3
-    most_failures: int = 2
+    most_failures: int = 5
     atoms_a_step: int = 16
     least_evidence: float = 15.0
 
