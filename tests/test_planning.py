@@ -150,6 +150,7 @@ def test_limits_are_checked(name, value):
     [
         (10**6, 10**3, "the covariance of 1,000,000 columns would take"),
         (20, 10**8, "are an operator of .* GB"),
+        (2, 10**5, "100,000 clusters holds a matrix of .* GB"),
     ],
 )
 def test_what_would_not_fit_into_memory_is_said_before_it_is_drawn(n_features, n_clusters, said):
@@ -163,6 +164,13 @@ def test_counts_beyond_all_files_are_refused(name, value):
     arguments = {"n_samples": 100, "n_features": 2, "n_clusters": 2, name: value}
     with pytest.raises(ValueError, match=rf"{name} must be less than 2\*\*63, got one of \d+ bits"):
         plan(**arguments)
+
+
+@pytest.mark.slow
+def test_as_many_rows_as_sums_hold_are_planned_and_no_more():
+    assert plan(2**40 - 1, 2, 2).n_samples == 2**40 - 1
+    with pytest.raises(ValueError, match="n_samples must be less than 1,099,511,627,776"):
+        plan(2**40, 2, 2)
 
 
 def test_fewer_rows_than_clusters_are_refused():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sketchlearn._validation import RandomState, check_count, check_positive
-from sketchlearn.planning.costs import Question, calibrate
+from sketchlearn.planning.costs import MOST_ROWS, Question, calibrate
 from sketchlearn.planning.prediction import Plan
 from sketchlearn.planning.table import read_table
 from sketchlearn.sketching.tuning import resolve_frequency_count, resolve_operator
@@ -91,6 +91,11 @@ def plan(
     if question.n_samples < k:
         raise ValueError(
             f"n_samples must be at least n_clusters, got {question.n_samples} rows for {k} clusters"
+        )
+    if question.n_samples >= MOST_ROWS:
+        raise ValueError(
+            f"n_samples must be less than {MOST_ROWS:,}, which is more than the sums of a sketch "
+            f"hold, got {question.n_samples:,}"
         )
     limits = {
         name: check_positive(value, name)

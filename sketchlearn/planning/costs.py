@@ -32,10 +32,10 @@ CALIBRATION_SECONDS = 0.5
 SPREADS = (1.0, 100.0)
 # Rows of the first timing; and frequencies beyond which a sketch is reckoned, not tried.
 FIRST_ROWS, MOST_TRIED = 2048, 4096
-# Rows up to which a sketch is added to itself, so that its sums are as long as those of so many.
-MOST_ADDED = 2**40
-# Bytes of an operator beyond which none is planned, let alone drawn.
-MOST_OPERATOR_BYTES = 2**32
+# Rows that no sketch holds: its total weight stays below.
+MOST_ROWS = 2**40
+# Bytes of an array beyond which none is planned, let alone drawn.
+MOST_ARRAY_BYTES = 2**32
 # Of an entry of a dense operator: turns in float32, radians in float64.
 BYTES_AN_ENTRY = 12
 # Rows, columns, clusters and frequencies of the decode that tells how fast the machine is.
@@ -125,11 +125,11 @@ def list_kinds(n_features: int, n_frequencies: int) -> list[tuple[str, str]]:
     operators = ["dense"] if n_features < FAST_FEATURES else []
     operators += ["fast"] if n_features >= LEAST_FAST_FEATURES else []
     n_bytes = BYTES_AN_ENTRY * n_features * n_frequencies
-    if "dense" in operators and n_bytes > MOST_OPERATOR_BYTES:
+    if "dense" in operators and n_bytes > MOST_ARRAY_BYTES:
         if operators == ["dense"]:
             raise ValueError(
                 f"{n_frequencies:,} frequencies of {n_features:,} columns are an operator of "
-                f"{format_bytes(n_bytes)}, more than {format_bytes(MOST_OPERATOR_BYTES)}: look for "
+                f"{format_bytes(n_bytes)}, more than {format_bytes(MOST_ARRAY_BYTES)}: look for "
                 "fewer clusters"
             )
         operators.remove("dense")
@@ -153,6 +153,12 @@ def calibrate(
         Of the sketches.
     """
     kinds = list_kinds(question.n_features, sizes[-1])
+    if (n_bytes := 8 * question.n_clusters**2) > MOST_ARRAY_BYTES:
+        raise ValueError(
+            f"a decode of {question.n_clusters:,} clusters holds a matrix of "
+            f"{format_bytes(n_bytes)}, more than {format_bytes(MOST_ARRAY_BYTES)}: look for fewer "
+            "clusters"
+        )
     least = min(sizes[0], MOST_TRIED // 2)
     tried = (least, min(max(sizes[-1], 2 * least), MOST_TRIED))
     seconds = CALIBRATION_SECONDS / (len(kinds) * len(tried) * len(SPREADS))
@@ -204,7 +210,7 @@ def repeat(sketch: Sketch, n_samples: int) -> Sketch:
 
     Counts of signs take as many bytes as the number of rows asks for.
     """
-    while sketch.n_samples <= min(n_samples, MOST_ADDED) / 2.0:
+    while sketch.n_samples <= n_samples / 2.0:
         sketch = sketch + sketch
     return sketch
 
