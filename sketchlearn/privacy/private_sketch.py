@@ -488,7 +488,7 @@ def shrink(values: np.ndarray, edge: float) -> np.ndarray:
         middle = float(near.mean()) if len(near) else middle
     is_noise = np.abs(values - middle) <= edge
     off = np.where(is_noise, edge, values - middle)
-    moved = middle + 0.5 * (off + np.sign(off) * np.sqrt(off**2 - edge**2))
+    moved = middle + 0.5 * (off + np.sign(off) * np.sqrt((off - edge) * (off + edge)))
     return np.maximum(np.where(is_noise, middle, moved), 0.0)
 
 

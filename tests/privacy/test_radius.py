@@ -220,3 +220,9 @@ def test_clusters_in_many_columns_are_found_where_noise_hides_them_in_each(d):
     found = CompressiveKMeans(4, random_state=0).fit_sketch(private)
     nearest = np.linalg.norm(centers[:, None] - found.cluster_centers_, axis=2).min(axis=1)
     assert (nearest < 0.05).all()
+
+
+def test_values_at_the_edge_of_noise_are_shrunk_without_a_root_of_less_than_zero():
+    for edge in np.random.default_rng(0).random(5000):
+        shrunk = shrink(np.array([0.0, 1.0, 1.0, 1.0, 1.0 + 2.0 * edge]), float(edge))
+        assert np.isfinite(shrunk).all()
