@@ -61,7 +61,7 @@ def test_a_bare_sketch_needs_its_operator(folder):
     assert Path("page.html").exists()
 
 
-def test_a_fit_that_is_not_good_says_so_and_why(folder):
+def test_a_fit_that_is_not_good_says_so(folder):
     rows = np.random.default_rng(0).normal(size=(20, 2))
     Sketcher(60, n_clusters=2, random_state=0).fit(rows).sketch(rows).save("few.sketch")
     result = run("fit", "kmeans", "few.sketch", "-k", "2", "-o", "few.model")
@@ -69,6 +69,5 @@ def test_a_fit_that_is_not_good_says_so_and_why(folder):
     said = [line for line in result.stderr.splitlines() if "few.model: " in line]
     assert len(said) == 1
     assert said[0].startswith("sketchlearn: few.model: doubtful; ")
-    assert "because of so few rows." in said[0]
     # Nothing is said, in a pipe, of one that is good.
     done("fit", "kmeans", "all.sketch", "-k", "3", "-o", "good.model")
