@@ -92,7 +92,7 @@ def _describe_replaceable(target: Path) -> os.stat_result | None:
     except FileNotFoundError:
         return None
     # The mode is asked as well as the system, which allows everything to root.
-    if not status.st_mode & 0o222 or not os.access(target, os.W_OK):
+    if not status.st_mode & 0o222 or not _may(target, os.W_OK):
         raise PermissionError(
             errno.EACCES, "the file is read-only and is not replaced", str(target)
         )
@@ -101,7 +101,7 @@ def _describe_replaceable(target: Path) -> os.stat_result | None:
 
 def _require_open_folder(folder: Path) -> None:
     """Refuse a folder that takes no new files."""
-    if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+    if folder.is_dir() and not _may(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, "no file can be written in this folder", str(folder))
 
 
@@ -175,3 +175,8 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _may(path: Path, mode: int) -> bool:
+    """Whether whoever this process acts for may do so, which need not be who started it."""
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)

@@ -1,5 +1,6 @@
 """The command report: what it writes, and over what it does not."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_a_bare_sketch_needs_its_operator(folder):
     assert Path("page.html").exists()
 
 
-def test_a_fit_that_is_not_good_says_so(folder):
+def test_a_fit_that_is_not_good_says_so_and_why(folder):
     rows = np.random.default_rng(0).normal(size=(20, 2))
     Sketcher(60, n_clusters=2, random_state=0).fit(rows).sketch(rows).save("few.sketch")
     result = run("fit", "kmeans", "few.sketch", "-k", "2", "-o", "few.model")
@@ -69,5 +70,7 @@ def test_a_fit_that_is_not_good_says_so(folder):
     said = [line for line in result.stderr.splitlines() if "few.model: " in line]
     assert len(said) == 1
     assert said[0].startswith("sketchlearn: few.model: doubtful; ")
+    # In that line, or in a warning of its own before it.
+    assert re.search(r"because of so few rows\.|20 rows are too few to find 2", result.stderr)
     # Nothing is said, in a pipe, of one that is good.
     done("fit", "kmeans", "all.sketch", "-k", "3", "-o", "good.model")

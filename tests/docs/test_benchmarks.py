@@ -285,11 +285,14 @@ def test_components_and_classes_on_one_small_table(capsys):
 @pytest.mark.slow
 def test_counts_of_clusters_on_one_set(tmp_path):
     page = tmp_path / "page.md"
-    options = ["--sets", "cigars", "--seeds", "1", "--log", str(tmp_path / "log.jsonl")]
+    options = ["--sets", "500 rows,cigars", "--seeds", "1", "--log", str(tmp_path / "log.jsonl")]
     number_of_clusters.main([*options, "--page", str(page)])
     text = page.read_text()
     assert "| elongated | 1 | 100% | 100% | 0% |" in text
     assert "| cigars | elongated | 10,000 x 2 | 4 | 4* |" in text
+    # Right, or wrong and not resolved: never wrong and certain.
+    assert "| round | 1 | 100% |" in text
+    assert "| 500 rows | round | 500 x 2 | 6 | 6" in text
 
 
 def test_a_tree_of_rows_finds_two_clusters():

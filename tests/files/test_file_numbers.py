@@ -301,7 +301,7 @@ def _said_of(path, n_frequencies):
 @pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/self/statm").exists(),
-    reason="only Linux tells in /proc what memory a process has",
+    reason="only Linux keeps a process to a limit of memory, and tells in /proc what it has",
 )
 @pytest.mark.parametrize("kind", ["extended", "consistent", "header"])
 def test_a_file_of_gigabytes_that_is_no_sketch_takes_no_memory(tmp_path, kind):

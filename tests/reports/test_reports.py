@@ -220,7 +220,10 @@ MEASURE = (
 )
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="only a browser can tell how it shows a page")
+@pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="no Chromium or Chrome is installed, whose own measures of the page these are",
+)
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("mode", [[], ["--force-dark-mode"]], ids=["light", "dark"])
 def test_a_browser_shows_it_without_complaint(page, tmp_path, width, mode):
