@@ -292,7 +292,9 @@ def test_modes_that_stand_apart_are_found_together():
     problem = planted_problem(family, residual)
     starts = np.random.default_rng(0).uniform(*family.operator.domain.box, (100, 2))
     found = find_modes(problem, family.default_shape(), residual, starts, 100, most=3)
-    np.testing.assert_allclose(found, places, atol=0.4)
+    np.testing.assert_allclose(found[:2], places[:2], atol=0.2)
+    # The third has the tails of both.
+    np.testing.assert_allclose(found[2:], places[2:], atol=0.4)
     alone = find_modes(problem, family.default_shape(), residual, starts, 100)
     np.testing.assert_array_equal(alone, found[:1])
 

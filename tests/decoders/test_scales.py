@@ -88,18 +88,20 @@ def test_clusters_are_found_although_the_pilot_was_too_wide_or_too_narrow():
         assert largest_distance(CENTERS, model.cluster_centers_) < 0.2
 
 
-@pytest.mark.filterwarnings("ignore:components are as narrow")
-def test_mixtures_are_decoded_of_a_box_alone():
-    rows = ROWS * [1.0, 30.0, 1.0, 1.0]
-    sketch = sketch_in_box(rows, m=300)
-    # A decode in three goes wrong, and knows it by its cost.
-    models = [
-        CompressiveGaussianMixture(5, covariance_type="diag", random_state=seed).fit_sketch(sketch)
-        for seed in range(4)
-    ]
-    model = min(models, key=lambda each: each.quality_.cost)
-    assert largest_distance(CENTERS, model.means_ / [1.0, 30.0, 1.0, 1.0]) < 0.3
-    np.testing.assert_allclose(model.covariances_ / [1.0, 900.0, 1.0, 1.0], 1.0, atol=0.4)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_mixtures_are_decoded_of_a_box_alone_or_not_called_good():
+    units = np.array([1.0, 30.0, 1.0, 1.0])
+    sketch = sketch_in_box(ROWS * units, m=300)
+    n_right = 0
+    for seed in range(4):
+        model = CompressiveGaussianMixture(5, covariance_type="diag", random_state=seed)
+        model.fit_sketch(sketch)
+        is_right = largest_distance(CENTERS, model.means_ / units) < 0.3
+        n_right += is_right
+        assert is_right or model.quality_.verdict != "good"
+        if is_right:
+            np.testing.assert_allclose(model.covariances_ / units**2, 1.0, atol=0.4)
+    assert n_right >= 3
 
 
 def test_k_means_distances_are_the_rows_own_whatever_the_units():

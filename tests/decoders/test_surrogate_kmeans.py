@@ -130,17 +130,20 @@ def test_a_mixture_that_explains_the_sketch_is_not_moved(clusters):
     assert np.all(nearest < 6.0)
 
 
-def test_points_start_as_the_mixture(clusters):
+@pytest.mark.parametrize("widening", [1.0, 1.5])
+def test_points_start_as_the_mixture(clusters, widening):
     _, sketch, mixture = clusters
     bandwidth = choose_bandwidth(problem_of(sketch))
-    points = draw_mixture_points(mixture, bandwidth, 4001, np.random.default_rng(0))
+    points = draw_mixture_points(
+        mixture, bandwidth, 4001, np.random.default_rng(0), widening=widening
+    )
     assert points.shape == (4001, 3)
     labels = np.linalg.norm(points[:, None] - mixture.locations, axis=2).argmin(axis=1)
     # Systematic sampling gives each atom its share up to one point.
     assert np.all(np.abs(np.bincount(labels) - 4001 * mixture.weights) <= 1.0)
     for i, variances in enumerate(mixture.covariances):
         whole = points[labels == i].var(axis=0) + np.diag(bandwidth)
-        np.testing.assert_allclose(whole, variances, rtol=0.2)
+        np.testing.assert_allclose(whole, widening**2 * variances, rtol=0.2)
 
 
 def test_a_kernel_is_no_wider_than_the_data():

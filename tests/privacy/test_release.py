@@ -539,10 +539,7 @@ def test_what_noise_hides_of_far_rows_is_told_with_a_remedy_that_helps():
     ):
         wide = fit(1.0)
     assert wide.quality_.spread_ratio < 0.5
-    with warnings.catch_warnings():
-        # Rows that are clipped to the box still lack some of it.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        assert fit(0.03).quality_.spread_ratio > 0.7
+    assert fit(0.03).quality_.spread_ratio > 0.8
 
 
 def test_components_of_a_count_that_noise_hides_are_refused_with_the_remedy():

@@ -34,6 +34,9 @@ class ClusteringSettings(Settings):
 
     Attributes
     ----------
+    widening : float
+        How much wider than the atoms the points start that are moved: tails are what a mixture
+        lacks that does not explain the sketch, and from within a cluster no point gets there.
     most_sharpenings : int
         How often the bandwidth may be narrowed to match the sketch.
     n_starts : int
@@ -42,6 +45,7 @@ class ClusteringSettings(Settings):
         More where some points stand for far rows: the sum hangs on few.
     """
 
+    widening: float = 1.3
     most_sharpenings: int = 2
     n_starts: int = 4
     n_starts_if_outliers: int = 10
@@ -137,7 +141,9 @@ class SurrogateKMeans(Decoder):
             return SurrogatePoints(points, kernel, mixture.cost, 0)
         n_sharpenings = self.n_sharpenings or 0
         bandwidth = POINTS.sharper**n_sharpenings * bandwidth
-        points = draw_mixture_points(mixture, bandwidth, n_points, rng)
+        points = draw_mixture_points(
+            mixture, bandwidth, n_points, rng, widening=CLUSTERING.widening
+        )
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
         # Where they cannot come down to the noise, the data has detail finer than the bandwidth.
         while self.n_sharpenings is None and surrogate.cost > problem.noise:

@@ -146,12 +146,14 @@ def draw_mixture_points(
     bandwidth: np.ndarray,
     n_points: int,
     rng: np.random.Generator,
+    *,
+    widening: float = 1.0,
 ) -> np.ndarray:
-    """Draw points (n_points, d) of a mixture, its atoms less the bandwidth."""
+    """Draw points (n_points, d) of a mixture, atoms ``widening`` as wide, less the bandwidth."""
     # Systematic sampling: every atom gets its share of points up to one.
     quantiles = (np.arange(n_points) + rng.random()) / n_points
     atom = np.searchsorted(np.cumsum(mixture.weights)[:-1], quantiles)
-    covariances = mixture.family.covariance_matrices(mixture.parameters) - bandwidth
+    covariances = widening**2 * mixture.family.covariance_matrices(mixture.parameters) - bandwidth
     values, axes = np.linalg.eigh(covariances)
     factors = axes * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     normal = rng.standard_normal((n_points, mixture.family.n_features))
