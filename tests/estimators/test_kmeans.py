@@ -129,11 +129,17 @@ def test_the_number_of_threads_decides_nothing(keep_pilot):
     np.testing.assert_array_equal(one.labels_, two.labels_)
 
 
-@pytest.mark.parametrize("unit", [1e-4, 1e4])
+@pytest.mark.parametrize("unit", [1e-17, 1e-4, 1e4, 1e17])
 @pytest.mark.parametrize("keep_pilot", [True, False])
 def test_fit_scales_with_the_data(keep_pilot, unit):
     model = model_of(keep_pilot=keep_pilot).fit(unit * ROWS)
     assert largest_distance(unit * CENTERS, model.cluster_centers_) < 0.5 * unit
+
+
+@pytest.mark.parametrize("unit", [1e-20, 1e20])
+def test_data_whose_squares_are_beyond_float32_are_refused_before_a_pass(unit):
+    with pytest.raises(ValueError, match=r"scale, a .* rescale the data to order"):
+        model_of().fit(unit * ROWS)
 
 
 def test_a_far_origin_does_not_matter():
