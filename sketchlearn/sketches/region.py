@@ -21,6 +21,8 @@ ROOM = 0.1
 # Half of the points that are to be everywhere lie within so many standard deviations; of the
 # others each may lie within a multiple of its own, up to the farthest.
 NEAR = 3.0
+# Relative error of a corner.
+ROUNDING = 1e-9
 
 # From how many times the operator's spread on rows have moved far away, some of them or all.
 MUCH_WIDER = 4.0
@@ -175,6 +177,16 @@ class Region:
         reach[n_near:] = NEAR * (FARTHEST / NEAR) ** rng.random(n_points - n_near)
         steps = reach[:, None] * rng.uniform(-1.0, 1.0, size=(n_points, d))
         return np.clip(self.mean + steps * self.deviations, self.lower, self.upper)
+
+    def clip_to_bounds(self, points: np.ndarray) -> np.ndarray:
+        """Return points (..., n_features) between corners that were declared nearer than the box's.
+
+        The box's own are no bounds: fewer rows than one in a thousand may lie beyond.
+        """
+        reach = FARTHEST * (1.0 - ROUNDING) * self.deviations
+        lower = np.where(self.lower > self.mean - reach, self.lower, -np.inf)
+        upper = np.where(self.upper < self.mean + reach, self.upper, np.inf)
+        return np.clip(points, lower, upper)
 
     def cut(self, lower: np.ndarray, upper: np.ndarray) -> Region:
         """Return the region of rows that lie between corners (n_features,)."""

@@ -1,5 +1,7 @@
 """Surrogate points: their sketch is the data's, and k-means on them serves real data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted import dense_operator, gaussian_clusters, operator_of
@@ -10,7 +12,7 @@ from sklearn.decomposition import PCA
 from sketchlearn import Sketch, Sketcher
 from sketchlearn.atoms import Dirac, SphericalGaussian
 from sketchlearn.decoders import MeanShift, Problem, SurrogateKMeans
-from sketchlearn.decoders.surrogates.kmeans import add_outliers
+from sketchlearn.decoders.surrogates.kmeans import add_outliers, locate_far_rows
 from sketchlearn.decoders.surrogates.points import (
     POINTS,
     SurrogatePoints,
@@ -188,6 +190,62 @@ def test_outliers_restore_the_rows_spread():
     variances = np.average((points - mean) ** 2, axis=0, weights=weights)
     assert variances.sum() == pytest.approx(region.variance, rel=0.03)
     assert 50.0 < np.abs(points).max() < 80.0
+
+
+def mixture_beside_far_rows(far, n=20_000):
+    """The problem of one round Gaussian and far rows (n_far, d), and the Gaussian."""
+    rng = np.random.default_rng(0)
+    near = rng.standard_normal((n - len(far), far.shape[1]))
+    sketch = Sketcher(200, scale=1.0, random_state=0).fit(near).sketch(np.vstack([near, far]))
+    problem = problem_of(sketch)
+    atoms = problem.family.from_moments(near.mean(axis=0)[None], near.var(axis=0)[None])
+    return problem, problem.make_mixture(problem.evaluate(np.ones(1), atoms))
+
+
+@pytest.mark.parametrize("n_far", [4, 8, 15])
+def test_the_moments_tell_where_a_far_cluster_of_few_rows_is(n_far):
+    place = np.array([300.0, -500.0, 100.0])
+    noise = np.random.default_rng(1).standard_normal((n_far, 3))
+    problem, mixture = mixture_beside_far_rows(place + noise)
+    share, found = locate_far_rows(problem, mixture)
+    assert share == pytest.approx(n_far / 20_000, rel=1e-9)
+    np.testing.assert_allclose(found, place, atol=5.0)
+    # Farther than one row in a thousand could be; a box that was declared is kept to.
+    assert np.any(found < problem.region.lower)
+    lower, upper = np.full(3, -200.0), np.full(3, 1000.0)
+    cut = replace(problem, region=problem.region.cut(lower, upper))
+    np.testing.assert_allclose(locate_far_rows(cut, mixture)[1], np.maximum(found, lower))
+
+
+@pytest.mark.parametrize(
+    "far",
+    [
+        300.0 * np.random.default_rng(2).standard_normal((12, 3)),
+        np.array([[300.0, -500.0, 100.0]] * 3),
+        np.array([[300.0, -500.0, 100.0], [-300.0, 500.0, -100.0]] * 8),
+        np.array([[300.0, -500.0, 100.0]] * 8 + [[500.0, 100.0, 0.0]] * 8),
+    ],
+    ids=["all around", "too few", "two opposite", "two elsewhere"],
+)
+def test_the_moments_tell_no_place_of_far_rows_that_are_not_together(far):
+    assert locate_far_rows(*mixture_beside_far_rows(far)) is None
+
+
+@pytest.mark.quality
+@pytest.mark.slow
+def test_few_rows_far_away_get_a_centroid_of_their_own_or_a_warning():
+    n_found = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        _, rows = gaussian_clusters(k=5, d=5, n=20_000, seed=seed)
+        rows[:8] = 400.0 * np.array([1.0, -1.0, 1.0, 0.5, -0.5]) + rng.standard_normal((8, 5))
+        sketch = Sketcher(n_clusters=6, keep_pilot=False, random_state=seed).fit(rows).sketch(rows)
+        mixture = decoded(SurrogateKMeans(), sketch, 6, seed)
+        best = KMeans(6, n_init=10, random_state=0).fit(rows).inertia_
+        is_found = sum_of_squares(rows, mixture.locations) < 1.05 * best
+        assert is_found or mixture.quality.verdict != "good"
+        n_found += is_found
+    assert n_found >= 3
 
 
 @pytest.mark.quality

@@ -26,6 +26,11 @@ from sketchlearn.decoders.surrogates.points import (
 from sketchlearn.points.kmeans import cluster_points
 from sketchlearn.sketches.region import Region
 
+# Rows that one far cluster has at least: the mean of fewer is by chance as far from the others'.
+LEAST_FAR_ROWS = 4
+# Share of what mean and covariance lack that is along one axis if one cluster is missing.
+ALIGNED = 0.99
+
 
 @final
 @dataclass(frozen=True)
@@ -66,8 +71,10 @@ class SurrogateKMeans(Decoder):
     data is involved.
 
     Where even these points lack spread that the rows have, rows far from all others are missing,
-    too few and scattered for a sketch to see. k-means' sum hangs on them, so points all
-    around stand for them, as many as the weight that is missing, and as far off as the variance.
+    too few for a sketch to see. k-means' sum hangs on them. If mean and covariance tell where they
+    all are together, as of a far cluster of few rows, a point of their weight stands for them
+    there; else points all around, as many as the weight that is missing, and as far off as the
+    variance.
 
     What it returns has the points' clusters as its atoms. Its figures are theirs; those of the
     mixture that the points started from are in ``matched``. Its spread ratio is the points',
@@ -114,7 +121,13 @@ class SurrogateKMeans(Decoder):
         if spread < THRESHOLDS.doubtful_spread:
             # Atoms that match the sketch have the weight of the rows that it shows.
             share = max(1.0 - mixture.total_weight, problem.weight_error)
-            rows, weights = add_outliers(problem.region, rows, share, len(rows), rng)
+            far = locate_far_rows(problem, mixture)
+            if far is None:
+                rows, weights = add_outliers(problem.region, rows, share, len(rows), rng)
+            else:
+                share, place = far
+                weights = np.append(weights, len(rows) * share / (1.0 - share))
+                rows = np.vstack([rows, place])
             n_random = CLUSTERING.n_starts_if_outliers
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
         points = ClusteredPoints(rows * units, weights, units, surrogate.n_sharpenings)
@@ -182,6 +195,38 @@ def cluster(
     variances = [own.var(axis=0) if len(own) else np.zeros(d) for own in clusters]
     atoms = problem.family.from_moments(centroids / points.units, np.stack(variances))
     return problem.evaluate(shares, atoms)
+
+
+def locate_far_rows(problem: Problem, mixture: Mixture) -> tuple[float, np.ndarray] | None:
+    r"""Return weight and place (d,) of one far cluster that is missing, if moments speak for one.
+
+    A mixture that lacks a cluster of weight p, at :math:`\Delta` from its mean, lacks
+    :math:`\delta = p \Delta` of the rows' mean and
+    :math:`S = p (1 - p) \Delta \Delta^T` of their covariance, so that
+    :math:`p / (1 - p) = \delta^T \delta / \operatorname{tr} S`, and S has one axis, along
+    :math:`\delta`. Rows that lie about anywhere have neither, except by chance, or where they are
+    fewer than `LEAST_FAR_ROWS`. The number of rows is whole where all weigh the same.
+    """
+    region, shares = problem.region, mixture.weights / mixture.total_weight
+    mean = shares @ mixture.locations
+    first, offsets = region.mean - mean, mixture.locations - mean
+    within = np.tensordot(shares, mixture.family.covariance_matrices(mixture.parameters), axes=1)
+    second = region.covariance - within - (offsets.T * shares) @ offsets
+    values, axes = np.linalg.eigh(second)
+    along = first @ axes[:, -1]
+    is_one = along**2 >= ALIGNED * (first @ first) and values[-1] >= ALIGNED * abs(values).sum()
+    if not (region.is_exact and is_one):
+        return None
+    odds = along**2 / values[-1]
+    n_far = problem.n_rows * odds / (1.0 + odds)
+    if float(problem.n_rows).is_integer():
+        n_far = round(n_far)
+    if n_far < LEAST_FAR_ROWS:
+        return None
+    share = n_far / problem.n_rows
+    distance = np.sqrt(values[-1] / (share * (1.0 - share)))
+    place = mean + np.copysign(distance, along) * axes[:, -1]
+    return share, region.clip_to_bounds(place)
 
 
 def add_outliers(
