@@ -67,8 +67,10 @@ class SurrogateKMeans(Decoder):
     Real clusters are no isotropic Gaussians, and a mixture's locations are then not k-means'
     centroids. This decoder draws surrogate points from the decoded mixture, moves them all until
     *their* sketch equals the data's, and clusters rows drawn from them by ordinary k-means. Where
-    the mixture explains the sketch up to noise, its own points are clustered unmoved. No row of
-    data is involved.
+    the mixture explains the sketch up to noise, its own points are clustered unmoved, unless rows
+    are so few that their centroids are not those of what they were drawn from
+    (`FitQuality.asks_of_rows`): then the kernel is as narrow as it may be. No row of data is
+    involved.
 
     Where even these points lack spread that the rows have, rows far from all others are missing,
     too few for a sketch to see. k-means' sum hangs on them. If mean and covariance tell where they
@@ -148,11 +150,12 @@ class SurrogateKMeans(Decoder):
         """Return surrogate points whose sketch is the data's, started from a decoded mixture."""
         bandwidth = choose_bandwidth(problem)
         n_points = count_moved_points(problem, len(mixture.weights))
-        if mixture.quality.explains_rows:
+        asks_of_rows = mixture.quality.asks_of_rows
+        if mixture.quality.explains_rows and not asks_of_rows:
             n_points, kernel = count_points(len(mixture.weights)), np.zeros_like(bandwidth)
             points = draw_mixture_points(mixture, kernel, POINTS.draws_a_point * n_points, rng)
             return SurrogatePoints(points, kernel, mixture.cost, 0)
-        n_sharpenings = self.n_sharpenings or 0
+        n_sharpenings = self.n_sharpenings or (CLUSTERING.most_sharpenings if asks_of_rows else 0)
         bandwidth = POINTS.sharper**n_sharpenings * bandwidth
         points = draw_mixture_points(
             mixture, bandwidth, n_points, rng, widening=CLUSTERING.widening
