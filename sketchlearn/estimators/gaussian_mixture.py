@@ -305,6 +305,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
                 warn_of_moments(mixture.quality)
             units, (weights, means, covariances) = self._decode_units, mixture.moments
             fitted = Moments(weights, means * units, covariances * np.outer(units, units))
+            fitted = flatten_constant_columns(fitted, Region.of(sketch, self.bounds))
         else:
             mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
         self.quality_ = self._judge(mixture.quality, fitted)
@@ -419,6 +420,15 @@ def judge_components(quality: FitQuality, fitted: Moments, units: np.ndarray) ->
         moment_factors=compute_moment_factors(covariance, quality.region, quality.operator),
         column_factors=compare_columns(np.diag(covariance), quality.region),
     )
+
+
+def flatten_constant_columns(fitted: Moments, region: Region) -> Moments:
+    """Return components that have no width in columns in which the rows are known to have none."""
+    constant = (np.diag(region.covariance) == 0.0) & region.is_exact
+    means, covariances = fitted.means.copy(), fitted.covariances.copy()
+    means[:, constant] = region.mean[constant]
+    covariances[:, constant, :] = covariances[:, :, constant] = 0.0
+    return fitted._replace(means=means, covariances=covariances)
 
 
 def compare_columns(variances: np.ndarray, region: Region) -> tuple[float, float]:
