@@ -173,8 +173,9 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
     than clusters of the operator's scale are, if half of all directions will do. Of other rows they
     are all but those in which the rows do not vary, as where a column is constant or shares sum to
     one: atoms have the same width in all directions, and would be wrong there. Of a sketch of
-    several scales, whose columns have units, they are columns. Where the rows' mean is no longer the operator's centre, the way from one to the other is
-    an axis too, so that all rows lie around the centre off the axes.
+    several scales, whose columns have units, they are columns. Where the rows' mean is no longer
+    the operator's centre, the way from one to the other is an axis too, so that all rows lie around
+    the centre off the axes.
     """
     operator = sketch.operator
     d = operator.n_features

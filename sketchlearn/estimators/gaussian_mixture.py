@@ -16,7 +16,11 @@ from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
 from sketchlearn.decoders import BestOf, Decoder, FitQuality, Mixture, SurrogateEM
 from sketchlearn.decoders.best_of import default_decoders
 from sketchlearn.decoders.principal import PrincipalStart, find_leading_axes
-from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
+from sketchlearn.decoders.quality import (
+    THRESHOLDS,
+    compute_moment_factors,
+    compute_spread_ratio,
+)
 from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     FREQUENCIES_A_PARAMETER,
@@ -352,7 +356,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         is_by_value = len(pilot) < k or is_unbounded(pilot, weights, sketch.n_effective, k, kind)
         shares = calibrated_weights(sketch, pilot, weights)
         if not is_by_value:
-            is_trusted = not self._pilot_is_all and mixture.is_identified
+            # What it lacks of the covariance may be among the rows, unseen in the sketch.
+            lacks = mixture.quality.moment_mismatch > THRESHOLDS.explained_mismatch
+            is_trusted = not (self._pilot_is_all or lacks) and mixture.is_identified
             start, added = mixture.moments, self.reg_covar
             return fit_mixture_to_rows(
                 pilot, shares, self._decode_units, family, start, added, rng, is_trusted=is_trusted
