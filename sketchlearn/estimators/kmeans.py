@@ -375,8 +375,9 @@ class CompressiveKMeans(
             pilot, self.n_clusters, self.decoder, self.n_init, self._seed, axes,
             is_exact=sketch.is_exact,
         )  # fmt: skip
-        if part is None and np.any(units != 1.0):
-            decoder = decoder.in_units(tuple(units.tolist()))
+        if np.any(units != 1.0) and (part is None or part.has_scales):
+            along = units if part is None else units @ np.abs(part.axes)
+            decoder = decoder.in_units(tuple(along.tolist()))
         region = region if part is None else part.region
         mixture = decoder.decode(narrow, family, self.n_clusters, rng, region=region)
         matched = mixture.matched or mixture
