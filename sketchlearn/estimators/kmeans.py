@@ -162,6 +162,8 @@ class CompressiveKMeans(
     array([-10.,   0.,  10.])
     """
 
+    cluster_centers_: np.ndarray
+
     _stored_arrays: ClassVar = {"cluster_centers_": ("kd",), "weights_": ("k",)}
     _stored_numbers = ("cost_", "inertia_", "n_iter_")
 
