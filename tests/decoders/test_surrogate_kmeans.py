@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sketchlearn import Sketch, Sketcher
 from sketchlearn.atoms import Dirac, SphericalGaussian
 from sketchlearn.decoders import MeanShift, Problem, SurrogateKMeans
-from sketchlearn.decoders.surrogates.kmeans import add_outliers, locate_far_rows
+from sketchlearn.decoders.surrogates.kmeans import add_outliers, compute_blur, locate_far_rows
 from sketchlearn.decoders.surrogates.points import (
     POINTS,
     SurrogatePoints,
@@ -109,7 +109,20 @@ def test_kernels_are_as_sharp_as_is_asked_for(digits_sketches, digits_mixtures, 
     decoder = SurrogateKMeans(n_moves=1, n_sharpenings=n_sharpenings)
     moved = decoder.match(problem, mixture, np.random.default_rng(0))
     assert (moved.n_iter, moved.n_sharpenings) == (1, n_sharpenings)
-    np.testing.assert_allclose(moved.bandwidth, 4.0**-n_sharpenings * choose_bandwidth(problem))
+    narrower = POINTS.kernel_variance**n_sharpenings * choose_bandwidth(problem)
+    np.testing.assert_allclose(moved.bandwidth, narrower)
+
+
+def test_what_a_kernel_blurs_is_the_distance_to_blurred_rows(clusters):
+    problem = problem_of(clusters[1])
+    family = SphericalGaussian(problem.family.operator)
+    center, d = family.operator.center, len(family.operator.center)
+    blurred = family.sketch(family.from_moments(center[None], np.full((1, d), 0.4)))[0]
+    points = Dirac(family.operator).sketch(center[None])[0]
+    problem = replace(problem, target=points.astype(np.float64))
+    expected = np.sum((problem.target - blurred) ** 2)
+    assert compute_blur(problem, 0.4 * np.eye(d)) == pytest.approx(expected, rel=1e-4)
+    assert compute_blur(problem, np.zeros((d, d))) == 0.0
 
 
 @pytest.mark.slow

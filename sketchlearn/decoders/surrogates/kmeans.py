@@ -26,11 +26,6 @@ from sketchlearn.decoders.surrogates.points import (
 from sketchlearn.points.kmeans import cluster_points
 from sketchlearn.sketches.region import Region
 
-# Rows that one far cluster has at least: the mean of fewer is by chance as far from the others'.
-LEAST_FAR_ROWS = 4
-# Share of what mean and covariance lack that is along one axis if one cluster is missing.
-ALIGNED = 0.99
-
 
 @final
 @dataclass(frozen=True)
@@ -42,18 +37,23 @@ class ClusteringSettings(Settings):
     widening : float
         How much wider than the atoms the points start that are moved: tails are what a mixture
         lacks that does not explain the sketch, and from within a cluster no point gets there.
-    most_sharpenings : int
-        How often the bandwidth may be narrowed to match the sketch.
     n_starts : int
         Random starts of k-means on the rows.
-    n_starts_if_outliers : int
-        More where some points stand for far rows: the sum hangs on few.
+    least_far_rows : int
+        Rows that one far cluster has at least: the mean of fewer is by chance as far from the
+        others'.
+    off_axis : float
+        Share of what mean and covariance lack that may be off one axis if one cluster is missing.
+    n_sharpenings_of_few : int
+        How often the kernel is narrowed at first where rows are so few that they are asked about
+        themselves: it would blur them otherwise.
     """
 
     widening: float = 1.3
-    most_sharpenings: int = 2
-    n_starts: int = 4
-    n_starts_if_outliers: int = 10
+    n_starts: int = 10
+    least_far_rows: int = 4
+    off_axis: float = 0.01
+    n_sharpenings_of_few: int = 2
 
 
 CLUSTERING = ClusteringSettings()
@@ -88,10 +88,10 @@ class SurrogateKMeans(Decoder):
         Finds the mixture.
     n_moves : int, default=20
         Gauss-Newton iterations over the points' positions. A sketch of more than 4,000 numbers
-        takes five times as many of L-BFGS, which are cheaper then.
+        takes 100 of L-BFGS, which are cheaper then.
     n_sharpenings : int, optional
-        How often the kernel's bandwidth is quartered before points are moved; by default as often
-        as they cannot come down to the noise, twice at most.
+        How often the kernel's bandwidth is narrowed before points are moved; by default as often
+        as they cannot come down to the noise, until the sketch is too noisy to tell.
     units : tuple of floats, optional
         What columns are multiplied by before k-means measures distances, where the sketch is that
         of divided columns.
@@ -130,7 +130,7 @@ class SurrogateKMeans(Decoder):
                 share, place = far
                 weights = np.append(weights, len(rows) * share / (1.0 - share))
                 rows = np.vstack([rows, place])
-            n_random = CLUSTERING.n_starts_if_outliers
+            n_random = CLUSTERING.n_starts
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
         points = ClusteredPoints(rows * units, weights, units, surrogate.n_sharpenings)
         fit = cluster(problem, points, mixture.locations, rng, n_random=n_random)
@@ -155,22 +155,30 @@ class SurrogateKMeans(Decoder):
             n_points, kernel = count_points(len(mixture.weights)), np.zeros_like(bandwidth)
             points = draw_mixture_points(mixture, kernel, POINTS.draws_a_point * n_points, rng)
             return SurrogatePoints(points, kernel, mixture.cost, 0)
-        n_sharpenings = self.n_sharpenings or (CLUSTERING.most_sharpenings if asks_of_rows else 0)
-        bandwidth = POINTS.sharper**n_sharpenings * bandwidth
+        n_sharpenings = self.n_sharpenings or (
+            CLUSTERING.n_sharpenings_of_few if asks_of_rows else 0
+        )
+        bandwidth = POINTS.kernel_variance**n_sharpenings * bandwidth
         points = draw_mixture_points(
             mixture, bandwidth, n_points, rng, widening=CLUSTERING.widening
         )
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
         # Where they cannot come down to the noise, the data has detail finer than the bandwidth.
         while self.n_sharpenings is None and surrogate.cost > problem.noise:
-            if n_sharpenings == CLUSTERING.most_sharpenings:
+            if compute_blur(problem, surrogate.bandwidth) <= problem.noise:
                 break
             n_sharpenings += 1
-            bandwidth = POINTS.sharper * surrogate.bandwidth
+            bandwidth = POINTS.kernel_variance * surrogate.bandwidth
             lost = draw_gaussian(surrogate.bandwidth - bandwidth, n_points, rng)
             points = surrogate.points + lost
             surrogate = match_points(problem, points, bandwidth, self.n_moves)
         return replace(surrogate, n_sharpenings=n_sharpenings)
+
+
+def compute_blur(problem: Problem, bandwidth: np.ndarray) -> float:
+    """Return the squared distance of a sketch to that of its rows blurred by a kernel (d, d)."""
+    faded = 1.0 - np.exp(-0.5 * problem.family.operator.linear_map.quadratic_form(bandwidth))
+    return float(np.sum((np.tile(faded, 2) * problem.target) ** 2))
 
 
 def is_separated(mixture: Mixture) -> bool:
@@ -208,7 +216,7 @@ def locate_far_rows(problem: Problem, mixture: Mixture) -> tuple[float, np.ndarr
     :math:`S = p (1 - p) \Delta \Delta^T` of their covariance, so that
     :math:`p / (1 - p) = \delta^T \delta / \operatorname{tr} S`, and S has one axis, along
     :math:`\delta`. Rows that lie about anywhere have neither, except by chance, or where they are
-    fewer than `LEAST_FAR_ROWS`. The number of rows is whole where all weigh the same.
+    very few. The number of rows is whole where all weigh the same.
     """
     region, shares = problem.region, mixture.weights / mixture.total_weight
     mean = shares @ mixture.locations
@@ -217,14 +225,15 @@ def locate_far_rows(problem: Problem, mixture: Mixture) -> tuple[float, np.ndarr
     second = region.covariance - within - (offsets.T * shares) @ offsets
     values, axes = np.linalg.eigh(second)
     along = first @ axes[:, -1]
-    is_one = along**2 >= ALIGNED * (first @ first) and values[-1] >= ALIGNED * abs(values).sum()
+    least = 1.0 - CLUSTERING.off_axis
+    is_one = along**2 >= least * (first @ first) and values[-1] >= least * abs(values).sum()
     if not (region.is_exact and is_one):
         return None
     odds = along**2 / values[-1]
     n_far = problem.n_rows * odds / (1.0 + odds)
     if float(problem.n_rows).is_integer():
         n_far = round(n_far)
-    if n_far < LEAST_FAR_ROWS:
+    if n_far < CLUSTERING.least_far_rows:
         return None
     share = n_far / problem.n_rows
     distance = np.sqrt(values[-1] / (share * (1.0 - share)))
