@@ -7,7 +7,7 @@ Run from the root of a checkout; it can be interrupted and goes on where it was:
 
 The limits in `QualityThresholds` were chosen on the families of `datasets.families.CHOOSING`, with
 seeds below 100. The page counts those of `JUDGING`, which share no generator with them, with seeds
-from 1050 on. How wrong a result is: k-means' sum of squares over that of ``KMeans(n_init=10)`` on
+from 1060 on. How wrong a result is: k-means' sum of squares over that of ``KMeans(n_init=10)`` on
 all rows; of a mixture with a variance along each column, nats a held-out row lost to
 ``GaussianMixture(n_init=3)``.
 """
@@ -40,7 +40,7 @@ N_ROWS = 20_000
 FIRST_CHOOSING_SEED = 40
 PARTS = {
     "choosing": (CHOOSING, FIRST_CHOOSING_SEED),
-    "judging": (JUDGING, FIRST_REPORTED_SEED + 50),
+    "judging": (JUDGING, FIRST_REPORTED_SEED + 60),
 }
 LOG = _log.ROOT / "build" / "verdicts.jsonl"
 
@@ -217,7 +217,7 @@ PREFACE = """# Whether a decode knows that it went wrong
 Made by `python -m docs.benchmarks.verdicts`. `quality_.verdict` of an estimator is "good",
 "doubtful" or "wrong"; a bad result is announced if that is not "good", or a warning was given. The
 limits were chosen on other families (`datasets.families.CHOOSING`, seeds below 100) than those
-counted here (`JUDGING`, seeds from 1050 on), all from the sketch alone. Frequencies are multiples
+counted here (`JUDGING`, seeds from 1060 on), all from the sketch alone. Frequencies are multiples
 of k d, of mixtures of k (2 d + 1).
 
 `quality_` judges the fit, given how many clusters were asked for. `report()` is never milder: its
