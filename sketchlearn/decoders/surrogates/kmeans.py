@@ -28,8 +28,11 @@ from sketchlearn.sketches.region import Region
 
 # Rows that one far cluster has at least: the mean of fewer is by chance as far from the others'.
 LEAST_FAR_ROWS = 4
-# Share of what mean and covariance lack that is along one axis if one cluster is missing.
-ALIGNED = 0.99
+# Points that stand for a cluster at least: the weight of fewer is too coarse to be moved by.
+FEWEST_POINTS = 3
+# Share of what mean and covariance lack that is along one axis if one cluster is missing: where it
+# is placed, and where points only start.
+ALIGNED, MOSTLY_ALIGNED = 0.99, 0.8
 
 
 @final
@@ -68,7 +71,8 @@ class SurrogateKMeans(Decoder):
     centroids. This decoder draws surrogate points from the decoded mixture, moves them all until
     *their* sketch equals the data's, and clusters rows drawn from them by ordinary k-means. Where
     the mixture explains the sketch up to noise, its own points are clustered unmoved. No row of
-    data is involved.
+    data is involved. If mean and covariance speak for a far cluster that the mixture lacks, some
+    points start there: waves may not show it, and no point gets there from the others.
 
     Where even these points lack spread that the rows have, rows far from all others are missing,
     too few for a sketch to see. k-means' sum hangs on them. If mean and covariance tell where they
@@ -121,7 +125,7 @@ class SurrogateKMeans(Decoder):
         if spread < THRESHOLDS.doubtful_spread:
             # Atoms that match the sketch have the weight of the rows that it shows.
             share = max(1.0 - mixture.total_weight, problem.weight_error)
-            far = locate_far_rows(problem, mixture)
+            far = locate_far_rows(problem, mixture, ALIGNED)
             if far is None:
                 rows, weights = add_outliers(problem.region, rows, share, len(rows), rng)
             else:
@@ -157,6 +161,12 @@ class SurrogateKMeans(Decoder):
         points = draw_mixture_points(
             mixture, bandwidth, n_points, rng, widening=CLUSTERING.widening
         )
+        far = locate_far_rows(problem, mixture, MOSTLY_ALIGNED)
+        if far is not None:
+            share, place = far
+            n_far = round(share * n_points)
+            if n_far >= FEWEST_POINTS:
+                points[rng.permutation(n_points)[:n_far]] = place
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
         # Where they cannot come down to the noise, the data has detail finer than the bandwidth.
         while self.n_sharpenings is None and surrogate.cost > problem.noise:
@@ -197,7 +207,9 @@ def cluster(
     return problem.evaluate(shares, atoms)
 
 
-def locate_far_rows(problem: Problem, mixture: Mixture) -> tuple[float, np.ndarray] | None:
+def locate_far_rows(
+    problem: Problem, mixture: Mixture, aligned: float
+) -> tuple[float, np.ndarray] | None:
     r"""Return weight and place (d,) of one far cluster that is missing, if moments speak for one.
 
     A mixture that lacks a cluster of weight p, at :math:`\Delta` from its mean, lacks
@@ -214,7 +226,7 @@ def locate_far_rows(problem: Problem, mixture: Mixture) -> tuple[float, np.ndarr
     second = region.covariance - within - (offsets.T * shares) @ offsets
     values, axes = np.linalg.eigh(second)
     along = first @ axes[:, -1]
-    is_one = along**2 >= ALIGNED * (first @ first) and values[-1] >= ALIGNED * abs(values).sum()
+    is_one = along**2 >= aligned * (first @ first) and values[-1] >= aligned * abs(values).sum()
     if not (region.is_exact and is_one):
         return None
     odds = along**2 / values[-1]
