@@ -23,8 +23,6 @@ from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching.tuning import n_principal
 
-# Columns for each cluster from which a start along few axes is worth its while.
-COLUMNS_AN_ATOM = 2
 # By how much, as a fraction, a variance is above the least if it is more than rounding.
 TOLD = 1e-6
 # Columns for each axis from which on these are sought by products with the covariance.
@@ -154,7 +152,7 @@ def find_leading_axes(sketch: SketchLike, n_atoms: int, region: Region) -> np.nd
     than all, or noise hides all of them.
     """
     d = sketch.n_features
-    if sketch.is_exact or sketch.moment_kind != "full" or d < COLUMNS_AN_ATOM * n_atoms:
+    if sketch.is_exact or sketch.moment_kind != "full" or d < n_atoms:
         return None
     values, axes = np.linalg.eigh(region.covariance)
     # Noise makes the others equal, see `PrivateMoments`.

@@ -167,20 +167,15 @@ def test_centroids_that_a_sketch_does_not_determine_are_announced():
 
 
 @pytest.mark.slow
-def test_points_of_both_decodes_are_clustered_where_noise_is_a_small_part():
+def test_a_second_opinion_tells_of_the_first_and_leaves_it_as_it_is():
     """A uniform cube, of which no mixture of balls leaves as little as the noise of its rows."""
     rows = np.random.default_rng(0).uniform(size=(200_000, 3))
     problem = Problem.of(sketch := sketch_of(rows, 8, 120), SphericalGaussian(sketch.operator), 8)
-    few = replace(problem, noise=problem.noise * 1e3)
-    for each, n_points in ((problem, 2), (few, 1)):
-        mixture = SecondOpinion().solve(each, np.random.default_rng(0))
-        alone = SurrogateKMeans().solve(each, np.random.default_rng(0))
-        assert len(mixture.points.points) == n_points * len(alone.points.points)
-        assert mixture.quality.instability is not None
-        halves = np.split(mixture.points.weights, n_points)
-        assert [half.sum() for half in halves] == pytest.approx([len(halves[0])] * n_points)
-        best = mixture.points.sum_squares(mixture.locations)
-        assert best <= (1.0 + 1e-9) * mixture.points.sum_squares(alone.locations)
+    mixture = SecondOpinion().solve(problem, np.random.default_rng(0))
+    alone = SurrogateKMeans().solve(problem, np.random.default_rng(0))
+    np.testing.assert_array_equal(mixture.locations, alone.locations)
+    assert alone.quality.instability is None
+    assert mixture.quality.instability is not None
 
 
 def test_detail_is_the_least_variance_over_the_kernel(clusters):

@@ -43,10 +43,8 @@ class SwappingSettings(Settings):
 
     Attributes
     ----------
-    least_gain : float
-        A swap that lowers the cost by a smaller fraction has found nothing new.
     most_failures : int
-        So many such swaps in a row end them.
+        So many swaps in a row that found no more than noise explains end them.
     atoms_a_step : int
         Atoms for each that a step may add, at least one.
     least_evidence : float
@@ -54,7 +52,6 @@ class SwappingSettings(Settings):
         sketch: the best fitting noise explains up to 12, a cluster of 0.2 % of 50,000 rows 40.
     """
 
-    least_gain: float = 1e-3
     most_failures: int = 5
     atoms_a_step: int = 16
     least_evidence: float = 15.0
@@ -74,8 +71,8 @@ class MeanShift(Decoder):
 
     A swap adds the atom best correlated with the residual, adjusts, drops the atom whose loss costs
     least, :math:`\alpha_j^2 / [G^{-1}]_{jj}` with G the atoms' Gram matrix, or merges the two most
-    coherent if that costs less, adjusts, and is kept if the cost fell by more than 0.1 %, and by
-    more than noise can explain. Of many atoms several are added and swapped at a time. Where no
+    coherent if that costs less, adjusts, and is kept if the cost fell by more than noise can
+    explain. Of many atoms several are added and swapped at a time. Where no
     more is left than noise, small clusters may still be hidden in it: then they are sought
     everywhere, until the best new atom is not significant.
 
@@ -142,7 +139,7 @@ class Decoding:
             n_new = len(tried.weights) - problem.n_atoms
             if is_fine and compute_importances(problem.family, tried)[-1] < least:
                 break
-            goal = fit.cost - max(SWAPPING.least_gain * fit.cost, least)
+            goal = fit.cost - least
             tried = self.contract(tried, shapes, goal)
             if tried.cost < goal:
                 fit, n_failures = tried, 0
@@ -199,7 +196,7 @@ class Decoding:
 
     def contract(self, fit: Fit, shapes: Shapes, goal: float) -> Fit:
         """Come down to as many atoms as are asked for, if that might reach the goal."""
-        fit = self.adjust(fit, shapes, REFINING.n_some)
+        fit = self.adjust(fit, shapes, REFINING.n_few)
         if fit.cost >= goal:
             return fit
         while len(fit.weights) > self.problem.n_atoms + 1:
@@ -207,4 +204,4 @@ class Decoding:
         # A merged atom may be wider, unless that was ruled out for good.
         keeps_shapes = self.settings.shapes == "fixed"
         fit = remove_one(self.problem, fit, shapes, keeps_shapes=keeps_shapes)
-        return self.adjust(fit, shapes, REFINING.n_some)
+        return self.adjust(fit, shapes, REFINING.n_few)

@@ -21,8 +21,6 @@ Starts = Literal["gaussian", "box"]
 # Phases that are computed at a time, where starts are compared: they stay in a cache. Points on a
 # grid, at most: memory.
 PHASES_AT_ONCE, MOST_ON_GRID = 2**16, 2**16
-# Axes along which a missing cluster is sought: the widest of what is missing.
-N_AXES = 3
 # Widths of the kernel that a point moves by less in its last step.
 ARRIVED = 1e-2
 # A start where the correlation is weak may not move by more than one kernel width anyway.
@@ -40,12 +38,15 @@ class SeekingSettings(Settings):
         Longest step between points on lines and grids, in scales: from so far a climb arrives.
     farthest : float
         How far a missing cluster may be, in scales, from where the moments say that one alone is.
+    n_axes : int
+        Axes along which a missing cluster is sought: the widest of what is missing.
     coherence : float
         Cosine of the angle between atoms from which they may stand for one cluster.
     """
 
     step: float = 2.0
     farthest: float = 12.0
+    n_axes: int = 3
     coherence: float = 0.3
 
 
@@ -93,7 +94,7 @@ def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
     matrices = family.covariance_matrices(fit.parameters)
     second -= (fit.weights @ matrices.reshape(len(matrices), -1)).reshape(second.shape)
     values, axes = np.linalg.eigh(second)
-    values, axes = values[-N_AXES:], axes[:, -N_AXES:]
+    values, axes = values[-SEEKING.n_axes :], axes[:, -SEEKING.n_axes :]
     values, along = np.maximum(values, 0.0), first @ axes
     weight = max(1.0 - float(fit.weights.sum()), problem.weight_error)
     # One cluster by the missing mean; or some on both sides, by the missing weight.
