@@ -27,12 +27,14 @@ class SecondOpinion(Decoder):
     with as much noise added as it has: centroids that follow the noise, or that the sketch does not
     determine, are others then.
 
-    With points X that match the sketch and their centroids C, X' and C' of the other decode, and
-    S(X, C) the sum of squared distances to the nearest centroid, the instability is
+    With the first decode's centroids C, points X' that match the other's sketch, their centroids
+    C', and S(X, C) the sum of squared distances to the nearest centroid, the instability is
 
-    .. math:: \max\{S(X, C') / S(X, C),\; S(X', C) / S(X', C')\} - 1,
+    .. math:: \max\{S(X', C) / S(X', C') - 1,\; 0\}.
 
-    which is about the excess of the sum of squares of the rows over the best. It takes about as
+    The points X' lie where the rows may lie as far as the sketch tells, so that this is about the
+    excess of the rows' sum of squares over the best. How well C' does on the first one's points is
+    not asked: it tells of the other decode, which may have gone wrong on its own. It takes about as
     long as the first decode, and is left out where `FitQuality.is_beyond_doubt`.
 
     The idea is that of stability as a test of clusterings, von Luxburg, "Clustering stability: an
@@ -62,10 +64,7 @@ class SecondOpinion(Decoder):
         begin("a second opinion")
         second = self._from_either(first).solve(add_noise(problem, rng), rng)
         assert second.points is not None
-        excess = max(
-            measure_excess(first.points, first.locations, second.locations),
-            measure_excess(second.points, second.locations, first.locations),
-        )
+        excess = max(measure_excess(second.points, second.locations, first.locations), 0.0)
         return replace(first, quality=replace(first.quality, instability=excess))
 
     def _from_either(self, first: Mixture) -> SurrogateKMeans:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from planted import gaussian_clusters, operator_of
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from datasets.families import wide_rare
@@ -151,6 +152,27 @@ def test_what_is_beyond_doubt_is_decoded_once(clusters):
     model = CompressiveKMeans(5, random_state=0).fit_sketch(sketch)
     assert model.quality_.verdict == "good"
     assert model.quality_.instability is None
+
+
+@pytest.mark.slow
+def test_few_rows_get_their_own_centroids():
+    """Not those of what they were drawn from, which would be off by chance."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        for n in (20, 60):
+            rows = rng.normal(size=(n, 3)) + rng.integers(2, size=(n, 1)) * [3.0, 0.0, 0.0]
+            sketch = sketch_of(rows, 4)
+            model = CompressiveKMeans(4, random_state=seed).fit_sketch(sketch)
+            assert model.quality_.asks_of_rows
+            best = KMeans(4, n_init=20, random_state=0).fit(rows).inertia_
+            assert -model.score(rows) <= 1.1 * best
+
+
+def test_rows_are_asked_of_unless_many_or_noise_was_added(good):
+    assert not good.asks_of_rows
+    few = replace(good, n_rows=30.0)
+    assert few.asks_of_rows
+    assert not replace(few, noise_deviation=0.05).asks_of_rows
 
 
 @pytest.mark.quality

@@ -46,6 +46,9 @@ class ClusteringSettings(Settings):
         Share of what mean and covariance lack that may be off one axis if one cluster is missing.
     off_axis_to_start : float
         The same where points only start there, and move on.
+    n_sharpenings_of_few : int
+        How often the kernel is narrowed at first where rows are so few that they are asked about
+        themselves: it would blur them otherwise.
     """
 
     widening: float = 1.3
@@ -53,6 +56,7 @@ class ClusteringSettings(Settings):
     least_far: int = 3
     off_axis: float = 0.01
     off_axis_to_start: float = 0.2
+    n_sharpenings_of_few: int = 2
 
 
 CLUSTERING = ClusteringSettings()
@@ -66,9 +70,11 @@ class SurrogateKMeans(Decoder):
     Real clusters are no isotropic Gaussians, and a mixture's locations are then not k-means'
     centroids. This decoder draws surrogate points from the decoded mixture, moves them all until
     *their* sketch equals the data's, and clusters rows drawn from them by ordinary k-means. Where
-    the mixture explains the sketch up to noise, its own points are clustered unmoved. No row of
-    data is involved. If mean and covariance speak for a far cluster that the mixture lacks, some
-    points start there: waves may not show it, and no point gets there from the others.
+    the mixture explains the sketch up to noise, its own points are clustered unmoved, unless rows
+    are so few that their centroids are not those of what they were drawn from
+    (`FitQuality.asks_of_rows`): then the kernel is as narrow as it may be. If mean and covariance
+    speak for a far cluster that the mixture lacks, some points start there: waves may not show it,
+    and no point gets there from the others. No row of data is involved.
 
     Where even these points lack spread that the rows have, rows far from all others are missing,
     too few for a sketch to see. k-means' sum hangs on them. If mean and covariance tell where they
@@ -148,11 +154,14 @@ class SurrogateKMeans(Decoder):
         """Return surrogate points whose sketch is the data's, started from a decoded mixture."""
         bandwidth = choose_bandwidth(problem)
         n_points = count_moved_points(problem, len(mixture.weights))
-        if mixture.quality.explains_rows:
+        asks_of_rows = mixture.quality.asks_of_rows
+        if mixture.quality.explains_rows and not asks_of_rows:
             n_points, kernel = count_points(len(mixture.weights)), np.zeros_like(bandwidth)
             points = draw_mixture_points(mixture, kernel, POINTS.draws_a_point * n_points, rng)
             return SurrogatePoints(points, kernel, mixture.cost, 0)
-        n_sharpenings = self.n_sharpenings or 0
+        n_sharpenings = self.n_sharpenings or (
+            CLUSTERING.n_sharpenings_of_few if asks_of_rows else 0
+        )
         bandwidth = POINTS.kernel_variance**n_sharpenings * bandwidth
         points = draw_mixture_points(
             mixture, bandwidth, n_points, rng, widening=CLUSTERING.widening
