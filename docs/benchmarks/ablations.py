@@ -246,13 +246,14 @@ Numbers of `sketchlearn.decoders`, before the settings were gone through and aft
 |---|---|---|
 | settings, as fields | 0 | {n_fields} |
 | settings, as capitals at the top of a module | 75 | 0 |
-| guards of rounding, memory and convergence | 17 | 18 |
+| guards of rounding, memory and convergence | 17 | 20 |
 | limits of verdicts | 21 | {n_limits} |
 
 Decoders also take 13 numbers as parameters, of starts and iterations most of them. They have their
-defaults in the documentation and are not counted. Two settings are newer than the others: where a
-far cluster of few rows is placed by mean and covariance alone. Stages of `MeanShift`: three, which
-were gone through twice where clusters were missing, and are gone through once.
+defaults in the documentation and are not counted. Three settings are newer than the others: two of
+where a far cluster of few rows is placed by mean and covariance alone, and how narrow kernels are
+where rows are few. Stages of `MeanShift`: three, which were gone through twice where clusters were
+missing, and are gone through once.
 
 Special cases that went first, each as it was run, alone, on tasks and a mean that one failure may
 dominate. These are single runs of one seed.

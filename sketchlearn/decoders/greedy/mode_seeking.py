@@ -39,21 +39,19 @@ class SeekingSettings(Settings):
     step : float
         Longest step between points on lines and grids, in scales: from so far a climb arrives.
     farthest : float
-        How far a missing cluster may be, in scales, from where the moments say that one alone is.
+        How far a missing cluster may be, in scales, from where the moments say that one alone is;
+        and most scales by which a kernel is wider when a coarse search begins: few frequencies are
+        as low as wider ones need.
     n_axes : int
         Axes along which a missing cluster is sought: the widest of what is missing.
     coherence : float
         Cosine of the angle between atoms from which they may stand for one cluster.
-    widest : float
-        Most scales by which a kernel is wider when a coarse search begins: few frequencies are as
-        low as wider ones need.
     """
 
     step: float = 2.0
     farthest: float = 12.0
     n_axes: int = 3
     coherence: float = 0.3
-    widest: float = 8.0
 
 
 SEEKING = SeekingSettings()
@@ -172,7 +170,7 @@ def choose_widening(problem: Problem, n_failures: int) -> float:
     with each failure, so that one of them finds what others step over.
     """
     variance = problem.region.variance / problem.family.n_features
-    room = min(float(np.sqrt(variance)) / (2.0 * problem.family.operator.scale), SEEKING.widest)
+    room = min(float(np.sqrt(variance)) / (2.0 * problem.family.operator.scale), SEEKING.farthest)
     if n_failures == 0 or room < 1.0:
         return 1.0
     return max(2.0 ** (np.floor(np.log2(room)) + 1 - n_failures), 1.0)

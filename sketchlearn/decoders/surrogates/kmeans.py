@@ -39,11 +39,13 @@ class ClusteringSettings(Settings):
         lacks that does not explain the sketch, and from within a cluster no point gets there.
     n_starts : int
         Random starts of k-means on the rows.
-    least_far_rows : int
-        Rows that one far cluster has at least: the mean of fewer is by chance as far from the
-        others'.
+    least_far : int
+        Rows that one far cluster has at least, since the mean of fewer is by chance as far from the
+        others', and points that start there, since the weight of fewer is too coarse.
     off_axis : float
         Share of what mean and covariance lack that may be off one axis if one cluster is missing.
+    off_axis_to_start : float
+        The same where points only start there, and move on.
     n_sharpenings_of_few : int
         How often the kernel is narrowed at first where rows are so few that they are asked about
         themselves: it would blur them otherwise.
@@ -51,8 +53,9 @@ class ClusteringSettings(Settings):
 
     widening: float = 1.3
     n_starts: int = 10
-    least_far_rows: int = 4
+    least_far: int = 3
     off_axis: float = 0.01
+    off_axis_to_start: float = 0.2
     n_sharpenings_of_few: int = 2
 
 
@@ -69,8 +72,9 @@ class SurrogateKMeans(Decoder):
     *their* sketch equals the data's, and clusters rows drawn from them by ordinary k-means. Where
     the mixture explains the sketch up to noise, its own points are clustered unmoved, unless rows
     are so few that their centroids are not those of what they were drawn from
-    (`FitQuality.asks_of_rows`): then the kernel is as narrow as it may be. No row of data is
-    involved.
+    (`FitQuality.asks_of_rows`): then the kernel is as narrow as it may be. If mean and covariance
+    speak for a far cluster that the mixture lacks, some points start there: waves may not show it,
+    and no point gets there from the others. No row of data is involved.
 
     Where even these points lack spread that the rows have, rows far from all others are missing,
     too few for a sketch to see. k-means' sum hangs on them. If mean and covariance tell where they
@@ -123,7 +127,7 @@ class SurrogateKMeans(Decoder):
         if spread < THRESHOLDS.doubtful_spread:
             # Atoms that match the sketch have the weight of the rows that it shows.
             share = max(1.0 - mixture.total_weight, problem.weight_error)
-            far = locate_far_rows(problem, mixture)
+            far = locate_far_rows(problem, mixture, CLUSTERING.off_axis)
             if far is None:
                 rows, weights = add_outliers(problem.region, rows, share, len(rows), rng)
             else:
@@ -162,6 +166,12 @@ class SurrogateKMeans(Decoder):
         points = draw_mixture_points(
             mixture, bandwidth, n_points, rng, widening=CLUSTERING.widening
         )
+        far = locate_far_rows(problem, mixture, CLUSTERING.off_axis_to_start)
+        if far is not None:
+            share, place = far
+            n_far = round(share * n_points)
+            if n_far >= CLUSTERING.least_far:
+                points[rng.permutation(n_points)[:n_far]] = place
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
         # Where they cannot come down to the noise, the data has detail finer than the bandwidth.
         while self.n_sharpenings is None and surrogate.cost > problem.noise:
@@ -208,7 +218,9 @@ def cluster(
     return problem.evaluate(shares, atoms)
 
 
-def locate_far_rows(problem: Problem, mixture: Mixture) -> tuple[float, np.ndarray] | None:
+def locate_far_rows(
+    problem: Problem, mixture: Mixture, off_axis: float
+) -> tuple[float, np.ndarray] | None:
     r"""Return weight and place (d,) of one far cluster that is missing, if moments speak for one.
 
     A mixture that lacks a cluster of weight p, at :math:`\Delta` from its mean, lacks
@@ -225,7 +237,7 @@ def locate_far_rows(problem: Problem, mixture: Mixture) -> tuple[float, np.ndarr
     second = region.covariance - within - (offsets.T * shares) @ offsets
     values, axes = np.linalg.eigh(second)
     along = first @ axes[:, -1]
-    least = 1.0 - CLUSTERING.off_axis
+    least = 1.0 - off_axis
     is_one = along**2 >= least * (first @ first) and values[-1] >= least * abs(values).sum()
     if not (region.is_exact and is_one):
         return None
@@ -233,7 +245,7 @@ def locate_far_rows(problem: Problem, mixture: Mixture) -> tuple[float, np.ndarr
     n_far = problem.n_rows * odds / (1.0 + odds)
     if float(problem.n_rows).is_integer():
         n_far = round(n_far)
-    if n_far < CLUSTERING.least_far_rows:
+    if n_far < CLUSTERING.least_far:
         return None
     share = n_far / problem.n_rows
     distance = np.sqrt(values[-1] / (share * (1.0 - share)))
