@@ -144,7 +144,7 @@ def test_far_rows_that_no_wave_shows_are_found_by_the_remedy_that_is_named():
     assert alone.report().remedy == "Call fit with the rows."
     fitted = CompressiveKMeans(4, random_state=0).fit(X)
     assert fitted.report().verdict == "good"
-    assert fitted.score(X) > 0.01 * alone.score(X)
+    assert fitted.score(X) >= alone.score(X)
 
 
 @pytest.mark.parametrize(
