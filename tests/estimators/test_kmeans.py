@@ -137,7 +137,7 @@ def test_fit_scales_with_the_data(keep_pilot, unit):
 
 
 @pytest.mark.parametrize("unit", [1e-20, 1e20])
-def test_data_whose_squares_are_beyond_float32_are_refused_before_a_pass(unit):
+def test_data_whose_squares_are_beyond_float32_are_not_decoded(unit):
     with pytest.raises(ValueError, match=r"scale, a .* rescale the data to order"):
         model_of().fit(unit * ROWS)
 
