@@ -9,12 +9,11 @@ from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sketchlearn._caller import warn_caller
 from sketchlearn._validation import count_distinct, draw_seed
 from sketchlearn.estimators.callbacks import CallbackTeller
+from sketchlearn.estimators.doubts import raise_doubt, record_doubts
 from sketchlearn.estimators.persistence import PersistentEstimator
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -208,10 +207,12 @@ def warn_of_few_distinct(rows: np.ndarray, weights: np.ndarray | None, n_atoms: 
     """Warn of fewer distinct rows than atoms, as scikit-learn's `KMeans` does; say if so."""
     n_distinct = count_distinct(rows, weights, n_atoms)
     if is_few := n_distinct < n_atoms:
-        warn_caller(
-            f"there are {n_distinct} distinct rows of positive weight for {n_atoms} clusters or "
-            "components: some are empty or doubled. Ask for no more than there are distinct rows.",
-            ConvergenceWarning,
+        rows_are = "is 1 distinct row" if n_distinct == 1 else f"are {n_distinct} distinct rows"
+        raise_doubt(
+            f"there {rows_are} of positive weight for {n_atoms} clusters or components: some are "
+            "empty or doubled.",
+            "Ask for no more than there are distinct rows.",
+            "doubtful",
         )
     return is_few
 
@@ -221,14 +222,15 @@ def restore_on_error(
 ) -> Callable[Concatenate[Self, Params], Result]:
     """Undo what a method set if it raises, so that an earlier fit outlives a failed one.
 
-    The attributes are put back, not copies of them: a method must replace what it changes.
+    Doubts are recorded from its beginning. The attributes are put back, not copies of them: a method must replace what it changes.
     """
 
     @wraps(method)
     def restoring(self: Self, *args: Params.args, **kwargs: Params.kwargs) -> Result:
         before = dict(self.__dict__)
         try:
-            return method(self, *args, **kwargs)
+            with record_doubts():
+                return method(self, *args, **kwargs)
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
