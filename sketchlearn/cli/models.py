@@ -170,13 +170,13 @@ def count(
             random_state=seed,
         )
     if not as_json:
-        typer.echo(found)
+        typer.echo(reword_options(str(found)))
         return
     print_json(
         {
             "n_clusters": found.n_clusters,
             "explains_the_sketch": found.is_resolved,
-            "summary": found.summary,
+            "summary": reword_options(found.summary),
             "cost": [mixture.cost for _, mixture in sorted(found.mixtures.items())],
             "candidates": found.table,
         }

@@ -307,8 +307,9 @@ class PersistentEstimator(Registered, BaseEstimator, ABC):
 
         The file is a safetensors file with a digest over everything in it, see the guide to the
         file format. No row travels in it: neither a pilot nor ``labels_``, and ``mixture_`` does
-        not either; what `report` says of the decode does. A sketcher, and decoders that are frozen dataclasses, are stored with all of
-        their settings. A ``random_state`` that is a generator is left out, with a warning.
+        not either; what `report` says of the decode does. A sketcher, and decoders that are frozen
+        dataclasses, are stored with all of their settings. A ``random_state`` that is a generator
+        is left out, with a warning.
 
         Raises
         ------

@@ -18,7 +18,7 @@ from sketchlearn.estimators.persistence import PersistentEstimator
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
-from sketchlearn.sources.frames import align_rows
+from sketchlearn.sources.frames import align_rows, require_finite_rows
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.source import Chunk, RowSource, count_chunk_rows, name_weights
 from sketchlearn.sources.weights import check_sample_weight, require_weights
@@ -55,7 +55,9 @@ class RowEstimator(CallbackTeller, PersistentEstimator):
         fitted = self if names_of is None and not reset else names_of
         names = getattr(fitted, "feature_names_in_", None)
         X = align_rows(X, names, is_new=fitted is None)
-        rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
+        kinds = [np.float64, np.float32]
+        rows = validate_data(self, X, dtype=kinds, reset=reset, ensure_all_finite=False)
+        require_finite_rows(rows, getattr(self, "feature_names_in_", None))
         if names_of is not None:
             named = X if hasattr(X, "columns") else rows
             validate_data(names_of, named, reset=False, skip_check_array=True)
@@ -222,7 +224,8 @@ def restore_on_error(
 ) -> Callable[Concatenate[Self, Params], Result]:
     """Undo what a method set if it raises, so that an earlier fit outlives a failed one.
 
-    Doubts are recorded from its beginning. The attributes are put back, not copies of them: a method must replace what it changes.
+    Doubts are recorded from its beginning. The attributes are put back, not copies of them: a
+    method must replace what it changes.
     """
 
     @wraps(method)
