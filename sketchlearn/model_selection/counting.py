@@ -188,7 +188,7 @@ def _find_doubt(path: ComponentPath, mixtures: dict[int, Mixture], k: int, n_gro
 
     So many are seen as ``n_groups`` heaps, between which there are valleys.
     """
-    heaps = "There is a valley between any two." if k > 1 else ""
+    heaps = "Any two of these Gaussians have a valley between them." if k > 1 else ""
     if n_groups < k:
         left = "1 is left" if n_groups == 1 else f"{n_groups} are left"
         heaps = f"Those without a valley between them taken as one, {left}."
