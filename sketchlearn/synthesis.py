@@ -10,7 +10,6 @@ from sketchlearn.decoders import BestOf, Problem, SurrogateKMeans
 from sketchlearn.decoders.best_of import default_decoders
 from sketchlearn.decoders.overtones import clear_overtones
 from sketchlearn.decoders.principal import (
-    COLUMNS_AN_ATOM,
     PrincipalStart,
     find_leading_axes,
     find_principal_part,
@@ -106,7 +105,7 @@ def synthesize(
 def _choose_number(sketch: SketchLike, region: Region) -> int:
     """Return how many atoms the sketch can afford, or needs to span the directions it tells."""
     m, d = sketch.n_frequencies, sketch.n_features
-    most = min(MOST_ATOMS, d // COLUMNS_AN_ATOM)
-    axes = find_leading_axes(sketch, most, region) if most else None
+    most = min(MOST_ATOMS, d)
+    axes = find_leading_axes(sketch, most, region)
     spanning = 1 if axes is None else axes.shape[1] + 1
     return min(max(spanning, m // (FREQUENCIES_A_COORDINATE * d)), MOST_ATOMS)

@@ -1,7 +1,9 @@
 """Development sets, decoded in seconds: what the decoders' settings are perturbed on.
 
-Sets and seeds (below 100) are those of development: no table of results has them. There are few
-rows, so that a perturbation takes seconds; of a hundred settings each is then worth two runs.
+Sets and seeds (below 100) are those of development: no table of results has them. Sketches are
+small, so that a perturbation takes seconds. Each mechanism of the decoders is reached by a task:
+nested, rare and far clusters, far rows, clusters that moved, many clusters, sketches of signs, of
+mixed scales, with noise as of a private release, of many columns, and of many numbers.
 """
 
 from __future__ import annotations
@@ -21,10 +23,13 @@ from sklearn.mixture import GaussianMixture
 from datasets.families import CHOOSING
 from datasets.suite import suite
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketch, Sketcher
+from sketchlearn.privacy import Mechanism, PrivateSketch
+from sketchlearn.privacy.queries import compute_parts, sensitivities
+from sketchlearn.sketches.sketch_like import SketchLike
 
 Rows = NDArray[np.float64]
 
-N_ROWS = 5000
+N_ROWS = 10_000
 FIRST_SEED, LAST_SEED = 60, 99
 
 
@@ -45,6 +50,46 @@ def moved(seed: int, n: int) -> Rows:
     return X
 
 
+def in_clusters(seed: int, n: int) -> Rows:
+    """Five times three Gaussians in 5 dimensions, clusters of clusters."""
+    rng = np.random.default_rng([seed, 43])
+    centers = 30.0 * rng.normal(size=(5, 1, 5)) + 3.0 * rng.normal(size=(5, 3, 5))
+    return centers.reshape(15, 5)[rng.integers(15, size=n)] + rng.normal(size=(n, 5))
+
+
+def rare_and_wide(seed: int, n: int) -> Rows:
+    """Three narrow Gaussians in 3 dimensions, and four rare ones, four times as wide, far off."""
+    rng = np.random.default_rng([seed, 44])
+    centers = np.vstack([6.0 * rng.normal(size=(3, 3)), 60.0 * rng.normal(size=(4, 3))])
+    labels = rng.choice(7, size=n, p=np.repeat([0.94 / 3, 0.06 / 4], [3, 4]))
+    widths = np.where(labels < 3, 1.0, 4.0)
+    return centers[labels] + widths[:, None] * rng.normal(size=(n, 3))
+
+
+def both_sides(seed: int, n: int) -> Rows:
+    """Six Gaussians in 4 dimensions, and two of a hundredth of the rows on both sides, far off."""
+    rng = np.random.default_rng([seed, 45])
+    centers = np.vstack([4.0 * rng.normal(size=(6, 4)), np.outer([1.0, -1.0], np.full(4, 25.0))])
+    labels = rng.choice(8, size=n, p=np.repeat([0.98 / 6, 0.01], [6, 2]))
+    return centers[labels] + rng.normal(size=(n, 4))
+
+
+def many_columns(seed: int, n: int) -> Rows:
+    """Six Gaussians in 24 dimensions, apart."""
+    rng = np.random.default_rng([seed, 46])
+    return 3.0 * rng.normal(size=(6, 24))[rng.integers(6, size=n)] + rng.normal(size=(n, 24))
+
+
+OWN: dict[str, Callable[[int, int], Rows]] = {
+    "wide": wide,
+    "moved": moved,
+    "clusters in clusters": in_clusters,
+    "rare and wide": rare_and_wide,
+    "both sides": both_sides,
+    "many columns": many_columns,
+}
+
+
 @dataclass(frozen=True)
 class Task:
     """Something to decode: rows by name, how many atoms, and of how large a sketch.
@@ -52,7 +97,7 @@ class Task:
     Attributes
     ----------
     rows : str
-        A set of the suite, of `datasets.families.CHOOSING`, "wide" or "moved".
+        A set of the suite, of `datasets.families.CHOOSING`, or of `OWN`.
     k : int
         Clusters, or components.
     ratio : int
@@ -64,6 +109,8 @@ class Task:
         Of the `Sketcher`.
     n_pilot : int
         First rows that it is fitted on.
+    epsilon : float, optional
+        Of the noise, as a release has it, that is added to the sketch of a declared box.
     """
 
     rows: str
@@ -72,11 +119,13 @@ class Task:
     kind: Literal["k-means", "diag", "full"] = "k-means"
     options: Mapping[str, Any] = field(default_factory=dict)
     n_pilot: int = N_ROWS
+    epsilon: float | None = None
 
     @property
     def name(self) -> str:
         """Name of a row of a table."""
         options = "".join(f", {value}" for value in self.options.values())
+        options += "" if self.epsilon is None else f", epsilon {self.epsilon:g}"
         return f"{self.rows}, {self.kind}, k = {self.k}, {self.ratio} k d{options}"
 
 
@@ -86,21 +135,28 @@ TASKS = (
     Task("heavy tails", 8),
     Task("far outliers", 10),
     Task("unequal widths", 8),
-    Task("skewed", 12),
-    Task("compositions", 5),
     Task("sheet", 10, 2),
     Task("one far", 6, 10),
-    Task("sheet", 40),
+    Task("sheet", 30, 3),
+    Task("sheet", 10, 70),
     Task("10 x 10 grid", 100),
-    Task("wide", 8),
-    Task("moved", 8, n_pilot=N_ROWS // 4),
+    Task("wide", 8, 2),
+    Task("moved", 8, 10, n_pilot=N_ROWS // 4),
+    Task("clusters in clusters", 15, 5),
+    Task("clusters in clusters", 15, 10, options={"scale": "mixed"}),
+    Task("rare and wide", 7, 5),
+    Task("both sides", 8, 10),
+    Task("pairs", 10, 5),
+    Task("falling shares", 10, 5),
     Task("unbalanced 1:100", 10, 10, options={"features": "signs"}),
-    Task("unequal widths", 8, options={"scale": "mixed"}),
+    Task("far outliers", 10, 10, epsilon=2.0),
+    Task("falling shares", 10, 10, epsilon=2.0),
+    Task("many columns", 6, 10, epsilon=2.0),
     Task("sheet", 8, 10, "diag"),
     Task("skewed", 5, 10, "diag"),
     Task("wine", 3, 10, "diag"),
     Task("unbalanced 1:100", 10, 5, "diag"),
-    Task("digits PCA-10", 5, 5, "full"),
+    Task("counts", 6, 5, "full"),
     Task("cigars", 6, 10, "full"),
 )
 
@@ -115,7 +171,7 @@ class Prepared:
     task: Task
     seed: int
     X: Rows
-    sketch: Sketch
+    sketch: SketchLike
     best: float
     stream: int = 0
 
@@ -143,8 +199,19 @@ def prepare(task: Task, seed: int) -> Prepared:
     if is_mixture:
         X, options["scale"] = X / X.std(axis=0), "columns"
     size = task.ratio * task.k * X.shape[1]
-    sketcher = Sketcher(size, n_clusters=task.k, keep_pilot=False, random_state=seed, **options)
-    sketch = sketcher.fit(X[: task.n_pilot]).sketch(X)
+    sketch: SketchLike
+    if task.epsilon is None:
+        sketcher = Sketcher(size, n_clusters=task.k, keep_pilot=False, random_state=seed, **options)
+        sketch = sketcher.fit(X[: task.n_pilot]).sketch(X)
+    else:
+        sketcher = Sketcher.from_domain(
+            *(X.min(axis=0), X.max(axis=0)),
+            n_clusters=task.k,
+            n_frequencies=size,
+            clip=True,
+            random_state=seed,
+        )
+        sketch = add_noise(sketcher.sketch(X), task.epsilon, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if is_mixture:
@@ -155,11 +222,23 @@ def prepare(task: Task, seed: int) -> Prepared:
     return Prepared(task, seed, X, sketch, best)
 
 
+def add_noise(sketch: Sketch, epsilon: float, seed: int) -> PrivateSketch:
+    """Return a sketch as if released; of a seed, so that all settings meet the same noise."""
+    operator, kind, rng = sketch.operator, sketch.moment_kind, np.random.default_rng([seed, 47])
+    moved = sensitivities(operator, kind, "add-remove", 1, norm=2)
+    mechanism = Mechanism.choose(epsilon, 1e-6, "add-remove", 1, moved, moments_share=0.1)
+    parts = {
+        part: values
+        + np.rint(mechanism.scales[part] * rng.standard_normal(len(values))).astype(int)
+        for part, values in compute_parts(operator, sketch.sums).items()
+    }
+    return PrivateSketch(operator, parts, (mechanism,), kind)
+
+
 def draw(name: str) -> Callable[[int, int], Rows]:
     """Return what draws the rows of a name."""
-    own = {"wide": wide, "moved": moved}
-    if name in own:
-        return own[name]
+    if name in OWN:
+        return OWN[name]
     if name in CHOOSING:
         return CHOOSING[name].draw
     return lambda seed, n: suite(n)[name].rows(seed)

@@ -15,25 +15,6 @@ from sketchlearn.decoders.greedy.splitting import Splitting
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.noise_left import judge_noise
 from sketchlearn.decoders.problem import Problem
-from sketchlearn.decoders.settings import Settings
-
-
-@final
-@dataclass(frozen=True)
-class RepeatingSettings(Settings):
-    """How often is decoded.
-
-    Attributes
-    ----------
-    n_wider : int
-        Scales of the decodes that look for what the noise hides, each twice the one before: rare
-        clusters that are wide are found at one of them or another.
-    """
-
-    n_wider: int = 3
-
-
-REPEATING = RepeatingSettings()
 
 
 def default_decoders() -> tuple[Decoder, ...]:
@@ -48,7 +29,8 @@ class BestOf(Decoder):
 
     What leaves less than all of the noise, and more than a right mixture would
     (`FitQuality.hides_structure`), may have merged rare clusters and split others: then modes are
-    sought in the whole box, of clusters that are one, two and four times as wide as the scale.
+    sought in the whole box, of clusters that are one, two and four times as wide as the scale: rare
+    clusters that are wide are found at one of them or another.
 
     Parameters
     ----------
@@ -56,7 +38,7 @@ class BestOf(Decoder):
         Tried in order, cyclically.
     n_init : int or "auto", default="auto"
         Number of decodes. "auto" is one, up to `n_if_incomplete` while an atom seems to be missing,
-        and three more where the noise hides some. Of a sketch for several scales
+        and as many more where the noise hides some. Of a sketch for several scales
         (`Problem.scales`) the first decoder has one more try at each of the others, "auto" until
         the sketch is explained up to noise and the next scale does no better; the rest are at the
         scale that did best.
@@ -83,7 +65,7 @@ class BestOf(Decoder):
         while not (is_enough or self._is_enough(best, i := i + 1)):
             scaled, (child,) = problem.at_scale(best.family.operator.scale), rng.spawn(1)
             if best.quality.hides_structure:
-                mixture = search_wider(scaled, 2.0 ** ((i - 1) % REPEATING.n_wider), child)
+                mixture = search_wider(scaled, 2.0 ** ((i - 1) % self.n_if_incomplete), child)
             else:
                 decoder = self.decoders[i % len(self.decoders)]
                 begin(f"{type(decoder).__name__}, decode {i + len(problem.scales)}")
@@ -127,7 +109,7 @@ class BestOf(Decoder):
         if self.must_explain and n_decodes == 1 and not quality.is_within_noise:
             return False
         if quality.hides_structure:
-            return n_decodes > REPEATING.n_wider
+            return n_decodes > self.n_if_incomplete
         seems_incomplete = quality.seems_incomplete or quality.misses_clusters
         return not seems_incomplete or n_decodes >= self.n_if_incomplete
 

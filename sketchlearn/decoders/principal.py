@@ -1,4 +1,4 @@
-"""Wide data, decoded along the few directions in which it is widest."""
+"""Rows decoded along some directions: the widest of wide data, and those in which they vary."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching.tuning import n_principal
 
-# Columns for each cluster from which a start along few axes is worth its while.
-COLUMNS_AN_ATOM = 2
 # By how much, as a fraction, a variance is above the least if it is more than rounding.
 TOLD = 1e-6
 # Columns for each axis from which on these are sought by products with the covariance.
 LEAST_TO_SEEK = 8
+# Standard deviation, in units of the scale, of a direction in which rows do not vary.
+FLAT = 1e-3
 # How far off the axes, in units of the scale, the rows' mean may be from the operator's centre.
 MOVED = 0.01
 
@@ -65,6 +65,11 @@ class PrincipalPart:
     region: Region
     whole: FrequencyOperator
     covariance: np.ndarray
+
+    @property
+    def has_scales(self) -> bool:
+        """Whether clusters are sought at several scales; then the axes are columns."""
+        return self.family.operator.domain.finest_scale is not None
 
     @on_one_blas_thread
     def to_coordinates(self, rows: np.ndarray) -> np.ndarray:
@@ -147,7 +152,7 @@ def find_leading_axes(sketch: SketchLike, n_atoms: int, region: Region) -> np.nd
     than all, or noise hides all of them.
     """
     d = sketch.n_features
-    if sketch.is_exact or sketch.moment_kind != "full" or d < COLUMNS_AN_ATOM * n_atoms:
+    if sketch.is_exact or sketch.moment_kind != "full" or d < n_atoms:
         return None
     values, axes = np.linalg.eigh(region.covariance)
     # Noise makes the others equal, see `PrivateMoments`.
@@ -160,29 +165,39 @@ def find_leading_axes(sketch: SketchLike, n_atoms: int, region: Region) -> np.nd
 
 @on_one_blas_thread
 def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> PrincipalPart | None:
-    """Return the sketch along the rows' widest axes; None where all directions are to be decoded.
+    """Return the sketch along some axes of the rows; None where all directions are to be decoded.
 
-    There are `n_principal` axes, and more where the rest would be wider than clusters of the
-    operator's scale are; of rows that are not wide, or if half of all directions would not do,
-    none. Where the rows' mean is no longer the operator's centre, the way from one to the other is
-    an axis too, so that all rows lie around the centre off the axes.
+    These are the widest of wide rows, `n_principal` of them and more where the rest would be wider
+    than clusters of the operator's scale are, if half of all directions will do. Of other rows they
+    are all but those in which the rows do not vary, as where a column is constant or shares sum to
+    one: atoms have the same width in all directions, and would be wrong there. Of a sketch of
+    several scales, whose columns have units, they are columns. Where the rows' mean is no longer
+    the operator's centre, the way from one to the other is an axis too, so that all rows lie around
+    the centre off the axes.
     """
     operator = sketch.operator
     d = operator.n_features
     least = n_principal(d, n_atoms)
-    if least == d:
-        return None
     within = d * operator.scale**2
-    axes = _find_widest_axes(region.covariance, least, within)
+    axes = None if least == d else _find_widest_axes(region.covariance, least, within)
+    finest = operator.domain.finest_scale
+    if axes is None and region.is_exact:
+        covariance = region.covariance if finest is None else np.diag(np.diag(region.covariance))
+        axes = _find_varying_axes(covariance, FLAT * (finest or operator.scale))
+    else:
+        finest = None
     if axes is None:
         return None
     kept = _add_direction(axes, region.mean - operator.center, operator.scale)
     q = kept.shape[1]
+    if q == d:
+        return None
     along = region.along(kept, operator.center)
     # What clusters have of their variance along the axes: no less than off them.
     rest_off = max(region.variance - along.variance, 0.0)
     variance = np.clip((within - rest_off) / q, rest_off / (d - q), along.variance / q)
-    domain = Domain(np.zeros(q), float(np.sqrt(variance)), along.covariance)
+    scale = float(np.sqrt(variance)) if finest is None else operator.scale
+    domain = Domain(np.zeros(q), scale, along.covariance, finest_scale=finest)
     narrow = FrequencyOperator(DenseMap.along(operator.linear_map, kept), domain, operator.features)
     part = sketch.with_operator(narrow)
     blur = _compute_blur(operator.linear_map, region.covariance, kept)
@@ -215,6 +230,13 @@ def _find_widest_axes(covariance: np.ndarray, least: int, within: float) -> np.n
             return None
         n = min(2 * n, d // 2)
     return None
+
+
+def _find_varying_axes(covariance: np.ndarray, least: float) -> np.ndarray | None:
+    """Return axes (d, q) of the deviations above ``least``; None if they are all, or none is."""
+    values, axes = np.linalg.eigh(covariance)
+    varies = values > least**2
+    return axes[:, varies] if 0 < varies.sum() < len(values) else None
 
 
 def _compute_blur(linear_map: LinearMap, covariance: np.ndarray, axes: np.ndarray) -> np.ndarray:

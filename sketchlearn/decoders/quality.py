@@ -151,8 +151,8 @@ class FitQuality:
         Least and greatest variance of a column over the rows', of Gaussians: their likelihood
         depends on columns however narrow, which distances and `moment_factors` do not.
     instability : float, optional
-        By how much another decode, of the sketch with as much noise again, differs; see
-        `SecondOpinion`. None if nobody asked for one.
+        By what share the sum of squares is above the best, on the points of another decode, of the
+        sketch with as much noise again; see `SecondOpinion`. None if nobody asked for one.
     detail : float, optional
         Least variance of an atom, over that of the kernel of the points that atoms were fitted to;
         None if there were none.
@@ -256,6 +256,14 @@ class FitQuality:
     def has_enough_rows(self) -> bool:
         """Whether there are rows enough that not anything would explain their sketch."""
         return self.n_rows >= self.thresholds.rows_per_parameter * self.n_parameters
+
+    @property
+    def asks_of_rows(self) -> bool:
+        """Whether the rows themselves are asked about, and no distribution that they come from.
+
+        They are too few to tell one, and what is exact of their sketch tells them instead.
+        """
+        return not self.has_enough_rows and self.known_share == 0.0
 
     @property
     def explains_sketch(self) -> bool:

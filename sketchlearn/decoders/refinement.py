@@ -31,10 +31,8 @@ class RefiningSettings(Settings):
     Attributes
     ----------
     n_few : int
-        Iterations of an adjustment after which candidates are compared, or atoms added; and most
-        steps of a climb to a mode.
-    n_some : int
-        Of one before and after atoms are dropped in a swap.
+        Iterations of an adjustment after which candidates are compared, or atoms added or dropped;
+        and most steps of a climb to a mode.
     n_many : int
         Of one that may end by its tolerance.
     shape_precision : float
@@ -43,7 +41,6 @@ class RefiningSettings(Settings):
     """
 
     n_few: int = 20
-    n_some: int = 40
     n_many: int = 100
     shape_precision: float = 4.0
 

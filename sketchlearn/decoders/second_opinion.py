@@ -15,31 +15,7 @@ from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.quality import THRESHOLDS
-from sketchlearn.decoders.settings import Settings
-from sketchlearn.decoders.surrogates.kmeans import (
-    CLUSTERING,
-    SurrogateKMeans,
-    cluster,
-)
-
-
-@final
-@dataclass(frozen=True)
-class DoubtingSettings(Settings):
-    """When two decodes are taken together.
-
-    Attributes
-    ----------
-    many_times_the_noise : float
-        Noise that a decode leaves so many times as much as: what two decodes differ by is then not
-        due to it, but to what the sketch leaves open, and what they have in common is nearer to the
-        rows.
-    """
-
-    many_times_the_noise: float = 50.0
-
-
-DOUBTING = DoubtingSettings()
+from sketchlearn.decoders.surrogates.kmeans import SurrogateKMeans
 
 
 @final
@@ -49,15 +25,16 @@ class SecondOpinion(Decoder):
 
     The other one starts elsewhere, or from the first where that fits better, and matches the sketch
     with as much noise added as it has: centroids that follow the noise, or that the sketch does not
-    determine, are others then. Where noise is a small part of what either leaves, the points of
-    both are clustered together.
+    determine, are others then.
 
-    With points X that match the sketch and their centroids C, X' and C' of the other decode, and
-    S(X, C) the sum of squared distances to the nearest centroid, the instability is
+    With the first decode's centroids C, points X' that match the other's sketch, their centroids
+    C', and S(X, C) the sum of squared distances to the nearest centroid, the instability is
 
-    .. math:: \max\{S(X, C') / S(X, C),\; S(X', C) / S(X', C')\} - 1,
+    .. math:: \max\{S(X', C) / S(X', C') - 1,\; 0\}.
 
-    which is about the excess of the sum of squares of the rows over the best. It takes about as
+    The points X' lie where the rows may lie as far as the sketch tells, so that this is about the
+    excess of the rows' sum of squares over the best. How well C' does on the first one's points is
+    not asked: it tells of the other decode, which may have gone wrong on its own. It takes about as
     long as the first decode, and is left out where `FitQuality.is_beyond_doubt`.
 
     The idea is that of stability as a test of clusterings, von Luxburg, "Clustering stability: an
@@ -87,14 +64,8 @@ class SecondOpinion(Decoder):
         begin("a second opinion")
         second = self._from_either(first).solve(add_noise(problem, rng), rng)
         assert second.points is not None
-        excess = max(
-            measure_excess(first.points, first.locations, second.locations),
-            measure_excess(second.points, second.locations, first.locations),
-        )
-        both = first
-        if (first.matched or first).cost > DOUBTING.many_times_the_noise * problem.noise:
-            both = cluster_both(problem, first, second, rng)
-        return replace(both, quality=replace(both.quality, instability=excess))
+        excess = max(measure_excess(second.points, second.locations, first.locations), 0.0)
+        return replace(first, quality=replace(first.quality, instability=excess))
 
     def _from_either(self, first: Mixture) -> SurrogateKMeans:
         """Return a decoder that starts from a search, or from the first mixture if it fits better.
@@ -107,35 +78,6 @@ class SecondOpinion(Decoder):
         # As fine a kernel as the first needed at last: to look for it again takes the longest.
         n_sharpenings = None if first.points is None else first.points.n_sharpenings
         return replace(self.decoder, start=start, n_sharpenings=n_sharpenings)
-
-
-def cluster_both(
-    problem: Problem, first: Mixture, second: Mixture, rng: np.random.Generator
-) -> Mixture:
-    """Return the first mixture with the centroids of both mixtures' points, as k-means has them.
-
-    It starts from the first one's centroids, the second one's, and at random; the best is kept.
-    """
-    assert first.points is not None
-    assert second.points is not None
-    parts = first.points, second.points
-    shares = [part.weights / part.weights.sum() for part in parts]
-    points = replace(
-        first.points,
-        points=np.vstack([part.points for part in parts]),
-        weights=len(first.points.weights) * np.concatenate(shares),
-    )
-    problem = problem.at_scale(first.family.operator.scale)
-    ends = (first, CLUSTERING.n_starts), (second, 0)
-    fits = [cluster(problem, points, each.locations, rng, n_random=n) for each, n in ends]
-    locations = [problem.family.split(fit.parameters)[0] for fit in fits]
-    sums = [points.sum_squares(each) for each in locations]
-    fit = replace(fits[int(np.argmin(sums))], n_iter=first.n_iter, converged=first.converged)
-    clustered = problem.make_mixture(fit)
-    quality = replace(clustered.quality, spread_ratio=first.spread_ratio)
-    return replace(
-        clustered, quality=quality, message=first.message, matched=first.matched, points=points
-    )
 
 
 def add_noise(problem: Problem, rng: np.random.Generator) -> Problem:

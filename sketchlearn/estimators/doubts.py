@@ -220,8 +220,8 @@ def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
     if quality.verdict == "good" or quality.instability is None or not quality.has_enough_rows:
         return
     found = (
-        f"another decode of it, with as much noise again, found centroids whose sum of squares is "
-        f"{quality.instability:.0%} larger"
+        f"on points that another decode matched to it, with as much noise again, these centroids' "
+        f"sum of squares is {quality.instability:.0%} above the best"
     )
     if quality.instability <= quality.thresholds.instability:
         least, greatest = quality.moment_factors

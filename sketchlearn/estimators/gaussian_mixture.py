@@ -16,7 +16,11 @@ from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
 from sketchlearn.decoders import BestOf, Decoder, FitQuality, Mixture, SurrogateEM
 from sketchlearn.decoders.best_of import default_decoders
 from sketchlearn.decoders.principal import PrincipalStart, find_leading_axes
-from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
+from sketchlearn.decoders.quality import (
+    THRESHOLDS,
+    compute_moment_factors,
+    compute_spread_ratio,
+)
 from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     FREQUENCIES_A_PARAMETER,
@@ -305,6 +309,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
                 warn_of_moments(mixture.quality)
             units, (weights, means, covariances) = self._decode_units, mixture.moments
             fitted = Moments(weights, means * units, covariances * np.outer(units, units))
+            fitted = flatten_constant_columns(fitted, Region.of(sketch, self.bounds))
         else:
             mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
         self.quality_ = self._judge(mixture.quality, fitted)
@@ -351,7 +356,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         is_by_value = len(pilot) < k or is_unbounded(pilot, weights, sketch.n_effective, k, kind)
         shares = calibrated_weights(sketch, pilot, weights)
         if not is_by_value:
-            is_trusted = not self._pilot_is_all and mixture.is_identified
+            # What it lacks of the covariance may be among the rows, unseen in the sketch.
+            lacks = mixture.quality.moment_mismatch > THRESHOLDS.explained_mismatch
+            is_trusted = not (self._pilot_is_all or lacks) and mixture.is_identified
             start, added = mixture.moments, self.reg_covar
             return fit_mixture_to_rows(
                 pilot, shares, self._decode_units, family, start, added, rng, is_trusted=is_trusted
@@ -419,6 +426,15 @@ def judge_components(quality: FitQuality, fitted: Moments, units: np.ndarray) ->
         moment_factors=compute_moment_factors(covariance, quality.region, quality.operator),
         column_factors=compare_columns(np.diag(covariance), quality.region),
     )
+
+
+def flatten_constant_columns(fitted: Moments, region: Region) -> Moments:
+    """Return components that have no width in columns in which the rows are known to have none."""
+    constant = (np.diag(region.covariance) == 0.0) & region.is_exact
+    means, covariances = fitted.means.copy(), fitted.covariances.copy()
+    means[:, constant] = region.mean[constant]
+    covariances[:, constant, :] = covariances[:, :, constant] = 0.0
+    return fitted._replace(means=means, covariances=covariances)
 
 
 def compare_columns(variances: np.ndarray, region: Region) -> tuple[float, float]:

@@ -51,13 +51,13 @@ from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
 )
 from sketchlearn.estimators.weighted_pilot import WeightedPilot
-from sketchlearn.points.kmeans import cluster_points
+from sketchlearn.points.far_rows import settle_far_rows
+from sketchlearn.points.kmeans import cluster_points, find_nearest
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.tuning import FEW_FEATURES, n_principal
-from sketchlearn.sources.source import count_chunk_rows
 
 # What only a second look at the rows tells.
 ABOUT_FITTED_ROWS = {"labels_", "inertia_"}
@@ -162,6 +162,8 @@ class CompressiveKMeans(
     array([-10.,   0.,  10.])
     """
 
+    cluster_centers_: np.ndarray
+
     _stored_arrays: ClassVar = {"cluster_centers_": ("kd",), "weights_": ("k",)}
     _stored_numbers = ("cost_", "inertia_", "n_iter_")
 
@@ -237,7 +239,7 @@ class CompressiveKMeans(
             The larger the better; zero at most.
         """
         sums = [
-            sum_weighted(self._find_nearest(chunk.rows)[1], chunk.weights)
+            sum_weighted(find_nearest(chunk.rows, self.cluster_centers_)[1], chunk.weights)
             for chunk in self._read_chunks(X, sample_weight)
         ]
         require_some(len(sums))
@@ -311,14 +313,23 @@ class CompressiveKMeans(
         super()._check_parameters()
 
     def _label_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
-        """Set the labels of rows that were fitted, unless the user does without."""
+        """Set the labels of rows that were fitted, unless the user does without.
+
+        Rows that come out far from all centroids, which the pilot lacked, get one.
+        """
         if self.compute_labels:
-            self.labels_, squares = self._find_nearest(rows)
-            self.inertia_ = sum_weighted(squares, sample_weight)
+            weights = np.ones(len(rows)) if sample_weight is None else sample_weight
+            found = settle_far_rows(rows, weights, self.cluster_centers_)
+            if found.shares is not None:
+                self.cluster_centers_, self.weights_ = found.centroids, found.shares
+                units = standardise_if_mixed(self.sketch_)[1]
+                self.mixture_ = reorder_atoms(self.mixture_, found.centroids / units)
+            self.labels_ = found.labels
+            self.inertia_ = sum_weighted(found.squares, sample_weight)
 
     def _predict_rows(self, rows: np.ndarray) -> np.ndarray:
         """Return the index, int32, of the centroid that each row is nearest to."""
-        return self._find_nearest(rows)[0]
+        return find_nearest(rows, self.cluster_centers_)[0]
 
     def _complete_quality(self, quality: FitQuality) -> FitQuality:
         """Return a file's figures, with the spread of clusters matched around its centroids."""
@@ -366,8 +377,9 @@ class CompressiveKMeans(
             pilot, self.n_clusters, self.decoder, self.n_init, self._seed, axes,
             is_exact=sketch.is_exact,
         )  # fmt: skip
-        if part is None and np.any(units != 1.0):
-            decoder = decoder.in_units(tuple(units.tolist()))
+        if np.any(units != 1.0) and (part is None or part.has_scales):
+            along = units if part is None else units @ np.abs(part.axes)
+            decoder = decoder.in_units(tuple(along.tolist()))
         region = region if part is None else part.region
         mixture = decoder.decode(narrow, family, self.n_clusters, rng, region=region)
         matched = mixture.matched or mixture
@@ -388,17 +400,6 @@ class CompressiveKMeans(
         matched = matched if part is None else part.lift(matched)
         self.n_iter_ = mixture.n_iter
         return reorder_atoms(matched, centroids)
-
-    def _find_nearest(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Nearest centroid of each row, and the squared distance to it."""
-        step = count_chunk_rows(rows.shape[1])
-        labels = np.empty(len(rows), dtype=np.int32)
-        squares = np.empty(len(rows))
-        for start in range(0, len(rows), step):
-            some = slice(start, start + step)
-            distances = cdist(rows[some], self.cluster_centers_, "sqeuclidean")
-            labels[some], squares[some] = distances.argmin(axis=1), distances.min(axis=1)
-        return labels, squares
 
 
 # Frequencies beside a pilot's rows, for each number to be found, and the fewest. On 22 data sets

@@ -220,8 +220,8 @@ def describe_difference(quality: FitQuality) -> list[str]:
     if quality.instability is None or quality.instability <= quality.thresholds.instability:
         return []
     return [
-        "Another decode, of the sketch with as much noise again, found centroids whose sum of "
-        f"squares is {quality.instability:.0%} larger."
+        "On the points of another decode, of the sketch with as much noise again, these centroids' "
+        f"sum of squares is {quality.instability:.0%} above the best."
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from sklearn import config_context
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -16,6 +17,8 @@ from sketchlearn._threads import OneThread
 
 # Standard errors by which another start has to win.
 SIGNIFICANT_GAIN = 2.0
+# Distances that are computed at a time: memory.
+DISTANCES_AT_ONCE = 2**20
 
 
 def cluster_points(
@@ -119,3 +122,15 @@ def estimate_standard_error(
         return 0.0
     from_mean = values - np.average(values, weights=left_to_chance)
     return float(np.sqrt(left_to_chance @ from_mean**2))
+
+
+def find_nearest(rows: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nearest centroid (n,) int32 of each row, and the squared distance to it (n,)."""
+    step = max(1, DISTANCES_AT_ONCE // len(centroids))
+    labels = np.empty(len(rows), dtype=np.int32)
+    squares = np.empty(len(rows))
+    for start in range(0, len(rows), step):
+        some = slice(start, start + step)
+        distances = cdist(rows[some], centroids, "sqeuclidean")
+        labels[some], squares[some] = distances.argmin(axis=1), distances.min(axis=1)
+    return labels, squares

@@ -1,5 +1,6 @@
 """From a sketch to a mixture: exact recovery, and what each stage of a decoder promises."""
 
+import itertools
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -29,7 +30,7 @@ from sketchlearn.decoders import (
     solve_weights,
 )
 from sketchlearn.decoders.greedy.mean_shift import Decoding
-from sketchlearn.decoders.greedy.mode_seeking import draw_starts, find_modes
+from sketchlearn.decoders.greedy.mode_seeking import choose_widening, draw_starts, find_modes
 from sketchlearn.decoders.greedy.pruning import (
     compute_importances,
     drop_least_important,
@@ -297,6 +298,42 @@ def test_modes_that_stand_apart_are_found_together():
     np.testing.assert_allclose(found[2:], places[2:], atol=0.4)
     alone = find_modes(problem, family.default_shape(), residual, starts, 100)
     np.testing.assert_array_equal(alone, found[:1])
+
+
+def test_a_coarse_search_arrives_from_far_away():
+    family = SphericalGaussian(operator_of(3, 400, seed=2))
+    place = family.operator.center + np.array([[5.0, 0.0, 0.0]])
+    residual = family.sketch(family.at(place))[0].astype(np.float64)
+    problem, shape = planted_problem(family, residual), family.default_shape()
+    # Ten scales away, where the kernel of one scale is next to nothing.
+    starts = place - [10.0, 0.0, 0.0] + np.random.default_rng(0).uniform(-1.0, 1.0, (50, 3))
+    found = find_modes(problem, shape, residual, starts, 16, widening=8.0)
+    np.testing.assert_allclose(found, place, atol=0.05)
+
+
+def test_searches_widen_only_where_there_is_room_and_narrow_with_each_failure():
+    family = Dirac(operator_of(3, 10))
+    problem = planted_problem(family, np.zeros(20))
+    room = np.sqrt(problem.region.variance / 3) / family.operator.scale
+    widenings = [choose_widening(problem, n) for n in range(6)]
+    assert widenings[0] == 1.0
+    assert 1.0 <= widenings[1] <= max(room, 1.0)
+    assert all(b == max(a / 2.0, 1.0) for a, b in itertools.pairwise(widenings[1:]))
+    wide = replace(problem.region, covariance=1e4 * problem.region.covariance)
+    assert choose_widening(replace(problem, region=wide), 1) > widenings[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dimension", [3, 4, 6])
+def test_small_clusters_far_apart_are_all_found(dimension):
+    sizes = [3500, 3300, 1700, 450, 250, 200, 200, 160]
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        centers = 30.0 * rng.normal(size=(8, dimension))
+        rows = np.repeat(centers, sizes, axis=0)
+        rows += rng.uniform(-1.0, 1.0, rows.shape)
+        sketch = Sketcher(n_clusters=8, random_state=seed).fit(rows).sketch(rows)
+        assert largest_distance(decoded(BestOf(), sketch, 8).locations, centers) < 1.0
 
 
 # CL-OMPR's five steps.

@@ -9,10 +9,10 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from sketchlearn import Sketch, Sketcher
+from sketchlearn import CompressiveKMeans, Sketch, Sketcher
 from sketchlearn.atoms import Dirac, SphericalGaussian
 from sketchlearn.decoders import MeanShift, Problem, SurrogateKMeans
-from sketchlearn.decoders.surrogates.kmeans import add_outliers, locate_far_rows
+from sketchlearn.decoders.surrogates.kmeans import add_outliers, compute_blur, locate_far_rows
 from sketchlearn.decoders.surrogates.points import (
     POINTS,
     SurrogatePoints,
@@ -109,7 +109,20 @@ def test_kernels_are_as_sharp_as_is_asked_for(digits_sketches, digits_mixtures, 
     decoder = SurrogateKMeans(n_moves=1, n_sharpenings=n_sharpenings)
     moved = decoder.match(problem, mixture, np.random.default_rng(0))
     assert (moved.n_iter, moved.n_sharpenings) == (1, n_sharpenings)
-    np.testing.assert_allclose(moved.bandwidth, 4.0**-n_sharpenings * choose_bandwidth(problem))
+    narrower = POINTS.kernel_variance**n_sharpenings * choose_bandwidth(problem)
+    np.testing.assert_allclose(moved.bandwidth, narrower)
+
+
+def test_what_a_kernel_blurs_is_the_distance_to_blurred_rows(clusters):
+    problem = problem_of(clusters[1])
+    family = SphericalGaussian(problem.family.operator)
+    center, d = family.operator.center, len(family.operator.center)
+    blurred = family.sketch(family.from_moments(center[None], np.full((1, d), 0.4)))[0]
+    points = Dirac(family.operator).sketch(center[None])[0]
+    problem = replace(problem, target=points.astype(np.float64))
+    expected = np.sum((problem.target - blurred) ** 2)
+    assert compute_blur(problem, 0.4 * np.eye(d)) == pytest.approx(expected, rel=1e-4)
+    assert compute_blur(problem, np.zeros((d, d))) == 0.0
 
 
 @pytest.mark.slow
@@ -202,33 +215,33 @@ def mixture_beside_far_rows(far, n=20_000):
     return problem, problem.make_mixture(problem.evaluate(np.ones(1), atoms))
 
 
-@pytest.mark.parametrize("n_far", [4, 8, 15])
+@pytest.mark.parametrize("n_far", [3, 8, 15])
 def test_the_moments_tell_where_a_far_cluster_of_few_rows_is(n_far):
     place = np.array([300.0, -500.0, 100.0])
     noise = np.random.default_rng(1).standard_normal((n_far, 3))
     problem, mixture = mixture_beside_far_rows(place + noise)
-    share, found = locate_far_rows(problem, mixture)
+    share, found = locate_far_rows(problem, mixture, 0.01)
     assert share == pytest.approx(n_far / 20_000, rel=1e-9)
     np.testing.assert_allclose(found, place, atol=5.0)
     # Farther than one row in a thousand could be; a box that was declared is kept to.
     assert np.any(found < problem.region.lower)
-    lower, upper = np.full(3, -200.0), np.full(3, 1000.0)
+    lower, upper = np.full(3, -150.0), np.full(3, 1000.0)
     cut = replace(problem, region=problem.region.cut(lower, upper))
-    np.testing.assert_allclose(locate_far_rows(cut, mixture)[1], np.maximum(found, lower))
+    np.testing.assert_allclose(locate_far_rows(cut, mixture, 0.01)[1], np.maximum(found, lower))
 
 
 @pytest.mark.parametrize(
     "far",
     [
         300.0 * np.random.default_rng(2).standard_normal((12, 3)),
-        np.array([[300.0, -500.0, 100.0]] * 3),
+        np.array([[300.0, -500.0, 100.0]] * 2),
         np.array([[300.0, -500.0, 100.0], [-300.0, 500.0, -100.0]] * 8),
         np.array([[300.0, -500.0, 100.0]] * 8 + [[500.0, 100.0, 0.0]] * 8),
     ],
     ids=["all around", "too few", "two opposite", "two elsewhere"],
 )
 def test_the_moments_tell_no_place_of_far_rows_that_are_not_together(far):
-    assert locate_far_rows(*mixture_beside_far_rows(far)) is None
+    assert locate_far_rows(*mixture_beside_far_rows(far), 0.01) is None
 
 
 @pytest.mark.quality
@@ -246,6 +259,22 @@ def test_few_rows_far_away_get_a_centroid_of_their_own_or_a_warning():
         assert is_found or mixture.quality.verdict != "good"
         n_found += is_found
     assert n_found >= 3
+
+
+@pytest.mark.quality
+@pytest.mark.slow
+def test_a_rare_far_cluster_beside_elongated_ones_is_found():
+    """Waves say next to nothing of it: less than elongated clusters differ from round atoms."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        means = np.array([[0.0, 0.0, 0.0], [5.0, 5.0, 5.0], [10.0, 0.0, 10.0], [60.0, 60.0, -60.0]])
+        labels = rng.choice(4, 50_000, p=[0.5, 0.3, 0.199, 0.001])
+        rows = means[labels] + rng.normal(size=(50_000, 3))
+        rows = np.column_stack([rows, 10.0 - rows.sum(axis=1)])
+        sketch = Sketcher(n_clusters=4, keep_pilot=False, random_state=seed).fit(rows).sketch(rows)
+        model = CompressiveKMeans(4, random_state=seed).fit_sketch(sketch)
+        best = KMeans(4, n_init=10, random_state=0).fit(rows).inertia_
+        assert -model.score(rows) < 1.15 * best
 
 
 @pytest.mark.quality

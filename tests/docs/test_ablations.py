@@ -56,15 +56,25 @@ def test_settings_that_move_no_more_than_chance_are_named():
 
     settings = ablations.find_settings(ablations.find_modules())
     loud, still, *_ = ablations.list_fields(settings)
-    records = [record("", 0.0, 0.1)]
-    records += [record("", 1.0 + i, 0.1 + 0.01 * (-1) ** i) for i in range(ablations.N_STREAMS)]
-    for setting, loss in ((loud, 0.5), (still, 0.11)):
-        records += [record(setting, 0.5, 0.1), record(setting, 2.0, loss)]
+    records = [record("", 0.0, 0.05)]
+    records += [record("", 1.0 + i, 0.05 + 0.01 * (-1) ** i) for i in range(ablations.N_STREAMS)]
+    for setting, loss in ((loud, 0.5), (still, 0.06)):
+        records += [record(setting, 0.5, 0.05), record(setting, 2.0, loss)]
     page = ablations.make_page(records)
     assert f"both ways: `{still}`." in page
+    # However far off one task is, it counts for no more than the bound.
     assert f"| `{loud}` |" in page
-    assert "| +0.0000 | +0.4000 | +0.0000 | +0.0000 |" in page
-    assert "other random numbers move the mean by 0.0100" in page
+    assert "| +0.0000 / +0.1000 | +0 / +1 | +0% / +0% | +0.0000 / +0.0000 |" in page
+    assert "median loss 0.0500, above 0.1 on average 0.0 of 1" in page
+
+
+def test_chance_is_what_two_streams_differ_by():
+    streams = [[{"a, k-means": (loss, "good", 1.0)}] for loss in (0.0, 0.04, 0.11)]
+    chance = ablations.measure_chance(streams, "k-means")
+    # Differences of .04, .07 and .11, the last one cut at a tenth.
+    assert chance.loss == pytest.approx(np.sqrt((0.04**2 + 0.07**2 + 0.1**2) / 3))
+    assert chance.failures == pytest.approx(np.sqrt(2 / 3))
+    assert chance.seconds == 0.0
 
 
 def test_seeds_of_ablations_are_those_of_development(capsys):

@@ -340,6 +340,34 @@ def test_a_trusted_match_stays_unless_em_gains_more_than_its_parameters_do_by_ch
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("covariance_type", ["diag", "full"])
+def test_a_far_cluster_that_the_sketch_hardly_shows_is_found_among_the_rows(covariance_type):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        means = np.array([[0.0, 0.0, 0.0], [5.0, 5.0, 5.0], [10.0, 0.0, 10.0], [60.0, 60.0, -60.0]])
+        labels = rng.choice(4, 40_000, p=[0.5, 0.3, 0.199, 0.001])
+        rows = means[labels] + rng.normal(size=(40_000, 3))
+        true = GaussianMixture(4, covariance_type="full")
+        true.weights_, true.means_ = np.array([0.5, 0.3, 0.199, 0.001]), means
+        true.covariances_ = true.precisions_cholesky_ = np.broadcast_to(np.eye(3), (4, 3, 3))
+        model = CompressiveGaussianMixture(4, covariance_type=covariance_type, random_state=seed)
+        assert model.fit(rows).score(rows) > true.score(rows) - 0.02
+
+
+def test_columns_that_do_not_vary_have_no_width():
+    rows, _, _, _ = planted("full", n=10_000)
+    rows = np.insert(rows, 1, 5.0, axis=1)
+    sketch = Sketcher(n_clusters=4, keep_pilot=False, random_state=0).fit(rows).sketch(rows)
+    model = CompressiveGaussianMixture(4, covariance_type="full", reg_covar=1e-6, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit_sketch(sketch)
+    np.testing.assert_allclose(model.means_[:, 1], 5.0)
+    np.testing.assert_allclose(model.covariances_[:, 1], 1e-6 * np.eye(4)[[1] * 4], atol=1e-12)
+
+
 def test_words_about_parameters_name_what_came():
     rows = planted("diag")[0]
     with pytest.raises(ValueError, match=r"covariance_type must be one of .*, got \['diag'\]"):

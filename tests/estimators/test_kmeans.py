@@ -142,6 +142,24 @@ def test_data_whose_squares_are_beyond_float32_are_refused_before_a_pass(unit):
         model_of().fit(unit * ROWS)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("n_constant", [1, 10])
+def test_columns_that_do_not_vary_cost_nothing(seed, n_constant):
+    rng = np.random.default_rng(seed)
+    centers = np.array([[0.0, 0.0, 0.0], [5.0, 5.0, 5.0], [10.0, 0.0, 10.0], [60.0, 60.0, -60.0]])
+    labels = rng.choice(4, 20_000, p=[0.5, 0.3, 0.199, 0.001])
+    rows = centers[labels] + rng.normal(size=(20_000, 3))
+    rows = np.column_stack([rows, np.full((20_000, n_constant), 7.0)])
+    sketch = Sketcher(n_clusters=4, keep_pilot=False, random_state=seed).fit(rows).sketch(rows)
+    model = CompressiveKMeans(4, random_state=seed).fit_sketch(sketch)
+    best = KMeans(4, n_init=3, random_state=0).fit(rows).inertia_
+    # The sketch does not always tell where so few rows are, and says so then.
+    assert -model.score(rows) < 1.05 * best or model.quality_.verdict != "good"
+    np.testing.assert_allclose(model.cluster_centers_[:, 3:], 7.0, atol=1e-3)
+
+
 def test_a_far_origin_does_not_matter():
     model = model_of().fit(ROWS + 1e4)
     assert largest_distance(CENTERS + 1e4, model.cluster_centers_) < 0.5

@@ -10,6 +10,7 @@ import numpy as np
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.greedy.mode_seeking import (
     Starts,
+    choose_widening,
     draw_earlier,
     draw_starts,
     find_modes,
@@ -43,10 +44,8 @@ class SwappingSettings(Settings):
 
     Attributes
     ----------
-    least_gain : float
-        A swap that lowers the cost by a smaller fraction has found nothing new.
     most_failures : int
-        So many such swaps in a row end them.
+        So many swaps in a row that found no more than noise explains end them.
     atoms_a_step : int
         Atoms for each that a step may add, at least one.
     least_evidence : float
@@ -54,7 +53,6 @@ class SwappingSettings(Settings):
         sketch: the best fitting noise explains up to 12, a cluster of 0.2 % of 50,000 rows 40.
     """
 
-    least_gain: float = 1e-3
     most_failures: int = 5
     atoms_a_step: int = 16
     least_evidence: float = 15.0
@@ -72,10 +70,11 @@ class MeanShift(Decoder):
     one shape that all atoms share, one shape for each atom. Freed earlier, one atom's shape would
     swallow the data; never freed, clusters of unequal width pull their neighbours' centres.
 
-    A swap adds the atom best correlated with the residual, adjusts, drops the atom whose loss costs
+    A swap adds the atom best correlated with the residual, sought with ever narrower kernels where
+    the swap before it failed (`find_modes`), adjusts, drops the atom whose loss costs
     least, :math:`\alpha_j^2 / [G^{-1}]_{jj}` with G the atoms' Gram matrix, or merges the two most
-    coherent if that costs less, adjusts, and is kept if the cost fell by more than 0.1 %, and by
-    more than noise can explain. Of many atoms several are added and swapped at a time. Where no
+    coherent if that costs less, adjusts, and is kept if the cost fell by more than noise can
+    explain. Of many atoms several are added and swapped at a time. Where no
     more is left than noise, small clusters may still be hidden in it: then they are sought
     everywhere, until the best new atom is not significant.
 
@@ -138,12 +137,15 @@ class Decoding:
         most, n_failures = self.n_at_once, 0
         while n_failures < SWAPPING.most_failures:
             is_fine = n_failures > 0 and fit.cost <= self.settings.good_fit * problem.noise
-            tried = self.expand_finely(fit) if is_fine else self.expand(fit, most, is_swap=True)
+            tried = self.expand_finely(fit) if is_fine else self.expand(fit, most, n_failures)
             n_new = len(tried.weights) - problem.n_atoms
             if is_fine and compute_importances(problem.family, tried)[-1] < least:
                 break
-            goal = fit.cost - max(SWAPPING.least_gain * fit.cost, least)
-            tried = self.contract(tried, shapes, goal)
+            goal = fit.cost - least
+            # What a coarse search brings has come from farther away.
+            is_coarse = choose_widening(problem, n_failures) > 1.0
+            n_iter = REFINING.n_many if is_coarse else REFINING.n_few
+            tried = self.contract(tried, shapes, goal, n_iter)
             if tried.cost < goal:
                 fit, n_failures = tried, 0
             else:
@@ -164,9 +166,12 @@ class Decoding:
         """Atoms that a step may add."""
         return -(-self.problem.n_atoms // SWAPPING.atoms_a_step)
 
-    def expand(self, fit: Fit, most: int, *, is_swap: bool = False) -> Fit:
-        """Add up to ``most`` atoms where the residual calls for them."""
-        settings = self.settings
+    def expand(self, fit: Fit, most: int, n_failures: int | None = None) -> Fit:
+        """Add up to ``most`` atoms where the residual calls for them.
+
+        A swap says how many before it failed: then modes are sought coarsely at first.
+        """
+        settings, is_swap = self.settings, n_failures is not None
         n_points = (2 if is_swap else 1) * settings.n_starts
         drawn = draw_starts(self.problem.region, settings.starts, n_points, self.rng)
         located = [locate_missing(self.problem, fit)]
@@ -175,7 +180,7 @@ class Decoding:
             located += [locate_several_missing(self.problem, fit, n_latest) for n_latest in (0, 1)]
         earlier = draw_earlier(self.problem, n_points, self.rng)
         points = np.vstack([drawn, earlier, *located])
-        return self._add_modes(fit, points, most)
+        return self._add_modes(fit, points, most, choose_widening(self.problem, n_failures or 0))
 
     def expand_finely(self, fit: Fit) -> Fit:
         """Add one atom, sought everywhere."""
@@ -184,7 +189,7 @@ class Decoding:
         points.append(locate_missing(self.problem, fit))
         return self._add_modes(fit, np.vstack(points), 1)
 
-    def _add_modes(self, fit: Fit, points: np.ndarray, most: int) -> Fit:
+    def _add_modes(self, fit: Fit, points: np.ndarray, most: int, widening: float = 1.0) -> Fit:
         """Add atoms where a search from the points finds modes, and solve for all weights."""
         family, residual = self.problem.family, self.problem.target
         shape = family.default_shape()
@@ -192,14 +197,16 @@ class Decoding:
             shape = compute_median(family.split(fit.parameters)[1])
             residual = self.problem.compute_residual(fit.weights, family.sketch(fit.parameters))
         n_ascents = self.settings.n_ascents
-        locations = find_modes(self.problem, shape, residual, points, n_ascents, most=most)
+        locations = find_modes(
+            self.problem, shape, residual, points, n_ascents, most=most, widening=widening
+        )
         atoms = np.hstack([locations, np.broadcast_to(shape, (len(locations), len(shape)))])
         parameters = np.vstack([fit.parameters, atoms])
         return solve_weights(self.problem, parameters, n_iter=fit.n_iter)
 
-    def contract(self, fit: Fit, shapes: Shapes, goal: float) -> Fit:
+    def contract(self, fit: Fit, shapes: Shapes, goal: float, n_iter: int) -> Fit:
         """Come down to as many atoms as are asked for, if that might reach the goal."""
-        fit = self.adjust(fit, shapes, REFINING.n_some)
+        fit = self.adjust(fit, shapes, n_iter)
         if fit.cost >= goal:
             return fit
         while len(fit.weights) > self.problem.n_atoms + 1:
@@ -207,4 +214,4 @@ class Decoding:
         # A merged atom may be wider, unless that was ruled out for good.
         keeps_shapes = self.settings.shapes == "fixed"
         fit = remove_one(self.problem, fit, shapes, keeps_shapes=keeps_shapes)
-        return self.adjust(fit, shapes, REFINING.n_some)
+        return self.adjust(fit, shapes, n_iter)

@@ -21,12 +21,12 @@ Starts = Literal["gaussian", "box"]
 # Phases that are computed at a time, where starts are compared: they stay in a cache. Points on a
 # grid, at most: memory.
 PHASES_AT_ONCE, MOST_ON_GRID = 2**16, 2**16
-# Axes along which a missing cluster is sought: the widest of what is missing.
-N_AXES = 3
 # Widths of the kernel that a point moves by less in its last step.
 ARRIVED = 1e-2
 # A start where the correlation is weak may not move by more than one kernel width anyway.
 WEAKEST = 1e-3
+# Frequencies that a wide kernel damps to less than this share of the least damped are left out.
+FAINTEST = 1e-2
 
 
 @final
@@ -39,13 +39,18 @@ class SeekingSettings(Settings):
     step : float
         Longest step between points on lines and grids, in scales: from so far a climb arrives.
     farthest : float
-        How far a missing cluster may be, in scales, from where the moments say that one alone is.
+        How far a missing cluster may be, in scales, from where the moments say that one alone is;
+        and most scales by which a kernel is wider when a coarse search begins: few frequencies are
+        as low as wider ones need.
+    n_axes : int
+        Axes along which a missing cluster is sought: the widest of what is missing.
     coherence : float
         Cosine of the angle between atoms from which they may stand for one cluster.
     """
 
     step: float = 2.0
     farthest: float = 12.0
+    n_axes: int = 3
     coherence: float = 0.3
 
 
@@ -93,7 +98,7 @@ def locate_missing(problem: Problem, fit: Fit) -> np.ndarray:
     matrices = family.covariance_matrices(fit.parameters)
     second -= (fit.weights @ matrices.reshape(len(matrices), -1)).reshape(second.shape)
     values, axes = np.linalg.eigh(second)
-    values, axes = values[-N_AXES:], axes[:, -N_AXES:]
+    values, axes = values[-SEEKING.n_axes :], axes[:, -SEEKING.n_axes :]
     values, along = np.maximum(values, 0.0), first @ axes
     weight = max(1.0 - float(fit.weights.sum()), problem.weight_error)
     # One cluster by the missing mean; or some on both sides, by the missing weight.
@@ -158,6 +163,19 @@ def locate_several_missing(problem: Problem, fit: Fit, n_latest: int = 0) -> np.
     return np.clip(base + grid @ sides.T, region.lower, region.upper)
 
 
+def choose_widening(problem: Problem, n_failures: int) -> float:
+    """Return how many scales wider a kernel is to begin with, after so many failed searches.
+
+    At first none; then as wide as the rows' spread has room for two of, and from there half as wide
+    with each failure, so that one of them finds what others step over.
+    """
+    variance = problem.region.variance / problem.family.n_features
+    room = min(float(np.sqrt(variance)) / (2.0 * problem.family.operator.scale), SEEKING.farthest)
+    if n_failures == 0 or room < 1.0:
+        return 1.0
+    return max(2.0 ** (np.floor(np.log2(room)) + 1 - n_failures), 1.0)
+
+
 def find_modes(
     problem: Problem,
     shape: np.ndarray,
@@ -166,6 +184,7 @@ def find_modes(
     n_ascents: int,
     *,
     most: int = 1,
+    widening: float = 1.0,
 ) -> np.ndarray:
     r"""Return up to ``most`` locations (n, d) where :math:`b(c) = \langle a(c), r \rangle` peaks.
 
@@ -174,13 +193,22 @@ def find_modes(
     :math:`\tau^2 = \sum_j e_j \|\omega_j\|^2 / (d \sum_j e_j)` for the envelope e: the kernel's
     inverse squared width. Atoms of one shape have one norm, so b is the normalised correlation.
 
+    Of small clusters that lie many kernel widths apart hardly any start is near one. A ``widening``
+    f above 1 seeks coarsely at first: with the kernel of atoms whose variance is :math:`(f^2 - 1)
+    s^2` more than the shape's, s the scale, from where the points climb on with f halved until it
+    is 1. Such a kernel hears the low frequencies alone, and is smooth over f scales.
+
     The best mode comes first; the others are apart from it and from each other.
 
     Source: Belhadji and Gribonval, "Sketch and shift", 2024 (arXiv 2312.09940), section 3.
     """
+    points = starts
+    while widening > 1.0:
+        search = _Search(problem, shape, residual, widening)
+        points = search.climb_from_best(points, n_ascents)
+        widening /= 2.0
     search = _Search(problem, shape, residual)
-    order = np.argsort(-search.correlate(starts), kind="stable")
-    points = search.climb(starts[order[:n_ascents]])
+    points = search.climb_from_best(points, n_ascents)
     return _choose_modes(problem, shape, points, search.correlate(points), most)
 
 
@@ -207,13 +235,23 @@ def _choose_modes(
 class _Search:
     """The residual's correlation with atoms of one shape, and where it rises."""
 
-    def __init__(self, problem: Problem, shape: np.ndarray, residual: np.ndarray) -> None:
+    def __init__(
+        self, problem: Problem, shape: np.ndarray, residual: np.ndarray, widening: float = 1.0
+    ) -> None:
         operator, self.region = problem.family.operator, problem.region
         # A copy, as kernels are compiled once more for what may not be written.
         self.center = np.array(operator.center, dtype=np.float64)
         self.map = operator.linear_map
         envelope = np.exp(problem.family.log_envelope(shape[None])[0].astype(np.float64))
-        self.residual = (envelope * residual.reshape(2, -1)).astype(np.float32)
+        residual = residual.reshape(2, -1)
+        if widening > 1.0:
+            variance = (widening**2 - 1.0) * operator.scale**2
+            envelope *= np.exp(-0.5 * variance * self.map.squared_norms)
+            if self.map.in_blocks is not None:
+                heard = np.flatnonzero(envelope >= FAINTEST * envelope.max())
+                self.map = self.map.take(heard)
+                envelope, residual = envelope[heard], residual[:, heard]
+        self.residual = (envelope * residual).astype(np.float32)
         d = problem.family.n_features
         self.tau2 = float(envelope @ self.map.squared_norms) / (d * float(envelope.sum()))
 
@@ -222,6 +260,11 @@ class _Search:
         step = max(1, PHASES_AT_ONCE // self.map.n_frequencies)
         blocks = (points[i : i + step] for i in range(0, len(points), step))
         return np.concatenate([self._correlate(block)[0] for block in blocks])
+
+    def climb_from_best(self, points: np.ndarray, n_ascents: int) -> np.ndarray:
+        """Return where the best correlated points get to."""
+        order = np.argsort(-self.correlate(points), kind="stable")
+        return self.climb(points[order[:n_ascents]])
 
     def climb(self, points: np.ndarray) -> np.ndarray:
         """Return where points get to by mean shift, in the box.

@@ -69,7 +69,7 @@ class SurrogateEM(Decoder):
         Matches the sketch.
     n_moves : int, default=20
         Gauss-Newton iterations over the points' positions, of each round. A sketch of more than
-        4,000 numbers takes five times as many of L-BFGS, which are cheaper then.
+        4,000 numbers takes 100 of L-BFGS, which are cheaper then.
     """
 
     start: Decoder = field(default_factory=BestOf)
@@ -99,7 +99,7 @@ class SurrogateEM(Decoder):
         best = self._fit_points(problem, family, points, bandwidth, start, 1, rng)
         n_iter = best.n_iter if start is None else start.n_iter + best.n_iter
         if problem.spare_share > 0:
-            bandwidth = POINTS.sharper * bandwidth
+            bandwidth = POINTS.kernel_variance * bandwidth
         points = draw_mixture_points(best, bandwidth, n_points, rng)
         best = self._fit_points(problem, family, points, bandwidth, best, 0, rng)
         return replace(

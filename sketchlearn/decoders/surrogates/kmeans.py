@@ -26,11 +26,6 @@ from sketchlearn.decoders.surrogates.points import (
 from sketchlearn.points.kmeans import cluster_points
 from sketchlearn.sketches.region import Region
 
-# Rows that one far cluster has at least: the mean of fewer is by chance as far from the others'.
-LEAST_FAR_ROWS = 4
-# Share of what mean and covariance lack that is along one axis if one cluster is missing.
-ALIGNED = 0.99
-
 
 @final
 @dataclass(frozen=True)
@@ -42,18 +37,26 @@ class ClusteringSettings(Settings):
     widening : float
         How much wider than the atoms the points start that are moved: tails are what a mixture
         lacks that does not explain the sketch, and from within a cluster no point gets there.
-    most_sharpenings : int
-        How often the bandwidth may be narrowed to match the sketch.
     n_starts : int
         Random starts of k-means on the rows.
-    n_starts_if_outliers : int
-        More where some points stand for far rows: the sum hangs on few.
+    least_far : int
+        Rows that one far cluster has at least, since the mean of fewer is by chance as far from the
+        others', and points that start there, since the weight of fewer is too coarse.
+    off_axis : float
+        Share of what mean and covariance lack that may be off one axis if one cluster is missing.
+    off_axis_to_start : float
+        The same where points only start there, and move on.
+    n_sharpenings_of_few : int
+        How often the kernel is narrowed at first where rows are so few that they are asked about
+        themselves: it would blur them otherwise.
     """
 
     widening: float = 1.3
-    most_sharpenings: int = 2
-    n_starts: int = 4
-    n_starts_if_outliers: int = 10
+    n_starts: int = 10
+    least_far: int = 3
+    off_axis: float = 0.01
+    off_axis_to_start: float = 0.2
+    n_sharpenings_of_few: int = 2
 
 
 CLUSTERING = ClusteringSettings()
@@ -67,8 +70,11 @@ class SurrogateKMeans(Decoder):
     Real clusters are no isotropic Gaussians, and a mixture's locations are then not k-means'
     centroids. This decoder draws surrogate points from the decoded mixture, moves them all until
     *their* sketch equals the data's, and clusters rows drawn from them by ordinary k-means. Where
-    the mixture explains the sketch up to noise, its own points are clustered unmoved. No row of
-    data is involved.
+    the mixture explains the sketch up to noise, its own points are clustered unmoved, unless rows
+    are so few that their centroids are not those of what they were drawn from
+    (`FitQuality.asks_of_rows`): then the kernel is as narrow as it may be. If mean and covariance
+    speak for a far cluster that the mixture lacks, some points start there: waves may not show it,
+    and no point gets there from the others. No row of data is involved.
 
     Where even these points lack spread that the rows have, rows far from all others are missing,
     too few for a sketch to see. k-means' sum hangs on them. If mean and covariance tell where they
@@ -86,10 +92,10 @@ class SurrogateKMeans(Decoder):
         Finds the mixture.
     n_moves : int, default=20
         Gauss-Newton iterations over the points' positions. A sketch of more than 4,000 numbers
-        takes five times as many of L-BFGS, which are cheaper then.
+        takes 100 of L-BFGS, which are cheaper then.
     n_sharpenings : int, optional
-        How often the kernel's bandwidth is quartered before points are moved; by default as often
-        as they cannot come down to the noise, twice at most.
+        How often the kernel's bandwidth is narrowed before points are moved; by default as often
+        as they cannot come down to the noise, until the sketch is too noisy to tell.
     units : tuple of floats, optional
         What columns are multiplied by before k-means measures distances, where the sketch is that
         of divided columns.
@@ -121,14 +127,14 @@ class SurrogateKMeans(Decoder):
         if spread < THRESHOLDS.doubtful_spread:
             # Atoms that match the sketch have the weight of the rows that it shows.
             share = max(1.0 - mixture.total_weight, problem.weight_error)
-            far = locate_far_rows(problem, mixture)
+            far = locate_far_rows(problem, mixture, CLUSTERING.off_axis)
             if far is None:
                 rows, weights = add_outliers(problem.region, rows, share, len(rows), rng)
             else:
                 share, place = far
                 weights = np.append(weights, len(rows) * share / (1.0 - share))
                 rows = np.vstack([rows, place])
-            n_random = CLUSTERING.n_starts_if_outliers
+            n_random = CLUSTERING.n_starts
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
         points = ClusteredPoints(rows * units, weights, units, surrogate.n_sharpenings)
         fit = cluster(problem, points, mixture.locations, rng, n_random=n_random)
@@ -148,26 +154,41 @@ class SurrogateKMeans(Decoder):
         """Return surrogate points whose sketch is the data's, started from a decoded mixture."""
         bandwidth = choose_bandwidth(problem)
         n_points = count_moved_points(problem, len(mixture.weights))
-        if mixture.quality.explains_rows:
+        asks_of_rows = mixture.quality.asks_of_rows
+        if mixture.quality.explains_rows and not asks_of_rows:
             n_points, kernel = count_points(len(mixture.weights)), np.zeros_like(bandwidth)
             points = draw_mixture_points(mixture, kernel, POINTS.draws_a_point * n_points, rng)
             return SurrogatePoints(points, kernel, mixture.cost, 0)
-        n_sharpenings = self.n_sharpenings or 0
-        bandwidth = POINTS.sharper**n_sharpenings * bandwidth
+        n_sharpenings = self.n_sharpenings or (
+            CLUSTERING.n_sharpenings_of_few if asks_of_rows else 0
+        )
+        bandwidth = POINTS.kernel_variance**n_sharpenings * bandwidth
         points = draw_mixture_points(
             mixture, bandwidth, n_points, rng, widening=CLUSTERING.widening
         )
+        far = locate_far_rows(problem, mixture, CLUSTERING.off_axis_to_start)
+        if far is not None:
+            share, place = far
+            n_far = round(share * n_points)
+            if n_far >= CLUSTERING.least_far:
+                points[rng.permutation(n_points)[:n_far]] = place
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
         # Where they cannot come down to the noise, the data has detail finer than the bandwidth.
         while self.n_sharpenings is None and surrogate.cost > problem.noise:
-            if n_sharpenings == CLUSTERING.most_sharpenings:
+            if compute_blur(problem, surrogate.bandwidth) <= problem.noise:
                 break
             n_sharpenings += 1
-            bandwidth = POINTS.sharper * surrogate.bandwidth
+            bandwidth = POINTS.kernel_variance * surrogate.bandwidth
             lost = draw_gaussian(surrogate.bandwidth - bandwidth, n_points, rng)
             points = surrogate.points + lost
             surrogate = match_points(problem, points, bandwidth, self.n_moves)
         return replace(surrogate, n_sharpenings=n_sharpenings)
+
+
+def compute_blur(problem: Problem, bandwidth: np.ndarray) -> float:
+    """Return the squared distance of a sketch to that of its rows blurred by a kernel (d, d)."""
+    faded = 1.0 - np.exp(-0.5 * problem.family.operator.linear_map.quadratic_form(bandwidth))
+    return float(np.sum((np.tile(faded, 2) * problem.target) ** 2))
 
 
 def is_separated(mixture: Mixture) -> bool:
@@ -197,7 +218,9 @@ def cluster(
     return problem.evaluate(shares, atoms)
 
 
-def locate_far_rows(problem: Problem, mixture: Mixture) -> tuple[float, np.ndarray] | None:
+def locate_far_rows(
+    problem: Problem, mixture: Mixture, off_axis: float
+) -> tuple[float, np.ndarray] | None:
     r"""Return weight and place (d,) of one far cluster that is missing, if moments speak for one.
 
     A mixture that lacks a cluster of weight p, at :math:`\Delta` from its mean, lacks
@@ -205,7 +228,7 @@ def locate_far_rows(problem: Problem, mixture: Mixture) -> tuple[float, np.ndarr
     :math:`S = p (1 - p) \Delta \Delta^T` of their covariance, so that
     :math:`p / (1 - p) = \delta^T \delta / \operatorname{tr} S`, and S has one axis, along
     :math:`\delta`. Rows that lie about anywhere have neither, except by chance, or where they are
-    fewer than `LEAST_FAR_ROWS`. The number of rows is whole where all weigh the same.
+    very few. The number of rows is whole where all weigh the same.
     """
     region, shares = problem.region, mixture.weights / mixture.total_weight
     mean = shares @ mixture.locations
@@ -214,14 +237,15 @@ def locate_far_rows(problem: Problem, mixture: Mixture) -> tuple[float, np.ndarr
     second = region.covariance - within - (offsets.T * shares) @ offsets
     values, axes = np.linalg.eigh(second)
     along = first @ axes[:, -1]
-    is_one = along**2 >= ALIGNED * (first @ first) and values[-1] >= ALIGNED * abs(values).sum()
+    least = 1.0 - off_axis
+    is_one = along**2 >= least * (first @ first) and values[-1] >= least * abs(values).sum()
     if not (region.is_exact and is_one):
         return None
     odds = along**2 / values[-1]
     n_far = problem.n_rows * odds / (1.0 + odds)
     if float(problem.n_rows).is_integer():
         n_far = round(n_far)
-    if n_far < LEAST_FAR_ROWS:
+    if n_far < CLUSTERING.least_far:
         return None
     share = n_far / problem.n_rows
     distance = np.sqrt(values[-1] / (share * (1.0 - share)))

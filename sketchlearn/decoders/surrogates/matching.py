@@ -33,15 +33,13 @@ class MatchingSettings(Settings):
         Added to the diagonal of that matrix, as a fraction of its mean: moves that hardly raise
         the sketch would be long.
     longest_move : float
-        Root mean square over the points and in units of the scale.
-    first_move : float
-        Largest first move of a point by quasi-Newton iterations, in units of the scale.
+        Root mean square over the points and in units of the scale; by quasi-Newton iterations, the
+        first move of any point.
     """
 
     n_subsample: int = 1000
     damping: float = 1e-2
     longest_move: float = 1.0
-    first_move: float = 0.2
 
 
 MATCHING = MatchingSettings()
@@ -206,7 +204,7 @@ def quasi_newton(
         unbounded,
         max_iter=max_iter,
         tolerance=0.0,
-        first_step=MATCHING.first_move / unit,
+        first_step=MATCHING.longest_move / unit,
         on_iteration=tell_cost,
     )
     points = end.x.reshape(points.shape) * unit

@@ -12,6 +12,7 @@ from sketchlearn._progress import begin
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
+from sketchlearn.decoders.refinement import REFINING
 from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.matching import PointMatching, gauss_newton, quasi_newton
 from sketchlearn.sketches.region import Region
@@ -26,17 +27,13 @@ class PointsSettings(Settings):
     ----------
     kernel_variance : float
         Variance of the kernel that a point stands for, as a fraction of the operator's squared
-        scale.
+        scale; and where the sketch has more to say, of the kernel before.
     least_points, points_an_atom : int
         Fewest points, and points for each atom.
     draws_a_point : int
         Rows drawn for each point, so that its kernel is seen.
-    sharper : float
-        By what variances of kernels are narrowed where the sketch has more to say.
     most_numbers : int
         Numbers in a sketch up to which moves are solved for, by a matrix of that size.
-    quasi_moves : int
-        Beyond, so many more and cheaper moves are made for each.
     least_points_of_large : int
         Fewest points then: a move takes as long as there are points times numbers.
     """
@@ -45,9 +42,7 @@ class PointsSettings(Settings):
     least_points: int = 3000
     points_an_atom: int = 100
     draws_a_point: int = 3
-    sharper: float = 0.25
     most_numbers: int = 4000
-    quasi_moves: int = 5
     least_points_of_large: int = 1500
 
 
@@ -69,7 +64,7 @@ class SurrogatePoints:
     n_iter : int
         Iterations that moved them.
     n_sharpenings : int or None
-        How often the bandwidth was quartered to match the sketch; None if they were not moved.
+        How often the bandwidth was narrowed to match the sketch; None if they were not moved.
     """
 
     points: np.ndarray
@@ -105,7 +100,8 @@ def match_points(
     noise floor: stopping there leaves the points where the start put them.
 
     Sketches of up to ``most_numbers`` numbers, by default those of the settings, are matched by
-    `gauss_newton`, larger ones by more iterations of `quasi_newton`.
+    `gauss_newton` in ``max_iter`` iterations, larger ones by those of `quasi_newton`, as many as of
+    a long adjustment, which are cheaper.
     """
     begin(f"moving {len(start):,} points")
     matching = PointMatching(problem, bandwidth)
@@ -113,7 +109,7 @@ def match_points(
     if not is_large(problem, most_numbers):
         points, cost, n_iter = gauss_newton(matching, points, max_iter)
     else:
-        points, cost, n_iter = quasi_newton(matching, points, POINTS.quasi_moves * max_iter)
+        points, cost, n_iter = quasi_newton(matching, points, REFINING.n_many)
     return SurrogatePoints(matching.from_units(points), bandwidth, cost, n_iter)
 
 
