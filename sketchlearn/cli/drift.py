@@ -21,7 +21,7 @@ from sketchlearn.cli.options import AsJson, OperatorFile
 from sketchlearn.cli.printing import print_json, print_rows, print_values
 from sketchlearn.cli.reporting import escape, say
 from sketchlearn.cli.tables import FileTable
-from sketchlearn.drift import ColumnChange, DriftReport
+from sketchlearn.drift import ColumnChange, Comparison, DriftReport
 from sketchlearn.drift.monitor import check_in_order, count_windows_needed
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -96,7 +96,7 @@ def compare(
         print_values({name: one for name, one in values.items() if name != "columns"}, False)
         typer.echo()
         _print_columns(comparison.columns, *_name_two(a, b, keys, others))
-        _tell_narrow(comparison.columns, first.operator)
+        _tell_narrow(comparison, first.operator)
     if alpha is not None and comparison.p_value <= alpha:
         raise typer.Exit(DRIFTED)
 
@@ -239,16 +239,17 @@ def _name_two(
     return (str(a), str(b)) if a.name == b.name else (a.name, b.name)
 
 
-def _tell_narrow(columns: Sequence[ColumnChange], operator: FrequencyOperator) -> None:
+def _tell_narrow(comparison: Comparison, operator: FrequencyOperator) -> None:
     """Print which columns are so narrow beside the sketch's scale that it hardly sees their width.
 
-    `columns` are in the operator's order.
+    Pairs of frequencies see the more, and know where they see nothing.
     """
     scales = operator.scale * operator.units
     narrow = [
         one.name
-        for one, scale in zip(columns, scales, strict=True)
+        for one, scale in zip(comparison.columns, scales, strict=True)
         if 0.0 < max(one.standard_deviation) < NARROW * scale
+        and (math.isnan(one.spread_p_value) or not comparison.is_paired)
     ]
     if narrow:
         more = f" and {len(narrow) - MOST_COLUMNS} more" if len(narrow) > MOST_COLUMNS else ""
