@@ -149,8 +149,8 @@ Transform = Annotated[
     TransformChoice | None,
     typer.Option(
         help="How rows become phases: dense, by a matrix; or fast, by Walsh and Hadamard's "
-        "transform, for wide rows and smaller files. By default fast from 128 columns on, and dense "
-        "with --domain.",
+        "transform, for wide rows and smaller files. By default fast from 128 columns on, and "
+        "dense with --domain.",
         show_default=False,
     ),
 ]
