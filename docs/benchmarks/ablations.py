@@ -250,9 +250,9 @@ Numbers of `sketchlearn.decoders`, before the settings were gone through and aft
 | limits of verdicts | 21 | {n_limits} |
 
 Decoders also take 13 numbers as parameters, of starts and iterations most of them. They have their
-defaults in the documentation and are not counted. Three settings are newer than the others: two of
-where a far cluster of few rows is placed by mean and covariance alone, and how narrow kernels are
-where rows are few. Stages of `MeanShift`: three, which were gone through twice where clusters were
+defaults in the documentation and are not counted. Four settings are newer than the others: three of
+where a far cluster of few rows is placed by mean and covariance, and how narrow kernels are where
+rows are few. Stages of `MeanShift`: three, which were gone through twice where clusters were
 missing, and are gone through once.
 
 Special cases that went first, each as it was run, alone, on tasks and a mean that one failure may

@@ -114,7 +114,9 @@ def main() -> None:
 PAGE = """# One bit a wave
 
 `Sketcher(features="signs")` adds up the signs of cosines and sines, after a random shift of each
-frequency's phase, its dither. Made by `python -m docs.benchmarks.one_bit`; {machine}.
+frequency's phase, its dither. It is for k-means: clusters are not counted in such sketches, and
+widths of mixtures' components come out less exact. Made by
+`python -m docs.benchmarks.one_bit`; {machine}.
 
 Nanoseconds of processor time a row and frequency. A row's projection is the same for both, and
 takes most of the time of wide rows: a sign cannot save what it is not.

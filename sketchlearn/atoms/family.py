@@ -15,6 +15,8 @@ from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.linear_maps.linear_map import in_blocks
 
 LOG2_E = float(np.log2(np.e))
+# The largest scale, whose square float32 holds; its inverse is the least.
+LARGEST_SCALE = 1e18
 # Binary logarithm of the envelope of frequencies that are none.
 PADDING = -200.0
 
@@ -53,6 +55,11 @@ class AtomFamily(Registered, ABC):
     operator : FrequencyOperator
         The frequencies that the sketch was taken with, their centre and scale.
 
+    Raises
+    ------
+    ValueError
+        If the scale is so large or small that its square is beyond single precision.
+
     Examples
     --------
     >>> import numpy as np
@@ -68,6 +75,12 @@ class AtomFamily(Registered, ABC):
     """
 
     def __init__(self, operator: FrequencyOperator) -> None:
+        if not 1.0 / LARGEST_SCALE <= operator.scale <= LARGEST_SCALE:
+            raise ValueError(
+                f"scale, a standard deviation of clusters, must be between {1 / LARGEST_SCALE:.0e} "
+                f"and {LARGEST_SCALE:.0e} to be decoded, got {operator.scale:.6g}; rescale "
+                "the data to order one"
+            )
         self.operator = operator
         self._map = operator.linear_map
         self._squared_norms = self._map.squared_norms.astype(np.float32)

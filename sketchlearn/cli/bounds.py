@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -25,11 +26,19 @@ Bounds = Annotated[
 
 
 def parse_whole_number(text: str) -> int:
-    """Return a whole number, which may be written as 1e9."""
-    number = float(text)
-    if not number.is_integer():
-        raise ValueError(text)
-    return int(number)
+    """Return a whole number, which may be written as 1e9; BadParameter if it is none."""
+    with suppress(ValueError):
+        if (number := float(text)).is_integer():
+            return int(number)
+    raise typer.BadParameter(f"expected a whole number, as 1000000 or 1e6, got {text!r}")
+
+
+def parse_share(text: str) -> float:
+    """Return a share, which may be written as 0.02 or 2%; BadParameter if it is none."""
+    number = text.strip().removesuffix("%")
+    with suppress(ValueError):
+        return float(number) / (100.0 if number != text.strip() else 1.0)
+    raise typer.BadParameter(f"expected a share, as 0.02 or 2%, got {text!r}")
 
 
 def parse_interval(text: str, option: str, is_open: bool = False) -> tuple[str, float, float]:
@@ -72,6 +81,11 @@ def read_bounds(
         if name not in known or name in seen:
             why = "was named twice" if name in seen else f"is none of {', '.join(known)}"
             raise ValueError(f"--bounds: the column {name!r} {why}")
+        if least == greatest:
+            raise ValueError(
+                f"--bounds: {name}={least:g}:{greatest:g} leaves no room: a constant column needs "
+                "none, leave it out"
+            )
         seen.add(name)
         lower[known.index(name)], upper[known.index(name)] = least, greatest
     return lower, upper

@@ -21,7 +21,7 @@ from sketchlearn.cli.options import AsJson, OperatorFile
 from sketchlearn.cli.printing import print_json, print_rows, print_values
 from sketchlearn.cli.reporting import escape, say
 from sketchlearn.cli.tables import FileTable
-from sketchlearn.drift import ColumnChange, DriftReport
+from sketchlearn.drift import ColumnChange, Comparison, DriftReport
 from sketchlearn.drift.monitor import check_in_order, count_windows_needed
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -31,6 +31,8 @@ from sketchlearn.tables import SketchTable
 DRIFTED = 3
 # Columns that a table shows, those first that moved most surely.
 MOST_COLUMNS = 20
+# Widths of a column, in scales of the sketch, below which its waves hardly change with them.
+NARROW = 0.1
 
 
 def compare(
@@ -94,6 +96,7 @@ def compare(
         print_values({name: one for name, one in values.items() if name != "columns"}, False)
         typer.echo()
         _print_columns(comparison.columns, *_name_two(a, b, keys, others))
+        _tell_narrow(comparison, first.operator)
     if alpha is not None and comparison.p_value <= alpha:
         raise typer.Exit(DRIFTED)
 
@@ -234,6 +237,26 @@ def _name_two(
     if b is None:
         return " ".join(keys or []), " ".join(others) if others else "others"
     return (str(a), str(b)) if a.name == b.name else (a.name, b.name)
+
+
+def _tell_narrow(comparison: Comparison, operator: FrequencyOperator) -> None:
+    """Print which columns are so narrow beside the sketch's scale that it hardly sees their width.
+
+    Pairs of frequencies see the more, and know where they see nothing.
+    """
+    scales = operator.scale * operator.units
+    narrow = [
+        one.name
+        for one, scale in zip(comparison.columns, scales, strict=True)
+        if 0.0 < max(one.standard_deviation) < NARROW * scale
+        and (math.isnan(one.spread_p_value) or not comparison.is_paired)
+    ]
+    if narrow:
+        more = f" and {len(narrow) - MOST_COLUMNS} more" if len(narrow) > MOST_COLUMNS else ""
+        typer.echo(
+            f"narrow: {escape(', '.join(narrow[:MOST_COLUMNS]))}{more}, beside the scale of the "
+            "sketches, which hardly show changes of their width: sketch with --scale columns"
+        )
 
 
 def _print_columns(columns: Sequence[ColumnChange], first: str, second: str) -> None:

@@ -21,7 +21,7 @@ from sketchlearn.cli.files import (
 from sketchlearn.cli.groups import Keys, load_slice
 from sketchlearn.cli.options import AsCsv, AsJson, Force, OperatorFile, Output, Seed, SketchFile
 from sketchlearn.cli.printing import print_csv, print_json, print_rows
-from sketchlearn.cli.reporting import decode_status, note, say
+from sketchlearn.cli.reporting import decode_status, note, reword_options, say
 from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.cli.tables import NESTED, tabulate_places
 
@@ -170,13 +170,13 @@ def count(
             random_state=seed,
         )
     if not as_json:
-        typer.echo(found)
+        typer.echo(reword_options(str(found)))
         return
     print_json(
         {
             "n_clusters": found.n_clusters,
             "explains_the_sketch": found.is_resolved,
-            "summary": found.summary,
+            "summary": reword_options(found.summary),
             "cost": [mixture.cost for _, mixture in sorted(found.mixtures.items())],
             "candidates": found.table,
         }
@@ -213,4 +213,5 @@ def _tell_verdict(model: Any, output: Path) -> None:
     elif model.doubts_:
         say(f"{output}: {found.verdict}; report shows more")
     else:
-        say(f"{output}: {found.verdict}; {found.reasons[0]} report shows more")
+        said = reword_options(f"{found.reasons[0]} To change: {found.remedy}")
+        say(f"{output}: {found.verdict}; {said} report shows more")

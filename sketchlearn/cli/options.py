@@ -8,6 +8,7 @@ import operator
 import re
 from contextlib import suppress
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -100,7 +101,65 @@ Scale = Annotated[
         parser=read_scale,
         metavar="[NUMBER|auto|columns|mixed]",
         help="Standard deviation of a cluster, if known; columns: tell columns of different units "
-        "apart, for mixtures; mixed: be ready for a range of them.",
+        "apart, for mixtures and count; mixed: be ready for a range of them.",
+        show_default=False,
+    ),
+]
+
+
+class FeaturesChoice(StrEnum):
+    """What a frequency may make of a row."""
+
+    waves = "waves"
+    signs = "signs"
+
+
+class TransformChoice(StrEnum):
+    """How rows may become phases."""
+
+    auto = "auto"
+    dense = "dense"
+    fast = "fast"
+
+
+class MomentsChoice(StrEnum):
+    """Moments that a sketch may keep."""
+
+    full = "full"
+    diagonal = "diagonal"
+    none = "none"
+
+
+MOMENTS: dict[MomentsChoice | None, Any] = {
+    None: "auto",
+    MomentsChoice.full: "full",
+    MomentsChoice.diagonal: "diagonal",
+    MomentsChoice.none: None,
+}
+Features = Annotated[
+    FeaturesChoice | None,
+    typer.Option(
+        help="What a frequency makes of a row: waves, a cosine and a sine; or signs, a bit for "
+        "each, where the bytes of many sketches decide and neither counts of clusters nor mixtures "
+        "are asked of them. By default waves.",
+        show_default=False,
+    ),
+]
+Transform = Annotated[
+    TransformChoice | None,
+    typer.Option(
+        help="How rows become phases: dense, by a matrix; or fast, by Walsh and Hadamard's "
+        "transform, for wide rows and smaller files. By default fast from 128 columns on, and "
+        "dense with --domain.",
+        show_default=False,
+    ),
+]
+MomentKind = Annotated[
+    MomentsChoice | None,
+    typer.Option(
+        "--moments",
+        help="What is kept of columns besides: full, their means and covariances; diagonal, "
+        "means and variances; or none. By default full up to 64 columns, and diagonal of more.",
         show_default=False,
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,8 +18,9 @@ from sketchlearn.cli.files import (
     require_writable,
 )
 from sketchlearn.cli.options import Force, OperatorFile, Output
-from sketchlearn.cli.reporting import decode_status, note
+from sketchlearn.cli.reporting import decode_status, note, reword_options
 from sketchlearn.cli.signals import tell_if_stopped
+from sketchlearn.estimators import CompressiveEstimator
 from sketchlearn.estimators.persistence import MODEL_FILE
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.frequencies import FrequencyOperator
@@ -59,9 +61,20 @@ def report(
     contents = {name: _load(path, given) for name, path in zip(names, files, strict=True)}
     title = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     with tell_if_stopped("nothing was written"), decode_status():
-        page = make_page(contents, title)
+        page = _reword_reports(make_page(contents, title), contents)
     write_atomically(output, page.encode())
     note(f"{output}: {len(page):,} bytes")
+
+
+def _reword_reports(page: str, contents: dict[str, Any]) -> str:
+    """Return a page whose models' reports speak of options and commands, as this command's do."""
+    for model in contents.values():
+        if isinstance(model, CompressiveEstimator):
+            said = model.report()
+            reasons = tuple(map(reword_options, said.reasons))
+            shown = replace(said, reasons=reasons, remedy=reword_options(said.remedy))
+            page = page.replace(said.to_html(), shown.to_html())
+    return page
 
 
 def _load(path: Path, operator: FrequencyOperator | None) -> Any:

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from sketchlearn.cli.bounds import parse_whole_number
+from sketchlearn.cli.bounds import parse_share, parse_whole_number
 from sketchlearn.cli.options import AsJson
 from sketchlearn.cli.printing import print_json
+from sketchlearn.planning import Plan
 from sketchlearn.planning import plan as planned
 
 
@@ -34,7 +35,9 @@ def plan(
     error: Annotated[
         float | None,
         typer.Option(
-            help="Most error that is expected against k-means on all rows, as 0.02.",
+            parser=parse_share,
+            metavar="SHARE",
+            help="Most error that is expected against k-means on all rows, as 0.02 or 2%.",
             show_default=False,
         ),
     ] = None,
@@ -58,7 +61,8 @@ def plan(
 ) -> None:
     """Say which sketch to take, what it will cost, and how good it is likely to be.
 
-    Seconds are measured on this machine, in half a second, for rows in memory.
+    Seconds are measured on this machine, in half a second, for rows in memory. The last lines are
+    commands that take such sketches, of files in place of DATA.
 
     \b
       sketchlearn plan --rows 1e9 --columns 10 -k 10 --error 0.02
@@ -79,3 +83,13 @@ def plan(
         print_json(asdict(chosen))
     else:
         typer.echo(str(chosen))
+        for number, one in enumerate((chosen, *chosen.alternatives)):
+            typer.echo(("To take it: ", "Or: ")[number > 0] + write_command(one))
+
+
+def write_command(chosen: Plan) -> str:
+    """Return the command that takes a sketch as it was planned, but for the names of files."""
+    return (
+        f"sketchlearn sketch DATA -k {chosen.n_clusters} -m {chosen.n_frequencies} "
+        f"--features {chosen.features} --transform {chosen.operator} -o OUTPUT"
+    )

@@ -43,8 +43,16 @@ CONDITION = re.compile(
     rf"filter=(?:{FIELD.format('valid')}\.is_valid\(\)"
     rf"|pyarrow\.compute\.is_finite\({FIELD.format('finite')}\))"
 )
-# Settings that are words, and advice that Python alone can follow.
-SETTING = re.compile(r"(?<![\w'\"./-])(features|moments|scale)='(\w+)'")
+# Settings that are words, perhaps of a Sketcher, and advice that Python alone can follow.
+SETTINGS = {
+    "covariance_type": "--covariance",
+    "features": "--features",
+    "moments": "--moments",
+    "operator": "--transform",
+    "scale": "--scale",
+}
+SETTING = re.compile(rf"(?<![\w'\"./-])({'|'.join(SETTINGS)})=(['\"])(\w+)\2")
+SKETCHER = re.compile(r"(?:with |of )?(?:a )?Sketcher(?:\(| with )(--\w+ \w+)\)?")
 PHRASES = {
     ", for instance with sklearn.impute.SimpleImputer": "",
     "; use load_model": ": predict, info and report take one",
@@ -52,6 +60,23 @@ PHRASES = {
     ", or call fit with all of them, which looks at the rows themselves": "",
     "Call fit with the rows, or leave the outliers out": "Leave the outliers out, by --filter, or "
     "call fit with the rows in Python",
+    "Call fit with the rows, which runs EM on some of them": "Call fit with the rows in Python, "
+    "which runs EM on some of them",
+    "all fit with the rows.": "all fit with the rows in Python.",
+    "Set reg_covar=": "Set, in Python, reg_covar=",
+    "with count_clusters": "with the command count",
+    "--moments auto": "--moments full",
+    "paired=True": "--paired",
+    "open_source(..., columns=[...])": "--columns",
+    "give it with operator=": "give it with --operator",
+    "load it with operator=, a FrequencyOperator or the file that FrequencyOperator.save wrote": (
+        "give it with --operator, a file that the command operator wrote"
+    ),
+    "with that of Sketcher.from_domain(lower, upper, clip=True), where lower and upper are known "
+    "without looking at the data": "with --domain, a file of the command domain, whose numbers are "
+    "known without looking at the data",
+    "n_samples must be": "--rows must be",
+    "n_features must be": "--columns must be",
     "fit the sketcher on rows like these": "make a sketch of rows like these without --like",
     "a sketcher with --scale mixed, fitted on rows like these": "a sketch of rows like these, made "
     "with --scale mixed",
@@ -79,8 +104,9 @@ def escape(text: str) -> str:
 def reword_options(text: str) -> str:
     """Return a message of the library in the words of the command line: n_init is --n-init."""
     text = CONDITION.sub(_reword_filter, text)
+    text = SETTING.sub(lambda m: f"{SETTINGS[m[1]]} {m[3]}", text)
+    text = SKETCHER.sub(r"with \1", text)
     text = PARAMETER.sub(lambda m: OPTIONS[m[1]] + (f" {m[2]}" if m[2] else ""), text)
-    text = SETTING.sub(r"--\1 \2", text)
     for said, shown in PHRASES.items():
         text = text.replace(said, shown)
     return text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,18 +29,22 @@ from sketchlearn.cli.files import (
 )
 from sketchlearn.cli.groups import MOST_BYTES, By, MaxMemory, describe_table, is_table
 from sketchlearn.cli.options import (
+    MOMENTS,
     AsCsv,
     AsJson,
     Clusters,
     Columns,
     Conditions,
     Data,
+    Features,
+    FeaturesChoice,
     Force,
     Frequencies,
     IsBare,
     IsKept,
     Jobs,
     Like,
+    MomentKind,
     OperatorFile,
     Output,
     Paired,
@@ -49,6 +52,8 @@ from sketchlearn.cli.options import (
     Seed,
     SketchFile,
     SkipsErrors,
+    Transform,
+    TransformChoice,
     Weight,
     choose_columns,
     parse_conditions,
@@ -68,28 +73,6 @@ from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.row_keys import KeyIndex
 from sketchlearn.sources.source import RowSource
 
-
-class MomentsChoice(StrEnum):
-    """Moments that a sketch may keep."""
-
-    full = "full"
-    diagonal = "diagonal"
-    none = "none"
-
-
-class FeaturesChoice(StrEnum):
-    """What a frequency may make of a row."""
-
-    waves = "waves"
-    signs = "signs"
-
-
-MOMENTS: dict[MomentsChoice | None, Any] = {
-    None: "auto",
-    MomentsChoice.full: "full",
-    MomentsChoice.diagonal: "diagonal",
-    MomentsChoice.none: None,
-}
 SketchFiles = Annotated[list[Path], typer.Argument(help="Sketch files.", show_default=False)]
 
 
@@ -99,22 +82,9 @@ def sketch(
     n_frequencies: Frequencies = None,
     n_clusters: Clusters = None,
     scale: Scale = None,
-    features: Annotated[
-        FeaturesChoice | None,
-        typer.Option(
-            help="What a frequency makes of a row: waves, a cosine and a sine; or signs, a bit for "
-            "each, where the bytes of many sketches decide. By default waves.",
-            show_default=False,
-        ),
-    ] = None,
-    moments: Annotated[
-        MomentsChoice | None,
-        typer.Option(
-            help="What is kept of columns besides: full, their means and covariances; diagonal, "
-            "means and variances; or none. By default full up to 64 columns, and diagonal of more.",
-            show_default=False,
-        ),
-    ] = None,
+    features: Features = None,
+    transform: Transform = None,
+    moments: MomentKind = None,
     columns: Columns = None,
     where: Conditions = None,
     weight: Weight = None,
@@ -166,11 +136,13 @@ def sketch(
             "weights can be released: leave out --like, --operator, --columns, --weight, "
             "--scale and --moments"
         )
-    drawn = n_frequencies, n_clusters, scale, features, moments
+    drawn = n_frequencies, n_clusters, scale, features, moments, transform
     if inputs and any(choice is not None for choice in drawn):
         taken = "--like takes the operator of another sketch", "--operator takes one as it is"
         what = taken[like is None]
-        raise ValueError(f"{what}: leave out -m, --clusters, --scale, --features and --moments")
+        raise ValueError(
+            f"{what}: leave out -m, --clusters, --scale, --features, --moments and --transform"
+        )
     if inputs and is_paired:
         raise ValueError(
             "--paired is said when an operator is drawn, and --like and --operator take one that "
@@ -198,12 +170,12 @@ def sketch(
     else:
         _require_sketch(output, read, is_forced, (source, data))
     checkpoint = output.with_name(f"{output.name}.checkpoint") if is_kept else None
-    kind = (features or FeaturesChoice.waves).value
+    kinds = (features or FeaturesChoice.waves).value, (transform or TransformChoice.auto).value
     on_error: Any = _Skipped() if skips_errors else "raise"
     sketcher = _find_operator(like, operator, checkpoint, n_frequencies, jobs)
     if sketcher is None and box is not None:
         sketcher = _draw_operator(
-            box, source.layout.names, kind, n_clusters, n_frequencies, is_paired, seed, jobs
+            box, source.layout.names, kinds, n_clusters, n_frequencies, is_paired, seed, jobs
         )
     if sketcher is None:
         note("choosing frequencies on a sample of the rows")
@@ -211,7 +183,8 @@ def sketch(
             "auto" if n_frequencies is None else n_frequencies,
             n_clusters=n_clusters,
             scale="auto" if scale is None else scale,
-            features=kind,
+            features=kinds[0],
+            operator=kinds[1],
             paired=is_paired,
             moments=MOMENTS[moments],
             keep_pilot=False,
@@ -381,14 +354,17 @@ def _find_operator(
 def _draw_operator(
     box: Box,
     names: Sequence[str] | None,
-    kind: str,
+    kinds: tuple[str, str],
     n_clusters: int | None,
     n_frequencies: int | None,
     is_paired: bool,
     seed: int,
     jobs: int,
 ) -> Sketcher:
-    """Return a sketcher of a domain's box, its columns named if the data's are."""
+    """Return a sketcher of a domain's box, its columns named if the data's are.
+
+    Where nobody asks for another, its operator is a matrix, as of `Sketcher.from_domain`.
+    """
     return Sketcher.from_domain(
         box.lower,
         box.upper,
@@ -396,7 +372,8 @@ def _draw_operator(
         n_frequencies="auto" if n_frequencies is None else n_frequencies,
         feature_names=names and box.names,
         clip=True,
-        features=kind,
+        features=kinds[0],
+        operator=kinds[1].replace("auto", "dense"),
         paired=is_paired,
         radius=box.radius,
         random_state=seed,

@@ -75,9 +75,13 @@ class Doubt:
 
 
 @contextmanager
-def record_doubts() -> Iterator[list[Doubt]]:
-    """Return a list that gets all doubts that are raised within the context."""
-    doubts: list[Doubt] = []
+def record_doubts(*, anew: bool = True) -> Iterator[list[Doubt]]:
+    """Return a list that gets all doubts that are raised within the context.
+
+    If not begun anew it is the list of the context around, which has earlier ones, if there is one.
+    """
+    before = _recorded.get()
+    doubts: list[Doubt] = [] if anew or before is None else before
     token = _recorded.set(doubts)
     try:
         yield doubts

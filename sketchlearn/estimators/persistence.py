@@ -9,7 +9,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, final
@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn._registry import Registered
 from sketchlearn._validation import thread_count
+from sketchlearn.estimators.report import Report, keep_report, parse_report
 from sketchlearn.estimators.stored_parameters import PLAIN, from_json, to_json
 from sketchlearn.estimators.stored_values import check_arrays, check_numbers
 from sketchlearn.exceptions import ModelFormatError, SketchFormatError
@@ -68,6 +69,8 @@ class StoredModel:
         What was decoded.
     classes : tuple of (label, sketch), optional
         Of a classifier: each class's label and the sketch of its rows, in the order of the labels.
+    report : Report, optional
+        What the decode was worth, in words. Files of earlier versions have none.
     """
 
     estimator: str
@@ -77,6 +80,7 @@ class StoredModel:
     arrays: dict[str, np.ndarray]
     sketch: SketchLike
     classes: tuple[tuple[Any, SketchLike], ...] | None = None
+    report: Report | None = None
 
     def to_bytes(self) -> bytes:
         """Return the bytes of a safetensors file.
@@ -89,6 +93,8 @@ class StoredModel:
             "numbers": write_canonically(self.numbers),
             "feature_names": write_canonically(self.feature_names),
         }
+        if self.report is not None:
+            metadata["report"] = write_canonically(asdict(self.report))
         arrays = {**self.arrays, "sketch": to_array(self.sketch.to_bytes())}
         if self.classes is None:
             return MODEL_FILE.encode(arrays, metadata)
@@ -157,7 +163,7 @@ def _read_3(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
 def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredModel:
     """Return what a file of version 2 holds."""
     fields = ("estimator", "parameters", "numbers", "feature_names")
-    if {*metadata} != {*fields, *MODEL_FILE.own_names}:
+    if {*metadata} - {"report"} != {*fields, *MODEL_FILE.own_names}:
         raise ValueError(f"no model says {', '.join(metadata)}")
     parameters, numbers, names = (parse_strictly(metadata[name]) for name in fields[1:])
     try:
@@ -165,7 +171,10 @@ def _read_2(arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> StoredMo
     except SketchFormatError as error:
         raise ModelFormatError(f"the model's sketch cannot be read: {error}") from error
     learned = {name: array for name, array in arrays.items() if name != "sketch"}
-    model = StoredModel(metadata["estimator"], parameters, numbers, names, learned, sketch)
+    said = parse_report(parse_strictly(metadata["report"])) if "report" in metadata else None
+    model = StoredModel(
+        metadata["estimator"], parameters, numbers, names, learned, sketch, report=said
+    )
     model.check()
     return model
 
@@ -298,8 +307,9 @@ class PersistentEstimator(Registered, BaseEstimator, ABC):
 
         The file is a safetensors file with a digest over everything in it, see the guide to the
         file format. No row travels in it: neither a pilot nor ``labels_``, and ``mixture_`` does
-        not either. A sketcher, and decoders that are frozen dataclasses, are stored with all of
-        their settings. A ``random_state`` that is a generator is left out, with a warning.
+        not either; what `report` says of the decode does. A sketcher, and decoders that are frozen
+        dataclasses, are stored with all of their settings. A ``random_state`` that is a generator
+        is left out, with a warning.
 
         Raises
         ------
@@ -343,6 +353,7 @@ class PersistentEstimator(Registered, BaseEstimator, ABC):
                 if hasattr(self, name)
             },
             sketch=self.sketch_,
+            report=keep_report(self),
         )
 
     @classmethod
@@ -378,6 +389,7 @@ class PersistentEstimator(Registered, BaseEstimator, ABC):
         for name, value in {**absent, **model.arrays, **model.numbers}.items():
             setattr(estimator, name, value)
         estimator.sketch_ = model.sketch
+        estimator._kept_report = model.report
         estimator.n_features_in_ = operator.n_features
         estimator.sketcher_ = Sketcher.from_sketch(model.sketch, estimator.n_jobs)
         if model.feature_names is not None:

@@ -30,6 +30,13 @@ COLORS: dict[Verdict, str] = {"good": "#0072B2", "doubtful": "#E69F00", "wrong":
 WIDTH = 88
 # What only a decode sets, and no file holds.
 ABOUT_DECODE = {"quality_", "mixture_", "doubts_"}
+# What to look at where no doubt was raised, of round clusters and of others: a mixture of as many
+# components explains flat clusters, however much round ones leave, and none where some are missing.
+CHECK_SHAPES = (
+    "The number of clusters, unless a Gaussian mixture of as many components, fitted to the same "
+    "sketch, is called good: then none is missing, and clusters are only not round."
+)
+CHECK_NUMBER = "The number of clusters: see what other numbers leave, with count_clusters."
 # What that means for the verdict on a model from a file.
 FROM_FILES = {
     "good": "figures of sketch and spread that leave no doubt need neither.",
@@ -94,9 +101,29 @@ class Report:
     _repr_html_ = to_html
 
 
+def keep_report(model: Any) -> Report | None:
+    """Return what a file keeps of a model's decode; None where there was none, or it is unknown."""
+    decoded = "mixture_" in vars(model)
+    return write_report(model) if decoded else getattr(model, "_kept_report", None)
+
+
+def parse_report(stored: Any) -> Report:
+    """Return the report that a file holds as JSON; a ValueError if that is none."""
+    if not isinstance(stored, dict) or {*stored} != {"title", "verdict", "reasons", "remedy"}:
+        raise ValueError(f"a report has a title, verdict, reasons and remedy, got {stored!r:.200}")
+    reasons = stored["reasons"]
+    texts = [stored["title"], stored["remedy"], *(reasons if isinstance(reasons, list) else [None])]
+    if not all(isinstance(text, str) for text in texts) or stored["verdict"] not in [*SEVERITY]:
+        raise ValueError(f"a report is of texts, and good, doubtful or wrong, got {stored!r:.200}")
+    return Report(**{**stored, "reasons": tuple(reasons)})
+
+
 def write_report(model: CompressiveEstimator) -> Report:
-    """Return the report of a fitted model, or of one that a file held."""
+    """Return the report of a fitted model, or of one that a file held: the one it kept, if any."""
     mixture = getattr(model, "mixture_", None)
+    kept: Report | None = getattr(model, "_kept_report", None)
+    if mixture is None and kept is not None:
+        return kept
     doubts: tuple[Doubt, ...] = getattr(model, "doubts_", ())
     quality = rebuild_quality(model) if mixture is None else mixture.quality
     quality = getattr(model, "quality_", quality)
@@ -115,8 +142,8 @@ def write_report(model: CompressiveEstimator) -> Report:
         reasons.append("The sketch was released with noise, which these figures take into account.")
     if is_stored:
         reasons.append(
-            "The model comes from a file, which holds neither the decoded mixture nor the warnings "
-            f"of its decode: {FROM_FILES[verdict]}"
+            "The model comes from a file of an earlier version, which holds neither the decoded "
+            f"mixture nor the warnings of its decode: {FROM_FILES[verdict]}"
         )
     if n_kept > 0:
         reasons.append(
@@ -124,7 +151,8 @@ def write_report(model: CompressiveEstimator) -> Report:
             "all rows, and settled the model on them: what is left unexplained is the clusters' "
             "shape, not their place."
         )
-    remedy = choose_remedy(quality, doubts, verdict, is_stored)
+    is_round = getattr(model, "covariance_type", "spherical") == "spherical"
+    remedy = choose_remedy(quality, doubts, verdict, is_stored=is_stored, is_round=is_round)
     return Report(title, verdict, tuple(reasons), remedy)
 
 
@@ -169,7 +197,7 @@ def name_shortage(quality: FitQuality) -> str:
     if not quality.has_enough_rows:
         return "so few rows"
     if quality.seems_incomplete and not quality.explains_sketch:
-        return "what it leaves unexplained, which may be a missing cluster"
+        return "what it leaves unexplained: a missing cluster, or clusters that are not round"
     return ""
 
 
@@ -179,7 +207,7 @@ def explain_verdict(quality: FitQuality, doubts: tuple[Doubt, ...], verdict: Ver
         told = any(doubt.verdict == verdict for doubt in doubts)
         cause = "the doubt that was warned of" if told else name_shortage(quality)
         return [
-            f"The fit by itself is called {quality.verdict} (quality_); the report is stricter "
+            f"The figures of the fit by themselves are {quality.verdict}; the report is stricter "
             f"because of {cause}."
         ]
     if verdict == "good" or any(doubt.verdict == verdict for doubt in doubts):
@@ -245,7 +273,12 @@ def describe_quality(quality: FitQuality, has_pilot: bool) -> list[str]:
 
 
 def choose_remedy(
-    quality: FitQuality, doubts: tuple[Doubt, ...], verdict: Verdict, is_stored: bool
+    quality: FitQuality,
+    doubts: tuple[Doubt, ...],
+    verdict: Verdict,
+    *,
+    is_stored: bool,
+    is_round: bool,
 ) -> str:
     """Return the one thing to change, in a sentence: that of the gravest doubt if there is one."""
     if doubts:
@@ -259,8 +292,8 @@ def choose_remedy(
         wanted = quality.thresholds.rows_per_parameter * quality.n_parameters
         return f"Add rows: {wanted:.0f} tell so many clusters from accidents."
     if is_stored:
-        return "Decode its sketch again, by fit_sketch(model.sketch_), for a verdict of its own."
-    return "The number of clusters: see what other numbers leave, with count_clusters."
+        return "Decode its sketch again, for a verdict of its own."
+    return CHECK_SHAPES if is_round else CHECK_NUMBER
 
 
 def rebuild_quality(model: CompressiveEstimator) -> FitQuality:

@@ -9,17 +9,16 @@ from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sketchlearn._caller import warn_caller
 from sketchlearn._validation import count_distinct, draw_seed
 from sketchlearn.estimators.callbacks import CallbackTeller
+from sketchlearn.estimators.doubts import raise_doubt, record_doubts
 from sketchlearn.estimators.persistence import PersistentEstimator
 from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
-from sketchlearn.sources.frames import align_rows
+from sketchlearn.sources.frames import align_rows, require_finite_rows
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.source import Chunk, RowSource, count_chunk_rows, name_weights
 from sketchlearn.sources.weights import check_sample_weight, require_weights
@@ -56,7 +55,9 @@ class RowEstimator(CallbackTeller, PersistentEstimator):
         fitted = self if names_of is None and not reset else names_of
         names = getattr(fitted, "feature_names_in_", None)
         X = align_rows(X, names, is_new=fitted is None)
-        rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
+        kinds = [np.float64, np.float32]
+        rows = validate_data(self, X, dtype=kinds, reset=reset, ensure_all_finite=False)
+        require_finite_rows(rows, getattr(self, "feature_names_in_", None))
         if names_of is not None:
             named = X if hasattr(X, "columns") else rows
             validate_data(names_of, named, reset=False, skip_check_array=True)
@@ -208,10 +209,12 @@ def warn_of_few_distinct(rows: np.ndarray, weights: np.ndarray | None, n_atoms: 
     """Warn of fewer distinct rows than atoms, as scikit-learn's `KMeans` does; say if so."""
     n_distinct = count_distinct(rows, weights, n_atoms)
     if is_few := n_distinct < n_atoms:
-        warn_caller(
-            f"there are {n_distinct} distinct rows of positive weight for {n_atoms} clusters or "
-            "components: some are empty or doubled. Ask for no more than there are distinct rows.",
-            ConvergenceWarning,
+        rows_are = "is 1 distinct row" if n_distinct == 1 else f"are {n_distinct} distinct rows"
+        raise_doubt(
+            f"there {rows_are} of positive weight for {n_atoms} clusters or components: some are "
+            "empty or doubled.",
+            "Ask for no more than there are distinct rows.",
+            "doubtful",
         )
     return is_few
 
@@ -221,14 +224,16 @@ def restore_on_error(
 ) -> Callable[Concatenate[Self, Params], Result]:
     """Undo what a method set if it raises, so that an earlier fit outlives a failed one.
 
-    The attributes are put back, not copies of them: a method must replace what it changes.
+    Doubts are recorded from its beginning. The attributes are put back, not copies of them: a
+    method must replace what it changes.
     """
 
     @wraps(method)
     def restoring(self: Self, *args: Params.args, **kwargs: Params.kwargs) -> Result:
         before = dict(self.__dict__)
         try:
-            return method(self, *args, **kwargs)
+            with record_doubts():
+                return method(self, *args, **kwargs)
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)

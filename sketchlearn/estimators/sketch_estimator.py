@@ -452,7 +452,7 @@ class CompressiveEstimator(RowPredictor):
         has_pilot, self._n_kept = pilot is not None, 0 if pilot is None else len(pilot)
         self.n_iter_ = 0  # Where nothing sets it, it is the mixture's.
         shown = progress_line() if self.verbose else nullcontext()
-        with self._subtask("decode"), shown, record_doubts() as doubts:
+        with self._subtask("decode"), shown, record_doubts(anew=False) as doubts:
             mixture = self._decode_sketch(sketch, np.random.default_rng(self._seed), has_pilot)
         self.doubts_ = tuple(doubts)
         self.mixture_, self.cost_ = mixture, mixture.cost

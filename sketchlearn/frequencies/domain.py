@@ -10,10 +10,8 @@ import numpy as np
 from sketchlearn.frequencies.low_rank import LowRankCovariance
 from sketchlearn.linear_maps.linear_map import read_only
 
-# The largest coordinate, whose square is still far from overflow.
+# The largest coordinate, whose square is still far from overflow; its inverse is the least scale.
 LARGEST = 1e150
-# The largest scale, whose square float32 holds as decoders do; its inverse is the least.
-LARGEST_SCALE = 1e18
 # By how much, as a fraction, a covariance may miss symmetry or a correlation of one.
 ROUNDING = 1e-6
 CORNERS = ("lower", "upper")
@@ -216,11 +214,8 @@ class Domain:
                 raise ValueError(
                     f"{name} must be within {LARGEST:.0e} of zero; rescale the data to order one"
                 )
-        if not 1.0 / LARGEST_SCALE <= self.scale <= LARGEST_SCALE:
-            raise ValueError(
-                f"scale, a standard deviation of clusters, must be between {1 / LARGEST_SCALE:.0e} "
-                f"and {LARGEST_SCALE:.0e}, got {self.scale:.6g}; rescale the data to order one"
-            )
+        if not 1.0 / LARGEST < self.scale < LARGEST:
+            raise ValueError(f"scale must be between {1 / LARGEST:.0e} and {LARGEST:.0e}")
         variances = np.diag(self.covariance)
         if variances.min() < 0.0 or variances.max() > LARGEST**2:
             raise ValueError(f"covariance must have variances between 0 and {LARGEST**2:.0e}")

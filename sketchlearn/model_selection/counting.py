@@ -29,6 +29,8 @@ from sketchlearn.sketches.sketch_like import SketchLike
 
 # From which share of the lower peak the density between two components is no valley.
 SHALLOW = 0.8
+# Ratio of columns' widths from which the narrower are put down to other units.
+UNLIKE = 100.0
 COVARIANCE_TYPES = ("auto", *GAUSSIAN_FAMILIES)
 
 
@@ -145,8 +147,23 @@ def count_clusters(
     silhouettes = measure_silhouettes(path, numbers, rows)
     mixtures = {k: setting.make_mixture(path.fits[k].mixture) for k in numbers}
     criteria = {k: path.criteria[k] for k in numbers}
-    choice = _choose(path, mixtures)
-    return ClusterCount(*choice, mixtures, criteria, stabilities, silhouettes)
+    number, is_resolved, reason = _choose(path, mixtures)
+    if not is_resolved and (hint := describe_units(sketch)):
+        reason += f" {hint}"
+    return ClusterCount(number, is_resolved, reason, mixtures, criteria, stabilities, silhouettes)
+
+
+def describe_units(sketch: SketchLike) -> str:
+    """Return what to do where columns are of so unlike units that some hardly count; "" if not."""
+    deviations = np.sqrt(np.maximum(np.diag(Region.of(sketch).covariance), 0.0))
+    widths = deviations[deviations > 0.0] / sketch.operator.units[deviations > 0.0]
+    if not len(widths) or widths.max() <= UNLIKE * widths.min():
+        return ""
+    return (
+        f"Columns differ in width {widths.max() / widths.min():.2g} times, and the sketch shows "
+        "little of the narrow ones: sketch with scale='columns', or leave columns out that are "
+        "numbers of records and the like."
+    )
 
 
 def _choose(path: ComponentPath, mixtures: dict[int, Mixture]) -> tuple[int, bool, str]:
@@ -171,7 +188,10 @@ def _find_doubt(path: ComponentPath, mixtures: dict[int, Mixture], k: int, n_gro
 
     So many are seen as ``n_groups`` heaps, between which there are valleys.
     """
-    heaps = f"The rows form {n_groups} separate heap{'' if n_groups == 1 else 's'}."
+    heaps = "Any two of these Gaussians have a valley between them." if k > 1 else ""
+    if n_groups < k:
+        left = "1 is left" if n_groups == 1 else f"{n_groups} are left"
+        heaps = f"Those without a valley between them taken as one, {left}."
     gaussians, explain = ("1 Gaussian", "explains") if k == 1 else (f"{k} Gaussians", "explain")
     if not path.is_noise(k):
         most = ", the most that were tried," if k == max(mixtures) > 1 else ""
@@ -181,7 +201,7 @@ def _find_doubt(path: ComponentPath, mixtures: dict[int, Mixture], k: int, n_gro
         return (
             f"{best}, and what is left of the sketch, weighed by its noise, is more than noise "
             f"would leave. {heaps}"
-        )
+        ).strip()
     if not mixtures[k].quality.has_enough_rows:
         return "almost any mixture explains so few rows up to their noise."
     if not _has_moments(mixtures[k]):

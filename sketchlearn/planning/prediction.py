@@ -7,6 +7,12 @@ from typing import Any, final
 
 from sketchlearn.sketching import Sketcher
 
+# What such a sketch is not for.
+WITHOUT_SIGNS = (
+    "Signs are for k-means: clusters are not counted in sketches of them, and the widths of a "
+    "mixture's components come out less exact. For these take waves."
+)
+
 
 @final
 @dataclass(frozen=True)
@@ -83,6 +89,8 @@ class Plan:
             f"{self.likely_error:.1%} or less on nine data sets of ten.",
         ]
         lines += [f"Or {one.describe_in_short()}." for one in self.alternatives]
+        if any(one.features == "signs" for one in (self, *self.alternatives)):
+            lines.append(WITHOUT_SIGNS)
         return "\n".join(lines)
 
     def describe_size(self) -> str:

@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.linear_maps import DenseMap
 from sketchlearn.sketching.sketcher import Sketcher
+from sketchlearn.sources.frames import require_finite_rows
 
 # Steps of the grid are 2^-44 of the width of a column, and at least 2^-70 of its largest number:
 # more than the 53 bits that float64 has, and within the grid's reach of 2^80 steps.
@@ -67,8 +68,9 @@ def make_moment_sketcher(rows: Any, n_jobs: int | None = None) -> Sketcher:
     # It reads the names of columns, where there are any.
     validate_data(named := Sketcher(), rows, skip_check_array=True)
     rows = np.asarray(rows, dtype=np.float64)
-    if rows.ndim != 2 or 0 in rows.shape or not np.isfinite(rows).all():
+    if rows.ndim != 2 or 0 in rows.shape:
         raise ValueError(f"expected finite rows (n, n_features), at least one, got {rows.shape}")
+    require_finite_rows(rows, getattr(named, "feature_names_in_", None))
     exponents = _width_exponents(rows)
     first = int(exponents.min())
     turns = np.clip(-WAVE_BITS - exponents, -TURN_EXPONENT, TURN_EXPONENT)

@@ -33,7 +33,7 @@ from sketchlearn.sketching.tuning import (
     resolve_operator,
 )
 from sketchlearn.sources.error_handling import OnError, make_error_handler
-from sketchlearn.sources.frames import make_readable
+from sketchlearn.sources.frames import make_readable, require_finite_rows
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.weights import check_sample_weight
 
@@ -324,7 +324,8 @@ class Sketcher(SketchingTransformer):
                 self.feature_names_in_ = np.array(layout.names, dtype=object)
         else:
             X = make_readable(X, is_new=True)
-            rows = validate_data(self, X, dtype="numeric", ensure_all_finite=True)
+            rows = validate_data(self, X, dtype="numeric", ensure_all_finite=False)
+            require_finite_rows(rows, getattr(self, "feature_names_in_", None))
             weights, share = check_sample_weight(sample_weight, len(rows)), 1.0
         fit_rows(self, rows, weights, seed, share)
         return self

@@ -20,7 +20,7 @@ from sketchlearn.sketching.grouping import sketch_by_group
 from sketchlearn.sketching.passes import OnProgress, sketch_source, source_of_rows
 from sketchlearn.sketching.waves import compute_source_waves, compute_waves
 from sketchlearn.sources.error_handling import OnError, make_error_handler
-from sketchlearn.sources.frames import align_rows
+from sketchlearn.sources.frames import align_rows, require_finite_rows
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.row_keys import KeyIndex
 from sketchlearn.sources.source import RowSource
@@ -247,7 +247,8 @@ class SketchingTransformer(TransformerMixin, BaseEstimator):
             source.expect(self.operator_.n_features, names)
             return compute_source_waves(self.operator_, source)
         X = align_rows(X, names)
-        X = validate_data(self, X, dtype="numeric", ensure_all_finite=True, reset=False)
+        X = validate_data(self, X, dtype="numeric", ensure_all_finite=False, reset=False)
+        require_finite_rows(X, names)
         return compute_waves(self.operator_, X)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

@@ -248,3 +248,28 @@ def _to_table(frame: Any, name: str) -> Any:
     except pa.ArrowException as error:
         # The last argument names the column, those before it the cell.
         raise SourceError(f"{name} does not hold numbers: {error.args[-1]}") from None
+
+
+def require_finite_rows(rows: np.ndarray, names: Any = None) -> None:
+    """Refuse validated rows that are not finite, by a ValueError that says where the first is.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, n_features)
+        Of numbers.
+    names : array-like of str, optional
+        Names of the features.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(rows.sum()):
+            return
+    is_bad = ~np.isfinite(rows)
+    if not is_bad.any():
+        return
+    row = int(is_bad.any(axis=1).argmax())
+    at = int(is_bad[row].argmax())
+    what = "NaN" if np.isnan(rows[row, at]) else "infinity"
+    column = at if names is None else repr(str(names[at]))
+    raise ValueError(
+        f"Input X contains {what} at row {row}, column {column}; {advise_on_missing()}"
+    )

@@ -303,6 +303,13 @@ def _build_filter(filter: Any) -> Any:  # noqa: A002
         )
     try:
         return filters_to_expression(filter)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "a filter's tuples are (column, operator, value), with one of == = != < <= > >= 'in' "
+            f"'not in'; got {filter!r}: {error}. To leave missing values out, give an expression "
+            "as filter=pyarrow.compute.field('price').is_valid(), or "
+            "pyarrow.compute.is_finite(pyarrow.compute.field('price')) for NaN and infinity too"
+        ) from error
     except OverflowError as error:
         raise ValueError(
             f"filter takes integers of up to 64 bits, with a sign, got {filter!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
@@ -10,6 +10,7 @@ from typing import Any, Self, cast, final
 
 import numpy as np
 
+from sketchlearn._caller import warn_caller
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
 from sketchlearn.features.moments import MomentChoice, MomentKind, n_moments, resolve_moments
 from sketchlearn.files.atomic import replace_when_done, require_replaceable
@@ -23,6 +24,8 @@ from sketchlearn.tables.files import TableFile, find_common_operator, list_files
 from sketchlearn.tables.group_sums import GroupSums, merge_kinds, spell_key
 from sketchlearn.tables.metadata import read_metadata, write_metadata
 
+# Values of a key that a warning names, at most.
+MOST_NAMED = 8
 # What chooses groups by a value of their keys: the value, several, or what tells which.
 Choice = KeyValue | Iterable[KeyValue] | Callable[[Any], bool]
 
@@ -151,12 +154,33 @@ class SketchTable(Mapping[Key, Sketch]):
         return replace(self, groups=self.groups.take(np.array(chosen, np.intp)))
 
     def total(self, /, **choices: Choice) -> Sketch:
-        """Return the sketch of all rows, or of those of some groups; see `select`."""
+        """Return the sketch of all rows, or of those of some groups; see `select`.
+
+        Where groups are chosen and there is none of the kind, a warning names the values that there
+        are, and the sketch is empty.
+        """
         groups = self.select(**choices).groups if choices else self.groups
+        is_nothing = any(isinstance(one, Sized) and not len(one) for one in choices.values())
+        if choices and not groups.keys and not is_nothing:
+            warn_caller(f"the sketch is empty: {self._describe_choices(choices)}", UserWarning)
         if not groups.keys:
             none = Sketch.empty(self.operator, self.moment_kind)
             return replace(none, feature_names=self.feature_names)
         return self._sketch(groups.merge((), [()] * len(groups.keys)), 0)
+
+    def _describe_choices(self, choices: Mapping[str, Choice]) -> str:
+        """Return, for a message, that no group was chosen, and among which values."""
+        known = []
+        for name in choices:
+            at = self._find_column(name)
+            values = list(dict.fromkeys(key[at] for key in self.groups.keys))
+            more = f" and {len(values) - MOST_NAMED} more" if len(values) > MOST_NAMED else ""
+            shown = ", ".join(map(repr, values[:MOST_NAMED])) or "no value"
+            known.append(f"{name!r} has {shown}{more}")
+        asked = ", ".join(
+            name if callable(one) else f"{name}={one!r}" for name, one in choices.items()
+        )
+        return f"no group is chosen by {asked}; {', '.join(known)}"
 
     def rollup(self, by: Sequence[str]) -> SketchTable:
         """Return the table by fewer columns: groups that these do not tell apart are added.

@@ -119,3 +119,22 @@ def test_monitor_refuses_levels_that_are_none(folder, alpha):
 def test_paired_is_refused_where_an_operator_is_given(folder):
     line = failed("sketch", "00.parquet", "--like", "01.sketch", "--paired", "-o", "x.sketch")
     assert "--paired" in line
+
+
+@pytest.mark.parametrize("how", [[], ["--paired"]])
+@pytest.mark.parametrize("scale", ["auto", "columns"])
+def test_columns_whose_width_a_sketch_does_not_see_are_told(tmp_path, monkeypatch, scale, how):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    for name, width in (("a", 1.0), ("b", 2.0)):
+        rows = rng.normal(size=(20_000, 2)) * [10_000.0, width]
+        pd.DataFrame(rows, columns=NAMES).to_parquet(f"{name}.parquet")
+    done("sketch", "a.parquet", *how, "--scale", scale, "-m", "60", "-o", "a.sketch")
+    done("sketch", "b.parquet", "--like", "a.sketch", "-o", "b.sketch")
+    told = json.loads(done("compare", "a.sketch", "b.sketch", "--json"))
+    sees = scale == "columns"
+    # What is told where it is not seen is a remedy that works.
+    assert told["p_value"] < 1e-6 if sees else told["p_value"] > 1e-3
+    table = done("compare", "a.sketch", "b.sketch")
+    assert (f"narrow: {NAMES[1]}, beside the scale" in table) == (not sees)
+    assert ("sketch with --scale columns" in table) == (not sees)

@@ -142,4 +142,4 @@ def test_signs_are_chosen_by_name(folder):
     assert Sketch.load("s") == fitted.sketch("day-0.parquet", columns=NAMES)
     said = failed("sketch", "day-1.parquet", *COLUMNS, "--like", "s", "--features", "waves",
                   "-o", "x")  # fmt: skip
-    assert "leave out -m, --clusters, --scale, --features and --moments" in said
+    assert "leave out -m, --clusters, --scale, --features, --moments and --transform" in said

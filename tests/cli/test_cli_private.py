@@ -100,7 +100,9 @@ def test_a_release_is_not_made_twice_by_mistake():
 
 def test_what_cannot_be_released_or_read_is_told_in_a_line():
     run("sketch", "mon.parquet", "-o", "free")
-    assert "clip=True" in failed("release", "free", "-o", "p", "--epsilon", 1, "--delta", 1e-6)
+    assert "sketch with --domain" in failed(
+        "release", "free", "-o", "p", "--epsilon", 1, "--delta", 1e-6
+    )
     sketched()
     assert "epsilon" in failed("release", "mon", "-o", "p", "--epsilon", 0, "--delta", 1e-6)
     Path("domain.json").write_text('{"columns": []}')

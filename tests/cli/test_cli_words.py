@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import math
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -236,7 +238,7 @@ def test_moments_are_those_that_were_asked_for(folder, kind):
     done(sketch("-m", "60", "--moments", kind, "-o", "x"))
     assert (Sketch.load("x").moment_kind or "none") == kind
     said = failed(sketch("--like", "all.sketch", "--moments", kind, "-o", "y"))
-    assert "leave out -m, --clusters, --scale, --features and --moments" in said
+    assert "leave out -m, --clusters, --scale, --features, --moments and --transform" in said
 
 
 @pytest.mark.slow
@@ -322,6 +324,7 @@ def test_warnings_name_options(folder):
         ("column 'n_init' of n_clusters.csv", "column 'n_init' of n_clusters.csv"),
         ("d/n_jobs/a.csv", "d/n_jobs/a.csv"),
         ("n_clusters must be", "--clusters must be"),
+        ("covariance_type must be one of", "--covariance must be one of"),
         ("my_n_init", "my_n_init"),
         ("n_workers must be at least 1", "--workers must be at least 1"),
         ("alpha must be a number", "--alpha must be a number"),
@@ -347,6 +350,50 @@ def test_warnings_name_options(folder):
             "add rows, 90 at least, or call fit with all of them, which looks at the rows "
             "themselves.",
             "add rows, 90 at least.",
+        ),
+        (
+            "Call fit with the rows, which runs EM on some of them or try more n_frequencies, now "
+            "9.",
+            "Call fit with the rows in Python, which runs EM on some of them or try more "
+            "--frequencies, now 9.",
+        ),
+        ("or call fit with the rows.", "or call fit with the rows in Python."),
+        ("Set reg_covar=1e-9 or", "Set, in Python, reg_covar=1e-9 or"),
+        ("Sketch with a Sketcher(scale='columns') or", "Sketch with --scale columns or"),
+        (
+            "use covariance_type='diag', or a sketch of a Sketcher with scale='auto'",
+            "use --covariance diag, or a sketch with --scale auto",
+        ),
+        ("sketch the rows with Sketcher(moments='auto')", "sketch the rows with --moments full"),
+        (
+            "paired=True needs operator='dense' and features='waves', got 'fast'",
+            "--paired needs --transform dense and --features waves, got 'fast'",
+        ),
+        (
+            'fewer frequencies, or operator="fast", take less',
+            "fewer frequencies, or --transform fast, take less",
+        ),
+        (
+            "leave it out, for instance by open_source(..., columns=[...])",
+            "leave it out, for instance by --columns",
+        ),
+        (
+            "drop metadata: give it with operator=, for",
+            "drop metadata: give it with --operator, for",
+        ),
+        (
+            "load it with operator=, a FrequencyOperator or the file that FrequencyOperator.save "
+            "wrote",
+            "give it with --operator, a file that the command operator wrote",
+        ),
+        (
+            "see what other numbers leave, with count_clusters.",
+            "see what other numbers leave, with the command count.",
+        ),
+        ("n_samples must be at least n_clusters", "--rows must be at least --clusters"),
+        (
+            "the column 'operator=\"x\"' of scale=a.csv",
+            "the column 'operator=\"x\"' of scale=a.csv",
         ),
         (
             "out by filter=pyarrow.compute.field('price').is_valid(), or",
@@ -395,3 +442,55 @@ def test_integers_beyond_64_bits_are_refused_in_words(folder, condition):
 @pytest.mark.parametrize("most", ["1" + "0" * 22, "100000"])
 def test_no_decode_begins_where_a_number_cannot_be_counted(folder, most):
     assert "cannot tell" in failed("count", "all.sketch", "--most", most)
+
+
+def test_a_plan_says_the_command_that_takes_the_sketch(folder):
+    plan = ("plan", "--rows", "2e3", "--columns", "2", "-k", "3")
+    told = done(*plan)
+    command = next(line for line in told.splitlines() if line.startswith("To take it: "))
+    words = shlex.split(command.partition(": ")[2])
+    assert words[:2] == ["sketchlearn", "sketch"]
+    at = {"DATA": "day-*.parquet", "OUTPUT": "planned.sketch"}
+    done(*(at.get(word, word) for word in words[1:]), "--columns", "price,weight")
+    taken = json.loads(done("info", "planned.sketch", "--json"))
+    assert f"{taken['n_frequencies']} waves, operator 'dense'" in told
+    small = done(*plan, "--goal", "bytes", "--error", "9%")
+    assert small.splitlines()[0].split()[1] == "signs,"
+    assert "clusters are not counted" in small
+    assert "--features signs" in small
+    same = ("--goal", "bytes", "--json", "--error")
+    sizes = [json.loads(done(*plan, *same, share))["n_frequencies"] for share in ("9%", "0.09")]
+    assert sizes[0] == sizes[1]
+    for option in (["--error", "five"], ["--rows", "many"]):
+        assert "expected a " in failed(*plan, *option, code=2)
+
+
+@pytest.mark.parametrize("kind", ["dense", "fast", "auto"])
+def test_transforms(folder, kind):
+    done(sketch("-m", "60", "--transform", kind, "-o", "x"))
+    found = Sketch.load("x").operator.linear_map.kind
+    assert found == ("fast" if kind == "fast" else "dense")
+    said = failed(sketch("--like", "all.sketch", "--transform", kind, "-o", "y"))
+    assert "--transform" in said
+    if kind == "fast":
+        said = failed(sketch("--transform", kind, "--paired", "-o", "y"))
+        assert "--paired needs --transform dense and --features waves" in said
+
+
+def test_a_page_of_a_model_speaks_of_commands(folder):
+    run("fit", "gmm", "all.sketch", "-k", "2", "-o", "two.model")
+    run("fit", "kmeans", "all.sketch", "-k", "2", "-o", "two.means")
+    for model in ("two.model", "two.means"):
+        done("report", model, "-o", "two.html")
+        page = Path("two.html").read_text(encoding="utf-8")
+        assert f": {load_model(model).report().verdict}" in page
+        for name in ("n_frequencies", "n_init", "n_clusters", "count_clusters", "quality_"):
+            assert name not in page
+        assert not re.search("fit with the rows(?! in Python)", page)
+
+
+def test_a_constant_column_needs_no_bounds(folder):
+    said = failed(
+        "fit", "kmeans", "all.sketch", "-k", "2", "--bounds", "price=1:1", "-o", "x.model"
+    )
+    assert "a constant column needs none" in said

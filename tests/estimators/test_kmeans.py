@@ -137,7 +137,7 @@ def test_fit_scales_with_the_data(keep_pilot, unit):
 
 
 @pytest.mark.parametrize("unit", [1e-20, 1e20])
-def test_data_whose_squares_are_beyond_float32_are_refused_before_a_pass(unit):
+def test_data_whose_squares_are_beyond_float32_are_not_decoded(unit):
     with pytest.raises(ValueError, match=r"scale, a .* rescale the data to order"):
         model_of().fit(unit * ROWS)
 
@@ -662,7 +662,7 @@ def test_fewer_distinct_rows_than_clusters():
         (ROWS, np.r_[1.0, 1.0, np.zeros(598)], 2),
     ]:
         for keep_pilot in (True, False):
-            with pytest.warns(ConvergenceWarning, match=f"{n} distinct rows.* for 3 clusters"):
+            with pytest.warns(ConvergenceWarning, match=f"{n} distinct rows?.* for 3 clusters"):
                 model = model_of(keep_pilot=keep_pilot).fit(rows, sample_weight=weights)
             assert model.cluster_centers_.shape == (3, 2)
             if keep_pilot:

@@ -3,10 +3,13 @@
 import json
 import re
 import warnings
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from altered import altered
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
@@ -18,6 +21,8 @@ from sketchlearn import (
     count_clusters,
     load_model,
 )
+from sketchlearn.estimators.persistence import StoredModel
+from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.factorization import check_supports, hadamard_butterfly
 from sketchlearn.privacy import release
 from sketchlearn.sketches import Region
@@ -76,6 +81,39 @@ def test_what_leaves_much_is_not_good(sketch, k):
     assert f"{model.mixture_.misfit:.2%}" in str(report)
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_flat_clusters_are_told_from_missing_ones_by_the_remedy_that_is_named(seed):
+    rng = np.random.default_rng(seed)
+    centers = np.array([[20.0, 5.0], [60.0, 1.0], [90.0, 3.0]])
+    flat = centers[rng.integers(3, size=40_000)] + rng.normal(size=(40_000, 2)) * [2.0, 0.3]
+    for rows, is_flat in ((flat, True), (blobs(40_000, k=6), False)):
+        sketch = Sketcher(n_clusters=3, random_state=seed).fit(rows).sketch(rows)
+        with warnings.catch_warnings():
+            # Whether clusters are missing from three of six is what both may warn of.
+            warnings.simplefilter("error" if is_flat else "ignore", ConvergenceWarning)
+            report = CompressiveKMeans(3, random_state=seed).fit_sketch(sketch).report()
+            mixture = CompressiveGaussianMixture(3, random_state=seed).fit_sketch(sketch).report()
+        assert report.verdict != "good"
+        if is_flat:
+            assert "a missing cluster, or clusters that are not round" in report.reasons[0]
+            assert "unless a Gaussian mixture of as many components" in report.remedy
+        assert (mixture.verdict == "good") == is_flat
+
+
+def test_fewer_distinct_rows_than_clusters_are_a_doubt():
+    rows = np.ones((1000, 3))
+    model = CompressiveKMeans(2, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="1 distinct row of positive weight for 2"):
+        report = model.fit(rows).report()
+    assert report.verdict == "doubtful"
+    assert report.remedy == "Ask for no more than there are distinct rows."
+    with pytest.warns(ConvergenceWarning, match="1 distinct row of"):
+        report = clone(model).partial_fit(rows[:20]).partial_fit().report()
+    assert report.verdict == "doubtful"
+    sound = model.fit(blobs(2000, k=2))
+    assert sound.doubts_ == ()
+
+
 def test_a_doubt_that_was_warned_of_decides_and_is_told(sketch):
     X = blobs(20_000, k=5)
     few = Sketcher(7, n_clusters=5, random_state=0).fit(X).sketch(X)
@@ -113,7 +151,7 @@ def test_few_rows_of_a_sketch_are_a_doubt_and_kept_rows_are_none():
     wanted = 5 * model.mixture_.quality.n_parameters
     assert model.report().remedy == f"Add rows: {wanted} tell so many clusters from accidents."
     assert model.quality_.verdict == "good"
-    assert "is called good (quality_); the report is stricter because of so few rows." in " ".join(
+    assert "by themselves are good; the report is stricter because of so few rows." in " ".join(
         model.report().reasons
     )
     kept = CompressiveKMeans(3, random_state=0).fit(X).report()
@@ -137,7 +175,9 @@ def test_a_report_is_no_milder_than_the_figures_and_says_which_of_them_it_goes_b
 
 def test_far_rows_that_no_wave_shows_are_found_by_the_remedy_that_is_named():
     X = np.random.default_rng(0).random((20_000, 4))
+    # On both sides, so that the mean does not tell where they are.
     X[:5] -= 1000.0
+    X[5:10] += 1000.0
     sketch = Sketcher(n_clusters=4, random_state=0).fit(X).sketch(X)
     with pytest.warns(ConvergenceWarning, match="escaped the sketch. Call fit with the rows, or"):
         alone = CompressiveKMeans(4, random_state=0).fit_sketch(sketch)
@@ -147,18 +187,71 @@ def test_far_rows_that_no_wave_shows_are_found_by_the_remedy_that_is_named():
     assert fitted.score(X) >= alone.score(X)
 
 
+def forget_report(path):
+    """Make of a model's file one of an earlier version, which kept no report."""
+    stored = StoredModel.from_bytes(path.read_bytes())
+    path.write_bytes(replace(stored, report=None).to_bytes())
+
+
+@pytest.mark.parametrize("k", [2, 5])
+@pytest.mark.parametrize("estimator", [CompressiveKMeans, CompressiveGaussianMixture])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_file_keeps_what_was_said_of_the_decode(sketch, estimator, k, tmp_path):
+    first, second = tmp_path / "first.model", tmp_path / "second.model"
+    model = estimator(k, random_state=0).fit_sketch(sketch)
+    model.save(first)
+    loaded = load_model(first)
+    assert loaded.report() == model.report()
+    loaded.save(second)
+    assert second.read_bytes() == first.read_bytes()
+    # A new decode has a report of its own.
+    more = loaded.set_params(n_clusters=5) if k == 2 and estimator is CompressiveKMeans else loaded
+    again = clone(more).fit_sketch(sketch)
+    assert more.fit_sketch(sketch).report() == again.report()
+
+
+def test_what_was_said_of_rows_that_were_kept_is_kept_too(tmp_path):
+    model = CompressiveKMeans(3, random_state=0).fit(blobs(2000))
+    model.save(tmp_path / "m.model")
+    assert load_model(tmp_path / "m.model").report() == model.report()
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        *("good", {}, {"verdict": "good"}),
+        {"title": "a", "verdict": "fine", "reasons": ["b"], "remedy": "c"},
+        {"title": "a", "verdict": "good", "reasons": "b", "remedy": "c"},
+        {"title": "a", "verdict": "good", "reasons": [1], "remedy": "c"},
+        {"title": None, "verdict": "good", "reasons": ["b"], "remedy": "c"},
+        {"title": "a", "verdict": ["good"], "reasons": ["b"], "remedy": "c"},
+        {"title": "a", "verdict": "good", "reasons": ["b"], "remedy": "c", "more": "d"},
+    ],
+)
+def test_what_is_no_report_is_refused(sketch, report, tmp_path):
+    CompressiveKMeans(5, random_state=0).fit_sketch(sketch).save(tmp_path / "m.model")
+    data = (tmp_path / "m.model").read_bytes()
+    (tmp_path / "m.model").write_bytes(altered(data, report=json.dumps(report)))
+    with pytest.raises(ModelFormatError, match="report"):
+        load_model(tmp_path / "m.model")
+
+
 @pytest.mark.parametrize(
     "estimator", [CompressiveKMeans(5), CompressiveGaussianMixture(5, covariance_type="full")]
 )
-def test_a_loaded_model_tells_what_its_file_does(sketch, estimator, tmp_path):
+def test_a_model_of_an_earlier_file_tells_what_that_does(sketch, estimator, tmp_path):
     model = estimator.set_params(random_state=0).fit_sketch(sketch)
     model.save(tmp_path / "m.model")
+    forget_report(tmp_path / "m.model")
     report = load_model(tmp_path / "m.model").report()
     # The cost, and what is expected of it, are the same.
     same = [reason for reason in report.reasons if reason in model.report().reasons]
     assert any("what it leaves is" in reason for reason in same)
     assert "holds neither the decoded mixture" in report.reasons[-1]
     assert report.verdict == model.report().verdict == "good"
+    # Nor does what is written of it claim to know more.
+    load_model(tmp_path / "m.model").save(tmp_path / "again.model")
+    assert load_model(tmp_path / "again.model").report() == report
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -170,6 +263,8 @@ def test_far_rows_within_the_noise_make_no_good_model_of_one_from_a_file(n_far, 
     model = CompressiveKMeans(2, random_state=0).fit_sketch(sketch)
     model.save(tmp_path / "m.model")
     assert model.report().verdict == "wrong"
+    assert load_model(tmp_path / "m.model").report().verdict == "wrong"
+    forget_report(tmp_path / "m.model")
     assert load_model(tmp_path / "m.model").report().verdict != "good"
 
 
@@ -187,6 +282,7 @@ def test_a_mixture_of_a_private_sketch_is_as_good_once_it_is_loaded(
 ):
     mixture = CompressiveGaussianMixture(3, covariance_type=covariance_type, random_state=0)
     mixture.fit_sketch(public).save(tmp_path / "m.model")
+    forget_report(tmp_path / "m.model")
     loaded = load_model(tmp_path / "m.model").report()
     assert (mixture.report().verdict, loaded.verdict, loaded.remedy) == ("good", "good", "Nothing.")
     # The moments of components are in the file.
@@ -200,10 +296,11 @@ def test_what_a_file_does_not_tell_is_a_doubt_that_says_so(tmp_path):
     model = CompressiveKMeans(2, random_state=0).fit_sketch(sketch)
     assert model.report().verdict == "good"
     model.save(tmp_path / "m.model")
+    forget_report(tmp_path / "m.model")
     report = load_model(tmp_path / "m.model").report()
     assert report.verdict == "doubtful"
     assert "whatever it was called when it was learned" in report.reasons[-1]
-    assert "fit_sketch(model.sketch_)" in report.remedy
+    assert report.remedy == "Decode its sketch again, for a verdict of its own."
 
 
 @pytest.mark.parametrize("estimator", [CompressiveKMeans(5), CompressiveGaussianMixture(5)])
@@ -277,6 +374,7 @@ def test_a_loaded_model_of_several_scales_is_judged_in_the_units_of_its_decode(t
     sketch = Sketcher(n_clusters=3, scale="mixed", random_state=0).fit(X).sketch(X)
     model = CompressiveKMeans(3, random_state=0).fit_sketch(sketch)
     model.save(tmp_path / "m.model")
+    forget_report(tmp_path / "m.model")
     spread = "Its clusters together have 100% of the rows' variance."
     assert spread in model.report().reasons
     assert spread in load_model(tmp_path / "m.model").report().reasons

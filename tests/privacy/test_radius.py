@@ -147,7 +147,7 @@ def test_no_row_that_is_searched_for_exceeds_the_radius_in_integers():
 
 
 @pytest.mark.parametrize("norm", [1, 2])
-@pytest.mark.parametrize("scale", [1e3, 2.0**36, 2.0**38, 1e18])
+@pytest.mark.parametrize("scale", [1e3, 2.0**36, 2.0**38, 1e30])
 def test_moments_move_within_the_bound_however_coarse_their_grid_is(scale, norm):
     drawn = sketcher_of(3, 0.5, seed=1).operator_
     operator = replace(drawn, domain=replace(drawn.domain, scale=scale, finest_scale=None))

@@ -13,8 +13,9 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from sketchlearn import Sketcher
+from sketchlearn import CompressiveKMeans, CompressivePCA, Sketcher
 from sketchlearn.exceptions import SourceError
+from sketchlearn.sketching import make_moment_sketcher
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.source import RowSource, limit_chunk_rows
 
@@ -346,6 +347,23 @@ class TestBadInput:
         sketcher.sketch(tmp_path, on_error=lambda name, error: names.append(name[-9:]))
         assert names == ["1.parquet", "3.parquet"]
 
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_the_row_and_the_column_of_what_is_missing_in_memory(self, value):
+        frame = TABLE.to_pandas()[:300]
+        model = CompressiveKMeans(2, random_state=0).fit(frame)
+        named = Sketcher(20, random_state=0).fit(frame)
+        bad = frame.copy()
+        bad.iloc[7, 1] = value
+        what = "NaN" if np.isnan(value) else "infinity"
+        learners = (CompressiveKMeans(2).fit, CompressiveKMeans(2).partial_fit, Sketcher(20).fit)
+        for door in (*learners, CompressivePCA(1).fit, make_moment_sketcher):
+            with pytest.raises(ValueError, match=f"X contains {what} at row 7, column 1; leave"):
+                door(bad.to_numpy())
+        askers = (model.predict, model.score, named.transform)
+        for door in (*learners, *askers, CompressivePCA(1).fit, make_moment_sketcher):
+            with pytest.raises(ValueError, match=f"X contains {what} at row 7, column 'b'; leave"):
+                door(bad)
+
     @pytest.mark.parametrize("on_error", ["raise", "skip", lambda name, error: None])
     def test_an_array_is_not_left_out(self, on_error):
         bad = X.copy()
@@ -429,6 +447,9 @@ class TestBadInput:
             SKETCHER.sketch(X, filter=[("a", ">", 0)])
         with pytest.raises(SourceError, match="chosen when a source is opened"):
             SKETCHER.sketch(open_source(TABLE), columns=["a"])
+        for wrong in ([("a", "is", "finite")], [("a", "~", 3)], [("a",)]):
+            with pytest.raises(ValueError, match=r"'not in'; got .*leave missing.*is_valid\(\)"):
+                SKETCHER.sketch(pa.table({"a": [1.0]}), filter=wrong)
         with pytest.raises(TypeError, match=r"filter must be an expression .* got 'a > 0'"):
             SKETCHER.sketch(TABLE, filter="a > 0")
         with pytest.raises(TypeError, match=r"expected rows: .* got int"):

@@ -162,6 +162,10 @@ class SurrogateKMeans(Decoder):
         n_sharpenings = self.n_sharpenings or (
             CLUSTERING.n_sharpenings_of_few if asks_of_rows else 0
         )
+        if asks_of_rows:
+            # Some for each row, and for each cluster.
+            of_atoms = POINTS.points_an_atom * problem.n_atoms
+            n_points = min(n_points, max(int(POINTS.draws_a_point * problem.n_rows), of_atoms))
         bandwidth = POINTS.kernel_variance**n_sharpenings * bandwidth
         points = draw_mixture_points(
             mixture, bandwidth, n_points, rng, widening=CLUSTERING.widening
