@@ -84,7 +84,7 @@ def move_to_far_rows(
     >>> rows = np.array([[0.0], [1.0], [2.0], [100.0]])
     >>> labels, squares = np.array([0, 1, 1, 1]), np.array([0.0, 0.0, 1.0, 9801.0])
     >>> move_to_far_rows(rows, np.ones(4), rows[:2], labels, squares)
-    array([[  0.66...],
+    array([[  0.75],
            [100.  ]])
     """
     k = len(centroids)
@@ -101,7 +101,8 @@ def move_to_far_rows(
     totals = np.bincount(labels, weights=weights, minlength=k)
     apart = np.sum((centroids[:, None] - centroids) ** 2, axis=2)
     sums = np.maximum(totals[:, None] + totals, np.finfo(float).tiny)
-    costs = np.outer(totals, totals) / sums * apart
+    # In this order, as the product of two sums of weights may be too large.
+    costs = totals[:, None] * (totals / sums) * apart
     costs[np.diag_indices(k)] = np.inf
     a, b = np.unravel_index(np.argmin(costs), costs.shape)
     if saved <= costs[a, b]:

@@ -280,9 +280,16 @@ def test_values_that_no_model_has_are_refused(tmp_path, name, change):
         StoredModel.from_bytes(altered.to_bytes())
 
 
-@pytest.mark.parametrize("rows", [np.empty((0, 2)), [[np.nan, 1.0]], [1.0, 2.0]])
-def test_a_moment_sketcher_needs_finite_rows(rows):
-    with pytest.raises(ValueError, match="expected finite rows"):
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (np.empty((0, 2)), "expected finite rows"),
+        ([1.0, 2.0], "expected finite rows"),
+        ([[0.0, 1.0], [np.nan, 1.0]], "Input X contains NaN at row 1, column 0"),
+    ],
+)
+def test_a_moment_sketcher_needs_finite_rows(rows, message):
+    with pytest.raises(ValueError, match=message):
         make_moment_sketcher(rows)
 
 
