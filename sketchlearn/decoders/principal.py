@@ -27,6 +27,8 @@ from sketchlearn.sketching.tuning import n_principal
 TOLD = 1e-6
 # Columns for each axis from which on these are sought by products with the covariance.
 LEAST_TO_SEEK = 8
+# Variance, as a fraction of the widest axis', that is rounding.
+ROUNDED = 1e-12
 # Standard deviation, in units of the scale, of a direction in which rows do not vary.
 FLAT = 1e-3
 # How far off the axes, in units of the scale, the rows' mean may be from the operator's centre.
@@ -197,7 +199,7 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
     rest_off = max(region.variance - along.variance, 0.0)
     variance = np.clip((within - rest_off) / q, rest_off / (d - q), along.variance / q)
     scale = float(np.sqrt(variance)) if finest is None else operator.scale
-    domain = Domain(np.zeros(q), scale, along.covariance, finest_scale=finest)
+    domain = Domain(np.zeros(q), scale, _clean(along.covariance), finest_scale=finest)
     narrow = FrequencyOperator(DenseMap.along(operator.linear_map, kept), domain, operator.features)
     part = sketch.with_operator(narrow)
     blur = _compute_blur(operator.linear_map, region.covariance, kept)
@@ -237,6 +239,14 @@ def _find_varying_axes(covariance: np.ndarray, least: float) -> np.ndarray | Non
     values, axes = np.linalg.eigh(covariance)
     varies = values > least**2
     return axes[:, varies] if 0 < varies.sum() < len(values) else None
+
+
+def _clean(covariance: np.ndarray) -> np.ndarray:
+    """Return a covariance (q, q) without the rounding of axes in which rows do not vary."""
+    symmetric = 0.5 * (covariance + covariance.T)
+    variances = np.diag(symmetric)
+    varies = variances > ROUNDED * variances.max()
+    return np.asarray(symmetric * np.outer(varies, varies))
 
 
 def _compute_blur(linear_map: LinearMap, covariance: np.ndarray, axes: np.ndarray) -> np.ndarray:

@@ -227,6 +227,20 @@ def test_a_scale_that_was_asked_for_stays(wide):
 
 
 @pytest.mark.quality
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("n_points", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_of_few_distinct_points_are_decoded(n_points, seed):
+    """They have few axes, and one more from the centre to their mean, along which none vary."""
+    rng = np.random.default_rng(seed)
+    rows = 5.0 * rng.normal(size=(20_000, 6))
+    sketcher = Sketcher(n_clusters=4, keep_pilot=False, random_state=seed).fit(rows)
+    points = rows[:n_points]
+    for few in (points, points[rng.integers(n_points, size=1000)]):
+        model = CompressiveKMeans(n_points, random_state=0).fit_sketch(sketcher.sketch(few))
+        assert np.isfinite(model.cluster_centers_).all()
+
+
 def test_more_columns_than_rows():
     _, rows, labels = wide_clusters(4, d=600, k=3, n=80)
     for keep_pilot in (True, False):
