@@ -154,7 +154,10 @@ class SurrogateKMeans(Decoder):
         """Return surrogate points whose sketch is the data's, started from a decoded mixture."""
         bandwidth = choose_bandwidth(problem)
         n_points = count_moved_points(problem, len(mixture.weights))
-        asks_of_rows = mixture.quality.asks_of_rows
+        # Centroids of n rows are nearer to them than those of what they come from, by k / n of
+        # the sum of squares.
+        gain = problem.n_atoms / max(problem.n_rows, 1.0)
+        asks_of_rows = mixture.quality.asks_of_rows and gain > THRESHOLDS.instability
         if mixture.quality.explains_rows and not asks_of_rows:
             n_points, kernel = count_points(len(mixture.weights)), np.zeros_like(bandwidth)
             points = draw_mixture_points(mixture, kernel, POINTS.draws_a_point * n_points, rng)
