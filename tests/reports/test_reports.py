@@ -222,7 +222,7 @@ MEASURE = (
 
 @pytest.mark.skipif(
     CHROMIUM is None,
-    reason="no Chromium or Chrome is installed, whose own measures of the page these are",
+    reason="needs a browser, which pip cannot install: Chromium or Chrome on the path",
 )
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("mode", [[], ["--force-dark-mode"]], ids=["light", "dark"])
