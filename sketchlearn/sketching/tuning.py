@@ -33,8 +33,8 @@ COVARIANCES_TO_DRAW = 2
 NUMBERS_A_COLUMN, NUMBERS_BESIDE, NUMBERS_OF_TRANSFORMS = 2.5, 2.0, 5.5
 # Subspace iterations to the axes along which a wide pilot's scale is estimated.
 N_SUBSPACE_STEPS = 3
-# Gap between neighbouring clusters, in radii of a cluster, from which the scale follows the gaps: from
-# 30 on, decodes do not find what is so narrow; and of wide rows a sketch would show nothing but
+# Gap between neighbouring clusters, in radii of a cluster, from which the scale follows the gaps:
+# from 30 on, decodes do not find what is so narrow; of wide rows a sketch would show nothing but
 # interference between clusters.
 FARTHEST_APART, FARTHEST_APART_IF_WIDE = 10.0, 2.5
 # Least unit of a column, as a fraction of its spread: where its clusters are of one value each.
