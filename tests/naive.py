@@ -165,6 +165,15 @@ def multiply_reflections(normal, d):
     return (product * signs)[:, : len(normal)]
 
 
+def move_centroids(points, weights, n_moves, centroids):
+    """Where k-means' centroids are after so many moves, each to the weighted mean of its points."""
+    for _ in range(n_moves):
+        labels = [np.argmin([np.sum((x - c) ** 2) for c in centroids]) for x in points]
+        members = [np.equal(labels, c) for c in range(len(centroids))]
+        centroids = [np.average(points[own], axis=0, weights=weights[own]) for own in members]
+    return np.array(centroids)
+
+
 def lbfgs_direction(gradient, pairs):
     """``-H gradient`` with H updated by one dense BFGS formula a pair, oldest first."""
     if not pairs:

@@ -51,11 +51,21 @@ def _mix_and_correlate(rows, common, target, weights, numbers, d, has_one_shape,
                 work[sines, j] = _ZERO
                 if is_new:
                     work[envelope, j] = common[b, j]
-            for i in range(n_rows if is_new else d):
-                c = numbers[k, i]
-                out = sines if i < d else envelope
+            # Four rows at a time, as one alone is read and written as often as it is added.
+            i, last = 0, n_rows if is_new else d
+            while i < last:
+                out, end = (sines, d) if i < d else (envelope, n_rows)
+                c0 = numbers[k, i]
+                if i + 4 > end:
+                    for j in range(size):
+                        work[out, j] += c0 * rows[b, i, j]
+                    i += 1
+                    continue
+                c1, c2, c3 = numbers[k, i + 1], numbers[k, i + 2], numbers[k, i + 3]
                 for j in range(size):
-                    work[out, j] += c * rows[b, i, j]
+                    two = c0 * rows[b, i, j] + c1 * rows[b, i + 1, j]
+                    work[out, j] += two + c2 * rows[b, i + 2, j] + c3 * rows[b, i + 3, j]
+                i += 4
             if is_new:
                 for j in range(size):
                     t = max(work[envelope, j], _LOWEST)
@@ -87,12 +97,26 @@ def _mix_and_correlate(rows, common, target, weights, numbers, d, has_one_shape,
                 work[k, j] = real
                 total += real
             sums[k, n_rows] += total
-            for i in range(n_rows):
-                part = sines if i < d else k
-                total = _ZERO
+            i = 0
+            while i < n_rows:
+                part, end = (sines, d) if i < d else (k, n_rows)
+                s0, s1, s2, s3 = _ZERO, _ZERO, _ZERO, _ZERO
+                if i + 4 > end:
+                    for j in range(size):
+                        s0 += rows[b, i, j] * work[part, j]
+                    sums[k, i] += s0
+                    i += 1
+                    continue
                 for j in range(size):
-                    total += rows[b, i, j] * work[part, j]
-                sums[k, i] += total
+                    s0 += rows[b, i, j] * work[part, j]
+                    s1 += rows[b, i + 1, j] * work[part, j]
+                    s2 += rows[b, i + 2, j] * work[part, j]
+                    s3 += rows[b, i + 3, j] * work[part, j]
+                sums[k, i] += s0
+                sums[k, i + 1] += s1
+                sums[k, i + 2] += s2
+                sums[k, i + 3] += s3
+                i += 4
     return cost
 
 

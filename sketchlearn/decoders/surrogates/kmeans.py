@@ -218,9 +218,10 @@ def cluster(
     centroids, shares, labels = cluster_points(
         points.points, points.weights, start * points.units, rng, n_random=n_random
     )
-    rows, d = points.points / points.units, len(points.units)
-    clusters = [rows[labels == i] for i in range(len(start))]
-    variances = [own.var(axis=0) if len(own) else np.zeros(d) for own in clusters]
+    # A column a row: along columns, numpy's sums take several times as long.
+    columns = np.ascontiguousarray((points.points / points.units).T)
+    clusters = [columns[:, labels == i] for i in range(len(start))]
+    variances = [own.var(axis=1) if own.size else np.zeros(len(own)) for own in clusters]
     atoms = problem.family.from_moments(centroids / points.units, np.stack(variances))
     return problem.evaluate(shares, atoms)
 
