@@ -30,7 +30,12 @@ from sketchlearn.estimators.doubts import (
 )
 from sketchlearn.estimators.group_models import GroupFitter, find_atoms
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
-from sketchlearn.estimators.mixture_moments import flatten_constant_columns, judge_components
+from sketchlearn.estimators.mixture_moments import (
+    DEPENDENT,
+    flatten_constant_columns,
+    flatten_dependent_columns,
+    judge_components,
+)
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
 )
@@ -50,8 +55,6 @@ MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
 DEFAULT_REGULARISATION = 1e-6
 # What EM adds to variances where `reg_covar` is zero, as a fraction of the squared scale.
 LEAST_REGULARISATION = 1e-6
-# Least eigenvalue of correlations up to which columns are dependent.
-DEPENDENT = 1e-8
 # Of units of columns, for spheres: at 3 a decode lost 0.03 nats a row at most, at 10 0.8.
 LARGEST_RATIO_OF_UNITS = 5.0
 
@@ -308,6 +311,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             units, (weights, means, covariances) = self._decode_units, mixture.moments
             fitted = Moments(weights, means * units, covariances * np.outer(units, units))
             fitted = flatten_constant_columns(fitted, Region.of(sketch, self.bounds))
+            if is_full and sketch.moment_kind == "full":
+                fitted = flatten_dependent_columns(fitted, Region.of(sketch, self.bounds))
         else:
             mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
         self.quality_ = self._judge(mixture.quality, fitted)

@@ -11,6 +11,9 @@ from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_
 from sketchlearn.points.em import Moments
 from sketchlearn.sketches.region import Region
 
+# Least eigenvalue of correlations up to which columns are dependent.
+DEPENDENT = 1e-8
+
 
 def judge_components(quality: FitQuality, fitted: Moments, units: np.ndarray) -> FitQuality:
     """Return the figures of the decoded mixture, with moments of components in data units."""
@@ -43,3 +46,38 @@ def compare_columns(variances: np.ndarray, region: Region) -> tuple[float, float
         return 1.0, 1.0
     factors = variances[varies] / of_rows[varies]
     return float(factors.min()), float(factors.max())
+
+
+def flatten_dependent_columns(fitted: Moments, region: Region) -> Moments:
+    r"""Return components that are as narrow as the rows where columns depend on one another.
+
+    Along a direction in which the rows do not vary, as where shares sum to one, a sketch's atoms
+    still have the least width that it can tell. With columns divided by their deviations, V (d, q)
+    the eigenvectors of the rows' correlations whose eigenvalues :math:`\Lambda` are next to none,
+    and :math:`P = I - V V^T`, a covariance becomes :math:`P \Sigma P + V \Lambda V^T`, and a mean
+    loses what it has along V of the way from the rows'.
+
+    Parameters
+    ----------
+    fitted : Moments
+        Covariances of any kind, data units.
+    region : Region
+        Whose covariance is the rows' own.
+    """
+    deviations = region.deviations
+    varies = deviations > 0.0
+    if not (region.is_exact and varies.any()):
+        return fitted
+    scaling = np.where(varies, deviations, 1.0)
+    correlations = region.covariance / np.outer(scaling, scaling)
+    np.fill_diagonal(correlations, 1.0)
+    values, axes = np.linalg.eigh(correlations)
+    flat = axes[:, values < DEPENDENT]
+    if not flat.shape[1]:
+        return fitted
+    kept = np.eye(len(scaling)) - flat @ flat.T
+    left = (flat * np.maximum(values[values < DEPENDENT], 0.0)) @ flat.T
+    covariances = fitted.covariances / np.outer(scaling, scaling)
+    covariances = (kept @ covariances @ kept + left) * np.outer(scaling, scaling)
+    means = region.mean + ((fitted.means - region.mean) / scaling @ kept) * scaling
+    return Moments(fitted.weights, means, (covariances + covariances.transpose(0, 2, 1)) / 2.0)
