@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.metrics import adjusted_rand_score
 
 from sketchlearn._progress import tell
 from sketchlearn._threads import OneThread
@@ -30,14 +30,28 @@ def measure_silhouettes(
     Source: Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster
     analysis", Journal of Computational and Applied Mathematics 20, 1987.
     """
-    distances = cdist(rows, rows)
-    found = {}
-    for k in numbers:
-        labels = assign_rows(path.fits[k].mixture, rows)
-        found[k] = np.nan
-        if 1 < len(np.unique(labels)) < len(rows):
-            found[k] = float(silhouette_score(distances, labels, metric="precomputed"))
-    return found
+    partitions = {k: assign_rows(path.fits[k].mixture, rows) for k in numbers}
+    # One product for all partitions: to add distances up for each of them takes ten times as long.
+    members = [labels[:, None] == np.unique(labels) for labels in partitions.values()]
+    sums = cdist(rows, rows) @ np.hstack(members).astype(float)
+    ends = np.cumsum([each.shape[1] for each in members])[:-1]
+    return {
+        k: _average_silhouettes(each, own)
+        for k, each, own in zip(partitions, np.split(sums, ends, axis=1), members, strict=True)
+    }
+
+
+def _average_silhouettes(sums: np.ndarray, is_member: np.ndarray) -> float:
+    """Return the mean silhouette, from each row's summed distances to each cluster (n, k)."""
+    n, k = sums.shape
+    if not 1 < k < n:
+        return np.nan
+    counts = is_member.sum(axis=0)
+    size = (is_member * counts).sum(axis=1)
+    inside = sums[is_member] / np.maximum(size - 1, 1)
+    outside = np.min(np.where(is_member, np.inf, sums / counts), axis=1)
+    widths = (outside - inside) / np.maximum(np.maximum(outside, inside), np.finfo(float).tiny)
+    return float(np.mean(np.where(size == 1, 0.0, widths)))
 
 
 def measure_stabilities(

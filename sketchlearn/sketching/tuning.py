@@ -33,10 +33,11 @@ COVARIANCES_TO_DRAW = 2
 NUMBERS_A_COLUMN, NUMBERS_BESIDE, NUMBERS_OF_TRANSFORMS = 2.5, 2.0, 5.5
 # Subspace iterations to the axes along which a wide pilot's scale is estimated.
 N_SUBSPACE_STEPS = 3
-# Gap between neighbouring clusters of wide rows, in radii of a cluster, from which a sketch at the
-# scale of the clusters would show nothing but interference between them.
-FARTHEST_APART = 2.5
-# Within-cluster spread, as a fraction of the whole, below which a pilot is a few distinct points.
+# Gap between neighbouring clusters, in radii of a cluster, from which the scale follows the gaps:
+# from 30 on, decodes do not find what is so narrow; of wide rows a sketch would show nothing but
+# interference between clusters.
+FARTHEST_APART, FARTHEST_APART_IF_WIDE = 10.0, 2.5
+# Least unit of a column, as a fraction of its spread: where its clusters are of one value each.
 LEAST_RELATIVE_SPREAD = 1e-3
 # What is as wide as a kernel of waves, in standard deviations of a cluster.
 BANDWIDTH = 1.25
@@ -326,15 +327,14 @@ def estimate_cluster_scale(
 
     .. math:: s^2 = \frac{\mathrm{SSE}}{n_p d} \cdot \frac{n_p}{n_p - k}
 
-    where SSE is the within-cluster sum of squares, weights scaled to a mean of one. Where that
-    says nothing (no more rows than clusters, or clusters of identical rows) it is the overall
-    spread over :math:`k^{1/d}`, the spread of k cells that share the volume; one, where all rows
-    are equal.
+    where SSE is the within-cluster sum of squares, weights scaled to a mean of one. Where the
+    nearest neighbours of clusters are, in the median, more than 10 :math:`s \sqrt d` away, s is
+    taken to be as large as makes that equal: decodes do not find what is far narrower than the
+    gaps, and locate clusters as well where waves do not resolve them. Of no
+    more rows than clusters it is the overall spread over :math:`k^{1/d}`, the spread of k cells
+    that share the volume; one, where all rows are equal.
 
-    Of wide rows k-means looks at the coordinates along ``axes`` (d, q) alone. And where the nearest
-    neighbours of their clusters are, in the median, more than 2.5 :math:`s \sqrt d` away, s is
-    taken to be as large as makes that equal: what is far narrower than the gaps need not be
-    resolved, and is not found.
+    Of wide rows k-means looks at the coordinates along ``axes`` (d, q) alone, and 10 is 2.5.
     """
     n, d = rows.shape
     centered = rows - center
@@ -344,31 +344,31 @@ def estimate_cluster_scale(
     # To order one, so that neither squares nor k-means' own thresholds see the data's units.
     centered /= size
     weights = weights / weights.mean()
-    spread = float(np.sqrt(weights @ np.square(centered).mean(axis=1) / n))
     k = min(n_clusters, n)
-    fallback = size * spread / k ** (1.0 / d)
-    if n <= k:
-        return fallback
-    model = _quick_kmeans(centered if axes is None else centered @ axes, weights, k, seed)
-    sum_of_squares = model.inertia_
-    if axes is not None:
+    scale = gap = 0.0
+    if n > k:
+        model = _quick_kmeans(centered if axes is None else centered @ axes, weights, k, seed)
         is_member = (model.labels_ == np.arange(k)[:, None]) * weights
         totals = is_member.sum(axis=1)
         centers = (is_member @ centered) / np.where(totals > 0.0, totals, 1.0)[:, None]
-        sum_of_squares = n * d * spread**2 - totals @ np.square(centers).sum(axis=1)
-    scale = float(np.sqrt(max(sum_of_squares, 0.0) / (n * d) * n / (n - k)))
-    if axes is not None and k > 1:
-        from sklearn.metrics.pairwise import euclidean_distances
+        within = centered - centers[model.labels_]
+        scale = float(np.sqrt(weights @ np.square(within).sum(axis=1) / (n * d) * n / (n - k)))
+        gap = _measure_gap(centers[totals > 0.0])
+    farthest = FARTHEST_APART if axes is None else FARTHEST_APART_IF_WIDE
+    scale = max(scale, gap / (farthest * np.sqrt(d)))
+    if scale == 0.0:
+        scale = float(np.sqrt(weights @ np.square(centered).mean(axis=1) / n)) / k ** (1.0 / d)
+    return size * scale
 
-        gaps = np.sort(euclidean_distances(centers), axis=1)[:, 1]
-        scale = max(scale, float(np.median(gaps)) / (FARTHEST_APART * np.sqrt(d)))
-    if scale > LEAST_RELATIVE_SPREAD * spread:
-        return size * scale
-    # A single row far away widens the whole, and says nothing about the others.
-    shares = weights / n
-    spreads = np.full(d, spread)
-    typical = np.minimum(spreads, estimate_spreads(centered, shares, spreads)).max()
-    return size * scale if scale > LEAST_RELATIVE_SPREAD * typical else fallback
+
+def _measure_gap(centers: np.ndarray) -> float:
+    """Return the median distance from a centroid (k, d) to the nearest other place; 0 if none."""
+    from sklearn.metrics.pairwise import euclidean_distances
+
+    places = np.unique(centers, axis=0)
+    if len(places) < 2:
+        return 0.0
+    return float(np.median(np.sort(euclidean_distances(places), axis=1)[:, 1]))
 
 
 def compute_covariance(rows: np.ndarray, weights: np.ndarray, is_wide: bool) -> np.ndarray:

@@ -6,7 +6,7 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from sketchlearn import CompressiveKMeans, Sketch
+from sketchlearn import CompressiveKMeans, Sketch, Sketcher
 
 pytestmark = [pytest.mark.slow, pytest.mark.quality]
 
@@ -68,3 +68,18 @@ def test_from_a_sketch_in_a_file(data, tmp_path):
         for seed, (rows, best) in enumerate(problems)
     ]
     assert np.median(ratios) <= allowed
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("apart", [1e2, 1e3, 1e4])
+def test_clusters_hundreds_of_widths_apart_are_located_to_a_fraction_of_their_width(apart, seed):
+    rng = np.random.default_rng(seed)
+    k, d = (4, 6, 10, 15)[seed], (1, 2, 3, 5)[seed]
+    centers = rng.uniform(-apart, apart, size=(k, d))
+    labels = rng.integers(k, size=20_000)
+    X = centers[labels] + rng.normal(size=(20_000, d))
+    sketch = Sketcher(n_clusters=k, keep_pilot=False, random_state=seed).fit(X).sketch(X)
+    model = CompressiveKMeans(k, random_state=seed).fit_sketch(sketch)
+    means = np.array([X[labels == i].mean(axis=0) for i in range(k)])
+    assert -model.score(X) < 1.01 * np.sum((X - means[labels]) ** 2)
+    assert model.quality_.verdict == "good"
