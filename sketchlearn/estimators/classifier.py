@@ -28,12 +28,12 @@ from sketchlearn.estimators.labels import (
     require_same_classes,
     sort_labels,
 )
-from sketchlearn.estimators.mixture_estimator import compute_joint_log_densities
 from sketchlearn.estimators.persistence import StoredModel
 from sketchlearn.estimators.row_estimator import RowPredictor, restore_on_error
 from sketchlearn.exceptions import EmptySketchError, ModelFormatError
 from sketchlearn.features.moments import MomentKind
 from sketchlearn.multivariate import describe_classes
+from sketchlearn.points.densities import compute_joint_log_densities
 from sketchlearn.sketches.fixed_point import require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike

@@ -16,11 +16,7 @@ from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
 from sketchlearn.decoders import BestOf, Decoder, FitQuality, Mixture, SurrogateEM
 from sketchlearn.decoders.best_of import default_decoders
 from sketchlearn.decoders.principal import PrincipalStart, find_leading_axes
-from sketchlearn.decoders.quality import (
-    THRESHOLDS,
-    compute_moment_factors,
-    compute_spread_ratio,
-)
+from sketchlearn.decoders.quality import THRESHOLDS
 from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     FREQUENCIES_A_PARAMETER,
@@ -34,10 +30,12 @@ from sketchlearn.estimators.doubts import (
 )
 from sketchlearn.estimators.group_models import GroupFitter, find_atoms
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
+from sketchlearn.estimators.mixture_moments import flatten_constant_columns, judge_components
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
 )
 from sketchlearn.points.em import Moments
+from sketchlearn.points.far_components import settle_far_components
 from sketchlearn.points.row_mixture import fit_mixture_from_clusters, fit_mixture_to_rows
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.region import Region
@@ -322,14 +320,11 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
 
     def _complete_quality(self, quality: FitQuality) -> FitQuality:
         """Return a file's figures with the moments of the components, in the units of a decode."""
-        sketch, units, k, d = self.sketch_, self._decode_units, *self.means_.shape
+        sketch, units = self.sketch_, self._decode_units
         scaled = sketch if np.all(units == 1.0) else sketch.standardised()
         region = Region.of(sketch, self.bounds).in_units(units)
-        covariances = self.covariances_
-        if covariances.ndim < 3:
-            covariances = covariances.reshape(k, -1, 1) * np.eye(d)
-        fitted = Moments(self.weights_, self.means_, covariances - self.reg_covar * np.eye(d))
-        return self._judge(replace(quality, operator=scaled.operator, region=region), fitted)
+        quality = replace(quality, operator=scaled.operator, region=region)
+        return self._judge(quality, self._without_regularisation())
 
     def _judge(self, quality: FitQuality, fitted: Moments) -> FitQuality:
         """Return the figures of a decode with the moments of components in data units."""
@@ -368,6 +363,36 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         # It is added again when the model is set.
         without = fitted.covariances - self.reg_covar * np.eye(pilot.shape[1])
         return fitted._replace(covariances=without)
+
+    def _label_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
+        """Fit components of few rows to all of these, which a pilot lacked or held few of."""
+        pilot = self.sketcher_.pilot_ if self._n_kept else None
+        if pilot is None or self._pilot_is_all:
+            return
+        kind, k = self.covariance_type, self.n_components
+        weights = np.asarray(self.sketcher_.pilot_weight_)
+        if len(pilot) < k or is_unbounded(pilot, weights, self.sketch_.n_effective, k, kind):
+            return
+        weights = np.ones(len(rows)) if sample_weight is None else sample_weight
+        rng = np.random.default_rng(self._seed)
+        found = settle_far_components(
+            rows, weights, self._without_regularisation(), kind, self.reg_covar, rng
+        )
+        if found is None:
+            return
+        order = np.argsort(-found.weights, kind="stable")
+        found = Moments(*(part[order] for part in found))
+        self.mixture_ = reorder_atoms(self.mixture_, found.means / self._decode_units)
+        self.quality_ = self._judge(self.mixture_.quality, found)
+        self._set_model(*found)
+
+    def _without_regularisation(self) -> Moments:
+        """Return the components with covariances (k, d, d) that lack what is added to them."""
+        k, d = self.means_.shape
+        covariances = self.covariances_
+        if covariances.ndim < 3:
+            covariances = covariances.reshape(k, -1, 1) * np.eye(d)
+        return Moments(self.weights_, self.means_, covariances - self.reg_covar * np.eye(d))
 
     def _start_from(self, total: Sketch) -> Decoder:
         return SurrogateEM(find_atoms(self, total))
@@ -412,39 +437,6 @@ def require_like_units(units: np.ndarray) -> None:
             f"units from {units.min():.3g} to {units.max():.3g} (scale='columns'): use "
             "covariance_type='diag', or a sketch of a Sketcher with scale='auto'"
         )
-
-
-def judge_components(quality: FitQuality, fitted: Moments, units: np.ndarray) -> FitQuality:
-    """Return the figures of the decoded mixture, with moments of components in data units."""
-    weights = fitted.weights / fitted.weights.sum()
-    apart = (fitted.means - weights @ fitted.means) / units
-    within = np.tensordot(weights, fitted.covariances, axes=1) / np.outer(units, units)
-    covariance = within + (apart.T * weights) @ apart
-    return replace(
-        quality,
-        spread_ratio=compute_spread_ratio(np.diag(covariance), quality.region),
-        moment_factors=compute_moment_factors(covariance, quality.region, quality.operator),
-        column_factors=compare_columns(np.diag(covariance), quality.region),
-    )
-
-
-def flatten_constant_columns(fitted: Moments, region: Region) -> Moments:
-    """Return components that have no width in columns in which the rows are known to have none."""
-    constant = (np.diag(region.covariance) == 0.0) & region.is_exact
-    means, covariances = fitted.means.copy(), fitted.covariances.copy()
-    means[:, constant] = region.mean[constant]
-    covariances[:, constant, :] = covariances[:, :, constant] = 0.0
-    return fitted._replace(means=means, covariances=covariances)
-
-
-def compare_columns(variances: np.ndarray, region: Region) -> tuple[float, float]:
-    """Return the least and greatest of variances (d,) over the rows', where these are exact."""
-    of_rows = np.diag(region.covariance)
-    varies = of_rows > 0.0
-    if not (region.is_exact and varies.any()):
-        return 1.0, 1.0
-    factors = variances[varies] / of_rows[varies]
-    return float(factors.min()), float(factors.max())
 
 
 def count_parameters(n_components: int, n_features: int, covariance_type: str) -> int:
