@@ -149,13 +149,13 @@ class Problem:
         """The target as `FrequencyBlocks` are, (n_blocks, 2, size)."""
         return in_blocks(self.target.reshape(2, -1))
 
-    @property
+    @cached_property
     def power(self) -> float:
         """Squared norm of the target."""
         m = len(self.target) // 2
         return float(np.sum(np.abs(self.target[:m] + 1j * self.target[m:]) ** 2))
 
-    @property
+    @cached_property
     def weight_error(self) -> float:
         """Standard error, about, of the weight of all atoms together; no less than one row's.
 

@@ -220,7 +220,7 @@ def cluster(
     )
     # A column a row: along columns, numpy's sums take several times as long.
     columns = np.ascontiguousarray((points.points / points.units).T)
-    clusters = [columns[:, labels == i] for i in range(len(start))]
+    clusters = [columns.compress(labels == i, axis=1) for i in range(len(start))]
     variances = [own.var(axis=1) if own.size else np.zeros(len(own)) for own in clusters]
     atoms = problem.family.from_moments(centroids / points.units, np.stack(variances))
     return problem.evaluate(shares, atoms)
