@@ -216,7 +216,9 @@ def find_cheapest_merger(
             costs[a, b] = 0.5 * (
                 n * _log_determinant(covariance) - counts[a] * logs[a] - counts[b] * logs[b]
             )
-            costs[a, b] += sum(counts[j] * np.log(max(counts[j] / n, 1e-300)) for j in pair)
+            costs[a, b] += sum(
+                counts[j] * np.log(max(counts[j], 1e-300) / max(n, 1e-300)) for j in pair
+            )
     first, second = divmod(int(np.argmin(costs)), k)
     return first, second
 
@@ -243,7 +245,8 @@ def score(
     roots = find_roots(mixture.covariances, covariance_type, floor)
     if roots is None:
         return None
-    shares, means = mixture.weights, mixture.means
+    # A share of zero has no logarithm.
+    shares, means = np.maximum(mixture.weights, np.finfo(float).tiny), mixture.means
     peaks = np.array(
         [
             compute_joint_log_densities(

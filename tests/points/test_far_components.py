@@ -100,6 +100,18 @@ def test_far_rows_get_the_component_that_another_cluster_had_too_many(kind, n_fa
     assert law.logpdf(places[4]) > -40.0
 
 
+@pytest.mark.parametrize("kind", TYPES)
+def test_components_without_rows_are_those_that_far_rows_get(kind):
+    rows, places = blobs(3, n_far=4)
+    means = np.concatenate([places[:4], places[:1], places[:1]])
+    shares = np.array([0.25, 0.25, 0.25, 0.25, 0.0, 0.0])
+    mixture = Moments(shares, means, np.broadcast_to(np.eye(3), (6, 3, 3)))
+    ones, rng = np.ones(len(rows)), np.random.default_rng(0)
+    found = settle_far_components(rows, ones, mixture, kind, 1e-6, rng)
+    distances = np.linalg.norm(found.means - rows[:4].mean(axis=0), axis=1)
+    assert distances.min() < 1e-6
+
+
 @pytest.mark.slow
 @pytest.mark.quality
 @pytest.mark.parametrize("kind", TYPES)
