@@ -339,7 +339,7 @@ class FitQuality:
         has_spread = least <= self.spread_ratio <= at.high_spread
         has_detail = self.detail is None or self.detail > at.detail
         is_inside = self.moment_factors[1] <= at.excess_variance
-        if self.instability is None and self.is_noise and self.region.is_exact:
+        if self.is_noise and self.region.is_exact:
             is_inside = self.moment_mismatch <= np.hypot(at.explained_mismatch, chance)
         elif self.leaves_clusters:
             is_inside &= self.moment_mismatch <= at.unexplained_mismatch
