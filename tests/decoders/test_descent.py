@@ -18,7 +18,8 @@ from sketchlearn.linear_maps.linear_map import in_blocks
 from sketchlearn.optim.lbfgs import minimise
 from sketchlearn.sketches import Region
 
-D, K = 3, 4
+# Features that are added four at a time, and one that is left.
+D, K = 5, 4
 KINDS = [Dirac, SphericalGaussian, DiagonalGaussian]
 
 
