@@ -9,14 +9,11 @@ import numpy as np
 
 from sketchlearn.atoms.gaussian import (
     GREATEST_VARIANCE,
+    LEAST_VARIANCE,
     CovarianceType,
     GaussianFamily,
 )
 from sketchlearn.frequencies import FrequencyOperator
-
-# Least variance, in units of the squared scale: clusters a thousand times as far apart as they are
-# wide are seen at a scale of their distances, and located to a fraction of their width.
-NARROWEST = 2e-6
 
 
 @final
@@ -84,8 +81,8 @@ class SphericalGaussian(GaussianFamily):
         return np.zeros(1)
 
     def shape_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """From 2e-6 to 25 times the squared scale."""
-        return np.log([NARROWEST]), np.log([GREATEST_VARIANCE])
+        """From 0.02 to 25 times the squared scale."""
+        return np.log([LEAST_VARIANCE]), np.log([GREATEST_VARIANCE])
 
     def log_envelope(self, shapes: np.ndarray) -> np.ndarray:
         """``-s ||omega_j||^2 / 2``; one row where all variances are equal."""
@@ -112,7 +109,7 @@ class SphericalGaussian(GaussianFamily):
     def shapes_of(self, variances: np.ndarray) -> np.ndarray:
         """Log of the mean variance over the squared scale, (k, 1)."""
         relative = variances.mean(axis=1, keepdims=True) / self.operator.scale**2
-        return np.log(np.clip(relative, NARROWEST, GREATEST_VARIANCE))
+        return np.log(np.clip(relative, LEAST_VARIANCE, GREATEST_VARIANCE))
 
     def covariances(self, parameters: np.ndarray) -> np.ndarray:
         """``s`` along every feature, (k, n_features)."""

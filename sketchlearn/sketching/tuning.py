@@ -34,9 +34,9 @@ NUMBERS_A_COLUMN, NUMBERS_BESIDE, NUMBERS_OF_TRANSFORMS = 2.5, 2.0, 5.5
 # Subspace iterations to the axes along which a wide pilot's scale is estimated.
 N_SUBSPACE_STEPS = 3
 # Gap between neighbouring clusters, in radii of a cluster, from which the scale follows the gaps:
-# from 30 on, decodes do not find what is so narrow; of wide rows a sketch would show nothing but
-# interference between clusters.
-FARTHEST_APART, FARTHEST_APART_IF_WIDE = 10.0, 2.5
+# from twice as many on, decodes do not find what is so narrow; of wide rows a sketch would show
+# nothing but interference between clusters.
+FARTHEST_APART, FARTHEST_APART_IF_WIDE = 20.0, 2.5
 # Least unit of a column, as a fraction of its spread: where its clusters are of one value each.
 LEAST_RELATIVE_SPREAD = 1e-3
 # What is as wide as a kernel of waves, in standard deviations of a cluster.
@@ -328,13 +328,13 @@ def estimate_cluster_scale(
     .. math:: s^2 = \frac{\mathrm{SSE}}{n_p d} \cdot \frac{n_p}{n_p - k}
 
     where SSE is the within-cluster sum of squares, weights scaled to a mean of one. Where the
-    nearest neighbours of clusters are, in the median, more than 10 :math:`s \sqrt d` away, s is
+    nearest neighbours of clusters are, in the median, more than 20 :math:`s \sqrt d` away, s is
     taken to be as large as makes that equal: decodes do not find what is far narrower than the
     gaps, and locate clusters as well where waves do not resolve them. Of no
     more rows than clusters it is the overall spread over :math:`k^{1/d}`, the spread of k cells
     that share the volume; one, where all rows are equal.
 
-    Of wide rows k-means looks at the coordinates along ``axes`` (d, q) alone, and 10 is 2.5.
+    Of wide rows k-means looks at the coordinates along ``axes`` (d, q) alone, and 20 is 2.5.
     """
     n, d = rows.shape
     centered = rows - center

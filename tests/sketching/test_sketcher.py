@@ -264,12 +264,12 @@ class TestFit:
         assert 0.2 < sketcher.scale_ < 0.9
 
     @pytest.mark.parametrize("apart", [200.0, 1e6])
-    def test_of_far_clusters_the_scale_is_a_tenth_of_their_distance(self, apart):
+    def test_of_far_clusters_the_scale_is_a_twentieth_of_their_distance(self, apart):
         rng = np.random.default_rng(0)
         corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1.0]])
         X = apart * corners[rng.integers(4, size=2000)] + rng.normal(size=(2000, 2))
         sketcher = Sketcher(n_clusters=4, random_state=0).fit(X)
-        assert sketcher.scale_ == pytest.approx(apart / (10.0 * np.sqrt(2.0)), rel=0.01)
+        assert sketcher.scale_ == pytest.approx(apart / (20.0 * np.sqrt(2.0)), rel=0.01)
 
     @pytest.mark.parametrize("factor", [1e-4, 1e4, 2.0**40, 2.0**-40])
     def test_units_do_not_matter(self, factor):

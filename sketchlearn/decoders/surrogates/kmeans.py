@@ -7,11 +7,14 @@ from typing import final
 
 import numpy as np
 
+from sketchlearn.atoms.gaussian import GREATEST_VARIANCE, LEAST_VARIANCE
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
+from sketchlearn.decoders.given_atoms import GivenAtoms
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.decoders.quality import BY_CHANCE, THRESHOLDS, compute_spread_ratio
+from sketchlearn.decoders.refinement import REFINING, adjust, solve_weights
 from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.points import (
     POINTS,
@@ -112,7 +115,7 @@ class SurrogateKMeans(Decoder):
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Recover atoms at the centroids of surrogate points."""
-        mixture = self.start.solve(problem, rng)
+        mixture = narrow(problem, self.start.solve(problem, rng), rng)
         problem = problem.at_scale(mixture.family.operator.scale)
         n_atoms = problem.n_atoms
         surrogate = self.match(problem, mixture, rng)
@@ -196,6 +199,31 @@ def compute_blur(problem: Problem, bandwidth: np.ndarray) -> float:
     """Return the squared distance of a sketch to that of its rows blurred by a kernel (d, d)."""
     faded = 1.0 - np.exp(-0.5 * problem.family.operator.linear_map.quadratic_form(bandwidth))
     return float(np.sum((np.tile(faded, 2) * problem.target) ** 2))
+
+
+def narrow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixture:
+    """Return a mixture whose atoms are as narrow as the clusters, if they stand that far apart.
+
+    Atoms have a least width, since one that collapses finds nothing. Of clusters that are narrower,
+    and hundreds of widths apart, it would keep the centroids off by as much as they are wide.
+    """
+    while is_separated(mixture):
+        scale = mixture.family.operator.scale
+        variances = mixture.covariances / scale**2
+        is_bound = variances.min() < THRESHOLDS.collapsed * LEAST_VARIANCE
+        finer = np.sqrt(LEAST_VARIANCE)
+        if not (is_bound and variances.max() < finer**2 * GREATEST_VARIANCE):
+            break
+        smaller = problem.at_scale(finer * scale)
+        atoms = smaller.family.from_moments(mixture.locations, mixture.covariances)
+        # All of one width first: nothing holds that back.
+        fit = solve_weights(smaller, atoms)
+        even = smaller.make_mixture(adjust(smaller, fit, shapes="shared", max_iter=REFINING.n_many))
+        found = GivenAtoms(even.locations, even.covariances).solve(smaller, rng)
+        if found.cost >= mixture.cost:
+            break
+        mixture = replace(found, n_iter=mixture.n_iter + even.n_iter + found.n_iter)
+    return mixture
 
 
 def is_separated(mixture: Mixture) -> bool:
