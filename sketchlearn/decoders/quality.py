@@ -39,7 +39,8 @@ class QualityThresholds:
     low_spread, very_low_spread : float
         Sets where all was found have spread ratios of 0.9 and more, one with half a percent of far
         outliers 0.3: a low one is a doubt where something is left unexplained, a very low one
-        always.
+        always. A low one along any direction is a doubt where nothing is, since rows that no
+        frequency sees may lie there.
     lacking_spread, excess_spread : float
         What a decode may lack of the rows' own spread, or exceed it by, where this is known
         exactly.
@@ -339,8 +340,11 @@ class FitQuality:
         has_spread = least <= self.spread_ratio <= at.high_spread
         has_detail = self.detail is None or self.detail > at.detail
         is_inside = self.moment_factors[1] <= at.excess_variance
-        if self.is_noise and self.region.is_exact:
+        if self.instability is None and self.is_noise and self.region.is_exact:
             is_inside = self.moment_mismatch <= np.hypot(at.explained_mismatch, chance)
+        elif self.is_noise and self.region.is_exact:
+            # Another decode sees as little of a few rows far away as this one.
+            is_inside &= self.moment_factors[0] >= 1.0 - np.hypot(1.0 - at.low_spread, chance)
         elif self.leaves_clusters:
             is_inside &= self.moment_mismatch <= at.unexplained_mismatch
         is_stable = is_inside and instability <= np.hypot(at.instability, chance)
