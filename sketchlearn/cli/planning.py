@@ -43,7 +43,11 @@ def plan(
     ] = None,
     n_bytes: Annotated[
         float | None,
-        typer.Option("--bytes", help="Most bytes of a sketch, as 1e4.", show_default=False),
+        typer.Option(
+            "--bytes",
+            help="Most bytes of a sketch, its operator not counted, as 1e4.",
+            show_default=False,
+        ),
     ] = None,
     seconds: Annotated[
         float | None, typer.Option(help="Most seconds, in all.", show_default=False)
@@ -61,8 +65,10 @@ def plan(
 ) -> None:
     """Say which sketch to take, what it will cost, and how good it is likely to be.
 
-    Seconds are measured on this machine, in half a second, for rows in memory. The last lines are
-    commands that take such sketches, of files in place of DATA.
+    Seconds are measured on this machine, for rows in memory. Errors are those of clusters that
+    touch or are some widths apart: where many columns tell clusters ten and more widths apart,
+    leave the size to `sketchlearn sketch`. The last lines are commands that take such sketches, of
+    files in place of DATA.
 
     \b
       sketchlearn plan --rows 1e9 --columns 10 -k 10 --error 0.02

@@ -346,7 +346,9 @@ class FitQuality:
             # Another decode sees as little of a few rows far away as this one.
             is_inside &= self.moment_factors[0] >= 1.0 - np.hypot(1.0 - at.low_spread, chance)
         elif self.leaves_clusters:
-            is_inside &= self.moment_mismatch <= at.unexplained_mismatch
+            # An overtone of one cluster may stand for another.
+            has_overtones = bool(self.operator.features.overtones())
+            is_inside &= self.moment_mismatch <= at.unexplained_mismatch and not has_overtones
         is_stable = is_inside and instability <= np.hypot(at.instability, chance)
         # Noise that was added may leave less than the sketch of a single row would tell.
         has_rows = self.n_rows >= 1.0

@@ -41,8 +41,11 @@ def plan(
     """Choose size, operator and features of a sketch for k-means; predict its costs and its error.
 
     Bytes are those of sketches that are really taken, of a few rows; seconds come from half a
-    second of sketching such rows on this machine, and from a small decode on it; errors, and how
-    decodes grow with their size, from tables that `docs/benchmarks/planning.py` measured.
+    second of sketching such rows on this machine, and from a small decode on it, and the first
+    plan on a machine compiles both, which takes longer; errors, and how decodes grow with their
+    size, from tables that `docs/benchmarks/planning.py` measured. In the sets of these tables
+    clusters touch or are some widths apart. Clusters of many columns that are ten and more widths
+    apart need the size that "auto" takes: smaller sketches may lose some, and decodes say so.
 
     Parameters
     ----------
@@ -102,7 +105,7 @@ def plan(
         for name, value in (("error", error), ("bytes", max_bytes), ("seconds", max_seconds))
         if value is not None
     }
-    if goal is not None and goal not in GOALS:
+    if goal is not None and (not isinstance(goal, str) or goal not in GOALS):
         known = ", ".join(map(repr, GOALS))
         raise ValueError(f"goal must be one of {known}, or None, got {goal!r}")
     sizes = list_sizes(question)

@@ -54,8 +54,8 @@ class Sketcher(SketchingTransformer):
     ----------
     n_frequencies : int or "auto", default="auto"
         Complex entries m of a sketch. "auto" is max(100, min(10 k d, max(5000, 2 k d))) for k
-        clusters in d dimensions, up to 100 of them. Wider rows are decoded along k + 20 directions,
-        which then take the place of d, and 3000 that of 5000.
+        clusters in d dimensions. More than 100 of them, and twice k + 20, are decoded along
+        k + 20 directions, which then take the place of d, and 3000 that of 5000.
     n_clusters : int, optional
         How many clusters are expected: a hint for the two "auto". None means 10.
     scale : float, "auto", "columns" or "mixed", default="auto"

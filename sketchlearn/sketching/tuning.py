@@ -34,9 +34,9 @@ NUMBERS_A_COLUMN, NUMBERS_BESIDE, NUMBERS_OF_TRANSFORMS = 2.5, 2.0, 5.5
 # Subspace iterations to the axes along which a wide pilot's scale is estimated.
 N_SUBSPACE_STEPS = 3
 # Gap between neighbouring clusters, in radii of a cluster, from which the scale follows the gaps:
-# from twice as many on, decodes do not find what is so narrow; of wide rows a sketch would show
-# nothing but interference between clusters.
-FARTHEST_APART, FARTHEST_APART_IF_WIDE = 20.0, 2.5
+# few waves at the scale of clusters show nothing but interference between them. Of mixtures, whose
+# widths are asked about, only where decodes would find nothing else.
+FARTHEST_APART, FARTHEST_APART_IF_WIDE, FARTHEST_COMPONENTS = 5.0, 2.5, 20.0
 # Least unit of a column, as a fraction of its spread: where its clusters are of one value each.
 LEAST_RELATIVE_SPREAD = 1e-3
 # What is as wide as a kernel of waves, in standard deviations of a cluster.
@@ -114,6 +114,7 @@ def choose_operator(
         scale = estimate_cluster_scale(
             rows / units, weights, center / units, n_clusters, seeds[0],
             axes=find_wide_axes(covariance, q) if is_auto and is_wide else None,
+            farthest=FARTHEST_APART if is_auto else FARTHEST_COMPONENTS,
         )  # fmt: skip
         if is_auto and n_frequencies >= WIDE.least_numbers * n_clusters * q:
             widest = float(np.sqrt(np.diag(covariance).max()))
@@ -322,19 +323,21 @@ def estimate_cluster_scale(
     seed: int,
     *,
     axes: np.ndarray | None = None,
+    farthest: float = FARTHEST_APART,
 ) -> float:
     r"""Estimate a cluster's standard deviation, one coordinate's, by k-means on the pilot.
 
     .. math:: s^2 = \frac{\mathrm{SSE}}{n_p d} \cdot \frac{n_p}{n_p - k}
 
     where SSE is the within-cluster sum of squares, weights scaled to a mean of one. Where the
-    nearest neighbours of clusters are, in the median, more than 20 :math:`s \sqrt d` away, s is
-    taken to be as large as makes that equal: decodes do not find what is far narrower than the
-    gaps, and locate clusters as well where waves do not resolve them. Of no
-    more rows than clusters it is the overall spread over :math:`k^{1/d}`, the spread of k cells
+    nearest neighbours of clusters are, in the median, more than ``farthest`` times
+    :math:`s \sqrt d` away, s is taken to be as large as makes that equal: decodes do not find what
+    is far narrower than the gaps, and locate clusters as well where waves do not resolve them. Of
+    no more rows than clusters it is the overall spread over :math:`k^{1/d}`, the spread of k cells
     that share the volume; one, where all rows are equal.
 
-    Of wide rows k-means looks at the coordinates along ``axes`` (d, q) alone, and 20 is 2.5.
+    Of wide rows k-means looks at the coordinates along ``axes`` (d, q) alone, and ``farthest`` is
+    2.5.
     """
     n, d = rows.shape
     centered = rows - center
@@ -354,7 +357,7 @@ def estimate_cluster_scale(
         within = centered - centers[model.labels_]
         scale = float(np.sqrt(weights @ np.square(within).sum(axis=1) / (n * d) * n / (n - k)))
         gap = _measure_gap(centers[totals > 0.0])
-    farthest = FARTHEST_APART if axes is None else FARTHEST_APART_IF_WIDE
+    farthest = farthest if axes is None else FARTHEST_APART_IF_WIDE
     scale = max(scale, gap / (farthest * np.sqrt(d)))
     if scale == 0.0:
         scale = float(np.sqrt(weights @ np.square(centered).mean(axis=1) / n)) / k ** (1.0 / d)

@@ -120,7 +120,9 @@ def test_the_verdict_follows_from_the_figures(good):
         ({"instability": 0.2}, "doubtful"),
         ({"instability": 2.0}, "wrong"),
         ({"moment_factors": (1.0, 6.0), "instability": 0.02}, "doubtful"),
-        ({"moment_factors": (0.8, 1.2), "instability": 0.02}, "good"),
+        ({"moment_factors": (0.88, 1.2), "instability": 0.02}, "good"),
+        # Both decodes may have missed few rows that lie far away.
+        ({"moment_factors": (0.8, 1.2), "instability": 0.02}, "doubtful"),
         ({"moment_factors": (0.8, 1.2)}, "doubtful"),
         ({"spread_ratio": 0.88, "instability": 0.02}, "doubtful"),
         ({"spread_ratio": 1.3}, "doubtful"),

@@ -13,7 +13,12 @@ from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.given_atoms import GivenAtoms
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Fit, Problem
-from sketchlearn.decoders.quality import BY_CHANCE, THRESHOLDS, compute_spread_ratio
+from sketchlearn.decoders.quality import (
+    BY_CHANCE,
+    THRESHOLDS,
+    compute_moment_factors,
+    compute_spread_ratio,
+)
 from sketchlearn.decoders.refinement import REFINING, adjust, solve_weights
 from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.points import (
@@ -202,12 +207,12 @@ def compute_blur(problem: Problem, bandwidth: np.ndarray) -> float:
 
 
 def narrow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixture:
-    """Return a mixture whose atoms are as narrow as the clusters, if they stand that far apart.
+    """Return a mixture whose atoms are as narrow as the clusters, if that halves what is left.
 
     Atoms have a least width, since one that collapses finds nothing. Of clusters that are narrower,
     and hundreds of widths apart, it would keep the centroids off by as much as they are wide.
     """
-    while is_separated(mixture):
+    while True:
         scale = mixture.family.operator.scale
         variances = mixture.covariances / scale**2
         is_bound = variances.min() < THRESHOLDS.collapsed * LEAST_VARIANCE
@@ -220,9 +225,14 @@ def narrow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixt
         fit = solve_weights(smaller, atoms)
         even = smaller.make_mixture(adjust(smaller, fit, shapes="shared", max_iter=REFINING.n_many))
         found = GivenAtoms(even.locations, even.covariances).solve(smaller, rng)
-        if found.cost >= mixture.cost:
+        if found.cost >= 0.5 * mixture.cost:
             break
-        mixture = replace(found, n_iter=mixture.n_iter + even.n_iter + found.n_iter)
+        # What counts for distances is what did before.
+        operator = mixture.quality.operator
+        factors = compute_moment_factors(found.covariance, problem.region, operator)
+        quality = replace(found.quality, operator=operator, moment_factors=factors)
+        n_iter = mixture.n_iter + even.n_iter + found.n_iter
+        mixture = replace(found, quality=quality, n_iter=n_iter)
     return mixture
 
 
