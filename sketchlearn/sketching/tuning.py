@@ -34,9 +34,10 @@ NUMBERS_A_COLUMN, NUMBERS_BESIDE, NUMBERS_OF_TRANSFORMS = 2.5, 2.0, 5.5
 # Subspace iterations to the axes along which a wide pilot's scale is estimated.
 N_SUBSPACE_STEPS = 3
 # Gap between neighbouring clusters, in radii of a cluster, from which the scale follows the gaps:
-# few waves at the scale of clusters show nothing but interference between them. Of mixtures, whose
-# widths are asked about, only where decodes would find nothing else.
-FARTHEST_APART, FARTHEST_APART_IF_WIDE, FARTHEST_COMPONENTS = 5.0, 2.5, 20.0
+# from twice as many on, decodes do not find what is so narrow. Few waves, signs, and waves of wide
+# rows show nothing but interference between clusters long before; others also tell how wide
+# clusters are.
+FARTHEST_APART, FARTHEST_IF_FEW, FARTHEST_IF_WIDE = 20.0, 5.0, 2.5
 # Least unit of a column, as a fraction of its spread: where its clusters are of one value each.
 LEAST_RELATIVE_SPREAD = 1e-3
 # What is as wide as a kernel of waves, in standard deviations of a cluster.
@@ -111,12 +112,14 @@ def choose_operator(
         units = estimate_units(rows, weights, center, n_clusters, seeds[0])
     if scale in ("auto", "columns"):
         q, is_auto = n_principal(d, n_clusters), scale == "auto"
+        is_few = n_frequencies < WIDE.least_numbers * n_clusters * q
+        tells_little = is_auto and (is_few or kinds["features"] != "waves")
         scale = estimate_cluster_scale(
             rows / units, weights, center / units, n_clusters, seeds[0],
             axes=find_wide_axes(covariance, q) if is_auto and is_wide else None,
-            farthest=FARTHEST_APART if is_auto else FARTHEST_COMPONENTS,
+            farthest=FARTHEST_IF_FEW if tells_little else FARTHEST_APART,
         )  # fmt: skip
-        if is_auto and n_frequencies >= WIDE.least_numbers * n_clusters * q:
+        if is_auto and not is_few:
             widest = float(np.sqrt(np.diag(covariance).max()))
             octaves = draw_wide_octaves(widest / scale, n_drawn, rng)
     elif scale == "mixed":
@@ -357,7 +360,7 @@ def estimate_cluster_scale(
         within = centered - centers[model.labels_]
         scale = float(np.sqrt(weights @ np.square(within).sum(axis=1) / (n * d) * n / (n - k)))
         gap = _measure_gap(centers[totals > 0.0])
-    farthest = farthest if axes is None else FARTHEST_APART_IF_WIDE
+    farthest = farthest if axes is None else FARTHEST_IF_WIDE
     scale = max(scale, gap / (farthest * np.sqrt(d)))
     if scale == 0.0:
         scale = float(np.sqrt(weights @ np.square(centered).mean(axis=1) / n)) / k ** (1.0 / d)

@@ -22,7 +22,7 @@ from sketchlearn.decoders.surrogates.matching import PointMatching
 from sketchlearn.decoders.surrogates.points import choose_bandwidth
 from sketchlearn.points.kmeans import find_clusters
 from sketchlearn.sketches import Region
-from sketchlearn.sketching.tuning import FARTHEST_APART_IF_WIDE, n_principal
+from sketchlearn.sketching.tuning import FARTHEST_IF_WIDE, n_principal
 
 pytestmark = pytest.mark.slow
 
@@ -217,7 +217,7 @@ def test_tight_clusters_far_apart_are_found_too(noise):
     _, rows, labels = wide_clusters(7, k=8, n=2000, noise=noise)
     sketcher = Sketcher(n_clusters=8, random_state=0).fit(rows)
     # Two of the centres are 6 sqrt(2) apart.
-    assert sketcher.scale_ >= 0.99 * 6.0 * np.sqrt(2.0 / D) / FARTHEST_APART_IF_WIDE
+    assert sketcher.scale_ >= 0.99 * 6.0 * np.sqrt(2.0 / D) / FARTHEST_IF_WIDE
     model = CompressiveKMeans(8, random_state=0).fit_sketch(sketcher.sketch(rows))
     assert adjusted_rand_score(labels, model.predict(rows)) == 1.0
 

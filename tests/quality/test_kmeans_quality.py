@@ -70,6 +70,23 @@ def test_from_a_sketch_in_a_file(data, tmp_path):
     assert np.median(ratios) <= allowed
 
 
+@pytest.mark.filterwarnings("ignore:the sketch hardly determines")
+@pytest.mark.parametrize(("m", "features"), [(245, "waves"), (448, "signs")])
+def test_small_sketches_of_separated_clusters_find_them_or_say_so(m, features):
+    ratios, verdicts = [], []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        centers = rng.uniform(-20.0, 20.0, size=(10, 10))
+        X = centers[rng.integers(10, size=20_000)] + rng.normal(size=(20_000, 10))
+        sketcher = Sketcher(m, n_clusters=10, features=features, random_state=seed).fit(X)
+        model = CompressiveKMeans(10, random_state=seed).fit_sketch(sketcher.sketch(X))
+        ratios.append(-model.score(X) / KMeans(10, init=centers, n_init=1).fit(X).inertia_)
+        verdicts.append(model.quality_.verdict)
+    is_right = np.array(ratios) < 1.05
+    assert is_right.sum() >= 3
+    assert np.all(is_right | (np.array(verdicts) != "good"))
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("apart", [1e2, 1e3, 1e4])
 def test_clusters_hundreds_of_widths_apart_are_located_to_a_fraction_of_their_width(apart, seed):

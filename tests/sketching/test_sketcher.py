@@ -264,12 +264,17 @@ class TestFit:
         assert 0.2 < sketcher.scale_ < 0.9
 
     @pytest.mark.parametrize("apart", [200.0, 1e6])
-    def test_of_far_clusters_the_scale_is_a_fifth_of_their_distance(self, apart):
+    @pytest.mark.parametrize(
+        ("m", "features", "share"), [(100, "waves", 20), (20, "waves", 5), (100, "signs", 5)]
+    )
+    def test_of_far_clusters_the_scale_is_a_share_of_their_distance(
+        self, apart, m, features, share
+    ):
         rng = np.random.default_rng(0)
         corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1.0]])
         X = apart * corners[rng.integers(4, size=2000)] + rng.normal(size=(2000, 2))
-        sketcher = Sketcher(n_clusters=4, random_state=0).fit(X)
-        assert sketcher.scale_ == pytest.approx(apart / (5.0 * np.sqrt(2.0)), rel=0.01)
+        sketcher = Sketcher(m, n_clusters=4, features=features, random_state=0).fit(X)
+        assert sketcher.scale_ == pytest.approx(apart / (share * np.sqrt(2.0)), rel=0.01)
 
     @pytest.mark.parametrize("factor", [1e-4, 1e4, 2.0**40, 2.0**-40])
     def test_units_do_not_matter(self, factor):
