@@ -102,6 +102,8 @@ def test_each_goal_is_least_of_its_plan():
     assert by_error.expected_error < by_bytes.expected_error
     with pytest.raises(ValueError, match="goal must be one of 'seconds', 'bytes', 'error'"):
         plan(*asked, goal="speed")
+    with pytest.raises(ValueError, match="got \\['bytes'\\]"):
+        plan(*asked, goal=["bytes"])
 
 
 def test_many_columns_have_no_matrix():

@@ -314,6 +314,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             if is_full and sketch.moment_kind == "full":
                 fitted = flatten_dependent_columns(fitted, Region.of(sketch, self.bounds))
         else:
+            fitted = _order_by_weight(fitted)
             mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
         self.quality_ = self._judge(mixture.quality, fitted)
         warn_of_columns(self.quality_, self._decode_units)
@@ -385,8 +386,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         )
         if found is None:
             return
-        order = np.argsort(-found.weights, kind="stable")
-        found = Moments(*(part[order] for part in found))
+        found = _order_by_weight(found)
         self.mixture_ = reorder_atoms(self.mixture_, found.means / self._decode_units)
         self.quality_ = self._judge(self.mixture_.quality, found)
         self._set_model(*found)
@@ -491,3 +491,9 @@ def is_unbounded(
     covariance = np.atleast_2d(np.cov(points[:, is_varied].T, aweights=weights))
     deviations = np.sqrt(np.diag(covariance))
     return float(np.linalg.eigvalsh(covariance / np.outer(deviations, deviations))[0]) < DEPENDENT
+
+
+def _order_by_weight(moments: Moments) -> Moments:
+    """Return the same components, the heaviest first."""
+    order = np.argsort(-moments.weights, kind="stable")
+    return Moments(*(part[order] for part in moments))

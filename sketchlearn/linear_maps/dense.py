@@ -50,7 +50,8 @@ class DenseMap(LinearMap, kind="dense"):
     """
 
     def __init__(self, turns: Any) -> None:
-        self._turns = read_only(turns, np.float32)
+        given = np.asarray(turns)
+        self._turns = read_only(given, np.float32)
         if self._turns.ndim != 2 or 0 in self._turns.shape:
             raise ValueError(
                 f"turns must have shape (n_features, n_frequencies), got {self._turns.shape}"
@@ -58,8 +59,8 @@ class DenseMap(LinearMap, kind="dense"):
         largest = np.abs(self._turns).max()
         if not (np.finfo(np.float32).tiny <= largest < np.inf):
             raise ValueError(
-                f"turns must be of a size that float32 has, got up to {largest}; rescale the data "
-                "to order one"
+                "turns must be of a size that float32 has, got up to "
+                f"{np.abs(given).max():.3g}; rescale the data to order one"
             )
         self._powers: dict[tuple[int, float], np.ndarray] = {}
 

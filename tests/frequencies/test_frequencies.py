@@ -84,7 +84,7 @@ def test_the_fingerprint_depends_on_every_number_and_nothing_else():
         ({"lower": np.full(3, 2.0)}, "lower must not exceed upper"),
         (
             {"turns": np.full((3, 2), 1e300)},
-            "turns must be of a size that float32 has, got up to inf",
+            "turns must be of a size that float32 has, got up to 1e\\+300",
         ),
         ({"turns": np.full((3, 2), 1e-50)}, "turns must be of a size that float32 has"),
     ],
