@@ -35,9 +35,9 @@ NUMBERS_A_COLUMN, NUMBERS_BESIDE, NUMBERS_OF_TRANSFORMS = 2.5, 2.0, 5.5
 N_SUBSPACE_STEPS = 3
 # Gap between neighbouring clusters, in radii of a cluster, from which the scale follows the gaps:
 # from twice as many on, decodes do not find what is so narrow. Few waves, signs, and waves of wide
-# rows show nothing but interference between clusters long before; others also tell how wide
-# clusters are.
-FARTHEST_APART, FARTHEST_IF_FEW, FARTHEST_IF_WIDE = 20.0, 5.0, 2.5
+# rows show nothing but interference between clusters long before. Of mixtures, which ask how wide
+# clusters are, it does so where clusters are points.
+FARTHEST_APART, FARTHEST_IF_FEW, FARTHEST_IF_WIDE, FARTHEST_IF_COLUMNS = 20.0, 5.0, 2.5, 1e3
 # Least unit of a column, as a fraction of its spread: where its clusters are of one value each.
 LEAST_RELATIVE_SPREAD = 1e-3
 # What is as wide as a kernel of waves, in standard deviations of a cluster.
@@ -113,11 +113,12 @@ def choose_operator(
     if scale in ("auto", "columns"):
         q, is_auto = n_principal(d, n_clusters), scale == "auto"
         is_few = n_frequencies < WIDE.least_numbers * n_clusters * q
-        tells_little = is_auto and (is_few or kinds["features"] != "waves")
+        tells_little = is_few or kinds["features"] != "waves"
+        farthest = FARTHEST_IF_FEW if tells_little else FARTHEST_APART
         scale = estimate_cluster_scale(
             rows / units, weights, center / units, n_clusters, seeds[0],
             axes=find_wide_axes(covariance, q) if is_auto and is_wide else None,
-            farthest=FARTHEST_IF_FEW if tells_little else FARTHEST_APART,
+            farthest=farthest if is_auto else FARTHEST_IF_COLUMNS,
         )  # fmt: skip
         if is_auto and not is_few:
             widest = float(np.sqrt(np.diag(covariance).max()))
@@ -333,7 +334,7 @@ def estimate_cluster_scale(
     .. math:: s^2 = \frac{\mathrm{SSE}}{n_p d} \cdot \frac{n_p}{n_p - k}
 
     where SSE is the within-cluster sum of squares, weights scaled to a mean of one. Where the
-    nearest neighbours of clusters are, in the median, more than ``farthest`` times
+    nearest neighbours of clusters are, in the median over rows, more than ``farthest`` times
     :math:`s \sqrt d` away, s is taken to be as large as makes that equal: decodes do not find what
     is far narrower than the gaps, and locate clusters as well where waves do not resolve them. Of
     no more rows than clusters it is the overall spread over :math:`k^{1/d}`, the spread of k cells
@@ -359,7 +360,7 @@ def estimate_cluster_scale(
         centers = (is_member @ centered) / np.where(totals > 0.0, totals, 1.0)[:, None]
         within = centered - centers[model.labels_]
         scale = float(np.sqrt(weights @ np.square(within).sum(axis=1) / (n * d) * n / (n - k)))
-        gap = _measure_gap(centers[totals > 0.0])
+        gap = _measure_gap(centers[totals > 0.0], totals[totals > 0.0])
     farthest = farthest if axes is None else FARTHEST_IF_WIDE
     scale = max(scale, gap / (farthest * np.sqrt(d)))
     if scale == 0.0:
@@ -367,14 +368,16 @@ def estimate_cluster_scale(
     return size * scale
 
 
-def _measure_gap(centers: np.ndarray) -> float:
-    """Return the median distance from a centroid (k, d) to the nearest other place; 0 if none."""
+def _measure_gap(centers: np.ndarray, totals: np.ndarray) -> float:
+    """Return the distance from a row's centroid (k, d) to the next, the median by weight (k,)."""
     from sklearn.metrics.pairwise import euclidean_distances
 
-    places = np.unique(centers, axis=0)
-    if len(places) < 2:
-        return 0.0
-    return float(np.median(np.sort(euclidean_distances(places), axis=1)[:, 1]))
+    distances = euclidean_distances(centers)
+    gaps = np.min(np.where(distances > 0.0, distances, np.inf), axis=1)
+    order = np.argsort(gaps)
+    reached = np.cumsum(totals[order])
+    gap = float(gaps[order[np.searchsorted(reached, reached[-1] / 2.0)]])
+    return gap if np.isfinite(gap) else 0.0
 
 
 def compute_covariance(rows: np.ndarray, weights: np.ndarray, is_wide: bool) -> np.ndarray:
