@@ -358,8 +358,11 @@ def estimate_cluster_scale(
         is_member = (model.labels_ == np.arange(k)[:, None]) * weights
         totals = is_member.sum(axis=1)
         centers = (is_member @ centered) / np.where(totals > 0.0, totals, 1.0)[:, None]
-        within = centered - centers[model.labels_]
-        scale = float(np.sqrt(weights @ np.square(within).sum(axis=1) / (n * d) * n / (n - k)))
+        sum_of_squares = model.inertia_
+        if axes is not None:
+            within = centered - centers[model.labels_]
+            sum_of_squares = weights @ np.square(within).sum(axis=1)
+        scale = float(np.sqrt(sum_of_squares / (n * d) * n / (n - k)))
         gap = _measure_gap(centers[totals > 0.0], totals[totals > 0.0])
     farthest = farthest if axes is None else FARTHEST_IF_WIDE
     scale = max(scale, gap / (farthest * np.sqrt(d)))
