@@ -226,8 +226,8 @@ few rows, few frequencies, or the number of clusters. Counted below are `quality
 
 The aim is that 95 % of the bad are announced and 2 % of the good alarmed. It is not met. What has
 been missed: lines, as rings and paths are, that both decodes cut up alike, and of mixtures what EM
-gains on values that many rows share, of which a sketch shows nothing. Limits on moments and spread were
-added after a look at seeds 1000 and 1010, and seed 1020 was reported before noise that hides
+gains on values that many rows share, of which a sketch shows nothing. Limits on moments and spread
+were added after a look at seeds 1000 and 1010, and seed 1020 was reported before noise that hides
 structure was looked into, 1030 before decoders had fewer stages, 1050 before swaps that failed
 sought coarsely and the second decode's own faults no longer counted, 1060 before a scale followed
 gaps and a lack of variance along one direction was a doubt; this one is another."""
