@@ -54,11 +54,8 @@ SEE_A_MATRIX = {
     "sketchlearn.sketching.transformer",
 }
 # What a machine may lack: limits of memory, which Linux alone keeps to; pycle, which the benchmarks
-# alone need; a browser; and the tools of the page on integrations.
-MAY_SKIP = {
-    **{"test_benchmarks": 2, "test_integrations": 1},
-    **{"test_reports": 1, "test_suite": 1, "test_callbacks": 1},
-}
+# alone need; and the tools of the page on integrations.
+MAY_SKIP = {"test_benchmarks": 2, "test_integrations": 1, "test_suite": 1, "test_callbacks": 1}
 VAGUE_NAMES = {"utils", "util", "helper", "helpers", "manager", "managers", "misc", "common"}
 SEEDED_RANDOM = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "RandomState"}
 OPTIONAL = {
