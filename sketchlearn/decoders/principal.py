@@ -199,7 +199,7 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
     rest_off = max(region.variance - along.variance, 0.0)
     variance = np.clip((within - rest_off) / q, rest_off / (d - q), along.variance / q)
     scale = float(np.sqrt(variance)) if finest is None else operator.scale
-    domain = Domain(np.zeros(q), scale, _clean(along.covariance), finest_scale=finest)
+    domain = Domain(np.zeros(q), scale, _drop_rounding(along.covariance), finest_scale=finest)
     narrow = FrequencyOperator(DenseMap.along(operator.linear_map, kept), domain, operator.features)
     part = sketch.with_operator(narrow)
     blur = _compute_blur(operator.linear_map, region.covariance, kept)
@@ -241,7 +241,7 @@ def _find_varying_axes(covariance: np.ndarray, least: float) -> np.ndarray | Non
     return axes[:, varies] if 0 < varies.sum() < len(values) else None
 
 
-def _clean(covariance: np.ndarray) -> np.ndarray:
+def _drop_rounding(covariance: np.ndarray) -> np.ndarray:
     """Return a covariance (q, q) without the rounding of axes in which rows do not vary."""
     symmetric = 0.5 * (covariance + covariance.T)
     variances = np.diag(symmetric)

@@ -19,8 +19,6 @@ from sketchlearn.estimators.doubts import warn_of_coarse_grid
 from sketchlearn.estimators.gaussian_mixture import (
     CompressiveGaussianMixture,
     count_frequencies,
-    count_parameters,
-    invert_covariances,
 )
 from sketchlearn.estimators.labels import (
     add_by_label,
@@ -33,7 +31,11 @@ from sketchlearn.estimators.row_estimator import RowPredictor, restore_on_error
 from sketchlearn.exceptions import EmptySketchError, ModelFormatError
 from sketchlearn.features.moments import MomentKind
 from sketchlearn.multivariate import describe_classes
-from sketchlearn.points.densities import compute_joint_log_densities
+from sketchlearn.points.densities import (
+    compute_joint_log_densities,
+    count_parameters,
+    invert_covariances,
+)
 from sketchlearn.sketches.fixed_point import require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike

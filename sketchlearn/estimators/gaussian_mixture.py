@@ -39,6 +39,7 @@ from sketchlearn.estimators.mixture_moments import (
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
 )
+from sketchlearn.points.densities import count_parameters, invert_covariances
 from sketchlearn.points.em import Moments
 from sketchlearn.points.far_components import settle_far_components
 from sketchlearn.points.row_mixture import fit_mixture_from_clusters, fit_mixture_to_rows
@@ -444,29 +445,10 @@ def require_like_units(units: np.ndarray) -> None:
         )
 
 
-def count_parameters(n_components: int, n_features: int, covariance_type: str) -> int:
-    """Return how many numbers a mixture has: shares, means, and covariances of a type."""
-    d = n_features
-    return n_components * (
-        1 + d + {"spherical": 1, "diag": d, "full": d * (d + 1) // 2}[covariance_type]
-    )
-
-
 def count_frequencies(n_components: int, n_features: int, covariance_type: str) -> int:
     """Return how many frequencies a mixture is decoded from where nobody says: see the class."""
     size = count_parameters(n_components, n_features, covariance_type)
     return max(FEWEST_FREQUENCIES, min(FREQUENCIES_A_PARAMETER * size, max(MANY_FREQUENCIES, size)))
-
-
-def invert_covariances(covariances: np.ndarray) -> np.ndarray:
-    """Return roots of the precisions, of the covariances' shape; of matrices, upper triangles U.
-
-    A precision is U U^T.
-    """
-    if covariances.ndim < 3:
-        return np.asarray(1.0 / np.sqrt(covariances))
-    # The inverse of a triangle is one but for the last bits of LAPACK.
-    return np.triu(np.linalg.inv(np.linalg.cholesky(covariances)).transpose(0, 2, 1))
 
 
 @on_one_blas_thread

@@ -9,7 +9,7 @@ import numpy as np
 
 from sketchlearn.model_selection.noise import WhitenedSketch
 from sketchlearn.model_selection.refinement import Shapes, refine, solve_weights
-from sketchlearn.points.em import Moments
+from sketchlearn.points.em import Moments, merge
 
 # Parameters that are moved together at most: beyond, a step takes too long.
 MOST_AT_ONCE = 200
@@ -121,19 +121,6 @@ def _list_neighbours(mixture: Moments) -> tuple[np.ndarray, np.ndarray]:
 def _without(mixture: Moments, left_out: list[int]) -> Moments:
     """Return a mixture without some of its components."""
     return Moments(*(np.delete(each, left_out, axis=0) for each in mixture))
-
-
-def merge(mixture: Moments, firsts: np.ndarray, seconds: np.ndarray) -> Moments:
-    """Return one component of the moments of each pair, in the order of the pairs."""
-    weights = mixture.weights[firsts] + mixture.weights[seconds]
-    share = np.where(weights > 0, mixture.weights[firsts] / np.maximum(weights, 1e-300), 0.5)
-    share = share[:, None]
-    apart = mixture.means[firsts] - mixture.means[seconds]
-    means = share * mixture.means[firsts] + (1.0 - share) * mixture.means[seconds]
-    share = share[:, :, None]
-    covariances = share * mixture.covariances[firsts] + (1 - share) * mixture.covariances[seconds]
-    covariances += share * (1.0 - share) * apart[:, :, None] * apart[:, None, :]
-    return Moments(weights, means, covariances)
 
 
 def _settle(whitened: WhitenedSketch, mixture: Moments, shapes: Shapes, n_steps: int) -> Fit:

@@ -1,4 +1,4 @@
-"""Log-densities of Gaussian components, exact wherever the data lies."""
+"""Log-densities of Gaussian components, exact wherever the data lies, and what they take."""
 
 from __future__ import annotations
 
@@ -51,3 +51,22 @@ def compute_joint_log_densities(
     with np.errstate(divide="ignore"):
         log_weights = np.log(weights)
     return log_weights + log_determinants - 0.5 * (d * LOG_TWO_PI + squares)
+
+
+def invert_covariances(covariances: np.ndarray) -> np.ndarray:
+    """Return roots of the precisions, of the covariances' shape; of matrices, upper triangles U.
+
+    A precision is U U^T.
+    """
+    if covariances.ndim < 3:
+        return np.asarray(1.0 / np.sqrt(covariances))
+    # The inverse of a triangle is one but for the last bits of LAPACK.
+    return np.triu(np.linalg.inv(np.linalg.cholesky(covariances)).transpose(0, 2, 1))
+
+
+def count_parameters(n_components: int, n_features: int, covariance_type: str) -> int:
+    """Return how many numbers a mixture has: shares, means, and covariances of a type."""
+    d = n_features
+    return n_components * (
+        1 + d + {"spherical": 1, "diag": d, "full": d * (d + 1) // 2}[covariance_type]
+    )

@@ -32,6 +32,19 @@ class Moments(NamedTuple):
     covariances: np.ndarray
 
 
+def merge(mixture: Moments, firsts: np.ndarray, seconds: np.ndarray) -> Moments:
+    """Return one component of the moments of each pair, in the order of the pairs."""
+    weights = mixture.weights[firsts] + mixture.weights[seconds]
+    share = np.where(weights > 0, mixture.weights[firsts] / np.maximum(weights, 1e-300), 0.5)
+    share = share[:, None]
+    apart = mixture.means[firsts] - mixture.means[seconds]
+    means = share * mixture.means[firsts] + (1.0 - share) * mixture.means[seconds]
+    share = share[:, :, None]
+    covariances = share * mixture.covariances[firsts] + (1 - share) * mixture.covariances[seconds]
+    covariances += share * (1.0 - share) * apart[:, :, None] * apart[:, None, :]
+    return Moments(weights, means, covariances)
+
+
 def fit_mixture(
     points: np.ndarray,
     family: GaussianFamily,

@@ -12,11 +12,10 @@ from scipy.stats import chi2
 
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import CovarianceType
-from sketchlearn.points.densities import compute_joint_log_densities
-from sketchlearn.points.em import Moments
+from sketchlearn.points.densities import compute_joint_log_densities, count_parameters
+from sketchlearn.points.em import Moments, merge
 from sketchlearn.points.weighted_em import (
     add_one_row,
-    count_parameters_of_one,
     find_roots,
     run_weighted_em,
 )
@@ -84,7 +83,7 @@ def settle_far_components(
     before = score(rows, weights, mixture, covariance_type, floor)
     if before is None:
         return None
-    margin = 0.5 * count_parameters_of_one(rows.shape[1], covariance_type) * np.log(len(rows))
+    margin = 0.5 * count_parameters(1, rows.shape[1], covariance_type) * np.log(len(rows))
     best = mixture
     for _ in range(len(mixture.weights)):
         task = examine(rows, weights, best, before, covariance_type, floor)
@@ -151,7 +150,7 @@ def examine(
     """Return what far rows and components of few rows there are; None if there are none."""
     d = rows.shape[1]
     counts = mixture.weights * len(rows)
-    is_few = counts < FEW_ROWS * count_parameters_of_one(d, covariance_type)
+    is_few = counts < FEW_ROWS * count_parameters(1, d, covariance_type)
     blended, is_special = mixture, is_few[scores.labels]
     if is_few.any():
         blended = mixture._replace(covariances=add_one_row(counts, mixture.covariances))
@@ -188,10 +187,9 @@ def move_one(
     own = far[apart <= 0.25 * before]
     own_weights = weights[own] / weights[own].sum()
     place = own_weights @ rows[own]
-    counts = shares * len(rows)
-    a, b = find_cheapest_merger(counts, means, covariances)
-    merged = merge(shares[[a, b]], means[[a, b]], covariances[[a, b]])
-    shares[a], means[a], covariances[a] = merged
+    a, b = find_cheapest_merger(mixture._replace(weights=shares * len(rows)))
+    merged = merge(mixture, np.array([a]), np.array([b]))
+    shares[a], means[a], covariances[a] = (part[0] for part in merged)
     from_place = rows[own] - place
     share = weights[own].sum() / len(rows)
     covariance = (from_place.T * own_weights) @ from_place
@@ -202,36 +200,21 @@ def move_one(
     return Moments(shares / shares.sum(), means, covariances)
 
 
-def find_cheapest_merger(
-    counts: np.ndarray, means: np.ndarray, covariances: np.ndarray
-) -> tuple[int, int]:
-    """Return the two components that lose least when they become one; see the formula above."""
-    k = len(counts)
-    costs = np.full((k, k), np.inf)
-    logs = [_log_determinant(one) for one in covariances]
-    for a in range(k):
-        for b in range(a):
-            pair = [a, b]
-            n, _, covariance = merge(counts[pair], means[pair], covariances[pair])
-            costs[a, b] = 0.5 * (
-                n * _log_determinant(covariance) - counts[a] * logs[a] - counts[b] * logs[b]
-            )
-            costs[a, b] += sum(
-                counts[j] * np.log(max(counts[j], 1e-300) / max(n, 1e-300)) for j in pair
-            )
-    first, second = divmod(int(np.argmin(costs)), k)
-    return first, second
+def find_cheapest_merger(mixture: Moments) -> tuple[int, int]:
+    """Return the two components that lose least when they become one; see the formula above.
 
+    The mixture's weights are numbers of rows.
+    """
+    firsts, seconds = np.triu_indices(len(mixture.weights), 1)
+    merged = merge(mixture, firsts, seconds)
 
-def merge(
-    shares: np.ndarray, means: np.ndarray, covariances: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return the share, mean and covariance of components taken together."""
-    total = float(shares.sum())
-    parts = shares / max(total, 1e-300)
-    mean = parts @ means
-    from_mean = means - mean
-    return total, mean, np.tensordot(parts, covariances, axes=1) + (from_mean.T * parts) @ from_mean
+    def count_nats(one: Moments) -> np.ndarray:
+        log_counts = np.log(np.maximum(one.weights, np.finfo(float).tiny))
+        return one.weights * (0.5 * _log_determinants(one.covariances) - log_counts)
+
+    parts = count_nats(mixture)
+    cheapest = int(np.argmin(count_nats(merged) - parts[firsts] - parts[seconds]))
+    return int(firsts[cheapest]), int(seconds[cheapest])
 
 
 def score(
@@ -265,7 +248,7 @@ def score(
     return Scores(total, labels, squares) if np.isfinite(total) else None
 
 
-def _log_determinant(covariance: np.ndarray) -> float:
-    """Return the log-determinant of a covariance, a singular one's very small."""
-    values = np.linalg.eigvalsh(covariance)
-    return float(np.sum(np.log(np.maximum(values, max(values[-1], 1e-300) * 1e-12))))
+def _log_determinants(covariances: np.ndarray) -> np.ndarray:
+    """Return the log-determinants of covariances (k, d, d), singular ones' very small."""
+    values = np.linalg.eigvalsh(covariances)
+    return np.sum(np.log(np.maximum(values, np.maximum(values[:, -1:], 1e-300) * 1e-12)), axis=1)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from sketchlearn.atoms import CovarianceType
-from sketchlearn.points.densities import compute_joint_log_densities
+from sketchlearn.points.densities import compute_joint_log_densities, invert_covariances
 from sketchlearn.points.em import Moments
 
 # Iterations at most, and nats a row that one has to gain.
@@ -86,15 +86,10 @@ def find_roots(
     """Return square roots of the precisions, as densities take them; None if there are none."""
     raised = covariances + np.diag(floor)
     if covariance_type != "full":
-        variances = np.einsum("kll->kl", raised)
-        return 1.0 / np.sqrt(variances) if np.all(variances > 0.0) else None
+        raised = np.einsum("kll->kl", raised)
+        if np.any(raised <= 0.0):
+            return None
     try:
-        factors = np.linalg.cholesky(raised)
+        return invert_covariances(raised)
     except np.linalg.LinAlgError:
         return None
-    return np.linalg.inv(factors).transpose(0, 2, 1)
-
-
-def count_parameters_of_one(d: int, covariance_type: CovarianceType) -> int:
-    """Return how many numbers a component has: a share, a mean, and a covariance."""
-    return 1 + d + {"spherical": 1, "diag": d, "full": d * (d + 1) // 2}[covariance_type]

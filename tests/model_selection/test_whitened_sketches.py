@@ -5,12 +5,11 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from sketchlearn import Sketcher
-from sketchlearn.model_selection.merging import merge
 from sketchlearn.model_selection.noise import ChosenWaves, WhitenedSketch
 from sketchlearn.model_selection.overlap import compute_valleys, group_components
 from sketchlearn.model_selection.refinement import Shapes, linearise, refine
 from sketchlearn.model_selection.stability import assign_rows, draw_rows
-from sketchlearn.points.em import Moments
+from sketchlearn.points.em import Moments, merge
 
 MIXTURE = Moments(
     np.array([0.5, 0.3, 0.2]),

@@ -8,8 +8,8 @@ from sklearn.mixture import GaussianMixture
 
 from sketchlearn import CompressiveGaussianMixture
 from sketchlearn.points.densities import compute_joint_log_densities
-from sketchlearn.points.em import Moments
-from sketchlearn.points.far_components import find_cheapest_merger, merge, settle_far_components
+from sketchlearn.points.em import Moments, merge
+from sketchlearn.points.far_components import find_cheapest_merger, settle_far_components
 from sketchlearn.points.weighted_em import add_one_row, find_roots, run_weighted_em
 
 TYPES = ["diag", "full"]
@@ -57,8 +57,10 @@ def test_merged_components_have_the_moments_of_both():
     parts = [rng.normal(size=(50, 3)), 2.0 + rng.normal(size=(30, 3))]
     means = np.stack([part.mean(axis=0) for part in parts])
     covariances = np.stack([np.cov(part.T, ddof=0) for part in parts])
-    _, mean, covariance = merge(np.array([50.0, 30.0]), means, covariances)
+    pair = Moments(np.array([50.0, 30.0]), means, covariances)
+    total, mean, covariance = (part[0] for part in merge(pair, np.array([0]), np.array([1])))
     both = np.concatenate(parts)
+    assert total == 80.0
     np.testing.assert_allclose(mean, both.mean(axis=0))
     np.testing.assert_allclose(covariance, np.cov(both.T, ddof=0))
 
@@ -67,7 +69,7 @@ def test_the_cheapest_merger_is_that_of_halves_of_one_cluster():
     means = np.array([[0.0, 0.0], [9.0, 0.0], [9.5, 0.0], [0.0, 9.0]])
     covariances = np.broadcast_to(np.eye(2), (4, 2, 2))
     counts = np.array([100.0, 60.0, 40.0, 100.0])
-    assert set(find_cheapest_merger(counts, means, covariances)) == {1, 2}
+    assert set(find_cheapest_merger(Moments(counts, means, covariances))) == {1, 2}
 
 
 @pytest.mark.parametrize("kind", TYPES)

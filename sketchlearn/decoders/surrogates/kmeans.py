@@ -216,10 +216,9 @@ def narrow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixt
         scale = mixture.family.operator.scale
         variances = mixture.covariances / scale**2
         is_bound = variances.min() < THRESHOLDS.collapsed * LEAST_VARIANCE
-        finer = np.sqrt(LEAST_VARIANCE)
-        if not (is_bound and variances.max() < finer**2 * GREATEST_VARIANCE):
+        if not (is_bound and variances.max() < GREATEST_VARIANCE * LEAST_VARIANCE):
             break
-        smaller = problem.at_scale(finer * scale)
+        smaller = problem.at_scale(np.sqrt(LEAST_VARIANCE) * scale)
         atoms = smaller.family.from_moments(mixture.locations, mixture.covariances)
         # All of one width first: nothing holds that back.
         fit = solve_weights(smaller, atoms)
