@@ -82,4 +82,6 @@ def test_more_columns_than_memory_holds_are_refused():
     with pytest.raises(ValueError, match="covariance of 1,000,000 columns would take"):
         Sketcher.from_domain(np.zeros(10**6), np.ones(10**6))
     with pytest.raises(ValueError, match="covariance of 1,000,000 columns would take"):
+        Sketcher(n_clusters=2, operator="dense").fit(np.eye(2, 10**6, dtype=np.float32))
+    with pytest.raises(ValueError, match="up to 131072 columns, got 1000000"):
         Sketcher(n_clusters=2).fit(np.eye(2, 10**6, dtype=np.float32))

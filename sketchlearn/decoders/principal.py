@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import SphericalGaussian
@@ -18,6 +18,7 @@ from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.surrogates.points import draw_gaussian
 from sketchlearn.frequencies import Domain, FrequencyOperator
+from sketchlearn.frequencies.low_rank import FactoredCovariance
 from sketchlearn.linear_maps import DenseMap, LinearMap
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -57,8 +58,10 @@ class PrincipalPart:
         Where the coordinates lie.
     whole : FrequencyOperator
         The sketch's own operator.
-    covariance : ndarray of shape (n_features, n_features)
+    covariance : ndarray of shape (n_features, n_features), or FactoredCovariance
         That of the rows in data coordinates.
+    variance_off_axes : float
+        What of its trace is off the axes.
     """
 
     sketch: SketchLike
@@ -66,7 +69,8 @@ class PrincipalPart:
     axes: np.ndarray
     region: Region
     whole: FrequencyOperator
-    covariance: np.ndarray
+    covariance: np.ndarray | FactoredCovariance
+    variance_off_axes: float
 
     @property
     def has_scales(self) -> bool:
@@ -85,9 +89,13 @@ class PrincipalPart:
 
     def draw_rows(self, coordinates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw rows (n, d) of coordinates (n, q), Gaussian off the axes, as atoms are."""
-        kept = self.axes @ self.region.covariance @ self.axes.T
-        off = draw_gaussian(self.covariance - kept, len(coordinates), rng)
-        return self.to_points(coordinates) + off
+        n, covariance = len(coordinates), self.covariance
+        if isinstance(covariance, FactoredCovariance):
+            rows = rng.standard_normal((n, covariance.loadings.shape[1])) @ covariance.loadings.T
+            rows += rng.standard_normal(rows.shape) * np.sqrt(covariance.own_variances)
+        else:
+            rows = draw_gaussian(covariance, n, rng)
+        return self.to_points(coordinates) + rows - (rows @ self.axes) @ self.axes.T
 
     def lift(self, mixture: Mixture) -> Mixture:
         """Return a mixture in data coordinates, each atom's variance averaged over all directions.
@@ -97,8 +105,7 @@ class PrincipalPart:
         """
         family = SphericalGaussian(self.whole)
         d = family.n_features
-        off_axes = np.trace(self.covariance) - self.region.variance
-        mean = (mixture.covariances.sum(axis=1) + max(float(off_axes), 0.0)) / d
+        mean = (mixture.covariances.sum(axis=1) + self.variance_off_axes) / d
         variances = np.repeat(mean[:, None], d, axis=1)
         parameters = family.from_moments(self.to_points(mixture.locations), variances)
         return replace(mixture, parameters=parameters, family=family)
@@ -181,11 +188,11 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
     d = operator.n_features
     least = n_principal(d, n_atoms)
     within = d * operator.scale**2
-    axes = None if least == d else _find_widest_axes(region.covariance, least, within)
+    axes = None if least == d else _find_widest_axes(region, least, within)
     finest = operator.domain.finest_scale
     if axes is None and region.is_exact:
-        covariance = region.covariance if finest is None else np.diag(np.diag(region.covariance))
-        axes = _find_varying_axes(covariance, FLAT * (finest or operator.scale))
+        known = region.covariance if finest is None else np.diag(region.variances)
+        axes = _find_varying_axes(known, FLAT * (finest or operator.scale))
     else:
         finest = None
     if axes is None:
@@ -202,27 +209,28 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
     domain = Domain(np.zeros(q), scale, _drop_rounding(along.covariance), finest_scale=finest)
     narrow = FrequencyOperator(DenseMap.along(operator.linear_map, kept), domain, operator.features)
     part = sketch.with_operator(narrow)
-    blur = _compute_blur(operator.linear_map, region.covariance, kept)
-    family = SphericalGaussian(narrow, -0.5 * blur)
-    return PrincipalPart(part, family, kept, along, operator, region.covariance)
+    covariance = region.stored_covariance
+    family = SphericalGaussian(narrow, -0.5 * _compute_blur(operator.linear_map, covariance, kept))
+    return PrincipalPart(part, family, kept, along, operator, covariance, rest_off)
 
 
-def _find_widest_axes(covariance: np.ndarray, least: int, within: float) -> np.ndarray | None:
+def _find_widest_axes(region: Region, least: int, within: float) -> np.ndarray | None:
     """Return the widest axes (d, q) off which no more variance than ``within`` is left.
 
     They are ``least`` or more; None where half of all directions would not do.
     """
-    d, total = len(covariance), float(np.trace(covariance))
+    d, total = len(region.mean), region.variance
     if total <= 0.0:
         return None
     n = least
     while 2 * n <= d:
         if LEAST_TO_SEEK * n <= d:
             start = np.random.default_rng(0).standard_normal(d)
-            values, axes = eigsh(covariance, n, v0=start)
+            multiply = region.stored_covariance.__matmul__
+            values, axes = eigsh(LinearOperator((d, d), multiply, dtype=np.float64), n, v0=start)
         else:
             n = d // 2
-            values, axes = eigh(covariance, subset_by_index=(d - n, d - 1))
+            values, axes = eigh(region.covariance, subset_by_index=(d - n, d - 1))
         values, axes = np.maximum(values[::-1], 0.0), axes[:, ::-1]
         # Variance off the first q axes, for q = 0, 1, ..., n.
         is_little = total - np.append(0.0, np.cumsum(values)) <= within
@@ -249,7 +257,9 @@ def _drop_rounding(covariance: np.ndarray) -> np.ndarray:
     return np.asarray(symmetric * np.outer(varies, varies))
 
 
-def _compute_blur(linear_map: LinearMap, covariance: np.ndarray, axes: np.ndarray) -> np.ndarray:
+def _compute_blur(
+    linear_map: LinearMap, covariance: np.ndarray | FactoredCovariance, axes: np.ndarray
+) -> np.ndarray:
     r"""Return :math:`\omega_j^T U \omega_j`, (m,), for the covariance U off axes V (d, q).
 
     With C the whole covariance it is :math:`c_j - 2 \sum_l u_{lj} t_{lj} + \sum_{kl} u_{kj}
@@ -259,7 +269,16 @@ def _compute_blur(linear_map: LinearMap, covariance: np.ndarray, axes: np.ndarra
     turned = covariance @ axes
     along, across = linear_map.project(axes.T), linear_map.project(turned.T)
     kept = (axes.T @ turned) @ along
-    blur = linear_map.quadratic_form(covariance) + np.sum(along * (kept - 2.0 * across), axis=0)
+    blur = np.sum(along * (kept - 2.0 * across), axis=0)
+    if isinstance(covariance, FactoredCovariance):
+        blur += np.square(linear_map.project(covariance.loadings.T)).sum(axis=0)
+        own = covariance.own_variances
+        if (largest := own.max()) > 0.0:
+            # Factors must be positive: a column without variance of its own gets next to none.
+            own = np.maximum(own, np.finfo(np.float64).eps ** 2 * largest)
+            blur += linear_map.stretched(np.sqrt(own)).squared_norms
+    else:
+        blur += linear_map.quadratic_form(covariance)
     return np.maximum(blur, 0.0)
 
 

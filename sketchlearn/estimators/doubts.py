@@ -282,7 +282,7 @@ def warn_of_columns(quality: FitQuality, units: np.ndarray) -> None:
 
 def warn_of_regularisation(reg_covar: float, region: Region) -> None:
     """Warn if what is added to variances is much of some column's, of rows in data units."""
-    variances = np.diag(region.covariance)
+    variances = region.variances
     if not (region.is_exact and (variances > 0.0).any()):
         return
     least = float(variances[variances > 0.0].min())
@@ -301,7 +301,7 @@ def warn_of_moved(mixture: Mixture) -> None:
     """Warn if clusters that moved far away were missed, whatever the spread that was decoded."""
     quality = mixture.quality
     if quality.loses_moved:
-        before = float(np.trace(quality.operator.covariance))
+        before = float(quality.operator.domain.variances.sum())
         times = (quality.region.variance / before) ** 0.5 if before > 0 else float("inf")
         raise_doubt(
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows {times:.3g} "
@@ -321,7 +321,7 @@ def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> bool:
     quality, kind = mixture.quality, sketch.moment_kind
     if quality.misfit <= quality.thresholds.very_large_misfit or kind is None:
         return False
-    after, before = sketch.moments.variance.sum(), np.trace(sketch.operator.covariance)
+    after, before = sketch.moments.variance.sum(), sketch.operator.domain.variances.sum()
     if has_moved := kind == "diagonal" and after > MOVED * before:
         raise_doubt(
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows of "

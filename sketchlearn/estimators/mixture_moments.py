@@ -31,7 +31,7 @@ def judge_components(quality: FitQuality, fitted: Moments, units: np.ndarray) ->
 
 def flatten_constant_columns(fitted: Moments, region: Region) -> Moments:
     """Return components that have no width in columns in which the rows are known to have none."""
-    constant = (np.diag(region.covariance) == 0.0) & region.is_exact
+    constant = (region.variances == 0.0) & region.is_exact
     means, covariances = fitted.means.copy(), fitted.covariances.copy()
     means[:, constant] = region.mean[constant]
     covariances[:, constant, :] = covariances[:, :, constant] = 0.0
@@ -40,7 +40,7 @@ def flatten_constant_columns(fitted: Moments, region: Region) -> Moments:
 
 def compare_columns(variances: np.ndarray, region: Region) -> tuple[float, float]:
     """Return the least and greatest of variances (d,) over the rows', where these are exact."""
-    of_rows = np.diag(region.covariance)
+    of_rows = region.variances
     varies = of_rows > 0.0
     if not (region.is_exact and varies.any()):
         return 1.0, 1.0

@@ -79,7 +79,7 @@ class MomentGrid:
 
     @classmethod
     def choose(
-        cls, center: np.ndarray, scale: float, units: np.ndarray, covariance: np.ndarray
+        cls, center: np.ndarray, scale: float, units: np.ndarray, variances: np.ndarray
     ) -> Self:
         r"""Choose steps of at most :math:`2^{-21}` of each column's spread.
 
@@ -93,11 +93,11 @@ class MomentGrid:
             Where the operator centres rows.
         scale, units
             Standard deviation of a cluster, in the columns' units; powers of two.
-        covariance : ndarray of shape (n_features, n_features)
-            Covariance of the pilot; a column without variance has a cluster's spread.
+        variances : ndarray of shape (n_features,)
+            The pilot's; a column without variance has a cluster's spread.
         """
         cluster = scale * units
-        pilot = np.sqrt(np.diagonal(covariance))
+        pilot = np.sqrt(variances)
         spread = np.minimum(cluster, np.where(pilot > 0, pilot, cluster))
         spread = np.maximum(spread, LEAST_SPREAD * cluster)
         return cls(center, np.frexp(spread)[1] - 1 - STEP_BITS)

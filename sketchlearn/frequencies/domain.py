@@ -30,9 +30,9 @@ class Domain:
         Taken from every row, in float64, before it is projected.
     scale : float
         Standard deviation of a cluster, in data units (or, column by column, in `units` of them).
-    covariance : array-like of shape (n_features, n_features)
+    covariance : array-like of shape (n_features, n_features), or LowRankCovariance
         Covariance of the rows as far as known, in squared data units: a pilot's, or that of rows
-        spread evenly over the box.
+        spread evenly over the box. Of low rank it takes few bytes, in memory and in files.
     lower, upper : array-like of shape (n_features,), optional
         Corners of a box in data coordinates that somebody declared; a pilot declares none, whose
         extremes nobody else should learn. Both or neither.
@@ -46,8 +46,6 @@ class Domain:
         Of a domain that clips: how far from the middle of the box rows may be, as the root of the
         sum of squares of their coordinates, each in units of half the box's width. Those farther
         away are moved towards the middle. No row in the box is farther than :math:`\sqrt d`.
-    low_rank : LowRankCovariance, optional
-        The same covariance in few bytes, which files then have instead.
 
     Raises
     ------
@@ -66,13 +64,12 @@ class Domain:
 
     center: np.ndarray
     scale: float
-    covariance: np.ndarray
+    covariance: np.ndarray | LowRankCovariance
     lower: np.ndarray | None = None
     upper: np.ndarray | None = None
     finest_scale: float | None = None
     clips: bool = False
     radius: float | None = None
-    low_rank: LowRankCovariance | None = None
 
     def __post_init__(self) -> None:
         if (self.lower is None) != (self.upper is None):
@@ -87,10 +84,6 @@ class Domain:
             raise ValueError("a domain clips rows to a box: give lower and upper")
         if self.radius is not None:
             object.__setattr__(self, "radius", float(self.radius))
-        if self.low_rank is not None and not np.array_equal(
-            self.covariance, self.low_rank.matrix()
-        ):
-            raise ValueError("covariance must be the matrix of low_rank, where that is given")
         self._check_domain()
 
     def __repr__(self) -> str:
@@ -104,7 +97,22 @@ class Domain:
     @property
     def n_features(self) -> int:
         """Dimension d of a row."""
+        if isinstance(self.covariance, LowRankCovariance):
+            return len(self.covariance.variances)
         return self.covariance.shape[-1] if self.covariance.ndim else 1
+
+    @property
+    def variances(self) -> np.ndarray:
+        """Variance of each column, (n_features,): the covariance's diagonal."""
+        if isinstance(self.covariance, LowRankCovariance):
+            return self.covariance.factored.variances
+        return np.diagonal(self.covariance)
+
+    def covariance_matrix(self) -> np.ndarray:
+        """Return the covariance (n_features, n_features), made anew where it is of low rank."""
+        if isinstance(self.covariance, LowRankCovariance):
+            return self.covariance.factored.matrix()
+        return self.covariance
 
     @property
     def box(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -114,7 +122,7 @@ class Domain:
     @property
     def is_of_box(self) -> bool:
         """Whether centre and covariance say no more than the declared box: no row was seen."""
-        if self.box is None:
+        if self.box is None or isinstance(self.covariance, LowRankCovariance):
             return False
         center, covariance = describe_box(*self.box, self.radius)
         is_middle = np.array_equal(self.center, center)
@@ -151,13 +159,18 @@ class Domain:
     def components(self) -> dict[str, np.ndarray | float | bool]:
         """What it consists of, by name, in the order of the operator's fingerprint."""
         box = dict(zip(CORNERS, self.box or (), strict=False))
+        covariance: dict[str, np.ndarray] = (
+            self.covariance.components()
+            if isinstance(self.covariance, LowRankCovariance)
+            else {"covariance": self.covariance}
+        )
         finest = {} if self.finest_scale is None else {"finest_scale": self.finest_scale}
         return {
             "center": self.center,
             "scale": self.scale,
             **finest,
             **box,
-            **(self.low_rank.components() if self.low_rank else {"covariance": self.covariance}),
+            **covariance,
             **({"clips": True} if self.clips else {}),
             **({} if self.radius is None else {"radius": self.radius}),
         }
@@ -168,16 +181,15 @@ class Domain:
         return replace(
             self,
             center=self.center / units,
-            covariance=self.covariance / np.outer(units, units),
-            low_rank=None,
+            covariance=self.covariance_matrix() / np.outer(units, units),
             **{name: corner / units for name, corner in corners},
         )
 
     def _arrays(self) -> tuple[str, ...]:
         """Return the names of the arrays that there are."""
-        return (
-            ("center", "covariance") if self.lower is None else ("center", *CORNERS, "covariance")
-        )
+        corners = () if self.lower is None else CORNERS
+        is_matrix = not isinstance(self.covariance, LowRankCovariance)
+        return ("center", *corners, *(("covariance",) if is_matrix else ()))
 
     def _check_domain(self) -> None:
         """Refuse what cannot be a domain."""
@@ -216,9 +228,15 @@ class Domain:
                 )
         if not 1.0 / LARGEST < self.scale < LARGEST:
             raise ValueError(f"scale must be between {1 / LARGEST:.0e} and {LARGEST:.0e}")
-        variances = np.diag(self.covariance)
+        variances = self.variances
         if variances.min() < 0.0 or variances.max() > LARGEST**2:
             raise ValueError(f"covariance must have variances between 0 and {LARGEST**2:.0e}")
+        if isinstance(self.covariance, LowRankCovariance):
+            # What is of low rank is symmetric, and has correlations of at most one if so little
+            # is along its directions.
+            if np.any(np.square(self.covariance.factored.loadings).sum(axis=1) > variances):
+                raise ValueError("loadings must add no more to a column than its variance")
+            return
         deviations = np.sqrt(variances)
         # Up to the rounding of sums, a covariance is symmetric and a correlation at most one.
         slack = ROUNDING * np.outer(deviations, deviations) + np.finfo(np.float64).tiny

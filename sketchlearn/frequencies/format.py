@@ -62,14 +62,15 @@ def _read_domain(
     d, m = linear_map.n_features, linear_map.n_frequencies
     names = [one.name for one in fields(Domain)]
     parts: dict[str, Any] = {name: arrays[name] for name in names if name in arrays}
-    low_rank: LowRankCovariance | None = None
     if {*arrays} >= LOW_RANK:
         low_rank = LowRankCovariance(**{name: arrays[name] for name in TYPES})
         if len(low_rank.variances) != d:
             raise SketchFormatError(f"variances must be {d}, got {len(low_rank.variances)}")
-        parts["covariance"] = low_rank.matrix()
+        parts["covariance"] = low_rank
     for name, array in parts.items():
-        if array.shape != (expected := (d, d) if name == "covariance" else (d,)):
+        if isinstance(array, np.ndarray) and array.shape != (
+            expected := (d, d) if name == "covariance" else (d,)
+        ):
             raise SketchFormatError(
                 f"{name} must have shape {expected} beside frequencies of shape ({d}, {m}), "
                 f"got {array.shape}"
@@ -77,7 +78,7 @@ def _read_domain(
     clips = texts.get("clips") == "1"
     numbers = [name for name in names if name in texts and name != "clips"]
     parts |= {name: float.fromhex(texts[name]) for name in numbers}
-    return Domain(**parts, clips=clips, low_rank=low_rank)
+    return Domain(**parts, clips=clips)
 
 
 def _find_kind(contract: Any, texts: dict[str, str], what: str) -> Any:

@@ -1,8 +1,9 @@
-"""Covariances of wide rows along the few directions in which they are widest, in few bytes."""
+"""Covariances of wide rows along the few directions in which they are widest."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self, final
 
 import numpy as np
@@ -16,6 +17,43 @@ ZERO, OCTAVES = 128, 16
 N_STEPS = 6
 # Types of the arrays that files have.
 TYPES = {"variances": np.float32, "loadings": np.uint8, "loading_exponents": np.int32}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FactoredCovariance:
+    r"""A covariance :math:`L L^T + D` with D diagonal, as its diagonal and L: d (r + 1) numbers.
+
+    Attributes
+    ----------
+    variances : ndarray of shape (n_features,)
+        The whole diagonal, that of D and of :math:`L L^T`.
+    loadings : ndarray of shape (n_features, r)
+        L.
+    """
+
+    variances: np.ndarray
+    loadings: np.ndarray
+
+    @property
+    def own_variances(self) -> np.ndarray:
+        """The diagonal of D, (n_features,): what each column varies by itself."""
+        return np.maximum(self.variances - np.square(self.loadings).sum(axis=1), 0.0)
+
+    def __matmul__(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the product with vectors (d,) or (d, n)."""
+        own = (self.own_variances * vectors.T).T
+        return np.asarray(self.loadings @ (self.loadings.T @ vectors) + own)
+
+    def matrix(self) -> np.ndarray:
+        """Return the covariance (d, d)."""
+        covariance = self.loadings @ self.loadings.T
+        np.fill_diagonal(covariance, self.variances)
+        return covariance
+
+    def in_units(self, units: np.ndarray) -> FactoredCovariance:
+        """Return the covariance of rows divided by units (d,)."""
+        return FactoredCovariance(self.variances / units**2, self.loadings / units[:, None])
 
 
 @final
@@ -45,9 +83,10 @@ class LowRankCovariance:
     --------
     >>> import numpy as np
     >>> from sketchlearn.frequencies.low_rank import LowRankCovariance
-    >>> wide = LowRankCovariance.of(np.diag([4.0, 1.0, 1.0]) + 1.0, 1)
-    >>> wide.matrix().round(1)[0]
-    array([5. , 1.2, 1.2])
+    >>> rows = np.random.default_rng(0).normal(size=(1000, 3)) * [4.0, 1.0, 1.0]
+    >>> wide = LowRankCovariance.of_root(rows / np.sqrt(len(rows)), 1)
+    >>> wide.factored.variances.round(0)
+    array([15.,  1.,  1.])
     """
 
     variances: np.ndarray
@@ -67,33 +106,38 @@ class LowRankCovariance:
             raise ValueError(f"loading_exponents must be within {OCTAVES} of each other")
 
     @classmethod
-    def of(cls, covariance: np.ndarray, rank: int) -> Self:
-        """Return the nearest to a covariance (d, d) along its widest directions, fewer than d."""
+    def of_root(cls, root: np.ndarray, rank: int) -> Self:
+        r"""Return the nearest to a covariance along its widest directions, fewer than d.
+
+        Of R (n, d), as of centred rows over :math:`\sqrt n`, it is the covariance :math:`R^T R`.
+        """
         from sklearn.utils.extmath import randomized_svd
 
-        axes, values, _ = randomized_svd(covariance, rank, n_iter=N_STEPS, random_state=0)
+        d = root.shape[1]
+        total = np.einsum("ij,ij->j", root, root)
+        _, deviations, rows = randomized_svd(root, rank, n_iter=N_STEPS, random_state=0)
+        axes, values = rows.T, deviations**2
         # Less what the diagonal adds along these directions as along all others (Tipping and
         # Bishop, "Probabilistic principal component analysis", 1999, equation 7).
-        rest = max(float(np.trace(covariance) - values.sum()), 0.0) / (len(covariance) - rank)
+        rest = max(float(total.sum() - values.sum()), 0.0) / (d - rank)
         loadings = axes * np.sqrt(np.maximum(values - rest, 0.0))
         largest = np.abs(loadings).max(axis=0)
         _, exponents = np.frexp(np.where(largest > 0.0, largest, largest.max() or 1.0) / (ZERO - 1))
         exponents = np.maximum(exponents, exponents.max() - OCTAVES)
         codes = np.rint(np.ldexp(loadings, -exponents))
         own = np.square(np.ldexp(codes, exponents)).sum(axis=1)
-        variances = np.maximum(np.diag(covariance), own).astype(np.float32)
+        variances = np.maximum(total, own).astype(np.float32)
         # Rounded up, so that no correlation exceeds one.
         above = np.nextafter(variances, np.float32(np.inf))
         variances = np.where(variances < own, above, variances)
         return cls(variances, codes + ZERO, exponents)
 
-    def matrix(self) -> np.ndarray:
-        """Return the covariance (d, d), float64: exact sums, whatever adds them up."""
+    @cached_property
+    def factored(self) -> FactoredCovariance:
+        """The same in float64; sums of its matrix are exact, whatever adds them up."""
         centered = self.loadings.astype(np.float64) - ZERO
         loadings = np.ldexp(centered, self.loading_exponents)
-        covariance = loadings @ loadings.T
-        np.fill_diagonal(covariance, self.variances)
-        return covariance
+        return FactoredCovariance(self.variances.astype(np.float64), loadings)
 
     def components(self) -> dict[str, np.ndarray]:
         """Return its arrays by name, in the order of the operator's fingerprint."""

@@ -182,7 +182,7 @@ class FrequencyOperator:
     @property
     def covariance(self) -> np.ndarray:
         """Covariance (n_features, n_features) float64 of the rows, as far as known beforehand."""
-        return self.domain.covariance
+        return self.domain.covariance_matrix()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -207,7 +207,7 @@ class FrequencyOperator:
     @cached_property
     def moment_grid(self) -> MomentGrid:
         """What rows are rounded to before their moments are summed; it follows from the rest."""
-        return MomentGrid.choose(self.center, self.scale, self.units, self.covariance)
+        return MomentGrid.choose(self.center, self.scale, self.units, self.domain.variances)
 
     @property
     def is_plain(self) -> bool:

@@ -154,10 +154,10 @@ class Setting:
         if self.part is None:
             return ChosenWaves(frequencies, operator.center)
         whole, axes = self.part.whole, self.part.axes
-        off_axes = np.eye(whole.n_features) - axes @ axes.T
-        off = off_axes @ self.part.covariance @ off_axes
         of_rows = whole.linear_map.take(chosen).project(np.eye(whole.n_features))
-        return ChosenWaves(frequencies, operator.center, of_rows.T @ off @ of_rows)
+        off_axes = of_rows - axes @ (axes.T @ of_rows)
+        blur = off_axes.T @ (self.part.covariance @ off_axes)
+        return ChosenWaves(frequencies, operator.center, blur)
 
 
 @dataclass(frozen=True, eq=False)

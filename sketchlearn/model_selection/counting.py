@@ -155,7 +155,7 @@ def count_clusters(
 
 def describe_units(sketch: SketchLike) -> str:
     """Return what to do where columns are of so unlike units that some hardly count; "" if not."""
-    deviations = np.sqrt(np.maximum(np.diag(Region.of(sketch).covariance), 0.0))
+    deviations = Region.of(sketch).deviations
     widths = deviations[deviations > 0.0] / sketch.operator.units[deviations > 0.0]
     if not len(widths) or widths.max() <= UNLIKE * widths.min():
         return ""

@@ -11,6 +11,7 @@ import numpy as np
 
 from sketchlearn._validation import check_numbers
 from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.frequencies.low_rank import FactoredCovariance, LowRankCovariance
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # How far a box reaches from the mean, in standard deviations: by Chebyshev's inequality one row in
@@ -41,8 +42,8 @@ class Region:
     ----------
     mean : ndarray of shape (n_features,)
         In data coordinates.
-    covariance : ndarray of shape (n_features, n_features)
-        Squared data units.
+    stored_covariance : ndarray of shape (n_features, n_features), or FactoredCovariance
+        Squared data units; its factors, where no more is known of wide rows.
     lower, upper : ndarray of shape (n_features,)
         Corners of the box, data coordinates: no atom is outside.
     is_exact : bool
@@ -61,7 +62,7 @@ class Region:
     """
 
     mean: np.ndarray
-    covariance: np.ndarray
+    stored_covariance: np.ndarray | FactoredCovariance
     lower: np.ndarray
     upper: np.ndarray
     is_exact: bool
@@ -100,7 +101,7 @@ class Region:
     @classmethod
     def of_operator(cls, operator: FrequencyOperator) -> Self:
         """Return the region that an operator was chosen for: its pilot's, or a declared box."""
-        region = cls._around(operator, operator.center, operator.covariance, is_exact=False)
+        region = cls._around(operator, operator.center, _read_covariance(operator), is_exact=False)
         if (box := operator.domain.box) is None:
             return region
         return replace(
@@ -115,11 +116,15 @@ class Region:
         if sketch.moment_kind == "full":
             return cls._around(operator, mean, moments.covariance, is_exact=is_exact)
         # How columns go together is known of the operator's rows only.
-        deviations, before = moments.standard_deviation, np.sqrt(np.diag(operator.covariance))
+        deviations, before = moments.standard_deviation, np.sqrt(operator.domain.variances)
         ratios = deviations / np.where(before > 0, before, np.inf)
-        covariance = operator.covariance * ratios
-        covariance *= ratios[:, None]
-        np.fill_diagonal(covariance, deviations**2)
+        covariance = _read_covariance(operator)
+        if isinstance(covariance, FactoredCovariance):
+            covariance = FactoredCovariance(deviations**2, covariance.loadings * ratios[:, None])
+        else:
+            covariance = covariance * ratios
+            covariance *= ratios[:, None]
+            np.fill_diagonal(covariance, deviations**2)
         return cls._around(operator, mean, covariance, is_exact=is_exact)
 
     @classmethod
@@ -127,30 +132,41 @@ class Region:
         cls,
         operator: FrequencyOperator,
         mean: np.ndarray,
-        covariance: np.ndarray,
+        covariance: np.ndarray | FactoredCovariance,
         *,
         is_exact: bool,
     ) -> Self:
         """Return the region of these moments."""
-        reach = FARTHEST * np.sqrt(np.diag(covariance)) + ROOM * operator.scale * operator.units
+        reach = FARTHEST * np.sqrt(_diagonal(covariance)) + ROOM * operator.scale * operator.units
         return cls(mean, covariance, mean - reach, mean + reach, is_exact)
 
     def __repr__(self) -> str:
         return f"Region({len(self.mean)} columns, is_exact={self.is_exact})"
 
+    @cached_property
+    def covariance(self) -> np.ndarray:
+        """Covariance (n_features, n_features), squared data units."""
+        stored = self.stored_covariance
+        return stored.matrix() if isinstance(stored, FactoredCovariance) else stored
+
+    @property
+    def variances(self) -> np.ndarray:
+        """Variance of each column, (n_features,): the covariance's diagonal."""
+        return _diagonal(self.stored_covariance)
+
     @property
     def deviations(self) -> np.ndarray:
         """Standard deviation of each column, (n_features,)."""
-        return np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
+        return np.sqrt(np.maximum(self.variances, 0.0))
 
     @property
     def variance(self) -> float:
         """Trace of the covariance."""
-        return float(np.trace(self.covariance))
+        return float(self.variances.sum())
 
     def is_much_wider(self, operator: FrequencyOperator) -> bool:
         """Whether the rows are known to be far more spread than those that an operator was for."""
-        before = float(np.trace(operator.covariance))
+        before = float(operator.domain.variances.sum())
         return self.is_exact and self.variance > MUCH_WIDER**2 * before
 
     def draw_gaussian(self, n_points: int, rng: np.random.Generator) -> np.ndarray:
@@ -198,23 +214,46 @@ class Region:
         """Return the region of rows divided by units (n_features,)."""
         if np.all(units == 1.0):
             return self
+        stored = self.stored_covariance
         return replace(
             self,
             mean=self.mean / units,
-            covariance=self.covariance / np.outer(units, units),
+            stored_covariance=(
+                stored.in_units(units)
+                if isinstance(stored, FactoredCovariance)
+                else stored / np.outer(units, units)
+            ),
             lower=self.lower / units,
             upper=self.upper / units,
         )
 
     def along(self, axes: np.ndarray, center: np.ndarray) -> Region:
         """Return the region of the coordinates ``(x - center) @ axes`` for orthonormal (d, q)."""
-        middle, covariance = (self.mean - center) @ axes, axes.T @ self.covariance @ axes
+        middle = (self.mean - center) @ axes
+        covariance = axes.T @ (self.stored_covariance @ axes)
         corner = np.maximum(self.upper - self.mean, self.mean - self.lower)
         deviations = np.sqrt(np.maximum(np.diag(covariance), 0.0))
         reach = np.minimum(np.abs(axes).T @ corner, FARTHEST * deviations)
         return replace(
-            self, mean=middle, covariance=covariance, lower=middle - reach, upper=middle + reach
+            self,
+            mean=middle,
+            stored_covariance=covariance,
+            lower=middle - reach,
+            upper=middle + reach,
         )
+
+
+def _read_covariance(operator: FrequencyOperator) -> np.ndarray | FactoredCovariance:
+    """Return an operator's covariance as it has it."""
+    covariance = operator.domain.covariance
+    return covariance.factored if isinstance(covariance, LowRankCovariance) else covariance
+
+
+def _diagonal(covariance: np.ndarray | FactoredCovariance) -> np.ndarray:
+    """Return the diagonal (d,) of a covariance."""
+    if isinstance(covariance, FactoredCovariance):
+        return covariance.variances
+    return np.diagonal(covariance)
 
 
 def check_bounds(bounds: Any, n_features: int) -> tuple[np.ndarray, np.ndarray]:

@@ -342,7 +342,8 @@ class Sketcher(SketchingTransformer):
         law = resolve_radius_law(self.radius_law, d)
         is_paired = check_paired(self.paired, self.operator, self.features)
         linear_map = "dense" if is_paired else resolve_operator(self.operator, d)
-        require_memory_to_draw(d, n_frequencies, linear_map, is_paired)
+        n_pilot = min(len(X), pilot_size(k))
+        require_memory_to_draw(d, n_frequencies, linear_map, is_paired, k, n_pilot)
         # The third child draws candidates of a source.
         pilot_rng, seed_rng, _, look_rng = rng.spawn(4)
         seeds = tuple(int(s) for s in seed_rng.integers(2**31 - 1, size=2))

@@ -26,8 +26,9 @@ MANY_FREQUENCIES, MANY_IF_WIDE = 5000, 3000
 FAST_FEATURES = 128
 # Columns from which fast transforms see as well as a matrix.
 LEAST_FAST_FEATURES = 24
-# Matrices of a covariance's size that are in memory together while an operator is drawn.
-COVARIANCES_TO_DRAW = 2
+# Matrices of a covariance's size that are in memory together while an operator is drawn, and of a
+# pilot's where the covariance is of low rank, as measured.
+COVARIANCES_TO_DRAW, PILOTS_TO_DRAW = 2, 5
 # Numbers of 8 bytes that are in memory together while a frequency is drawn, as measured: of a
 # matrix for each column and beside them, and of transforms.
 NUMBERS_A_COLUMN, NUMBERS_BESIDE, NUMBERS_OF_TRANSFORMS = 2.5, 2.0, 5.5
@@ -103,7 +104,18 @@ def choose_operator(
     d, scale = rows.shape[1], check_scale(scale)
     center = np.average(rows, axis=0, weights=weights)
     is_wide = n_principal(d, n_clusters) < d
-    covariance = compute_covariance(rows, weights, is_wide)
+    covariance: np.ndarray | LowRankCovariance
+    if is_wide:
+        root = (rows - center) * np.sqrt(weights / weights.sum())[:, None]
+        variances = np.einsum("ij,ij->j", root, root)
+        if kinds["linear_map"] == "fast" and is_single(variances):
+            # No more than is decoded: a matrix of d^2 numbers would be all of a file.
+            covariance = LowRankCovariance.of_root(root, n_principal(d, n_clusters))
+        else:
+            covariance = root.T @ root
+    else:
+        covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
+        variances = np.diag(covariance)
     units, finest = np.ones(d), None
     n_drawn = count_drawn(n_frequencies, d) if is_paired else n_frequencies
     octaves: float | np.ndarray = 0.0
@@ -116,26 +128,21 @@ def choose_operator(
         tells_little = is_few or kinds["features"] != "waves"
         farthest = FARTHEST_IF_FEW if tells_little else FARTHEST_APART
         scale = estimate_cluster_scale(
-            rows / units, weights, center / units, n_clusters, seeds[0],
-            axes=find_wide_axes(covariance, q) if is_auto and is_wide else None,
+            (rows - center) / units, weights, n_clusters, seeds[0],
+            axes=find_wide_axes(root, q) if is_auto and is_wide else None,
             farthest=farthest if is_auto else FARTHEST_IF_COLUMNS,
         )  # fmt: skip
         if is_auto and not is_few:
-            widest = float(np.sqrt(np.diag(covariance).max()))
+            widest = float(np.sqrt(variances.max()))
             octaves = draw_wide_octaves(widest / scale, n_drawn, rng)
     elif scale == "mixed":
-        share, (low, high) = share_spread(np.diag(covariance), n_clusters), PILOT_OCTAVES
+        share, (low, high) = share_spread(variances, n_clusters), PILOT_OCTAVES
         scale, finest = share / 2**low, share / 2**high
         octaves = rng.uniform(0.0, high - low, n_drawn)
     width = BANDWIDTH if d > 3 or finest is not None else 1.0
-    low_rank, n_directions = None, n_principal(d, n_clusters)
-    if kinds["linear_map"] == "fast" and n_directions < d and is_single(np.diag(covariance)):
-        # No more than is decoded: a matrix of d^2 numbers would be all of a file.
-        low_rank = LowRankCovariance.of(covariance, n_directions)
-        covariance = low_rank.matrix()
     operator = FrequencyOperator.draw(
         n_drawn,
-        Domain(center, scale, covariance, finest_scale=finest, low_rank=low_rank),
+        Domain(center, scale, covariance, finest_scale=finest),
         bandwidth=width * scale * np.exp2(-octaves),
         radius_law=law,
         pilot=rows,
@@ -145,7 +152,7 @@ def choose_operator(
     )
     if not is_paired:
         return operator
-    spreads = np.sqrt(np.diag(covariance))
+    spreads = np.sqrt(variances)
     typical = estimate_spreads(rows - center, weights / weights.sum(), spreads)
     return pair_operator(operator, np.minimum(spreads, typical), n_frequencies, rows)
 
@@ -224,9 +231,21 @@ def resolve_operator(operator: Any, n_features: int) -> str:
 
 
 def require_memory_to_draw(
-    n_features: int, n_frequencies: int, linear_map: str, is_paired: bool
+    n_features: int,
+    n_frequencies: int,
+    linear_map: str,
+    is_paired: bool,
+    n_clusters: int | None = None,
+    n_pilot: int = 0,
 ) -> None:
     """Refuse to draw an operator that memory cannot hold, before any of it is taken.
+
+    Parameters
+    ----------
+    n_features, n_frequencies, linear_map, is_paired
+        Of the operator.
+    n_clusters, n_pilot : int, optional
+        For how many clusters, and on how many rows; none where a box is declared instead.
 
     Raises
     ------
@@ -234,8 +253,13 @@ def require_memory_to_draw(
         If a covariance of so many columns, or so many frequencies, would be more than there is.
     """
     d, m = float(n_features), float(n_frequencies)
-    numbers = COVARIANCES_TO_DRAW * d * d
-    require_memory(8.0 * numbers, f"the covariance of {n_features:,} columns", "reduce them first")
+    is_wide = n_clusters is not None and n_principal(n_features, n_clusters) < n_features
+    if is_wide and linear_map == "fast":
+        numbers, what = PILOTS_TO_DRAW * n_pilot * d, f"a pilot of {n_pilot:,} rows"
+        require_memory(8.0 * numbers, f"{what} in {n_features:,} columns", "reduce them first")
+    else:
+        numbers, what = COVARIANCES_TO_DRAW * d * d, f"the covariance of {n_features:,} columns"
+        require_memory(8.0 * numbers, what, "reduce them first")
     is_dense = linear_map == "dense"
     a_frequency = NUMBERS_A_COLUMN * d + NUMBERS_BESIDE if is_dense else NUMBERS_OF_TRANSFORMS
     is_helped = is_dense and not is_paired and n_features >= LEAST_FAST_FEATURES
@@ -320,9 +344,8 @@ def measure_value_distances(rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 
 def estimate_cluster_scale(
-    rows: np.ndarray,
+    centered: np.ndarray,
     weights: np.ndarray,
-    center: np.ndarray,
     n_clusters: int,
     seed: int,
     *,
@@ -341,14 +364,14 @@ def estimate_cluster_scale(
     that share the volume; one, where all rows are equal.
 
     Of wide rows k-means looks at the coordinates along ``axes`` (d, q) alone, and ``farthest`` is
-    2.5.
+    2.5. Rows ``centered`` (n_p, d), around their mean, are divided by the largest in place.
     """
-    n, d = rows.shape
-    centered = rows - center
-    size = float(np.abs(centered).max())
+    n, d = centered.shape
+    size = float(max(centered.max(), -centered.min()))
     if size == 0.0:
         return 1.0
-    # To order one, so that neither squares nor k-means' own thresholds see the data's units.
+    # To order one, so that neither squares nor k-means' own thresholds see the data's units; in
+    # place, as wide rows take memory.
     centered /= size
     weights = weights / weights.mean()
     k = min(n_clusters, n)
@@ -361,7 +384,7 @@ def estimate_cluster_scale(
         sum_of_squares = model.inertia_
         if axes is not None:
             within = centered - centers[model.labels_]
-            sum_of_squares = weights @ np.square(within).sum(axis=1)
+            sum_of_squares = weights @ np.einsum("ij,ij->i", within, within)
         scale = float(np.sqrt(sum_of_squares / (n * d) * n / (n - k)))
         gap = _measure_gap(centers[totals > 0.0], totals[totals > 0.0])
     farthest = farthest if axes is None else FARTHEST_IF_WIDE
@@ -383,20 +406,14 @@ def _measure_gap(centers: np.ndarray, totals: np.ndarray) -> float:
     return gap if np.isfinite(gap) else 0.0
 
 
-def compute_covariance(rows: np.ndarray, weights: np.ndarray, is_wide: bool) -> np.ndarray:
-    """Return the weighted covariance (d, d) of rows; of wide ones by half of a product's sums."""
-    if not is_wide:
-        return np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
-    shares = weights / weights.sum()
-    scaled = (rows - shares @ rows) * np.sqrt(shares)[:, None]
-    return np.asarray(scaled.T @ scaled)
+def find_wide_axes(root: np.ndarray, n_axes: int) -> np.ndarray:
+    """Return orthonormal axes (d, n_axes) near the widest of R^T R for R (n, d).
 
-
-def find_wide_axes(covariance: np.ndarray, n_axes: int) -> np.ndarray:
-    """Return orthonormal axes (d, n_axes) near the widest, by subspace iterations."""
-    axes = np.random.default_rng(0).standard_normal((len(covariance), n_axes))
+    By subspace iterations, without a matrix of d^2 numbers.
+    """
+    axes = np.random.default_rng(0).standard_normal((root.shape[1], n_axes))
     for _ in range(N_SUBSPACE_STEPS):
-        axes, _ = np.linalg.qr(covariance @ axes)
+        axes, _ = np.linalg.qr(root.T @ (root @ axes))
     return axes
 
 

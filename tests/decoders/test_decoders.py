@@ -319,7 +319,7 @@ def test_searches_widen_only_where_there_is_room_and_narrow_with_each_failure():
     assert widenings[0] == 1.0
     assert 1.0 <= widenings[1] <= max(room, 1.0)
     assert all(b == max(a / 2.0, 1.0) for a, b in itertools.pairwise(widenings[1:]))
-    wide = replace(problem.region, covariance=1e4 * problem.region.covariance)
+    wide = replace(problem.region, stored_covariance=1e4 * problem.region.covariance)
     assert choose_widening(replace(problem, region=wide), 1) > widenings[1]
 
 

@@ -20,6 +20,7 @@ from sketchlearn.decoders import (
 from sketchlearn.decoders.principal import find_principal_part
 from sketchlearn.decoders.surrogates.matching import PointMatching
 from sketchlearn.decoders.surrogates.points import choose_bandwidth
+from sketchlearn.frequencies.low_rank import FactoredCovariance
 from sketchlearn.points.kmeans import find_clusters
 from sketchlearn.sketches import Region
 from sketchlearn.sketching.tuning import FARTHEST_IF_WIDE, n_principal
@@ -322,3 +323,32 @@ def test_a_cloud_matches_the_whole_sketch_along_the_axes(part, wide):
 def test_a_family_without_one_has_no_common_envelope():
     family = SphericalGaussian(operator_of(3, 20))
     assert np.all(np.asarray(family.common_log_envelope) == 0.0)
+
+
+def test_factors_of_a_covariance_stand_for_its_matrix():
+    """Of wide rows no matrix of d^2 numbers is made: all that it is for comes of its factors."""
+    rng = np.random.default_rng(5)
+    d, k = 300, 4
+    X = rng.normal(size=(2000, d)) * np.r_[np.zeros(3), rng.uniform(0.5, 2.0, d - 3)]
+    X[:, 3:] += 6.0 * rng.normal(size=(k, d - 3))[rng.integers(k, size=2000)]
+    sketcher = Sketcher(400, n_clusters=k, operator="fast", moments="diagonal", random_state=0)
+    sketch = sketcher.fit(X).sketch(X)
+    region = Region.of(sketch)
+    assert isinstance(region.stored_covariance, FactoredCovariance)
+    of_matrix = replace(region, stored_covariance=region.covariance)
+    np.testing.assert_array_equal(region.variances, of_matrix.variances)
+    parts = [find_principal_part(sketch, k, one) for one in (region, of_matrix)]
+    assert all(part is not None for part in parts)
+    factored, whole = parts
+    np.testing.assert_allclose(np.abs(factored.axes.T @ whole.axes).max(axis=0), 1.0, atol=1e-6)
+    np.testing.assert_allclose(factored.variance_off_axes, whole.variance_off_axes, rtol=1e-9)
+    # In float32, as families keep it.
+    blurs = [part.family.common_log_envelope for part in parts]
+    np.testing.assert_allclose(blurs[0], blurs[1], rtol=1e-5)
+    zeros = np.zeros((20_000, factored.axes.shape[1]))
+    rows = factored.draw_rows(zeros, rng) - factored.to_points(zeros)
+    off_axes = np.eye(d) - factored.axes @ factored.axes.T
+    expected = off_axes @ region.covariance @ off_axes
+    np.testing.assert_allclose(np.abs(rows @ factored.axes).max(), 0.0, atol=1e-9)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(np.cov(rows.T, bias=True), expected, atol=0.05 * scale)

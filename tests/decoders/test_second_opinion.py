@@ -87,11 +87,11 @@ def test_moment_factors_are_those_of_the_variances(good):
     assert factors(np.diag([7.0, 2.0])) == (1 / 3, 2.0)
     # Along the axes of both.
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(2, 2)))[0]
-    turned = replace(region, covariance=turn @ region.covariance @ turn.T)
+    turned = replace(region, stored_covariance=turn @ region.covariance @ turn.T)
     assert factors(turn @ np.diag([7.0, 2.0]) @ turn.T, turned) == (1 / 3, 2.0)
     # What no number of digits can tell from nothing.
     huge = np.diag([1e30, 0.0])
-    assert factors(huge, replace(region, covariance=huge)) == (1.0, 1.0)
+    assert factors(huge, replace(region, stored_covariance=huge)) == (1.0, 1.0)
     assert replace(good, moment_factors=(0.5, 1.1)).moment_mismatch == pytest.approx(1.0)
     assert replace(good, moment_factors=(0.9, 1.5)).moment_mismatch == pytest.approx(0.5)
 

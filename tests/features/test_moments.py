@@ -30,7 +30,7 @@ def rng():
 
 
 def grid_for(d, scale=1.0, center=0.0):
-    return MomentGrid.choose(np.full(d, center), scale, np.ones(d), scale**2 * np.eye(d))
+    return MomentGrid.choose(np.full(d, center), scale, np.ones(d), np.full(d, scale**2))
 
 
 def sums_of(grid, X, units=None, kind="full", sizes=None):
@@ -222,7 +222,7 @@ class TestGrid:
         X[:, -1] *= 1e-9 if d > 1 else 1.0
         operator = Sketcher(50, n_clusters=2, random_state=0).fit(X).operator_
         grid = MomentGrid.choose(
-            operator.center, operator.scale, operator.units, operator.covariance
+            operator.center, operator.scale, operator.units, operator.domain.variances
         )
         waves, moments = operator.accumulator(), MomentAccumulator(grid, "diagonal")
         taken = 0
@@ -234,8 +234,8 @@ class TestGrid:
         assert 0 < taken < 40 * d
 
     def test_steps_are_a_part_of_the_lesser_spread(self):
-        covariance = np.diag([1.0, 1e4, 1e-4, 0.0, 1e-30])
-        grid = MomentGrid.choose(np.zeros(5), 1.0, np.array([1.0, 4.0, 1.0, 1.0, 1.0]), covariance)
+        variances = np.array([1.0, 1e4, 1e-4, 0.0, 1e-30])
+        grid = MomentGrid.choose(np.zeros(5), 1.0, np.array([1.0, 4.0, 1.0, 1.0, 1.0]), variances)
         spreads = np.array([1.0, 4.0, 0.01, 1.0, 2.0**-16])
         assert np.all(grid.steps <= spreads * 2.0**-21)
         assert np.all(grid.steps > spreads * 2.0**-22)

@@ -20,27 +20,33 @@ def covariance_of(rng, d=150, rank=8):
     return L @ L.T + np.diag(rng.uniform(0.01, 0.1, size=d))
 
 
+def low_rank_of(covariance, rank):
+    return LowRankCovariance.of_root(np.linalg.cholesky(covariance).T, rank)
+
+
 def test_it_keeps_the_diagonal_and_the_widest_directions(rng):
     covariance = covariance_of(rng)
-    low_rank = LowRankCovariance.of(covariance, 8)
-    matrix = low_rank.matrix()
+    low_rank = low_rank_of(covariance, 8)
+    matrix = low_rank.factored.matrix()
     np.testing.assert_allclose(np.diag(matrix), np.diag(covariance), rtol=0.03)
     assert np.abs(matrix - covariance).max() < 0.02 * np.abs(covariance).max()
     assert np.linalg.eigvalsh(matrix).min() > -1e-9
     ours, theirs = (np.linalg.eigh(one)[1][:, -4:] for one in (matrix, covariance))
     assert np.linalg.svd(ours.T @ theirs)[1].min() > 0.999
-    Domain(np.zeros(150), 1.0, matrix, low_rank=low_rank)
+    domain = Domain(np.zeros(150), 1.0, low_rank)
+    np.testing.assert_array_equal(domain.variances, np.diag(matrix))
+    np.testing.assert_array_equal(domain.covariance_matrix(), matrix)
 
 
 def test_its_sums_are_exact(rng):
-    low_rank = LowRankCovariance.of(covariance_of(rng), 30)
+    low_rank = low_rank_of(covariance_of(rng), 30)
     loadings = low_rank.loadings.astype(object) - 128
     least = int(low_rank.loading_exponents.min())
     shifts = 4 ** (low_rank.loading_exponents - least).astype(object)
     exact = (loadings * shifts) @ loadings.T
     expected = np.ldexp(exact.astype(np.float64), 2 * least)
     off = ~np.eye(150, dtype=bool)
-    np.testing.assert_array_equal(low_rank.matrix()[off], expected[off])
+    np.testing.assert_array_equal(low_rank.factored.matrix()[off], expected[off])
 
 
 def test_files_of_wide_rows_have_no_matrix(rng):
@@ -62,5 +68,7 @@ def test_what_is_no_such_covariance_is_refused(rng):
     with pytest.raises(ValueError, match="within 16 of each other"):
         LowRankCovariance(np.ones(3), np.full((3, 2), 128), [0, 17])
     low_rank = LowRankCovariance(np.ones(3), np.full((3, 1), 130), [-4])
-    with pytest.raises(ValueError, match="must be the matrix of low_rank"):
-        Domain(np.zeros(3), 1.0, np.eye(3), low_rank=low_rank)
+    Domain(np.zeros(3), 1.0, low_rank)
+    too_wide = LowRankCovariance(np.full(3, 0.01), np.full((3, 1), 130), [-4])
+    with pytest.raises(ValueError, match="no more to a column than its variance"):
+        Domain(np.zeros(3), 1.0, too_wide)

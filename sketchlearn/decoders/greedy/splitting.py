@@ -46,7 +46,7 @@ class Splitting(Decoder):
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Split until there are enough, and prune."""
         family, region = problem.family, problem.region
-        spread = np.diag(region.covariance)
+        spread = region.variances
         fit = solve_weights(problem, family.from_moments(region.mean[None], spread[None]))
         while len(fit.weights) < problem.n_atoms:
             fit = self.split(problem, fit, rng)

@@ -311,7 +311,7 @@ def add_outliers(
     is what is missing without them: weight, and variance. They are taken to be uniform in a box.
     """
     mean, variances = points.mean(axis=0), points.var(axis=0)
-    missing = np.maximum(np.diag(region.covariance) - variances, 0.0)
+    missing = np.maximum(region.variances - variances, 0.0)
     half = np.sqrt(3.0 * missing / share)
     outliers = rng.uniform(region.mean - half, region.mean + half, size=(n_outliers, len(mean)))
     outliers = np.clip(outliers, region.lower, region.upper)
