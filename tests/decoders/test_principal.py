@@ -98,7 +98,7 @@ def test_atoms_have_the_datas_covariance_off_the_axes(part):
     expected = []
     for y, shape in zip(coordinates, shapes[:, 0], strict=True):
         variance = part.sketch.operator.scale**2 * np.exp(shape)
-        covariance = variance * along + off @ part.covariance @ off
+        covariance = variance * along + off @ (part.covariance @ off)
         wave = np.exp(1j * ((part.axes @ y) @ omega))
         wave *= np.exp(-0.5 * np.sum(omega * (covariance @ omega), axis=0))
         expected.append(np.concatenate([wave.real, wave.imag]))
@@ -138,7 +138,7 @@ def test_a_lifted_mixture_keeps_its_figures_and_its_variance(part, wide):
     assert (lifted.cost, lifted.misfit) == (mixture.cost, mixture.misfit)
     assert lifted.family.operator is wide[3].operator
     np.testing.assert_allclose(part.to_coordinates(lifted.locations), mixture.locations, atol=1e-9)
-    whole = np.trace(part.covariance) - part.region.variance
+    whole = part.covariance.variances.sum() - part.region.variance
     np.testing.assert_allclose(
         lifted.covariances.sum(axis=1), mixture.covariances.sum(axis=1) + whole, rtol=1e-9
     )
@@ -174,7 +174,7 @@ def test_a_smaller_scale_asks_for_more_axes(wide):
         sketch = Sketcher.from_operator(finer).sketch(wide[1])
         part = find_principal_part(sketch, K, Region.of(sketch))
         numbers.append(part.axes.shape[1])
-        off = np.trace(part.covariance) - part.region.variance
+        off = part.covariance.variances.sum() - part.region.variance
         assert off <= D * finer.scale**2
     assert numbers[0] < numbers[1] <= D // 2
 
