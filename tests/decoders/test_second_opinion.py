@@ -77,7 +77,9 @@ def test_noise_is_added_as_there_is_unless_rows_are_few(clusters):
 
 def test_moment_factors_are_those_of_the_variances(good):
     operator = operator_of(d=2, scale=1.0)
-    region = replace(Region.of_operator(operator), covariance=np.diag([3.0, 8.0]), mean=np.zeros(2))
+    region = replace(
+        Region.of_operator(operator), stored_covariance=np.diag([3.0, 8.0]), mean=np.zeros(2)
+    )
 
     def factors(covariance, region=region):
         return pytest.approx(compute_moment_factors(covariance, region, operator))
@@ -100,7 +102,7 @@ def test_moment_factors_are_of_what_counts_for_distances():
     """Matched in divided columns and clustered in whole ones, they are those of whole ones."""
     operator, units = operator_of(d=2, scale=1.0), np.array([1.0, 100.0])
     rows, found = np.array([[3.0, 0.5], [0.5, 8.0]]), np.array([[1.0, 0.0], [0.0, 12.0]])
-    region = replace(Region.of_operator(operator), covariance=rows, mean=np.zeros(2))
+    region = replace(Region.of_operator(operator), stored_covariance=rows, mean=np.zeros(2))
     factors = compute_moment_factors(found, region, operator, units)
     whole = operator_of(d=2, scale=np.sqrt(np.mean(units**2)))
     whole_region = region.in_units(1 / units)
