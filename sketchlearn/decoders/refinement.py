@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, final
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self, final
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import nnls
 
 from sketchlearn._progress import tell, tell_cost
@@ -58,7 +59,23 @@ def solve_nonnegative(target: np.ndarray, atoms: np.ndarray) -> np.ndarray:
     atoms : ndarray of shape (k, 2 m)
         Their sketches.
     """
-    gram, correlations = compute_gram_matrix(atoms), atoms.astype(np.float64) @ target
+    return _solve_from_products(compute_gram_matrix(atoms), atoms.astype(np.float64) @ target)
+
+
+def compute_gram_matrix(atoms: np.ndarray) -> np.ndarray:
+    """Return the atoms' inner products (k, k), ridge added so that equal ones can be solved for."""
+    # Rounded to float32, the matrix of nearly equal atoms would not be positive definite.
+    atoms = atoms.astype(np.float64)
+    return _add_ridge(atoms @ atoms.T)
+
+
+def _add_ridge(gram: np.ndarray) -> np.ndarray:
+    """Return inner products (k, k) with the ridge added."""
+    return np.asarray(gram + RIDGE * np.trace(gram) / max(len(gram), 1) * np.eye(len(gram)))
+
+
+def _solve_from_products(gram: np.ndarray, correlations: np.ndarray) -> np.ndarray:
+    """Return the weights (k,) >= 0, from inner products of atoms with one another and z."""
     weights = np.linalg.solve(gram, correlations)
     if weights.min() >= 0.0:
         return weights
@@ -66,14 +83,69 @@ def solve_nonnegative(target: np.ndarray, atoms: np.ndarray) -> np.ndarray:
     return nnls(factor.T, np.linalg.solve(factor, correlations))[0]
 
 
-def compute_gram_matrix(atoms: np.ndarray) -> np.ndarray:
-    """Return the atoms' inner products (k, k), ridge added so that equal ones can be solved for."""
-    # Rounded to float32, the matrix of nearly equal atoms would not be positive definite.
-    atoms = atoms.astype(np.float64)
-    gram = atoms @ atoms.T
-    diagonal = gram.reshape(-1)[:: len(gram) + 1]
-    diagonal += RIDGE * diagonal.mean()
-    return gram
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Atoms of which some may be left out: what each of the others needs is computed once.
+
+    Attributes
+    ----------
+    problem : Problem
+        What is to be matched.
+    parameters : ndarray of shape (k, p)
+        One atom a row.
+    atoms : ndarray of shape (k, 2 m)
+        Their sketches.
+    gram, correlations : ndarray of shape (k, k) and (k,)
+        Inner products of these with one another, and with the problem's target.
+    """
+
+    problem: Problem
+    parameters: np.ndarray
+    atoms: np.ndarray
+    gram: np.ndarray
+    correlations: np.ndarray
+
+    @classmethod
+    def of(cls, problem: Problem, parameters: np.ndarray) -> Self:
+        """Return those of the given parameters (k, p)."""
+        atoms = problem.family.sketch(parameters)
+        exact = atoms.astype(np.float64)
+        return cls(problem, parameters, atoms, exact @ exact.T, exact @ problem.target)
+
+    def take(self, kept: np.ndarray) -> Self:
+        """Return some of them, by a mask or by number."""
+        rows = np.arange(len(self.parameters))[kept]
+        return replace(
+            self,
+            parameters=self.parameters[rows],
+            atoms=self.atoms[rows],
+            gram=self.gram[np.ix_(rows, rows)],
+            correlations=self.correlations[rows],
+        )
+
+    def join(self, parameters: np.ndarray) -> Self:
+        """Return them with others (n, p) after them."""
+        new = self.problem.family.sketch(parameters)
+        atoms, exact = np.vstack([self.atoms, new]), new.astype(np.float64)
+        n, products = len(self.atoms), atoms.astype(np.float64) @ exact.T
+        return replace(
+            self,
+            parameters=np.vstack([self.parameters, parameters]),
+            atoms=atoms,
+            gram=np.block([[self.gram, products[:n]], [products.T]]),
+            correlations=np.append(self.correlations, exact @ self.problem.target),
+        )
+
+    def solve_weights(self, *, n_iter: int = 0) -> Fit:
+        """Return the fit of the best weights, as `solve_weights` does."""
+        weights = _solve_from_products(_add_ridge(self.gram), self.correlations)
+        residual = self.problem.compute_residual(weights, self.atoms)
+        return Fit(weights, self.parameters, float(residual @ residual), n_iter)
+
+    def compute_importances(self, weights: np.ndarray) -> np.ndarray:
+        """Return by how much the cost would rise without each atom (k,), others weighed anew."""
+        inverse = cho_solve(cho_factor(_add_ridge(self.gram)), np.eye(len(self.gram)))
+        return np.asarray(weights**2 / np.diag(inverse))
 
 
 def solve_weights(problem: Problem, parameters: np.ndarray, *, n_iter: int = 0) -> Fit:
@@ -105,10 +177,7 @@ def solve_weights(problem: Problem, parameters: np.ndarray, *, n_iter: int = 0) 
     >>> solve_weights(problem, np.array([[0.0], [4.0], [8.0]])).weights.round(2)
     array([0.75, 0.  , 0.25])
     """
-    atoms = problem.family.sketch(parameters)
-    weights = solve_nonnegative(problem.target, atoms)
-    residual = problem.compute_residual(weights, atoms)
-    return Fit(weights, parameters, float(residual @ residual), n_iter)
+    return Candidates.of(problem, parameters).solve_weights(n_iter=n_iter)
 
 
 def compute_median(rows: np.ndarray) -> np.ndarray:

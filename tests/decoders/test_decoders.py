@@ -35,7 +35,7 @@ from sketchlearn.decoders.greedy.pruning import (
     compute_importances,
     drop_least_important,
     merge_most_coherent,
-    remove_one,
+    remove_atoms,
 )
 from sketchlearn.decoders.quality import THRESHOLDS
 from sketchlearn.decoders.refinement import solve_nonnegative
@@ -476,7 +476,7 @@ def test_importance_is_what_an_atoms_absence_costs(clusters):
     near = centers.copy()
     near[1] = near[0] + 1.5
     fit = fit_at(problem, near)
-    for i, importance in enumerate(compute_importances(problem.family, fit)):
+    for i, importance in enumerate(compute_importances(problem, fit)):
         without = solve_weights(problem, np.delete(fit.parameters, i, axis=0))
         assert importance == pytest.approx(without.cost - fit.cost, rel=1e-2, abs=1e-6)
 
@@ -508,9 +508,9 @@ def test_two_atoms_in_one_cluster_are_merged_rather_than_a_small_cluster_lost():
     doubled = np.vstack([centers[[0, 1, 3]], centers[2] - aside, centers[2] + aside])
     start = fit_at(problem, doubled)
     # Weighed alone, each of the two is worth far more than the small cluster.
-    assert np.argmin(compute_importances(problem.family, start)) == 2
+    assert np.argmin(compute_importances(problem, start)) == 2
     for keeps_shapes in (False, True):
-        fit = remove_one(problem, start, "shared", keeps_shapes=keeps_shapes)
+        fit, _ = remove_atoms(problem, start, "shared", keeps_shapes=keeps_shapes)
         assert len(fit.weights) == 4
         assert fit.cost < drop_least_important(problem, start).cost
         assert largest_distance(centers, fit.parameters[:, :4]) < 1.0

@@ -19,8 +19,7 @@ from sketchlearn.decoders.greedy.mode_seeking import (
 )
 from sketchlearn.decoders.greedy.pruning import (
     compute_importances,
-    drop_least_important,
-    remove_one,
+    remove_atoms,
 )
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Fit, Problem
@@ -74,7 +73,9 @@ class MeanShift(Decoder):
     the swap before it failed (`find_modes`), adjusts, drops the atom whose loss costs
     least, :math:`\alpha_j^2 / [G^{-1}]_{jj}` with G the atoms' Gram matrix, or merges the two most
     coherent if that costs less, adjusts, and is kept if the cost fell by more than noise can
-    explain. Of many atoms several are added and swapped at a time. Where no
+    explain. Of many atoms several are added and swapped at a time. What takes away the atoms that
+    it added, or merges them with others, has adjusted atoms and swapped none: it is kept, and
+    counts as a failure. Where no
     more is left than noise, small clusters may still be hidden in it: then they are sought
     everywhere, until the best new atom is not significant.
 
@@ -139,17 +140,18 @@ class Decoding:
             is_fine = n_failures > 0 and fit.cost <= self.settings.good_fit * problem.noise
             tried = self.expand_finely(fit) if is_fine else self.expand(fit, most, n_failures)
             n_new = len(tried.weights) - problem.n_atoms
-            if is_fine and compute_importances(problem.family, tried)[-1] < least:
+            if is_fine and compute_importances(problem, tried)[-1] < least:
                 break
             goal = fit.cost - least
             # What a coarse search brings has come from farther away.
             is_coarse = choose_widening(problem, n_failures) > 1.0
             n_iter = REFINING.n_many if is_coarse else REFINING.n_few
-            tried = self.contract(tried, shapes, goal, n_iter)
-            if tried.cost < goal:
-                fit, n_failures = tried, 0
+            tried, is_swap = self.contract(tried, shapes, goal, n_iter)
+            is_better = tried.cost < goal
+            fit = tried if is_better else replace(fit, n_iter=tried.n_iter)
+            if is_better and is_swap:
+                n_failures = 0
             else:
-                fit = replace(fit, n_iter=tried.n_iter)
                 # Fewer at a time may succeed where several did not.
                 n_failures += n_new == 1
                 most = max(1, n_new // 2)
@@ -204,14 +206,15 @@ class Decoding:
         parameters = np.vstack([fit.parameters, atoms])
         return solve_weights(self.problem, parameters, n_iter=fit.n_iter)
 
-    def contract(self, fit: Fit, shapes: Shapes, goal: float, n_iter: int) -> Fit:
-        """Come down to as many atoms as are asked for, if that might reach the goal."""
-        fit = self.adjust(fit, shapes, n_iter)
+    def contract(self, fit: Fit, shapes: Shapes, goal: float, n_iter: int) -> tuple[Fit, bool]:
+        """Come down to as many atoms as are asked for, if that might reach the goal.
+
+        Returns whether an atom that was added, one of the last, took the place of another too.
+        """
+        n_atoms, fit = self.problem.n_atoms, self.adjust(fit, shapes, n_iter)
         if fit.cost >= goal:
-            return fit
-        while len(fit.weights) > self.problem.n_atoms + 1:
-            fit = drop_least_important(self.problem, fit)
+            return fit, False
         # A merged atom may be wider, unless that was ruled out for good.
-        keeps_shapes = self.settings.shapes == "fixed"
-        fit = remove_one(self.problem, fit, shapes, keeps_shapes=keeps_shapes)
-        return self.adjust(fit, shapes, n_iter)
+        keeps_shapes, n = self.settings.shapes == "fixed", len(fit.weights) - n_atoms
+        fit, left = remove_atoms(self.problem, fit, shapes, n=n, keeps_shapes=keeps_shapes)
+        return self.adjust(fit, shapes, n_iter), bool(np.any(left >= n_atoms))

@@ -51,8 +51,7 @@ class Splitting(Decoder):
         while len(fit.weights) < problem.n_atoms:
             fit = self.split(problem, fit, rng)
             fit = adjust(problem, fit, shapes="free", max_iter=self.n_adjustments)
-        while len(fit.weights) > problem.n_atoms:
-            fit = drop_least_important(problem, fit)
+        fit = drop_least_important(problem, fit, len(fit.weights) - problem.n_atoms)
         fit = adjust(problem, fit, shapes="free", max_iter=self.n_final_adjustments)
         return problem.make_mixture(fit)
 
