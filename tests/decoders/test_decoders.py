@@ -516,6 +516,34 @@ def test_two_atoms_in_one_cluster_are_merged_rather_than_a_small_cluster_lost():
         assert largest_distance(centers, fit.parameters[:, :4]) < 1.0
 
 
+def test_atoms_that_are_left_are_named(clusters):
+    centers, sketch = clusters
+    problem = problem_of(sketch)
+    k, aside = len(centers), centers[:2] + 0.5
+    start = fit_at(problem, np.vstack([centers, aside, centers.mean(axis=0)[None]]))
+    fit, left = remove_atoms(problem, start, "fixed", n=3, keeps_shapes=True)
+    assert len(fit.weights) == k
+    # The one where nothing is was dropped, and of each two in one cluster there is one, or both
+    # were merged.
+    assert k + 2 not in left
+    assert set(range(2, k)) <= set(left)
+
+
+@pytest.mark.parametrize("is_missing", [False, True])
+def test_what_takes_away_the_atom_that_it_added_is_no_swap(clusters, is_missing):
+    centers, sketch = clusters
+    problem = problem_of(sketch, len(centers))
+    start = centers.copy()
+    if is_missing:
+        start[0] = start[1] + 0.3
+    decoding = Decoding(MeanShift(), problem, np.random.default_rng(0))
+    tried = fit_at(problem, np.vstack([start, centers[:1] + 0.3]))
+    fit, is_swap = decoding.contract(tried, "fixed", np.inf, 20)
+    assert len(fit.weights) == len(centers)
+    assert largest_distance(centers, fit.parameters[:, : centers.shape[1]]) < 1.0
+    assert is_swap == is_missing
+
+
 def test_atoms_that_are_not_coherent_are_not_merged(clusters):
     centers, sketch = clusters
     problem = problem_of(sketch)

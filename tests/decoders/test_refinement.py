@@ -10,6 +10,7 @@ from scipy.optimize import nnls
 from sketchlearn.atoms import Dirac, SphericalGaussian
 from sketchlearn.decoders import Fit, Problem, adjust, solve_weights
 from sketchlearn.decoders.refinement import (
+    Candidates,
     JointObjective,
     compute_gram_matrix,
     solve_nonnegative,
@@ -68,6 +69,20 @@ def test_equal_atoms_share_their_weight(family):
     atoms = np.repeat(family.sketch(family.at(family.operator.center[None])), 3, axis=0)
     weights = solve_nonnegative(0.6 * atoms[0].astype(np.float64), atoms)
     assert weights.sum() == pytest.approx(0.6, rel=1e-4)
+
+
+def test_candidates_of_which_some_are_left_out_weigh_as_if_alone(family):
+    rng = np.random.default_rng(1)
+    parameters = family.at(family.operator.center + 5.0 * rng.standard_normal((6, 3)))
+    problem = problem_of(family, np.full(6, 1.0 / 6.0), parameters)
+    some = np.array([0, 2, 5])
+    joined = Candidates.of(problem, parameters[some]).join(parameters[3:4])
+    taken = Candidates.of(problem, parameters).take(np.append(some, 3))
+    alone = solve_weights(problem, parameters[np.append(some, 3)])
+    for one in (joined, taken):
+        np.testing.assert_allclose(one.gram, taken.gram, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(one.solve_weights().weights, alone.weights, atol=1e-5)
+        np.testing.assert_array_equal(one.parameters, alone.parameters)
 
 
 def test_the_gram_matrix_is_that_of_the_atoms_and_positive(family):

@@ -113,7 +113,7 @@ class MeanShift(Decoder):
         fit = decoding.fill(problem.start_empty())
         for shapes in STAGES[: 1 + STAGES.index(self.shapes)]:
             fit = decoding.swap(decoding.adjust(fit, shapes, REFINING.n_many), shapes)
-        return problem.make_mixture(fit)
+        return problem.make_mixture(decoding.settle(fit, self.shapes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +133,7 @@ class Decoding:
 
     def swap(self, fit: Fit, shapes: Shapes) -> Fit:
         """Swap until enough tries in a row have found nothing, or only noise is left."""
-        problem = self.problem
-        least = SWAPPING.least_evidence * problem.noise / len(problem.target)
+        problem, least = self.problem, self.least_gain
         most, n_failures = self.n_at_once, 0
         while n_failures < SWAPPING.most_failures:
             is_fine = n_failures > 0 and fit.cost <= self.settings.good_fit * problem.noise
@@ -162,6 +161,21 @@ class Decoding:
         noise = self.problem.noise / len(self.problem.target)
         prior = REFINING.shape_precision * noise if shapes == "free" else 0.0
         return adjust(self.problem, fit, shapes=shapes, max_iter=max_iter, prior=prior)
+
+    def settle(self, fit: Fit, shapes: Shapes) -> Fit:
+        """Adjust for as long as that gains more than noise explains."""
+        while not fit.converged:
+            settled = self.adjust(fit, shapes, REFINING.n_many)
+            is_still = settled.cost > fit.cost - self.least_gain
+            fit = settled
+            if is_still:
+                break
+        return fit
+
+    @property
+    def least_gain(self) -> float:
+        """By how much the cost must fall if it is not to be put down to noise."""
+        return SWAPPING.least_evidence * self.problem.noise / len(self.problem.target)
 
     @property
     def n_at_once(self) -> int:
