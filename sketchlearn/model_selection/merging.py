@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import nnls
 
 from sketchlearn.model_selection.noise import WhitenedSketch
-from sketchlearn.model_selection.refinement import Shapes, refine, solve_weights
+from sketchlearn.model_selection.refinement import Shapes, refine
 from sketchlearn.points.em import Moments, merge
 
 # Parameters that are moved together at most: beyond, a step takes too long.
@@ -82,10 +83,11 @@ def merge_down(
 
 def _list_fewer(whitened: WhitenedSketch, mixture: Moments, n: int) -> list[Moments]:
     """Return the n best mixtures of one component fewer, the one that changed last."""
-    residual = whitened.compute_residual(mixture)
+    design = whitened.design(mixture.means, mixture.covariances)
+    parts = design * mixture.weights
+    residual = whitened.target - parts.sum(axis=1)
     firsts, seconds = _list_neighbours(mixture)
     merged = merge(mixture, firsts, seconds)
-    parts = whitened.design(mixture.means, mixture.covariances) * mixture.weights
     wholes = whitened.design(merged.means, merged.covariances) * merged.weights
     left = residual[:, None] + parts[:, firsts] + parts[:, seconds] - wholes
     costs = np.einsum("ij,ij->j", left, left)
@@ -96,13 +98,11 @@ def _list_fewer(whitened: WhitenedSketch, mixture: Moments, n: int) -> list[Mome
         both = (np.concatenate(pair) for pair in zip(rest, one, strict=True))
         fewer.append((costs[i], Moments(*both)))
     lightest = int(np.argmin(mixture.weights))
-    near = _order_by_distance(mixture, lightest)[1]
-    one = Moments(*(each[near : near + 1] for each in mixture))
-    rest = _without(mixture, [lightest, near])
-    dropped = Moments(*(np.concatenate(pair) for pair in zip(rest, one, strict=True)))
-    dropped = solve_weights(whitened, dropped)
-    left = whitened.compute_residual(dropped)
-    fewer.append((left @ left, dropped))
+    near = int(_order_by_distance(mixture, lightest)[1])
+    others = [*np.delete(np.arange(len(mixture.weights)), [lightest, near]), near]
+    weights, norm = nnls(design[:, others], whitened.target)
+    dropped = Moments(*(each[others] for each in mixture))._replace(weights=weights)
+    fewer.append((norm**2, dropped))
     return [each for _, each in sorted(fewer, key=lambda pair: pair[0])[:n]]
 
 

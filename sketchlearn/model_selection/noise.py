@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.blas import dtrmm
 
 from sketchlearn.points.em import Moments
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -35,14 +37,18 @@ class ChosenWaves:
     center: np.ndarray
     blur: np.ndarray | float = 0.0
 
+    @cached_property
+    def products(self) -> np.ndarray:
+        """Products of two coordinates of each frequency, (d d, m): what quadratic forms are of."""
+        d, m = self.vectors.shape
+        return np.asarray((self.vectors[:, None] * self.vectors).reshape(d * d, m))
+
     def compute_atoms(self, means: np.ndarray, covariances: np.ndarray) -> np.ndarray:
         """Return the components' characteristic functions, complex (k, m)."""
-        waves = self.vectors
-        projected = np.einsum("dm,kde->kem", waves, covariances, optimize=True)
-        squares = np.einsum("kem,em->km", projected, waves)
+        squares = covariances.reshape(len(covariances), len(self.products)) @ self.products
         if isinstance(self.blur, np.ndarray):
             squares = squares + np.diag(self.blur)
-        phases = (means - self.center) @ waves
+        phases = (means - self.center) @ self.vectors
         return np.asarray(np.exp(-0.5 * squares + 1j * phases))
 
     def compute_covariance(self, mixture: Moments) -> np.ndarray:
@@ -85,8 +91,8 @@ class WhitenedSketch:
     ----------
     waves : ChosenWaves
         The frequencies.
-    factor : ndarray of shape (2 m, 2 m)
-        Cholesky factor of the noise's covariance.
+    root : ndarray of shape (2 m, 2 m)
+        Inverse of the Cholesky factor of the noise's covariance: numbers times it are independent.
     target : ndarray of shape (2 m + 1,)
         The whitened numbers.
     n_rows : float
@@ -97,7 +103,7 @@ class WhitenedSketch:
     """
 
     waves: ChosenWaves
-    factor: np.ndarray
+    root: np.ndarray
     target: np.ndarray
     n_rows: float
     n_numbers: float
@@ -123,10 +129,10 @@ class WhitenedSketch:
         factor = cholesky(covariance, lower=True)
         inverse = solve_triangular(factor, np.eye(n), lower=True)
         z = sketch.centered_mean[chosen]
-        target = solve_triangular(factor, np.concatenate([z.real, z.imag]), lower=True)
+        target = inverse @ np.concatenate([z.real, z.imag])
         return cls(
             waves=waves,
-            factor=factor,
+            root=np.asfortranarray(inverse),
             target=np.append(target, n_rows),
             n_rows=n_rows,
             n_numbers=n - added * float(np.sum(inverse**2)),
@@ -134,8 +140,10 @@ class WhitenedSketch:
 
     def whiten(self, columns: np.ndarray, total: np.ndarray) -> np.ndarray:
         """Return complex columns (m, p) as (2 m + 1, p), ``total`` (p,) their sum of weights."""
-        stacked = np.vstack([columns.real, columns.imag])
-        white = solve_triangular(self.factor, stacked, lower=True, check_finite=False)
+        m = len(columns)
+        stacked = np.empty((2 * m, columns.shape[1]), order="F")
+        stacked[:m], stacked[m:] = columns.real, columns.imag
+        white = dtrmm(1.0, self.root, stacked, lower=True, overwrite_b=True)
         return np.vstack([white, self.n_rows * total])
 
     def design(self, means: np.ndarray, covariances: np.ndarray) -> np.ndarray:

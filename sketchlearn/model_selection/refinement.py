@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.optimize import nnls
 
 from sketchlearn.atoms import CovarianceType
 from sketchlearn.model_selection.noise import WhitenedSketch
@@ -83,8 +82,8 @@ def refine(
         The sum of squares that it leaves.
     """
     start = _take(mixture, block)
-    rest = whitened.compute_residual(mixture)
-    rest += whitened.design(start.means, start.covariances) @ start.weights
+    others = np.setdiff1d(np.arange(len(mixture.weights)), block)
+    rest = whitened.compute_residual(_take(mixture, others))
     current, damping = start, DAMPING
     cost = np.inf
     for _ in range(n_steps):
@@ -112,12 +111,6 @@ def refine(
     return _put(mixture, block, current), cost
 
 
-def solve_weights(whitened: WhitenedSketch, mixture: Moments) -> Moments:
-    """Return the mixture with the best weights, none negative."""
-    design = whitened.design(mixture.means, mixture.covariances)
-    return mixture._replace(weights=nnls(design, whitened.target)[0])
-
-
 def linearise(
     whitened: WhitenedSketch, mixture: Moments, tangents: np.ndarray, rest: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +118,7 @@ def linearise(
     waves = whitened.waves.vectors
     atoms = whitened.waves.compute_atoms(mixture.means, mixture.covariances)
     (k, m), d, s = atoms.shape, len(waves), len(tangents)
-    bends = -0.5 * np.einsum("dm,sde,em->sm", waves, tangents, waves, optimize=True)
+    bends = -0.5 * tangents.reshape(s, -1) @ whitened.waves.products
     factors = np.concatenate([np.ones((1, m)), 1j * waves, bends])
     columns = factors[None] * atoms[:, None]
     columns[:, 1:] *= mixture.weights[:, None, None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.linalg import solve_triangular
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
@@ -100,12 +99,14 @@ def draw_rows(mixture: Moments, n: int, rng: np.random.Generator) -> np.ndarray:
 
 def assign_rows(mixture: Moments, rows: np.ndarray) -> np.ndarray:
     """Return the likeliest component of each row, (n,)."""
-    logs = np.full((len(mixture.weights), len(rows)), -np.inf)
-    for k, (weight, mean, covariance) in enumerate(zip(*mixture, strict=True)):
-        if weight > 0.0:
-            factor = np.linalg.cholesky(covariance)
-            white = solve_triangular(factor, (rows - mean).T, lower=True)
-            logs[k] = np.log(weight) - np.log(np.diag(factor)).sum() - 0.5 * np.sum(white**2, 0)
+    factors = np.linalg.inv(np.linalg.cholesky(mixture.covariances))
+    k, d = mixture.means.shape
+    white = (factors.reshape(k * d, d) @ rows.T).reshape(k, d, -1)
+    white -= factors @ mixture.means[:, :, None]
+    heights = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+    with np.errstate(divide="ignore"):
+        heights += np.log(mixture.weights)
+    logs = heights[:, None] - 0.5 * np.einsum("kdn,kdn->kn", white, white)
     return np.asarray(logs.argmax(axis=0))
 
 
