@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
@@ -159,9 +159,9 @@ def gauss_newton(
     while n_iter < max_iter:
         n_iter += 1
         tell_cost(float(residual @ residual))
-        white = solve_triangular(root, residual.astype(np.float32), lower=True)
+        white = _solve(root, residual)
         direction = -pairs.direction(white.astype(np.float64))
-        duals = solve_triangular(root, direction.astype(np.float32), lower=True, trans="T")
+        duals = _solve(root, direction, trans="T")
         step = _search_step_length(
             matching, points, residual, matching.compute_moves(points, duals)
         )
@@ -172,7 +172,7 @@ def gauss_newton(
             root = _factorise_gauss_newton(matching, points)
             continue
         points, share, after = step
-        made_up = solve_triangular(root, (residual - after).astype(np.float32), lower=True)
+        made_up = _solve(root, residual - after)
         pairs.push(-share * direction, -made_up.astype(np.float64))
         residual = after
     return points, matching.compute_cost(residual), n_iter
@@ -219,6 +219,13 @@ def _factorise_gauss_newton(matching: PointMatching, points: np.ndarray) -> np.n
     mean = float(np.trace(matrix)) / len(matrix)
     matrix[np.diag_indices_from(matrix)] += max(MATCHING.damping * mean, 1e-30)
     return np.asarray(cholesky(matrix, lower=True, overwrite_a=True, check_finite=False))
+
+
+def _solve(root: np.ndarray, numbers: np.ndarray, trans: Literal["N", "T"] = "N") -> np.ndarray:
+    """Divide numbers by the lower factor, or by its transpose."""
+    # To look for what is not finite in a matrix takes longer than to solve for one vector.
+    right = numbers.astype(np.float32)
+    return np.asarray(solve_triangular(root, right, lower=True, trans=trans, check_finite=False))
 
 
 def _search_step_length(
