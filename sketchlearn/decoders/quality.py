@@ -160,6 +160,9 @@ class FitQuality:
     noise_left : NoiseLeft, optional
         What noise alone would leave beside such a mixture, as rows drawn of it tell; None if nobody
         asked.
+    shares_values : bool, default=False
+        Whether many rows share values of a column, so that Gaussians which close in on these are
+        likelier without end: how good a mixture is then says little of another.
     thresholds : QualityThresholds
         What the figures are compared with.
 
@@ -190,6 +193,7 @@ class FitQuality:
     instability: float | None = None
     detail: float | None = None
     noise_left: NoiseLeft | None = None
+    shares_values: bool = False
     thresholds: QualityThresholds = THRESHOLDS
 
     def __repr__(self) -> str:
@@ -330,7 +334,7 @@ class FitQuality:
         at, instability, chance = self.thresholds, self.instability or 0.0, self.variance_error
         if self.mistakes_columns:
             return "wrong"
-        if self.is_beyond_doubt:
+        if self.is_beyond_doubt and not self.shares_values:
             return "good"
         has_moments = self.detail is None or self.moment_mismatch <= at.large_moment_mismatch
         has_some_spread = self.spread_ratio >= at.very_low_spread
@@ -351,7 +355,7 @@ class FitQuality:
             is_inside &= self.moment_mismatch <= at.unexplained_mismatch and not has_overtones
         is_stable = is_inside and instability <= np.hypot(at.instability, chance)
         # Noise that was added may leave less than the sketch of a single row would tell.
-        has_rows = self.n_rows >= 1.0
+        has_rows = self.n_rows >= 1.0 and not self.shares_values
         return "good" if has_spread and has_detail and is_stable and has_rows else "doubtful"
 
     @property

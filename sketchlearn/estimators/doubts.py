@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
@@ -39,6 +39,9 @@ LARGEST_REGULARISATION = 1e-3
 # Steps of the moments' grid that a column's deviation should be: with fewer its variance may be off
 # by a ten-thousandth.
 FEWEST_STEPS = 10_000
+
+# Columns that a warning names.
+MOST_NAMES = 3
 
 _recorded: contextvars.ContextVar[list[Doubt] | None] = contextvars.ContextVar(
     "recorded", default=None
@@ -295,6 +298,28 @@ def warn_of_regularisation(reg_covar: float, region: Region) -> None:
             "doubtful",
             otherwise="or multiply columns by factors that make them about 1 wide.",
         )
+
+
+def warn_of_shared_values(names: Sequence[str], reg_covar: float, has_rows: bool) -> None:
+    """Warn if Gaussians that close in on values which many rows share are likelier without end."""
+    columns = f"columns {name_some(names)}" if len(names) > 1 else f"column {names[0]!r}"
+    finding = f"half of a component's rows or more share a value of {columns}"
+    if not has_rows:
+        finding += ", whole numbers by the sketch's sums, of which its waves show none by itself"
+    raise_doubt(
+        f"{finding}: components that close in on such values are likelier without end but for "
+        f"reg_covar={reg_covar:.3g}, and which of them EM closes in on is chance, which moves the "
+        "likelihood by up to several nats a row.",
+        "Divide columns by their deviations and set reg_covar=0.2",
+        "doubtful",
+        otherwise="which moves it by less than one nat, or leave such columns out.",
+    )
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Return a few of several names in words."""
+    some = ", ".join(repr(str(name)) for name in names[:MOST_NAMES])
+    return some if len(names) <= MOST_NAMES else f"{some} and {len(names) - MOST_NAMES} more"
 
 
 def warn_of_moved(mixture: Mixture) -> None:

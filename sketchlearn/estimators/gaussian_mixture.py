@@ -10,7 +10,6 @@ import numpy as np
 from sklearn.base import DensityMixin
 from sklearn.mixture import GaussianMixture
 
-from sketchlearn._threads import on_one_blas_thread
 from sketchlearn._validation import RandomState, check_count, check_nonnegative
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
 from sketchlearn.decoders import BestOf, Decoder, FitQuality, Mixture, SurrogateEM
@@ -27,18 +26,22 @@ from sketchlearn.estimators.doubts import (
     warn_of_moments,
     warn_of_moved,
     warn_of_regularisation,
+    warn_of_shared_values,
 )
 from sketchlearn.estimators.group_models import GroupFitter, find_atoms
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
 from sketchlearn.estimators.mixture_moments import (
-    DEPENDENT,
     flatten_constant_columns,
     flatten_dependent_columns,
     judge_components,
 )
-from sketchlearn.estimators.sketch_estimator import (
-    CompressiveEstimator,
+from sketchlearn.estimators.shared_values import (
+    ENOUGH,
+    find_shared_columns,
+    find_shared_whole_numbers,
+    is_unbounded,
 )
+from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
 from sketchlearn.points.densities import count_parameters, invert_covariances
 from sketchlearn.points.em import Moments
 from sketchlearn.points.far_components import settle_far_components
@@ -48,7 +51,6 @@ from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
-from sketchlearn.sketching.pilot import least_share, shares_values
 
 # Frequencies above which "auto" takes one for each parameter; and the fewest.
 MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
@@ -319,6 +321,11 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
         self.quality_ = self._judge(mixture.quality, fitted)
         warn_of_columns(self.quality_, self._decode_units)
+        is_shared = self._find_shared_columns(fitted, pilot)
+        if is_shared.any():
+            self.quality_ = replace(self.quality_, shares_values=True)
+            shared = [name for name, own in zip(sketch.column_names, is_shared, strict=True) if own]
+            warn_of_shared_values(shared, self.reg_covar, pilot is not None)
         if self.reg_covar == DEFAULT_REGULARISATION and self.covariance_type != "spherical":
             warn_of_regularisation(self.reg_covar, Region.of(sketch, self.bounds))
         self._set_model(*fitted)
@@ -331,7 +338,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         scaled = sketch if np.all(units == 1.0) else sketch.standardised()
         region = Region.of(sketch, self.bounds).in_units(units)
         quality = replace(quality, operator=scaled.operator, region=region)
-        return self._judge(quality, self._without_regularisation())
+        fitted = self._without_regularisation()
+        shares_values = bool(self._find_shared_columns(fitted, None).any())
+        return replace(self._judge(quality, fitted), shares_values=shares_values)
 
     def _judge(self, quality: FitQuality, fitted: Moments) -> FitQuality:
         """Return the figures of a decode with the moments of components in data units."""
@@ -340,9 +349,27 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         is_spherical = self.covariance_type == "spherical"
         return replace(quality, column_factors=(1.0, 1.0)) if is_spherical else quality
 
+    def _find_shared_columns(self, fitted: Moments, pilot: np.ndarray | None) -> np.ndarray:
+        """Return the columns (d,) of values that rows share, and too wide for `reg_covar`."""
+        sketch, kind, added = self.sketch_, self.covariance_type, self.reg_covar
+        if pilot is None:
+            found = find_shared_whole_numbers(sketch, fitted, kind)
+        elif self._is_by_value(sketch, pilot):
+            weights = np.asarray(self.sketcher_.pilot_weight_)
+            found = find_shared_columns(pilot, weights, sketch.n_effective, fitted, kind, added)
+        else:
+            found = np.zeros(len(fitted.means[0]), dtype=bool)
+        return np.asarray(found & (added < ENOUGH * Region.of(sketch).deviations ** 2))
+
     @property
     def _pilot_is_all(self) -> bool:
         return bool(np.all(self.sketcher_.pilot_inclusion_probability_ == 1.0))
+
+    def _is_by_value(self, sketch: SketchLike, pilot: np.ndarray) -> bool:
+        """Whether components may close in on values of the pilot's columns, or on its rows."""
+        weights, k = np.asarray(self.sketcher_.pilot_weight_), self.n_components
+        n_rows = sketch.n_effective
+        return len(pilot) < k or is_unbounded(pilot, weights, n_rows, k, self.covariance_type)
 
     def _run_em(
         self,
@@ -353,11 +380,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         rng: np.random.Generator,
     ) -> Moments | None:
         """What EM finds on the pilot; None where the mixture that was decoded says it all."""
-        weights = np.asarray(self.sketcher_.pilot_weight_)
         kind, k = self.covariance_type, self.n_components
-        is_by_value = len(pilot) < k or is_unbounded(pilot, weights, sketch.n_effective, k, kind)
-        shares = calibrated_weights(sketch, pilot, weights)
-        if not is_by_value:
+        shares = calibrated_weights(sketch, pilot, np.asarray(self.sketcher_.pilot_weight_))
+        if not self._is_by_value(sketch, pilot):
             # What it lacks of the covariance may be among the rows, unseen in the sketch.
             lacks = mixture.quality.moment_mismatch > THRESHOLDS.explained_mismatch
             is_trusted = not (self._pilot_is_all or lacks) and mixture.is_identified
@@ -376,12 +401,10 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         pilot = self.sketcher_.pilot_ if self._n_kept else None
         if pilot is None or self._pilot_is_all:
             return
-        kind, k = self.covariance_type, self.n_components
-        weights = np.asarray(self.sketcher_.pilot_weight_)
-        if len(pilot) < k or is_unbounded(pilot, weights, self.sketch_.n_effective, k, kind):
+        if self._is_by_value(self.sketch_, pilot):
             return
         weights = np.ones(len(rows)) if sample_weight is None else sample_weight
-        rng = np.random.default_rng(self._seed)
+        rng, kind = np.random.default_rng(self._seed), self.covariance_type
         found = settle_far_components(
             rows, weights, self._without_regularisation(), kind, self.reg_covar, rng
         )
@@ -449,30 +472,6 @@ def count_frequencies(n_components: int, n_features: int, covariance_type: str) 
     """Return how many frequencies a mixture is decoded from where nobody says: see the class."""
     size = count_parameters(n_components, n_features, covariance_type)
     return max(FEWEST_FREQUENCIES, min(FREQUENCIES_A_PARAMETER * size, max(MANY_FREQUENCIES, size)))
-
-
-@on_one_blas_thread
-def is_unbounded(
-    points: np.ndarray, weights: np.ndarray, n_rows: float, n_atoms: int, covariance_type: str
-) -> bool:
-    """Whether components may close in on values that many of the rows have, and win without end.
-
-    So it is with flags, counts, grades and amounts that are often zero; and with columns that
-    depend on others, where covariances are full. Constant columns are as narrow in any component.
-    Spherical components close in on whole points only.
-    """
-    if len(points) == 1:
-        return False
-    if covariance_type == "spherical":
-        return float(weights.max() / weights.sum()) >= least_share(n_atoms, n_rows)
-    if shares_values(points, weights, n_atoms, n_rows):
-        return True
-    is_varied = np.ptp(points, axis=0) > 0.0
-    if covariance_type != "full" or not is_varied.any():
-        return False
-    covariance = np.atleast_2d(np.cov(points[:, is_varied].T, aweights=weights))
-    deviations = np.sqrt(np.diag(covariance))
-    return float(np.linalg.eigvalsh(covariance / np.outer(deviations, deviations))[0]) < DEPENDENT
 
 
 def _order_by_weight(moments: Moments) -> Moments:

@@ -22,6 +22,10 @@ LEAST_SPREAD = 2.0**-16
 # Words of 64 bits that a sum has: a total weight below 2^60 units, times a product below 2^160.
 N_WORDS = 4
 WORD = 1 << 64
+# A weight of one, in units.
+WEIGHT_UNIT = 1 << 20
+# Steps in one, as a power of two, from which sums tell whether columns are of whole numbers.
+FEWEST_BITS = 10
 # By how much, as a fraction, a product may exceed its bound, which is computed in float64.
 ROUNDING = 1e-12
 
@@ -392,6 +396,30 @@ class Moments:
     def standard_deviation(self) -> np.ndarray:
         """Standard deviation of each column, (n_features,), data units."""
         return np.asarray(np.ldexp(np.sqrt(self._grid_variance()), self.grid.exponents))
+
+    @property
+    def is_whole(self) -> np.ndarray:
+        r"""Whether the sums of each column are those of whole numbers, (n_features,) bool.
+
+        With steps :math:`h = 2^{-b}` a whole number is a multiple of :math:`2^b` steps but for the
+        offset that all rows have in common, :math:`a = \operatorname{rint}(-c / h)`; so is the sum
+        of :math:`g - a`, and that of its squares a multiple of :math:`2^{2b}`. Sums of other
+        numbers are so by chance, one time in :math:`2^{3b}`. Where b is less than `FEWEST_BITS`,
+        nothing is known.
+        """
+        d, weight = self.sums.n_features, self.weight_units
+        integers = self.sums.integers
+        squares = integers[d + square_places(d, self.sums.kind)]
+        # What all weights have in common, as far as is known: one is 2^20 units.
+        common = min(weight & -weight, WEIGHT_UNIT)
+        found = np.zeros(d, dtype=bool)
+        for j in np.flatnonzero(-self.grid.exponents >= FEWEST_BITS):
+            one = 1 << int(-self.grid.exponents[j])
+            offset = int(np.rint(-self.grid.center[j] * float(one)))
+            first = integers[j] - weight * offset
+            square = squares[j] - 2 * offset * integers[j] + weight * offset**2
+            found[j] = first % (one * common) == 0 and square % (one**2 * common) == 0
+        return found
 
     def _grid_variance(self) -> np.ndarray:
         """Variance of each column in squared steps."""

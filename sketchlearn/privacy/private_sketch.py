@@ -28,12 +28,12 @@ from sketchlearn.privacy.queries import (
     product_weights,
 )
 from sketchlearn.sketches.sketch import require_feature_names
-from sketchlearn.sketches.sketch_like import AddedNoise, SketchLike
+from sketchlearn.sketches.sketch_like import AddedNoise, RowMoments, SketchLike
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class PrivateMoments:
+class PrivateMoments(RowMoments):
     """Moments of rows as they were released, brought to what moments can be.
 
     The mean is within the box; the covariance is cleared of what noise explains, see `shrink`.

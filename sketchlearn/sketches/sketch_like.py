@@ -50,6 +50,11 @@ class RowMoments(Protocol):
     def standard_deviation(self) -> np.ndarray:
         """Standard deviation of each column, (n_features,)."""
 
+    @property
+    def is_whole(self) -> np.ndarray:
+        """Whether each column is known to hold whole numbers, (n_features,): noise hides it."""
+        return np.zeros(len(self.mean), dtype=bool)
+
 
 class SketchLike(ABC):
     """Means of an operator's waves over rows, with their noise: what is decoded.

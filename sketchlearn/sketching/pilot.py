@@ -63,15 +63,20 @@ def shares_values(rows: np.ndarray, weights: np.ndarray, n_clusters: int, n_rows
     n_rows : float
         How many rows these stand for: less than three do not make a value a shared one.
     """
+    is_shared = find_largest_shares(rows, weights) >= least_share(n_clusters, n_rows)
+    return bool(np.any(is_shared & (np.ptp(rows, axis=0) > 0.0)))
+
+
+def find_largest_shares(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return which share of the weighted rows has the commonest value of each column, (d,)."""
     shares = weights / weights.sum()
-    least = least_share(n_clusters, n_rows)
-    for column in rows.T:
+    found = np.empty(rows.shape[1])
+    for j, column in enumerate(rows.T):
         order = np.argsort(column, kind="stable")
         values = column[order]
         first = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
-        if len(first) > 1 and np.add.reduceat(shares[order], first).max() >= least:
-            return True
-    return False
+        found[j] = np.add.reduceat(shares[order], first).max()
+    return found
 
 
 def least_share(n_clusters: int, n_rows: float) -> float:

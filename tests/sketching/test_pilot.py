@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sketchlearn import CompressiveKMeans, Sketcher
-from sketchlearn.estimators.gaussian_mixture import is_unbounded
+from sketchlearn.estimators.shared_values import is_unbounded
 from sketchlearn.sketching.pilot import (
     CANDIDATES_A_ROW,
     count_pilot_rows_for_columns,

@@ -1,0 +1,135 @@
+"""Values that many rows share: what EM finds there is chance, and mixtures say so."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from sketchlearn import CompressiveGaussianMixture, Sketcher
+from sketchlearn.estimators.shared_values import find_shared_columns, find_shared_whole_numbers
+from sketchlearn.points.em import Moments
+
+
+def clusters(n=3000, d=2, seed=0):
+    """Three clusters of deviation 1, apart, and which row is of which."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(3, size=n)
+    return 6.0 * labels[:, None] + rng.normal(size=(n, d)), labels
+
+
+def flags(n=3000, seed=0):
+    """A flag that says little of a row's cluster."""
+    rng = np.random.default_rng([seed, 1])
+    return (rng.random(n) < 0.3).astype(float)
+
+
+def amounts(n=3000, seed=0):
+    """Amounts that are zero half of the time."""
+    rng = np.random.default_rng([seed, 2])
+    return np.where(rng.random(n) < 0.5, 0.0, rng.gamma(2.0, 1.0, n))
+
+
+def fit(X, **options):
+    """A mixture of three, and what it warned of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model = CompressiveGaussianMixture(3, random_state=0, **options).fit(X)
+    return model, [str(each.message) for each in caught]
+
+
+@pytest.mark.parametrize("covariance_type", ["diag", "full"])
+@pytest.mark.parametrize("column", [flags, amounts])
+def test_a_column_of_shared_values_is_named_with_a_remedy(column, covariance_type):
+    X, _ = clusters()
+    model, said = fit(np.column_stack([X, column()]), covariance_type=covariance_type)
+    assert len(said) == 1
+    assert "share a value of column 'x2'" in said[0]
+    assert "set reg_covar=0.2" in said[0]
+    assert model.quality_.verdict == model.report().verdict == "doubtful"
+
+
+def test_the_remedy_settles_what_was_chance():
+    X, _ = clusters()
+    rows = np.column_stack([X, flags()])
+    rows /= rows.std(axis=0)
+    losses = []
+    for reg_covar in (1e-6, 0.2):
+        options = {"covariance_type": "diag", "reg_covar": reg_covar}
+        model, said = fit(rows, **options)
+        theirs = GaussianMixture(3, n_init=3, random_state=0, **options).fit(rows)
+        losses.append(theirs.score(rows) - model.score(rows))
+        assert bool(said) == (reg_covar == 1e-6)
+    assert losses[0] > 0.5
+    assert losses[1] < 0.1
+
+
+@pytest.mark.parametrize("covariance_type", ["spherical", "diag", "full"])
+def test_continuous_and_constant_columns_raise_no_doubt(covariance_type):
+    X, _ = clusters()
+    X = np.column_stack([X, np.full(len(X), 3.0)])
+    _, said = fit(X, covariance_type=covariance_type)
+    assert not said
+
+
+@pytest.mark.parametrize("deviation", [1.5, 5.0])
+def test_rounding_that_is_finer_than_clusters_raises_no_doubt(deviation):
+    X, _ = clusters(d=3)
+    for keep_pilot in (True, False):
+        model, said = fit(np.rint(deviation * X), keep_pilot=keep_pilot)
+        assert not said
+        assert model.quality_.verdict == "good"
+
+
+def test_spherical_components_close_in_on_whole_rows_only():
+    X, labels = clusters()
+    _, said = fit(np.column_stack([X, flags()]), covariance_type="spherical")
+    assert not said
+    X[labels == 0] = np.where(np.arange(np.sum(labels == 0))[:, None] % 4, 0.0, X[labels == 0])
+    _, said = fit(X, covariance_type="spherical")
+    assert len(said) == 1
+    assert "columns 'x0', 'x1'" in said[0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_sketch_alone_tells_whole_numbers_that_clusters_are_as_narrow_as(seed):
+    X, _ = clusters(seed=seed)
+    X = np.column_stack([X, 5.0 * flags(seed=seed), flags(seed=seed)])
+    model, said = fit(X, keep_pilot=False)
+    assert len(said) == 1
+    assert "column 'x3', whole numbers by the sketch's sums" in said[0]
+    assert model.quality_.verdict == "doubtful"
+
+
+def test_merged_and_weighted_sketches_still_tell_whole_numbers():
+    X, _ = clusters()
+    X = np.column_stack([X, flags()])
+    weights = np.where(X[:, 0] > 3.0, 3.0, 1.0)
+    sketcher = Sketcher(100, n_clusters=3, scale="columns", random_state=0).fit(X)
+    merged = sketcher.sketch(X[:1000]) + sketcher.sketch(X[1000:])
+    for sketch in (merged, sketcher.sketch(X, sample_weight=weights)):
+        np.testing.assert_array_equal(sketch.moments.is_whole, [False, False, True])
+    assert not sketcher.sketch(X + 0.3).moments.is_whole.any()
+
+
+def test_a_rare_component_on_one_value_raises_no_doubt():
+    rng = np.random.default_rng(0)
+    X = np.r_[rng.normal(size=(1000, 1)), np.full((20, 1), 9.0)]
+    fitted = Moments(np.array([0.98, 0.02]), np.array([[0.0], [9.0]]), np.full((2, 1, 1), 1.0))
+    one = np.ones(len(X))
+    assert not find_shared_columns(X, one, len(X), fitted, "diag", 1e-6).any()
+    X = np.r_[X, np.full((400, 1), 9.0)]
+    assert find_shared_columns(X, np.ones(len(X)), len(X), fitted, "diag", 1e-6).all()
+
+
+def test_whole_numbers_are_shared_where_a_component_is_no_wider_than_their_steps():
+    rng = np.random.default_rng(0)
+    X = rng.poisson(3.0, size=(2000, 1)).astype(float)
+    sketch = Sketcher(50, scale=1.0, random_state=0).fit(X).sketch(X)
+    shares, means = np.array([0.5, 0.5]), np.array([[1.0], [4.0]])
+    for variance, is_shared in ((0.25, True), (0.5, True), (0.6, False), (3.0, False)):
+        fitted = Moments(shares, means, np.full((2, 1, 1), variance))
+        assert find_shared_whole_numbers(sketch, fitted, "diag")[0] == is_shared
+        assert not find_shared_whole_numbers(sketch, fitted, "spherical")[0]
+        assert not find_shared_whole_numbers(sketch.without_moments(), fitted, "diag")[0]
