@@ -23,8 +23,10 @@ class GivenAtoms(Decoder):
 
     Parameters
     ----------
-    locations, variances : ndarray of shape (n_atoms, n_features)
-        Means of the atoms, and their variances along the features.
+    locations : ndarray of shape (n_atoms, n_features)
+        Means of the atoms.
+    variances : ndarray of shape (n_atoms, n_features) or (n_atoms, n_features, n_features)
+        Their variances along the features, or their covariances.
     max_iter : int, default=300
         Optimiser iterations.
     """
@@ -41,7 +43,8 @@ class GivenAtoms(Decoder):
                 f"expected the locations of n_atoms={n_atoms} atoms, got {len(self.locations)}"
             )
         locations = np.clip(self.locations, problem.region.lower, problem.region.upper)
-        start = solve_weights(problem, family.from_moments(locations, self.variances))
+        place = family.from_moments if self.variances.ndim == 2 else family.from_covariances
+        start = solve_weights(problem, place(locations, self.variances))
         prior = REFINING.shape_precision * problem.noise / len(problem.target)
         fit = adjust(problem, start, shapes="free", max_iter=self.max_iter, prior=prior)
         return problem.make_mixture(fit)

@@ -11,8 +11,15 @@ from sklearn.base import DensityMixin
 from sklearn.mixture import GaussianMixture
 
 from sketchlearn._validation import RandomState, check_count, check_nonnegative
-from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType, GaussianFamily
-from sketchlearn.decoders import BestOf, Decoder, FitQuality, Mixture, SurrogateEM
+from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
+from sketchlearn.decoders import (
+    BestOf,
+    Decoder,
+    FitQuality,
+    GivenAtoms,
+    Mixture,
+    SurrogateEM,
+)
 from sketchlearn.decoders.best_of import default_decoders
 from sketchlearn.decoders.principal import PrincipalStart, find_leading_axes
 from sketchlearn.decoders.quality import THRESHOLDS
@@ -45,7 +52,7 @@ from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
 from sketchlearn.points.densities import count_parameters, invert_covariances
 from sketchlearn.points.em import Moments
 from sketchlearn.points.far_components import settle_far_components
-from sketchlearn.points.row_mixture import fit_mixture_from_clusters, fit_mixture_to_rows
+from sketchlearn.points.row_mixture import RowMixture, fit_mixture_from_clusters
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch import Sketch
@@ -54,6 +61,8 @@ from sketchlearn.sketching import Sketcher
 
 # Frequencies above which "auto" takes one for each parameter; and the fewest.
 MANY_FREQUENCIES, FEWEST_FREQUENCIES = 5000, 100
+# Iterations that match what EM found on a pilot to the sketch.
+N_STEPS = 100
 # As scikit-learn has it: nobody chose it for the columns at hand.
 DEFAULT_REGULARISATION = 1e-6
 # What EM adds to variances where `reg_covar` is zero, as a fraction of the squared scale.
@@ -300,11 +309,17 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         # What full covariances lose to noise, no start saves.
         is_full = self.covariance_type == "full"
         axes = None if is_full else find_leading_axes(scaled, self.n_components, region)
-        decoder = self._choose_decoder(pilot is not None, axes)
+        rows = None
+        if pilot is not None:
+            shares = calibrated_weights(sketch, pilot, np.asarray(self.sketcher_.pilot_weight_))
+            units, k = self._decode_units, self.n_components
+            rows = RowMixture(pilot, shares, units, family, k, self._seed)
+        is_by_value = pilot is not None and self._is_by_value(sketch, pilot)
+        decoder = self._choose_decoder(rows, axes, is_by_value=is_by_value)
         mixture = decoder.decode(scaled, family, self.n_components, rng, region=region)
         fitted = None
-        if pilot is not None:
-            fitted = self._run_em(sketch, pilot, family, mixture, rng)
+        if rows is not None:
+            fitted = self._run_em(sketch, rows, mixture, rng, is_by_value=is_by_value)
         if fitted is None:
             if not is_hidden:
                 warn_of_lost_spread(mixture)
@@ -354,7 +369,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         sketch, kind, added = self.sketch_, self.covariance_type, self.reg_covar
         if pilot is None:
             found = find_shared_whole_numbers(sketch, fitted, kind)
-        elif self._is_by_value(sketch, pilot):
+        elif len(pilot) >= self.n_components and self._is_by_value(sketch, pilot):
             weights = np.asarray(self.sketcher_.pilot_weight_)
             found = find_shared_columns(pilot, weights, sketch.n_effective, fitted, kind, added)
         else:
@@ -374,26 +389,23 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
     def _run_em(
         self,
         sketch: SketchLike,
-        pilot: np.ndarray,
-        family: GaussianFamily,
+        rows: RowMixture,
         mixture: Mixture,
         rng: np.random.Generator,
+        *,
+        is_by_value: bool,
     ) -> Moments | None:
         """What EM finds on the pilot; None where the mixture that was decoded says it all."""
-        kind, k = self.covariance_type, self.n_components
-        shares = calibrated_weights(sketch, pilot, np.asarray(self.sketcher_.pilot_weight_))
-        if not self._is_by_value(sketch, pilot):
+        if not is_by_value:
             # What it lacks of the covariance may be among the rows, unseen in the sketch.
             lacks = mixture.quality.moment_mismatch > THRESHOLDS.explained_mismatch
             is_trusted = not (self._pilot_is_all or lacks) and mixture.is_identified
-            start, added = mixture.moments, self.reg_covar
-            return fit_mixture_to_rows(
-                pilot, shares, self._decode_units, family, start, added, rng, is_trusted=is_trusted
-            )
+            return rows.improve(mixture.moments, self.reg_covar, rng, is_trusted=is_trusted)
         added = self.reg_covar or LEAST_REGULARISATION * sketch.operator.scale**2
-        fitted = fit_mixture_from_clusters(pilot, shares, kind, k, added, rng)
+        kind, k = self.covariance_type, self.n_components
+        fitted = fit_mixture_from_clusters(rows.rows, rows.weights, kind, k, added, rng)
         # It is added again when the model is set.
-        without = fitted.covariances - self.reg_covar * np.eye(pilot.shape[1])
+        without = fitted.covariances - self.reg_covar * np.eye(sketch.n_features)
         return fitted._replace(covariances=without)
 
     def _label_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
@@ -426,16 +438,24 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
     def _start_from(self, total: Sketch) -> Decoder:
         return SurrogateEM(find_atoms(self, total))
 
-    def _choose_decoder(self, has_pilot: bool, axes: np.ndarray | None) -> Decoder:
+    def _choose_decoder(
+        self, rows: RowMixture | None, axes: np.ndarray | None, *, is_by_value: bool
+    ) -> Decoder:
         """What `decoder` and `n_init` ask for; along axes, if there are some.
 
-        Variances along each of many columns follow noise from any other start.
+        Variances along each of many columns follow noise from any other start. A search for full
+        covariances takes several times as long as EM on a pilot's rows, and follows only where
+        what this finds leaves more than noise.
         """
         if self.decoder is not None:
             return BestOf((self.decoder,), self.n_init)
         starts = default_decoders() if axes is None else (PrincipalStart(axes),)
-        matching = BestOf(starts, self.n_init)
-        return matching if has_pilot else SurrogateEM(matching)
+        if rows is None:
+            return SurrogateEM(BestOf(starts, self.n_init))
+        if is_by_value or self.covariance_type != "full":
+            return BestOf(starts, self.n_init)
+        given = GivenAtoms(rows.found.means, rows.found.covariances, max_iter=N_STEPS)
+        return BestOf((given, *starts), self.n_init, must_explain=True)
 
     def _set_model(self, weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> None:
         """Set what scikit-learn's mixtures have, from covariances (k, d, d) in data units."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -25,41 +27,76 @@ LEAST_POINTS = 20_000
 N_CLUSTERINGS = 5
 
 
-@on_one_blas_thread
-def fit_mixture_to_rows(
-    rows: np.ndarray,
-    weights: np.ndarray,
-    units: np.ndarray,
-    family: GaussianFamily,
-    start: Moments,
-    reg_covar: float,
-    rng: np.random.Generator,
-    *,
-    is_trusted: bool,
-) -> Moments | None:
-    r"""Return the likeliest mixture that EM finds, from a decoded one and from random starts.
+@dataclass(frozen=True, eq=False)
+class RowMixture:
+    """Mixtures of weighted rows (p, d), divided by ``units`` (d,): what EM finds on them.
 
-    The decoded mixture, ``start``, is of the rows divided by ``units``; what is returned is of the
-    rows, and lacks ``reg_covar`` still. A trusted one is the only start; and where EM's is no more
-    likely on other rows, it is the better one, and nothing is returned. The log-likelihood a row
-    that EM's p parameters gain on other rows is what they gain on its own less p over their
-    effective number (Takeuchi's criterion, Akaike's where rows weigh alike).
+    Parameters
+    ----------
+    rows, weights : ndarray of shape (p, d) and (p,)
+        Data units.
+    units : ndarray of shape (d,)
+        What a sketch's decode divides columns by.
+    family : GaussianFamily
+        Of rows in these units.
+    n_atoms : int
+        Components.
+    seed : int
+        Of copies of the rows, and of random starts.
     """
-    points = repeat_points(rows / units, weights, rng)
-    k = len(start.weights)
-    fitted, _ = fit_mixture(
-        points, family, k, start, rng, n_random=0 if is_trusted else N_ROW_STARTS
-    )
-    if is_trusted:
-        gain = _mean_log_likelihood(points, fitted) - _mean_log_likelihood(points, start)
-        if gain <= family.n_parameters(k) * float(weights @ weights) / weights.sum() ** 2:
-            return None
-    covariances = fitted.covariances * np.outer(units, units)
-    if reg_covar > 0 and family.covariance_type != "spherical":
-        # Constant columns have no unit that EM could have regularised them by.
-        is_varied = np.ptp(rows, axis=0) > 0.0
-        covariances = covariances * np.outer(is_varied, is_varied)
-    return Moments(fitted.weights, fitted.means * units, covariances)
+
+    rows: np.ndarray
+    weights: np.ndarray
+    units: np.ndarray
+    family: GaussianFamily
+    n_atoms: int
+    seed: int
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """Rows in numbers that follow their weights, in these units."""
+        rng = np.random.default_rng([self.seed, 0])
+        return repeat_points(self.rows / self.units, self.weights, rng)
+
+    @cached_property
+    def found(self) -> Moments:
+        """The likeliest mixture from random starts, in these units."""
+        rng = np.random.default_rng([self.seed, 1])
+        return self._run_em(None, rng)
+
+    @on_one_blas_thread
+    def _run_em(self, start: Moments | None, rng: np.random.Generator) -> Moments:
+        """Return what EM finds from a mixture, or else from random starts."""
+        n_random = N_ROW_STARTS if start is None else 0
+        return fit_mixture(self.points, self.family, self.n_atoms, start, rng, n_random=n_random)[0]
+
+    @on_one_blas_thread
+    def improve(
+        self, start: Moments, reg_covar: float, rng: np.random.Generator, *, is_trusted: bool
+    ) -> Moments | None:
+        r"""Return the likeliest mixture that EM finds, from a decoded one and from random starts.
+
+        The decoded mixture, ``start``, is of the rows in these units; what is returned is in data
+        units, and lacks ``reg_covar`` still. A trusted one is the only start; and where EM's is no
+        more likely on other rows, it is the better one, and nothing is returned. The log-likelihood
+        a row that EM's p parameters gain on other rows is what they gain on its own less p over
+        their effective number (Takeuchi's criterion, Akaike's where rows weigh alike).
+        """
+        fitted, weights = self._run_em(start, rng), self.weights
+        likelihood = _mean_log_likelihood(self.points, fitted)
+        if is_trusted:
+            gain = likelihood - _mean_log_likelihood(self.points, start)
+            spent = self.family.n_parameters(self.n_atoms) * float(weights @ weights)
+            if gain <= spent / weights.sum() ** 2:
+                return None
+        elif _mean_log_likelihood(self.points, self.found) > likelihood:
+            fitted = self.found
+        covariances = fitted.covariances * np.outer(self.units, self.units)
+        if reg_covar > 0 and self.family.covariance_type != "spherical":
+            # Constant columns have no unit that EM could have regularised them by.
+            is_varied = np.ptp(self.rows, axis=0) > 0.0
+            covariances = covariances * np.outer(is_varied, is_varied)
+        return Moments(fitted.weights, fitted.means * self.units, covariances)
 
 
 def _mean_log_likelihood(points: np.ndarray, mixture: Moments) -> float:

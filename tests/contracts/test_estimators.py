@@ -209,9 +209,11 @@ def test_what_is_not_fitted_says_so(estimator, tmp_path):
         estimator.fit_sketch(ROWS)
 
 
-# Of data with 4 distinct rows and the default 8 clusters, as of scikit-learn's KMeans.
+# Of data with 4 distinct rows and the default 8 clusters, as of scikit-learn's KMeans; and of
+# columns of few values, as `tests/estimators/test_shared_values.py` asks for.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:there are . distinct rows:UserWarning")
+@pytest.mark.filterwarnings("ignore:half of a component's rows")
 @parametrize_with_checks(
     [
         *EXAMPLES.values(),

@@ -16,7 +16,7 @@ from datasets.tables import digits_pca10
 from sketchlearn import CompressiveGaussianMixture, EmptySketchError, Sketch, Sketcher
 from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian
 from sketchlearn.decoders import MeanShift, SurrogateEM
-from sketchlearn.points.row_mixture import fit_mixture_to_rows
+from sketchlearn.points.row_mixture import RowMixture
 
 TYPES = ["spherical", "diag", "full"]
 
@@ -332,9 +332,8 @@ def test_a_trusted_match_stays_unless_em_gains_more_than_its_parameters_do_by_ch
     few, ones = rows[:4000], np.ones(4000)
     for mixture, is_kept in ((model.mixture_, True), (off, False)):
         family, start = mixture.family, mixture.moments
-        found = fit_mixture_to_rows(
-            few, ones, np.ones(2), family, start, 1e-6, rng, is_trusted=True
-        )
+        pilot = RowMixture(few, ones, np.ones(2), family, 3, seed=0)
+        found = pilot.improve(start, 1e-6, rng, is_trusted=True)
         assert (found is None) == is_kept
     assert largest_distance(model.means_, found.means) < 0.15
 
