@@ -382,9 +382,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
 
     def _is_by_value(self, sketch: SketchLike, pilot: np.ndarray) -> bool:
         """Whether components may close in on values of the pilot's columns, or on its rows."""
-        weights, k = np.asarray(self.sketcher_.pilot_weight_), self.n_components
-        n_rows = sketch.n_effective
-        return len(pilot) < k or is_unbounded(pilot, weights, n_rows, k, self.covariance_type)
+        k, each = self.n_components, (pilot, np.asarray(self.sketcher_.pilot_weight_))
+        return len(pilot) < k or is_unbounded(*each, sketch.n_effective, k, self.covariance_type)
 
     def _run_em(
         self,
