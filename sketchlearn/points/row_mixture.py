@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.special import logsumexp
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 
 from sketchlearn._threads import OneThread, on_one_blas_thread
 from sketchlearn.atoms import CovarianceType, GaussianFamily
+from sketchlearn.points.densities import compute_joint_log_densities, invert_covariances
 from sketchlearn.points.em import Moments, fit_mixture, repeat_points, run_em, to_matrices
 
 # Random starts of EM beside the decoded mixture.
@@ -100,12 +101,10 @@ class RowMixture:
 
 
 def _mean_log_likelihood(points: np.ndarray, mixture: Moments) -> float:
-    """Return the mean log-likelihood of points under a mixture."""
-    model = GaussianMixture(len(mixture.weights), covariance_type="full")
-    model.weights_, model.means_, model.covariances_ = mixture
-    factors = np.linalg.cholesky(mixture.covariances)
-    model.precisions_cholesky_ = np.linalg.inv(factors).transpose(0, 2, 1)
-    return float(model.score(points))
+    """Return the mean log-likelihood of points under a mixture, atoms of no weight among it."""
+    roots = invert_covariances(mixture.covariances)
+    each = compute_joint_log_densities(points, mixture.weights, mixture.means, roots)
+    return float(logsumexp(each, axis=1).mean())
 
 
 @on_one_blas_thread

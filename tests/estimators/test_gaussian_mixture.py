@@ -336,6 +336,9 @@ def test_a_trusted_match_stays_unless_em_gains_more_than_its_parameters_do_by_ch
         found = pilot.improve(start, 1e-6, rng, is_trusted=True)
         assert (found is None) == is_kept
     assert largest_distance(model.means_, found.means) < 0.15
+    # An atom of no weight is one of no likelihood.
+    without = start._replace(weights=np.array([0.6, 0.4, 0.0]))
+    assert pilot.improve(without, 1e-6, rng, is_trusted=True) is not None
 
 
 @pytest.mark.slow
