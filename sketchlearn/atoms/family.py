@@ -107,6 +107,11 @@ class AtomFamily(Registered, ABC):
         """Partition (m,) of the log-envelope that belongs to all atoms, whatever their shape."""
         return 0.0
 
+    @property
+    def widths(self) -> np.ndarray | float:
+        """Relative widths (n_features,) that all atoms have along the columns; one if alike."""
+        return 1.0
+
     @abstractmethod
     def default_shape(self) -> np.ndarray:
         """Shape (n_shape,) of a cluster of the operator's scale."""
@@ -164,6 +169,13 @@ class AtomFamily(Registered, ABC):
         """Return the family of the same waves for clusters of another scale, data units."""
         domain = replace(self.operator.domain, scale=scale, finest_scale=None)
         return self._on(replace(self.operator, domain=domain))
+
+    def with_widths(self, widths: np.ndarray | float) -> Self:
+        """Return the family of atoms whose widths along columns are in proportion to some (d,).
+
+        That is itself where shapes say how wide atoms are along each column, or that they are not.
+        """
+        return self
 
     def at_multiple(self, multiple: int) -> Self:
         """Return the family of the waves at multiples of the frequencies."""

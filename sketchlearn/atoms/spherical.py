@@ -20,6 +20,9 @@ from sketchlearn.frequencies import FrequencyOperator
 class SphericalGaussian(GaussianFamily):
     r"""Gaussian of covariance :math:`s I`, its shape the logarithm of ``s`` over the squared scale.
 
+    Where columns are in unlike units, so are the widths of clusters: relative widths u, the same of
+    all atoms, make the covariance :math:`s \operatorname{diag}(u^2)`.
+
     :math:`a_j = \exp(i \omega_j^T c - s \|\omega_j\|^2 / 2)`. A k-means cluster has a width; an
     atom with a width matches its sketch where a point mass cannot (Keriven, Bourrier, Gribonval and
     Perez, "Sketching for large-scale learning of mixture models", 2018, equation 5.5).
@@ -34,6 +37,8 @@ class SphericalGaussian(GaussianFamily):
     norms_off_axes : ndarray of shape (n_frequencies,), optional
         Squared norms of the frequencies in directions that the operator does not have, along which
         each atom is as wide as along those that it has. None by default.
+    widths : ndarray of shape (n_features,), optional
+        Relative widths along the columns; ones by default.
     """
 
     def __init__(
@@ -41,13 +46,18 @@ class SphericalGaussian(GaussianFamily):
         operator: FrequencyOperator,
         common_log_envelope: np.ndarray | float = 0.0,
         norms_off_axes: np.ndarray | float = 0.0,
+        widths: np.ndarray | float = 1.0,
     ) -> None:
         super().__init__(operator)
         if isinstance(common_log_envelope, np.ndarray):
             common_log_envelope = common_log_envelope.astype(np.float32)
         self._common_log_envelope = common_log_envelope
         self._norms_off_axes = norms_off_axes
-        self._all_norms = (self._squared_norms + norms_off_axes).astype(np.float32)
+        self._widths = widths
+        norms = self._squared_norms
+        if isinstance(widths, np.ndarray):
+            norms = operator.linear_map.stretched(widths).squared_norms
+        self._all_norms = (norms + norms_off_axes).astype(np.float32)
 
     def at_multiple(self, multiple: int) -> SphericalGaussian:
         """Return the family of the waves at multiples of the frequencies."""
@@ -55,16 +65,32 @@ class SphericalGaussian(GaussianFamily):
         operator = replace(self.operator, linear_map=stretched)
         squares = float(multiple) ** 2
         return SphericalGaussian(
-            operator, squares * self._common_log_envelope, squares * self._norms_off_axes
+            operator,
+            squares * self._common_log_envelope,
+            squares * self._norms_off_axes,
+            self._widths,
+        )
+
+    def with_widths(self, widths: np.ndarray | float) -> SphericalGaussian:
+        """Return the family of atoms that are wider along some columns than along others."""
+        return SphericalGaussian(
+            self.operator, self._common_log_envelope, self._norms_off_axes, widths
         )
 
     def _on(self, operator: FrequencyOperator) -> SphericalGaussian:
-        return SphericalGaussian(operator, self._common_log_envelope, self._norms_off_axes)
+        return SphericalGaussian(
+            operator, self._common_log_envelope, self._norms_off_axes, self._widths
+        )
 
     @property
     def common_log_envelope(self) -> np.ndarray | float:
         """As it was given."""
         return self._common_log_envelope
+
+    @property
+    def widths(self) -> np.ndarray | float:
+        """As they were given."""
+        return self._widths
 
     @property
     def covariance_type(self) -> CovarianceType:
@@ -85,7 +111,7 @@ class SphericalGaussian(GaussianFamily):
         return np.log([LEAST_VARIANCE]), np.log([GREATEST_VARIANCE])
 
     def log_envelope(self, shapes: np.ndarray) -> np.ndarray:
-        """``-s ||omega_j||^2 / 2``; one row where all variances are equal."""
+        """``-s ||u omega_j||^2 / 2``; one row where all variances are equal."""
         if (shapes == shapes[0]).all():
             shapes = shapes[:1]
         half_variances = (-0.5 * self.operator.scale**2 * np.exp(shapes)).astype(np.float32)
@@ -107,11 +133,12 @@ class SphericalGaussian(GaussianFamily):
         return np.exp(2.0 * shapes) * (power @ scaled)[:, None]
 
     def shapes_of(self, variances: np.ndarray) -> np.ndarray:
-        """Log of the mean variance over the squared scale, (k, 1)."""
-        relative = variances.mean(axis=1, keepdims=True) / self.operator.scale**2
+        """Log of the mean variance over the squared scale, widths apart, (k, 1)."""
+        relative = (variances / np.square(self._widths)).mean(axis=1, keepdims=True)
+        relative /= self.operator.scale**2
         return np.log(np.clip(relative, LEAST_VARIANCE, GREATEST_VARIANCE))
 
     def covariances(self, parameters: np.ndarray) -> np.ndarray:
-        """``s`` along every feature, (k, n_features)."""
+        """``s`` along every feature, times its squared width, (k, n_features)."""
         variances = self.operator.scale**2 * np.exp(parameters[:, self.n_features :])
-        return np.repeat(variances, self.n_features, axis=1)
+        return np.repeat(variances, self.n_features, axis=1) * np.square(self._widths)

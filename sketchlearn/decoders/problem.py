@@ -196,6 +196,10 @@ class Problem:
             return self
         return replace(self, family=self.family.at_scale(scale))
 
+    def with_widths(self, widths: np.ndarray | float) -> Problem:
+        """Return the same problem for clusters of relative widths (d,), or one, along columns."""
+        return replace(self, family=self.family.with_widths(widths))
+
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Box of the parameters (p,) of an atom: the region's, then the shape's bounds."""
         least, greatest = self.family.shape_bounds()

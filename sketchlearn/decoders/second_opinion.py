@@ -62,7 +62,8 @@ class SecondOpinion(Decoder):
         if (first.matched or first).quality.is_beyond_doubt:
             return first
         begin("a second opinion")
-        second = self._from_either(first).solve(add_noise(problem, rng), rng)
+        again = add_noise(problem.with_widths(first.family.widths), rng)
+        second = self._from_either(first).solve(again, rng)
         assert second.points is not None
         excess = max(measure_excess(second.points, second.locations, first.locations), 0.0)
         return replace(first, quality=replace(first.quality, instability=excess))

@@ -379,7 +379,8 @@ def warn_of_missed_clusters(
     problem = Problem.of(sketch, family, n_more, region=mixture.quality.region)
     given = () if pilot is None else pilot.atoms(n_more, int(rng.integers(2**31 - 1)))
     search = given[0] if given else MeanShift()
-    more = search.solve(problem.at_scale(mixture.family.operator.scale), rng)
+    problem = problem.at_scale(mixture.family.operator.scale).with_widths(mixture.family.widths)
+    more = search.solve(problem, rng)
     if is_warned := more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
         raise_doubt(
             f"{n_atoms} clusters leave {mixture.misfit:.1%} of the sketch's power "

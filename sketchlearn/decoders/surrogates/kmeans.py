@@ -31,6 +31,7 @@ from sketchlearn.decoders.surrogates.points import (
     draw_mixture_points,
     match_points,
 )
+from sketchlearn.decoders.surrogates.widths import are_alike, measure_widths
 from sketchlearn.points.kmeans import cluster_points
 from sketchlearn.sketches.region import Region
 
@@ -90,6 +91,10 @@ class SurrogateKMeans(Decoder):
     there; else points all around, as many as the weight that is missing, and as far off as the
     variance.
 
+    Atoms that are round leave much of clusters that are wider along some columns than along others,
+    as where these are in unlike units, and may stand anywhere then. Where the points' clusters are
+    such, all of it is done once more with atoms of these proportions, and kept if these leave less.
+
     What it returns has the points' clusters as its atoms. Its figures are theirs; those of the
     mixture that the points started from are in ``matched``. Its spread ratio is the points',
     without those that stand for missing spread.
@@ -119,6 +124,26 @@ class SurrogateKMeans(Decoder):
         return replace(self, units=units) if self.units is None else self
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
+        """Decode by atoms that are round, and then by ones as wide along columns as clusters are.
+
+        Again as long as that halves what is left of the sketch.
+        """
+        best = self._cluster(problem, rng)
+        is_better = problem.region.is_exact
+        while is_better and best.points is not None and best.matched is not None:
+            before, cost = problem.family, best.matched.cost
+            widths = measure_widths(best.points, best.locations, before.operator.scale)
+            problem = problem.with_widths(widths)
+            explains = best.matched.quality.explains_rows
+            if explains or problem.family is before or are_alike(widths, before.widths):
+                break
+            other = self._cluster(problem, rng)
+            assert other.matched is not None
+            best = other if other.matched.cost < cost else best
+            is_better = other.matched.cost < 0.5 * cost
+        return best
+
+    def _cluster(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Recover atoms at the centroids of surrogate points."""
         mixture = narrow(problem, self.start.solve(problem, rng), rng)
         problem = problem.at_scale(mixture.family.operator.scale)

@@ -131,10 +131,13 @@ def is_large(problem: Problem, most_numbers: int | None = None) -> bool:
 
 
 def choose_bandwidth(problem: Problem) -> np.ndarray:
-    """Return a kernel's covariance (d, d): isotropic, but nowhere wider than the data."""
-    widest = problem.family.operator.scale**2
-    variances, axes = np.linalg.eigh(problem.region.covariance)
-    return POINTS.kernel_variance * (axes * np.clip(variances, 0.0, widest)) @ axes.T
+    """Return a kernel's covariance (d, d): as wide as atoms, but nowhere wider than the data."""
+    family, widest = problem.family, problem.family.operator.scale**2
+    widths = np.broadcast_to(family.widths, family.n_features)
+    units = np.outer(widths, widths)
+    variances, axes = np.linalg.eigh(problem.region.covariance / units)
+    kernel = POINTS.kernel_variance * (axes * np.clip(variances, 0.0, widest)) @ axes.T
+    return np.asarray(units * kernel)
 
 
 def draw_mixture_points(
