@@ -250,3 +250,26 @@ def test_kernels_carry_not_a_number_on():
     out = np.empty((1, 4), dtype=np.float32)
     modulated_waves(turns, np.ones((1, 2), dtype=np.float32), out)
     np.testing.assert_array_equal(np.isnan(out), [[True, False, True, False]])
+
+
+def test_atoms_of_relative_widths_are_those_of_so_wide_gaussians():
+    operator = operator_of(scale=2.0)
+    widths = np.geomspace(0.1, 3.0, operator.n_features)
+    family = SphericalGaussian(operator).with_widths(widths)
+    parameters = random_parameters(family, 5)
+    variances = 4.0 * np.exp(parameters[:, -1:]) * widths**2
+    frequencies, centers = operator.frequencies, parameters[:, :-1] - operator.center
+    waves = np.exp(1j * centers @ frequencies - 0.5 * variances @ frequencies**2)
+    np.testing.assert_allclose(
+        family.sketch(parameters), np.hstack([waves.real, waves.imag]), atol=2e-6
+    )
+    np.testing.assert_allclose(family.covariances(parameters), variances)
+    np.testing.assert_allclose(family.from_moments(parameters[:, :-1], variances), parameters)
+    for other in (family.at_scale(1.0), family.at_multiple(2)):
+        np.testing.assert_array_equal(other.widths, widths)
+
+
+def test_widths_are_only_for_atoms_whose_shapes_do_not_tell_them():
+    for kind in (Dirac, DiagonalGaussian, FullGaussian):
+        family = kind(operator_of())
+        assert family.with_widths(np.ones(family.n_features)) is family
