@@ -85,7 +85,9 @@ def test_what_leaves_much_is_not_good(sketch, k):
 def test_flat_clusters_are_told_from_missing_ones_by_the_remedy_that_is_named(seed):
     rng = np.random.default_rng(seed)
     centers = np.array([[20.0, 5.0], [60.0, 1.0], [90.0, 3.0]])
-    flat = centers[rng.integers(3, size=40_000)] + rng.normal(size=(40_000, 2)) * [2.0, 0.3]
+    labels, widths = rng.integers(3, size=40_000), np.array([[2.0, 0.3], [0.3, 2.0], [2.0, 0.3]])
+    # Each along its own column: of the same flatness they would be decoded as such.
+    flat = centers[labels] + rng.normal(size=(40_000, 2)) * widths[labels]
     for rows, is_flat in ((flat, True), (blobs(40_000, k=6), False)):
         sketch = Sketcher(n_clusters=3, random_state=seed).fit(rows).sketch(rows)
         with warnings.catch_warnings():

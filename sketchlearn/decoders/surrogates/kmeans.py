@@ -134,8 +134,8 @@ class SurrogateKMeans(Decoder):
             before, cost = problem.family, best.matched.cost
             widths = measure_widths(best.points, best.locations, before.operator.scale)
             problem = problem.with_widths(widths)
-            explains = best.matched.quality.explains_rows
-            if explains or problem.family is before or are_alike(widths, before.widths):
+            leaves_much = best.matched.quality.misfit > THRESHOLDS.large_misfit
+            if problem.family is before or are_alike(widths, before.widths) or not leaves_much:
                 break
             other = self._cluster(problem, rng)
             assert other.matched is not None
