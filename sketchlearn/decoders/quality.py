@@ -163,6 +163,9 @@ class FitQuality:
     shares_values : bool, default=False
         Whether many rows share values of a column, so that Gaussians which close in on these are
         likelier without end: how good a mixture is then says little of another.
+    is_coarse : bool, default=False
+        Whether the sketch's scale is wider than the rows are, so that its waves hardly differ from
+        cluster to cluster, and nearly any centroids explain it.
     thresholds : QualityThresholds
         What the figures are compared with.
 
@@ -194,6 +197,7 @@ class FitQuality:
     detail: float | None = None
     noise_left: NoiseLeft | None = None
     shares_values: bool = False
+    is_coarse: bool = False
     thresholds: QualityThresholds = THRESHOLDS
 
     def __repr__(self) -> str:
@@ -334,7 +338,8 @@ class FitQuality:
         at, instability, chance = self.thresholds, self.instability or 0.0, self.variance_error
         if self.mistakes_columns:
             return "wrong"
-        if self.is_beyond_doubt and not self.shares_values:
+        is_blind = self.shares_values or self.is_coarse
+        if self.is_beyond_doubt and not is_blind:
             return "good"
         has_moments = self.detail is None or self.moment_mismatch <= at.large_moment_mismatch
         has_some_spread = self.spread_ratio >= at.very_low_spread
@@ -355,7 +360,7 @@ class FitQuality:
             is_inside &= self.moment_mismatch <= at.unexplained_mismatch and not has_overtones
         is_stable = is_inside and instability <= np.hypot(at.instability, chance)
         # Noise that was added may leave less than the sketch of a single row would tell.
-        has_rows = self.n_rows >= 1.0 and not self.shares_values
+        has_rows = self.n_rows >= 1.0 and not is_blind
         return "good" if has_spread and has_detail and is_stable and has_rows else "doubtful"
 
     @property

@@ -27,6 +27,7 @@ from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     FREQUENCIES_A_PARAMETER,
     warn_of_added_noise,
+    warn_of_coarse_scale,
     warn_of_columns,
     warn_of_few_frequencies,
     warn_of_lost_spread,
@@ -299,7 +300,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         scaled = sketch if np.all(self._decode_units == 1.0) else sketch.standardised()
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
         warn_of_few_frequencies(family, self.n_components, has_pilot)
-        is_hidden = warn_of_added_noise(sketch)
+        is_coarse = not has_pilot and warn_of_coarse_scale(sketch)
+        is_hidden = warn_of_added_noise(sketch) or is_coarse
         pilot = self.sketcher_.pilot_ if has_pilot else None
         if pilot is not None and len(pilot) < self.n_components and not self._pilot_is_all:
             pilot = None  # It has each row once, and rare ones escaped it.
@@ -334,7 +336,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         else:
             fitted = _order_by_weight(fitted)
             mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
-        self.quality_ = self._judge(mixture.quality, fitted)
+        self.quality_ = replace(self._judge(mixture.quality, fitted), is_coarse=is_coarse)
         warn_of_columns(self.quality_, self._decode_units)
         is_shared = self._find_shared_columns(fitted, pilot)
         if is_shared.any():
@@ -352,10 +354,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         sketch, units = self.sketch_, self._decode_units
         scaled = sketch if np.all(units == 1.0) else sketch.standardised()
         region = Region.of(sketch, self.bounds).in_units(units)
-        quality = replace(quality, operator=scaled.operator, region=region)
         fitted = self._without_regularisation()
-        shares_values = bool(self._find_shared_columns(fitted, None).any())
-        return replace(self._judge(quality, fitted), shares_values=shares_values)
+        quality = self._judge(replace(quality, operator=scaled.operator, region=region), fitted)
+        return replace(quality, shares_values=bool(self._find_shared_columns(fitted, None).any()))
 
     def _judge(self, quality: FitQuality, fitted: Moments) -> FitQuality:
         """Return the figures of a decode with the moments of components in data units."""

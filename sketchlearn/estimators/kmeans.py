@@ -36,6 +36,7 @@ from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_
 from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     warn_of_added_noise,
+    warn_of_coarse_scale,
     warn_of_few_frequencies,
     warn_of_instability,
     warn_of_lost_directions,
@@ -369,7 +370,8 @@ class CompressiveKMeans(
         narrow = scaled if part is None else part.sketch
         family = SphericalGaussian(narrow.operator) if part is None else part.family
         warn_of_few_frequencies(family, self.n_clusters, has_pilot)
-        is_hidden = warn_of_added_noise(sketch)
+        is_coarse = not has_pilot and warn_of_coarse_scale(sketch)
+        is_hidden = warn_of_added_noise(sketch) or is_coarse
         pilot = None
         if has_pilot:
             pilot = WeightedPilot.from_sketcher(self.sketcher_, sketch, part, self.n_clusters)
@@ -385,7 +387,7 @@ class CompressiveKMeans(
         matched = mixture.matched or mixture
         centroids, self.weights_ = refine_centroids(mixture, part, pilot, rng)
         self.cluster_centers_ = centroids * units
-        self.quality_ = judge_centroids(mixture, pilot, region)
+        self.quality_ = replace(judge_centroids(mixture, pilot, region), is_coarse=is_coarse)
         if pilot is None and not is_hidden:
             warn_of_lost_spread(mixture)
             warn_of_wide_spread(mixture)

@@ -1,0 +1,78 @@
+"""Sketches whose scale is wider than the rows are: nearly any centroids explain them."""
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher
+
+pytestmark = pytest.mark.slow
+
+SAID = "times the rows' own standard deviation"
+
+
+def blobs(seed, n=20_000, d=3, k=5):
+    rng = np.random.default_rng(seed)
+    centers = rng.uniform(-10.0, 10.0, size=(k, d))
+    return centers[rng.integers(k, size=n)] + rng.standard_normal((n, d))
+
+
+def ratio(X, model):
+    distances = ((X[:, None] - model.cluster_centers_) ** 2).sum(axis=2).min(axis=1)
+    return distances.sum() / KMeans(5, n_init=5, random_state=0).fit(X).inertia_
+
+
+def bad_rows(X):
+    pilot = X[:5000].copy()
+    pilot[:20] *= 1000.0
+    return Sketcher(n_clusters=5, random_state=0).fit(pilot)
+
+
+def wide_box(X):
+    d = X.shape[1]
+    return Sketcher.from_domain([-3000.0] * d, [3000.0] * d, n_clusters=5, random_state=1)
+
+
+@pytest.mark.parametrize("fit_sketcher", [bad_rows, wide_box])
+def test_a_scale_wider_than_the_rows_is_a_doubt(fit_sketcher):
+    X = blobs(3)
+    sketch = fit_sketcher(X).sketch(X)
+    with pytest.warns(ConvergenceWarning, match=SAID):
+        model = CompressiveKMeans(5, random_state=0).fit_sketch(sketch)
+    assert model.quality_.is_coarse
+    assert model.quality_.verdict != "good"
+    assert model.report().verdict != "good"
+    assert "Fit the sketcher on rows like these" in model.report().remedy
+    # What the remedy gives.
+    again = Sketcher(n_clusters=5, random_state=0).fit(X).sketch(X)
+    model = CompressiveKMeans(5, random_state=0).fit_sketch(again)
+    assert model.report().verdict == "good"
+    assert ratio(X, model) < 1.01
+
+
+def test_of_wide_rows_and_of_mixtures_too():
+    X = blobs(4, d=150)
+    sketch = Sketcher(n_clusters=5, random_state=0).fit(30.0 * X).sketch(X)
+    with pytest.warns(ConvergenceWarning, match=SAID):
+        CompressiveKMeans(5, random_state=0).fit_sketch(sketch)
+    X = blobs(4)
+    sketch = Sketcher(n_clusters=5, random_state=0).fit(30.0 * X).sketch(X)
+    with pytest.warns(ConvergenceWarning, match=SAID):
+        model = CompressiveGaussianMixture(5, random_state=0).fit_sketch(sketch)
+    assert model.quality_.verdict != "good"
+
+
+@pytest.mark.parametrize("d", [1, 3, 30, 150])
+def test_rows_without_clusters_are_as_wide_as_their_scale(d):
+    X = np.random.default_rng(d).standard_normal((5000, d))
+    sketch = Sketcher(n_clusters=5, random_state=0).fit(X).sketch(X)
+    model = CompressiveKMeans(5, random_state=0).fit_sketch(sketch)
+    assert not model.quality_.is_coarse
+
+
+def test_rows_that_were_kept_settle_centroids_whatever_the_scale():
+    X = blobs(5)
+    model = CompressiveKMeans(5, scale=100.0, random_state=0).fit(X)
+    assert not model.quality_.is_coarse
+    assert ratio(X, model) < 1.01
