@@ -70,7 +70,7 @@ def load_slice(
         if keys:
             raise ValueError(f"--key chooses groups of a table, and {path} is none")
         return load_sketch_like(path, operator)
-    return _choose_groups(_read_table(path, operator), keys or [], path).total()
+    return _choose_groups(read_table(path, operator), keys or [], path).total()
 
 
 def load_two_slices(
@@ -85,7 +85,7 @@ def load_two_slices(
     """
     if not is_parquet(path):
         raise ValueError(f"--key chooses groups of a table, and {path} is none")
-    table = _read_table(path, operator)
+    table = read_table(path, operator)
     first = _choose_groups(table, keys, path)
     chosen = first.total()
     if others is None:
@@ -100,7 +100,8 @@ def load_two_slices(
     return chosen, second.total()
 
 
-def _read_table(path: Path, operator: FrequencyOperator | None) -> SketchTable:
+def read_table(path: Path, operator: FrequencyOperator | None) -> SketchTable:
+    """Read a table of sketches, with an operator if it is without; errors name the file."""
     return name_errors(lambda place: SketchTable.from_parquet(place, operator=operator), path)
 
 
@@ -118,7 +119,7 @@ def _choose_groups(table: SketchTable, keys: list[str], path: Path) -> SketchTab
 
 def describe_table(path: Path, operator: FrequencyOperator | None) -> dict[str, object]:
     """Say what a table's file holds."""
-    table = _read_table(path, operator)
+    table = read_table(path, operator)
     sizes = table.n_samples
     return {
         "kind": "table",

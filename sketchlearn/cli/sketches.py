@@ -27,7 +27,7 @@ from sketchlearn.cli.files import (
     require_same_operator,
     require_writable,
 )
-from sketchlearn.cli.groups import MOST_BYTES, By, MaxMemory, describe_table, is_table
+from sketchlearn.cli.groups import MOST_BYTES, By, MaxMemory, describe_table, is_table, read_table
 from sketchlearn.cli.options import (
     MOMENTS,
     AsCsv,
@@ -206,9 +206,10 @@ def sketch(
 
 
 def operator(sketch: SketchFile, output: Output, is_forced: Force = False) -> None:
-    """Write a sketch's operator to a file of its own, once for many sketches.
+    """Write the operator of a sketch, or of a table of sketches, to a file of its own.
 
-    Sketches may then be written without it, with --bare, and be read with --operator.
+    Sketches may then be written without it, with --bare, and be read with --operator; and
+    tomorrow's are made by the same one.
 
     \b
       sketchlearn operator monday.sketch -o shop.operator
@@ -217,6 +218,9 @@ def operator(sketch: SketchFile, output: Output, is_forced: Force = False) -> No
     require_writable(
         output, [sketch], lambda path: is_of_kind(path, "operator"), "an operator", is_forced
     )
+    if is_table(sketch):
+        read_table(sketch, None).operator.save(output)
+        return
     stored = name_errors(SKETCH_FILE.load, sketch)
     if stored.operator is None:
         raise SketchFormatError(

@@ -33,8 +33,8 @@ ABOUT_DECODE = {"quality_", "mixture_", "doubts_"}
 # What to look at where no doubt was raised, of round clusters and of others: a mixture of as many
 # components explains flat clusters, however much round ones leave, and none where some are missing.
 CHECK_SHAPES = (
-    "The number of clusters, unless a Gaussian mixture of as many components, fitted to the same "
-    "sketch, is called good: then none is missing, and clusters are only not round."
+    "Fit a Gaussian mixture of as many components to the same sketch: if it is called good, no "
+    "cluster is missing, and they are only not round; otherwise try another number of clusters."
 )
 CHECK_NUMBER = "The number of clusters: see what other numbers leave, with count_clusters."
 # What that means for the verdict on a model from a file.

@@ -34,6 +34,14 @@ def test_a_table_by_key_its_description_and_a_model_of_a_slice(folder):
     two = "--key", "city=Rome", "--key", "city=Oslo"
     done("fit", "kmeans", "cube.sketches", *two, "-k", "3", "-o", "two.model")
     assert load_model("two.model").sketch_ == table.total(city=["Rome", "Oslo"])
+    done("operator", "cube.sketches", "-o", "cube.operator")
+    first, made_by = data[0], ("--operator", "cube.operator")
+    done("sketch", first, *COLUMNS, *made_by, "--by", "city", "-o", "next.sketches")
+    following = SketchTable.from_parquet("next.sketches")
+    assert following["Oslo"] == sketcher.sketch(
+        first, columns=NAMES, filter=[("city", "==", "Oslo")]
+    )
+    assert (table + following)["Oslo"] == table["Oslo"] + following["Oslo"]
     done("fit", "kmeans", "cube.sketches", "-k", "3", "-o", "every.model")
     assert load_model("every.model").sketch_ == table.total()
 

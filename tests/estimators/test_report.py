@@ -98,7 +98,7 @@ def test_flat_clusters_are_told_from_missing_ones_by_the_remedy_that_is_named(se
         assert report.verdict != "good"
         if is_flat:
             assert "a missing cluster, or clusters that are not round" in report.reasons[0]
-            assert "unless a Gaussian mixture of as many components" in report.remedy
+            assert "Fit a Gaussian mixture of as many components" in report.remedy
         assert (mixture.verdict == "good") == is_flat
 
 
