@@ -42,6 +42,7 @@ from sketchlearn.estimators.mixture_moments import (
     flatten_constant_columns,
     flatten_dependent_columns,
     judge_components,
+    order_by_weight,
 )
 from sketchlearn.estimators.shared_values import (
     ENOUGH,
@@ -334,7 +335,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             if is_full and sketch.moment_kind == "full":
                 fitted = flatten_dependent_columns(fitted, Region.of(sketch, self.bounds))
         else:
-            fitted = _order_by_weight(fitted)
+            fitted = order_by_weight(fitted)
             mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
         self.quality_ = replace(self._judge(mixture.quality, fitted), is_coarse=is_coarse)
         warn_of_columns(self.quality_, self._decode_units)
@@ -361,9 +362,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
     def _judge(self, quality: FitQuality, fitted: Moments) -> FitQuality:
         """Return the figures of a decode with the moments of components in data units."""
         quality = judge_components(quality, fitted, self._decode_units)
-        # Spheres are not meant to have the columns' variances.
-        is_spherical = self.covariance_type == "spherical"
-        return replace(quality, column_factors=(1.0, 1.0)) if is_spherical else quality
+        if self.covariance_type == "spherical":  # Not meant to have the columns' variances.
+            return replace(quality, column_factors=(1.0, 1.0))
+        return quality
 
     def _find_shared_columns(self, fitted: Moments, pilot: np.ndarray | None) -> np.ndarray:
         """Return the columns (d,) of values that rows share, and too wide for `reg_covar`."""
@@ -422,7 +423,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         )
         if found is None:
             return
-        found = _order_by_weight(found)
+        found = order_by_weight(found)
         self.mixture_ = reorder_atoms(self.mixture_, found.means / self._decode_units)
         self.quality_ = self._judge(self.mixture_.quality, found)
         self._set_model(*found)
@@ -492,9 +493,3 @@ def count_frequencies(n_components: int, n_features: int, covariance_type: str) 
     """Return how many frequencies a mixture is decoded from where nobody says: see the class."""
     size = count_parameters(n_components, n_features, covariance_type)
     return max(FEWEST_FREQUENCIES, min(FREQUENCIES_A_PARAMETER * size, max(MANY_FREQUENCIES, size)))
-
-
-def _order_by_weight(moments: Moments) -> Moments:
-    """Return the same components, the heaviest first."""
-    order = np.argsort(-moments.weights, kind="stable")
-    return Moments(*(part[order] for part in moments))

@@ -81,3 +81,9 @@ def flatten_dependent_columns(fitted: Moments, region: Region) -> Moments:
     covariances = (kept @ covariances @ kept + left) * np.outer(scaling, scaling)
     means = region.mean + ((fitted.means - region.mean) / scaling @ kept) * scaling
     return Moments(fitted.weights, means, (covariances + covariances.transpose(0, 2, 1)) / 2.0)
+
+
+def order_by_weight(moments: Moments) -> Moments:
+    """Return the same components, the heaviest first."""
+    order = np.argsort(-moments.weights, kind="stable")
+    return Moments(*(part[order] for part in moments))

@@ -86,7 +86,7 @@ class LowRankCovariance:
     >>> rows = np.random.default_rng(0).normal(size=(1000, 3)) * [4.0, 1.0, 1.0]
     >>> wide = LowRankCovariance.of_root(rows / np.sqrt(len(rows)), 1)
     >>> wide.factored.variances.round(0)
-    array([15.,  1.,  1.])
+    array([16.,  1.,  1.])
     """
 
     variances: np.ndarray
