@@ -27,7 +27,9 @@ FREQUENCIES_A_PARAMETER = 5
 MORE_CLUSTERS, STILL_UNEXPLAINED = 0.25, 0.3
 # Scale, in standard deviations of the rows, from which waves tell too little of clusters. The
 # automatic one is at most 1 for rows like the pilot's; from 2 on, 53 of 107 decodes lost a tenth.
-COARSE = 1.5
+# Of a range of scales, the finest over that of k cells that share the rows' volume: 0.2 where a box
+# is three times too wide; boxes 20 and more times too wide, from 1.5 on, lost up to 1.1.
+COARSE, COARSE_IF_RANGE = 1.5, 1.25
 # From how many times the variance of the operator's rows on rows have moved, where much is left.
 MOVED = 1.2
 # Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
@@ -341,7 +343,7 @@ def warn_of_moved(mixture: Mixture) -> None:
         )
 
 
-def warn_of_coarse_scale(sketch: SketchLike) -> bool:
+def warn_of_coarse_scale(sketch: SketchLike, n_atoms: int) -> bool:
     """Warn if a sketch's waves are too long for rows as narrow as these, and say if so.
 
     They hardly differ from cluster to cluster then, and nearly any centroids explain them.
@@ -349,7 +351,10 @@ def warn_of_coarse_scale(sketch: SketchLike) -> bool:
     operator, region = sketch.operator, Region.of(sketch)
     deviation = float(np.sqrt(np.mean(region.variances / operator.units**2)))
     times = operator.domain.scales[-1] / deviation if deviation > 0.0 else 0.0
-    if is_coarse := region.is_exact and times > COARSE:
+    has_range = operator.domain.finest_scale is not None
+    cells = n_atoms ** (1.0 / sketch.n_features)
+    is_long = times * cells > COARSE_IF_RANGE if has_range else times > COARSE
+    if is_coarse := region.is_exact and is_long:
         raise_doubt(
             f"the sketch's scale, the width of a cluster that its waves were drawn for, is "
             f"{times:.3g} times the rows' own standard deviation: they tell little of where "

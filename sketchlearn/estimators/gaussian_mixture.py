@@ -301,7 +301,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         scaled = sketch if np.all(self._decode_units == 1.0) else sketch.standardised()
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
         warn_of_few_frequencies(family, self.n_components, has_pilot)
-        is_coarse = not has_pilot and warn_of_coarse_scale(sketch)
+        is_coarse = not has_pilot and warn_of_coarse_scale(sketch, self.n_components)
         is_hidden = warn_of_added_noise(sketch) or is_coarse
         pilot = self.sketcher_.pilot_ if has_pilot else None
         if pilot is not None and len(pilot) < self.n_components and not self._pilot_is_all:

@@ -145,7 +145,10 @@ class LowRankCovariance:
 
 
 def is_single(variances: np.ndarray) -> bool:
-    """Return whether variances are of sizes that float32 has, as the diagonal is kept in it."""
+    """Return whether variances are of sizes that float32 has, as the diagonal is kept in it.
+
+    Those that are nothing beside the largest, as of a constant column after rounding, do not count.
+    """
     limits = np.finfo(np.float32)
-    positive = variances[variances > 0.0]
+    positive = variances[variances > np.finfo(np.float64).eps ** 2 * variances.max()]
     return bool(len(positive)) and limits.tiny < positive.min() and positive.max() < limits.max / 2

@@ -1,5 +1,7 @@
 """Sketches whose scale is wider than the rows are: nearly any centroids explain them."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
@@ -76,3 +78,18 @@ def test_rows_that_were_kept_settle_centroids_whatever_the_scale():
     model = CompressiveKMeans(5, scale=100.0, random_state=0).fit(X)
     assert not model.quality_.is_coarse
     assert ratio(X, model) < 1.01
+
+
+@pytest.mark.parametrize(("times", "is_coarse"), [(3.0, False), (30.0, True)])
+def test_boxes_far_too_wide_are_a_doubt_and_somewhat_too_wide_ones_are_not(times, is_coarse):
+    rng = np.random.default_rng(5)
+    X = 5.0 * rng.normal(size=(7, 4))[rng.integers(7, size=4000)] + rng.normal(size=(4000, 4))
+    half = np.ptp(X, axis=0) / 2.0
+    middle = X.min(axis=0) + half
+    box = middle - times * half, middle + times * half
+    sketch = Sketcher.from_domain(*box, n_clusters=7, random_state=0).sketch(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = CompressiveKMeans(7, random_state=0).fit_sketch(sketch)
+    assert model.quality_.is_coarse == is_coarse
+    assert (model.quality_.verdict == "good") != is_coarse

@@ -72,3 +72,11 @@ def test_what_is_no_such_covariance_is_refused(rng):
     too_wide = LowRankCovariance(np.full(3, 0.01), np.full((3, 1), 130), [-4])
     with pytest.raises(ValueError, match="no more to a column than its variance"):
         Domain(np.zeros(3), 1.0, too_wide)
+
+
+def test_a_column_that_hardly_varies_takes_no_matrix(rng):
+    X = rng.normal(size=(300, 200))
+    X[:, 5] = 1e-6
+    X[0, 5] += 1e-20
+    domain = Sketcher(300, n_clusters=3, random_state=0).fit(X).operator_.domain
+    assert isinstance(domain.covariance, LowRankCovariance)
