@@ -360,8 +360,9 @@ class FitQuality:
             is_inside &= self.moment_mismatch <= at.unexplained_mismatch and not has_overtones
         is_stable = is_inside and instability <= np.hypot(at.instability, chance)
         # Noise that was added may leave less than the sketch of a single row would tell.
-        has_rows = self.n_rows >= 1.0 and not is_blind
-        return "good" if has_spread and has_detail and is_stable and has_rows else "doubtful"
+        has_rows = self.n_rows >= 1.0
+        is_good = has_spread and has_detail and is_stable and has_rows and not is_blind
+        return "good" if is_good else "doubtful"
 
     @property
     def seems_incomplete(self) -> bool:

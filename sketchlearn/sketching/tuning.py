@@ -255,11 +255,10 @@ def require_memory_to_draw(
     d, m = float(n_features), float(n_frequencies)
     is_wide = n_clusters is not None and n_principal(n_features, n_clusters) < n_features
     if is_wide and linear_map == "fast":
-        numbers, what = PILOTS_TO_DRAW * n_pilot * d, f"a pilot of {n_pilot:,} rows"
-        require_memory(8.0 * numbers, f"{what} in {n_features:,} columns", "reduce them first")
+        numbers, what = PILOTS_TO_DRAW * n_pilot * d, f"a pilot of {n_pilot:,} rows in"
     else:
-        numbers, what = COVARIANCES_TO_DRAW * d * d, f"the covariance of {n_features:,} columns"
-        require_memory(8.0 * numbers, what, "reduce them first")
+        numbers, what = COVARIANCES_TO_DRAW * d * d, "the covariance of"
+    require_memory(8.0 * numbers, f"{what} {n_features:,} columns", "reduce them first")
     is_dense = linear_map == "dense"
     a_frequency = NUMBERS_A_COLUMN * d + NUMBERS_BESIDE if is_dense else NUMBERS_OF_TRANSFORMS
     is_helped = is_dense and not is_paired and n_features >= LEAST_FAST_FEATURES
