@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from sketchlearn import compare as compared
+from sketchlearn._validation import list_some
 from sketchlearn.cli.files import (
     load_operator,
     load_sketch_like,
@@ -252,9 +253,8 @@ def _tell_narrow(comparison: Comparison, operator: FrequencyOperator) -> None:
         and (math.isnan(one.spread_p_value) or not comparison.is_paired)
     ]
     if narrow:
-        more = f" and {len(narrow) - MOST_COLUMNS} more" if len(narrow) > MOST_COLUMNS else ""
         typer.echo(
-            f"narrow: {escape(', '.join(narrow[:MOST_COLUMNS]))}{more}, beside the scale of the "
+            f"narrow: {escape(list_some(narrow, MOST_COLUMNS))}, beside the scale of the "
             "sketches, which hardly show changes of their width: sketch with --scale columns"
         )
 

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sketchlearn._caller import warn_caller
+from sketchlearn._validation import list_some
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders import FitQuality, MeanShift, Mixture, Problem
 from sketchlearn.decoders.quality import Verdict
@@ -307,7 +308,8 @@ def warn_of_regularisation(reg_covar: float, region: Region) -> None:
 
 def warn_of_shared_values(names: Sequence[str], reg_covar: float, has_rows: bool) -> None:
     """Warn if Gaussians that close in on values which many rows share are likelier without end."""
-    columns = f"columns {name_some(names)}" if len(names) > 1 else f"column {names[0]!r}"
+    some = list_some([repr(str(name)) for name in names], MOST_NAMES)
+    columns = f"columns {some}" if len(names) > 1 else f"column {some}"
     finding = f"half of a component's rows or more share a value of {columns}"
     if not has_rows:
         finding += ", whole numbers by the sketch's sums, of which its waves show none by itself"
@@ -319,12 +321,6 @@ def warn_of_shared_values(names: Sequence[str], reg_covar: float, has_rows: bool
         "doubtful",
         otherwise="which moves it by less than one nat, or leave such columns out.",
     )
-
-
-def name_some(names: Sequence[str]) -> str:
-    """Return a few of several names in words."""
-    some = ", ".join(repr(str(name)) for name in names[:MOST_NAMES])
-    return some if len(names) <= MOST_NAMES else f"{some} and {len(names) - MOST_NAMES} more"
 
 
 def warn_of_moved(mixture: Mixture) -> None:

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
 from sketchlearn._caller import warn_caller
-from sketchlearn._validation import check_count, draw_seed
+from sketchlearn._validation import check_count, draw_seed, list_some
 from sketchlearn.decoders import Decoder, GivenAtoms
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sources.row_keys import Key
@@ -137,9 +137,8 @@ def _choose_keys(table: SketchTable, least: int, few: str) -> list[Key]:
     sizes = dict(zip(table, table.n_samples.tolist(), strict=True))
     small = [key for key in table if sizes[key] < least]
     if small:
-        named = ", ".join(f"{spell_key(key)} with {sizes[key]}" for key in small[:MOST_NAMED])
-        more = f" and {len(small) - MOST_NAMED} more" if len(small) > MOST_NAMED else ""
-        message = f"{len(small)} groups have fewer than {least} rows: {named}{more}"
+        named = list_some([f"{spell_key(key)} with {sizes[key]}" for key in small], MOST_NAMED)
+        message = f"{len(small)} groups have fewer than {least} rows: {named}"
         if few == "raise":
             raise ValueError(f"{message}; leave them out by few='skip', or roll the table up")
         warn_caller(f"{message}; they have no model", UserWarning)

@@ -11,6 +11,7 @@ from typing import Any, Self, cast, final
 import numpy as np
 
 from sketchlearn._caller import warn_caller
+from sketchlearn._validation import list_some
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
 from sketchlearn.features.moments import MomentChoice, MomentKind, n_moments, resolve_moments
 from sketchlearn.files.atomic import replace_when_done, require_replaceable
@@ -174,9 +175,8 @@ class SketchTable(Mapping[Key, Sketch]):
         for name in choices:
             at = self._find_column(name)
             values = list(dict.fromkeys(key[at] for key in self.groups.keys))
-            more = f" and {len(values) - MOST_NAMED} more" if len(values) > MOST_NAMED else ""
-            shown = ", ".join(map(repr, values[:MOST_NAMED])) or "no value"
-            known.append(f"{name!r} has {shown}{more}")
+            shown = list_some([repr(value) for value in values], MOST_NAMED) or "no value"
+            known.append(f"{name!r} has {shown}")
         asked = ", ".join(
             name if callable(one) else f"{name}={one!r}" for name, one in choices.items()
         )
