@@ -204,7 +204,7 @@ Made by `python -m docs.benchmarks.mixture_tables`: nats a held-out row lost to
 with no row kept. Up to 6,000 rows of each table, a third held out, columns divided by their
 deviations. Tables are those of `datasets/`: packages carry eleven, four are generated. Where many
 rows share a value EM's likelihood has no bound: of several runs scikit-learn keeps the one that
-spent most components on values, `fit` the one whose clusters were tightest, and a loss says little.
+spent most components on values, `fit` what no single run of ten leads to, and a loss says little.
 So it is for diabetes (one column of two values), affairs, health insurance and zero-inflated.
 """
 

@@ -46,6 +46,7 @@ from sketchlearn.estimators.mixture_moments import (
 )
 from sketchlearn.estimators.shared_values import (
     ENOUGH,
+    LARGE_LEAD,
     find_shared_columns,
     find_shared_whole_numbers,
     is_unbounded,
@@ -54,7 +55,7 @@ from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
 from sketchlearn.points.densities import count_parameters, invert_covariances
 from sketchlearn.points.em import Moments
 from sketchlearn.points.far_components import settle_far_components
-from sketchlearn.points.row_mixture import RowMixture, fit_mixture_from_clusters
+from sketchlearn.points.row_mixture import Ends, RowMixture, fit_mixture_from_clusters
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch import Sketch
@@ -117,11 +118,12 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         reweights them until their sketch is that of all rows, and runs EM on them. Its mixture is
         taken where none matches the sketch; where these are all the rows there are; where it is
         the likelier one, its parameters' accidents allowed for; and where columns have values that
-        many rows share, as flags and counts do: there EM starts from k-means' clusters as
-        scikit-learn's does, with `reg_covar` and in the data's units, since a likelihood that only
-        `reg_covar` bounds is no guide among starts. They stay in memory and are never written to a
-        file. Without them, and in `partial_fit` and `fit_sketch`, the mixture comes from the
-        sketch alone, in which such values are about as wide as the scale.
+        many rows share, as flags and counts do: there EM starts from several of k-means'
+        clusterings as scikit-learn's does, with `reg_covar` and in the data's units, and the
+        likeliest mixture is taken that no single one leads to: a likelihood that only `reg_covar`
+        bounds is a poor guide to accidents. They stay in memory and are never written to a file.
+        Without them, and in `partial_fit` and `fit_sketch`, the mixture comes from the sketch
+        alone, in which such values are about as wide as the scale.
     random_state : int, RandomState, Generator or None, default=None
         Determines frequencies, starting points and `sample`.
     n_jobs : int, optional
@@ -320,9 +322,12 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         is_by_value = pilot is not None and self._is_by_value(sketch, pilot)
         decoder = self._choose_decoder(rows, axes, is_by_value=is_by_value)
         mixture = decoder.decode(scaled, family, self.n_components, rng, region=region)
-        fitted = None
-        if rows is not None:
-            fitted = self._run_em(sketch, rows, mixture, rng, is_by_value=is_by_value)
+        fitted, ends = None, None
+        if rows is not None and is_by_value:
+            ends = self._run_em_from_clusters(sketch, rows, rng)
+            fitted = ends.common
+        elif rows is not None:
+            fitted = self._run_em(rows, mixture, rng)
         if fitted is None:
             if not is_hidden:
                 warn_of_lost_spread(mixture)
@@ -339,11 +344,11 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
         self.quality_ = replace(self._judge(mixture.quality, fitted), is_coarse=is_coarse)
         warn_of_columns(self.quality_, self._decode_units)
-        is_shared = self._find_shared_columns(fitted, pilot)
+        is_shared = self._find_shared_columns(fitted, pilot, ends)
         if is_shared.any():
             self.quality_ = replace(self.quality_, shares_values=True)
             shared = [name for name, own in zip(sketch.column_names, is_shared, strict=True) if own]
-            warn_of_shared_values(shared, self.reg_covar, pilot is not None)
+            warn_of_shared_values(shared, self.reg_covar, None if ends is None else ends.lead)
         if self.reg_covar == DEFAULT_REGULARISATION and self.covariance_type != "spherical":
             warn_of_regularisation(self.reg_covar, Region.of(sketch, self.bounds))
         self._set_model(*fitted)
@@ -357,7 +362,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         region = Region.of(sketch, self.bounds).in_units(units)
         fitted = self._without_regularisation()
         quality = self._judge(replace(quality, operator=scaled.operator, region=region), fitted)
-        return replace(quality, shares_values=bool(self._find_shared_columns(fitted, None).any()))
+        return replace(quality, shares_values=bool(self._find_shared_columns(fitted).any()))
 
     def _judge(self, quality: FitQuality, fitted: Moments) -> FitQuality:
         """Return the figures of a decode with the moments of components in data units."""
@@ -366,17 +371,18 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             return replace(quality, column_factors=(1.0, 1.0))
         return quality
 
-    def _find_shared_columns(self, fitted: Moments, pilot: np.ndarray | None) -> np.ndarray:
-        """Return the columns (d,) of values that rows share, and too wide for `reg_covar`."""
+    def _find_shared_columns(
+        self, fitted: Moments, pilot: np.ndarray | None = None, ends: Ends | None = None
+    ) -> np.ndarray:
+        """Return the columns (d,) whose shared values make a likelihood chance, as far as known."""
         sketch, kind, added = self.sketch_, self.covariance_type, self.reg_covar
         if pilot is None:
             found = find_shared_whole_numbers(sketch, fitted, kind)
-        elif len(pilot) >= self.n_components and self._is_by_value(sketch, pilot):
-            weights = np.asarray(self.sketcher_.pilot_weight_)
-            found = find_shared_columns(pilot, weights, sketch.n_effective, fitted, kind, added)
-        else:
-            found = np.zeros(len(fitted.means[0]), dtype=bool)
-        return np.asarray(found & (added < ENOUGH * Region.of(sketch).deviations ** 2))
+            return np.asarray(found & (added < ENOUGH * Region.of(sketch).variances))
+        if ends is None or ends.lead <= LARGE_LEAD:
+            return np.zeros(pilot.shape[1], dtype=bool)
+        weights = np.asarray(self.sketcher_.pilot_weight_)
+        return find_shared_columns(pilot, weights, sketch.n_effective, ends.likeliest, kind, added)
 
     @property
     def _pilot_is_all(self) -> bool:
@@ -388,26 +394,24 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         return len(pilot) < k or is_unbounded(*each, sketch.n_effective, k, self.covariance_type)
 
     def _run_em(
-        self,
-        sketch: SketchLike,
-        rows: RowMixture,
-        mixture: Mixture,
-        rng: np.random.Generator,
-        *,
-        is_by_value: bool,
+        self, rows: RowMixture, mixture: Mixture, rng: np.random.Generator
     ) -> Moments | None:
         """What EM finds on the pilot; None where the mixture that was decoded says it all."""
-        if not is_by_value:
-            # What it lacks of the covariance may be among the rows, unseen in the sketch.
-            lacks = mixture.quality.moment_mismatch > THRESHOLDS.explained_mismatch
-            is_trusted = not (self._pilot_is_all or lacks) and mixture.is_identified
-            return rows.improve(mixture.moments, self.reg_covar, rng, is_trusted=is_trusted)
+        # What it lacks of the covariance may be among the rows, unseen in the sketch.
+        lacks = mixture.quality.moment_mismatch > THRESHOLDS.explained_mismatch
+        is_trusted = not (self._pilot_is_all or lacks) and mixture.is_identified
+        return rows.improve(mixture.moments, self.reg_covar, rng, is_trusted=is_trusted)
+
+    def _run_em_from_clusters(
+        self, sketch: SketchLike, rows: RowMixture, rng: np.random.Generator
+    ) -> Ends:
+        """What EM finds on a pilot that shares values, in data units."""
         added = self.reg_covar or LEAST_REGULARISATION * sketch.operator.scale**2
-        kind, k = self.covariance_type, self.n_components
-        fitted = fit_mixture_from_clusters(rows.rows, rows.weights, kind, k, added, rng)
-        # It is added again when the model is set.
-        without = fitted.covariances - self.reg_covar * np.eye(sketch.n_features)
-        return fitted._replace(covariances=without)
+        each = (rows.rows, rows.weights, self.covariance_type, self.n_components)
+        ends = fit_mixture_from_clusters(*each, added, rng)
+        again = self.reg_covar * np.eye(sketch.n_features)  # When the model is set.
+        common, likeliest = (m._replace(covariances=m.covariances - again) for m in ends[:2])
+        return Ends(common, likeliest, ends.lead)
 
     def _label_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
         """Fit components of few rows to all of these, which a pilot lacked or held few of."""

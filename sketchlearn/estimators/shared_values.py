@@ -22,6 +22,8 @@ ENOUGH = 0.19
 # rounded Gaussians 14 in 72 lost 0.3 nats or more where it was about half or above, and none of 120
 # with deviations from 1, where it is below.
 HALF = 0.5
+# Nats a row from which a mixture that one start of EM leads to is taken for a loss of the others.
+LARGE_LEAD = 0.3
 
 
 @on_one_blas_thread
