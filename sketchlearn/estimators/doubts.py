@@ -306,20 +306,25 @@ def warn_of_regularisation(reg_covar: float, region: Region) -> None:
         )
 
 
-def warn_of_shared_values(names: Sequence[str], reg_covar: float, lead: float | None) -> None:
-    """Warn if Gaussians that close in on values which many rows share are likelier without end.
+def warn_of_shared_values(
+    names: Sequence[str], reg_covar: float, gain: float, *, has_rows: bool
+) -> None:
+    """Warn if Gaussians that close in on values which many rows share gain so many nats a row.
 
-    Where rows are at hand, some start of EM led to a mixture likelier by so many nats a row.
+    One start of EM on the rows did; or without these EM on rows like them.
     """
     some = list_some([repr(str(name)) for name in names], MOST_NAMES)
     columns = f"columns {some}" if len(names) > 1 else f"column {some}"
     finding = f"half of a component's rows or more share a value of {columns}"
-    if lead is None:
-        finding += ", whole numbers by the sketch's sums, of which its waves show none by itself"
-        chance = "which moves the likelihood by up to several nats a row."
+    if has_rows:
+        finding += f" in a mixture likelier by {gain:.2g} nats a row, which one start of EM found"
+        chance = "so that what more starts led to was taken."
     else:
-        finding += f" in a mixture likelier by {lead:.2g} nats a row, which one start of EM found"
-        chance = "so that what two starts led to was taken."
+        finding += (
+            ", whole numbers by the sketch's sums, of which its waves show none by itself, and EM "
+            f"on rows like them gains about {gain:.2g} nats a row"
+        )
+        chance = "which moves the likelihood by up to several nats a row."
     raise_doubt(
         f"{finding}: components that close in on such values are likelier without end but for "
         f"reg_covar={reg_covar:.3g}, and which of them EM closes in on is chance, {chance}",

@@ -45,10 +45,9 @@ from sketchlearn.estimators.mixture_moments import (
     order_by_weight,
 )
 from sketchlearn.estimators.shared_values import (
-    ENOUGH,
-    LARGE_LEAD,
+    LARGE_GAIN,
+    find_gain_on_whole_numbers,
     find_shared_columns,
-    find_shared_whole_numbers,
     is_unbounded,
 )
 from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
@@ -324,7 +323,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         mixture = decoder.decode(scaled, family, self.n_components, rng, region=region)
         fitted, ends = None, None
         if rows is not None and is_by_value:
-            ends = self._run_em_from_clusters(sketch, rows, rng)
+            ends = self._run_em_from_clusters(rows, rng)
             fitted = ends.common
         elif rows is not None:
             fitted = self._run_em(rows, mixture, rng)
@@ -344,11 +343,11 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
         self.quality_ = replace(self._judge(mixture.quality, fitted), is_coarse=is_coarse)
         warn_of_columns(self.quality_, self._decode_units)
-        is_shared = self._find_shared_columns(fitted, pilot, ends)
+        is_shared, gain = self._find_shared_columns(fitted, pilot, ends)
         if is_shared.any():
             self.quality_ = replace(self.quality_, shares_values=True)
             shared = [name for name, own in zip(sketch.column_names, is_shared, strict=True) if own]
-            warn_of_shared_values(shared, self.reg_covar, None if ends is None else ends.lead)
+            warn_of_shared_values(shared, self.reg_covar, gain, has_rows=ends is not None)
         if self.reg_covar == DEFAULT_REGULARISATION and self.covariance_type != "spherical":
             warn_of_regularisation(self.reg_covar, Region.of(sketch, self.bounds))
         self._set_model(*fitted)
@@ -362,7 +361,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         region = Region.of(sketch, self.bounds).in_units(units)
         fitted = self._without_regularisation()
         quality = self._judge(replace(quality, operator=scaled.operator, region=region), fitted)
-        return replace(quality, shares_values=bool(self._find_shared_columns(fitted).any()))
+        return replace(quality, shares_values=bool(self._find_shared_columns(fitted)[0].any()))
 
     def _judge(self, quality: FitQuality, fitted: Moments) -> FitQuality:
         """Return the figures of a decode with the moments of components in data units."""
@@ -373,16 +372,19 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
 
     def _find_shared_columns(
         self, fitted: Moments, pilot: np.ndarray | None = None, ends: Ends | None = None
-    ) -> np.ndarray:
-        """Return the columns (d,) whose shared values make a likelihood chance, as far as known."""
-        sketch, kind, added = self.sketch_, self.covariance_type, self.reg_covar
+    ) -> tuple[np.ndarray, float]:
+        """Return the columns (d,) on whose shared values EM gains, and how much, in nats a row."""
+        kind, added = self.covariance_type, self._regularisation
         if pilot is None:
-            found = find_shared_whole_numbers(sketch, fitted, kind)
-            return np.asarray(found & (added < ENOUGH * Region.of(sketch).variances))
-        if ends is None or ends.lead <= LARGE_LEAD:
-            return np.zeros(pilot.shape[1], dtype=bool)
-        weights = np.asarray(self.sketcher_.pilot_weight_)
-        return find_shared_columns(pilot, weights, sketch.n_effective, ends.likeliest, kind, added)
+            return find_gain_on_whole_numbers(self.sketch_, fitted, kind, added)
+        if ends is None or ends.lead <= LARGE_GAIN:
+            return np.zeros(pilot.shape[1], dtype=bool), 0.0
+        rows = (pilot, np.asarray(self.sketcher_.pilot_weight_), self.sketch_.n_effective)
+        return find_shared_columns(*rows, ends.likeliest, kind, added), ends.lead
+
+    @property
+    def _regularisation(self) -> float:
+        return float(self.reg_covar or LEAST_REGULARISATION * self.sketch_.operator.scale**2)
 
     @property
     def _pilot_is_all(self) -> bool:
@@ -402,14 +404,11 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         is_trusted = not (self._pilot_is_all or lacks) and mixture.is_identified
         return rows.improve(mixture.moments, self.reg_covar, rng, is_trusted=is_trusted)
 
-    def _run_em_from_clusters(
-        self, sketch: SketchLike, rows: RowMixture, rng: np.random.Generator
-    ) -> Ends:
+    def _run_em_from_clusters(self, rows: RowMixture, rng: np.random.Generator) -> Ends:
         """What EM finds on a pilot that shares values, in data units."""
-        added = self.reg_covar or LEAST_REGULARISATION * sketch.operator.scale**2
         each = (rows.rows, rows.weights, self.covariance_type, self.n_components)
-        ends = fit_mixture_from_clusters(*each, added, rng)
-        again = self.reg_covar * np.eye(sketch.n_features)  # When the model is set.
+        ends = fit_mixture_from_clusters(*each, self._regularisation, rng)
+        again = self.reg_covar * np.eye(rows.rows.shape[1])  # When the model is set.
         common, likeliest = (m._replace(covariances=m.covariances - again) for m in ends[:2])
         return Ends(common, likeliest, ends.lead)
 

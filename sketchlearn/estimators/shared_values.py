@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import erf
+from scipy.special import erf, logsumexp
 
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import CovarianceType
 from sketchlearn.estimators.mixture_moments import DEPENDENT
 from sketchlearn.points.densities import compute_joint_log_densities
 from sketchlearn.points.em import Moments
+from sketchlearn.points.row_mixture import fit_mixture_from_clusters
 from sketchlearn.points.weighted_em import find_roots
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching.pilot import find_largest_shares, least_share, shares_values
 
-# Part of a column's variance that, added to all variances, leaves little to gain from its values:
-# of 42 tables ten were 0.3 nats or more from EM of other starts without, 6 at worst; with a fifth,
-# which warnings name, one was, 0.6.
-ENOUGH = 0.19
 # Part of a component's rows that share a value from which another start of EM may gain on it. Of
 # rounded Gaussians 14 in 72 lost 0.3 nats or more where it was about half or above, and none of 120
 # with deviations from 1, where it is below.
 HALF = 0.5
-# Nats a row from which a mixture that one start of EM leads to is taken for a loss of the others.
-LARGE_LEAD = 0.3
+# Nats a row from which what EM gains on a mixture is a loss of this one.
+LARGE_GAIN = 0.3
+# Rows that are drawn to see what EM gains, as many again to see it on, and rows for each component.
+N_DRAWN, DRAWN_A_COMPONENT = 4000, 50
+# Halvings that a deviation before rounding is found by, and waves of the law of fractions.
+N_HALVINGS, N_WAVES = 40, 5
 
 
 @on_one_blas_thread
@@ -100,3 +101,99 @@ def find_shared_whole_numbers(
     variances = np.einsum("kll->kl", fitted.covariances)[is_common]
     shares = erf(1.0 / np.sqrt(8.0 * np.maximum(variances, np.finfo(float).tiny)))
     return np.asarray(sketch.moments.is_whole & np.any(shares >= HALF, axis=0))
+
+
+def find_gain_on_whole_numbers(
+    sketch: SketchLike, fitted: Moments, covariance_type: CovarianceType, reg_covar: float
+) -> tuple[np.ndarray, float]:
+    """Return the columns (d,) of whole numbers on which EM gains, and how much, in nats a row."""
+    found = find_shared_whole_numbers(sketch, fitted, covariance_type)
+    if not found.any():
+        return found, 0.0
+    is_whole = sketch.moments.is_whole
+    gain = measure_gain_on_whole_numbers(fitted, is_whole, covariance_type, reg_covar)
+    return found & (gain > LARGE_GAIN), gain
+
+
+@on_one_blas_thread
+def measure_gain_on_whole_numbers(
+    fitted: Moments, is_whole: np.ndarray, covariance_type: CovarianceType, reg_covar: float
+) -> float:
+    """Return how much likelier EM's mixture is than this one, in nats a row, on rows like its own.
+
+    They are drawn of the components, columns of whole numbers (d,) in whole numbers. EM gains where
+    it closes in on these, which components that a sketch shows cannot.
+    """
+    k, rng = len(fitted.weights), np.random.default_rng(0)
+    n = max(N_DRAWN, DRAWN_A_COMPONENT * k)
+    rows = draw_whole_rows(fitted, is_whole, 2 * n, rng)
+    varies = np.ptp(rows, axis=0) > 0.0
+    if not varies.any():
+        return 0.0
+    rows, floor = rows[:, varies], np.full(int(varies.sum()), reg_covar)
+    columns = np.ix_(np.arange(k), varies, varies)
+    own = Moments(fitted.weights, fitted.means[:, varies], fitted.covariances[columns])
+    points, counts = np.unique(rows[:n], axis=0, return_counts=True)
+    ends = fit_mixture_from_clusters(
+        points, counts.astype(float), covariance_type, k, reg_covar, rng
+    )
+    before = _score(rows[n:], own, covariance_type, floor)
+    return _score(rows[n:], ends.common, covariance_type, 0.0 * floor) - before
+
+
+def _score(
+    rows: np.ndarray, mixture: Moments, covariance_type: CovarianceType, floor: np.ndarray
+) -> float:
+    """Return the mean log-likelihood of rows; none where a component has no density."""
+    roots = find_roots(mixture.covariances, covariance_type, floor)
+    if roots is None:
+        return -np.inf
+    each = compute_joint_log_densities(rows, mixture.weights, mixture.means, roots)
+    return float(logsumexp(each, axis=1).mean())
+
+
+def draw_whole_rows(
+    fitted: Moments, is_whole: np.ndarray, n: int, rng: np.random.Generator
+) -> np.ndarray:
+    r"""Draw rows (n, d) of a mixture; columns of whole numbers have its means and variances.
+
+    A Gaussian number is rounded up with the probability that its fraction f is, which keeps its
+    mean and adds :math:`E f (1 - f)` to its variance. So its own is less by as much
+    (`find_unrounded_deviations`); a component that is no wider than that has two values alone.
+    """
+    labels = rng.choice(len(fitted.weights), n, p=fitted.weights / fitted.weights.sum())
+    variances = np.einsum("kll->kl", fitted.covariances)
+    deviations = np.sqrt(np.maximum(variances, 0.0))
+    narrowed = deviations.copy()
+    narrowed[:, is_whole] = find_unrounded_deviations(
+        fitted.means[:, is_whole], variances[:, is_whole]
+    )
+    factors = narrowed / np.where(deviations > 0.0, deviations, 1.0)
+    values, axes = np.linalg.eigh(fitted.covariances)
+    roots = axes * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    normal = rng.standard_normal((n, len(is_whole)))
+    apart = np.einsum("nij,nj->ni", roots[labels], normal) * factors[labels]
+    rows = fitted.means[labels] + apart
+    rows[:, is_whole] = np.floor(rows[:, is_whole] + rng.random((n, int(is_whole.sum()))))
+    return np.asarray(rows)
+
+
+def find_unrounded_deviations(means: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    r"""Return the deviations of Gaussians that have these variances once rounded at random.
+
+    With :math:`\mu` and :math:`\sigma` the rounded one's variance is
+
+    .. math:: \sigma^2 + \tfrac16 - \sum_{j \ge 1} \frac{\cos(2 \pi j \mu)}{\pi^2 j^2}
+        e^{-2 \pi^2 j^2 \sigma^2},
+
+    which grows with :math:`\sigma`; where it is greater from the start the deviation is zero.
+    """
+    j = np.arange(1, N_WAVES + 1)
+    waves = np.cos(2.0 * np.pi * j * means[..., None]) / (np.pi * j) ** 2
+    low, high = np.zeros_like(means), np.maximum(variances, 0.0)
+    for _ in range(N_HALVINGS):
+        middle = (low + high) / 2.0
+        decay = np.exp(-2.0 * np.pi**2 * j**2 * middle[..., None])
+        is_less = middle + 1.0 / 6.0 - (waves * decay).sum(axis=-1) < variances
+        low, high = np.where(is_less, middle, low), np.where(is_less, high, middle)
+    return np.asarray(np.sqrt(low))
