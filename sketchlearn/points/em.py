@@ -77,10 +77,11 @@ def fit_mixture(
 
 
 def repeat_points(
-    points: np.ndarray, weights: np.ndarray, rng: np.random.Generator, *, least: int = 0
+    points: np.ndarray, weights: np.ndarray, rng: np.random.Generator, n: int | None = None
 ) -> np.ndarray:
     """Repeat points in numbers that follow their weights up to one: EM knows no weights."""
-    n = max(least, len(points), min(COPIES * len(points), MANY_POINTS))
+    if n is None:
+        n = max(len(points), min(COPIES * len(points), MANY_POINTS))
     reached = np.cumsum(weights) * (n / weights.sum())
     ticks = rng.random() + np.arange(n)
     return points[np.minimum(np.searchsorted(reached, ticks, "right"), len(points) - 1)]

@@ -201,7 +201,7 @@ def _resample_points(
     counts = np.rint(multiples)
     if counts.sum() <= max(LEAST_POINTS, len(points)) and np.allclose(multiples, counts, rtol=1e-6):
         return np.repeat(points, counts.astype(int), axis=0)
-    return repeat_points(points, weights, rng, least=LEAST_POINTS)
+    return repeat_points(points, weights, rng, max(LEAST_POINTS, len(points)))
 
 
 def _measure_clusters(
