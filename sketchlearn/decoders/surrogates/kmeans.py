@@ -52,20 +52,14 @@ class ClusteringSettings(Settings):
         Rows that one far cluster has at least, since the mean of fewer is by chance as far from the
         others', and points that start there, since the weight of fewer is too coarse.
     off_axis : float
-        Share of what mean and covariance lack that may be off one axis if one cluster is missing.
-    off_axis_to_start : float
-        The same where points only start there, and move on.
-    n_sharpenings_of_few : int
-        How often the kernel is narrowed at first where rows are so few that they are asked about
-        themselves: it would blur them otherwise.
+        Share of what mean and covariance lack that may be off one axis if one cluster is missing
+        and points start there, which then move. Where none of them moves on it is squared.
     """
 
     widening: float = 1.3
     n_starts: int = 10
     least_far: int = 3
-    off_axis: float = 0.01
-    off_axis_to_start: float = 0.2
-    n_sharpenings_of_few: int = 2
+    off_axis: float = 0.1
 
 
 CLUSTERING = ClusteringSettings()
@@ -81,9 +75,9 @@ class SurrogateKMeans(Decoder):
     *their* sketch equals the data's, and clusters rows drawn from them by ordinary k-means. Where
     the mixture explains the sketch up to noise, its own points are clustered unmoved, unless rows
     are so few that their centroids are not those of what they were drawn from
-    (`FitQuality.asks_of_rows`): then the kernel is as narrow as it may be. If mean and covariance
-    speak for a far cluster that the mixture lacks, some points start there: waves may not show it,
-    and no point gets there from the others. No row of data is involved.
+    (`FitQuality.asks_of_rows`): then points have no kernel. If mean and covariance speak for a far
+    cluster that the mixture lacks, some points start there: waves may not show it, and no point
+    gets there from the others. No row of data is involved.
 
     Where even these points lack spread that the rows have, rows far from all others are missing,
     too few for a sketch to see. k-means' sum hangs on them. If mean and covariance tell where they
@@ -160,7 +154,7 @@ class SurrogateKMeans(Decoder):
         if spread < THRESHOLDS.doubtful_spread:
             # Atoms that match the sketch have the weight of the rows that it shows.
             share = max(1.0 - mixture.total_weight, problem.weight_error)
-            far = locate_far_rows(problem, mixture, CLUSTERING.off_axis)
+            far = locate_far_rows(problem, mixture, CLUSTERING.off_axis**2)
             if far is None:
                 rows, weights = add_outliers(problem.region, rows, share, len(rows), rng)
             else:
@@ -195,18 +189,17 @@ class SurrogateKMeans(Decoder):
             n_points, kernel = count_points(len(mixture.weights)), np.zeros_like(bandwidth)
             points = draw_mixture_points(mixture, kernel, POINTS.draws_a_point * n_points, rng)
             return SurrogatePoints(points, kernel, mixture.cost, 0)
-        n_sharpenings = self.n_sharpenings or (
-            CLUSTERING.n_sharpenings_of_few if asks_of_rows else 0
-        )
+        n_sharpenings = self.n_sharpenings or 0
+        bandwidth = POINTS.kernel_variance**n_sharpenings * bandwidth
         if asks_of_rows:
-            # Some for each row, and for each cluster.
+            # Some for each row, which a kernel would blur, and for each cluster.
             of_atoms = POINTS.points_an_atom * problem.n_atoms
             n_points = min(n_points, max(int(POINTS.draws_a_point * problem.n_rows), of_atoms))
-        bandwidth = POINTS.kernel_variance**n_sharpenings * bandwidth
+            bandwidth = np.zeros_like(bandwidth)
         points = draw_mixture_points(
             mixture, bandwidth, n_points, rng, widening=CLUSTERING.widening
         )
-        far = locate_far_rows(problem, mixture, CLUSTERING.off_axis_to_start)
+        far = locate_far_rows(problem, mixture, CLUSTERING.off_axis)
         if far is not None:
             share, place = far
             n_far = round(share * n_points)
