@@ -24,6 +24,7 @@ from sketchlearn.cli.printing import print_csv, print_json, print_rows
 from sketchlearn.cli.reporting import decode_status, note, reword_options, say
 from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.cli.tables import NESTED, tabulate_places
+from sketchlearn.estimators.report import describe_units
 
 NInit = Annotated[
     int | None,
@@ -200,6 +201,8 @@ def _fit_and_save(
         model.fit_sketch(source)
     model.save(output)
     _tell_verdict(model, output)
+    for hint in describe_units(source) if isinstance(model, CompressiveKMeans) else ():
+        say(f"{output}: {hint}")
 
 
 def _tell_verdict(model: Any, output: Path) -> None:

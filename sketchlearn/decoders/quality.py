@@ -60,20 +60,21 @@ class QualityThresholds:
         Up to which a mixture that leaves but noise is taken for right where nothing else speaks for
         it: right ones have up to 0.05, heavy tails and far clusters that it lacks leave 0.1.
     unexplained_mismatch : float
-        From which much that is left of the sketch is not put down to the clusters' shapes: these
-        leave up to 0.6, missed clusters 2 and more.
+        From which it is not put down to the clusters' shapes, where much is left of the sketch or
+        hardly anything: these leave up to 0.6, missed clusters and far rows 2 and more.
     large_moment_mismatch : float
         From which Gaussians that were fitted to points are wrong.
     excess_variance : float
-        Greatest factor of variance up to which round atoms stand for clusters of other shapes,
-        whatever another decode says: of real data it is 2.5 at most where centroids are good.
+        Factor of variance, too great or too small, up to which round atoms stand for clusters of
+        other shapes, whatever another decode says: of real data it is 2.5 at most where centroids
+        are good.
     detail : float
         Up to which components are as narrow as the kernel of the points that they were fitted to:
         what they lose of the likelihood is unknown, 0.1 to 4 nats a row; wider ones lose 0.1, a
         rolled-up sheet 0.4.
     instability, large_instability : float
         From which centroids are doubtful, and from which they are wrong, as an excess of the sum
-        of squares. The excess over that of the best centroids is about as large.
+        of squares. The excess over that of the best centroids is about as large, or smaller.
     """
 
     noise_chi2: float = 1.5
@@ -95,7 +96,7 @@ class QualityThresholds:
     large_moment_mismatch: float = 1.5
     excess_variance: float = 4.0
     detail: float = 1.2
-    instability: float = 0.07
+    instability: float = 0.1
     large_instability: float = 0.5
 
 
@@ -154,6 +155,9 @@ class FitQuality:
     instability : float, optional
         By what share the sum of squares is above the best, on the points of another decode, of the
         sketch with as much noise again; see `SecondOpinion`. None if nobody asked for one.
+    unseen_gain : float, default=inf
+        The most by which rows that no wave shows may lower the sum of squares, as a fraction; see
+        `measure_unseen_gain`.
     detail : float, optional
         Least variance of an atom, over that of the kernel of the points that atoms were fitted to;
         None if there were none.
@@ -194,6 +198,7 @@ class FitQuality:
     moment_factors: tuple[float, float] = (1.0, 1.0)
     column_factors: tuple[float, float] = (1.0, 1.0)
     instability: float | None = None
+    unseen_gain: float = float("inf")
     detail: float | None = None
     noise_left: NoiseLeft | None = None
     shares_values: bool = False
@@ -348,12 +353,14 @@ class FitQuality:
         least = 1.0 - np.hypot(1.0 - at.doubtful_spread, chance)
         has_spread = least <= self.spread_ratio <= at.high_spread
         has_detail = self.detail is None or self.detail > at.detail
-        is_inside = self.moment_factors[1] <= at.excess_variance
+        is_inside = self.moment_mismatch <= at.excess_variance - 1.0
         if self.instability is None and self.is_noise and self.region.is_exact:
             is_inside = self.moment_mismatch <= np.hypot(at.explained_mismatch, chance)
-        elif self.is_noise and self.region.is_exact:
+        elif self.explains_sketch and self.region.is_exact:
             # Another decode sees as little of a few rows far away as this one.
-            is_inside &= self.moment_factors[0] >= 1.0 - np.hypot(1.0 - at.low_spread, chance)
+            least = at.low_spread if self.is_noise else 1.0 / (1.0 + at.unexplained_mismatch)
+            has_all = self.moment_factors[0] >= 1.0 - np.hypot(1.0 - least, chance)
+            is_inside &= has_all or self.unseen_gain <= at.instability
         elif self.leaves_clusters:
             # An overtone of one cluster may stand for another.
             has_overtones = bool(self.operator.features.overtones())

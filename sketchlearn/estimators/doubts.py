@@ -31,6 +31,8 @@ MORE_CLUSTERS, STILL_UNEXPLAINED = 0.25, 0.3
 # Of a range of scales, the finest over that of k cells that share the rows' volume: 0.2 where a box
 # is three times too wide; boxes 20 and more times too wide, from 1.5 on, lost up to 1.1.
 COARSE, COARSE_IF_RANGE = 1.5, 1.25
+# Ratio of columns' widths from which the narrower are put down to other units.
+UNLIKE = 100.0
 # From how many times the variance of the operator's rows on rows have moved, where much is left.
 MOVED = 1.2
 # Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
@@ -177,11 +179,13 @@ def warn_of_lost_spread(mixture: Mixture) -> None:
             otherwise="or leave the outliers out.",
         )
     else:
+        others = "a larger n_init, more clusters or components, or leave the outliers out."
+        remedy, otherwise = advise(quality, others)
         raise_doubt(
             f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
             "a far cluster or far outliers escaped the sketch.",
-            f"Try more n_frequencies, now {quality.operator.n_frequencies}",
-            otherwise="a larger n_init, more clusters or components, or leave the outliers out.",
+            remedy,
+            otherwise=otherwise,
         )
 
 
@@ -212,12 +216,14 @@ def warn_of_wide_spread(mixture: Mixture) -> None:
     if quality.exceeds_spread and (
         quality.misses_clusters or quality.spread_ratio > quality.thresholds.high_spread + by_chance
     ):
+        others = "a larger n_init, or fit the sketcher on rows like these."
+        remedy, otherwise = advise(quality, others)
         raise_doubt(
             f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
             f"{mixture.spread_ratio:.0%} of {name_variance(quality.region)}: clusters are "
             "misplaced.",
-            f"Try more n_frequencies, now {quality.operator.n_frequencies}",
-            otherwise="a larger n_init, or fit the sketcher on rows like these.",
+            remedy,
+            otherwise=otherwise,
         )
 
 
@@ -238,12 +244,25 @@ def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
             f"what matches it has {least:.3g} to {greatest:.3g} times the rows' variance, by "
             "direction"
         )
+    remedy, otherwise = advise(quality, "or call fit with the rows.")
     raise_doubt(
         f"the sketch hardly determines {n_clusters} clusters: {found}.",
-        f"Try more n_frequencies, now {quality.operator.n_frequencies}",
+        remedy,
         quality.verdict,
-        otherwise="or call fit with the rows.",
+        otherwise=otherwise,
     )
+
+
+def advise(quality: FitQuality, others: str) -> tuple[str, str]:
+    """Return what to do first where clusters were missed or misplaced, and what else may help.
+
+    A sketch as large as is recommended hardly tells more with more frequencies, as where tails are
+    heavy: the rows do.
+    """
+    more = f"more n_frequencies, now {quality.operator.n_frequencies}"
+    if quality.operator.n_frequencies < FREQUENCIES_A_PARAMETER * quality.n_parameters:
+        return f"Try {more}", others
+    return "Call fit with the rows", f"or try {more}."
 
 
 def warn_of_moments(quality: FitQuality) -> None:
@@ -425,6 +444,12 @@ def warn_of_missed_clusters(
             otherwise="a larger n_init or more n_frequencies.",
         )
     return is_warned
+
+
+def compare_widths(deviations: np.ndarray) -> float:
+    """Return how many times as wide as the narrowest column that varies the widest one is."""
+    varying = deviations[deviations > 0.0]
+    return float(varying.max() / varying.min()) if len(varying) else 1.0
 
 
 def name_variance(region: Region) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.parallel import Parallel, delayed
 
 from sketchlearn._caller import warn_caller
@@ -19,7 +20,7 @@ from sketchlearn.sources.row_keys import Key
 from sketchlearn.tables import SketchTable
 from sketchlearn.tables.group_sums import spell_key
 
-# How many groups a message names.
+# How many groups a message names, and how many have warnings of their own.
 MOST_NAMED = 5
 
 
@@ -77,7 +78,9 @@ class GroupFitter(ABC):
         Returns
         -------
         dict of tuple to estimator
-            By key, in the order of the table. Warnings name the group that they are about.
+            By key, in the order of the table. Warnings name the group that they are about; where
+            more than five groups are warned of, the last one tells how many others there are, whose
+            ``doubts_`` and ``report()`` say why.
 
         Raises
         ------
@@ -115,14 +118,23 @@ class GroupFitter(ABC):
             model.set_params(random_state=draw_seed(self.random_state))
         decoder = model._start_from(table.total()) if start == "total" and keys else None
         jobs = (delayed(_fit_one)(model, table[key], decoder) for key in keys)
-        models = {}
+        models: dict[Key, Self] = {}
+        warned: list[str] = []
         done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
         for key, (fitted, messages) in zip(keys, done, strict=True):
-            for category, message in messages:
+            if messages:
+                warned.append(spell_key(key))
+            for category, message in messages if len(warned) <= MOST_NAMED else ():
                 warn_caller(f"group {spell_key(key)}: {message}", category)
             models[key] = fitted
             if progress is not None:
                 progress(len(models), len(keys))
+        if others := warned[MOST_NAMED:]:
+            warn_caller(
+                f"{len(others)} more of {len(keys)} groups are in doubt: "
+                f"{list_some(others, MOST_NAMED)}. Each model's report() says why, and what to do",
+                ConvergenceWarning,
+            )
         return models
 
 

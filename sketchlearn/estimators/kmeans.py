@@ -32,7 +32,6 @@ from sketchlearn.decoders.principal import (
     find_leading_axes,
     find_principal_part,
 )
-from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
 from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     warn_of_added_noise,
@@ -46,6 +45,7 @@ from sketchlearn.estimators.doubts import (
     warn_of_wide_spread,
 )
 from sketchlearn.estimators.group_models import GroupFitter, find_atoms
+from sketchlearn.estimators.mixture_moments import judge_centroids
 from sketchlearn.estimators.row_estimator import require_some
 from sketchlearn.estimators.sample_weights import sum_weighted
 from sketchlearn.estimators.sketch_estimator import (
@@ -455,25 +455,6 @@ def choose_decoder(
         return BestOf(given, n_init=1)
     must_explain = bool(given) and not pilot.is_wide
     return BestOf((*given, first, *rest), n_init, must_explain=must_explain)
-
-
-def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Region) -> FitQuality:
-    """Return the figures of the matched mixture, with the spread of what k-means clustered."""
-    matched, spread = mixture.matched or mixture, mixture.spread_ratio
-    quality, instability = matched.quality, mixture.quality.instability
-    if pilot is None:
-        quality = replace(quality, spread_ratio=spread, instability=instability)
-        if (points := mixture.points) is None or np.all(points.units == 1.0):
-            return quality
-        # Columns that hardly count for distances may be matched badly.
-        factors = compute_moment_factors(matched.covariance, region, quality.operator, points.units)
-        return replace(quality, moment_factors=factors)
-    covariance = np.atleast_2d(np.cov(pilot.along.T, aweights=pilot.weights, ddof=0))
-    return replace(
-        quality,
-        spread_ratio=compute_spread_ratio(np.diag(covariance), region),
-        moment_factors=compute_moment_factors(covariance, region, quality.operator),
-    )
 
 
 def refine_centroids(

@@ -1,4 +1,4 @@
-"""The moments of a mixture's components beside those of the rows."""
+"""The moments of clusters and components beside those of the rows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from sketchlearn.decoders import FitQuality
+from sketchlearn.decoders import FitQuality, Mixture
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
+from sketchlearn.estimators.weighted_pilot import WeightedPilot
 from sketchlearn.points.em import Moments
 from sketchlearn.sketches.region import Region
 
@@ -26,6 +27,30 @@ def judge_components(quality: FitQuality, fitted: Moments, units: np.ndarray) ->
         spread_ratio=compute_spread_ratio(np.diag(covariance), quality.region),
         moment_factors=compute_moment_factors(covariance, quality.region, quality.operator),
         column_factors=compare_columns(np.diag(covariance), quality.region),
+    )
+
+
+def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Region) -> FitQuality:
+    """Return the figures of the matched mixture, with the spread of what k-means clustered."""
+    matched, spread = mixture.matched or mixture, mixture.spread_ratio
+    quality, own = matched.quality, mixture.quality
+    if pilot is None:
+        quality = replace(
+            quality,
+            spread_ratio=spread,
+            instability=own.instability,
+            unseen_gain=own.unseen_gain,
+        )
+        if (points := mixture.points) is None or np.all(points.units == 1.0):
+            return quality
+        # Columns that hardly count for distances may be matched badly.
+        factors = compute_moment_factors(matched.covariance, region, quality.operator, points.units)
+        return replace(quality, moment_factors=factors)
+    covariance = np.atleast_2d(np.cov(pilot.along.T, aweights=pilot.weights, ddof=0))
+    return replace(
+        quality,
+        spread_ratio=compute_spread_ratio(np.diag(covariance), region),
+        moment_factors=compute_moment_factors(covariance, region, quality.operator),
     )
 
 

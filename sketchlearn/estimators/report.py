@@ -16,7 +16,13 @@ import numpy as np
 
 from sketchlearn.atoms import GAUSSIAN_FAMILIES
 from sketchlearn.decoders.quality import FitQuality, Verdict
-from sketchlearn.estimators.doubts import Doubt, is_hidden_by_noise, name_variance
+from sketchlearn.estimators.doubts import (
+    UNLIKE,
+    Doubt,
+    compare_widths,
+    is_hidden_by_noise,
+    name_variance,
+)
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
@@ -152,6 +158,8 @@ def write_report(model: CompressiveEstimator) -> Report:
             "shape, not their place."
         )
     is_round = getattr(model, "covariance_type", "spherical") == "spherical"
+    if is_round:
+        reasons += describe_units(sketch)
     remedy = choose_remedy(quality, doubts, verdict, is_stored=is_stored, is_round=is_round)
     return Report(title, verdict, tuple(reasons), remedy)
 
@@ -270,6 +278,17 @@ def describe_quality(quality: FitQuality, has_pilot: bool) -> list[str]:
             "are explained by nearly anything, up to their noise."
         )
     return said
+
+
+def describe_units(sketch: SketchLike) -> list[str]:
+    """Return what distances are of where columns are of so unlike units that some hardly count."""
+    if (ratio := compare_widths(Region.of(sketch).deviations)) <= UNLIKE:
+        return []
+    return [
+        f"Columns differ in width {ratio:.2g} times, and the narrow ones hardly count for "
+        "distances. If that is a matter of units, multiply columns by factors that make them about "
+        "as wide, and sketch anew."
+    ]
 
 
 def choose_remedy(

@@ -49,6 +49,8 @@ TYPES = {"F64": "<f8", "I64": "<i8", "F32": "<f4", "I32": "<i4", "U8": "|u1"}
 TYPE_NAMES = {np.dtype(code): name for name, code in TYPES.items()}
 # How every header starts, its keys being sorted.
 HEADER_START = b'{"__metadata__":{"digest":"'
+# How Parquet files start.
+PARQUET_START = b"PAR1"
 # Files beyond this are compared with their digest, a piece at a time, before they are read.
 LARGE_BYTES, PIECE_BYTES = 2**27, 2**20
 
@@ -189,6 +191,10 @@ class FileKind(Generic[Content]):
     def _parse_header(self, begin: Start) -> Header:
         """Read the header, checked for format and version."""
         start, length = begin.data, begin.length
+        if start.startswith(PARQUET_START):
+            raise self.error(
+                f"not {self.one} file: it is a Parquet file, of rows or of a table of sketches"
+            )
         if len(start) < 8:
             raise self.error(f"the {self.noun} is truncated: {len(start)} bytes")
         if length > LONGEST_HEADER:

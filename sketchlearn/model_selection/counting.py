@@ -15,6 +15,7 @@ from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import check_enough_frequencies
+from sketchlearn.estimators.doubts import UNLIKE, compare_widths
 from sketchlearn.model_selection.cluster_count import ClusterCount
 from sketchlearn.model_selection.components import ComponentPath, Setting
 from sketchlearn.model_selection.overlap import compute_valleys, group_components
@@ -29,8 +30,6 @@ from sketchlearn.sketches.sketch_like import SketchLike
 
 # From which share of the lower peak the density between two components is no valley.
 SHALLOW = 0.8
-# Ratio of columns' widths from which the narrower are put down to other units.
-UNLIKE = 100.0
 COVARIANCE_TYPES = ("auto", *GAUSSIAN_FAMILIES)
 
 
@@ -155,12 +154,11 @@ def count_clusters(
 
 def describe_units(sketch: SketchLike) -> str:
     """Return what to do where columns are of so unlike units that some hardly count; "" if not."""
-    deviations = Region.of(sketch).deviations
-    widths = deviations[deviations > 0.0] / sketch.operator.units[deviations > 0.0]
-    if not len(widths) or widths.max() <= UNLIKE * widths.min():
+    region = Region.of(sketch)
+    if (ratio := compare_widths(region.deviations / sketch.operator.units)) <= UNLIKE:
         return ""
     return (
-        f"Columns differ in width {widths.max() / widths.min():.2g} times, and the sketch shows "
+        f"Columns differ in width {ratio:.2g} times, and the sketch shows "
         "little of the narrow ones: sketch with scale='columns', or leave columns out that are "
         "numbers of records and the like."
     )

@@ -1,5 +1,6 @@
 """What a decode knows of its faults: noise, moments, another decode, and what they say together."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from planted import gaussian_clusters, operator_of
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from datasets.families import wide_rare
+from datasets.families import heavy, wide_rare
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher
 from sketchlearn.atoms import DiagonalGaussian, SphericalGaussian
 from sketchlearn.decoders import (
@@ -20,7 +21,7 @@ from sketchlearn.decoders import (
 )
 from sketchlearn.decoders.mixture import ClusteredPoints
 from sketchlearn.decoders.quality import compute_moment_factors
-from sketchlearn.decoders.second_opinion import add_noise, measure_excess
+from sketchlearn.decoders.second_opinion import add_noise, measure_excess, measure_unseen_gain
 from sketchlearn.decoders.surrogates.em import measure_detail
 from sketchlearn.sketches import Region
 
@@ -61,6 +62,47 @@ def test_excess_is_the_ratio_of_sums_of_squares():
     on_them = ClusteredPoints(own * units, np.ones(4), units)
     assert measure_excess(on_them, own, own) == 0.0
     assert measure_excess(on_them, own, other) == 1.0
+
+
+def test_unseen_gain_is_what_axes_lack_less_the_cheapest_mergers(clusters):
+    problem = Problem.of(clusters[1], SphericalGaussian(clusters[1].operator), 5)
+    mixture = SurrogateKMeans().solve(problem, np.random.default_rng(0))
+    region, units = mixture.quality.region, np.array([1.0, 2.0, 3.0])
+    # As if rows far away added to the variance along two axes.
+    far = replace(region, stored_covariance=region.covariance + np.diag([400.0, 90.0, 0.0]))
+    points = replace(mixture.points, points=mixture.points.points * units, units=units)
+    quality = replace(mixture.quality, region=far)
+    lacking = far.covariance - mixture.matched.covariance
+    gains = sorted(np.linalg.eigvals(np.diag(units) @ lacking @ np.diag(units)).real)[::-1]
+    weights, centers = mixture.weights, mixture.locations * units
+    costs = sorted(
+        weights[i] * weights[j] / (weights[i] + weights[j]) * np.sum((centers[i] - centers[j]) ** 2)
+        for i in range(5)
+        for j in range(i)
+    )
+    within = np.mean([min(np.sum((p - c) ** 2) for c in centers) for p in points.points])
+    assert gains[1] > costs[1]
+    expected = sum(max(g - c, 0.0) for g, c in zip(gains, costs, strict=False)) / within
+    found = measure_unseen_gain(replace(mixture, points=points, quality=quality))
+    assert found == pytest.approx(expected, rel=1e-6)
+    # Nothing is lacking.
+    assert measure_unseen_gain(mixture) == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "n"), [(71, 20_000), (5, 10_000), (6, 10_000), (8, 10_000)])
+def test_heavy_tails_are_a_doubt_where_a_centroid_may_be_due_to_them_alone(seed, n):
+    """A row of tails may have most of the variance along one axis; scattered ones hardly matter."""
+    rows = heavy(seed, n)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        alone = CompressiveKMeans(6, random_state=seed).fit_sketch(
+            Sketcher(120, n_clusters=6, random_state=seed).fit(rows).sketch(rows)
+        )
+    best = KMeans(6, n_init=3, random_state=0).fit(rows).inertia_
+    is_right = -alone.score(rows) < 1.1 * best
+    assert is_right == (n == 10_000)
+    assert (alone.quality_.verdict == "good") == is_right
 
 
 def test_noise_is_added_as_there_is_unless_rows_are_few(clusters):
@@ -126,6 +168,10 @@ def test_the_verdict_follows_from_the_figures(good):
         # Both decodes may have missed few rows that lie far away.
         ({"moment_factors": (0.8, 1.2), "instability": 0.02}, "doubtful"),
         ({"moment_factors": (0.8, 1.2)}, "doubtful"),
+        # Where nothing is to be gained by that, they do not matter.
+        ({"moment_factors": (0.8, 1.2), "instability": 0.02, "unseen_gain": 0.05}, "good"),
+        ({"moment_factors": (0.8, 1.2), "instability": 0.02, "unseen_gain": 0.2}, "doubtful"),
+        ({"moment_factors": (0.2, 1.0), "instability": 0.02}, "doubtful"),
         ({"spread_ratio": 0.88, "instability": 0.02}, "doubtful"),
         ({"spread_ratio": 1.3}, "doubtful"),
         ({"spread_ratio": 0.3}, "wrong"),
@@ -139,6 +185,12 @@ def test_the_verdict_follows_from_the_figures(good):
     assert unexplained.leaves_clusters
     assert unexplained.verdict == "good"
     assert replace(unexplained, moment_factors=(0.4, 1.0)).verdict == "doubtful"
+    # Hardly anything is left, and half of the variance along some direction is lacking.
+    explained = replace(doubted, cost=5e-4 * good.power, noise=2e-4 * good.power, instability=0.02)
+    assert (explained.explains_sketch, explained.is_noise) == (True, False)
+    assert replace(explained, moment_factors=(0.6, 1.0)).verdict == "good"
+    assert replace(explained, moment_factors=(0.4, 1.0)).verdict == "doubtful"
+    assert replace(explained, moment_factors=(0.4, 1.0), unseen_gain=0.05).verdict == "good"
     # Many more rows than parameters are needed, and the rows' own moments.
     assert not replace(good, n_rows=30.0).is_beyond_doubt
     assert not replace(good, region=replace(good.region, is_exact=False)).is_beyond_doubt

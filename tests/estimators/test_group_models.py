@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher
@@ -92,3 +93,17 @@ def test_parameters_are_checked_before_anything_is_decoded():
     for wrong, error in (("3", TypeError), (0, ValueError)):
         with pytest.raises(error, match="n_clusters must be"):
             CompressiveKMeans(wrong).fit_table(TABLE)
+
+
+def test_of_many_groups_in_doubt_five_are_told_apart_and_the_others_named():
+    rng = np.random.default_rng(3)
+    rows = rng.uniform(size=(7 * 200, 2))
+    keys = np.repeat([f"city {i}" for i in range(7)], 200)
+    sketcher = Sketcher(12, random_state=0).fit(rows)
+    table = sketcher.sketch_groups(rows, {"city": keys})
+    with pytest.warns(ConvergenceWarning) as caught:
+        models = CompressiveKMeans(8, random_state=0).fit_table(table)
+    assert all(model.doubts_ for model in models.values())
+    messages = [str(each.message) for each in caught]
+    assert {message[:14] for message in messages[:-1]} == {f"group (city {i})" for i in range(5)}
+    assert messages[-1].startswith("2 more of 7 groups are in doubt: (city 5), (city 6).")

@@ -175,6 +175,16 @@ def test_a_report_is_no_milder_than_the_figures_and_says_which_of_them_it_goes_b
     )
 
 
+@pytest.mark.filterwarnings("ignore:components have .* by column")
+def test_columns_in_unlike_units_are_told_of_centroids_and_not_of_components():
+    X = np.random.default_rng(0).normal(size=(3_000, 2)) * [1.0, 500.0]
+    sketch = Sketcher(n_clusters=2, random_state=0).fit(X).sketch(X)
+    told = r"Columns differ in width [45].*e\+02 times, and the narrow ones hardly count"
+    assert re.search(told, " ".join(CompressiveKMeans(2).fit_sketch(sketch).report().reasons))
+    mixture = CompressiveGaussianMixture(1, random_state=0).fit_sketch(sketch)
+    assert not re.search(told, " ".join(mixture.report().reasons))
+
+
 def test_far_rows_that_no_wave_shows_are_found_by_the_remedy_that_is_named():
     X = np.random.default_rng(0).random((20_000, 4))
     # On both sides, so that the mean does not tell where they are.

@@ -98,6 +98,7 @@ def test_every_truncation_and_every_addition_is_noticed():
     [
         (b"", "truncated: 0 bytes"),
         (b"PK\x03\x04 some archive of another kind", "not a sketch file"),
+        (b"PAR1 and columns", "not a sketch file: it is a Parquet file, of rows or of a table"),
         (b"\x80\x04\x95 a pickle, which is never run", "not a sketch file"),
         (safetensors.numpy.save({"a": np.ones(3)}), "not a sketch file"),
         (safetensors.numpy.save({"a": np.ones(3)}, {"format": "pt"}), "its format is 'pt'"),
