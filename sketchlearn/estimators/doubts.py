@@ -31,8 +31,6 @@ MORE_CLUSTERS, STILL_UNEXPLAINED = 0.25, 0.3
 # Of a range of scales, the finest over that of k cells that share the rows' volume: 0.2 where a box
 # is three times too wide; boxes 20 and more times too wide, from 1.5 on, lost up to 1.1.
 COARSE, COARSE_IF_RANGE = 1.5, 1.25
-# Ratio of columns' widths from which the narrower are put down to other units.
-UNLIKE = 100.0
 # From how many times the variance of the operator's rows on rows have moved, where much is left.
 MOVED = 1.2
 # Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
@@ -444,12 +442,6 @@ def warn_of_missed_clusters(
             otherwise="a larger n_init or more n_frequencies.",
         )
     return is_warned
-
-
-def compare_widths(deviations: np.ndarray) -> float:
-    """Return how many times as wide as the narrowest column that varies the widest one is."""
-    varying = deviations[deviations > 0.0]
-    return float(varying.max() / varying.min()) if len(varying) else 1.0
 
 
 def name_variance(region: Region) -> str:

@@ -16,14 +16,8 @@ import numpy as np
 
 from sketchlearn.atoms import GAUSSIAN_FAMILIES
 from sketchlearn.decoders.quality import FitQuality, Verdict
-from sketchlearn.estimators.doubts import (
-    UNLIKE,
-    Doubt,
-    compare_widths,
-    is_hidden_by_noise,
-    name_variance,
-)
-from sketchlearn.sketches.region import Region
+from sketchlearn.estimators.doubts import Doubt, is_hidden_by_noise, name_variance
+from sketchlearn.sketches.region import UNLIKE, Region, compare_widths
 from sketchlearn.sketches.sketch_like import SketchLike
 
 if TYPE_CHECKING:

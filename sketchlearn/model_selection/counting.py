@@ -15,7 +15,6 @@ from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import check_enough_frequencies
-from sketchlearn.estimators.doubts import UNLIKE, compare_widths
 from sketchlearn.model_selection.cluster_count import ClusterCount
 from sketchlearn.model_selection.components import ComponentPath, Setting
 from sketchlearn.model_selection.overlap import compute_valleys, group_components
@@ -25,7 +24,7 @@ from sketchlearn.model_selection.stability import (
     measure_silhouettes,
     measure_stabilities,
 )
-from sketchlearn.sketches.region import Region
+from sketchlearn.sketches.region import UNLIKE, Region, compare_widths
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # From which share of the lower peak the density between two components is no valley.

@@ -28,6 +28,9 @@ ROUNDING = 1e-9
 # From how many times the operator's spread on rows have moved far away, some of them or all.
 MUCH_WIDER = 4.0
 
+# Ratio of columns' widths from which the narrower are put down to other units.
+UNLIKE = 100.0
+
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
@@ -312,3 +315,9 @@ def _require_inside(
             f"bounds exclude rows: {what} has mean {mean[j]:.6g} and standard deviation "
             f"{deviations[j]:.3g}, which no rows between {lower[j]:g} and {upper[j]:g} have"
         )
+
+
+def compare_widths(deviations: np.ndarray) -> float:
+    """Return how many times as wide as the narrowest column that varies the widest one is."""
+    varying = deviations[deviations > 0.0]
+    return float(varying.max() / varying.min()) if len(varying) else 1.0
