@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
-from scipy.linalg import eigh
-from scipy.sparse.linalg import LinearOperator, eigsh
 
 from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import SphericalGaussian
@@ -16,9 +14,8 @@ from sketchlearn.decoders.given_atoms import GivenAtoms
 from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
-from sketchlearn.decoders.surrogates.points import draw_gaussian
 from sketchlearn.frequencies import Domain, FrequencyOperator
-from sketchlearn.frequencies.low_rank import FactoredCovariance
+from sketchlearn.frequencies.covariance import LEAST_TO_SEEK, Covariance, CovarianceMatrix
 from sketchlearn.linear_maps import DenseMap, LinearMap
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -26,8 +23,6 @@ from sketchlearn.sketching.tuning import n_principal
 
 # By how much, as a fraction, a variance is above the least if it is more than rounding.
 TOLD = 1e-6
-# Columns for each axis from which on these are sought by products with the covariance.
-LEAST_TO_SEEK = 8
 # Variance, as a fraction of the widest axis', that is rounding.
 ROUNDED = 1e-12
 # Standard deviation, in units of the scale, of a direction in which rows do not vary.
@@ -58,7 +53,7 @@ class PrincipalPart:
         Where the coordinates lie.
     whole : FrequencyOperator
         The sketch's own operator.
-    covariance : ndarray of shape (n_features, n_features), or FactoredCovariance
+    covariance : Covariance
         That of the rows in data coordinates.
     variance_off_axes : float
         What of its trace is off the axes.
@@ -69,7 +64,7 @@ class PrincipalPart:
     axes: np.ndarray
     region: Region
     whole: FrequencyOperator
-    covariance: np.ndarray | FactoredCovariance
+    covariance: Covariance
     variance_off_axes: float
 
     @property
@@ -89,12 +84,7 @@ class PrincipalPart:
 
     def draw_rows(self, coordinates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw rows (n, d) of coordinates (n, q), Gaussian off the axes, as atoms are."""
-        n, covariance = len(coordinates), self.covariance
-        if isinstance(covariance, FactoredCovariance):
-            rows = rng.standard_normal((n, covariance.loadings.shape[1])) @ covariance.loadings.T
-            rows += rng.standard_normal(rows.shape) * np.sqrt(covariance.own_variances)
-        else:
-            rows = draw_gaussian(covariance, n, rng)
+        rows = self.covariance.draw(len(coordinates), rng)
         return self.to_points(coordinates) + rows - (rows @ self.axes) @ self.axes.T
 
     def lift(self, mixture: Mixture) -> Mixture:
@@ -140,7 +130,7 @@ class PrincipalStart(Decoder):
         operator, axes = problem.family.operator, self.axes
         along = problem.region.along(axes, operator.center)
         variances = np.diag(np.maximum(np.diag(along.covariance), 0.0))
-        domain = Domain(np.zeros(axes.shape[1]), operator.scale, variances)
+        domain = Domain(np.zeros(axes.shape[1]), operator.scale, CovarianceMatrix(variances))
         linear_map = DenseMap.along(operator.linear_map, axes)
         narrow = FrequencyOperator(linear_map, domain, operator.features)
         off_axes = np.maximum(operator.linear_map.squared_norms - linear_map.squared_norms, 0.0)
@@ -224,14 +214,8 @@ def _find_widest_axes(region: Region, least: int, within: float) -> np.ndarray |
         return None
     n = least
     while 2 * n <= d:
-        if LEAST_TO_SEEK * n <= d:
-            start = np.random.default_rng(0).standard_normal(d)
-            multiply = region.stored_covariance.__matmul__
-            values, axes = eigsh(LinearOperator((d, d), multiply, dtype=np.float64), n, v0=start)
-        else:
-            n = d // 2
-            values, axes = eigh(region.covariance, subset_by_index=(d - n, d - 1))
-        values, axes = np.maximum(values[::-1], 0.0), axes[:, ::-1]
+        n = n if LEAST_TO_SEEK * n <= d else d // 2
+        values, axes = region.stored_covariance.find_widest(n)
         # Variance off the first q axes, for q = 0, 1, ..., n.
         is_little = total - np.append(0.0, np.cumsum(values)) <= within
         if is_little.any():
@@ -249,17 +233,15 @@ def _find_varying_axes(covariance: np.ndarray, least: float) -> np.ndarray | Non
     return axes[:, varies] if 0 < varies.sum() < len(values) else None
 
 
-def _drop_rounding(covariance: np.ndarray) -> np.ndarray:
+def _drop_rounding(covariance: np.ndarray) -> CovarianceMatrix:
     """Return a covariance (q, q) without the rounding of axes in which rows do not vary."""
     symmetric = 0.5 * (covariance + covariance.T)
     variances = np.diag(symmetric)
     varies = variances > ROUNDED * variances.max()
-    return np.asarray(symmetric * np.outer(varies, varies))
+    return CovarianceMatrix(symmetric * np.outer(varies, varies))
 
 
-def _compute_blur(
-    linear_map: LinearMap, covariance: np.ndarray | FactoredCovariance, axes: np.ndarray
-) -> np.ndarray:
+def _compute_blur(linear_map: LinearMap, covariance: Covariance, axes: np.ndarray) -> np.ndarray:
     r"""Return :math:`\omega_j^T U \omega_j`, (m,), for the covariance U off axes V (d, q).
 
     With C the whole covariance it is :math:`c_j - 2 \sum_l u_{lj} t_{lj} + \sum_{kl} u_{kj}
@@ -269,16 +251,7 @@ def _compute_blur(
     turned = covariance @ axes
     along, across = linear_map.project(axes.T), linear_map.project(turned.T)
     kept = (axes.T @ turned) @ along
-    blur = np.sum(along * (kept - 2.0 * across), axis=0)
-    if isinstance(covariance, FactoredCovariance):
-        blur += np.square(linear_map.project(covariance.loadings.T)).sum(axis=0)
-        own = covariance.own_variances
-        if (largest := own.max()) > 0.0:
-            # Factors must be positive: a column without variance of its own gets next to none.
-            own = np.maximum(own, np.finfo(np.float64).eps ** 2 * largest)
-            blur += linear_map.stretched(np.sqrt(own)).squared_norms
-    else:
-        blur += linear_map.quadratic_form(covariance)
+    blur = np.sum(along * (kept - 2.0 * across), axis=0) + covariance.quadratic_form(linear_map)
     return np.maximum(blur, 0.0)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sketchlearn.frequencies.domain import LARGEST, ROUNDING
+from sketchlearn.frequencies.covariance import ROUNDING
+from sketchlearn.frequencies.domain import LARGEST
 
 # Of the power of two that a fit divides weights by, which float64 bounds.
 LARGEST_EXPONENT = 1100

@@ -7,13 +7,11 @@ from typing import Any, final
 
 import numpy as np
 
-from sketchlearn.frequencies.low_rank import LowRankCovariance
+from sketchlearn.frequencies.covariance import ROUNDING, Covariance, CovarianceMatrix
 from sketchlearn.linear_maps.linear_map import read_only
 
 # The largest coordinate, whose square is still far from overflow; its inverse is the least scale.
 LARGEST = 1e150
-# By how much, as a fraction, a covariance may miss symmetry or a correlation of one.
-ROUNDING = 1e-6
 CORNERS = ("lower", "upper")
 
 
@@ -30,9 +28,9 @@ class Domain:
         Taken from every row, in float64, before it is projected.
     scale : float
         Standard deviation of a cluster, in data units (or, column by column, in `units` of them).
-    covariance : array-like of shape (n_features, n_features), or LowRankCovariance
+    covariance : array-like of shape (n_features, n_features), or Covariance
         Covariance of the rows as far as known, in squared data units: a pilot's, or that of rows
-        spread evenly over the box. Of low rank it takes few bytes, in memory and in files.
+        spread evenly over the box. As factors it takes few bytes, in memory and in files.
     lower, upper : array-like of shape (n_features,), optional
         Corners of a box in data coordinates that somebody declared; a pilot declares none, whose
         extremes nobody else should learn. Both or neither.
@@ -64,7 +62,7 @@ class Domain:
 
     center: np.ndarray
     scale: float
-    covariance: np.ndarray | LowRankCovariance
+    covariance: Covariance
     lower: np.ndarray | None = None
     upper: np.ndarray | None = None
     finest_scale: float | None = None
@@ -76,6 +74,9 @@ class Domain:
             raise ValueError("expected both corners of the box, lower and upper, or neither")
         for name in self._arrays():
             object.__setattr__(self, name, read_only(getattr(self, name), np.float64))
+        given: Any = self.covariance
+        if not isinstance(given, Covariance):
+            object.__setattr__(self, "covariance", CovarianceMatrix(given))
         object.__setattr__(self, "scale", float(self.scale))
         if self.finest_scale is not None:
             object.__setattr__(self, "finest_scale", float(self.finest_scale))
@@ -97,22 +98,12 @@ class Domain:
     @property
     def n_features(self) -> int:
         """Dimension d of a row."""
-        if isinstance(self.covariance, LowRankCovariance):
-            return len(self.covariance.variances)
-        return self.covariance.shape[-1] if self.covariance.ndim else 1
+        return len(self.covariance.variances)
 
     @property
     def variances(self) -> np.ndarray:
         """Variance of each column, (n_features,): the covariance's diagonal."""
-        if isinstance(self.covariance, LowRankCovariance):
-            return self.covariance.factored.variances
-        return np.diagonal(self.covariance)
-
-    def covariance_matrix(self) -> np.ndarray:
-        """Return the covariance (n_features, n_features), made anew where it is of low rank."""
-        if isinstance(self.covariance, LowRankCovariance):
-            return self.covariance.factored.matrix()
-        return self.covariance
+        return self.covariance.variances
 
     @property
     def box(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -122,11 +113,11 @@ class Domain:
     @property
     def is_of_box(self) -> bool:
         """Whether centre and covariance say no more than the declared box: no row was seen."""
-        if self.box is None or isinstance(self.covariance, LowRankCovariance):
+        if self.box is None:
             return False
         center, covariance = describe_box(*self.box, self.radius)
         is_middle = np.array_equal(self.center, center)
-        return is_middle and np.array_equal(self.covariance, covariance)
+        return is_middle and np.array_equal(self.covariance.matrix(), covariance)
 
     def clip(self, rows: np.ndarray) -> np.ndarray:
         """Return rows (n, n_features), those outside the box moved to it if the domain clips."""
@@ -159,18 +150,13 @@ class Domain:
     def components(self) -> dict[str, np.ndarray | float | bool]:
         """What it consists of, by name, in the order of the operator's fingerprint."""
         box = dict(zip(CORNERS, self.box or (), strict=False))
-        covariance: dict[str, np.ndarray] = (
-            self.covariance.components()
-            if isinstance(self.covariance, LowRankCovariance)
-            else {"covariance": self.covariance}
-        )
         finest = {} if self.finest_scale is None else {"finest_scale": self.finest_scale}
         return {
             "center": self.center,
             "scale": self.scale,
             **finest,
             **box,
-            **covariance,
+            **self.covariance.components(),
             **({"clips": True} if self.clips else {}),
             **({} if self.radius is None else {"radius": self.radius}),
         }
@@ -181,26 +167,25 @@ class Domain:
         return replace(
             self,
             center=self.center / units,
-            covariance=self.covariance_matrix() / np.outer(units, units),
+            covariance=self.covariance.in_units(units),
             **{name: corner / units for name, corner in corners},
         )
 
     def _arrays(self) -> tuple[str, ...]:
         """Return the names of the arrays that there are."""
-        corners = () if self.lower is None else CORNERS
-        is_matrix = not isinstance(self.covariance, LowRankCovariance)
-        return ("center", *corners, *(("covariance",) if is_matrix else ()))
+        return ("center", *(() if self.lower is None else CORNERS))
 
     def _check_domain(self) -> None:
         """Refuse what cannot be a domain."""
         d = self.n_features
         for name in self._arrays():
-            array, shape = getattr(self, name), (d, d) if name == "covariance" else (d,)
-            if array.shape != shape:
-                raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+            if (shape := getattr(self, name).shape) != (d,):
+                raise ValueError(f"{name} must have shape {(d,)}, got {shape}")
         for name in self._arrays():
             if not np.isfinite(getattr(self, name)).all():
                 raise ValueError(f"{name} must be finite")
+        if not np.isfinite(self.variances).all():
+            raise ValueError("covariance must be finite")
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"scale must be positive and finite, got {self.scale!r}")
         if self.finest_scale is not None and not 0.0 < self.finest_scale <= self.scale:
@@ -222,7 +207,7 @@ class Domain:
     def _check_sizes(self) -> None:
         """Refuse numbers whose squares or differences no float64 holds, and no covariance."""
         for name in self._arrays():
-            if name != "covariance" and np.abs(getattr(self, name)).max() > LARGEST:
+            if np.abs(getattr(self, name)).max() > LARGEST:
                 raise ValueError(
                     f"{name} must be within {LARGEST:.0e} of zero; rescale the data to order one"
                 )
@@ -231,19 +216,7 @@ class Domain:
         variances = self.variances
         if variances.min() < 0.0 or variances.max() > LARGEST**2:
             raise ValueError(f"covariance must have variances between 0 and {LARGEST**2:.0e}")
-        if isinstance(self.covariance, LowRankCovariance):
-            # What is of low rank is symmetric, and has correlations of at most one if so little
-            # is along its directions.
-            if np.any(np.square(self.covariance.factored.loadings).sum(axis=1) > variances):
-                raise ValueError("loadings must add no more to a column than its variance")
-            return
-        deviations = np.sqrt(variances)
-        # Up to the rounding of sums, a covariance is symmetric and a correlation at most one.
-        slack = ROUNDING * np.outer(deviations, deviations) + np.finfo(np.float64).tiny
-        if np.any(np.abs(self.covariance - self.covariance.T) > slack):
-            raise ValueError("covariance must be symmetric")
-        if np.any(np.abs(self.covariance) > np.outer(deviations, deviations) + slack):
-            raise ValueError("covariance must have correlations of at most 1")
+        self.covariance.check()
 
 
 def describe_box(

@@ -17,8 +17,8 @@ from sketchlearn.exceptions import SketchFormatError
 from sketchlearn.features.feature_map import FeatureMap
 from sketchlearn.features.fourier import Waves
 from sketchlearn.files.container import FileKind
+from sketchlearn.frequencies.covariance import CODES, FACTORS, FactoredCovariance
 from sketchlearn.frequencies.domain import CORNERS, Domain
-from sketchlearn.frequencies.low_rank import TYPES, LowRankCovariance
 from sketchlearn.linear_maps import DenseMap, LinearMap
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ OPERATOR_FILE: FileKind[FrequencyOperator] = FileKind(
 DENSE = "dense"
 # Of the domain's arrays those that are always there, as the corners of a box are not.
 DOMAIN_ARRAYS = ("center", "covariance")
-# What takes the covariance's place where it has few directions.
-LOW_RANK = {*TYPES}
 
 
 def read_parts(arrays: dict[str, np.ndarray], texts: dict[str, str]) -> dict[str, Any]:
@@ -62,11 +60,15 @@ def _read_domain(
     d, m = linear_map.n_features, linear_map.n_frequencies
     names = [one.name for one in fields(Domain)]
     parts: dict[str, Any] = {name: arrays[name] for name in names if name in arrays}
-    if {*arrays} >= LOW_RANK:
-        low_rank = LowRankCovariance(**{name: arrays[name] for name in TYPES})
-        if len(low_rank.variances) != d:
-            raise SketchFormatError(f"variances must be {d}, got {len(low_rank.variances)}")
-        parts["covariance"] = low_rank
+    if "loadings" in arrays:
+        factors = (
+            FactoredCovariance.of_codes(*(arrays[name] for name in CODES))
+            if "loading_exponents" in arrays
+            else FactoredCovariance(arrays["variances"], arrays["loadings"])
+        )
+        if len(factors.variances) != d:
+            raise SketchFormatError(f"variances must be {d}, got {len(factors.variances)}")
+        parts["covariance"] = factors
     for name, array in parts.items():
         if isinstance(array, np.ndarray) and array.shape != (
             expected := (d, d) if name == "covariance" else (d,)
@@ -109,7 +111,8 @@ def _check_arrays(arrays: dict[str, np.ndarray], expected: dict[str, np.dtype[An
     expected = {**expected, **dict.fromkeys(names, np.dtype(np.float64))}
     if "loadings" in arrays:
         del expected["covariance"]
-        expected |= {name: np.dtype(one) for name, one in TYPES.items()}
+        types = CODES if "loading_exponents" in arrays else FACTORS
+        expected |= {name: np.dtype(one) for name, one in types.items()}
     if missing := [name for name in sorted(expected) if name not in arrays]:
         raise SketchFormatError(f"the operator lacks the arrays {', '.join(missing)}")
     if extra := [name for name in arrays if name not in expected]:

@@ -182,7 +182,7 @@ class FrequencyOperator:
     @property
     def covariance(self) -> np.ndarray:
         """Covariance (n_features, n_features) float64 of the rows, as far as known beforehand."""
-        return self.domain.covariance_matrix()
+        return self.domain.covariance.matrix()
 
     @cached_property
     def fingerprint(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from sketchlearn._validation import check_numbers
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.frequencies.low_rank import FactoredCovariance, LowRankCovariance
+from sketchlearn.frequencies.covariance import Covariance, CovarianceMatrix
 from sketchlearn.sketches.sketch_like import SketchLike
 
 # How far a box reaches from the mean, in standard deviations: by Chebyshev's inequality one row in
@@ -45,8 +45,8 @@ class Region:
     ----------
     mean : ndarray of shape (n_features,)
         In data coordinates.
-    stored_covariance : ndarray of shape (n_features, n_features), or FactoredCovariance
-        Squared data units; its factors, where no more is known of wide rows.
+    stored_covariance : Covariance
+        Squared data units; of factors, where no more is known of wide rows.
     lower, upper : ndarray of shape (n_features,)
         Corners of the box, data coordinates: no atom is outside.
     is_exact : bool
@@ -65,7 +65,7 @@ class Region:
     """
 
     mean: np.ndarray
-    stored_covariance: np.ndarray | FactoredCovariance
+    stored_covariance: Covariance
     lower: np.ndarray
     upper: np.ndarray
     is_exact: bool
@@ -104,7 +104,7 @@ class Region:
     @classmethod
     def of_operator(cls, operator: FrequencyOperator) -> Self:
         """Return the region that an operator was chosen for: its pilot's, or a declared box."""
-        region = cls._around(operator, operator.center, _read_covariance(operator), is_exact=False)
+        region = cls._around(operator, operator.center, operator.domain.covariance, is_exact=False)
         if (box := operator.domain.box) is None:
             return region
         return replace(
@@ -117,17 +117,10 @@ class Region:
         operator, moments = sketch.operator, sketch.moments
         mean, is_exact = moments.mean, sketch.is_exact
         if sketch.moment_kind == "full":
-            return cls._around(operator, mean, moments.covariance, is_exact=is_exact)
+            covariance: Covariance = CovarianceMatrix(moments.covariance)
+            return cls._around(operator, mean, covariance, is_exact=is_exact)
         # How columns go together is known of the operator's rows only.
-        deviations, before = moments.standard_deviation, np.sqrt(operator.domain.variances)
-        ratios = deviations / np.where(before > 0, before, np.inf)
-        covariance = _read_covariance(operator)
-        if isinstance(covariance, FactoredCovariance):
-            covariance = FactoredCovariance(deviations**2, covariance.loadings * ratios[:, None])
-        else:
-            covariance = covariance * ratios
-            covariance *= ratios[:, None]
-            np.fill_diagonal(covariance, deviations**2)
+        covariance = operator.domain.covariance.with_deviations(moments.standard_deviation)
         return cls._around(operator, mean, covariance, is_exact=is_exact)
 
     @classmethod
@@ -135,12 +128,12 @@ class Region:
         cls,
         operator: FrequencyOperator,
         mean: np.ndarray,
-        covariance: np.ndarray | FactoredCovariance,
+        covariance: Covariance,
         *,
         is_exact: bool,
     ) -> Self:
         """Return the region of these moments."""
-        reach = FARTHEST * np.sqrt(_diagonal(covariance)) + ROOM * operator.scale * operator.units
+        reach = FARTHEST * np.sqrt(covariance.variances) + ROOM * operator.scale * operator.units
         return cls(mean, covariance, mean - reach, mean + reach, is_exact)
 
     def __repr__(self) -> str:
@@ -149,13 +142,12 @@ class Region:
     @cached_property
     def covariance(self) -> np.ndarray:
         """Covariance (n_features, n_features), squared data units."""
-        stored = self.stored_covariance
-        return stored.matrix() if isinstance(stored, FactoredCovariance) else stored
+        return self.stored_covariance.matrix()
 
     @property
     def variances(self) -> np.ndarray:
         """Variance of each column, (n_features,): the covariance's diagonal."""
-        return _diagonal(self.stored_covariance)
+        return self.stored_covariance.variances
 
     @property
     def deviations(self) -> np.ndarray:
@@ -217,15 +209,10 @@ class Region:
         """Return the region of rows divided by units (n_features,)."""
         if np.all(units == 1.0):
             return self
-        stored = self.stored_covariance
         return replace(
             self,
             mean=self.mean / units,
-            stored_covariance=(
-                stored.in_units(units)
-                if isinstance(stored, FactoredCovariance)
-                else stored / np.outer(units, units)
-            ),
+            stored_covariance=self.stored_covariance.in_units(units),
             lower=self.lower / units,
             upper=self.upper / units,
         )
@@ -240,23 +227,10 @@ class Region:
         return replace(
             self,
             mean=middle,
-            stored_covariance=covariance,
+            stored_covariance=CovarianceMatrix(covariance),
             lower=middle - reach,
             upper=middle + reach,
         )
-
-
-def _read_covariance(operator: FrequencyOperator) -> np.ndarray | FactoredCovariance:
-    """Return an operator's covariance as it has it."""
-    covariance = operator.domain.covariance
-    return covariance.factored if isinstance(covariance, LowRankCovariance) else covariance
-
-
-def _diagonal(covariance: np.ndarray | FactoredCovariance) -> np.ndarray:
-    """Return the diagonal (d,) of a covariance."""
-    if isinstance(covariance, FactoredCovariance):
-        return covariance.variances
-    return np.diagonal(covariance)
 
 
 def check_bounds(bounds: Any, n_features: int) -> tuple[np.ndarray, np.ndarray]:

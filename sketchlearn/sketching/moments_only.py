@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from sketchlearn.frequencies import Domain, FrequencyOperator
+from sketchlearn.frequencies.covariance import CovarianceMatrix
 from sketchlearn.linear_maps import DenseMap
 from sketchlearn.sketching.sketcher import Sketcher
 from sketchlearn.sources.frames import require_finite_rows
@@ -75,7 +76,8 @@ def make_moment_sketcher(rows: Any, n_jobs: int | None = None) -> Sketcher:
     first = int(exponents.min())
     turns = np.clip(-WAVE_BITS - exponents, -TURN_EXPONENT, TURN_EXPONENT)
     scale = float(np.exp2(first + GRID_BITS - STEP_BITS))
-    domain = Domain(np.zeros(rows.shape[1]), scale, np.diag(np.exp2(2.0 * exponents)))
+    covariance = CovarianceMatrix(np.diag(np.exp2(2.0 * exponents)))
+    domain = Domain(np.zeros(rows.shape[1]), scale, covariance)
     linear_map = DenseMap(np.exp2(turns[:, None].astype(np.float64)))
     sketcher = Sketcher.from_operator(FrequencyOperator(linear_map, domain), n_jobs)
     if hasattr(named, "feature_names_in_"):

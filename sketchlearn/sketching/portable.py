@@ -26,6 +26,7 @@ from sketchlearn.features import FeatureMap, Signs, Waves
 from sketchlearn.features.accumulator import single_phase_limit
 from sketchlearn.features.moments import MOST_FULL_FEATURES, MomentChoice
 from sketchlearn.frequencies import Domain, FrequencyOperator
+from sketchlearn.frequencies.covariance import CovarianceMatrix
 from sketchlearn.frequencies.domain import LARGEST, describe_box
 from sketchlearn.linear_maps import DenseMap, HadamardMap, LinearMap
 from sketchlearn.linear_maps.streams import GOLDEN, Stream, to_uniform
@@ -267,7 +268,7 @@ def draw_domain_operator(
         corner = np.minimum(corner, radius * np.sqrt(squares))
     return FrequencyOperator(
         linear_map,
-        Domain(center, coarsest, covariance, lower, upper, finest, clips, radius),
+        Domain(center, coarsest, CovarianceMatrix(covariance), lower, upper, finest, clips, radius),
         draw_features(m, seed, features),
         double_phases=bool(corner.max() > WIDE * single_phase_limit(d) / TWO_PI),
     )

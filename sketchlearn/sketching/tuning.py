@@ -13,7 +13,12 @@ from sketchlearn._validation import check_count, check_positive, require_memory
 from sketchlearn.features import FeatureMap
 from sketchlearn.features.backends import check_backend
 from sketchlearn.frequencies import Domain, FrequencyOperator, RadiusLaw, resolve_radius_law
-from sketchlearn.frequencies.low_rank import LowRankCovariance, is_single
+from sketchlearn.frequencies.covariance import (
+    Covariance,
+    CovarianceMatrix,
+    FactoredCovariance,
+    is_single,
+)
 from sketchlearn.linear_maps import LinearMap
 from sketchlearn.sketching.pairing import count_drawn, pair_operator
 
@@ -104,18 +109,18 @@ def choose_operator(
     d, scale = rows.shape[1], check_scale(scale)
     center = np.average(rows, axis=0, weights=weights)
     is_wide = n_principal(d, n_clusters) < d
-    covariance: np.ndarray | LowRankCovariance
+    covariance: Covariance
     if is_wide:
         root = (rows - center) * np.sqrt(weights / weights.sum())[:, None]
         variances = np.einsum("ij,ij->j", root, root)
         if kinds["linear_map"] == "fast" and is_single(variances):
             # No more than is decoded: a matrix of d^2 numbers would be all of a file.
-            covariance = LowRankCovariance.of_root(root, n_principal(d, n_clusters))
+            covariance = FactoredCovariance.of_root(root, n_principal(d, n_clusters))
         else:
-            covariance = root.T @ root
+            covariance = CovarianceMatrix(root.T @ root)
     else:
-        covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
-        variances = np.diag(covariance)
+        covariance = CovarianceMatrix(np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0)))
+        variances = covariance.variances
     units, finest = np.ones(d), None
     n_drawn = count_drawn(n_frequencies, d) if is_paired else n_frequencies
     octaves: float | np.ndarray = 0.0

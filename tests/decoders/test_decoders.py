@@ -39,6 +39,7 @@ from sketchlearn.decoders.greedy.pruning import (
 )
 from sketchlearn.decoders.quality import THRESHOLDS
 from sketchlearn.decoders.refinement import solve_nonnegative
+from sketchlearn.frequencies.covariance import CovarianceMatrix
 from sketchlearn.sketches import Region
 
 GREEDY = [CLOMPR(), CLOMPR(starts="box"), MeanShift(), MeanShift(starts="box")]
@@ -319,7 +320,9 @@ def test_searches_widen_only_where_there_is_room_and_narrow_with_each_failure():
     assert widenings[0] == 1.0
     assert 1.0 <= widenings[1] <= max(room, 1.0)
     assert all(b == max(a / 2.0, 1.0) for a, b in itertools.pairwise(widenings[1:]))
-    wide = replace(problem.region, stored_covariance=1e4 * problem.region.covariance)
+    wide = replace(
+        problem.region, stored_covariance=CovarianceMatrix(1e4 * problem.region.covariance)
+    )
     assert choose_widening(replace(problem, region=wide), 1) > widenings[1]
 
 

@@ -20,7 +20,7 @@ from sketchlearn.decoders import (
 from sketchlearn.decoders.principal import find_principal_part
 from sketchlearn.decoders.surrogates.matching import PointMatching
 from sketchlearn.decoders.surrogates.points import choose_bandwidth
-from sketchlearn.frequencies.low_rank import FactoredCovariance
+from sketchlearn.frequencies.covariance import CovarianceMatrix, FactoredCovariance
 from sketchlearn.points.kmeans import find_clusters
 from sketchlearn.sketches import Region
 from sketchlearn.sketching.tuning import FARTHEST_IF_WIDE, n_principal
@@ -335,7 +335,7 @@ def test_factors_of_a_covariance_stand_for_its_matrix():
     sketch = sketcher.fit(X).sketch(X)
     region = Region.of(sketch)
     assert isinstance(region.stored_covariance, FactoredCovariance)
-    of_matrix = replace(region, stored_covariance=region.covariance)
+    of_matrix = replace(region, stored_covariance=CovarianceMatrix(region.covariance))
     np.testing.assert_array_equal(region.variances, of_matrix.variances)
     parts = [find_principal_part(sketch, k, one) for one in (region, of_matrix)]
     assert all(part is not None for part in parts)

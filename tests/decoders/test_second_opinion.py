@@ -23,6 +23,7 @@ from sketchlearn.decoders.mixture import ClusteredPoints
 from sketchlearn.decoders.quality import compute_moment_factors
 from sketchlearn.decoders.second_opinion import add_noise, measure_excess, measure_unseen_gain
 from sketchlearn.decoders.surrogates.em import measure_detail
+from sketchlearn.frequencies.covariance import CovarianceMatrix
 from sketchlearn.sketches import Region
 
 
@@ -120,7 +121,9 @@ def test_noise_is_added_as_there_is_unless_rows_are_few(clusters):
 def test_moment_factors_are_those_of_the_variances(good):
     operator = operator_of(d=2, scale=1.0)
     region = replace(
-        Region.of_operator(operator), stored_covariance=np.diag([3.0, 8.0]), mean=np.zeros(2)
+        Region.of_operator(operator),
+        stored_covariance=CovarianceMatrix(np.diag([3.0, 8.0])),
+        mean=np.zeros(2),
     )
 
     def factors(covariance, region=region):
@@ -131,11 +134,11 @@ def test_moment_factors_are_those_of_the_variances(good):
     assert factors(np.diag([7.0, 2.0])) == (1 / 3, 2.0)
     # Along the axes of both.
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(2, 2)))[0]
-    turned = replace(region, stored_covariance=turn @ region.covariance @ turn.T)
+    turned = replace(region, stored_covariance=CovarianceMatrix(turn @ region.covariance @ turn.T))
     assert factors(turn @ np.diag([7.0, 2.0]) @ turn.T, turned) == (1 / 3, 2.0)
     # What no number of digits can tell from nothing.
     huge = np.diag([1e30, 0.0])
-    assert factors(huge, replace(region, stored_covariance=huge)) == (1.0, 1.0)
+    assert factors(huge, replace(region, stored_covariance=CovarianceMatrix(huge))) == (1.0, 1.0)
     assert replace(good, moment_factors=(0.5, 1.1)).moment_mismatch == pytest.approx(1.0)
     assert replace(good, moment_factors=(0.9, 1.5)).moment_mismatch == pytest.approx(0.5)
 
@@ -144,7 +147,9 @@ def test_moment_factors_are_of_what_counts_for_distances():
     """Matched in divided columns and clustered in whole ones, they are those of whole ones."""
     operator, units = operator_of(d=2, scale=1.0), np.array([1.0, 100.0])
     rows, found = np.array([[3.0, 0.5], [0.5, 8.0]]), np.array([[1.0, 0.0], [0.0, 12.0]])
-    region = replace(Region.of_operator(operator), stored_covariance=rows, mean=np.zeros(2))
+    region = replace(
+        Region.of_operator(operator), stored_covariance=CovarianceMatrix(rows), mean=np.zeros(2)
+    )
     factors = compute_moment_factors(found, region, operator, units)
     whole = operator_of(d=2, scale=np.sqrt(np.mean(units**2)))
     whole_region = region.in_units(1 / units)

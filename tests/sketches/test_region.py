@@ -6,6 +6,7 @@ import pytest
 from planted import operator_of
 
 from sketchlearn import Sketch, Sketcher
+from sketchlearn.frequencies.covariance import CovarianceMatrix
 from sketchlearn.sketches import Region
 from sketchlearn.sketches.region import FARTHEST, check_bounds
 
@@ -77,7 +78,9 @@ def test_equal_rows_leave_room(sketcher):
 
 
 def test_points_everywhere_reach_the_ends_and_crowd_in_the_middle():
-    region = Region(np.zeros(2), np.eye(2), np.full(2, -40.0), np.full(2, 40.0), True)
+    region = Region(
+        np.zeros(2), CovarianceMatrix(np.eye(2)), np.full(2, -40.0), np.full(2, 40.0), True
+    )
     points = np.abs(region.draw_everywhere(4000, np.random.default_rng(0)))
     assert 25.0 < points.max() <= FARTHEST
     assert 0.5 < np.mean(points.max(axis=1) <= 3.0) < 0.8

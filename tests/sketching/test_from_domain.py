@@ -188,7 +188,7 @@ def test_the_domain_is_the_declared_box():
     ).operator_.domain
     np.testing.assert_array_equal(domain.center, [0.5, 1.0, 0.5])
     np.testing.assert_array_equal(domain.box, [[0, 0, -1], [1, 2, 2]])
-    np.testing.assert_allclose(domain.covariance, np.diag([1, 4, 9]) / 12)
+    np.testing.assert_allclose(domain.covariance.matrix(), np.diag([1, 4, 9]) / 12)
     cells = np.sqrt(14 / 36) / 2
     assert domain.scale == pytest.approx(cells * 2.0 ** -portable.OCTAVES[0])
     assert domain.finest_scale == pytest.approx(cells * 2.0 ** -portable.OCTAVES[1])

@@ -5,7 +5,7 @@ import pytest
 
 from sketchlearn import Sketch, Sketcher
 from sketchlearn.frequencies import Domain
-from sketchlearn.frequencies.low_rank import LowRankCovariance
+from sketchlearn.frequencies.covariance import FactoredCovariance
 
 pytestmark = pytest.mark.slow
 
@@ -21,13 +21,13 @@ def covariance_of(rng, d=150, rank=8):
 
 
 def low_rank_of(covariance, rank):
-    return LowRankCovariance.of_root(np.linalg.cholesky(covariance).T, rank)
+    return FactoredCovariance.of_root(np.linalg.cholesky(covariance).T, rank)
 
 
 def test_it_keeps_the_diagonal_and_the_widest_directions(rng):
     covariance = covariance_of(rng)
     low_rank = low_rank_of(covariance, 8)
-    matrix = low_rank.factored.matrix()
+    matrix = low_rank.matrix()
     np.testing.assert_allclose(np.diag(matrix), np.diag(covariance), rtol=0.03)
     assert np.abs(matrix - covariance).max() < 0.02 * np.abs(covariance).max()
     assert np.linalg.eigvalsh(matrix).min() > -1e-9
@@ -35,18 +35,19 @@ def test_it_keeps_the_diagonal_and_the_widest_directions(rng):
     assert np.linalg.svd(ours.T @ theirs)[1].min() > 0.999
     domain = Domain(np.zeros(150), 1.0, low_rank)
     np.testing.assert_array_equal(domain.variances, np.diag(matrix))
-    np.testing.assert_array_equal(domain.covariance_matrix(), matrix)
+    np.testing.assert_array_equal(domain.covariance.matrix(), matrix)
 
 
 def test_its_sums_are_exact(rng):
     low_rank = low_rank_of(covariance_of(rng), 30)
-    loadings = low_rank.loadings.astype(object) - 128
-    least = int(low_rank.loading_exponents.min())
-    shifts = 4 ** (low_rank.loading_exponents - least).astype(object)
+    loadings = low_rank.codes["loadings"].astype(object) - 128
+    exponents = low_rank.codes["loading_exponents"]
+    least = int(exponents.min())
+    shifts = 4 ** (exponents - least).astype(object)
     exact = (loadings * shifts) @ loadings.T
     expected = np.ldexp(exact.astype(np.float64), 2 * least)
     off = ~np.eye(150, dtype=bool)
-    np.testing.assert_array_equal(low_rank.factored.matrix()[off], expected[off])
+    np.testing.assert_array_equal(low_rank.matrix()[off], expected[off])
 
 
 def test_files_of_wide_rows_have_no_matrix(rng):
@@ -64,12 +65,12 @@ def test_files_of_wide_rows_have_no_matrix(rng):
 
 def test_what_is_no_such_covariance_is_refused(rng):
     with pytest.raises(ValueError, match=r"must have shape \(3, 1\), got \(3, 2\)"):
-        LowRankCovariance(np.ones(3), np.full((3, 2), 128), [0])
+        FactoredCovariance.of_codes(np.ones(3), np.full((3, 2), 128), [0])
     with pytest.raises(ValueError, match="within 16 of each other"):
-        LowRankCovariance(np.ones(3), np.full((3, 2), 128), [0, 17])
-    low_rank = LowRankCovariance(np.ones(3), np.full((3, 1), 130), [-4])
+        FactoredCovariance.of_codes(np.ones(3), np.full((3, 2), 128), [0, 17])
+    low_rank = FactoredCovariance.of_codes(np.ones(3), np.full((3, 1), 130), [-4])
     Domain(np.zeros(3), 1.0, low_rank)
-    too_wide = LowRankCovariance(np.full(3, 0.01), np.full((3, 1), 130), [-4])
+    too_wide = FactoredCovariance.of_codes(np.full(3, 0.01), np.full((3, 1), 130), [-4])
     with pytest.raises(ValueError, match="no more to a column than its variance"):
         Domain(np.zeros(3), 1.0, too_wide)
 
@@ -79,4 +80,4 @@ def test_a_column_that_hardly_varies_takes_no_matrix(rng):
     X[:, 5] = 1e-6
     X[0, 5] += 1e-20
     domain = Sketcher(300, n_clusters=3, random_state=0).fit(X).operator_.domain
-    assert isinstance(domain.covariance, LowRankCovariance)
+    assert isinstance(domain.covariance, FactoredCovariance)
