@@ -173,12 +173,22 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
     several scales, whose columns have units, they are columns. Where the rows' mean is no longer
     the operator's centre, the way from one to the other is an axis too, so that all rows lie around
     the centre off the axes.
+
+    Where rows are wider than those that the operator was for, and only column by column it is known
+    how much, a few far rows may be all that makes them so: the axes and what is off them are the
+    operator's, if it has few.
     """
     operator = sketch.operator
     d = operator.n_features
     least = n_principal(d, n_atoms)
     within = d * operator.scale**2
-    axes = None if least == d else _find_widest_axes(region, least, within)
+    covariance, axes = region.stored_covariance, None
+    if least < d:
+        axes = _find_widest_axes(covariance, operator, least)
+        if sketch.moment_kind == "diagonal" and (axes is None or axes.shape[1] > least):
+            earlier = _find_widest_axes(operator.domain.covariance, operator, least)
+            if earlier is not None and earlier.shape[1] == least:
+                covariance, axes = operator.domain.covariance, earlier
     finest = operator.domain.finest_scale
     if axes is None and region.is_exact:
         known = region.covariance if finest is None else np.diag(region.variances)
@@ -192,32 +202,38 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
     if q == d:
         return None
     along = region.along(kept, operator.center)
+    of_axes = kept.T @ (covariance @ kept)
     # What clusters have of their variance along the axes: no less than off them.
-    rest_off = max(region.variance - along.variance, 0.0)
-    variance = np.clip((within - rest_off) / q, rest_off / (d - q), along.variance / q)
+    rest_off = max(float(covariance.variances.sum() - np.trace(of_axes)), 0.0)
+    variance = np.clip((within - rest_off) / q, rest_off / (d - q), np.trace(of_axes) / q)
+    variance = max(variance, (FLAT * operator.scale) ** 2)
     scale = float(np.sqrt(variance)) if finest is None else operator.scale
-    domain = Domain(np.zeros(q), scale, _drop_rounding(along.covariance), finest_scale=finest)
+    domain = Domain(np.zeros(q), scale, _drop_rounding(of_axes), finest_scale=finest)
     narrow = FrequencyOperator(DenseMap.along(operator.linear_map, kept), domain, operator.features)
     part = sketch.with_operator(narrow)
-    covariance = region.stored_covariance
     family = SphericalGaussian(narrow, -0.5 * _compute_blur(operator.linear_map, covariance, kept))
     return PrincipalPart(part, family, kept, along, operator, covariance, rest_off)
 
 
-def _find_widest_axes(region: Region, least: int, within: float) -> np.ndarray | None:
-    """Return the widest axes (d, q) off which no more variance than ``within`` is left.
+def _find_widest_axes(
+    covariance: Covariance, operator: FrequencyOperator, least: int
+) -> np.ndarray | None:
+    """Return the widest axes (d, q) off which rows are no wider than clusters of the scale.
 
-    They are ``least`` or more; None where half of all directions would not do.
+    They are ``least`` or more; None where half of all directions would not do. Where no column
+    varies any are as good as others.
     """
-    d, total = len(region.mean), region.variance
+    d, units = operator.n_features, operator.units
+    total = float(np.sum(covariance.variances / units**2))
     if total <= 0.0:
-        return None
+        return np.eye(d, least)
     n = least
     while 2 * n <= d:
         n = n if LEAST_TO_SEEK * n <= d else d // 2
-        values, axes = region.stored_covariance.find_widest(n)
-        # Variance off the first q axes, for q = 0, 1, ..., n.
-        is_little = total - np.append(0.0, np.cumsum(values)) <= within
+        values, axes = covariance.find_widest(n)
+        # Variance off the first q axes, for q = 0, 1, ..., n, in the operator's units.
+        along = values * np.sum((axes / units[:, None]) ** 2, axis=0)
+        is_little = total - np.append(0.0, np.cumsum(along)) <= d * operator.scale**2
         if is_little.any():
             return np.ascontiguousarray(axes[:, : max(least, int(np.argmax(is_little)))])
         if n == d // 2:

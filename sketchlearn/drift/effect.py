@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from sketchlearn.drift.waves import WaveDifferences
+from sketchlearn.frequencies.covariance import Covariance, CovarianceMatrix
 from sketchlearn.linear_maps.linear_map import LinearMap
 
 # Frequencies whose covariances stand for those of all.
@@ -53,9 +54,10 @@ def _covariances(
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Return covariances :math:`E \bar e_j e_k` and :math:`E e_j e_k`, as of normal rows."""
     offset, covariance = _pool_moments(differences)
-    rooted = linear_map.project(_root(covariance))
-    turn = np.exp(1j * linear_map.project(offset[None])[0])
-    squares, gram = np.sum(rooted**2, axis=0), rooted.T @ rooted
+    frequencies = linear_map.frequencies
+    gram = frequencies.T @ (covariance @ frequencies)
+    turn = np.exp(1j * (offset @ frequencies))
+    squares = np.maximum(np.diag(gram), 0.0)
     sums = squares[:, None] + squares
     alone = np.exp(-0.5 * sums)
     near = np.exp(-0.5 * np.maximum(sums - 2.0 * gram, 0.0)) - alone
@@ -63,23 +65,18 @@ def _covariances(
     return np.outer(turn.conjugate(), turn) * near, np.outer(turn, turn) * far
 
 
-def _pool_moments(differences: WaveDifferences) -> tuple[np.ndarray, np.ndarray]:
+def _pool_moments(differences: WaveDifferences) -> tuple[np.ndarray, Covariance]:
     """Return mean, from the centre, and covariance of all rows; the operator's where not known."""
     a, b = differences.a, differences.b
     if a.moment_kind != "full" or b.moment_kind != "full":
-        return np.zeros(a.n_features), a.operator.covariance
+        return np.zeros(a.n_features), a.operator.domain.covariance
     n_a, n_b = differences.sizes
     share, moments = n_b / (n_a + n_b), (a.moments, b.moments)
     difference = moments[1].mean - moments[0].mean
     within = (1.0 - share) * moments[0].covariance + share * moments[1].covariance
     between = share * (1.0 - share) * np.outer(difference, difference)
-    return moments[0].mean + share * difference - a.operator.center, within + between
-
-
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """Return rows R (d, d) with R^T R the covariance."""
-    values, axes = np.linalg.eigh(covariance)
-    return np.asarray(np.sqrt(np.maximum(values, 0.0))[:, None] * axes.T)
+    offset = moments[0].mean + share * difference - a.operator.center
+    return offset, CovarianceMatrix(within + between)
 
 
 def _mean_over_all(products: np.ndarray, m: int) -> float:

@@ -179,12 +179,57 @@ def test_a_smaller_scale_asks_for_more_axes(wide):
     assert numbers[0] < numbers[1] <= D // 2
 
 
-def test_equal_rows_have_no_axes():
-    sketcher = Sketcher(200, n_clusters=1, random_state=0).fit(np.ones((5, D)))
-    sketch = sketcher.sketch(np.ones((5, D)))
-    assert find_principal_part(sketch, 1, Region.of(sketch)) is None
+@pytest.mark.parametrize("value", [0.0, 0.1, 1.0, -1e6 / 3.0])
+@pytest.mark.parametrize("k", [1, 3])
+def test_equal_rows_have_few_axes(value, k):
+    """Any are as good as others: all coordinates of each cluster would take long, and be off."""
+    rows = np.full((5, D), value)
+    sketch = Sketcher(200, n_clusters=k, random_state=0).fit(rows).sketch(rows)
+    part = find_principal_part(sketch, k, Region.of(sketch))
+    assert part.axes.shape[1] == n_principal(D, k)
+    model = CompressiveKMeans(k, random_state=0).fit_sketch(sketch)
+    np.testing.assert_allclose(model.cluster_centers_, value, rtol=1e-9, atol=1e-12)
+    assert model.quality_.verdict == "good"
+
+
+def test_equal_rows_of_an_operator_for_others_have_few_axes(wide):
+    rows = np.repeat(wide[1][:1], 5000, axis=0)
+    sketch = Sketcher(600, n_clusters=K, random_state=0).fit(wide[1]).sketch(rows)
+    part = find_principal_part(sketch, 1, Region.of(sketch))
+    assert part.axes.shape[1] <= n_principal(D, 1) + 1
     model = CompressiveKMeans(1, random_state=0).fit_sketch(sketch)
-    np.testing.assert_allclose(model.cluster_centers_, 1.0, atol=0.1)
+    np.testing.assert_allclose(model.cluster_centers_, rows[:1], atol=0.01)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("far", [30.0, 1e4])
+def test_a_far_row_does_not_ask_for_more_axes(wide, far):
+    """Variances alone do not tell along which directions it makes rows wider."""
+    sketcher = Sketcher(600, n_clusters=K, random_state=0).fit(wide[1])
+    rows = np.vstack([wide[1], np.full(D, far)])
+    sketch = sketcher.sketch(rows)
+    part = find_principal_part(sketch, K, Region.of(sketch))
+    assert part.axes.shape[1] <= n_principal(D, K) + 1
+    assert part.variance_off_axes < D * sketcher.scale_**2
+    mixture = MeanShift().decode(
+        part.sketch, part.family, K, np.random.default_rng(0), region=part.region
+    )
+    assert mixture.misfit < 0.05
+    assert largest_distance(wide[0], part.to_points(mixture.locations)) < 1.0
+    assert CompressiveKMeans(K, random_state=0).fit_sketch(sketch).quality_.verdict != "good"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_columns_in_units_of_their_own_do_not_ask_for_more_axes(wide):
+    """What is off the axes is little, or not, beside clusters as wide as each column's unit."""
+    units = np.where(np.arange(D) % 2, 64.0, 1.0)
+    sketcher = Sketcher(600, n_clusters=K, scale="columns", random_state=0).fit(wide[1] * units)
+    sketch = sketcher.sketch(wide[1] * units)
+    assert sketch.operator.units.max() >= 16.0
+    part = find_principal_part(sketch, K, Region.of(sketch))
+    assert part.axes.shape[1] == n_principal(D, K)
+    model = CompressiveKMeans(K, random_state=0).fit_sketch(sketch)
+    assert adjusted_rand_score(wide[2], model.predict(wide[1] * units)) > 0.99
 
 
 @pytest.mark.quality

@@ -1,5 +1,7 @@
 """Covariances of few directions: near to the whole, the same everywhere, and small in files."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -73,6 +75,23 @@ def test_what_is_no_such_covariance_is_refused(rng):
     too_wide = FactoredCovariance.of_codes(np.full(3, 0.01), np.full((3, 1), 130), [-4])
     with pytest.raises(ValueError, match="no more to a column than its variance"):
         Domain(np.zeros(3), 1.0, too_wide)
+
+
+def test_factors_in_other_units_go_through_files_and_pickles(rng):
+    X = rng.normal(size=(300, 200)) * np.where(np.arange(200) % 2, 64.0, 1.0)
+    sketcher = Sketcher(300, n_clusters=3, scale="columns", random_state=0).fit(X)
+    whole = sketcher.sketch(X)
+    units, sketch = whole.operator.units, whole.standardised()
+    assert units.max() > 1.0
+    np.testing.assert_array_equal(
+        sketch.operator.covariance, whole.operator.covariance / np.outer(units, units)
+    )
+    for again in (Sketch.from_bytes(sketch.to_bytes()), pickle.loads(pickle.dumps(sketch))):
+        assert again == sketch
+        np.testing.assert_array_equal(again.operator.covariance, sketch.operator.covariance)
+    for one in (sketch, whole):
+        covariance = pickle.loads(pickle.dumps(one.operator.domain.covariance))
+        assert not covariance.variances.flags.writeable
 
 
 def test_a_column_that_hardly_varies_takes_no_matrix(rng):
