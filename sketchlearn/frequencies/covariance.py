@@ -21,9 +21,9 @@ LEAST_TO_SEEK = 8
 ZERO, OCTAVES = 128, 16
 # Subspace iterations for the widest directions.
 N_STEPS = 6
-# Types of the arrays that files have of factors: as codes, and of those in other units as they are.
+# Types of the arrays that files have of factors, the last one where columns have units.
 CODES = {"variances": np.float32, "loadings": np.uint8, "loading_exponents": np.int32}
-FACTORS = {"variances": np.float64, "loadings": np.float64}
+CODES_IN_UNITS = {**CODES, "row_exponents": np.int32}
 
 
 class Covariance(ABC):
@@ -167,7 +167,7 @@ class FactoredCovariance(Covariance):
 
     An operator's is of codes, so that it is the same on any machine, and takes d r bytes in files
     instead of 8 d^2: the entries of L are integers from -127 to 127 times a power of two for each
-    column.
+    of its columns, and one for each row where the data's columns have units.
 
     Attributes
     ----------
@@ -193,15 +193,17 @@ class FactoredCovariance(Covariance):
     codes: dict[str, np.ndarray] | None = None
 
     def __post_init__(self) -> None:
-        for name, kind in FACTORS.items():
-            object.__setattr__(self, name, read_only(getattr(self, name), kind))
+        for name in ("variances", "loadings"):
+            object.__setattr__(self, name, read_only(getattr(self, name), np.float64))
 
     def __reduce__(self) -> tuple[Any, ...]:
         make = FactoredCovariance if self.codes is None else FactoredCovariance.of_codes
         return make, tuple(self.components().values())
 
     @classmethod
-    def of_codes(cls, variances: Any, loadings: Any, loading_exponents: Any) -> Self:
+    def of_codes(
+        cls, variances: Any, loadings: Any, loading_exponents: Any, row_exponents: Any = None
+    ) -> Self:
         """Return the factors that codes stand for; sums of their matrix are exact in any order.
 
         Parameters
@@ -212,31 +214,40 @@ class FactoredCovariance(Covariance):
             The integers of L, 128 added to each.
         loading_exponents : array-like of shape (r,) int32
             What powers of two they are multiplied by; within 16 of each other.
+        row_exponents : array-like of shape (n_features,) int32, optional
+            And by which ones besides.
 
         Raises
         ------
         ValueError
             If the shapes do not go together, or exponents are too far apart.
         """
-        given = zip(CODES.items(), (variances, loadings, loading_exponents), strict=True)
-        codes = {name: read_only(array, kind) for (name, kind), array in given}
-        variances, loadings, exponents = codes.values()
+        given = (variances, loadings, loading_exponents, row_exponents)
+        types = zip(CODES_IN_UNITS.items(), given, strict=True)
+        codes = {name: read_only(one, kind) for (name, kind), one in types if one is not None}
+        variances, loadings, exponents, *of_rows = codes.values()
         d, r = len(variances), len(exponents)
         if variances.shape != (d,) or loadings.shape != (d, r) or not r:
             raise ValueError(
                 f"loadings of {d} variances and {r} exponents must have shape ({d}, {r}), got "
                 f"{loadings.shape}"
             )
+        if of_rows and of_rows[0].shape != (d,):
+            raise ValueError(f"row_exponents must have shape ({d},), got {of_rows[0].shape}")
         if np.ptp(exponents.astype(np.int64)) > OCTAVES:
             raise ValueError(f"loading_exponents must be within {OCTAVES} of each other")
-        centered = loadings.astype(np.float64) - ZERO
-        return cls(variances, np.ldexp(centered, exponents), codes)
+        values = np.ldexp(loadings.astype(np.float64) - ZERO, exponents)
+        for one in of_rows:
+            values = np.ldexp(values, one[:, None])
+        return cls(variances, values, codes)
 
     @classmethod
     def of_root(cls, root: np.ndarray, rank: int) -> Self:
         r"""Return the nearest to a covariance along its widest directions, fewer than d.
 
         Of R (n, d), as of centred rows over :math:`\sqrt n`, it is the covariance :math:`R^T R`.
+        Of columns in unlike units, divide R by these, powers of two, and bring back what comes of
+        it by `in_units`: else those in fine units have no loadings.
         """
         from sklearn.utils.extmath import randomized_svd
 
@@ -276,8 +287,15 @@ class FactoredCovariance(Covariance):
         return covariance
 
     def in_units(self, units: np.ndarray) -> FactoredCovariance:
-        """Return the covariance of rows divided by units (d,)."""
-        return FactoredCovariance(self.variances / units**2, self.loadings / units[:, None])
+        """Return the covariance of rows divided by units (d,); of codes, if by powers of two."""
+        mantissas, exponents = np.frexp(units)
+        if self.codes is None or np.any(mantissas != 0.5):
+            return FactoredCovariance(self.variances / units**2, self.loadings / units[:, None])
+        of_rows = self.codes.get("row_exponents", 0) + 1 - exponents
+        codes = {**self.codes, "variances": self.variances / units**2, "row_exponents": of_rows}
+        if not np.any(of_rows):
+            del codes["row_exponents"]
+        return FactoredCovariance.of_codes(**codes)
 
     def with_deviations(self, deviations: np.ndarray) -> FactoredCovariance:
         """Return that of the same correlations and other standard deviations (d,)."""

@@ -17,7 +17,7 @@ from sketchlearn.exceptions import SketchFormatError
 from sketchlearn.features.feature_map import FeatureMap
 from sketchlearn.features.fourier import Waves
 from sketchlearn.files.container import FileKind
-from sketchlearn.frequencies.covariance import CODES, FACTORS, FactoredCovariance
+from sketchlearn.frequencies.covariance import CODES, CODES_IN_UNITS, FactoredCovariance
 from sketchlearn.frequencies.domain import CORNERS, Domain
 from sketchlearn.linear_maps import DenseMap, LinearMap
 
@@ -61,10 +61,8 @@ def _read_domain(
     names = [one.name for one in fields(Domain)]
     parts: dict[str, Any] = {name: arrays[name] for name in names if name in arrays}
     if "loadings" in arrays:
-        factors = (
-            FactoredCovariance.of_codes(*(arrays[name] for name in CODES))
-            if "loading_exponents" in arrays
-            else FactoredCovariance(arrays["variances"], arrays["loadings"])
+        factors = FactoredCovariance.of_codes(
+            **{name: arrays[name] for name in CODES_IN_UNITS if name in arrays}
         )
         if len(factors.variances) != d:
             raise SketchFormatError(f"variances must be {d}, got {len(factors.variances)}")
@@ -111,7 +109,7 @@ def _check_arrays(arrays: dict[str, np.ndarray], expected: dict[str, np.dtype[An
     expected = {**expected, **dict.fromkeys(names, np.dtype(np.float64))}
     if "loadings" in arrays:
         del expected["covariance"]
-        types = CODES if "loading_exponents" in arrays else FACTORS
+        types = CODES_IN_UNITS if "row_exponents" in arrays else CODES
         expected |= {name: np.dtype(one) for name, one in types.items()}
     if missing := [name for name in sorted(expected) if name not in arrays]:
         raise SketchFormatError(f"the operator lacks the arrays {', '.join(missing)}")

@@ -110,23 +110,25 @@ def choose_operator(
     center = np.average(rows, axis=0, weights=weights)
     is_wide = n_principal(d, n_clusters) < d
     covariance: Covariance
+    units = np.ones(d)
+    if scale == "columns":
+        units = estimate_units(rows, weights, center, n_clusters, seeds[0])
     if is_wide:
         root = (rows - center) * np.sqrt(weights / weights.sum())[:, None]
         variances = np.einsum("ij,ij->j", root, root)
         if kinds["linear_map"] == "fast" and is_single(variances):
             # No more than is decoded: a matrix of d^2 numbers would be all of a file.
-            covariance = FactoredCovariance.of_root(root, n_principal(d, n_clusters))
+            rank = n_principal(d, n_clusters)
+            covariance = FactoredCovariance.of_root(root / units, rank).in_units(1.0 / units)
         else:
             covariance = CovarianceMatrix(root.T @ root)
     else:
         covariance = CovarianceMatrix(np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0)))
         variances = covariance.variances
-    units, finest = np.ones(d), None
+    finest = None
     n_drawn = count_drawn(n_frequencies, d) if is_paired else n_frequencies
     octaves: float | np.ndarray = 0.0
     rng = np.random.default_rng(seeds[1]).spawn(4)[3]
-    if scale == "columns":
-        units = estimate_units(rows, weights, center, n_clusters, seeds[0])
     if scale in ("auto", "columns"):
         q, is_auto = n_principal(d, n_clusters), scale == "auto"
         is_few = n_frequencies < WIDE.least_numbers * n_clusters * q

@@ -70,6 +70,8 @@ def test_what_is_no_such_covariance_is_refused(rng):
         FactoredCovariance.of_codes(np.ones(3), np.full((3, 2), 128), [0])
     with pytest.raises(ValueError, match="within 16 of each other"):
         FactoredCovariance.of_codes(np.ones(3), np.full((3, 2), 128), [0, 17])
+    with pytest.raises(ValueError, match=r"row_exponents must have shape \(3,\), got \(2,\)"):
+        FactoredCovariance.of_codes(np.ones(3), np.full((3, 1), 130), [-4], [0, 1])
     low_rank = FactoredCovariance.of_codes(np.ones(3), np.full((3, 1), 130), [-4])
     Domain(np.zeros(3), 1.0, low_rank)
     too_wide = FactoredCovariance.of_codes(np.full(3, 0.01), np.full((3, 1), 130), [-4])
@@ -92,6 +94,16 @@ def test_factors_in_other_units_go_through_files_and_pickles(rng):
     for one in (sketch, whole):
         covariance = pickle.loads(pickle.dumps(one.operator.domain.covariance))
         assert not covariance.variances.flags.writeable
+
+
+def test_columns_in_fine_units_keep_their_correlations(rng):
+    units = 4.0 ** rng.integers(0, 8, size=150)
+    rows = rng.normal(size=(500, 8)) @ rng.normal(size=(8, 150)) + rng.normal(size=(500, 150))
+    sketcher = Sketcher(300, n_clusters=3, scale="columns", operator="fast", random_state=0)
+    covariance = sketcher.fit(rows * units).operator_.domain.covariance
+    assert isinstance(covariance, FactoredCovariance)
+    found, expected = covariance.in_units(units).matrix(), np.cov(rows.T, bias=True)
+    assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
 
 
 def test_a_column_that_hardly_varies_takes_no_matrix(rng):
