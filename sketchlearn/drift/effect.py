@@ -54,7 +54,7 @@ def _covariances(
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Return covariances :math:`E \bar e_j e_k` and :math:`E e_j e_k`, as of normal rows."""
     offset, covariance = _pool_moments(differences)
-    frequencies = linear_map.frequencies
+    frequencies = linear_map.adjoint(np.eye(linear_map.n_frequencies)).T
     gram = frequencies.T @ (covariance @ frequencies)
     turn = np.exp(1j * (offset @ frequencies))
     squares = np.maximum(np.diag(gram), 0.0)

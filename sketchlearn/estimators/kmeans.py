@@ -386,12 +386,13 @@ class CompressiveKMeans(
         mixture = decoder.decode(narrow, family, self.n_clusters, rng, region=region)
         matched = mixture.matched or mixture
         centroids, self.weights_ = refine_centroids(mixture, part, pilot, rng)
-        self.cluster_centers_ = centroids * units
+        self.cluster_centers_, self.n_iter_ = centroids * units, mixture.n_iter
         self.quality_ = replace(judge_centroids(mixture, pilot, region), is_coarse=is_coarse)
+        has_lost = pilot is None and part is not None and warn_of_lost_directions(sketch, mixture)
         if pilot is None and not is_hidden:
             warn_of_lost_spread(mixture)
-            warn_of_wide_spread(mixture)
-        has_lost = pilot is None and part is not None and warn_of_lost_directions(sketch, mixture)
+            if not has_lost:
+                warn_of_wide_spread(mixture)
         if pilot is not None:
             warn_of_missed_clusters(narrow, family, matched, rng, pilot)
         elif not (is_hidden or mixture.quality.lacks_spread or mixture.quality.exceeds_spread):
@@ -400,7 +401,6 @@ class CompressiveKMeans(
             elif not (warn_of_missed_clusters(narrow, family, matched, rng) or has_lost):
                 warn_of_instability(self.quality_, self.n_clusters)
         matched = matched if part is None else part.lift(matched)
-        self.n_iter_ = mixture.n_iter
         return reorder_atoms(matched, centroids)
 
 

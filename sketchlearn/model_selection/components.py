@@ -150,11 +150,12 @@ class Setting:
     def _take_waves(self, chosen: np.ndarray) -> ChosenWaves:
         """Return some of the sketch's waves."""
         operator = self.sketch.operator
-        frequencies = operator.linear_map.take(chosen).frequencies
+        unit_waves = np.eye(len(chosen))
+        frequencies = operator.linear_map.take(chosen).adjoint(unit_waves).T
         if self.part is None:
             return ChosenWaves(frequencies, operator.center)
         whole, axes = self.part.whole, self.part.axes
-        of_rows = whole.linear_map.take(chosen).frequencies
+        of_rows = whole.linear_map.take(chosen).adjoint(unit_waves).T
         off_axes = of_rows - axes @ (axes.T @ of_rows)
         blur = off_axes.T @ (self.part.covariance @ off_axes)
         return ChosenWaves(frequencies, operator.center, blur)

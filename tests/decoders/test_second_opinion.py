@@ -70,7 +70,8 @@ def test_unseen_gain_is_what_axes_lack_less_the_cheapest_mergers(clusters):
     mixture = SurrogateKMeans().solve(problem, np.random.default_rng(0))
     region, units = mixture.quality.region, np.array([1.0, 2.0, 3.0])
     # As if rows far away added to the variance along two axes.
-    far = replace(region, stored_covariance=region.covariance + np.diag([400.0, 90.0, 0.0]))
+    moved = CovarianceMatrix(region.covariance + np.diag([400.0, 90.0, 0.0]))
+    far = replace(region, stored_covariance=moved)
     points = replace(mixture.points, points=mixture.points.points * units, units=units)
     quality = replace(mixture.quality, region=far)
     lacking = far.covariance - mixture.matched.covariance
