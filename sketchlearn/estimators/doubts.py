@@ -378,16 +378,22 @@ def warn_of_coarse_scale(sketch: SketchLike, n_atoms: int) -> bool:
     has_range = operator.domain.finest_scale is not None
     cells = n_atoms ** (1.0 / sketch.n_features)
     is_long = times * cells > COARSE_IF_RANGE if has_range else times > COARSE
-    if is_coarse := region.is_exact and is_long:
+    if is_long:
+        remedy = "Fit the sketcher on rows like these, and sketch them anew"
+        otherwise = "or declare a box that is not so much wider than they are."
+        if sketch.added_noise is not None:
+            # Which may not be fitted on them.
+            remedy = "Ask for a release from a box that is not so much wider than the rows"
+            otherwise = "or from more rows, which tell how wide they are."
         raise_doubt(
             f"the sketch's scale, the width of a cluster that its waves were drawn for, is "
-            f"{times:.3g} times the rows' own standard deviation: they tell little of where "
-            "clusters are, and fit nearly any.",
-            "Fit the sketcher on rows like these, and sketch them anew",
+            f"{times:.3g} times the rows' {'own' if region.is_exact else 'known'} standard "
+            "deviation: its waves tell little of where clusters are, and fit nearly any.",
+            remedy,
             "doubtful",
-            otherwise="or declare a box that is not so much wider than they are.",
+            otherwise=otherwise,
         )
-    return is_coarse
+    return is_long
 
 
 def warn_of_lost_directions(sketch: SketchLike, mixture: Mixture) -> bool:

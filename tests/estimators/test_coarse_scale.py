@@ -8,6 +8,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher
+from sketchlearn.privacy import release
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +52,29 @@ def test_a_scale_wider_than_the_rows_is_a_doubt(fit_sketcher):
     model = CompressiveKMeans(5, random_state=0).fit_sketch(again)
     assert model.report().verdict == "good"
     assert ratio(X, model) < 1.01
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_a_release_from_a_box_far_too_wide_is_a_doubt(seed):
+    pytest.importorskip("opendp")
+    rng = np.random.default_rng(seed)
+    centers = 5.0 * rng.normal(size=(4, 3))
+    X = centers[rng.integers(4, size=30_000)] + rng.normal(size=(30_000, 3))
+    models = []
+    for half in (180.0, 20.0):
+        box = [-half] * 3, [half] * 3
+        sketcher = Sketcher.from_domain(*box, n_clusters=4, clip=True, random_state=seed)
+        released = release(sketcher.sketch(X), epsilon=10.0, delta=1e-6)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            models.append(CompressiveKMeans(4, random_state=0).fit_sketch(released))
+        assert bool(caught) == (half == 180.0)
+    assert models[0].quality_.is_coarse
+    assert models[0].report().verdict != "good"
+    assert "Ask for a release from a box" in models[0].report().remedy
+    # What the remedy gives.
+    assert models[1].report().verdict == "good"
+    assert models[1].score(X) > models[0].score(X)
 
 
 def test_of_wide_rows_and_of_mixtures_too():
