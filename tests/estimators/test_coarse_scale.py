@@ -56,7 +56,6 @@ def test_a_scale_wider_than_the_rows_is_a_doubt(fit_sketcher):
 
 @pytest.mark.parametrize("seed", [0, 1, 7])
 def test_a_release_from_a_box_far_too_wide_is_a_doubt(seed):
-    pytest.importorskip("opendp")
     rng = np.random.default_rng(seed)
     centers = 5.0 * rng.normal(size=(4, 3))
     X = centers[rng.integers(4, size=30_000)] + rng.normal(size=(30_000, 3))
