@@ -13,11 +13,12 @@ from sketchlearn import CompressiveKMeans, Sketch, Sketcher
 from sketchlearn.atoms import Dirac, SphericalGaussian
 from sketchlearn.decoders import MeanShift, Problem, SurrogateKMeans
 from sketchlearn.decoders.mixture import ClusteredPoints
-from sketchlearn.decoders.surrogates.kmeans import add_outliers, compute_blur, locate_far_rows
+from sketchlearn.decoders.surrogates.kmeans import add_outliers, locate_far_rows
 from sketchlearn.decoders.surrogates.points import (
     POINTS,
     SurrogatePoints,
     choose_bandwidth,
+    compute_blur,
     draw_gaussian,
     draw_mixture_points,
     draw_region_points,

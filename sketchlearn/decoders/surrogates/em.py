@@ -13,12 +13,13 @@ from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
-from sketchlearn.decoders.quality import LEAST_BLUR
+from sketchlearn.decoders.quality import LEAST_BLUR, THRESHOLDS
 from sketchlearn.decoders.refinement import REFINING, adjust, solve_weights
 from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.points import (
     POINTS,
     choose_bandwidth,
+    compute_blur,
     count_points,
     draw_mixture_points,
     draw_region_points,
@@ -55,13 +56,15 @@ class SurrogateEM(Decoder):
     finds their likeliest mixture. Noise that was added for privacy is nothing to match: where a
     mixture leaves only that, it is returned as it is. Second points, started from that mixture,
     lack less of what the sketch does not say, and have sharper kernels if it has more numbers than
-    the mixture; EM goes on with them. No row of data is involved.
+    the mixture; EM goes on with them, and with sharper ones yet as long as components are as narrow
+    as these and the sketch tells more than noise. No row of data is involved.
 
     The first points start from the match with its atoms made spherical, which do not collapse; or
     from a Gaussian with the rows' mean and covariance where the sketch has too few numbers even
     for spherical atoms. Such a start cannot tell separated clusters apart.
 
-    Its figures are those of the mixture that it returns.
+    Its figures are those of the mixture that it returns, but for `FitQuality.detail`: that is of the
+    second points, for what is sharper is not known to be all there is.
 
     Parameters
     ----------
@@ -102,10 +105,20 @@ class SurrogateEM(Decoder):
             bandwidth = POINTS.kernel_variance * bandwidth
         points = draw_mixture_points(best, bandwidth, n_points, rng)
         best = self._fit_points(problem, family, points, bandwidth, best, 0, rng)
+        detail = best.quality.detail
+        # Atoms as narrow as the kernel may only be as narrow as it lets them be.
+        while problem.spare_share > 0 and measure_detail(best, bandwidth) <= THRESHOLDS.detail:
+            if compute_blur(problem, bandwidth) <= problem.noise:
+                break
+            n_iter += best.n_iter
+            bandwidth = POINTS.kernel_variance * bandwidth
+            points = draw_mixture_points(best, bandwidth, n_points, rng)
+            best = self._fit_points(problem, family, points, bandwidth, best, 0, rng)
         return replace(
             best,
             n_iter=n_iter + best.n_iter,
             message="fitted by EM to points that match the sketch",
+            quality=replace(best.quality, detail=detail),
         )
 
     def _make_spherical(

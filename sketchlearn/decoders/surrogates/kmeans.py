@@ -25,6 +25,7 @@ from sketchlearn.decoders.surrogates.points import (
     POINTS,
     SurrogatePoints,
     choose_bandwidth,
+    compute_blur,
     count_moved_points,
     count_points,
     draw_gaussian,
@@ -216,12 +217,6 @@ class SurrogateKMeans(Decoder):
             points = surrogate.points + lost
             surrogate = match_points(problem, points, bandwidth, self.n_moves)
         return replace(surrogate, n_sharpenings=n_sharpenings)
-
-
-def compute_blur(problem: Problem, bandwidth: np.ndarray) -> float:
-    """Return the squared distance of a sketch to that of its rows blurred by a kernel (d, d)."""
-    faded = 1.0 - np.exp(-0.5 * problem.family.operator.linear_map.quadratic_form(bandwidth))
-    return float(np.sum((np.tile(faded, 2) * problem.target) ** 2))
 
 
 def narrow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixture:

@@ -140,6 +140,12 @@ def choose_bandwidth(problem: Problem) -> np.ndarray:
     return np.asarray(units * kernel)
 
 
+def compute_blur(problem: Problem, bandwidth: np.ndarray) -> float:
+    """Return the squared distance of a sketch to that of its rows blurred by a kernel (d, d)."""
+    faded = 1.0 - np.exp(-0.5 * problem.family.operator.linear_map.quadratic_form(bandwidth))
+    return float(np.sum((np.tile(faded, 2) * problem.target) ** 2))
+
+
 def draw_mixture_points(
     mixture: Mixture,
     bandwidth: np.ndarray,
