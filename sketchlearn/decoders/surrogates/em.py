@@ -63,8 +63,8 @@ class SurrogateEM(Decoder):
     from a Gaussian with the rows' mean and covariance where the sketch has too few numbers even
     for spherical atoms. Such a start cannot tell separated clusters apart.
 
-    Its figures are those of the mixture that it returns, but for `FitQuality.detail`: that is of the
-    second points, for what is sharper is not known to be all there is.
+    Its figures are those of the mixture that it returns, but for `FitQuality.detail`: that is of
+    the second points, for what is sharper is not known to be all there is.
 
     Parameters
     ----------
