@@ -233,7 +233,7 @@ moments and spread were added after a look at seeds 1000 and 1010, and seed 1020
 noise that hides structure was looked into, 1030 before decoders had fewer stages, 1050 before swaps
 that failed sought coarsely and the second decode's own faults no longer counted, 1060 before a
 scale followed gaps and a lack of variance along one direction was a doubt, 1070 before whole
-numbers were, and 1080, of mixtures, before atoms were of unlike widths along columns, and 1090
+numbers were, 1080, of mixtures, before atoms were of unlike widths along columns, and 1090
 before what far rows could gain was asked. The limit of instability was raised then, after
 development seeds of both groups of families."""
 

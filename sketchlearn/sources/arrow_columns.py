@@ -239,7 +239,7 @@ class _Columns:
             if not is_number(leaf_type(kind)):
                 raise SourceError(
                     f"column {column!r} of {self._name} is of type {kind}; expected {NUMBERS}. "
-                    "Encode it as numbers, or choose other columns"
+                    "Encode it as numbers, with decimal points, or choose other columns"
                 )
 
     def choose_features(self, column: str, first_batches: FirstBatches) -> list[str]:
@@ -285,8 +285,11 @@ class _Plan:
     def fill(self, out: np.ndarray, batch: Any, first_row: int) -> None:
         """Write a batch's features to the rows of `out`, (n_features, n)."""
         self._follow_schema(batch.schema)
+        lacking = [name for index, name, _ in self._columns if batch.column(index).null_count]
         for index, column, rows in self._columns:
-            values, width = read_numbers(batch.column(index), column, self._name, first_row)
+            values, width = read_numbers(
+                batch.column(index), column, self._name, first_row, lacking
+            )
             expected = {entry for entry, _ in rows}
             if len(batch) and expected != set(range(width)):
                 raise SourceError(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from sketchlearn._validation import list_some
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sources.exact_values import advise_on_missing, require_exact_integers
 from sketchlearn.sources.optional import import_optional
 
 # Arrow's truth values of a byte each.
 BOOL8 = "arrow.bool8"
+# Columns that a message names beside the first.
+MOST_NAMED = 5
 
 
 def plain_type(kind: Any) -> Any:
@@ -65,18 +69,23 @@ def is_number(kind: Any) -> bool:
     )
 
 
-def read_numbers(column: Any, label: str, name: str, first_row: int) -> tuple[np.ndarray, int]:
+def read_numbers(
+    column: Any, label: str, name: str, first_row: int, lacking: Sequence[str] = ()
+) -> tuple[np.ndarray, int]:
     """Values of a column, those of lists one after the other, and how many a row has.
 
-    A SourceError names the row of a missing value, a large integer, or a list of another length.
+    A SourceError names the row of a missing value, and the columns that lack some among these rows;
+    or the row of a large integer, or of a list of another length.
     """
     pa = import_optional("pyarrow")
     what, field = f"column {label!r} of {name}", f"pyarrow.compute.field({label!r})"
     try:
         flat, width = _flatten_lists(column)
     except _GapError as gap:
+        names = [repr(other) for other in lacking if other != label]
+        others = f", and {list_some(names, MOST_NAMED)} none in others" if names else ""
         raise SourceError(
-            f"{what} has no value (null) in row {first_row + gap.row}; "
+            f"{what} has no value (null) in row {first_row + gap.row}{others}; "
             + advise_on_missing(None if is_list(column.type) else f"{field}.is_valid()")
         ) from None
     except _OtherLengthError as other:

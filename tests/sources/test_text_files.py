@@ -150,6 +150,18 @@ class TestTypes:
             kept = rows_of(path, filter=pa.compute.field("a").is_valid())
             np.testing.assert_array_equal(kept, [[1, 2]])
 
+    def test_other_columns_that_lack_values_are_named_too(self, tmp_path):
+        path = tmp_path / "x.csv"
+        path.write_text("a,b,c\n1,2,3\n,3,4\n5,6,\n")
+        with pytest.raises(SourceError, match=r"column 'a' .* in row 1, and 'c' none in others; "):
+            rows_of(path)
+
+    def test_decimal_commas_are_hinted_at(self, tmp_path):
+        path = tmp_path / "x.csv"
+        path.write_text('a,b\n"1,5",2\n"2,5",3\n')
+        with pytest.raises(SourceError, match=r"column 'a' .* string; .*, with decimal points"):
+            rows_of(path)
+
     def test_lists_in_json(self, tmp_path):
         path = tmp_path / "x.ndjson"
         records = [{"id": str(i), "v": row.tolist()} for i, row in enumerate(X)]
