@@ -29,6 +29,8 @@ ROUNDED = 1e-12
 FLAT = 1e-3
 # How far off the axes, in units of the scale, the rows' mean may be from the operator's centre.
 MOVED = 0.01
+# How many times as many axes as are decoded are looked at, of many times as many columns.
+MOST_TIMES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +191,9 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
             earlier = _find_widest_axes(operator.domain.covariance, operator, least)
             if earlier is not None and earlier.shape[1] == least:
                 covariance, axes = operator.domain.covariance, earlier
+        if axes is None and _has_many_columns(d, least):
+            # What is off them is much the same along all directions, and all would take too long.
+            axes = np.ascontiguousarray(covariance.find_widest(least)[1])
     finest = operator.domain.finest_scale
     if axes is None and region.is_exact:
         known = region.covariance if finest is None else np.diag(region.variances)
@@ -220,13 +225,14 @@ def _find_widest_axes(
 ) -> np.ndarray | None:
     """Return the widest axes (d, q) off which rows are no wider than clusters of the scale.
 
-    They are ``least`` or more; None where half of all directions would not do. Where no column
-    varies any are as good as others.
+    They are ``least`` or more; None where half of all directions would not do, or, of many times as
+    many columns, a few times ``least``. Where no column varies any are as good as others.
     """
     d, units = operator.n_features, operator.units
     total = float(np.sum(covariance.variances / units**2))
     if total <= 0.0:
         return np.eye(d, least)
+    most = MOST_TIMES * least if _has_many_columns(d, least) else d // 2
     n = least
     while 2 * n <= d:
         n = n if LEAST_TO_SEEK * n <= d else d // 2
@@ -236,10 +242,15 @@ def _find_widest_axes(
         is_little = total - np.append(0.0, np.cumsum(along)) <= d * operator.scale**2
         if is_little.any():
             return np.ascontiguousarray(axes[:, : max(least, int(np.argmax(is_little)))])
-        if n == d // 2:
+        if n == most:
             return None
-        n = min(2 * n, d // 2)
+        n = min(2 * n, most)
     return None
+
+
+def _has_many_columns(n_features: int, least: int) -> bool:
+    """Whether a few times as many axes as are decoded are found by products with a covariance."""
+    return LEAST_TO_SEEK * MOST_TIMES * least <= n_features
 
 
 def _find_varying_axes(covariance: np.ndarray, least: float) -> np.ndarray | None:

@@ -65,9 +65,8 @@ class QualityThresholds:
     large_moment_mismatch : float
         From which Gaussians that were fitted to points are wrong.
     excess_variance : float
-        Factor of variance, too great or too small, up to which round atoms stand for clusters of
-        other shapes, whatever another decode says: of real data it is 2.5 at most where centroids
-        are good.
+        Greatest factor of variance up to which round atoms stand for clusters of other shapes,
+        whatever another decode says: of real data it is 2.5 at most where centroids are good.
     detail : float
         Up to which components are as narrow as the kernel of the points that they were fitted to:
         what they lose of the likelihood is unknown, 0.1 to 4 nats a row; wider ones lose 0.1, a
@@ -155,9 +154,9 @@ class FitQuality:
     instability : float, optional
         By what share the sum of squares is above the best, on the points of another decode, of the
         sketch with as much noise again; see `SecondOpinion`. None if nobody asked for one.
-    unseen_gain : float, default=inf
+    unseen_gain : float, optional
         The most by which rows that no wave shows may lower the sum of squares, as a fraction; see
-        `measure_unseen_gain`.
+        `measure_unseen_gain`. None if nobody asked for it.
     detail : float, optional
         Least variance of an atom, over that of the kernel of the points that atoms were fitted to;
         None if there were none.
@@ -198,7 +197,7 @@ class FitQuality:
     moment_factors: tuple[float, float] = (1.0, 1.0)
     column_factors: tuple[float, float] = (1.0, 1.0)
     instability: float | None = None
-    unseen_gain: float = float("inf")
+    unseen_gain: float | None = None
     detail: float | None = None
     noise_left: NoiseLeft | None = None
     shares_values: bool = False
@@ -347,20 +346,23 @@ class FitQuality:
         if self.is_beyond_doubt and not is_blind:
             return "good"
         has_moments = self.detail is None or self.moment_mismatch <= at.large_moment_mismatch
-        has_some_spread = self.spread_ratio >= at.very_low_spread
+        has_some_spread = self.spread_ratio >= at.very_low_spread or self.gains_little
         if not (has_moments and has_some_spread and instability <= at.large_instability):
             return "wrong"
         least = 1.0 - np.hypot(1.0 - at.doubtful_spread, chance)
-        has_spread = least <= self.spread_ratio <= at.high_spread
+        has_spread = least <= self.spread_ratio or self.gains_little
+        has_spread &= self.spread_ratio <= at.high_spread
         has_detail = self.detail is None or self.detail > at.detail
-        is_inside = self.moment_mismatch <= at.excess_variance - 1.0
+        is_inside = self.moment_factors[1] <= at.excess_variance
         if self.instability is None and self.is_noise and self.region.is_exact:
             is_inside = self.moment_mismatch <= np.hypot(at.explained_mismatch, chance)
         elif self.explains_sketch and self.region.is_exact:
             # Another decode sees as little of a few rows far away as this one.
             least = at.low_spread if self.is_noise else 1.0 / (1.0 + at.unexplained_mismatch)
             has_all = self.moment_factors[0] >= 1.0 - np.hypot(1.0 - least, chance)
-            is_inside &= has_all or self.unseen_gain <= at.instability
+            # Of tight clusters a little of the rows' variance is many times their own.
+            has_all &= not self.is_noise or (self.unseen_gain or 0.0) <= at.large_instability
+            is_inside &= has_all or self.gains_little
         elif self.leaves_clusters:
             # An overtone of one cluster may stand for another.
             has_overtones = bool(self.operator.features.overtones())
@@ -370,6 +372,13 @@ class FitQuality:
         has_rows = self.n_rows >= 1.0
         is_good = has_spread and has_detail and is_stable and has_rows and not is_blind
         return "good" if is_good else "doubtful"
+
+    @property
+    def gains_little(self) -> bool:
+        """Whether rows that no wave shows are known to matter little for the sum of squares."""
+        is_known = self.explains_sketch and self.region.is_exact
+        gain = np.inf if self.unseen_gain is None else self.unseen_gain
+        return bool(is_known and gain <= self.thresholds.instability)
 
     @property
     def seems_incomplete(self) -> bool:

@@ -115,6 +115,8 @@ def measure_unseen_gain(mixture: Mixture) -> float:
     n = min(len(gains), len(costs))
     gain = float(np.sum(np.maximum(gains[:n] - costs[:n], 0.0)))
     within = points.sum_squares(mixture.locations) / float(points.weights.sum())
+    if gain == 0.0:
+        return 0.0
     return gain / within if within > 0.0 else np.inf
 
 

@@ -384,6 +384,9 @@ class CompressiveKMeans(
             decoder = decoder.in_units(tuple(along.tolist()))
         region = region if part is None else part.region
         mixture = decoder.decode(narrow, family, self.n_clusters, rng, region=region)
+        if sketch.moment_kind != "full":
+            # Along which directions rows are wider than the atoms is not known.
+            mixture = replace(mixture, quality=replace(mixture.quality, unseen_gain=None))
         matched = mixture.matched or mixture
         centroids, self.weights_ = refine_centroids(mixture, part, pilot, rng)
         self.cluster_centers_, self.n_iter_ = centroids * units, mixture.n_iter

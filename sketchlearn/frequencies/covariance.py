@@ -336,7 +336,9 @@ def is_single(variances: np.ndarray) -> bool:
     """
     limits = np.finfo(np.float32)
     positive = variances[variances > np.finfo(np.float64).eps ** 2 * variances.max()]
-    return bool(len(positive)) and limits.tiny < positive.min() and positive.max() < limits.max / 2
+    if not len(positive):
+        return True
+    return bool(limits.tiny < positive.min() and positive.max() < limits.max / 2)
 
 
 def _compute_ratios(deviations: np.ndarray, variances: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from sketchlearn.planning.prediction import Plan, format_bytes
 from sketchlearn.planning.table import count_decode_seconds, look_up_errors, read_table
 from sketchlearn.sketches import Sketch
 from sketchlearn.sketching import Sketcher
+from sketchlearn.sketching.pilot import pilot_size
 from sketchlearn.sketching.tuning import (
     FAST_FEATURES,
     LEAST_FAST_FEATURES,
@@ -112,8 +113,8 @@ class CostModel:
         )
 
 
-def list_kinds(n_features: int, n_frequencies: int) -> list[tuple[str, str]]:
-    """Return kinds of operator and features to choose among, for so many columns.
+def list_kinds(n_features: int, n_frequencies: int, n_clusters: int) -> list[tuple[str, str]]:
+    """Return kinds of operator and features to choose among, for so many columns and clusters.
 
     Transforms are as good as a matrix from some dozen columns on, and always faster from many on.
 
@@ -134,7 +135,9 @@ def list_kinds(n_features: int, n_frequencies: int) -> list[tuple[str, str]]:
             )
         operators.remove("dense")
     for operator in operators:
-        require_memory_to_draw(n_features, n_frequencies, operator, is_paired=False)
+        require_memory_to_draw(
+            n_features, n_frequencies, operator, False, n_clusters, pilot_size(n_clusters)
+        )
     return [(operator, features) for operator in operators for features in ("waves", "signs")]
 
 
@@ -152,7 +155,7 @@ def calibrate(
     random_state : int, RandomState, Generator or None
         Of the sketches.
     """
-    kinds = list_kinds(question.n_features, sizes[-1])
+    kinds = list_kinds(question.n_features, sizes[-1], question.n_clusters)
     if (n_bytes := 8 * question.n_clusters**2) > MOST_ARRAY_BYTES:
         raise ValueError(
             f"a decode of {question.n_clusters:,} clusters holds a matrix of "

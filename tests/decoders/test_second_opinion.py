@@ -92,6 +92,34 @@ def test_unseen_gain_is_what_axes_lack_less_the_cheapest_mergers(clusters):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_five_far_rows_beside_tight_clusters_are_told(seed):
+    """They have 15 % of the variance along one axis, and a hundred times the sum of squares."""
+    rng = np.random.default_rng(2 + seed)
+    centers = 10.0 * rng.normal(size=(5, 2))
+    centers = np.vstack([centers, centers[:1] + np.array([0.5, 0.0])])
+    rows = centers[rng.integers(6, size=20_000)] + 0.1 * rng.normal(size=(20_000, 2))
+    rows[:5] = [150.0, 0.0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        alone = CompressiveKMeans(6, random_state=seed).fit_sketch(sketch_of(rows, 6))
+    best = KMeans(6, n_init=5, random_state=0).fit(rows).inertia_
+    assert -alone.score(rows) < 1.1 * best or alone.quality_.verdict != "good"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_scattered_outliers_that_cost_nothing_are_no_doubt(seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(20_000, 5))
+    rows[:10_000] += 12.0
+    rows[:20] = 100.0 * rng.normal(size=(20, 5))
+    alone = CompressiveKMeans(2, random_state=seed).fit_sketch(sketch_of(rows, 2))
+    assert -alone.score(rows) < 1.01 * KMeans(2, n_init=3, random_state=0).fit(rows).inertia_
+    assert alone.quality_.verdict == "good"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "n"), [(71, 20_000), (5, 10_000), (6, 10_000), (8, 10_000)])
 def test_heavy_tails_are_a_doubt_where_a_centroid_may_be_due_to_them_alone(seed, n):
     """A row of tails may have most of the variance along one axis; scattered ones hardly matter."""
@@ -177,7 +205,10 @@ def test_the_verdict_follows_from_the_figures(good):
         # Where nothing is to be gained by that, they do not matter.
         ({"moment_factors": (0.8, 1.2), "instability": 0.02, "unseen_gain": 0.05}, "good"),
         ({"moment_factors": (0.8, 1.2), "instability": 0.02, "unseen_gain": 0.2}, "doubtful"),
-        ({"moment_factors": (0.2, 1.0), "instability": 0.02}, "doubtful"),
+        # Of tight clusters they do, however little of the variance is lacking.
+        ({"moment_factors": (0.9, 1.2), "instability": 0.02, "unseen_gain": 2.0}, "doubtful"),
+        ({"moment_factors": (0.9, 1.2), "instability": 0.02, "unseen_gain": 0.4}, "good"),
+        ({"spread_ratio": 0.3, "instability": 0.02, "unseen_gain": 0.05}, "good"),
         ({"spread_ratio": 0.88, "instability": 0.02}, "doubtful"),
         ({"spread_ratio": 1.3}, "doubtful"),
         ({"spread_ratio": 0.3}, "wrong"),

@@ -39,6 +39,9 @@ def fit(sketch):
     [
         (fit, "auto", clusters),
         (fit, "mixed", clusters),
+        # Finer than rows are off any few axes.
+        (fit, 0.3, clusters),
+        (fit, "auto", lambda: np.zeros((400, D))),
         (fit, "columns", lambda: in_units(clusters())),
         (lambda sketch: synthesize(sketch, 100, random_state=0), "auto", clusters),
         (lambda sketch: synthesize(sketch, 100, random_state=0), "mixed", clusters),
@@ -51,7 +54,7 @@ def fit(sketch):
         (lambda sketch: compare(sketch, sketch).effect_size_error, "auto", clusters),
         (lambda sketch: sketch.standardised().fingerprint, "columns", lambda: in_units(clusters())),
     ],
-    ids=lambda one: one if isinstance(one, str) else None,
+    ids=lambda one: str(one) if isinstance(one, str | float) else None,
 )
 def test_no_matrix_is_made(what, scale, make):
     sketch = sketch_of(make(), scale)
@@ -62,3 +65,25 @@ def test_no_matrix_is_made(what, scale, make):
     finally:
         tracemalloc.stop()
     assert peak < MOST_BYTES
+
+
+def test_a_row_that_is_far_in_all_columns_is_decoded_along_the_axes_of_the_others():
+    X = clusters()
+    moved = X.copy()
+    moved[7] += 30.0
+    sketcher = Sketcher(600, n_clusters=K, operator="fast", random_state=0).fit(X)
+    tracemalloc.start()
+    try:
+        model = fit(sketcher.sketch(moved))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < MOST_BYTES
+    best = CompressiveKMeans(K, random_state=0).fit(X)
+    assert model.score(X) > 1.05 * best.score(X)
+
+
+def test_equal_rows_make_small_files():
+    sketch = sketch_of(np.full((50, D), 3.0))
+    assert len(sketch.to_bytes()) < 10 * 8 * D
+    assert fit(sketch).cluster_centers_ == pytest.approx(3.0)

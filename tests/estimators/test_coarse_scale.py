@@ -54,6 +54,18 @@ def test_a_scale_wider_than_the_rows_is_a_doubt(fit_sketcher):
     assert ratio(X, model) < 1.01
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_scale_as_wide_as_the_rows_is_a_doubt_where_clusters_are_many(seed):
+    """One row of a hundred of the pilot is bad, which makes the scale 1.1 deviations or more."""
+    X = blobs(seed, k=30)
+    pilot = X[:5000].copy()
+    pilot[:50] = 300.0 * np.random.default_rng(seed).normal(size=(50, 3))
+    sketch = Sketcher(n_clusters=30, random_state=seed).fit(pilot).sketch(X)
+    with pytest.warns(ConvergenceWarning, match=SAID):
+        model = CompressiveKMeans(30, random_state=seed).fit_sketch(sketch)
+    assert model.quality_.verdict != "good"
+
+
 @pytest.mark.parametrize("seed", [0, 1, 7])
 def test_a_release_from_a_box_far_too_wide_is_a_doubt(seed):
     rng = np.random.default_rng(seed)
