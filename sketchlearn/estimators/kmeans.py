@@ -356,6 +356,11 @@ class CompressiveKMeans(
             )
         return SurrogateKMeans(find_atoms(self, total))
 
+    def _is_decoded_whole(self, sketch: Sketch) -> bool:
+        scaled, units = standardise_if_mixed(sketch)
+        region = Region.of(sketch, self.bounds).in_units(units)
+        return find_principal_part(scaled, self.n_clusters, region) is None
+
     def _decode_sketch(
         self, sketch: SketchLike, rng: np.random.Generator, has_pilot: bool
     ) -> Mixture:

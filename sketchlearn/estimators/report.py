@@ -155,6 +155,8 @@ def write_report(model: CompressiveEstimator) -> Report:
     if is_round:
         reasons += describe_units(sketch)
     remedy = choose_remedy(quality, doubts, verdict, is_stored=is_stored, is_round=is_round)
+    if verdict == "good" and is_round and describe_units(sketch):
+        remedy = "Nothing, if columns are in like units."
     return Report(title, verdict, tuple(reasons), remedy)
 
 

@@ -95,6 +95,19 @@ def test_parameters_are_checked_before_anything_is_decoded():
             CompressiveKMeans(wrong).fit_table(TABLE)
 
 
+def test_groups_of_few_distinct_rows_start_from_their_own_sketch():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(5_000, 5))
+    few = rng.normal(size=(4, 5))[np.arange(500) % 4]
+    keys = np.repeat([0, 1], [5_000, 500])
+    sketcher = Sketcher(n_clusters=4, random_state=0).fit(rows)
+    table = sketcher.sketch_groups(np.vstack([rows, few]), {"group": keys})
+    models = CompressiveKMeans(4, random_state=0).fit_table(table, start="total")
+    np.testing.assert_allclose(
+        np.sort(models[1,].cluster_centers_, axis=0), np.sort(few[:4], axis=0), atol=0.05
+    )
+
+
 def test_of_many_groups_in_doubt_five_are_told_apart_and_the_others_named():
     rng = np.random.default_rng(3)
     rows = rng.uniform(size=(7 * 200, 2))
