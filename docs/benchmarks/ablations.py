@@ -246,7 +246,7 @@ Numbers of `sketchlearn.decoders`, before the settings were gone through and aft
 |---|---|---|
 | settings, as fields | 0 | {n_fields} |
 | settings, as capitals at the top of a module | 75 | 0 |
-| guards of rounding, memory and convergence | 17 | 20 |
+| guards of rounding, memory and convergence | 17 | 21 |
 | limits of verdicts | 21 | {n_limits} |
 
 Decoders also take 13 numbers as parameters, of starts and iterations most of them. They have their
