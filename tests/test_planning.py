@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from sketchlearn import Plan, Sketcher, plan
 from sketchlearn.cli.app import app
+from sketchlearn.planning.costs import Question, list_kinds
 from sketchlearn.planning.table import look_up_errors
 
 pytestmark = pytest.mark.slow
@@ -150,7 +151,7 @@ def test_limits_are_checked(name, value):
 @pytest.mark.parametrize(
     ("n_features", "n_clusters", "said"),
     [
-        (10**6, 10**3, "the covariance of 1,000,000 columns would take"),
+        (10**6, 10**3, "a pilot of [0-9,]+ rows in 1,000,000 columns would take"),
         (20, 10**8, "are an operator of .* GB"),
         (2, 10**5, "100,000 clusters holds a matrix of .* GB"),
     ],
@@ -158,6 +159,11 @@ def test_limits_are_checked(name, value):
 def test_what_would_not_fit_into_memory_is_said_before_it_is_drawn(n_features, n_clusters, said):
     with pytest.raises(ValueError, match=said):
         plan(10**9, n_features, n_clusters)
+
+
+def test_as_many_columns_as_sketches_take_are_planned_for():
+    question = Question(n_samples=1_000, n_features=100_000, n_clusters=10, n_workers=1)
+    assert list_kinds(question, 2_000) == [("fast", "waves"), ("fast", "signs")]
 
 
 @pytest.mark.parametrize("name", ["n_samples", "n_features", "n_clusters", "n_workers"])

@@ -113,8 +113,8 @@ class CostModel:
         )
 
 
-def list_kinds(n_features: int, n_frequencies: int, n_clusters: int) -> list[tuple[str, str]]:
-    """Return kinds of operator and features to choose among, for so many columns and clusters.
+def list_kinds(question: Question, n_frequencies: int) -> list[tuple[str, str]]:
+    """Return kinds of operator and features to choose among, for so many frequencies.
 
     Transforms are as good as a matrix from some dozen columns on, and always faster from many on.
 
@@ -123,6 +123,7 @@ def list_kinds(n_features: int, n_frequencies: int, n_clusters: int) -> list[tup
     ValueError
         If memory could not hold any operator of so many frequencies.
     """
+    n_features, k = question.n_features, question.n_clusters
     operators = ["dense"] if n_features < FAST_FEATURES else []
     operators += ["fast"] if n_features >= LEAST_FAST_FEATURES else []
     n_bytes = BYTES_AN_ENTRY * n_features * n_frequencies
@@ -135,9 +136,8 @@ def list_kinds(n_features: int, n_frequencies: int, n_clusters: int) -> list[tup
             )
         operators.remove("dense")
     for operator in operators:
-        require_memory_to_draw(
-            n_features, n_frequencies, operator, False, n_clusters, pilot_size(n_clusters)
-        )
+        n_pilot = min(question.n_samples, pilot_size(k))
+        require_memory_to_draw(n_features, n_frequencies, operator, False, k, n_pilot)
     return [(operator, features) for operator in operators for features in ("waves", "signs")]
 
 
@@ -155,7 +155,7 @@ def calibrate(
     random_state : int, RandomState, Generator or None
         Of the sketches.
     """
-    kinds = list_kinds(question.n_features, sizes[-1], question.n_clusters)
+    kinds = list_kinds(question, sizes[-1])
     if (n_bytes := 8 * question.n_clusters**2) > MOST_ARRAY_BYTES:
         raise ValueError(
             f"a decode of {question.n_clusters:,} clusters holds a matrix of "

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from sketchlearn._validation import list_some
 from sketchlearn.exceptions import SourceError
 from sketchlearn.sources.exact_values import advise_on_missing, require_exact_integers
 from sketchlearn.sources.optional import import_optional
@@ -83,7 +82,8 @@ def read_numbers(
         flat, width = _flatten_lists(column)
     except _GapError as gap:
         names = [repr(other) for other in lacking if other != label]
-        others = f", and {list_some(names, MOST_NAMED)} none in others" if names else ""
+        more = ", ..." if len(names) > MOST_NAMED else ""
+        others = f", and {', '.join(names[:MOST_NAMED])}{more} none in others" if names else ""
         raise SourceError(
             f"{what} has no value (null) in row {first_row + gap.row}{others}; "
             + advise_on_missing(None if is_list(column.type) else f"{field}.is_valid()")
