@@ -252,7 +252,7 @@ def check_in_order(
     if len(windows) <= check_count(n_reference, "n_reference"):
         raise ValueError(
             f"{n_reference} reference windows and one more are needed at alpha={alpha:g}, got "
-            f"{len(windows)} windows in all"
+            f"{len(windows)} windows in all: give more, or a larger alpha, which needs fewer"
         )
     # Places where names are not unique: none of the windows may be lost.
     keys: Sequence[Hashable] = names if len(set(names)) == len(names) else range(len(names))

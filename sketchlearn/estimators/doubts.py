@@ -349,7 +349,7 @@ def warn_of_shared_values(
         f"reg_covar={reg_covar:.3g}, and which of them EM closes in on is chance, {chance}",
         "Divide columns by their deviations and set reg_covar=0.2",
         "doubtful",
-        otherwise="which moves it by less than one nat, or leave such columns out.",
+        otherwise="with which EM's starts differ by less than one nat, or leave such columns out.",
     )
 
 
