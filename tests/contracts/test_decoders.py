@@ -138,7 +138,10 @@ def test_moved_rows_have_moved_atoms(decoder, mixture):
     if isinstance(decoder, GivenAtoms):
         decoder = GivenAtoms(decoder.locations + shift, decoder.variances)
     moved = decode(decoder, operator.sketch(ROWS + shift))
-    assert largest_distance(mixture.locations + shift, moved.locations) < 0.1
+    # Where the clusters were not found several mixtures are as bad: which one is a matter of bits.
+    assert moved.cost == pytest.approx(mixture.cost, rel=0.05)
+    if mixture.quality.explains_sketch:
+        assert largest_distance(mixture.locations + shift, moved.locations) < 0.1
 
 
 class TestWhatCannotBeDecoded:

@@ -121,7 +121,7 @@ def test_what_moved_too_far_to_be_found_is_warned_of(kind, seed):
 def test_wide_rows_that_left_the_directions_of_before_need_full_moments():
     rng = np.random.default_rng(0)
     before = 2.0 * rng.normal(size=(3, 120))
-    after = before + np.array([[8.0], [0.0], [0.0]]) * rng.normal(size=(3, 120))
+    after = before + np.array([[16.0], [0.0], [0.0]]) * rng.normal(size=(3, 120))
     first, rows = (
         np.repeat(centers, 1500, axis=0) + rng.normal(size=(4500, 120))
         for centers in (before, after)
