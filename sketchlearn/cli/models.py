@@ -24,7 +24,7 @@ from sketchlearn.cli.printing import print_csv, print_json, print_rows
 from sketchlearn.cli.reporting import decode_status, note, reword_options, say
 from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.cli.tables import NESTED, tabulate_places
-from sketchlearn.estimators.report import describe_units
+from sketchlearn.estimators.report import describe_distances
 
 NInit = Annotated[
     int | None,
@@ -201,7 +201,7 @@ def _fit_and_save(
         model.fit_sketch(source)
     model.save(output)
     _tell_verdict(model, output)
-    for hint in describe_units(source) if isinstance(model, CompressiveKMeans) else ():
+    for hint in describe_distances(source) if isinstance(model, CompressiveKMeans) else ():
         say(f"{output}: {hint}")
 
 

@@ -152,11 +152,16 @@ def write_report(model: CompressiveEstimator) -> Report:
             "shape, not their place."
         )
     is_round = getattr(model, "covariance_type", "spherical") == "spherical"
-    if is_round:
-        reasons += describe_units(sketch)
-    remedy = choose_remedy(quality, doubts, verdict, is_stored=is_stored, is_round=is_round)
-    if verdict == "good" and is_round and describe_units(sketch):
-        remedy = "Nothing, if columns are in like units."
+    about_distances = describe_distances(sketch) if is_round else []
+    reasons += about_distances
+    remedy = choose_remedy(
+        quality,
+        doubts,
+        verdict,
+        is_stored=is_stored,
+        is_round=is_round,
+        is_uneven=bool(about_distances),
+    )
     return Report(title, verdict, tuple(reasons), remedy)
 
 
@@ -276,7 +281,7 @@ def describe_quality(quality: FitQuality, has_pilot: bool) -> list[str]:
     return said
 
 
-def describe_units(sketch: SketchLike) -> list[str]:
+def describe_distances(sketch: SketchLike) -> list[str]:
     """Return what distances are of where columns are of so unlike units that some hardly count."""
     if (ratio := compare_widths(Region.of(sketch).deviations)) <= UNLIKE:
         return []
@@ -294,13 +299,14 @@ def choose_remedy(
     *,
     is_stored: bool,
     is_round: bool,
+    is_uneven: bool,
 ) -> str:
     """Return the one thing to change, in a sentence: that of the gravest doubt if there is one."""
     if doubts:
         gravest = min(doubts, key=lambda doubt: doubt.verdict != "wrong")
         return end_sentence(gravest.remedy)
     if verdict == "good":
-        return "Nothing."
+        return "Nothing, if columns are in like units." if is_uneven else "Nothing."
     if quality.degrees_of_freedom <= 0:
         return "Sketch with more frequencies."
     if not quality.has_enough_rows:
