@@ -1,8 +1,71 @@
-"""Lloyd's iterations of k-means, on points in blocks that stay in the first level of cache."""
+"""k-means on points in blocks that stay in the first level of cache: starts, and iterations."""
 
 import numpy as np
 
-from sketchlearn._kernels._policy import POLICY, kernel
+from sketchlearn._kernels._policy import POLICY, helper, kernel
+
+
+@helper(inline=True)
+def _square_distances(block, centroid, squares):
+    """Fill the squared distances of a block of points (d, size) to a centroid (d,)."""
+    d, size = block.shape
+    for j in range(size):
+        squares[j] = 0.0
+    for i in range(0, d, 2):
+        at, beside = centroid[i], centroid[i + 1]
+        for j in range(size):
+            one, other = block[i, j] - at, block[i + 1, j] - beside
+            squares[j] += one * one + other * other
+
+
+@kernel(fastmath=True)
+def draw_centroids(blocks, weights, uniform, centroids, policy=POLICY):
+    """Fill centroids by greedy k-means++: the best of some candidates, again and again.
+
+    A point is a candidate with probability proportional to its weight times its squared distance to
+    the nearest centroid so far, the first one to its weight. The best one leaves least of their sum.
+
+    Source: Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007,
+    section 2; greedy as in their section 7, and in scikit-learn.
+
+    Parameters
+    ----------
+    blocks, weights : ndarrays
+        As of `move_centroids`.
+    uniform : ndarray of shape (1 + (k - 1) n_candidates,)
+        Random numbers between 0 and 1, one for each candidate.
+    centroids : ndarray of shape (k, d)
+        To be filled.
+    """
+    n_blocks, _, size = blocks.shape
+    k, n = len(centroids), n_blocks * size
+    n_candidates = (len(uniform) - 1) // max(k - 1, 1)
+    closest, tried, best = np.full(n, np.inf), np.empty(n), np.empty(n)
+    sums = np.cumsum(weights)
+    n_drawn = 0
+    for c in range(k):
+        least = np.inf
+        for _ in range(n_candidates if c > 0 else 1):
+            at = np.searchsorted(sums, uniform[n_drawn] * sums[n - 1], side="right")
+            at = min(at, n - 1)
+            n_drawn += 1
+            left = 0.0
+            for b in range(n_blocks):
+                own = slice(b * size, (b + 1) * size)
+                squares, known, weighted = tried[own], closest[own], weights[own]
+                _square_distances(blocks[b], blocks[at // size, :, at % size], squares)
+                for j in range(size):
+                    squares[j] = min(squares[j], known[j])
+                    left += weighted[j] * squares[j]
+            if left < least:
+                least = left
+                centroids[c] = blocks[at // size, :, at % size]
+                best[:] = tried
+        closest[:] = best
+        total = 0.0
+        for j in range(n):
+            total += weights[j] * closest[j]
+            sums[j] = total
 
 
 @kernel(fastmath=True)
@@ -41,13 +104,7 @@ def move_centroids(blocks, weights, tolerance, most, centroids, labels, closest,
             for j in range(size):
                 nearest[j] = np.inf
             for c in range(k):
-                for j in range(size):
-                    squares[j] = 0.0
-                for i in range(0, d, 2):
-                    at, beside = centroids[c, i], centroids[c, i + 1]
-                    for j in range(size):
-                        one, other = blocks[b, i, j] - at, blocks[b, i + 1, j] - beside
-                        squares[j] += one * one + other * other
+                _square_distances(blocks[b], centroids[c], squares)
                 for j in range(size):
                     own[j] = c if squares[j] < nearest[j] else own[j]
                     nearest[j] = min(squares[j], nearest[j])

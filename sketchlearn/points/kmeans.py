@@ -28,6 +28,8 @@ MOST_IN_LOOPS = 64
 BLOCK_SIZE = 256
 # Iterations, and what squares of a move end them, as a share of the mean variance: scikit-learn's.
 MOST_MOVES, TOLERANCE = 300, 1e-4
+# Where starts are compared on a sample: moves of each there, and how many then move on all points.
+MOVES_TO_COMPARE, STARTS_KEPT = 10, 2
 
 
 def cluster_points(
@@ -37,11 +39,13 @@ def cluster_points(
     rng: np.random.Generator,
     *,
     n_random: int = 8,
+    n_compared: int | None = None,
     inclusion_probabilities: np.ndarray | float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return centroids (k, d), shares (k,) and labels of the best k-means, the heaviest first.
 
-    k-means runs from ``start`` and from ``n_random`` random starts, if any. Points that are a
+    k-means runs from ``start`` and from ``n_random`` random starts, if any, of which only the best
+    are seen through if they are to be compared on a sample of ``n_compared`` points. Points that are a
     sample, drawn with ``inclusion_probabilities`` (n,) below 1, may prefer another start by
     accident, one far row for instance; then its gain must exceed two standard errors of the gain.
     Where there are fewer points than centroids, each has one, and those that are left over double
@@ -57,7 +61,10 @@ def cluster_points(
     with quietly():
         best = clustering.start_from((start - centre) / size)
         if n_random:
-            free = clustering.start_at_random(k, n_random, seed)
+            if n_compared is None:
+                free = clustering.start_at_random(k, n_random, seed)
+            else:
+                free = clustering.start_on_sample(k, n_random, seed, n_compared)
             error = 0.0
             if np.min(inclusion_probabilities) < 1.0:
                 gains = weights * (best.squares - free.squares)
@@ -91,16 +98,16 @@ class Clustering:
     points: np.ndarray
     weights: np.ndarray
 
-    def start_from(self, start: np.ndarray) -> Clusters:
-        """Return what centroids (k, d) lead to."""
+    def start_from(self, start: np.ndarray, most: int = MOST_MOVES) -> Clusters:
+        """Return what centroids (k, d) lead to, by so many moves at most."""
         if self.points.shape[1] > MOST_IN_LOOPS:
-            return self._start_by_products(start)
+            return self._start_by_products(start, most)
         blocks, weights = self._blocks
         centroids = np.zeros((len(start), blocks.shape[1]))
         centroids[:, : start.shape[1]] = start
         labels, closest = np.full(len(weights), -1, np.int32), np.empty(len(weights))
         kernels.move_centroids(
-            blocks, weights, self._tolerance, MOST_MOVES, centroids, labels, closest
+            blocks, weights, self._tolerance, most, centroids, labels, closest
         )
         n, d = self.points.shape
         inertia = float(weights @ closest)
@@ -109,20 +116,42 @@ class Clustering:
     def start_at_random(self, k: int, n_starts: int, seed: int) -> Clusters:
         """Return the best of what several starts by k-means++ lead to."""
         state = np.random.RandomState(seed)
-        best: Clusters | None = None
-        for _ in range(n_starts):
-            start, _ = kmeans_plusplus(
-                self.points, k, sample_weight=self.weights, random_state=state
-            )
-            found = self.start_from(start)
-            if best is None or found.inertia < best.inertia:
-                best = found
-        assert best is not None
-        return best
+        found = (self.start_from(self.draw_start(k, state)) for _ in range(n_starts))
+        return min(found, key=lambda each: each.inertia)
 
-    def _start_by_products(self, start: np.ndarray) -> Clusters:
+    def start_on_sample(self, k: int, n_starts: int, seed: int, n_points: int) -> Clusters:
+        """Return the best of what those starts lead to that do best on a sample, after few moves."""
+        state, sample = np.random.RandomState(seed), self.thin(n_points)
+        tried = [
+            sample.start_from(sample.draw_start(k, state), MOVES_TO_COMPARE)
+            for _ in range(n_starts)
+        ]
+        tried.sort(key=lambda each: each.inertia)
+        found = (self.start_from(each.centroids) for each in tried[:STARTS_KEPT])
+        return min(found, key=lambda each: each.inertia)
+
+    def thin(self, n_points: int) -> Clustering:
+        """Return one of so many points that weigh the same: heavy ones are repeated."""
+        sums = np.cumsum(self.weights)
+        chosen = np.searchsorted(sums, (np.arange(n_points) + 0.5) / n_points * sums[-1])
+        return Clustering(self.points[chosen], np.ones(n_points))
+
+    def draw_start(self, k: int, state: np.random.RandomState) -> np.ndarray:
+        """Return centroids (k, d) by greedy k-means++."""
+        if self.points.shape[1] > MOST_IN_LOOPS:
+            return kmeans_plusplus(
+                self.points, k, sample_weight=self.weights, random_state=state
+            )[0]
+        blocks, weights = self._blocks
+        n_candidates = 2 + int(np.log(k))
+        centroids = np.empty((k, blocks.shape[1]))
+        uniform = state.random_sample(1 + (k - 1) * n_candidates)
+        kernels.draw_centroids(blocks, weights, uniform, centroids)
+        return centroids[:, : self.points.shape[1]].copy()
+
+    def _start_by_products(self, start: np.ndarray, most: int) -> Clusters:
         """Return what centroids lead to, by scikit-learn."""
-        model = KMeans(len(start), init=start, n_init=1, tol=TOLERANCE, max_iter=MOST_MOVES)
+        model = KMeans(len(start), init=start, n_init=1, tol=TOLERANCE, max_iter=most)
         model.fit(self.points, sample_weight=self.weights)
         apart = self.points - model.cluster_centers_[model.labels_]
         squares = np.einsum("nd,nd->n", apart, apart)

@@ -48,7 +48,7 @@ class ClusteringSettings(Settings):
         How much wider than the atoms the points start that are moved: tails are what a mixture
         lacks that does not explain the sketch, and from within a cluster no point gets there.
     n_starts : int
-        Random starts of k-means on the rows.
+        Random starts of k-means on the rows, a sample of which tells the best.
     least_far : int
         Rows that one far cluster has at least, since the mean of fewer is by chance as far from the
         others', and points that start there, since the weight of fewer is too coarse.
@@ -58,7 +58,7 @@ class ClusteringSettings(Settings):
     """
 
     widening: float = 1.3
-    n_starts: int = 10
+    n_starts: int = 20
     least_far: int = 3
     off_axis: float = 0.1
 
@@ -266,8 +266,9 @@ def cluster(
 ) -> Fit:
     """Return points' clusters by k-means, from centroids (k, d) and random starts, as atoms."""
     centroids, shares, labels = cluster_points(
-        points.points, points.weights, start * points.units, rng, n_random=n_random
-    )
+        points.points, points.weights, start * points.units, rng, n_random=n_random,
+        n_compared=-(-len(points.points) // POINTS.draws_a_point),
+    )  # fmt: skip
     # A column a row: along columns, numpy's sums take several times as long.
     columns = np.ascontiguousarray((points.points / points.units).T)
     clusters = [columns.compress(labels == i, axis=1) for i in range(len(start))]
