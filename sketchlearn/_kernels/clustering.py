@@ -23,7 +23,7 @@ def draw_centroids(blocks, weights, uniform, centroids, policy=POLICY):
     """Fill centroids by greedy k-means++: the best of some candidates, again and again.
 
     A point is a candidate with probability proportional to its weight times its squared distance to
-    the nearest centroid so far, the first one to its weight. The best one leaves least of their sum.
+    the nearest centroid so far, the first one to its weight. The best leaves least of their sum.
 
     Source: Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007,
     section 2; greedy as in their section 7, and in scikit-learn.

@@ -44,9 +44,9 @@ def cluster_points(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return centroids (k, d), shares (k,) and labels of the best k-means, the heaviest first.
 
-    k-means runs from ``start`` and from ``n_random`` random starts, if any, of which only the best
-    are seen through if they are to be compared on a sample of ``n_compared`` points. Points that are a
-    sample, drawn with ``inclusion_probabilities`` (n,) below 1, may prefer another start by
+    k-means runs from ``start`` and from ``n_random`` random starts, if any. These may be compared
+    on a sample of ``n_compared`` points, after which only the best go on. Points that are a sample
+    themselves, drawn with ``inclusion_probabilities`` (n,) below 1, may prefer another start by
     accident, one far row for instance; then its gain must exceed two standard errors of the gain.
     Where there are fewer points than centroids, each has one, and those that are left over double
     the heaviest.
@@ -106,9 +106,7 @@ class Clustering:
         centroids = np.zeros((len(start), blocks.shape[1]))
         centroids[:, : start.shape[1]] = start
         labels, closest = np.full(len(weights), -1, np.int32), np.empty(len(weights))
-        kernels.move_centroids(
-            blocks, weights, self._tolerance, most, centroids, labels, closest
-        )
+        kernels.move_centroids(blocks, weights, self._tolerance, most, centroids, labels, closest)
         n, d = self.points.shape
         inertia = float(weights @ closest)
         return Clusters(centroids[:, :d].copy(), labels[:n], closest[:n], inertia)
@@ -120,7 +118,7 @@ class Clustering:
         return min(found, key=lambda each: each.inertia)
 
     def start_on_sample(self, k: int, n_starts: int, seed: int, n_points: int) -> Clusters:
-        """Return the best of what those starts lead to that do best on a sample, after few moves."""
+        """Return the best of what those starts lead to that do best on a sample, in few moves."""
         state, sample = np.random.RandomState(seed), self.thin(n_points)
         tried = [
             sample.start_from(sample.draw_start(k, state), MOVES_TO_COMPARE)
@@ -139,9 +137,10 @@ class Clustering:
     def draw_start(self, k: int, state: np.random.RandomState) -> np.ndarray:
         """Return centroids (k, d) by greedy k-means++."""
         if self.points.shape[1] > MOST_IN_LOOPS:
-            return kmeans_plusplus(
+            start, _ = kmeans_plusplus(
                 self.points, k, sample_weight=self.weights, random_state=state
-            )[0]
+            )
+            return np.asarray(start)
         blocks, weights = self._blocks
         n_candidates = 2 + int(np.log(k))
         centroids = np.empty((k, blocks.shape[1]))

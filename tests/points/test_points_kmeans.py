@@ -4,7 +4,7 @@ import naive
 import numpy as np
 import pytest
 from planted import gaussian_clusters, largest_distance
-from sklearn.cluster import KMeans
+from sklearn.cluster import KMeans, kmeans_plusplus
 
 from sketchlearn._kernels.clustering import move_centroids
 from sketchlearn.points.kmeans import (
@@ -103,6 +103,40 @@ def test_iterations_are_scikit_learns(n, d, k):
     squares = np.sum((points - found.centroids[found.labels]) ** 2, axis=1)
     np.testing.assert_allclose(found.squares, squares, rtol=1e-9)
     assert found.inertia == pytest.approx(model.inertia_) == pytest.approx(weights @ squares)
+
+
+@pytest.mark.parametrize(("n", "d", "k"), [(700, 1, 4), (1000, 5, 12), (256, 10, 1), (500, 70, 4)])
+def test_starts_are_scikit_learns(n, d, k):
+    rng = np.random.default_rng(d)
+    points, weights = rng.standard_normal((n, d)), rng.random(n)
+    expected, _ = kmeans_plusplus(points, k, sample_weight=weights, random_state=3)
+    found = Clustering(points, weights).draw_start(k, np.random.RandomState(3))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_starts_of_fewer_distinct_points_than_centroids():
+    points = np.repeat([[0.0, 0.0], [1.0, 1.0]], 50, axis=0)
+    found = Clustering(points, np.ones(100)).draw_start(4, np.random.RandomState(0))
+    assert {tuple(each) for each in found} == {(0.0, 0.0), (1.0, 1.0)}
+
+
+def test_starts_compared_on_a_sample_do_as_well():
+    centers, points = gaussian_clusters(k=12, d=4, n=6000)
+    weights = np.ones(len(points))
+    best = sum_of_squares(points, centers)
+    for seed in range(3):
+        found = Clustering(points, weights).start_on_sample(12, 20, seed, 1500)
+        assert found.inertia == pytest.approx(sum_of_squares(points, found.centroids))
+        assert found.inertia <= 1.01 * best
+
+
+def test_a_sample_has_points_by_their_weight():
+    points, weights = np.arange(1000.0)[:, None], np.ones(1000)
+    weights[7] = 500.0
+    sample = Clustering(points, weights).thin(300)
+    assert np.mean(sample.points == 7.0) == pytest.approx(1 / 3, abs=0.01)
+    assert len(np.unique(sample.points)) == pytest.approx(200, abs=2)
+    np.testing.assert_array_equal(sample.weights, 1.0)
 
 
 @pytest.mark.parametrize("n_moves", [1, 3])
