@@ -165,6 +165,26 @@ def multiply_reflections(normal, d):
     return (product * signs)[:, : len(normal)]
 
 
+def draw_centroids(points, weights, uniform, k):
+    """Greedy k-means++: of each centroid's candidates, by quantiles, that with the least left."""
+    centroids, uniform = [], list(uniform)
+    n_candidates = (len(uniform) - 1) // max(k - 1, 1)
+    for c in range(k):
+        apart = [min([np.sum((x - y) ** 2) for y in centroids], default=1.0) for x in points]
+        sums = np.cumsum(weights * np.array(apart))
+        tried = [
+            points[np.argmax(sums > u * sums[-1])] for u in uniform[: n_candidates if c else 1]
+        ]
+        del uniform[: len(tried)]
+        left = [
+            sum(w * min(np.sum((x - y) ** 2) for y in [*centroids, new])
+                for x, w in zip(points, weights, strict=True))
+            for new in tried
+        ]  # fmt: skip
+        centroids.append(tried[int(np.argmin(left))])
+    return np.array(centroids)
+
+
 def move_centroids(points, weights, n_moves, centroids):
     """Where k-means' centroids are after so many moves, each to the weighted mean of its points."""
     for _ in range(n_moves):

@@ -6,7 +6,7 @@ import pytest
 from planted import gaussian_clusters, largest_distance
 from sklearn.cluster import KMeans, kmeans_plusplus
 
-from sketchlearn._kernels.clustering import move_centroids
+from sketchlearn._kernels.clustering import draw_centroids, move_centroids
 from sketchlearn.points.kmeans import (
     MOST_IN_LOOPS,
     Clustering,
@@ -112,6 +112,15 @@ def test_starts_are_scikit_learns(n, d, k):
     expected, _ = kmeans_plusplus(points, k, sample_weight=weights, random_state=3)
     found = Clustering(points, weights).draw_start(k, np.random.RandomState(3))
     np.testing.assert_array_equal(found, expected)
+
+
+def test_starts_leave_least_of_what_candidates_leave():
+    rng = np.random.default_rng(1)
+    blocks, weights, uniform = rng.standard_normal((3, 4, 32)), rng.random(96), rng.random(13)
+    centroids = np.empty((5, 4))
+    draw_centroids(blocks, weights, uniform, centroids)
+    points = blocks.swapaxes(1, 2).reshape(96, 4)
+    np.testing.assert_array_equal(centroids, naive.draw_centroids(points, weights, uniform, 5))
 
 
 def test_starts_of_fewer_distinct_points_than_centroids():
