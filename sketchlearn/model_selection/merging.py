@@ -14,8 +14,8 @@ from sketchlearn.points.em import Moments, merge
 
 # Parameters that are moved together at most: beyond, a step takes too long.
 MOST_AT_ONCE = 200
-# Nearest components that one may be merged with.
-N_NEIGHBOURS = 5
+# Pairs whose mergers are tried on the sketch: those that rows of the mixture would miss least.
+N_PAIRS = 8
 
 
 class Effort(NamedTuple):
@@ -24,9 +24,10 @@ class Effort(NamedTuple):
     n_first: int
     n_merged: int
     n_compared: int
+    n_around: int
 
 
-QUICK, THOROUGH = Effort(2, 2, 1), Effort(4, 6, 2)
+QUICK, THOROUGH = Effort(2, 2, 1, 6), Effort(4, 6, 2, 100)
 
 
 class Fit(NamedTuple):
@@ -72,7 +73,7 @@ def merge_down(
         tell(k - 1)
         fit = min(
             (
-                _settle(whitened, each, shapes, effort.n_merged)
+                _settle(whitened, each, shapes, effort)
                 for each in _list_fewer(whitened, fit.mixture, effort.n_compared)
             ),
             key=lambda each: each.deviance,
@@ -86,7 +87,7 @@ def _list_fewer(whitened: WhitenedSketch, mixture: Moments, n: int) -> list[Mome
     design = whitened.design(mixture.means, mixture.covariances)
     parts = design * mixture.weights
     residual = whitened.target - parts.sum(axis=1)
-    firsts, seconds = _list_neighbours(mixture)
+    firsts, seconds = _list_pairs(mixture)
     merged = merge(mixture, firsts, seconds)
     wholes = whitened.design(merged.means, merged.covariances) * merged.weights
     left = residual[:, None] + parts[:, firsts] + parts[:, seconds] - wholes
@@ -106,16 +107,18 @@ def _list_fewer(whitened: WhitenedSketch, mixture: Moments, n: int) -> list[Mome
     return [each for _, each in sorted(fewer, key=lambda pair: pair[0])[:n]]
 
 
-def _list_neighbours(mixture: Moments) -> tuple[np.ndarray, np.ndarray]:
-    """Return pairs of components of which one is among the nearest to the other."""
-    k = len(mixture.weights)
-    pairs = {
-        (min(i, int(j)), max(i, int(j)))
-        for i in range(k)
-        for j in _order_by_distance(mixture, i)[1 : 1 + N_NEIGHBOURS]
-    }
-    firsts, seconds = np.array(sorted(pairs)).T
-    return firsts, seconds
+def _list_pairs(mixture: Moments) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs whose mergers can cost least, by a bound on what each row loses.
+
+    Source: Runnalls, "Kullback-Leibler approach to Gaussian mixture reduction", IEEE Transactions
+    on Aerospace and Electronic Systems 43(3), 2007, equation 21.
+    """
+    firsts, seconds = np.triu_indices(len(mixture.weights), 1)
+    weights, _, covariances = merge(mixture, firsts, seconds)
+    own = mixture.weights * np.linalg.slogdet(mixture.covariances)[1]
+    costs = weights * np.linalg.slogdet(covariances)[1] - own[firsts] - own[seconds]
+    nearest = np.argsort(costs, kind="stable")[:N_PAIRS]
+    return firsts[nearest], seconds[nearest]
 
 
 def _without(mixture: Moments, left_out: list[int]) -> Moments:
@@ -123,11 +126,11 @@ def _without(mixture: Moments, left_out: list[int]) -> Moments:
     return Moments(*(np.delete(each, left_out, axis=0) for each in mixture))
 
 
-def _settle(whitened: WhitenedSketch, mixture: Moments, shapes: Shapes, n_steps: int) -> Fit:
+def _settle(whitened: WhitenedSketch, mixture: Moments, shapes: Shapes, effort: Effort) -> Fit:
     """Move the last component and those nearest to it."""
-    most = _count_at_once(shapes)
+    most = min(_count_at_once(shapes), effort.n_around)
     block = _order_by_distance(mixture, len(mixture.weights) - 1)[:most]
-    return Fit(*refine(whitened, mixture, shapes, block, n_steps))
+    return Fit(*refine(whitened, mixture, shapes, block, effort.n_merged))
 
 
 def _sweep(whitened: WhitenedSketch, mixture: Moments, shapes: Shapes, n: int) -> Fit:

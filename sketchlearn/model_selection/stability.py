@@ -18,7 +18,7 @@ from sketchlearn.points.em import Moments
 
 # Synthetic rows whose partitions are compared, and of which a silhouette is computed: its time
 # grows with the square. And rows, for each component, that a new search starts from.
-N_ROWS, ROWS_A_COMPONENT = 2000, 20
+N_ROWS, ROWS_A_COMPONENT = 1000, 20
 
 
 def measure_silhouettes(
