@@ -31,12 +31,12 @@ from sketchlearn.sketches.sketch_like import SketchLike
 MOST_PARAMETERS = 1400
 # Frequencies that are compared: so many a parameter, but no fewer and no more than these. The rest
 # of a large sketch tells little more, and time grows with the cube.
-A_PARAMETER, FEWEST_WAVES, MOST_WAVES = 1.0, 300, 1000
+A_PARAMETER, FEWEST_WAVES, MOST_WAVES = 1.0, 300, 500
 # Optimiser iterations of the first mixture once its components may have any shape.
 N_ADJUSTED = 60
 # Rounds that follow with the noise of the mixture chosen so far; how many components more than
 # chosen they start with, and how many fewer they end with.
-N_ROUNDS, ABOVE, BELOW = 2, 3, 2
+N_ROUNDS, ABOVE, BELOW = 1, 2, 1
 # Probability of a larger deviance, under which a mixture is not right.
 LEAST_PROBABILITY = 1e-4
 

@@ -25,9 +25,10 @@ class Effort(NamedTuple):
     n_merged: int
     n_compared: int
     n_around: int
+    least_loss: float
 
 
-QUICK, THOROUGH = Effort(2, 2, 1, 6), Effort(4, 6, 2, 100)
+QUICK, THOROUGH = Effort(2, 2, 1, 6, 0.5), Effort(4, 6, 2, 100, 0.0)
 
 
 class Fit(NamedTuple):
@@ -69,20 +70,20 @@ def merge_down(
     tell(len(mixture.weights))
     fit = _sweep(whitened, mixture, shapes, effort.n_first)
     path = {len(mixture.weights): fit}
+    a_component = shapes.n_parameters * np.log(whitened.n_rows)
     while (k := len(fit.mixture.weights)) > fewest:
         tell(k - 1)
-        fit = min(
-            (
-                _settle(whitened, each, shapes, effort)
-                for each in _list_fewer(whitened, fit.mixture, effort.n_compared)
-            ),
-            key=lambda each: each.deviance,
-        )
+        fewer = _list_fewer(whitened, fit.mixture, effort.n_compared)
+        if fewer[0].deviance - fit.deviance < effort.least_loss * a_component:
+            fit = fewer[0]
+        else:
+            settled = [_settle(whitened, each.mixture, shapes, effort) for each in fewer]
+            fit = min(settled, key=lambda each: each.deviance)
         path[k - 1] = fit
     return path
 
 
-def _list_fewer(whitened: WhitenedSketch, mixture: Moments, n: int) -> list[Moments]:
+def _list_fewer(whitened: WhitenedSketch, mixture: Moments, n: int) -> list[Fit]:
     """Return the n best mixtures of one component fewer, the one that changed last."""
     design = whitened.design(mixture.means, mixture.covariances)
     parts = design * mixture.weights
@@ -97,14 +98,14 @@ def _list_fewer(whitened: WhitenedSketch, mixture: Moments, n: int) -> list[Mome
         one = Moments(*(each[i : i + 1] for each in merged))
         rest = _without(mixture, [firsts[i], seconds[i]])
         both = (np.concatenate(pair) for pair in zip(rest, one, strict=True))
-        fewer.append((costs[i], Moments(*both)))
+        fewer.append(Fit(Moments(*both), float(costs[i])))
     lightest = int(np.argmin(mixture.weights))
     near = int(_order_by_distance(mixture, lightest)[1])
     others = [*np.delete(np.arange(len(mixture.weights)), [lightest, near]), near]
     weights, norm = nnls(design[:, others], whitened.target)
     dropped = Moments(*(each[others] for each in mixture))._replace(weights=weights)
-    fewer.append((norm**2, dropped))
-    return [each for _, each in sorted(fewer, key=lambda pair: pair[0])[:n]]
+    fewer.append(Fit(dropped, norm**2))
+    return sorted(fewer, key=lambda each: each.deviance)[:n]
 
 
 def _list_pairs(mixture: Moments) -> tuple[np.ndarray, np.ndarray]:
