@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import nnls
 
 from sketchlearn.model_selection.noise import WhitenedSketch
 from sketchlearn.model_selection.refinement import Shapes, refine
@@ -28,7 +27,7 @@ class Effort(NamedTuple):
     least_loss: float
 
 
-QUICK, THOROUGH = Effort(2, 2, 1, 6, 0.5), Effort(4, 6, 2, 100, 0.0)
+QUICK, THOROUGH = Effort(1, 1, 1, 6, 0.5), Effort(4, 6, 2, 100, 0.0)
 
 
 class Fit(NamedTuple):
@@ -85,27 +84,33 @@ def merge_down(
 
 def _list_fewer(whitened: WhitenedSketch, mixture: Moments, n: int) -> list[Fit]:
     """Return the n best mixtures of one component fewer, the one that changed last."""
-    design = whitened.design(mixture.means, mixture.covariances)
-    parts = design * mixture.weights
-    residual = whitened.target - parts.sum(axis=1)
+    k, waves = len(mixture.weights), whitened.waves
     firsts, seconds = _list_pairs(mixture)
     merged = merge(mixture, firsts, seconds)
-    wholes = whitened.design(merged.means, merged.covariances) * merged.weights
-    left = residual[:, None] + parts[:, firsts] + parts[:, seconds] - wholes
+    lightest = int(np.argmin(mixture.weights))
+    near = _order_by_distance(mixture, lightest)[1]
+    firsts, seconds = np.append(firsts, lightest), np.append(seconds, near)
+    alone = Moments(mixture.weights[[lightest, near]].sum(), *(each[near] for each in mixture[1:]))
+    merged = Moments(
+        *(np.append(each, [one], axis=0) for each, one in zip(merged, alone, strict=True))
+    )
+    parts, wholes = (
+        (waves.compute_atoms(each.means, each.covariances) * each.weights[:, None]).T
+        for each in (mixture, merged)
+    )
+    changes = parts[:, firsts] + parts[:, seconds] - wholes
+    left = whitened.compute_residual(mixture)[:, None] + whitened.whiten(
+        changes, np.zeros(len(firsts))
+    )
     costs = np.einsum("ij,ij->j", left, left)
     fewer = []
     for i in np.argsort(costs, kind="stable")[:n]:
-        one = Moments(*(each[i : i + 1] for each in merged))
-        rest = _without(mixture, [firsts[i], seconds[i]])
-        both = (np.concatenate(pair) for pair in zip(rest, one, strict=True))
+        others = np.setdiff1d(np.arange(k), [firsts[i], seconds[i]])
+        both = (
+            np.append(e[others], m[i : i + 1], axis=0) for e, m in zip(mixture, merged, strict=True)
+        )
         fewer.append(Fit(Moments(*both), float(costs[i])))
-    lightest = int(np.argmin(mixture.weights))
-    near = int(_order_by_distance(mixture, lightest)[1])
-    others = [*np.delete(np.arange(len(mixture.weights)), [lightest, near]), near]
-    weights, norm = nnls(design[:, others], whitened.target)
-    dropped = Moments(*(each[others] for each in mixture))._replace(weights=weights)
-    fewer.append(Fit(dropped, norm**2))
-    return sorted(fewer, key=lambda each: each.deviance)[:n]
+    return fewer
 
 
 def _list_pairs(mixture: Moments) -> tuple[np.ndarray, np.ndarray]:
@@ -120,11 +125,6 @@ def _list_pairs(mixture: Moments) -> tuple[np.ndarray, np.ndarray]:
     costs = weights * np.linalg.slogdet(covariances)[1] - own[firsts] - own[seconds]
     nearest = np.argsort(costs, kind="stable")[:N_PAIRS]
     return firsts[nearest], seconds[nearest]
-
-
-def _without(mixture: Moments, left_out: list[int]) -> Moments:
-    """Return a mixture without some of its components."""
-    return Moments(*(np.delete(each, left_out, axis=0) for each in mixture))
 
 
 def _settle(whitened: WhitenedSketch, mixture: Moments, shapes: Shapes, effort: Effort) -> Fit:

@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cholesky
 from scipy.linalg.blas import dtrmm
+from scipy.linalg.lapack import dtrtri
 
 from sketchlearn.points.em import Moments
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -127,7 +128,7 @@ class WhitenedSketch:
         added = max(LEAST_ROWS / n_rows, LEAST_SHARE) / n_rows
         covariance[np.diag_indices(n)] += added
         factor = cholesky(covariance, lower=True)
-        inverse = solve_triangular(factor, np.eye(n), lower=True)
+        inverse, _ = dtrtri(factor, lower=True)
         z = sketch.centered_mean[chosen]
         target = inverse @ np.concatenate([z.real, z.imag])
         return cls(
@@ -146,16 +147,16 @@ class WhitenedSketch:
         white = dtrmm(1.0, self.root, stacked, lower=True, overwrite_b=True)
         return np.vstack([white, self.n_rows * total])
 
-    def design(self, means: np.ndarray, covariances: np.ndarray) -> np.ndarray:
-        """Return the components' whitened numbers (2 m + 1, k)."""
-        atoms = self.waves.compute_atoms(means, covariances)
-        return self.whiten(atoms.T, np.ones(len(atoms)))
-
     def add_noise(self, rng: np.random.Generator) -> WhitenedSketch:
         """Return the numbers with another draw of their noise, which is of unit variance here."""
         noise = rng.standard_normal(len(self.target) - 1)
         return replace(self, target=self.target + np.append(noise, 0.0))
 
+    def compute(self, mixture: Moments) -> np.ndarray:
+        """Return a mixture's whitened numbers, (2 m + 1,)."""
+        wave = mixture.weights @ self.waves.compute_atoms(mixture.means, mixture.covariances)
+        return self.whiten(wave[:, None], np.sum(mixture.weights, keepdims=True))[:, 0]
+
     def compute_residual(self, mixture: Moments) -> np.ndarray:
         """Return what a mixture leaves of the target, (2 m + 1,)."""
-        return self.target - self.design(mixture.means, mixture.covariances) @ mixture.weights
+        return self.target - self.compute(mixture)

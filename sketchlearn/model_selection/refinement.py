@@ -98,7 +98,7 @@ def refine(
                 damping *= FACTOR
                 continue
             tried = _move(current, step, shapes)
-            left = rest - whitened.design(tried.means, tried.covariances) @ tried.weights
+            left = rest - whitened.compute(tried)
             if float(left @ left) < cost:
                 break
             damping *= FACTOR
