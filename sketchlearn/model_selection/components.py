@@ -36,7 +36,7 @@ A_PARAMETER, FEWEST_WAVES, MOST_WAVES = 1.0, 300, 500
 N_ADJUSTED = 60
 # Rounds that follow with the noise of the mixture chosen so far; how many components more than
 # chosen they start with, and how many fewer they end with.
-N_ROUNDS, ABOVE, BELOW = 1, 2, 1
+N_ROUNDS, ABOVE, BELOW = 2, 2, 1
 # Probability of a larger deviance, under which a mixture is not right.
 LEAST_PROBABILITY = 1e-4
 
@@ -111,6 +111,8 @@ class Setting:
             start, end = fits[min(k + ABOVE, most)].mixture, max(fewest, k - BELOW)
             fits |= merge_down(whitened, start, self.shapes, end, THOROUGH, tell_number)
             path = ComponentPath(whitened, fits, self.shapes)
+            if path.best == k and path.is_noise(k):
+                break
         return path
 
     def make_mixture(self, moments: Moments) -> Mixture:
