@@ -33,10 +33,10 @@ MOST_PARAMETERS = 1400
 # of a large sketch tells little more, and time grows with the cube.
 A_PARAMETER, FEWEST_WAVES, MOST_WAVES = 1.0, 300, 500
 # Optimiser iterations of the first mixture once its components may have any shape.
-N_ADJUSTED = 60
+N_ADJUSTED = 20
 # Rounds that follow with the noise of the mixture chosen so far; how many components more than
 # chosen they start with, and how many fewer they end with.
-N_ROUNDS, ABOVE, BELOW = 2, 2, 1
+N_ROUNDS, ABOVE, BELOW = 2, 1, 1
 # Probability of a larger deviance, under which a mixture is not right.
 LEAST_PROBABILITY = 1e-4
 

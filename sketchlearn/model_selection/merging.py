@@ -27,7 +27,7 @@ class Effort(NamedTuple):
     least_loss: float
 
 
-QUICK, THOROUGH = Effort(1, 1, 1, 6, 0.5), Effort(4, 6, 2, 100, 0.0)
+QUICK, THOROUGH = Effort(1, 1, 1, 6, 0.5), Effort(3, 4, 1, 100, 0.0)
 
 
 class Fit(NamedTuple):
