@@ -31,7 +31,7 @@ from sketchlearn.sketches.sketch_like import SketchLike
 MOST_PARAMETERS = 1400
 # Frequencies that are compared: so many a parameter, but no fewer and no more than these. The rest
 # of a large sketch tells little more, and time grows with the cube.
-A_PARAMETER, FEWEST_WAVES, MOST_WAVES = 1.0, 300, 500
+A_PARAMETER, FEWEST_WAVES, MOST_WAVES = 0.5, 200, 500
 # Optimiser iterations of the first mixture once its components may have any shape.
 N_ADJUSTED = 20
 # Rounds that follow with the noise of the mixture chosen so far; how many components more than
