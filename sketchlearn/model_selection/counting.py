@@ -82,7 +82,7 @@ def count_clusters(
         Corners of a box that all rows are in, as of `CompressiveKMeans`.
     n_draws : int, default=2
         How often the clusters are sought again with other noise, for their stability. A draw takes
-        about a quarter of the time of the rest; 0 leaves stability out.
+        about a fifth of the time of the rest; 0 leaves stability out.
     random_state : int, RandomState, Generator or None
         Determines the decode and what is drawn.
     progress : bool, default=False

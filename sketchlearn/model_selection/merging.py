@@ -18,16 +18,28 @@ N_PAIRS = 8
 
 
 class Effort(NamedTuple):
-    """Steps for all components of the first mixture, and after each merger; mergers compared."""
+    """How closely mixtures are matched.
+
+    Attributes
+    ----------
+    n_first : int
+        Steps of all components of the first mixture.
+    n_merged : int
+        Steps after each merger.
+    n_around : int
+        Components that move after one, those nearest to the merged one.
+    least_loss : float
+        What a merger costs before any move, as a share of the penalty of a component: one of two
+        components in one cluster costs less, and is no reason to move.
+    """
 
     n_first: int
     n_merged: int
-    n_compared: int
     n_around: int
     least_loss: float
 
 
-QUICK, THOROUGH = Effort(1, 1, 1, 6, 0.5), Effort(3, 4, 1, 100, 0.0)
+QUICK, THOROUGH = Effort(1, 1, 6, 0.5), Effort(3, 4, 100, 0.0)
 
 
 class Fit(NamedTuple):
@@ -62,7 +74,7 @@ def merge_down(
     fewest : int
         The number to end at.
     effort : Effort
-        How much of it.
+        How closely they are matched.
     tell : callable
         Called with each number before it is sought.
     """
@@ -72,45 +84,41 @@ def merge_down(
     a_component = shapes.n_parameters * np.log(whitened.n_rows)
     while (k := len(fit.mixture.weights)) > fewest:
         tell(k - 1)
-        fewer = _list_fewer(whitened, fit.mixture, effort.n_compared)
-        if fewer[0].deviance - fit.deviance < effort.least_loss * a_component:
-            fit = fewer[0]
-        else:
-            settled = [_settle(whitened, each.mixture, shapes, effort) for each in fewer]
-            fit = min(settled, key=lambda each: each.deviance)
+        merged = _merge_cheapest(whitened, fit.mixture)
+        is_loss = merged.deviance - fit.deviance >= effort.least_loss * a_component
+        fit = _settle(whitened, merged.mixture, shapes, effort) if is_loss else merged
         path[k - 1] = fit
     return path
 
 
-def _list_fewer(whitened: WhitenedSketch, mixture: Moments, n: int) -> list[Fit]:
-    """Return the n best mixtures of one component fewer, the one that changed last."""
-    k, waves = len(mixture.weights), whitened.waves
+def _merge_cheapest(whitened: WhitenedSketch, mixture: Moments) -> Fit:
+    """Return the best mixture of one component fewer, the one that changed last."""
     firsts, seconds = _list_pairs(mixture)
     merged = merge(mixture, firsts, seconds)
+    # Or the lightest is dropped: the nearest has its weight.
     lightest = int(np.argmin(mixture.weights))
     near = _order_by_distance(mixture, lightest)[1]
     firsts, seconds = np.append(firsts, lightest), np.append(seconds, near)
-    alone = Moments(mixture.weights[[lightest, near]].sum(), *(each[near] for each in mixture[1:]))
+    alone = (
+        mixture.weights[[lightest, near]].sum(),
+        mixture.means[near],
+        mixture.covariances[near],
+    )
     merged = Moments(
         *(np.append(each, [one], axis=0) for each, one in zip(merged, alone, strict=True))
     )
     parts, wholes = (
-        (waves.compute_atoms(each.means, each.covariances) * each.weights[:, None]).T
+        (whitened.waves.compute_atoms(each.means, each.covariances) * each.weights[:, None]).T
         for each in (mixture, merged)
     )
-    changes = parts[:, firsts] + parts[:, seconds] - wholes
-    left = whitened.compute_residual(mixture)[:, None] + whitened.whiten(
-        changes, np.zeros(len(firsts))
-    )
+    changes = whitened.whiten(parts[:, firsts] + parts[:, seconds] - wholes, np.zeros(len(firsts)))
+    left = whitened.compute_residual(mixture)[:, None] + changes
     costs = np.einsum("ij,ij->j", left, left)
-    fewer = []
-    for i in np.argsort(costs, kind="stable")[:n]:
-        others = np.setdiff1d(np.arange(k), [firsts[i], seconds[i]])
-        both = (
-            np.append(e[others], m[i : i + 1], axis=0) for e, m in zip(mixture, merged, strict=True)
-        )
-        fewer.append(Fit(Moments(*both), float(costs[i])))
-    return fewer
+    best = int(np.argmin(costs))
+    others = np.setdiff1d(np.arange(len(mixture.weights)), [firsts[best], seconds[best]])
+    pairs = zip(mixture, merged, strict=True)
+    result = Moments(*(np.append(old[others], new[[best]], axis=0) for old, new in pairs))
+    return Fit(result, float(costs[best]))
 
 
 def _list_pairs(mixture: Moments) -> tuple[np.ndarray, np.ndarray]:
