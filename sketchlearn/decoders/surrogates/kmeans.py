@@ -127,10 +127,11 @@ class SurrogateKMeans(Decoder):
         is_better = problem.region.is_exact
         while is_better and best.points is not None and best.matched is not None:
             before, cost = problem.family, best.matched.cost
+            if best.matched.quality.misfit <= THRESHOLDS.large_misfit:
+                break
             widths = measure_widths(best.points, best.locations, before.operator.scale)
             problem = problem.with_widths(widths)
-            leaves_much = best.matched.quality.misfit > THRESHOLDS.large_misfit
-            if problem.family is before or are_alike(widths, before.widths) or not leaves_much:
+            if problem.family is before or are_alike(widths, before.widths):
                 break
             other = self._cluster(problem, rng)
             assert other.matched is not None

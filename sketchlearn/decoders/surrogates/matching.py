@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cho_factor, solve_triangular
 
 from sketchlearn._kernels import atoms as kernels
 from sketchlearn._progress import tell_cost
@@ -114,24 +114,25 @@ class PointMatching:
         d is the same for all points, so that of the waves remains. Moments come after them.
         """
         n_frequencies = len(self.envelope)
-        waves = np.empty((len(points), 2 * n_frequencies), dtype=np.float32)
-        kernels.modulated_waves(
-            self.map.project_turns(points), self.envelope.astype(np.float32)[None], waves
-        )
-        turned = np.concatenate([-waves[:, n_frequencies:], waves[:, :n_frequencies]], axis=1)
-        result = turned.T @ turned
-        blocks = result.reshape(2, n_frequencies, 2, n_frequencies)
-        blocks *= (self.map.gram() / len(points))[None, :, None, :]
+        n = 2 * n_frequencies
+        turns = self.map.project_turns(points)
+        turns += np.float32(0.25)  # A quarter.
+        turned = np.empty((len(points), n), dtype=np.float32)
+        kernels.modulated_waves(turns, self.envelope.astype(np.float32)[None], turned)
+        result = np.empty((n + len(self.moments),) * 2, dtype=np.float32)
+        of_waves = result[:n, :n]
+        np.matmul(turned.T, turned, out=of_waves)
+        gram = (self.map.gram() / len(points)).astype(np.float32)
+        for i in (0, n_frequencies):
+            for j in (0, n_frequencies):
+                of_waves[i : i + n_frequencies, j : j + n_frequencies] *= gram
         if not len(self.moments):
             return result
         reach = np.tile(self.map.project(np.diag(self.moments.inverse)), 2)
-        cross = self.moments.compute_cross_matrix(points, turned, reach)
-        own = self.moments.compute_gauss_newton_matrix(points)
-        n, size = len(result), len(result) + len(own)
-        bordered = np.empty((size, size), dtype=np.float32)
-        bordered[:n, :n], bordered[n:, :n], bordered[n:, n:] = result, cross, own
-        bordered[:n, n:] = cross.T
-        return bordered
+        result[n:, :n] = self.moments.compute_cross_matrix(points, turned, reach)
+        result[:n, n:] = result[n:, :n].T
+        result[n:, n:] = self.moments.compute_gauss_newton_matrix(points)
+        return result
 
     def _block_phases(self, points: np.ndarray) -> np.ndarray:
         """Compute the phases of a block of points in turns, in the buffer."""
@@ -218,7 +219,9 @@ def _factorise_gauss_newton(matching: PointMatching, points: np.ndarray) -> np.n
     matrix = matching.compute_gauss_newton_matrix(points[subsample])
     mean = float(np.trace(matrix)) / len(matrix)
     matrix[np.diag_indices_from(matrix)] += max(MATCHING.damping * mean, 1e-30)
-    return np.asarray(cholesky(matrix, lower=True, overwrite_a=True, check_finite=False))
+    # As it is stored for LAPACK, which is spared a copy.
+    factor, _ = cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False)
+    return np.asarray(factor)
 
 
 def _solve(root: np.ndarray, numbers: np.ndarray, trans: Literal["N", "T"] = "N") -> np.ndarray:
