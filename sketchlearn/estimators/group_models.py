@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
@@ -22,6 +24,9 @@ from sketchlearn.tables.group_sums import spell_key
 
 # How many groups a message names, and how many have warnings of their own.
 MOST_NAMED = 5
+# Groups that a process is sent at a time, at most, and numbers of these jobs where there are groups
+# enough.
+MOST_AT_ONCE, LEAST_JOBS = 8, 32
 
 
 class GroupFitter(ABC):
@@ -122,10 +127,10 @@ class GroupFitter(ABC):
             # One for all groups, whichever is decoded first.
             model.set_params(random_state=draw_seed(self.random_state))
         decoder = model._start_from(table.total()) if start == "total" and keys else None
-        jobs = (delayed(_fit_one)(model, table[key], decoder) for key in keys)
+        jobs = (delayed(_fit_some)(model, some, decoder) for some in split_table(table, keys))
         models: dict[Key, Self] = {}
         warned: list[str] = []
-        done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+        done = chain.from_iterable(Parallel(n_jobs=n_jobs, return_as="generator")(jobs))
         for key, (fitted, messages) in zip(keys, done, strict=True):
             if messages:
                 warned.append(spell_key(key))
@@ -160,6 +165,22 @@ def _choose_keys(table: SketchTable, least: int, few: str) -> list[Key]:
             raise ValueError(f"{message}; leave them out by few='skip', or roll the table up")
         warn_caller(f"{message}; they have no model", UserWarning)
     return [key for key in table if sizes[key] >= least]
+
+
+def split_table(table: SketchTable, keys: list[Key]) -> Iterator[SketchTable]:
+    """Yield tables of a few groups each, enough of them to keep processes busy."""
+    places = {key: i for i, key in enumerate(table)}
+    size = min(MOST_AT_ONCE, -(-len(keys) // LEAST_JOBS))
+    for start in range(0, len(keys), size or 1):
+        chosen = np.array([places[key] for key in keys[start : start + size]], np.intp)
+        yield replace(table, groups=table.groups.take(chosen))
+
+
+def _fit_some(
+    model: Any, table: SketchTable, decoder: Decoder | None
+) -> list[tuple[Any, list[tuple[type[Warning], str]]]]:
+    """Fit copies of a model to a table's sketches, whose operator is sent and prepared once."""
+    return [_fit_one(model, table[key], decoder) for key in table]
 
 
 def _fit_one(

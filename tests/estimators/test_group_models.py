@@ -4,6 +4,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher
+from sketchlearn.estimators.group_models import split_table
 
 RNG = np.random.default_rng(0)
 CENTERS = np.array([[0.0, 0.0], [20.0, 0.0], [0.0, 20.0]])
@@ -73,6 +74,18 @@ def test_a_groups_model_is_that_of_its_sketch_whatever_the_processes():
     for key in TABLE:
         alone = CompressiveKMeans(3, random_state=0).fit_sketch(TABLE[key])
         np.testing.assert_array_equal(models[key].cluster_centers_, alone.cluster_centers_)
+
+
+def test_processes_are_sent_several_groups_at_a_time():
+    rows = RNG.normal(size=(400, 2))
+    table = SKETCHER.sketch_groups(rows, {"shop": np.arange(400)})
+    keys = [key for key in table if key != (7,)]
+    parts = list(split_table(table, keys))
+    assert [key for part in parts for key in part] == keys
+    assert max(map(len, parts)) == 8
+    assert all(part[key] == table[key] for part in parts for key in part)
+    assert [len(part) for part in split_table(table, keys[:20])] == [1] * 20
+    assert list(split_table(table, [])) == []
 
 
 def test_groups_of_too_few_rows_are_named():
