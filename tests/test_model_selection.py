@@ -210,3 +210,14 @@ def test_columns_beyond_full_covariances_are_counted_by_round_components():
     count = count_clusters(sketch, range(1, 9), random_state=0)
     assert (count.n_clusters, count.is_resolved) == (5, True)
     assert type(count.mixtures[5].family).__name__ == "SphericalGaussian"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("d", [24, 64])
+def test_clusters_that_few_round_components_hide_in_many_columns_are_not_resolved_as_fewer(d):
+    rng = np.random.default_rng([d, 7])
+    centers = 0.6 * np.sqrt(64 / d) * rng.standard_normal((6, d))
+    rows = centers[rng.integers(6, size=6000)] + rng.standard_normal((6000, d))
+    sketch = Sketcher(n_clusters=12, keep_pilot=False, random_state=7).fit(rows).sketch(rows)
+    count = count_clusters(sketch, range(1, 13), random_state=7, n_draws=0)
+    assert count.n_clusters == 6 or not count.is_resolved

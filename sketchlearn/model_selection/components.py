@@ -29,9 +29,10 @@ from sketchlearn.sketches.sketch_like import SketchLike
 
 # Parameters of all components up to which covariances are full unless asked otherwise.
 MOST_PARAMETERS = 1400
-# Frequencies that are compared: so many a parameter, but no fewer and no more than these. The rest
-# of a large sketch tells little more, and time grows with the cube.
-A_PARAMETER, FEWEST_WAVES, MOST_WAVES = 0.5, 200, 500
+# Frequencies that are compared, at the least and at the most: between, so many that their numbers
+# are as many as parameters, and they themselves as weights and coordinates of means. The rest of a
+# large sketch tells little more, and time grows with the cube.
+FEWEST_WAVES, MOST_WAVES = 200, 500
 # Optimiser iterations of the first mixture once its components may have any shape.
 N_ADJUSTED = 20
 # Rounds that follow with the noise of the mixture chosen so far; how many components more than
@@ -145,8 +146,9 @@ class Setting:
 
     def _choose_waves(self, most: int, rng: np.random.Generator) -> np.ndarray:
         """Return which frequencies are compared, in order."""
-        m, n_parameters = self.sketch.n_frequencies, most * self.shapes.n_parameters
-        n = int(np.clip(A_PARAMETER * n_parameters, FEWEST_WAVES, MOST_WAVES))
+        m, one = self.sketch.n_frequencies, self.shapes.n_parameters
+        wanted = most * max(one // 2, 1 + self.sketch.n_features)
+        n = int(np.clip(wanted, FEWEST_WAVES, MOST_WAVES))
         return np.arange(m) if m <= n else np.sort(rng.choice(m, size=n, replace=False))
 
     def _take_waves(self, chosen: np.ndarray) -> ChosenWaves:

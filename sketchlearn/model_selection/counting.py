@@ -216,7 +216,7 @@ def _has_moments(mixture: Mixture) -> bool:
     Round ones in many dimensions have not the rows' variance along each, however right they are.
     """
     quality, at = mixture.quality, mixture.quality.thresholds
-    if quality.verdict != "doubtful" or mixture.family.n_shape > 1:
+    if quality.verdict == "wrong" or mixture.family.n_shape > 1:
         return quality.verdict == "good"
     has_spread = at.doubtful_spread <= quality.spread_ratio <= at.high_spread
     return has_spread and quality.moment_mismatch <= at.unexplained_mismatch
