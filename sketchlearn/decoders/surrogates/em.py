@@ -56,15 +56,16 @@ class SurrogateEM(Decoder):
     finds their likeliest mixture. Noise that was added for privacy is nothing to match: where a
     mixture leaves only that, it is returned as it is. Second points, started from that mixture,
     lack less of what the sketch does not say, and have sharper kernels if it has more numbers than
-    the mixture; EM goes on with them, and with sharper ones yet as long as components are as narrow
-    as these and the sketch tells more than noise. No row of data is involved.
+    the mixture; EM goes on with them, and with sharper ones yet as long as the points leave more of
+    the sketch than noise or components are as narrow as kernels, and the sketch tells more. It
+    starts from the mixture before and anew, and the likelier one is taken. No row of data is
+    involved.
 
     The first points start from the match with its atoms made spherical, which do not collapse; or
     from a Gaussian with the rows' mean and covariance where the sketch has too few numbers even
     for spherical atoms. Such a start cannot tell separated clusters apart.
 
-    Its figures are those of the mixture that it returns, but for `FitQuality.detail`: that is of
-    the second points, for what is sharper is not known to be all there is.
+    Its figures are those of the mixture that it returns.
 
     Parameters
     ----------
@@ -99,26 +100,26 @@ class SurrogateEM(Decoder):
             points = draw_region_points(problem.region, bandwidth, n_points, rng)
         else:
             points = draw_mixture_points(start, bandwidth, n_points, rng)
-        best = self._fit_points(problem, family, points, bandwidth, start, 1, rng)
+        best, cost = self._fit_points(problem, family, points, bandwidth, start, rng)
         n_iter = best.n_iter if start is None else start.n_iter + best.n_iter
         if problem.spare_share > 0:
             bandwidth = POINTS.kernel_variance * bandwidth
         points = draw_mixture_points(best, bandwidth, n_points, rng)
-        best = self._fit_points(problem, family, points, bandwidth, best, 0, rng)
-        detail = best.quality.detail
-        # Atoms as narrow as the kernel may only be as narrow as it lets them be.
-        while problem.spare_share > 0 and measure_detail(best, bandwidth) <= THRESHOLDS.detail:
-            if compute_blur(problem, bandwidth) <= problem.noise:
+        best, cost = self._fit_points(problem, family, points, bandwidth, best, rng)
+        while problem.spare_share > 0:
+            # Kernels that are too wide match nothing narrower, and let no atom be so.
+            is_narrow = measure_detail(best, bandwidth) <= THRESHOLDS.detail
+            is_matched = cost <= problem.noise and not is_narrow
+            if is_matched or compute_blur(problem, bandwidth) <= problem.noise:
                 break
             n_iter += best.n_iter
             bandwidth = POINTS.kernel_variance * bandwidth
             points = draw_mixture_points(best, bandwidth, n_points, rng)
-            best = self._fit_points(problem, family, points, bandwidth, best, 0, rng)
+            best, cost = self._fit_points(problem, family, points, bandwidth, best, rng)
         return replace(
             best,
             n_iter=n_iter + best.n_iter,
             message="fitted by EM to points that match the sketch",
-            quality=replace(best.quality, detail=detail),
         )
 
     def _make_spherical(
@@ -144,20 +145,19 @@ class SurrogateEM(Decoder):
         points: np.ndarray,
         bandwidth: np.ndarray,
         start: Mixture | None,
-        n_random: int,
         rng: np.random.Generator,
-    ) -> Mixture:
-        """Move points until they match the sketch, and fit a mixture to them by EM."""
+    ) -> tuple[Mixture, float]:
+        """Move points until they match the sketch; return EM's mixture of them, and their cost."""
         points = np.clip(points, problem.region.lower, problem.region.upper)
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
         rows = surrogate.draw(POINTS.draws_a_point * len(points), rng)
         led = None if start is None else start.moments
-        moments, n_em = fit_mixture(rows, family, problem.n_atoms, led, rng, n_random=n_random)
+        moments, n_em = fit_mixture(rows, family, problem.n_atoms, led, rng, n_random=1)
         parameters = family.from_covariances(moments.means, moments.covariances)
         fit = problem.evaluate(moments.weights, parameters)
         mixture = problem.make_mixture(replace(fit, n_iter=surrogate.n_iter + n_em))
         detail = measure_detail(mixture, bandwidth)
-        return replace(mixture, quality=replace(mixture.quality, detail=detail))
+        return replace(mixture, quality=replace(mixture.quality, detail=detail)), surrogate.cost
 
 
 def measure_detail(mixture: Mixture, bandwidth: np.ndarray) -> float:
