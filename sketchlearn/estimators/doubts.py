@@ -6,7 +6,7 @@ import contextvars
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Literal, final
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -326,7 +326,10 @@ def warn_of_regularisation(reg_covar: float, region: Region) -> None:
 
 
 def warn_of_shared_values(
-    names: Sequence[str], reg_covar: float, gain: float, *, has_rows: bool
+    names: Sequence[str],
+    reg_covar: float,
+    gain: float,
+    source: Literal["rows", "sums", "pilot"],
 ) -> None:
     """Warn if Gaussians that close in on values which many rows share gain so many nats a row.
 
@@ -335,13 +338,16 @@ def warn_of_shared_values(
     some = list_some([repr(str(name)) for name in names], MOST_NAMES)
     columns = f"columns {some}" if len(names) > 1 else f"column {some}"
     finding = f"half of a component's rows or more share a value of {columns}"
-    if has_rows:
+    if source == "rows":
         finding += f" in a mixture likelier by {gain:.2g} nats a row, which one start of EM found"
         chance = "so that what more starts led to was taken."
     else:
+        known = "whole numbers by the sketch's sums"
+        if source == "pilot":
+            known = "as in the rows that the sketcher was fitted on"
         finding += (
-            ", whole numbers by the sketch's sums, of which its waves show none by itself, and EM "
-            f"on rows like them gains about {gain:.2g} nats a row"
+            f", {known}, of which its waves show none by itself, and EM on rows like them gains "
+            f"about {gain:.2g} nats a row"
         )
         chance = "which moves the likelihood by up to several nats a row."
     raise_doubt(

@@ -46,9 +46,10 @@ from sketchlearn.estimators.mixture_moments import (
 )
 from sketchlearn.estimators.shared_values import (
     LARGE_GAIN,
-    find_gain_on_whole_numbers,
+    find_gain_on_values,
     find_shared_columns,
     is_unbounded,
+    name_source,
 )
 from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
 from sketchlearn.points.densities import count_parameters, invert_covariances
@@ -346,8 +347,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         is_shared, gain = self._find_shared_columns(fitted, pilot, ends)
         if is_shared.any():
             self.quality_ = replace(self.quality_, shares_values=True)
-            shared = [name for name, own in zip(sketch.column_names, is_shared, strict=True) if own]
-            warn_of_shared_values(shared, self.reg_covar, gain, has_rows=ends is not None)
+            shared = np.asarray(sketch.column_names)[is_shared]
+            source = "rows" if ends is not None else name_source(sketch, is_shared)
+            warn_of_shared_values(shared, self.reg_covar, gain, source)
         if self.reg_covar == DEFAULT_REGULARISATION and self.covariance_type != "spherical":
             warn_of_regularisation(self.reg_covar, Region.of(sketch, self.bounds))
         self._set_model(*fitted)
@@ -376,7 +378,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         """Return the columns (d,) on whose shared values EM gains, and how much, in nats a row."""
         kind, added = self.covariance_type, self._regularisation
         if pilot is None:
-            return find_gain_on_whole_numbers(self.sketch_, fitted, kind, added)
+            return find_gain_on_values(self.sketch_, fitted, kind, added)
         if ends is None or ends.lead <= LARGE_GAIN:
             return np.zeros(pilot.shape[1], dtype=bool), 0.0
         rows = (pilot, np.asarray(self.sketcher_.pilot_weight_), self.sketch_.n_effective)

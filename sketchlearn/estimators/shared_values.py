@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from scipy.special import erf, logsumexp
 
@@ -103,30 +105,50 @@ def find_shared_whole_numbers(
     return np.asarray(sketch.moments.is_whole & np.any(shares >= HALF, axis=0))
 
 
-def find_gain_on_whole_numbers(
+def find_gain_on_values(
     sketch: SketchLike, fitted: Moments, covariance_type: CovarianceType, reg_covar: float
 ) -> tuple[np.ndarray, float]:
-    """Return the columns (d,) of whole numbers on which EM gains, and how much, in nats a row."""
+    """Return the columns (d,) on whose shared values EM gains, and how much, in nats a row.
+
+    They are of whole numbers, by the sketch's sums, or the rows that the operator was chosen on
+    shared values of them (`Domain.shared`).
+    """
     found = find_shared_whole_numbers(sketch, fitted, covariance_type)
+    shared = sketch.operator.domain.shared
+    if shared is None or covariance_type == "spherical":
+        shared = np.empty((0, 4))
+    found[shared[:, 0].astype(int)] = True
     if not found.any():
         return found, 0.0
-    is_whole = sketch.moments.is_whole
-    gain = measure_gain_on_whole_numbers(fitted, is_whole, covariance_type, reg_covar)
+    is_whole = np.zeros_like(found) if sketch.moment_kind is None else sketch.moments.is_whole
+    gain = measure_gain_on_values(fitted, is_whole, shared, covariance_type, reg_covar)
     return found & (gain > LARGE_GAIN), gain
 
 
+def name_source(sketch: SketchLike, is_shared: np.ndarray) -> Literal["sums", "pilot"]:
+    """Return what tells that columns (d,) have shared values: a sketch's sums, or the pilot."""
+    has_sums = sketch.moment_kind is not None
+    return "sums" if has_sums and sketch.moments.is_whole[is_shared].all() else "pilot"
+
+
 @on_one_blas_thread
-def measure_gain_on_whole_numbers(
-    fitted: Moments, is_whole: np.ndarray, covariance_type: CovarianceType, reg_covar: float
+def measure_gain_on_values(
+    fitted: Moments,
+    is_whole: np.ndarray,
+    shared: np.ndarray,
+    covariance_type: CovarianceType,
+    reg_covar: float,
 ) -> float:
     """Return how much likelier EM's mixture is than this one, in nats a row, on rows like its own.
 
-    They are drawn of the components, columns of whole numbers (d,) in whole numbers. EM gains where
-    it closes in on these, which components that a sketch shows cannot.
+    They are drawn of the components, columns of whole numbers (d,) in whole numbers, and such a
+    share of them has a value as is known to (q, 4). EM gains where it closes in on these, which
+    components that a sketch shows cannot.
     """
     k, rng = len(fitted.weights), np.random.default_rng(0)
     n = max(N_DRAWN, DRAWN_A_COMPONENT * k)
-    rows = draw_whole_rows(fitted, is_whole, 2 * n, rng)
+    is_free = ~np.isin(np.arange(len(is_whole)), shared[:, 0])
+    rows = share_values(draw_whole_rows(fitted, is_whole & is_free, 2 * n, rng), shared)
     varies = np.ptp(rows, axis=0) > 0.0
     if not varies.any():
         return 0.0
@@ -139,6 +161,17 @@ def measure_gain_on_whole_numbers(
     )
     before = _score(rows[n:], own, covariance_type, floor)
     return _score(rows[n:], ends.common, covariance_type, 0.0 * floor) - before
+
+
+def share_values(rows: np.ndarray, shared: np.ndarray) -> np.ndarray:
+    """Return rows of which such shares have values as `Domain.shared` says, the nearest by rank."""
+    moved = rows.copy()
+    for j in np.unique(shared[:, 0]).astype(int):
+        ranks = np.empty(len(rows))
+        ranks[np.argsort(rows[:, j], kind="stable")] = (np.arange(len(rows)) + 0.5) / len(rows)
+        for _, value, below, up_to in shared[shared[:, 0] == j]:
+            moved[(ranks >= below) & (ranks < up_to), j] = value
+    return moved
 
 
 def _score(

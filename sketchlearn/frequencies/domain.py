@@ -44,6 +44,9 @@ class Domain:
         Of a domain that clips: how far from the middle of the box rows may be, as the root of the
         sum of squares of their coordinates, each in units of half the box's width. Those farther
         away are moved towards the middle. No row in the box is farther than :math:`\sqrt d`.
+    shared : array-like of shape (q, 4), optional
+        Values that many rows were seen to share, if somebody looked: of each its column, itself,
+        and which shares of the rows have less, and no more. No wave tells it from what is close.
 
     Raises
     ------
@@ -68,6 +71,7 @@ class Domain:
     finest_scale: float | None = None
     clips: bool = False
     radius: float | None = None
+    shared: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if (self.lower is None) != (self.upper is None):
@@ -85,6 +89,8 @@ class Domain:
             raise ValueError("a domain clips rows to a box: give lower and upper")
         if self.radius is not None:
             object.__setattr__(self, "radius", float(self.radius))
+        if self.shared is not None:
+            object.__setattr__(self, "shared", read_only(self.shared, np.float64))
         self._check_domain()
 
     def __repr__(self) -> str:
@@ -159,15 +165,20 @@ class Domain:
             **self.covariance.components(),
             **({"clips": True} if self.clips else {}),
             **({} if self.radius is None else {"radius": self.radius}),
+            **({} if self.shared is None else {"shared": self.shared}),
         }
 
     def in_units(self, units: np.ndarray) -> Domain:
         """Return the domain of rows divided by units (n_features,), the scale as it is."""
         corners = zip(CORNERS, self.box or (), strict=False)
+        shared = None if self.shared is None else self.shared.copy()
+        if shared is not None:
+            shared[:, 1] /= units[shared[:, 0].astype(int)]
         return replace(
             self,
             center=self.center / units,
             covariance=self.covariance.in_units(units),
+            shared=shared,
             **{name: corner / units for name, corner in corners},
         )
 
@@ -202,7 +213,19 @@ class Domain:
             )
         if self.radius is not None and self.box is not None and np.any(self.box[0] >= self.box[1]):
             raise ValueError("a radius is in halves of the box's widths, which must not be zero")
+        if self.shared is not None:
+            self._check_shared(self.shared)
         self._check_sizes()
+
+    def _check_shared(self, shared: np.ndarray) -> None:
+        """Refuse what cannot be values that rows of the domain share."""
+        if shared.ndim != 2 or shared.shape[1] != 4:
+            raise ValueError(f"shared must have shape (q, 4), got {shared.shape}")
+        columns, values, below, up_to = shared.T
+        is_column = (columns == np.rint(columns)) & (columns >= 0) & (columns < self.n_features)
+        is_share = (below >= 0.0) & (below < up_to) & (up_to <= 1.0)
+        if not np.all(is_column & is_share & (np.abs(values) <= LARGEST)):
+            raise ValueError("shared must hold columns, values and growing shares of the rows")
 
     def _check_sizes(self) -> None:
         """Refuse numbers whose squares or differences no float64 holds, and no covariance."""

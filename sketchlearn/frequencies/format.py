@@ -68,8 +68,10 @@ def _read_domain(
             raise SketchFormatError(f"variances must be {d}, got {len(factors.variances)}")
         parts["covariance"] = factors
     for name, array in parts.items():
-        if isinstance(array, np.ndarray) and array.shape != (
-            expected := (d, d) if name == "covariance" else (d,)
+        if (
+            isinstance(array, np.ndarray)
+            and name != "shared"
+            and array.shape != (expected := (d, d) if name == "covariance" else (d,))
         ):
             raise SketchFormatError(
                 f"{name} must have shape {expected} beside frequencies of shape ({d}, {m}), "
@@ -107,6 +109,8 @@ def _check_arrays(arrays: dict[str, np.ndarray], expected: dict[str, np.dtype[An
     """Refuse arrays other than the expected ones and a domain's, by presence and type."""
     names = DOMAIN_ARRAYS if {*CORNERS}.isdisjoint(arrays) else (*DOMAIN_ARRAYS, *CORNERS)
     expected = {**expected, **dict.fromkeys(names, np.dtype(np.float64))}
+    if "shared" in arrays:
+        expected["shared"] = np.dtype(np.float64)
     if "loadings" in arrays:
         del expected["covariance"]
         types = CODES_IN_UNITS if "row_exponents" in arrays else CODES

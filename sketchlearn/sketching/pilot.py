@@ -72,11 +72,34 @@ def find_largest_shares(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     shares = weights / weights.sum()
     found = np.empty(rows.shape[1])
     for j, column in enumerate(rows.T):
-        order = np.argsort(column, kind="stable")
-        values = column[order]
-        first = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
-        found[j] = np.add.reduceat(shares[order], first).max()
+        found[j] = _sum_by_value(column, shares)[1].max()
     return found
+
+
+def _sum_by_value(column: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a column's values in order, and the weight of each."""
+    order = np.argsort(column, kind="stable")
+    values = column[order]
+    first = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
+    return values[first], np.add.reduceat(weights[order], first)
+
+
+def find_shared_values(rows: np.ndarray, weights: np.ndarray, n_clusters: int) -> np.ndarray:
+    """Return the values that so many weighted rows share that a cluster may be of one, (q, 4).
+
+    As `Domain` has them: column, value, and the shares of the rows below it and up to it. A
+    constant column has none.
+    """
+    least = least_share(n_clusters, weights.sum() / weights.min(initial=np.inf, where=weights > 0))
+    found = []
+    for j, column in enumerate(rows.T):
+        values, totals = _sum_by_value(column, weights)
+        reached = np.r_[0.0, np.cumsum(totals)]
+        reached /= reached[-1]
+        is_shared = (np.diff(reached) >= least) & (len(values) > 1)
+        each = (np.full(len(values), float(j)), values, reached[:-1], reached[1:])
+        found.append(np.column_stack(each)[is_shared])
+    return np.concatenate(found)
 
 
 def least_share(n_clusters: int, n_rows: float) -> float:

@@ -21,6 +21,7 @@ from sketchlearn.frequencies.covariance import (
 )
 from sketchlearn.linear_maps import LinearMap
 from sketchlearn.sketching.pairing import count_drawn, pair_operator
+from sketchlearn.sketching.pilot import find_shared_values
 
 # Columns up to which all directions are decoded, and directions beside one for each cluster beyond.
 FEW_FEATURES, MORE_DIRECTIONS = 100, 20
@@ -110,8 +111,9 @@ def choose_operator(
     center = np.average(rows, axis=0, weights=weights)
     is_wide = n_principal(d, n_clusters) < d
     covariance: Covariance
-    units = np.ones(d)
+    units, shared = np.ones(d), None
     if scale == "columns":
+        shared = find_shared_values(rows, weights, n_clusters)
         units = estimate_units(rows, weights, center, n_clusters, seeds[0])
     if is_wide:
         root = (rows - center) * np.sqrt(weights / weights.sum())[:, None]
@@ -149,7 +151,7 @@ def choose_operator(
     width = BANDWIDTH if d > 3 or finest is not None else 1.0
     operator = FrequencyOperator.draw(
         n_drawn,
-        Domain(center, scale, covariance, finest_scale=finest),
+        Domain(center, scale, covariance, finest_scale=finest, shared=shared),
         bandwidth=width * scale * np.exp2(-octaves),
         radius_law=law,
         pilot=rows,

@@ -7,16 +7,19 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from sketchlearn import CompressiveGaussianMixture, Sketcher
+from sketchlearn import CompressiveGaussianMixture, Sketch, Sketcher
 from sketchlearn.estimators.shared_values import (
     draw_whole_rows,
     find_shared_columns,
     find_shared_whole_numbers,
     find_unrounded_deviations,
-    measure_gain_on_whole_numbers,
+    measure_gain_on_values,
+    share_values,
 )
 from sketchlearn.points.em import Moments
 from sketchlearn.points.row_mixture import fit_mixture_from_clusters
+
+NONE_SHARED = np.empty((0, 4))
 
 
 def clusters(n=3000, d=2, seed=0):
@@ -172,13 +175,13 @@ def test_nothing_is_gained_on_clusters_apart(variance, covariance_type):
     means = np.array([[0.0, 0.1], [9.0, 0.1]])
     fitted = Moments(np.full(2, 0.5), means, np.stack([np.diag([1.0, variance])] * 2))
     is_whole = np.array([False, True])
-    assert abs(measure_gain_on_whole_numbers(fitted, is_whole, covariance_type, 1e-6)) < 0.02
+    assert abs(measure_gain_on_values(fitted, is_whole, NONE_SHARED, covariance_type, 1e-6)) < 0.02
 
 
 def test_something_is_gained_where_most_rows_are_one_point():
     # Most are zero in all columns, which a component a fifth wide does not say.
     fitted = Moments(np.array([0.9, 0.1]), np.full((2, 6), 0.02), np.stack([0.05 * np.eye(6)] * 2))
-    assert measure_gain_on_whole_numbers(fitted, np.full(6, True), "diag", 1e-6) > 0.3
+    assert measure_gain_on_values(fitted, np.full(6, True), NONE_SHARED, "diag", 1e-6) > 0.3
 
 
 def test_rows_are_drawn_in_whole_numbers_of_the_moments_of_components():
@@ -230,3 +233,46 @@ def test_whole_numbers_are_shared_where_a_component_is_no_wider_than_their_steps
         assert find_shared_whole_numbers(sketch, fitted, "diag")[0] == is_shared
         assert not find_shared_whole_numbers(sketch, fitted, "spherical")[0]
         assert not find_shared_whole_numbers(sketch.without_moments(), fitted, "diag")[0]
+
+
+def rows_of_a_kind(kind, seed, n=8000):
+    """Four overlapping clusters, and two columns of values that many rows share."""
+    rng = np.random.default_rng([seed, 6])
+    labels = rng.integers(4, size=n)
+    rows = 2.0 * rng.normal(size=(4, 4))[labels] + rng.normal(size=(n, 4))
+    if kind == "flags":
+        rows[:, 0], rows[:, 1] = rng.random(n) < 0.15 + 0.2 * labels, rng.random(n) < 0.3
+    else:
+        amounts = np.exp(0.7 * rng.normal(size=(n, 2)) + 0.3 * labels[:, None])
+        rows[:, :2] = np.where(rng.random((n, 2)) < 0.4, 0.0, amounts)
+    return rows / rows.std(axis=0)
+
+
+@pytest.mark.parametrize("seed", [40, 41])
+@pytest.mark.parametrize(("kind", "is_lost"), [("flags", True), ("amounts", False)])
+def test_a_sketch_alone_tells_of_values_that_its_pilot_shared(kind, is_lost, seed):
+    """Divided by deviations they are no whole numbers, and no wave tells them from narrow ones."""
+    X = rows_of_a_kind(kind, seed)
+    rows, others = X[:4000], X[4000:]
+    sketcher = Sketcher(180, n_clusters=4, scale="columns", keep_pilot=False, random_state=seed)
+    sketch = Sketch.from_bytes(sketcher.fit(rows).sketch(rows).to_bytes())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model = CompressiveGaussianMixture(4, random_state=seed).fit_sketch(sketch)
+    em = GaussianMixture(4, covariance_type="diag", n_init=3, random_state=seed).fit(rows)
+    assert (em.score(others) - model.score(others) > 0.3) == is_lost
+    said = [each for each in caught if "as in the rows that the sketcher" in str(each.message)]
+    assert bool(said) == is_lost
+    assert (model.quality_.verdict == "doubtful") == is_lost
+
+
+def test_rows_get_values_by_rank():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(1000, 2))
+    shared = np.array([[1.0, -2.0, 0.0, 0.25], [1.0, 5.0, 0.5, 1.0]])
+    found = share_values(rows, shared)
+    np.testing.assert_array_equal(found[:, 0], rows[:, 0])
+    order = np.argsort(rows[:, 1])
+    np.testing.assert_array_equal(found[order[:250], 1], -2.0)
+    np.testing.assert_array_equal(found[order[250:500], 1], rows[order[250:500], 1])
+    np.testing.assert_array_equal(found[order[500:], 1], 5.0)

@@ -1,5 +1,7 @@
 """An operator's own file: the same operator comes back, or nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from altered import altered, taken_apart
@@ -16,7 +18,13 @@ BOXED = small_operator(2, 3)
 OPEN = FrequencyOperator(
     BOXED.linear_map, Domain(BOXED.center, BOXED.scale, BOXED.covariance), double_phases=True
 )
-OPERATORS = {"box": BOXED, "no box": OPEN}
+SHARED = [[1.0, 0.5, 0.0, 0.25], [1.0, 2.0, 0.25, 1.0]]
+OPERATORS = {
+    "box": BOXED,
+    "no box": OPEN,
+    "shared values": replace(OPEN, domain=replace(OPEN.domain, shared=SHARED)),
+    "no shared values": replace(OPEN, domain=replace(OPEN.domain, shared=np.empty((0, 4)))),
+}
 DATA = {name: operator.to_bytes() for name, operator in OPERATORS.items()}
 ARRAYS, METADATA = taken_apart(DATA["box"])
 each_operator = pytest.mark.parametrize("name", OPERATORS)
@@ -140,3 +148,27 @@ def test_a_crafted_file_is_refused_or_is_an_operator(said, entries, lost):
     our_arrays, ours = taken_apart(operator.to_bytes())
     assert ours == {**metadata, "library_version": ours["library_version"]}
     assert all(np.array_equal(our_arrays[name], arrays[name]) for name in arrays)
+
+
+@pytest.mark.parametrize(
+    ("shared", "match"),
+    [
+        (np.zeros(4), "shape"),
+        (np.zeros((1, 3)), "shape"),
+        ([[2.0, 0.0, 0.0, 1.0]], "columns"),
+        ([[0.5, 0.0, 0.0, 1.0]], "columns"),
+        ([[0.0, 0.0, 0.5, 0.5]], "growing"),
+        ([[0.0, 0.0, 0.5, 1.5]], "growing"),
+        ([[0.0, np.nan, 0.0, 1.0]], "values"),
+    ],
+)
+def test_what_no_rows_can_share_is_refused(shared, match):
+    with pytest.raises(ValueError, match=match):
+        replace(OPEN.domain, shared=shared)
+
+
+def test_shared_values_are_in_the_units_of_their_columns():
+    domain = replace(OPEN.domain, shared=SHARED)
+    found = domain.in_units(np.array([1.0, 4.0])).shared
+    np.testing.assert_array_equal(found[:, 1], [0.125, 0.5])
+    np.testing.assert_array_equal(domain.shared, SHARED)

@@ -9,6 +9,7 @@ from sketchlearn.sketching.pilot import (
     CANDIDATES_A_ROW,
     count_pilot_rows_for_columns,
     draw_pilot,
+    find_shared_values,
     shares_values,
 )
 
@@ -183,3 +184,16 @@ def test_a_single_far_row_does_not_hide_the_width_of_clusters(away):
     for scale in ("auto", "columns"):
         sketcher = Sketcher(100, n_clusters=5, scale=scale, random_state=0).fit(rows)
         assert 0.5 < sketcher.scale_ < 3.0
+
+
+def test_values_that_rows_share_are_found_with_the_shares_below_and_up_to_them():
+    rows = np.column_stack([np.arange(8.0), [3, 1, 1, 1, 2, 2, 5, 3], np.full(8, 7.0)])
+    weights = np.ones(8)
+    expected = [[1, 1, 0, 0.375], [1, 2, 0.375, 0.625], [1, 3, 0.625, 0.875]]
+    # One in four of a cluster's rows, and three rows at least.
+    found = find_shared_values(rows, weights, 1)
+    np.testing.assert_array_equal(found, expected[:1])
+    found = find_shared_values(np.tile(rows, (2, 1)), weights=np.ones(16), n_clusters=1)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(find_shared_values(rows, 4.0 * weights, 1), expected[:1])
+    assert find_shared_values(rows[:, [0, 2]], weights, 1).shape == (0, 4)

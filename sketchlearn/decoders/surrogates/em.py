@@ -65,7 +65,9 @@ class SurrogateEM(Decoder):
     from a Gaussian with the rows' mean and covariance where the sketch has too few numbers even
     for spherical atoms. Such a start cannot tell separated clusters apart.
 
-    Its figures are those of the mixture that it returns.
+    Its figures are those of the mixture that it returns, but for `FitQuality.detail`: that is of
+    the second points, for what is sharper is not known to be all there is, unless the rows that the
+    operator was chosen on are known to have shared no values.
 
     Parameters
     ----------
@@ -106,6 +108,7 @@ class SurrogateEM(Decoder):
             bandwidth = POINTS.kernel_variance * bandwidth
         points = draw_mixture_points(best, bandwidth, n_points, rng)
         best, cost = self._fit_points(problem, family, points, bandwidth, best, rng)
+        detail, shared = best.quality.detail, family.operator.domain.shared
         while problem.spare_share > 0:
             # Kernels that are too wide match nothing narrower, and let no atom be so.
             is_narrow = measure_detail(best, bandwidth) <= THRESHOLDS.detail
@@ -116,10 +119,13 @@ class SurrogateEM(Decoder):
             bandwidth = POINTS.kernel_variance * bandwidth
             points = draw_mixture_points(best, bandwidth, n_points, rng)
             best, cost = self._fit_points(problem, family, points, bandwidth, best, rng)
+        if shared is not None and not len(shared):
+            detail = best.quality.detail
         return replace(
             best,
             n_iter=n_iter + best.n_iter,
             message="fitted by EM to points that match the sketch",
+            quality=replace(best.quality, detail=detail),
         )
 
     def _make_spherical(
