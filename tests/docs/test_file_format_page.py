@@ -91,7 +91,7 @@ def test_the_page_s_lists_are_those_of_operators_and_of_bare_sketches():
 def test_the_tables_name_everything_in_a_file():
     omega = small_operator()
     domain = replace(omega.domain, finest_scale=omega.scale / 4, clips=True, radius=2.0)
-    omega = replace(omega, domain=domain)
+    omega = replace(omega, domain=replace(domain, shared=[[0.0, 1.0, 0.0, 0.5]]))
     sketch = Sketcher.from_operator(omega).sketch(np.zeros((2, 3)))
     data = replace(sketch, feature_names=("a", "b", "c")).to_bytes()
     length = int.from_bytes(data[:8], "little")
