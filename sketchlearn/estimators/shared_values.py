@@ -12,7 +12,7 @@ from sketchlearn.atoms import CovarianceType
 from sketchlearn.estimators.mixture_moments import DEPENDENT
 from sketchlearn.points.densities import compute_joint_log_densities
 from sketchlearn.points.em import Moments
-from sketchlearn.points.row_mixture import fit_mixture_from_clusters
+from sketchlearn.points.row_mixture import Ends, fit_mixture_from_clusters
 from sketchlearn.points.weighted_em import find_roots
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching.pilot import find_largest_shares, least_share, shares_values
@@ -125,8 +125,12 @@ def find_gain_on_values(
     return found & (gain > LARGE_GAIN), gain
 
 
-def name_source(sketch: SketchLike, is_shared: np.ndarray) -> Literal["sums", "pilot"]:
-    """Return what tells that columns (d,) have shared values: a sketch's sums, or the pilot."""
+def name_source(
+    sketch: SketchLike, is_shared: np.ndarray, ends: Ends | None
+) -> Literal["rows", "sums", "pilot"]:
+    """Return what tells that columns (d,) have shared values: EM on rows, sums, or the pilot."""
+    if ends is not None:
+        return "rows"
     has_sums = sketch.moment_kind is not None
     return "sums" if has_sums and sketch.moments.is_whole[is_shared].all() else "pilot"
 
