@@ -347,10 +347,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         is_shared, gain = self._find_shared_columns(fitted, pilot, ends)
         if is_shared.any():
             self.quality_ = replace(self.quality_, shares_values=True)
-            shared = np.asarray(sketch.column_names)[is_shared]
-            warn_of_shared_values(
-                shared, self.reg_covar, gain, name_source(sketch, is_shared, ends)
-            )
+            names = np.asarray(sketch.column_names)[is_shared]
+            warn_of_shared_values(names, self.reg_covar, gain, name_source(sketch, is_shared, ends))
         if self.reg_covar == DEFAULT_REGULARISATION and self.covariance_type != "spherical":
             warn_of_regularisation(self.reg_covar, Region.of(sketch, self.bounds))
         self._set_model(*fitted)
