@@ -172,7 +172,7 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
     than clusters of the operator's scale are, if half of all directions will do. Of other rows they
     are all but those in which the rows do not vary, as where a column is constant or shares sum to
     one: atoms have the same width in all directions, and would be wrong there. Of a sketch of
-    several scales, whose columns have units, they are columns. Where the rows' mean is no longer
+    several scales whose columns have units they are columns. Where the rows' mean is no longer
     the operator's centre, the way from one to the other is an axis too, so that all rows lie around
     the centre off the axes.
 
@@ -196,7 +196,8 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
             axes = np.ascontiguousarray(covariance.find_widest(least)[1])
     finest = operator.domain.finest_scale
     if axes is None and region.is_exact:
-        known = region.covariance if finest is None else np.diag(region.variances)
+        has_units = finest is not None and np.any(operator.units != 1.0)
+        known = np.diag(region.variances) if has_units else region.covariance
         axes = _find_varying_axes(known, FLAT * (finest or operator.scale))
     else:
         finest = None

@@ -70,9 +70,10 @@ def compute_gram_matrix(atoms: np.ndarray) -> np.ndarray:
 
 
 def _add_ridge(gram: np.ndarray) -> np.ndarray:
-    """Return inner products (k, k) with the ridge added."""
+    """Return inner products (k, k) with the ridge added; atoms may be silent, all of them."""
     result = gram.copy()
-    result.flat[:: len(gram) + 1] += RIDGE * np.trace(gram) / max(len(gram), 1)
+    ridge = RIDGE * np.trace(gram) / max(len(gram), 1)
+    result.flat[:: len(gram) + 1] += ridge + np.finfo(np.float64).tiny
     return result
 
 

@@ -381,6 +381,8 @@ def warn_of_coarse_scale(sketch: SketchLike, n_atoms: int) -> bool:
     They hardly differ from cluster to cluster then, and nearly any centroids explain them.
     """
     operator, region = sketch.operator, Region.of(sketch)
+    if n_atoms > operator.n_frequencies:
+        return False  # Which is refused.
     deviation = float(np.sqrt(np.mean(region.variances / operator.units**2)))
     times = operator.domain.scales[-1] / deviation if deviation > 0.0 else 0.0
     has_range = operator.domain.finest_scale is not None

@@ -60,7 +60,9 @@ class Sketcher(SketchingTransformer):
         How many clusters are expected: a hint for the two "auto". None means 10.
     scale : float, "auto", "columns" or "mixed", default="auto"
         Standard deviation of a cluster, in data units: one number, as k-means has one distance.
-        "auto" is that of the pilot's clusters, or where they stand far apart a share of their gaps.
+        "auto" is that of the pilot's clusters. Where these stand far apart it is a share of their
+        gaps, and frequencies are drawn for finer scales too, down to the clusters' own; so it is
+        with "columns".
         "columns" tells columns apart, to powers of four (the operator's `units`), as mixtures with
         a variance along each column need where columns are in different units. The pilot is larger
         then: 20 rows for each mean and variance of n_clusters mixture components, and 20,000 where

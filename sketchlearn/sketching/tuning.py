@@ -40,11 +40,11 @@ COVARIANCES_TO_DRAW, PILOTS_TO_DRAW = 2, 5
 NUMBERS_A_COLUMN, NUMBERS_BESIDE, NUMBERS_OF_TRANSFORMS = 2.5, 2.0, 5.5
 # Subspace iterations to the axes along which a wide pilot's scale is estimated.
 N_SUBSPACE_STEPS = 3
-# Gap between neighbouring clusters, in radii of a cluster, from which the scale follows the gaps:
-# from twice as many on, decodes do not find what is so narrow. Few waves, signs, and waves of wide
-# rows show nothing but interference between clusters long before. Of mixtures, which ask how wide
-# clusters are, it does so where clusters are points.
-FARTHEST_APART, FARTHEST_IF_FEW, FARTHEST_IF_WIDE, FARTHEST_IF_COLUMNS = 20.0, 5.0, 2.5, 1e3
+# Gap between neighbouring clusters, in radii of a cluster, from which the scale follows the gaps,
+# and from which the finest one does: waves as fine as clusters show nothing but interference
+# between them where they are far apart, and a tenth to a quarter of decodes lost some of them from
+# 20 on, one in 30 from 12 on. Few waves, signs, and waves of wide rows do so before.
+FARTHEST_APART, FARTHEST_IF_FEW, FARTHEST_IF_WIDE, FARTHEST_IF_FINE = 8.0, 5.0, 2.5, 1e3
 # Least unit of a column, as a fraction of its spread: where its clusters are of one value each.
 LEAST_RELATIVE_SPREAD = 1e-3
 # What is as wide as a kernel of waves, in standard deviations of a cluster.
@@ -62,6 +62,8 @@ QUARTILES_OF_NORMAL = 1.349
 class WideShare:
     """Frequencies that look at scales wider than the clusters', where rare wide ones would hide.
 
+    As many look at finer ones where clusters are narrower than the scale.
+
     Attributes
     ----------
     share : float
@@ -70,7 +72,7 @@ class WideShare:
         Widest scale, in standard deviations of the widest column.
     least_numbers : float
         Frequencies for each coordinate of each cluster from which there are such: smaller sketches
-        need all at the clusters' scale.
+        need all at one scale.
     """
 
     share: float = 0.3
@@ -127,28 +129,30 @@ def choose_operator(
     else:
         covariance = CovarianceMatrix(np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0)))
         variances = covariance.variances
-    finest = None
+    finest, is_mixed = None, scale == "mixed"
     n_drawn = count_drawn(n_frequencies, d) if is_paired else n_frequencies
     octaves: float | np.ndarray = 0.0
     rng = np.random.default_rng(seeds[1]).spawn(4)[3]
     if scale in ("auto", "columns"):
         q, is_auto = n_principal(d, n_clusters), scale == "auto"
+        axes = find_wide_axes(root, q) if is_auto and is_wide else None
         is_few = n_frequencies < WIDE.least_numbers * n_clusters * q
         tells_little = is_few or kinds["features"] != "waves"
-        farthest = FARTHEST_IF_FEW if tells_little else FARTHEST_APART
-        scale = estimate_cluster_scale(
-            (rows - center) / units, weights, n_clusters, seeds[0],
-            axes=find_wide_axes(root, q) if is_auto and is_wide else None,
-            farthest=farthest if is_auto else FARTHEST_IF_COLUMNS,
+        scale, fine = estimate_cluster_scales(
+            (rows - center) / units, weights, n_clusters, seeds[0], axes=axes,
+            farthest=FARTHEST_IF_FEW if tells_little else FARTHEST_APART,
         )  # fmt: skip
-        if is_auto and not is_few:
-            widest = float(np.sqrt(variances.max()))
-            octaves = draw_wide_octaves(widest / scale, n_drawn, rng)
-    elif scale == "mixed":
+        if fine < scale and not tells_little and axes is None:
+            finest = fine
+        if not is_few:
+            spread = float(np.sqrt(variances.max())) / scale if is_auto else 0.0
+            depth = 0.0 if finest is None else float(np.log2(scale / finest))
+            octaves = draw_octaves(spread, depth, n_drawn, rng)
+    elif is_mixed:
         share, (low, high) = share_spread(variances, n_clusters), PILOT_OCTAVES
         scale, finest = share / 2**low, share / 2**high
         octaves = rng.uniform(0.0, high - low, n_drawn)
-    width = BANDWIDTH if d > 3 or finest is not None else 1.0
+    width = BANDWIDTH if d > 3 or is_mixed else 1.0
     operator = FrequencyOperator.draw(
         n_drawn,
         Domain(center, scale, covariance, finest_scale=finest, shared=shared),
@@ -166,15 +170,21 @@ def choose_operator(
     return pair_operator(operator, np.minimum(spreads, typical), n_frequencies, rows)
 
 
-def draw_wide_octaves(spread: float, n_frequencies: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw how many octaves each frequency (n_frequencies,) is finer than the scale: 0, or fewer.
+def draw_octaves(
+    spread: float, depth: float, n_frequencies: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw how many octaves each frequency (n_frequencies,) is finer than the scale: 0, mostly.
 
     A share of them, any, are for scales up to twice ``spread``, the widest column's standard
-    deviation in scales, their logarithms uniform.
+    deviation in scales, and as many for scales up to ``depth`` octaves finer; the logarithms of
+    both are uniform.
     """
     reach = np.log2(max(WIDE.reach * spread, 1.0))
     octaves = -rng.uniform(0.0, reach, n_frequencies)
-    octaves[rng.permutation(n_frequencies) >= WIDE.share * n_frequencies] = 0.0
+    place, share = rng.permutation(n_frequencies), WIDE.share * n_frequencies
+    octaves[place >= share] = 0.0
+    is_finer = place >= n_frequencies - share
+    octaves[is_finer] = rng.uniform(0.0, depth, np.count_nonzero(is_finer))
     return octaves
 
 
@@ -351,7 +361,7 @@ def measure_value_distances(rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return distances
 
 
-def estimate_cluster_scale(
+def estimate_cluster_scales(
     centered: np.ndarray,
     weights: np.ndarray,
     n_clusters: int,
@@ -359,16 +369,18 @@ def estimate_cluster_scale(
     *,
     axes: np.ndarray | None = None,
     farthest: float = FARTHEST_APART,
-) -> float:
+) -> tuple[float, float]:
     r"""Estimate a cluster's standard deviation, one coordinate's, by k-means on the pilot.
+
+    Returns two scales, the wider of which is that of most waves:
 
     .. math:: s^2 = \frac{\mathrm{SSE}}{n_p d} \cdot \frac{n_p}{n_p - k}
 
     where SSE is the within-cluster sum of squares, weights scaled to a mean of one. Where the
     nearest neighbours of clusters are, in the median over rows, more than ``farthest`` times
-    :math:`s \sqrt d` away, s is taken to be as large as makes that equal: decodes do not find what
-    is far narrower than the gaps, and locate clusters as well where waves do not resolve them. Of
-    no more rows than clusters it is the overall spread over :math:`k^{1/d}`, the spread of k cells
+    :math:`s \sqrt d` away, the wider scale is as large as makes that equal, since decodes do not
+    find what is far narrower than the gaps; the finer one is s, unless that is 1000 times. Of no
+    more rows than clusters both are the overall spread over :math:`k^{1/d}`, the spread of k cells
     that share the volume; one, where all rows are equal.
 
     Of wide rows k-means looks at the coordinates along ``axes`` (d, q) alone, and ``farthest`` is
@@ -377,7 +389,7 @@ def estimate_cluster_scale(
     n, d = centered.shape
     size = float(max(centered.max(), -centered.min()))
     if size == 0.0:
-        return 1.0
+        return 1.0, 1.0
     # To order one, so that neither squares nor k-means' own thresholds see the data's units; in
     # place, as wide rows take memory.
     centered /= size
@@ -396,10 +408,12 @@ def estimate_cluster_scale(
         scale = float(np.sqrt(sum_of_squares / (n * d) * n / (n - k)))
         gap = _measure_gap(centers[totals > 0.0], totals[totals > 0.0])
     farthest = farthest if axes is None else FARTHEST_IF_WIDE
+    fine = max(scale, gap / (FARTHEST_IF_FINE * np.sqrt(d)))
     scale = max(scale, gap / (farthest * np.sqrt(d)))
     if scale == 0.0:
-        scale = float(np.sqrt(weights @ np.square(centered).mean(axis=1) / n)) / k ** (1.0 / d)
-    return size * scale
+        spread = float(np.sqrt(weights @ np.square(centered).mean(axis=1) / n))
+        scale = fine = spread / k ** (1.0 / d)
+    return size * scale, size * fine
 
 
 def _measure_gap(centers: np.ndarray, totals: np.ndarray) -> float:

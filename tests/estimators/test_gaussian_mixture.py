@@ -459,3 +459,17 @@ def test_regularisation_in_columns_of_small_units_is_told_and_the_remedy_helps()
     em = GaussianMixture(4, covariance_type="diag", reg_covar=named, random_state=0)
     best = em.fit(X[:2_000]).score(X)
     assert sharp.score(X) > max(best - 0.05, blurred + 0.3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", ["auto", "columns"])
+@pytest.mark.parametrize("seed", range(4))
+def test_components_far_apart_are_found_and_as_wide_as_they_are(scale, seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(6, size=20_000)
+    X = 50.0 * rng.normal(size=(6, 4))[labels] + rng.normal(size=(20_000, 4))
+    sketch = Sketcher(240, n_clusters=6, scale=scale, keep_pilot=False, random_state=seed)
+    model = CompressiveGaussianMixture(6, random_state=seed).fit_sketch(sketch.fit(X).sketch(X))
+    means = np.array([X[labels == i].mean(axis=0) for i in range(6)])
+    start = GaussianMixture(6, covariance_type="diag", means_init=means).fit(X)
+    assert model.score(X) > start.score(X) - 0.1

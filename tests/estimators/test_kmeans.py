@@ -892,3 +892,11 @@ def test_parameters_for_the_next_fit_leave_this_one_alone():
     model = CompressiveKMeans(3, random_state=0).fit(ROWS)
     labels = model.predict(ROWS)
     np.testing.assert_array_equal(model.set_params(n_clusters=9).to_sklearn().predict(ROWS), labels)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("scale", [1e-6, 1e-3])
+@pytest.mark.parametrize("model", [CompressiveKMeans(4), CompressiveGaussianMixture(4)])
+def test_waves_that_show_nothing_of_the_rows_make_no_good_model(scale, model):
+    sketch = Sketcher(50, scale=scale, keep_pilot=False, random_state=0).fit(ROWS).sketch(ROWS)
+    assert model.set_params(random_state=0).fit_sketch(sketch).report().verdict != "good"

@@ -87,6 +87,25 @@ def test_small_sketches_of_separated_clusters_find_them_or_say_so(m, features):
     assert np.all(is_right | (np.array(verdicts) != "good"))
 
 
+def draw_far_clusters(seed):
+    """Return rows of Gaussians 15 to 200 widths apart, in 2 to 10 columns, and how many."""
+    rng = np.random.default_rng([seed, 78])
+    k, d = int(rng.integers(3, 13)), int(rng.integers(2, 11))
+    apart = rng.choice([15.0, 30.0, 60.0, 200.0])
+    return apart * rng.normal(size=(k, d))[rng.integers(k, size=8000)] + rng.normal(
+        size=(8000, d)
+    ), k
+
+
+@pytest.mark.parametrize("scale", ["auto", "columns"])
+@pytest.mark.parametrize("seed", range(500, 512))
+def test_far_clusters_are_found_by_few_frequencies(scale, seed):
+    X, k = draw_far_clusters(seed)
+    sketcher = Sketcher(5 * k * X.shape[1], n_clusters=k, scale=scale, random_state=seed).fit(X)
+    model = CompressiveKMeans(k, keep_pilot=False, random_state=0).fit_sketch(sketcher.sketch(X))
+    assert -model.score(X) < 1.05 * KMeans(k, n_init=10, random_state=0).fit(X).inertia_
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("apart", [1e2, 1e3, 1e4])
 def test_clusters_hundreds_of_widths_apart_are_located_to_a_fraction_of_their_width(apart, seed):

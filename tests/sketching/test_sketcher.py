@@ -22,7 +22,7 @@ from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.pilot import pilot_size
 from sketchlearn.sketching.tuning import (
     WIDE,
-    draw_wide_octaves,
+    draw_octaves,
     n_principal,
     resolve_frequency_count,
 )
@@ -265,7 +265,7 @@ class TestFit:
 
     @pytest.mark.parametrize("apart", [200.0, 1e6])
     @pytest.mark.parametrize(
-        ("m", "features", "share"), [(100, "waves", 20), (20, "waves", 5), (100, "signs", 5)]
+        ("m", "features", "share"), [(100, "waves", 8), (20, "waves", 5), (100, "signs", 5)]
     )
     def test_of_far_clusters_the_scale_is_a_share_of_their_distance(
         self, apart, m, features, share
@@ -275,6 +275,19 @@ class TestFit:
         X = apart * corners[rng.integers(4, size=2000)] + rng.normal(size=(2000, 2))
         sketcher = Sketcher(m, n_clusters=4, features=features, random_state=0).fit(X)
         assert sketcher.scale_ == pytest.approx(apart / (share * np.sqrt(2.0)), rel=0.01)
+
+    @pytest.mark.parametrize("scale", ["auto", "columns"])
+    def test_of_far_clusters_some_frequencies_look_at_their_own_scale(self, scale):
+        rng = np.random.default_rng(0)
+        X = 60.0 * rng.integers(2, size=(4000, 2)) + rng.normal(size=(4000, 2))
+        sketcher = Sketcher(1000, n_clusters=4, scale=scale, random_state=0).fit(X)
+        assert sketcher.operator_.domain.finest_scale == pytest.approx(1.0, rel=0.05)
+        norms = sketcher.operator_.linear_map.squared_norms
+        near = Sketcher(1000, n_clusters=4, scale=1.0, random_state=0).fit(X).operator_
+        far = Sketcher(1000, n_clusters=4, scale=sketcher.scale_, random_state=0).fit(X).operator_
+        typical = np.median(near.linear_map.squared_norms)
+        assert np.mean(far.linear_map.squared_norms > typical) == 0.0
+        assert 0.03 < np.mean(norms > typical) < 0.15
 
     @pytest.mark.parametrize("factor", [1e-4, 1e4, 2.0**40, 2.0**-40])
     def test_units_do_not_matter(self, factor):
@@ -577,7 +590,7 @@ def test_rows_whose_squares_overflow_are_refused():
 
 @pytest.mark.parametrize("spread", [0.1, 1.0, 20.0])
 def test_a_share_of_the_frequencies_looks_at_wider_scales(spread):
-    octaves = draw_wide_octaves(spread, 1000, np.random.default_rng(0))
+    octaves = draw_octaves(spread, 0.0, 1000, np.random.default_rng(0))
     reach = max(np.log2(WIDE.reach * spread), 0.0)
     assert np.all(octaves <= 0.0)
     assert np.all(octaves >= -reach)

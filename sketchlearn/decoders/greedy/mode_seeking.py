@@ -253,7 +253,9 @@ class _Search:
                 envelope, residual = envelope[heard], residual[:, heard]
         self.residual = (envelope * residual).astype(np.float32)
         d = problem.family.n_features
-        self.tau2 = float(envelope @ self.map.squared_norms) / (d * float(envelope.sum()))
+        # No wave may hear atoms far wider than it is long.
+        heard_by = envelope if envelope.any() else np.ones_like(envelope)
+        self.tau2 = float(heard_by @ self.map.squared_norms) / (d * float(heard_by.sum()))
 
     def correlate(self, points: np.ndarray) -> np.ndarray:
         """Return ``b`` at the points (n,)."""

@@ -290,7 +290,7 @@ def locate_far_rows(
     :math:`\delta`. Rows that lie about anywhere have neither, except by chance, or where they are
     very few. The number of rows is whole where all weigh the same.
     """
-    region, shares = problem.region, mixture.weights / mixture.total_weight
+    region, shares = problem.region, mixture.weights / (mixture.total_weight or 1.0)
     mean = shares @ mixture.locations
     first, offsets = region.mean - mean, mixture.locations - mean
     within = np.tensordot(shares, mixture.family.covariance_matrices(mixture.parameters), axes=1)
