@@ -50,7 +50,7 @@ def estimate_noise_left(
     parameters = mixture.parameters
     if np.any(family.common_log_envelope) or parameters.size * len(problem.target) > MOST_NUMBERS:
         return None
-    waves = _draw_waves(mixture, rng)
+    waves = compute_waves(mixture, draw_rows(mixture, rng))
     tangents = _compute_tangents(mixture)[np.repeat(weights > 0.0, 1 + parameters.shape[1])]
     gram = tangents @ tangents.T
     gram[np.diag_indices_from(gram)] += RIDGE
@@ -67,15 +67,21 @@ def estimate_noise_left(
     return NoiseLeft(expected, float(np.sqrt(2.0 / freedom)))
 
 
-def _draw_waves(mixture: Mixture, rng: np.random.Generator) -> np.ndarray:
-    """Return the centred waves (n, 2 m) of rows drawn of a mixture."""
+def draw_rows(mixture: Mixture, rng: np.random.Generator) -> np.ndarray:
+    """Return rows (n, d) drawn of a mixture."""
     family, d = mixture.family, mixture.family.n_features
     values, axes = np.linalg.eigh(family.covariance_matrices(mixture.parameters))
     factors = axes * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     atom = rng.choice(len(mixture.weights), size=N_DRAWN, p=mixture.weights)
     apart = np.einsum("nij,nj->ni", factors[atom], rng.standard_normal((N_DRAWN, d)))
+    return np.asarray(mixture.locations[atom] + apart)
+
+
+def compute_waves(mixture: Mixture, rows: np.ndarray) -> np.ndarray:
+    """Return the centred waves (n, 2 m) of rows (n, d)."""
+    family = mixture.family
     even = np.ones((1, family.operator.n_frequencies), dtype=np.float32)
-    waves = family.waves(mixture.locations[atom] + apart, even).astype(np.float64)
+    waves = family.waves(rows, even).astype(np.float64)
     return waves - waves.mean(axis=0)
 
 

@@ -71,6 +71,9 @@ class QualityThresholds:
         Up to which components are as narrow as the kernel of the points that they were fitted to:
         what they lose of the likelihood is unknown, 0.1 to 4 nats a row; wider ones lose 0.1, a
         rolled-up sheet 0.4.
+    sampling_loss : float
+        Nats a row that Gaussians may lose to noise: those that lost less were predicted to lose
+        less than 0.08, of those that lost 0.1 and more half were predicted to lose more than this.
     instability, large_instability : float
         From which centroids are doubtful, and from which they are wrong, as an excess of the sum
         of squares. The excess over that of the best centroids is about as large, or smaller.
@@ -95,6 +98,7 @@ class QualityThresholds:
     large_moment_mismatch: float = 1.5
     excess_variance: float = 4.0
     detail: float = 1.2
+    sampling_loss: float = 0.1
     instability: float = 0.1
     large_instability: float = 0.5
 
@@ -169,6 +173,9 @@ class FitQuality:
     is_coarse : bool, default=False
         Whether the sketch's scale is wider than the rows are, so that its waves hardly differ from
         cluster to cluster, and nearly any centroids explain it.
+    sampling_loss : float, optional
+        Nats a row that Gaussians probably lose as their parameters follow the sketch's noise; see
+        `estimate_sampling_loss`. None if nobody asked for it.
     thresholds : QualityThresholds
         What the figures are compared with.
 
@@ -202,6 +209,7 @@ class FitQuality:
     noise_left: NoiseLeft | None = None
     shares_values: bool = False
     is_coarse: bool = False
+    sampling_loss: float | None = None
     thresholds: QualityThresholds = THRESHOLDS
 
     def __repr__(self) -> str:
@@ -323,10 +331,17 @@ class FitQuality:
         return BY_CHANCE * float(np.sqrt(2.0 / max(self.n_rows, 1.0)))
 
     @property
+    def has_detail(self) -> bool:
+        """Whether Gaussians are as wide and as exact as the sketch can show, as far as is known."""
+        at = self.thresholds
+        is_wide = self.detail is None or self.detail > at.detail
+        return is_wide and (self.sampling_loss or 0.0) <= at.sampling_loss
+
+    @property
     def is_beyond_doubt(self) -> bool:
         """Whether nothing but noise is left, of the sketch and of the rows' exact moments."""
         at = self.thresholds
-        knows = self.region.is_exact and self.has_enough_rows
+        knows = self.region.is_exact and self.has_enough_rows and self.has_detail
         is_noise = self.is_noise and not self.hides_structure
         return knows and is_noise and self.moment_mismatch <= at.moment_mismatch
 
@@ -352,7 +367,6 @@ class FitQuality:
         least = 1.0 - np.hypot(1.0 - at.doubtful_spread, chance)
         has_spread = least <= self.spread_ratio or self.gains_little
         has_spread &= self.spread_ratio <= at.high_spread
-        has_detail = self.detail is None or self.detail > at.detail
         is_inside = self.moment_factors[1] <= at.excess_variance
         if self.instability is None and self.is_noise and self.region.is_exact:
             is_inside = self.moment_mismatch <= np.hypot(at.explained_mismatch, chance)
@@ -370,7 +384,7 @@ class FitQuality:
         is_stable = is_inside and instability <= np.hypot(at.instability, chance)
         # Noise that was added may leave less than the sketch of a single row would tell.
         has_rows = self.n_rows >= 1.0
-        is_good = has_spread and has_detail and is_stable and has_rows and not is_blind
+        is_good = has_spread and self.has_detail and is_stable and has_rows and not is_blind
         return "good" if is_good else "doubtful"
 
     @property

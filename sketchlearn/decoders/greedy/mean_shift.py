@@ -59,6 +59,9 @@ class SwappingSettings(Settings):
 
 SWAPPING = SwappingSettings()
 
+# Standard deviation of shapes, logarithms of variances, that atoms have at least.
+LEAST_SPREAD = 0.1
+
 
 @final
 @dataclass(frozen=True)
@@ -156,21 +159,41 @@ class Decoding:
                 most = max(1, n_new // 2)
         return fit
 
-    def adjust(self, fit: Fit, shapes: Shapes, max_iter: int) -> Fit:
+    def adjust(
+        self, fit: Fit, shapes: Shapes, max_iter: int, precision: float = REFINING.shape_precision
+    ) -> Fit:
         """Move all atoms and weights jointly, to the likeliest a posteriori."""
-        noise = self.problem.noise / len(self.problem.target)
-        prior = REFINING.shape_precision * noise if shapes == "free" else 0.0
+        prior = precision * self.estimate_noise(fit) if shapes == "free" else 0.0
         return adjust(self.problem, fit, shapes=shapes, max_iter=max_iter, prior=prior)
 
     def settle(self, fit: Fit, shapes: Shapes) -> Fit:
-        """Adjust for as long as that gains more than noise explains."""
-        while not fit.converged:
-            settled = self.adjust(fit, shapes, REFINING.n_many)
-            is_still = settled.cost > fit.cost - self.least_gain
+        """Adjust for as long as that gains more than noise explains, by what atoms say of both."""
+        while True:
+            settled = self.adjust(fit, shapes, REFINING.n_many, self.estimate_precision(fit))
+            gain = SWAPPING.least_evidence * self.estimate_noise(settled)
+            if settled.cost > fit.cost - gain:
+                return settled
             fit = settled
-            if is_still:
-                break
-        return fit
+
+    def estimate_noise(self, fit: Fit) -> float:
+        """Return the variance of the noise of one of the sketch's numbers.
+
+        Waves that hardly vary within clusters have less of it than the sketch's power tells.
+        """
+        problem = self.problem
+        left = fit.cost / problem.spare_share if problem.spare_share > 0.0 else np.inf
+        return min(problem.noise, left) / len(problem.target)
+
+    def estimate_precision(self, fit: Fit) -> float:
+        """Return the inverse variance of the atoms' shapes around their median.
+
+        Empirical Bayes: shapes that all are alike are held together, and others left alone.
+        """
+        shapes = self.problem.family.split(fit.parameters)[1]
+        if shapes.shape[1] == 0 or len(shapes) == 1:
+            return REFINING.shape_precision
+        variance = float(np.mean((shapes - compute_median(shapes)) ** 2))
+        return 1.0 / max(variance, LEAST_SPREAD**2)
 
     @property
     def least_gain(self) -> float:

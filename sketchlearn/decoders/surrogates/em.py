@@ -15,6 +15,7 @@ from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.quality import LEAST_BLUR, THRESHOLDS
 from sketchlearn.decoders.refinement import REFINING, adjust, solve_weights
+from sketchlearn.decoders.sampling_loss import estimate_sampling_loss
 from sketchlearn.decoders.settings import Settings
 from sketchlearn.decoders.surrogates.points import (
     POINTS,
@@ -82,6 +83,12 @@ class SurrogateEM(Decoder):
     n_moves: int = 20
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
+        """Recover Gaussians, and say what noise makes of them."""
+        mixture = self._recover(problem, rng)
+        loss = estimate_sampling_loss(problem, mixture, rng)
+        return replace(mixture, quality=replace(mixture.quality, sampling_loss=loss))
+
+    def _recover(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Recover Gaussians; TypeError if the family is not Gaussian."""
         family, n_atoms = problem.family, problem.n_atoms
         if not isinstance(family, GaussianFamily):
