@@ -280,7 +280,7 @@ def warn_of_moments(quality: FitQuality) -> None:
     )
     if (quality.sampling_loss or 0.0) > quality.thresholds.sampling_loss:
         finding = (
-            "noise of the sketch moves components, or makes them wider or narrower, by so much that "
+            "the sketch's noise moves components, or makes them wider or narrower, so much that "
             f"about {quality.sampling_loss:.2g} nats a row are lost."
         )
     elif quality.detail is None or quality.detail > quality.thresholds.detail:
