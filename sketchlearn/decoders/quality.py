@@ -342,6 +342,8 @@ class FitQuality:
         """Whether nothing but noise is left, of the sketch and of the rows' exact moments."""
         at = self.thresholds
         knows = self.region.is_exact and self.has_enough_rows and self.has_detail
+        # Of tight clusters a little of the rows' variance is many times their own.
+        knows &= (self.unseen_gain or 0.0) <= at.large_instability
         is_noise = self.is_noise and not self.hides_structure
         return knows and is_noise and self.moment_mismatch <= at.moment_mismatch
 
@@ -374,8 +376,8 @@ class FitQuality:
             # Another decode sees as little of a few rows far away as this one.
             least = at.low_spread if self.is_noise else 1.0 / (1.0 + at.unexplained_mismatch)
             has_all = self.moment_factors[0] >= 1.0 - np.hypot(1.0 - least, chance)
-            # Of tight clusters a little of the rows' variance is many times their own.
-            has_all &= not self.is_noise or (self.unseen_gain or 0.0) <= at.large_instability
+            most = at.large_instability if self.is_noise else at.unexplained_mismatch
+            has_all &= (self.unseen_gain or 0.0) <= most
             is_inside &= has_all or self.gains_little
         elif self.leaves_clusters:
             # An overtone of one cluster may stand for another.

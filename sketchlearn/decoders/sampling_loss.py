@@ -88,6 +88,52 @@ def estimate_sampling_loss(
     return max(0.5 * float(loss) / len(rows) - 0.5 * len(slopes) / problem.n_rows, 0.0)
 
 
+def estimate_variance_errors(mixture: Mixture, axes: np.ndarray) -> np.ndarray | None:
+    r"""Estimate the standard errors, by noise, of a mixture's variances along axes (q, d).
+
+    To first order, with A and C as in `estimate_sampling_loss` and g the gradient of a variance,
+    :math:`\sqrt{g^T A C A^T g}`. None where there are too many numbers.
+    """
+    is_used = mixture.weights > 0.0
+    weights, parameters = mixture.weights[is_used], mixture.parameters[is_used]
+    family, d = mixture.family, mixture.family.n_features
+    if 2 * parameters.size * family.operator.n_frequencies > MOST_NUMBERS:
+        return None
+    waves = compute_waves(mixture, draw_rows(mixture, np.random.default_rng(0)))
+    covariances = family.covariance_matrices(parameters)
+    widths = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2).mean(axis=1))
+    widths += STEP * family.operator.scale
+    apart = (parameters[:, :d] - weights @ parameters[:, :d] / weights.sum()) @ axes.T
+    within = np.einsum("qi,kij,qj->kq", axes, covariances, axes)
+    whole = weights @ (within + apart**2)
+    tangents = [weights[:, None] * family.sketch(parameters).astype(np.float64)]
+    gradients = [weights[:, None] * (within + apart**2 - whole)]
+    for j in range(parameters.shape[1]):
+        step = np.zeros(parameters.shape)
+        step[:, j] = STEP * widths if j < d else STEP
+        ends = [parameters + sign * step for sign in (1.0, -1.0)]
+        moved = [family.sketch(each).astype(np.float64) for each in ends]
+        tangents.append(weights[:, None] * (moved[0] - moved[1]))
+        if j < d:
+            gained = 4.0 * apart * step[:, j, None] * axes[:, j]
+        else:
+            gained = np.einsum(
+                "qi,kij,qj->kq",
+                axes,
+                family.covariance_matrices(ends[0]) - family.covariance_matrices(ends[1]),
+                axes,
+            )
+        gradients.append(weights[:, None] * gained)
+    directions, slopes = np.concatenate(tangents), np.concatenate(gradients)
+    norms = np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-30)
+    directions, slopes = directions / norms, slopes / norms
+    gram = directions @ directions.T
+    gram[np.diag_indices_from(gram)] += RIDGE
+    errors = slopes.T @ cho_solve(cho_factor(gram), directions @ waves.T)
+    n_rows = max(mixture.quality.n_rows, 1.0)
+    return np.asarray(np.sqrt(np.mean(errors**2, axis=1) / n_rows))
+
+
 def compute_log_densities(
     rows: np.ndarray, locations: np.ndarray, covariances: np.ndarray
 ) -> np.ndarray:

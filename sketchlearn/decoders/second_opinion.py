@@ -14,7 +14,8 @@ from sketchlearn.decoders.given_atoms import GivenAtoms
 from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Problem
-from sketchlearn.decoders.quality import THRESHOLDS
+from sketchlearn.decoders.quality import BY_CHANCE, THRESHOLDS
+from sketchlearn.decoders.sampling_loss import estimate_variance_errors
 from sketchlearn.decoders.surrogates.kmeans import SurrogateKMeans
 
 
@@ -59,16 +60,17 @@ class SecondOpinion(Decoder):
         """Return the first decode, its quality knowing how stable it is."""
         first = self.decoder.solve(problem, rng)
         assert first.points is not None
-        if (first.matched or first).quality.is_beyond_doubt:
+        gain = measure_unseen_gain(first)
+        first = replace(first, quality=replace(first.quality, unseen_gain=gain))
+        matched = replace((first.matched or first).quality, unseen_gain=gain)
+        if matched.is_beyond_doubt:
             return first
         begin("a second opinion")
         again = add_noise(problem.with_widths(first.family.widths), rng)
         second = self._from_either(first).solve(again, rng)
         assert second.points is not None
         excess = max(measure_excess(second.points, second.locations, first.locations), 0.0)
-        gain = measure_unseen_gain(first)
-        quality = replace(first.quality, instability=excess, unseen_gain=gain)
-        return replace(first, quality=quality)
+        return replace(first, quality=replace(first.quality, instability=excess))
 
     def _from_either(self, first: Mixture) -> SurrogateKMeans:
         """Return a decoder that starts from a search, or from the first mixture if it fits better.
@@ -102,18 +104,29 @@ def measure_unseen_gain(mixture: Mixture) -> float:
     the sum of squares. It is missed elsewhere: two clusters of weights p and q, at a distance
     :math:`\delta`, have one instead, which adds :math:`p q \delta^2 / (p + q)`. So what the atoms
     lack, axis by axis, less what mergers cost, cheapest first, is the most there is to gain. Rows
-    scattered all around lack as much along every axis, and little is to be gained.
+    scattered all around lack as much along every axis, and little is to be gained. Of what they
+    lack three standard errors are put down to the sketch's noise.
     """
     points, weights = mixture.points, mixture.weights
     assert points is not None
-    covariance = mixture.quality.region.covariance - (mixture.matched or mixture).covariance
-    gains = np.linalg.eigvalsh(covariance * np.outer(points.units, points.units))[::-1]
+    matched = mixture.matched or mixture
+    covariance = mixture.quality.region.covariance - matched.covariance
+    values, axes = np.linalg.eigh(covariance * np.outer(points.units, points.units))
+    gains, axes = values[::-1], axes[:, ::-1]
     first, second = np.triu_indices(len(weights), 1)
     apart = (mixture.locations[first] - mixture.locations[second]) * points.units
     p, q = weights[first], weights[second]
     costs = np.sort(p * q / np.maximum(p + q, np.finfo(float).tiny) * np.sum(apart**2, axis=1))
     n = min(len(gains), len(costs))
-    gain = float(np.sum(np.maximum(gains[:n] - costs[:n], 0.0)))
+    gained = gains[:n] - costs[:n]
+    is_gain = gained > 0.0
+    if is_gain.any():
+        errors = estimate_variance_errors(
+            matched, (axes[:, :n][:, is_gain] * points.units[:, None]).T
+        )
+        if errors is not None:
+            gained[is_gain] -= BY_CHANCE * errors
+    gain = float(np.sum(np.maximum(gained, 0.0)))
     within = points.sum_squares(mixture.locations) / float(points.weights.sum())
     if gain == 0.0:
         return 0.0

@@ -143,7 +143,9 @@ def choose_operator(
             farthest=FARTHEST_IF_FEW if tells_little else FARTHEST_APART,
         )  # fmt: skip
         if fine < scale and not tells_little and axes is None:
-            finest = fine
+            # Of less than an octave waves as fine as clusters tell all.
+            finest = fine if scale >= 2.0 * fine else None
+            scale = scale if finest else fine
         if not is_few:
             spread = float(np.sqrt(variances.max())) / scale if is_auto else 0.0
             depth = 0.0 if finest is None else float(np.log2(scale / finest))

@@ -7,7 +7,11 @@ from scipy.stats import multivariate_normal
 from sketchlearn import Sketcher
 from sketchlearn.atoms import DiagonalGaussian, FullGaussian, SphericalGaussian
 from sketchlearn.decoders import Problem, adjust, solve_weights
-from sketchlearn.decoders.sampling_loss import compute_log_densities, estimate_sampling_loss
+from sketchlearn.decoders.sampling_loss import (
+    compute_log_densities,
+    estimate_sampling_loss,
+    estimate_variance_errors,
+)
 
 MEANS = np.array([[0.0, 0.0], [40.0, 0.0], [0.0, 40.0]])
 
@@ -69,3 +73,16 @@ def test_log_densities_are_those_of_scipy():
     for j in range(4):
         expected = multivariate_normal(locations[j], covariances[j]).logpdf(rows)
         np.testing.assert_allclose(found[:, j] - 1.5 * np.log(2.0 * np.pi), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("scale", [0.5, 5.0])
+def test_errors_of_variances_are_those_of_fits_to_other_draws(scale):
+    axes = np.array([[1.0, 0.0], [0.6, 0.8]])
+    apart, estimated = [], []
+    for seed in range(20):
+        rows = draw(np.random.default_rng(seed), 4000)
+        _, mixture = match(SphericalGaussian, scale, seed)
+        apart.append(np.einsum("qi,ij,qj->q", axes, mixture.covariance, axes))
+        estimated.append(estimate_variance_errors(mixture, axes))
+    ratios = np.mean(estimated, axis=0) / np.std(apart, axis=0)
+    assert np.all((ratios > 0.6) & (ratios < 1.7))

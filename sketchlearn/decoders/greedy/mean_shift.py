@@ -168,12 +168,14 @@ class Decoding:
 
     def settle(self, fit: Fit, shapes: Shapes) -> Fit:
         """Adjust for as long as that gains more than noise explains, by what atoms say of both."""
-        while True:
+        # What was adjusted to about the noise that there is has nothing to learn of it.
+        knows_noise = self.estimate_noise(fit) > 0.5 * self.problem.noise / len(self.problem.target)
+        while not (knows_noise and fit.converged):
             settled = self.adjust(fit, shapes, REFINING.n_many, self.estimate_precision(fit))
-            gain = SWAPPING.least_evidence * self.estimate_noise(settled)
-            if settled.cost > fit.cost - gain:
+            if settled.cost >= fit.cost - self.least_gain:
                 return settled
             fit = settled
+        return fit
 
     def estimate_noise(self, fit: Fit) -> float:
         """Return the variance of the noise of one of the sketch's numbers.
