@@ -37,7 +37,7 @@ def plan(
         typer.Option(
             parser=parse_share,
             metavar="SHARE",
-            help="Most error that is expected against k-means on all rows, as 0.02 or 2%.",
+            help="Error against k-means on all rows, of half of data sets at most, as 0.02 or 2%.",
             show_default=False,
         ),
     ] = None,

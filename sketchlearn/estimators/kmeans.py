@@ -54,7 +54,7 @@ from sketchlearn.estimators.sketch_estimator import (
 from sketchlearn.estimators.weighted_pilot import WeightedPilot
 from sketchlearn.points.far_rows import settle_far_rows
 from sketchlearn.points.kmeans import cluster_points, find_nearest
-from sketchlearn.sketches.region import Region
+from sketchlearn.sketches.region import Region, check_bounds
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
@@ -395,6 +395,10 @@ class CompressiveKMeans(
         matched = mixture.matched or mixture
         centroids, self.weights_ = refine_centroids(mixture, part, pilot, rng)
         self.cluster_centers_, self.n_iter_ = centroids * units, mixture.n_iter
+        if self.bounds is not None:
+            # Points that match the sketch may be a little outside.
+            corners = check_bounds(self.bounds, sketch.n_features)
+            self.cluster_centers_ = np.clip(self.cluster_centers_, *corners)
         self.quality_ = replace(judge_centroids(mixture, pilot, region), is_coarse=is_coarse)
         has_lost = pilot is None and part is not None and warn_of_lost_directions(sketch, mixture)
         if pilot is None and not is_hidden:

@@ -54,7 +54,8 @@ def plan(
     n_clusters : int, default=10
         Clusters to look for.
     error : float, optional
-        Most error that is expected, 0.02 for two per cent.
+        Error that half of data sets stay below, 0.02 for two per cent; the plan says what nine of
+        ten do.
     max_bytes : float, optional
         Most bytes of a sketch, without its operator.
     max_seconds : float, optional

@@ -80,7 +80,6 @@ def test_errors_of_variances_are_those_of_fits_to_other_draws(scale):
     axes = np.array([[1.0, 0.0], [0.6, 0.8]])
     apart, estimated = [], []
     for seed in range(20):
-        rows = draw(np.random.default_rng(seed), 4000)
         _, mixture = match(SphericalGaussian, scale, seed)
         apart.append(np.einsum("qi,ij,qj->q", axes, mixture.covariance, axes))
         estimated.append(estimate_variance_errors(mixture, axes))

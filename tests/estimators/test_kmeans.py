@@ -900,3 +900,18 @@ def test_parameters_for_the_next_fit_leave_this_one_alone():
 def test_waves_that_show_nothing_of_the_rows_make_no_good_model(scale, model):
     sketch = Sketcher(50, scale=scale, keep_pilot=False, random_state=0).fit(ROWS).sketch(ROWS)
     assert model.set_params(random_state=0).fit_sketch(sketch).report().verdict != "good"
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_centroids_lie_between_the_bounds_that_are_given():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(5, size=5000)
+    flags = rng.random(5000) < np.array([0.05, 0.1, 0.02, 0.9, 0.5])[labels]
+    amounts = np.exp(np.array([3.0, 4.5, 6.0, 5.0, 8.0])[labels] + 0.4 * rng.normal(size=5000))
+    X = np.column_stack([amounts, flags])
+    sketch = Sketcher(n_clusters=5, random_state=0).fit(X).sketch(X)
+    bounds = ([0.0, 0.0], [1e6, 1.0])
+    centers = (
+        CompressiveKMeans(5, bounds=bounds, random_state=0).fit_sketch(sketch).cluster_centers_
+    )
+    assert np.all((centers >= bounds[0]) & (centers <= bounds[1]))
