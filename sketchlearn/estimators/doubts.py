@@ -283,12 +283,13 @@ def warn_of_moments(quality: FitQuality) -> None:
         "components are as narrow as the sketch can show: rows of few values, of amounts often "
         "zero or at bounds are no Gaussians, and EM on them may be far likelier."
     )
-    if (quality.sampling_loss or 0.0) > quality.thresholds.sampling_loss:
+    is_wide = quality.detail is None or quality.detail > quality.thresholds.detail
+    if is_wide and (quality.sampling_loss or 0.0) > quality.thresholds.sampling_loss:
         finding = (
             "the sketch's noise moves components, or makes them wider or narrower, so much that "
             f"about {quality.sampling_loss:.2g} nats a row are lost."
         )
-    elif quality.detail is None or quality.detail > quality.thresholds.detail:
+    elif is_wide:
         least, greatest = quality.moment_factors
         finding = (
             f"components together have {least:.3g} to {greatest:.3g} times the rows' variance, by "

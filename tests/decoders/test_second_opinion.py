@@ -20,7 +20,8 @@ from sketchlearn.decoders import (
     SurrogateKMeans,
 )
 from sketchlearn.decoders.mixture import ClusteredPoints
-from sketchlearn.decoders.quality import compute_moment_factors
+from sketchlearn.decoders.quality import BY_CHANCE, compute_moment_factors
+from sketchlearn.decoders.sampling_loss import estimate_variance_errors
 from sketchlearn.decoders.second_opinion import add_noise, measure_excess, measure_unseen_gain
 from sketchlearn.decoders.surrogates.em import measure_detail
 from sketchlearn.frequencies.covariance import CovarianceMatrix
@@ -75,7 +76,11 @@ def test_unseen_gain_is_what_axes_lack_less_the_cheapest_mergers(clusters):
     points = replace(mixture.points, points=mixture.points.points * units, units=units)
     quality = replace(mixture.quality, region=far)
     lacking = far.covariance - mixture.matched.covariance
-    gains = sorted(np.linalg.eigvals(np.diag(units) @ lacking @ np.diag(units)).real)[::-1]
+    values, axes = np.linalg.eigh(np.diag(units) @ lacking @ np.diag(units))
+    # What noise makes of variances is not put down to rows far away.
+    errors = estimate_variance_errors(mixture.matched, axes.T * units)
+    assert np.all(BY_CHANCE * errors < 0.1 * values[-2])
+    gains = list(reversed(values - BY_CHANCE * errors))
     weights, centers = mixture.weights, mixture.locations * units
     costs = sorted(
         weights[i] * weights[j] / (weights[i] + weights[j]) * np.sum((centers[i] - centers[j]) ** 2)

@@ -159,43 +159,33 @@ class Decoding:
                 most = max(1, n_new // 2)
         return fit
 
-    def adjust(
-        self, fit: Fit, shapes: Shapes, max_iter: int, precision: float = REFINING.shape_precision
-    ) -> Fit:
+    def adjust(self, fit: Fit, shapes: Shapes, max_iter: int, prior: float | None = None) -> Fit:
         """Move all atoms and weights jointly, to the likeliest a posteriori."""
-        prior = precision * self.estimate_noise(fit) if shapes == "free" else 0.0
+        if prior is None:
+            prior = REFINING.shape_precision * self.problem.noise / len(self.problem.target)
+        prior = prior if shapes == "free" else 0.0
         return adjust(self.problem, fit, shapes=shapes, max_iter=max_iter, prior=prior)
 
     def settle(self, fit: Fit, shapes: Shapes) -> Fit:
-        """Adjust for as long as that gains more than noise explains, by what atoms say of both."""
-        # What was adjusted to about the noise that there is has nothing to learn of it.
-        knows_noise = self.estimate_noise(fit) > 0.5 * self.problem.noise / len(self.problem.target)
-        while not (knows_noise and fit.converged):
-            settled = self.adjust(fit, shapes, REFINING.n_many, self.estimate_precision(fit))
-            if settled.cost >= fit.cost - self.least_gain:
-                return settled
+        """Adjust for as long as that gains more than noise explains.
+
+        Shapes of several numbers are held together by as much as the atoms say of them: of how
+        alike they are, and of the noise, which is less where waves hardly vary within clusters.
+        """
+        problem, prior = self.problem, None
+        if problem.family.n_shape > 1 and problem.spare_share > 0.0:
+            known = problem.noise / len(problem.target)
+            noise = min(known, fit.cost / problem.spare_share / len(problem.target))
+            if noise < 0.5 * known:
+                shapes_apart = problem.family.split(fit.parameters)[1]
+                variance = float(np.mean((shapes_apart - compute_median(shapes_apart)) ** 2))
+                prior = noise / max(variance, LEAST_SPREAD**2)
+        is_still = fit.converged and prior is None
+        while not is_still:
+            settled = self.adjust(fit, shapes, REFINING.n_many, prior)
+            is_still = settled.converged or settled.cost >= fit.cost - self.least_gain
             fit = settled
         return fit
-
-    def estimate_noise(self, fit: Fit) -> float:
-        """Return the variance of the noise of one of the sketch's numbers.
-
-        Waves that hardly vary within clusters have less of it than the sketch's power tells.
-        """
-        problem = self.problem
-        left = fit.cost / problem.spare_share if problem.spare_share > 0.0 else np.inf
-        return min(problem.noise, left) / len(problem.target)
-
-    def estimate_precision(self, fit: Fit) -> float:
-        """Return the inverse variance of the atoms' shapes around their median.
-
-        Empirical Bayes: shapes that all are alike are held together, and others left alone.
-        """
-        shapes = self.problem.family.split(fit.parameters)[1]
-        if shapes.shape[1] == 0 or len(shapes) == 1:
-            return REFINING.shape_precision
-        variance = float(np.mean((shapes - compute_median(shapes)) ** 2))
-        return 1.0 / max(variance, LEAST_SPREAD**2)
 
     @property
     def least_gain(self) -> float:
