@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self, final
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.special import logsumexp
@@ -46,45 +49,26 @@ def estimate_sampling_loss(
     float or None
         Nats a row, 0 or more; None where there are too many numbers, or atoms without width.
     """
-    is_used = mixture.weights > 0.0
-    weights, parameters = mixture.weights[is_used], mixture.parameters[is_used]
-    family, target = mixture.family, problem.target
-    if parameters.size * len(target) > MOST_NUMBERS:
-        return None
-    covariances = family.covariance_matrices(parameters)
-    if np.linalg.eigvalsh(covariances).min() <= 0.0:
+    tangents = Tangents.of(mixture)
+    if tangents is None or np.linalg.eigvalsh(tangents.covariances[0]).min() <= 0.0:
         return None
     rows = draw_rows(mixture, rng)
-    waves = compute_waves(mixture, rows)
-    densities = np.log(weights) + compute_log_densities(
-        rows, parameters[:, : rows.shape[1]], covariances
-    )
-    shares = np.exp(densities - logsumexp(densities, axis=1, keepdims=True))
-    widths = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2).mean(axis=1))
-    tangents = [weights[:, None] * family.sketch(parameters).astype(np.float64)]
-    scores = [shares.T]
-    for j in range(parameters.shape[1]):
-        step = np.zeros(parameters.shape)
-        step[:, j] = STEP * widths if j < family.n_features else STEP
-        after, before = parameters + step, parameters - step
-        moved = family.sketch(after).astype(np.float64) - family.sketch(before)
-        tangents.append(weights[:, None] * moved)
-        gained = [
-            compute_log_densities(rows, ends[:, : rows.shape[1]], family.covariance_matrices(ends))
-            for ends in (after, before)
-        ]
-        scores.append((shares * (gained[0] - gained[1])).T)
-    directions, slopes = np.concatenate(tangents), np.concatenate(scores)
-    norms = np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-30)
-    directions, slopes = directions / norms, slopes / norms
-    gram = directions @ directions.T
-    gram[np.diag_indices_from(gram)] += RIDGE
-    solved = cho_solve(cho_factor(gram), directions)
-    errors = solved @ waves.T
+    waves, d = compute_waves(mixture, rows), rows.shape[1]
+    densities = [
+        compute_log_densities(rows, each[:, :d], own)
+        for each, own in zip(tangents.parameters, tangents.covariances, strict=True)
+    ]
+    joint = np.log(tangents.weights) + densities[0]
+    shares = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+    gained = [
+        (after - before) for after, before in zip(densities[1::2], densities[2::2], strict=True)
+    ]
+    slopes = np.concatenate([shares.T, *((shares * each).T for each in gained)])
+    scores = tangents.project(slopes)
     sampling = float(np.sum(waves**2)) / (len(rows) - 1) / problem.n_rows
-    added = max(problem.noise - sampling, 0.0) / len(target)
-    loss = np.sum(np.square(slopes.T @ errors)) / len(rows) / problem.n_rows
-    loss += added * np.sum(np.square(slopes.T @ solved))
+    added = max(problem.noise - sampling, 0.0) / len(problem.target)
+    loss = np.sum(np.square(scores @ waves.T)) / len(rows) / problem.n_rows
+    loss += added * np.sum(np.square(scores))
     return max(0.5 * float(loss) / len(rows) - 0.5 * len(slopes) / problem.n_rows, 0.0)
 
 
@@ -94,44 +78,79 @@ def estimate_variance_errors(mixture: Mixture, axes: np.ndarray) -> np.ndarray |
     To first order, with A and C as in `estimate_sampling_loss` and g the gradient of a variance,
     :math:`\sqrt{g^T A C A^T g}`. None where there are too many numbers.
     """
-    is_used = mixture.weights > 0.0
-    weights, parameters = mixture.weights[is_used], mixture.parameters[is_used]
-    family, d = mixture.family, mixture.family.n_features
-    if 2 * parameters.size * family.operator.n_frequencies > MOST_NUMBERS:
+    tangents = Tangents.of(mixture)
+    if tangents is None:
         return None
+    weights, d = tangents.weights, axes.shape[1]
+    shares = weights / weights.sum()
     waves = compute_waves(mixture, draw_rows(mixture, np.random.default_rng(0)))
-    covariances = family.covariance_matrices(parameters)
-    widths = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2).mean(axis=1))
-    widths += STEP * family.operator.scale
-    apart = (parameters[:, :d] - weights @ parameters[:, :d] / weights.sum()) @ axes.T
-    within = np.einsum("qi,kij,qj->kq", axes, covariances, axes)
-    whole = weights @ (within + apart**2)
-    tangents = [weights[:, None] * family.sketch(parameters).astype(np.float64)]
-    gradients = [weights[:, None] * (within + apart**2 - whole)]
-    for j in range(parameters.shape[1]):
-        step = np.zeros(parameters.shape)
-        step[:, j] = STEP * widths if j < d else STEP
-        ends = [parameters + sign * step for sign in (1.0, -1.0)]
-        moved = [family.sketch(each).astype(np.float64) for each in ends]
-        tangents.append(weights[:, None] * (moved[0] - moved[1]))
-        if j < d:
-            gained = 4.0 * apart * step[:, j, None] * axes[:, j]
-        else:
-            gained = np.einsum(
-                "qi,kij,qj->kq",
-                axes,
-                family.covariance_matrices(ends[0]) - family.covariance_matrices(ends[1]),
-                axes,
-            )
-        gradients.append(weights[:, None] * gained)
-    directions, slopes = np.concatenate(tangents), np.concatenate(gradients)
-    norms = np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-30)
-    directions, slopes = directions / norms, slopes / norms
-    gram = directions @ directions.T
-    gram[np.diag_indices_from(gram)] += RIDGE
-    errors = slopes.T @ cho_solve(cho_factor(gram), directions @ waves.T)
-    n_rows = max(mixture.quality.n_rows, 1.0)
-    return np.asarray(np.sqrt(np.mean(errors**2, axis=1) / n_rows))
+    squares = []
+    for parameters, covariances in zip(tangents.parameters, tangents.covariances, strict=True):
+        apart = (parameters[:, :d] - shares @ tangents.parameters[0][:, :d]) @ axes.T
+        squares.append(apart**2 + np.einsum("qi,kij,qj->kq", axes, covariances, axes))
+    whole = shares @ squares[0]
+    gained = [(after - before) for after, before in zip(squares[1::2], squares[2::2], strict=True)]
+    slopes = (
+        np.concatenate([squares[0] - whole, *gained]) * np.tile(shares, len(gained) + 1)[:, None]
+    )
+    errors = tangents.project(slopes) @ waves.T
+    return np.asarray(np.sqrt(np.mean(errors**2, axis=1) / max(mixture.quality.n_rows, 1.0)))
+
+
+@final
+@dataclass(frozen=True)
+class Tangents:
+    """Directions in which a mixture's parameters move its sketch.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (k,)
+        Of the atoms that have any.
+    parameters : list of ndarray of shape (k, p)
+        Those of the atoms, and with each in turn a step more and a step less.
+    covariances : list of ndarray of shape (k, d, d)
+        Of all these.
+    directions : ndarray of shape (k (1 + p), 2 m)
+        What a step changes; of the weights, which come first, their own share.
+    """
+
+    weights: np.ndarray
+    parameters: list[np.ndarray]
+    covariances: list[np.ndarray]
+    directions: np.ndarray
+
+    @classmethod
+    def of(cls, mixture: Mixture) -> Self | None:
+        """Return a mixture's, by differences; None where they have too many numbers."""
+        is_used = mixture.weights > 0.0
+        weights, given = mixture.weights[is_used], mixture.parameters[is_used]
+        family, d = mixture.family, mixture.family.n_features
+        if 2 * given.size * family.operator.n_frequencies > MOST_NUMBERS:
+            return None
+        own = family.covariance_matrices(given)
+        widths = np.sqrt(np.diagonal(own, axis1=1, axis2=2).mean(axis=1))
+        # Atoms may have no width; steps then are parts of the scale.
+        widths = np.maximum(widths, STEP * family.operator.scale)
+        parameters = [given]
+        for j in range(given.shape[1]):
+            step = np.zeros(given.shape)
+            step[:, j] = STEP * widths if j < d else STEP
+            parameters += [given + step, given - step]
+        sketches = [family.sketch(each).astype(np.float64) for each in parameters]
+        moved = [
+            after - before for after, before in zip(sketches[1::2], sketches[2::2], strict=True)
+        ]
+        directions = np.concatenate([weights[:, None] * each for each in (sketches[0], *moved)])
+        covariances = [own, *map(family.covariance_matrices, parameters[1:])]
+        return cls(weights, parameters, covariances, directions)
+
+    def project(self, slopes: np.ndarray) -> np.ndarray:
+        """Return how numbers of slopes (k (1 + p), q) change with the sketch, (q, 2 m)."""
+        norms = np.maximum(np.linalg.norm(self.directions, axis=1, keepdims=True), 1e-30)
+        directions = self.directions / norms
+        gram = directions @ directions.T
+        gram[np.diag_indices_from(gram)] += RIDGE
+        return np.asarray((slopes / norms).T @ cho_solve(cho_factor(gram), directions))
 
 
 def compute_log_densities(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
 
 from sketchlearn._progress import tell
 from sketchlearn._threads import OneThread
@@ -83,22 +84,8 @@ def measure_stabilities(
         for k, own in labels.items():
             other = assign_rows(fits[k].mixture, rows)
             is_single = len(np.unique(own)) == 1
-            found[k].append(np.nan if is_single else compare_partitions(own, other))
+            found[k].append(np.nan if is_single else float(adjusted_rand_score(own, other)))
     return {k: float(np.mean(each)) if each else np.nan for k, each in found.items()}
-
-
-def compare_partitions(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the adjusted Rand index of two partitions, given by a number for each row."""
-    n, n_others = len(one), int(other.max()) + 1
-    table = np.bincount(one * n_others + other, minlength=(int(one.max()) + 1) * n_others)
-    table = table.reshape(-1, n_others)
-    together, *alone = (
-        float(np.sum(counts * (counts - 1.0)))
-        for counts in (table, table.sum(axis=0), table.sum(axis=1))
-    )
-    by_chance = alone[0] * alone[1] / (n * (n - 1.0))
-    most = 0.5 * (alone[0] + alone[1])
-    return 1.0 if most == by_chance else (together - by_chance) / (most - by_chance)
 
 
 def draw_rows(mixture: Moments, n: int, rng: np.random.Generator) -> np.ndarray:
