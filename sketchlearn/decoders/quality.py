@@ -161,6 +161,8 @@ class FitQuality:
     unseen_gain : float, optional
         The most by which rows that no wave shows may lower the sum of squares, as a fraction; see
         `measure_unseen_gain`. None if nobody asked for it.
+    sure_gain : float, optional
+        As much of it as is beyond the sketch's noise.
     detail : float, optional
         Least variance of an atom, over that of the kernel of the points that atoms were fitted to;
         None if there were none.
@@ -205,6 +207,7 @@ class FitQuality:
     column_factors: tuple[float, float] = (1.0, 1.0)
     instability: float | None = None
     unseen_gain: float | None = None
+    sure_gain: float | None = None
     detail: float | None = None
     noise_left: NoiseLeft | None = None
     shares_values: bool = False
@@ -343,7 +346,7 @@ class FitQuality:
         at = self.thresholds
         knows = self.region.is_exact and self.has_enough_rows and self.has_detail
         # Of tight clusters a little of the rows' variance is many times their own.
-        knows &= (self.unseen_gain or 0.0) <= at.large_instability
+        knows &= (self.sure_gain or 0.0) <= at.large_instability
         is_noise = self.is_noise and not self.hides_structure
         return knows and is_noise and self.moment_mismatch <= at.moment_mismatch
 
@@ -377,7 +380,7 @@ class FitQuality:
             least = at.low_spread if self.is_noise else 1.0 / (1.0 + at.unexplained_mismatch)
             has_all = self.moment_factors[0] >= 1.0 - np.hypot(1.0 - least, chance)
             most = at.large_instability if self.is_noise else at.unexplained_mismatch
-            has_all &= (self.unseen_gain or 0.0) <= most
+            has_all &= (self.sure_gain or 0.0) <= most
             is_inside &= has_all or self.gains_little
         elif self.leaves_clusters:
             # An overtone of one cluster may stand for another.

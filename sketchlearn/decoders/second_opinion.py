@@ -60,10 +60,9 @@ class SecondOpinion(Decoder):
         """Return the first decode, its quality knowing how stable it is."""
         first = self.decoder.solve(problem, rng)
         assert first.points is not None
-        gain = measure_unseen_gain(first)
-        first = replace(first, quality=replace(first.quality, unseen_gain=gain))
-        matched = replace((first.matched or first).quality, unseen_gain=gain)
-        if matched.is_beyond_doubt:
+        gain, sure = measure_unseen_gain(first), measure_unseen_gain(first, BY_CHANCE)
+        first = replace(first, quality=replace(first.quality, unseen_gain=gain, sure_gain=sure))
+        if replace((first.matched or first).quality, sure_gain=sure).is_beyond_doubt:
             return first
         begin("a second opinion")
         again = add_noise(problem.with_widths(first.family.widths), rng)
@@ -97,7 +96,7 @@ def add_noise(problem: Problem, rng: np.random.Generator) -> Problem:
     return replace(problem, target=problem.target + noise)
 
 
-def measure_unseen_gain(mixture: Mixture) -> float:
+def measure_unseen_gain(mixture: Mixture, n_errors: float = 0.0) -> float:
     r"""Return the most by which rows that no wave shows may lower the sum of squares; a fraction.
 
     A cluster far away adds to the covariance along one axis, and a centroid there takes that off
@@ -105,7 +104,7 @@ def measure_unseen_gain(mixture: Mixture) -> float:
     :math:`\delta`, have one instead, which adds :math:`p q \delta^2 / (p + q)`. So what the atoms
     lack, axis by axis, less what mergers cost, cheapest first, is the most there is to gain. Rows
     scattered all around lack as much along every axis, and little is to be gained. Of what they
-    lack three standard errors are put down to the sketch's noise.
+    lack ``n_errors`` standard errors are put down to the sketch's noise.
     """
     points, weights = mixture.points, mixture.weights
     assert points is not None
@@ -120,12 +119,12 @@ def measure_unseen_gain(mixture: Mixture) -> float:
     n = min(len(gains), len(costs))
     gained = gains[:n] - costs[:n]
     is_gain = gained > 0.0
-    if is_gain.any():
+    if n_errors and is_gain.any():
         errors = estimate_variance_errors(
             matched, (axes[:, :n][:, is_gain] * points.units[:, None]).T
         )
         if errors is not None:
-            gained[is_gain] -= BY_CHANCE * errors
+            gained[is_gain] -= n_errors * errors
     gain = float(np.sum(np.maximum(gained, 0.0)))
     within = points.sum_squares(mixture.locations) / float(points.weights.sum())
     if gain == 0.0:

@@ -391,7 +391,8 @@ class CompressiveKMeans(
         mixture = decoder.decode(narrow, family, self.n_clusters, rng, region=region)
         if sketch.moment_kind != "full":
             # Along which directions rows are wider than the atoms is not known.
-            mixture = replace(mixture, quality=replace(mixture.quality, unseen_gain=None))
+            quality = replace(mixture.quality, unseen_gain=None, sure_gain=None)
+            mixture = replace(mixture, quality=quality)
         matched = mixture.matched or mixture
         centroids, self.weights_ = refine_centroids(mixture, part, pilot, rng)
         self.cluster_centers_, self.n_iter_ = centroids * units, mixture.n_iter

@@ -40,6 +40,7 @@ def judge_centroids(mixture: Mixture, pilot: WeightedPilot | None, region: Regio
             spread_ratio=spread,
             instability=own.instability,
             unseen_gain=own.unseen_gain,
+            sure_gain=own.sure_gain,
         )
         if (points := mixture.points) is None or np.all(points.units == 1.0):
             return quality
