@@ -246,7 +246,6 @@ def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
         )
     remedy, otherwise = advise(quality, "or call fit with the rows.")
     if quality.operator.n_frequencies >= FREQUENCIES_A_PARAMETER * quality.n_parameters:
-        # Of long clusters round atoms tell the less, the more frequencies there are.
         otherwise = (
             "or fit a mixture to the sketch, whose means are better where clusters are long."
         )
@@ -279,22 +278,18 @@ def warn_of_moments(quality: FitQuality) -> None:
         return
     if quality.loses_moved or quality.degrees_of_freedom <= 0:
         return  # Which was warned of.
+    (least, greatest), loss = quality.moment_factors, quality.sampling_loss or 0.0
     finding = (
-        "components are as narrow as the sketch can show: rows of few values, of amounts often "
-        "zero or at bounds are no Gaussians, and EM on them may be far likelier."
+        f"components together have {least:.3g} to {greatest:.3g} times the rows' variance, by "
+        "direction: far or heavy-tailed rows are lost, and EM on them may be far likelier."
     )
-    is_wide = quality.detail is None or quality.detail > quality.thresholds.detail
-    if is_wide and (quality.sampling_loss or 0.0) > quality.thresholds.sampling_loss:
+    if quality.detail is not None and quality.detail <= quality.thresholds.detail:
         finding = (
-            "the sketch's noise moves components, or makes them wider or narrower, so much that "
-            f"about {quality.sampling_loss:.2g} nats a row are lost."
+            "components are as narrow as the sketch can show: rows of few values, of amounts often "
+            "zero or at bounds are no Gaussians, and EM on them may be far likelier."
         )
-    elif is_wide:
-        least, greatest = quality.moment_factors
-        finding = (
-            f"components together have {least:.3g} to {greatest:.3g} times the rows' variance, by "
-            "direction: far or heavy-tailed rows are lost, and EM on them may be far likelier."
-        )
+    elif loss > quality.thresholds.sampling_loss:
+        finding = f"the sketch's noise moves components: about {loss:.2g} nats a row are lost."
     raise_doubt(
         finding,
         "Call fit with the rows, which runs EM on some of them",

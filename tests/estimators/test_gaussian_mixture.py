@@ -463,6 +463,7 @@ def test_regularisation_in_columns_of_small_units_is_told_and_the_remedy_helps()
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:components are as narrow")  # as those of points
 @pytest.mark.parametrize("scale", ["auto", "columns"])
 @pytest.mark.parametrize("seed", range(4))
 def test_components_far_apart_are_found_and_as_wide_as_they_are(scale, seed):
