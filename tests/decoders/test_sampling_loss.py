@@ -43,6 +43,7 @@ def compute_loss(mixture, rows):
     return float(np.mean(np.log(truth) - np.log(found)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.5, 1.0, 5.0])
 @pytest.mark.parametrize("family", [SphericalGaussian, DiagonalGaussian, FullGaussian])
 def test_the_loss_is_that_of_fits_to_other_draws(family, scale):
@@ -75,6 +76,7 @@ def test_log_densities_are_those_of_scipy():
         np.testing.assert_allclose(found[:, j] - 1.5 * np.log(2.0 * np.pi), expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.5, 5.0])
 def test_errors_of_variances_are_those_of_fits_to_other_draws(scale):
     axes = np.array([[1.0, 0.0], [0.6, 0.8]])
