@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self, final
-
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.special import logsumexp
 
 from sketchlearn.decoders.mixture import Mixture
-from sketchlearn.decoders.noise_left import STEP, compute_waves, draw_rows
 from sketchlearn.decoders.problem import Problem
+from sketchlearn.decoders.tangents import Tangents, compute_waves, draw_rows
+from sketchlearn.points.densities import compute_joint_log_densities, invert_covariances
 
-# Added to the Gram matrix of the tangents, which are of norm one: parameters may be alike.
-RIDGE = 1e-12
 # Numbers in all tangents above which they are not computed: it would take as long as the decode.
 MOST_NUMBERS = 3e6
 
@@ -49,17 +44,16 @@ def estimate_sampling_loss(
     float or None
         Nats a row, 0 or more; None where there are too many numbers, or atoms without width.
     """
-    tangents = Tangents.of(mixture)
+    tangents = Tangents.of(mixture, MOST_NUMBERS)
     if tangents is None or np.linalg.eigvalsh(tangents.covariances[0]).min() <= 0.0:
         return None
     rows = draw_rows(mixture, rng)
     waves, d = compute_waves(mixture, rows), rows.shape[1]
     densities = [
-        compute_log_densities(rows, each[:, :d], own)
+        compute_joint_log_densities(rows, tangents.weights, each[:, :d], invert_covariances(own))
         for each, own in zip(tangents.parameters, tangents.covariances, strict=True)
     ]
-    joint = np.log(tangents.weights) + densities[0]
-    shares = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+    shares = np.exp(densities[0] - logsumexp(densities[0], axis=1, keepdims=True))
     gained = [
         (after - before) for after, before in zip(densities[1::2], densities[2::2], strict=True)
     ]
@@ -78,7 +72,7 @@ def estimate_variance_errors(mixture: Mixture, axes: np.ndarray) -> np.ndarray |
     To first order, with A and C as in `estimate_sampling_loss` and g the gradient of a variance,
     :math:`\sqrt{g^T A C A^T g}`. None where there are too many numbers.
     """
-    tangents = Tangents.of(mixture)
+    tangents = Tangents.of(mixture, MOST_NUMBERS)
     if tangents is None:
         return None
     weights, d = tangents.weights, axes.shape[1]
@@ -95,72 +89,3 @@ def estimate_variance_errors(mixture: Mixture, axes: np.ndarray) -> np.ndarray |
     )
     errors = tangents.project(slopes) @ waves.T
     return np.asarray(np.sqrt(np.mean(errors**2, axis=1) / max(mixture.quality.n_rows, 1.0)))
-
-
-@final
-@dataclass(frozen=True)
-class Tangents:
-    """Directions in which a mixture's parameters move its sketch.
-
-    Attributes
-    ----------
-    weights : ndarray of shape (k,)
-        Of the atoms that have any.
-    parameters : list of ndarray of shape (k, p)
-        Those of the atoms, and with each in turn a step more and a step less.
-    covariances : list of ndarray of shape (k, d, d)
-        Of all these.
-    directions : ndarray of shape (k (1 + p), 2 m)
-        What a step changes; of the weights, which come first, their own share.
-    """
-
-    weights: np.ndarray
-    parameters: list[np.ndarray]
-    covariances: list[np.ndarray]
-    directions: np.ndarray
-
-    @classmethod
-    def of(cls, mixture: Mixture) -> Self | None:
-        """Return a mixture's, by differences; None where they have too many numbers."""
-        is_used = mixture.weights > 0.0
-        weights, given = mixture.weights[is_used], mixture.parameters[is_used]
-        family, d = mixture.family, mixture.family.n_features
-        if 2 * given.size * family.operator.n_frequencies > MOST_NUMBERS:
-            return None
-        own = family.covariance_matrices(given)
-        widths = np.sqrt(np.diagonal(own, axis1=1, axis2=2).mean(axis=1))
-        # Atoms may have no width; steps then are parts of the scale.
-        widths = np.maximum(widths, STEP * family.operator.scale)
-        parameters = [given]
-        for j in range(given.shape[1]):
-            step = np.zeros(given.shape)
-            step[:, j] = STEP * widths if j < d else STEP
-            parameters += [given + step, given - step]
-        sketches = [family.sketch(each).astype(np.float64) for each in parameters]
-        moved = [
-            after - before for after, before in zip(sketches[1::2], sketches[2::2], strict=True)
-        ]
-        directions = np.concatenate([weights[:, None] * each for each in (sketches[0], *moved)])
-        covariances = [own, *map(family.covariance_matrices, parameters[1:])]
-        return cls(weights, parameters, covariances, directions)
-
-    def project(self, slopes: np.ndarray) -> np.ndarray:
-        """Return how numbers of slopes (k (1 + p), q) change with the sketch, (q, 2 m)."""
-        norms = np.maximum(np.linalg.norm(self.directions, axis=1, keepdims=True), 1e-30)
-        directions = self.directions / norms
-        gram = directions @ directions.T
-        gram[np.diag_indices_from(gram)] += RIDGE
-        return np.asarray((slopes / norms).T @ cho_solve(cho_factor(gram), directions))
-
-
-def compute_log_densities(
-    rows: np.ndarray, locations: np.ndarray, covariances: np.ndarray
-) -> np.ndarray:
-    """Return the log-densities (n, k) of rows (n, d) under Gaussians, but for their constant."""
-    found = np.empty((len(rows), len(locations)))
-    for j, (location, factor) in enumerate(
-        zip(locations, np.linalg.cholesky(covariances), strict=True)
-    ):
-        apart = solve_triangular(factor, (rows - location).T, lower=True, check_finite=False)
-        found[:, j] = -0.5 * np.einsum("ij,ij->j", apart, apart) - np.log(np.diag(factor)).sum()
-    return found

@@ -8,7 +8,6 @@ from sketchlearn import Sketcher
 from sketchlearn.atoms import DiagonalGaussian, FullGaussian, SphericalGaussian
 from sketchlearn.decoders import Problem, adjust, solve_weights
 from sketchlearn.decoders.sampling_loss import (
-    compute_log_densities,
     estimate_sampling_loss,
     estimate_variance_errors,
 )
@@ -64,16 +63,6 @@ def test_waves_much_finer_than_clusters_lose_more():
         problem, mixture = match(DiagonalGaussian, scale, 0)
         estimated.append(estimate_sampling_loss(problem, mixture, np.random.default_rng(0)))
     assert estimated[1] > 3.0 * estimated[0]
-
-
-def test_log_densities_are_those_of_scipy():
-    rng = np.random.default_rng(0)
-    rows, roots = rng.normal(size=(50, 3)), rng.normal(size=(4, 3, 3))
-    locations, covariances = rng.normal(size=(4, 3)), roots @ roots.transpose(0, 2, 1) + np.eye(3)
-    found = compute_log_densities(rows, locations, covariances)
-    for j in range(4):
-        expected = multivariate_normal(locations[j], covariances[j]).logpdf(rows)
-        np.testing.assert_allclose(found[:, j] - 1.5 * np.log(2.0 * np.pi), expected, rtol=1e-10)
 
 
 @pytest.mark.slow
