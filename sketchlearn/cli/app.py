@@ -8,6 +8,7 @@ import typer
 
 import sketchlearn
 from sketchlearn.cli import (
+    combining,
     drift,
     models,
     pages,
@@ -31,8 +32,8 @@ fit = typer.Typer(
 for command in (
     sketches.sketch,
     sketches.operator,
-    sketches.merge,
-    sketches.subtract,
+    combining.merge,
+    combining.subtract,
     sketches.info,
     drift.compare,
     drift.monitor,

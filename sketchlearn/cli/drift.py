@@ -17,7 +17,7 @@ from sketchlearn.cli.files import (
     name_errors,
     require_same_operator,
 )
-from sketchlearn.cli.groups import load_two_slices
+from sketchlearn.cli.groups import SPELLING, load_two_slices
 from sketchlearn.cli.options import AsJson, OperatorFile
 from sketchlearn.cli.printing import print_json, print_rows, print_values
 from sketchlearn.cli.reporting import escape, say
@@ -51,7 +51,7 @@ def compare(
         typer.Option(
             "--key",
             help="Of a table that sketch --by wrote, the groups to compare, e.g. country=FR or "
-            "country=FR,day=3; and again for more values of a column.",
+            f"country=FR,day=3; and again for more values of a column. {SPELLING}",
             show_default=False,
         ),
     ] = None,

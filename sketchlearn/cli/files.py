@@ -59,10 +59,11 @@ def _refuse_table(path: Path) -> None:
     if is_parquet(path):
         raise SketchFormatError(
             f"{path}: not a sketch file but a Parquet one; if sketch --by wrote it, it is a table "
-            "of sketches, one a group, which info, compare --key, fit --key, monitor --by and "
-            "report take. In Python, SketchTable.from_parquet reads it: tables are added and "
-            "subtracted by + and -, total() is the sketch of groups for count_clusters and "
-            "synthesize, and release_groups releases each group"
+            "of sketches, one a group. fit, count and synthesize take it, all groups or those of "
+            "--key; compare those of --key, and of --with; monitor takes it with --by; info, "
+            "report, operator and sketch --like as it is; merge and subtract with other tables. In "
+            "Python, SketchTable.from_parquet reads it, total() is the sketch of groups, and "
+            "release_groups releases each group"
         )
 
 

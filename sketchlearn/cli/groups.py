@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sketchlearn import SketchTable
+from sketchlearn import SketchMismatchError, SketchTable
 from sketchlearn.cli.bounds import parse_whole_number
 from sketchlearn.cli.files import is_parquet, load_sketch_like, name_errors
+from sketchlearn.cli.options import QUOTED, quote_names, strip_quotes
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
-from sketchlearn.sources.row_keys import KeyValue
+from sketchlearn.sources.row_keys import KeyValue, spell_value
 from sketchlearn.tables.metadata import HEADER
 
+# How --key and --with name groups whose key is missing or empty.
+SPELLING = (
+    "country=null is the group without a country (a missing key), country= that of the empty text, "
+    "and a value in double quotes is text as it stands, in a shell country='\"null\"'."
+)
 By = Annotated[
     list[str] | None,
     typer.Option(
@@ -41,7 +48,8 @@ Keys = Annotated[
     typer.Option(
         "--key",
         help="Of a table that sketch --by wrote, the groups to take, e.g. country=FR or "
-        "country=FR,day=3; and again for more values of a column. Without it all groups are added.",
+        "country=FR,day=3; and again for more values of a column. Without it all groups are added. "
+        f"{SPELLING}",
         show_default=False,
     ),
 ]
@@ -70,7 +78,7 @@ def load_slice(
         if keys:
             raise ValueError(f"--key chooses groups of a table, and {path} is none")
         return load_sketch_like(path, operator)
-    return _choose_groups(read_table(path, operator), keys or [], path).total()
+    return _choose_groups(read_table(path, operator), keys or [], path, "--key").total()
 
 
 def load_two_slices(
@@ -86,18 +94,54 @@ def load_two_slices(
     if not is_parquet(path):
         raise ValueError(f"--key chooses groups of a table, and {path} is none")
     table = read_table(path, operator)
-    first = _choose_groups(table, keys, path)
+    first = _choose_groups(table, keys, path, "--key")
     chosen = first.total()
     if others is None:
         rest = table.total() - chosen
         if not rest.n_samples:
             raise ValueError(f"{path} has no other groups than those with {' and '.join(keys)}")
         return chosen, rest
-    second = _choose_groups(table, others, path)
-    if both := set(first) & set(second):
-        group = ", ".join(map(str, min(both, key=str)))
+    second = _choose_groups(table, others, path, "--with")
+    if both := [key for key in first if key in second]:
+        group = ", ".join(map(spell_value, both[0]))
         raise ValueError(f"--key and --with must choose different groups, and {group} is in both")
     return chosen, second.total()
+
+
+def combine_tables(
+    paths: list[Path],
+    operator: FrequencyOperator | None,
+    combined: Callable[[SketchTable, SketchTable], SketchTable],
+) -> SketchTable:
+    """Combine tables key by key, one after the other; errors name the file.
+
+    Raises
+    ------
+    ValueError
+        If a file is no table, or one of other keys, features or moments, or of another operator.
+    """
+    if others := [path for path in paths if not is_parquet(path)]:
+        table = next(path for path in paths if is_parquet(path))
+        raise ValueError(
+            f"{table} is a table of sketches, and {others[0]} is none: tables are combined with "
+            "tables, key by key, and sketches with sketches"
+        )
+    total = read_table(paths[0], operator)
+    for path in paths[1:]:
+        other = read_table(path, operator)
+        if other.fingerprint != total.fingerprint:
+            raise SketchMismatchError(
+                f"{path} and {paths[0]} were made with different operators "
+                f"({other.fingerprint[:12]} and {total.fingerprint[:12]}); make one of them again "
+                "with sketch --like the other"
+            )
+        if {*other.by} == {*total.by}:
+            other = other.rollup(total.by)
+        try:
+            total = combined(total, other)
+        except ValueError as error:
+            raise type(error)(f"{path}: {error}") from error
+    return total
 
 
 def read_table(path: Path, operator: FrequencyOperator | None) -> SketchTable:
@@ -105,11 +149,13 @@ def read_table(path: Path, operator: FrequencyOperator | None) -> SketchTable:
     return name_errors(lambda place: SketchTable.from_parquet(place, operator=operator), path)
 
 
-def _choose_groups(table: SketchTable, keys: list[str], path: Path) -> SketchTable:
-    """Return the groups with some keys, of all rows at least one; a ValueError if none has them."""
+def _choose_groups(table: SketchTable, keys: list[str], path: Path, option: str) -> SketchTable:
+    """Return the groups with some keys, of all rows at least one; a ValueError if none has them.
+
+    Messages call the keys by their option.
+    """
     chosen: dict[str, list[KeyValue]] = {}
-    parts = [part for key in keys for part in _split_key(table, key)]
-    for name, value in (_parse_key(table, part) for part in parts):
+    for name, value in (pair for key in keys for pair in _parse_key(table, key, option)):
         chosen.setdefault(name, []).append(value)
     groups = table.select(**chosen)
     if not groups.n_samples.sum():
@@ -137,24 +183,33 @@ def describe_table(path: Path, operator: FrequencyOperator | None) -> dict[str, 
     }
 
 
-def _split_key(table: SketchTable, text: str) -> list[str]:
-    """Split at commas that a column's name follows; a value may have others."""
-    names = "|".join(map(re.escape, table.by))
-    return re.split(f",(?=(?:{names})=)", text)
+def _parse_key(table: SketchTable, text: str, option: str) -> list[tuple[str, KeyValue]]:
+    """Read a choice of groups, as ``country=FR,day=3``.
+
+    Commas are part of a value unless a column's name follows; in double quotes they always are.
+    """
+    spelled = {form: name for name in table.by for form in (name, *quote_names([name]))}
+    forms = "|".join(map(re.escape, sorted(spelled, key=len, reverse=True)))
+    part = re.compile(f"({forms})=(?:({QUOTED})|(.*?))(?:,(?=(?:{forms})=)|$)", re.DOTALL)
+    pairs: list[tuple[str, KeyValue]] = []
+    at = 0
+    while at < len(text) or not pairs:
+        if (found := part.match(text, at)) is None:
+            raise ValueError(
+                f"{option} expects one of {', '.join(table.by)}, '=' and a value, got {text!r}"
+            )
+        name, quoted, plain = spelled[found[1]], found[2], found[3]
+        kind = table.groups.kinds[table.by.index(name)]
+        if plain == "null":
+            pairs.append((name, None))
+        else:
+            value = plain if quoted is None else strip_quotes(quoted)
+            pairs.append((name, _read_value(kind, value, option)))
+        at = found.end()
+    return pairs
 
 
-def _parse_key(table: SketchTable, text: str) -> tuple[str, KeyValue]:
-    """Read a choice of groups, as ``country=FR``."""
-    name, separator, value = text.partition("=")
-    if not separator or name not in table.by:
-        raise ValueError(
-            f"--key expects one of {', '.join(table.by)}, '=' and a value, got {text!r}"
-        )
-    kind = table.groups.kinds[table.by.index(name)]
-    return name, None if value == "null" else _read_value(kind, value)
-
-
-def _read_value(kind: str, text: str) -> KeyValue:
+def _read_value(kind: str, text: str, option: str) -> KeyValue:
     """Read a value of a kind of keys."""
     try:
         if kind == "integers":
@@ -164,5 +219,5 @@ def _read_value(kind: str, text: str) -> KeyValue:
         if kind == "truth values":
             return {"true": True, "false": False}[text.lower()]
     except (ValueError, KeyError):
-        raise ValueError(f"--key expects {kind} in that column, or null, got {text!r}") from None
+        raise ValueError(f"{option} expects {kind} in that column, or null, got {text!r}") from None
     return text

@@ -14,7 +14,6 @@ from sketchlearn.cli.descriptions import describe
 from sketchlearn.cli.files import (
     is_of_kind,
     load_operator,
-    load_sketch_like,
     name_errors,
     require_writable,
 )
@@ -143,6 +142,7 @@ def count(
     ] = 2,
     bounds: Bounds = None,
     operator: OperatorFile = None,
+    keys: Keys = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -159,8 +159,9 @@ def count(
 
     \b
       sketchlearn count week.sketch --most 12
+      sketchlearn count cube.parquet --key country=FR
     """
-    counted = load_sketch_like(sketch, load_operator(operator))
+    counted = load_slice(sketch, keys, load_operator(operator))
     with tell_if_stopped("nothing was counted"), decode_status():
         found = count_clusters(
             counted,

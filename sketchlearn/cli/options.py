@@ -42,7 +42,9 @@ Data = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, numbers in full.")]
-SketchFile = Annotated[Path, typer.Argument(help="A sketch's file.", show_default=False)]
+SketchFile = Annotated[
+    Path, typer.Argument(help="A sketch's file, or a table of sketches.", show_default=False)
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
@@ -170,7 +172,8 @@ Like = Annotated[
     Path | None,
     typer.Option(
         "--like",
-        help="A sketch whose operator to use, so that both can be merged and compared.",
+        help="A sketch, or a table of sketches, whose operator to use, so that both can be merged "
+        "and compared.",
         show_default=False,
     ),
 ]
@@ -261,7 +264,7 @@ def parse_conditions(options: list[str] | None) -> Any:
 def _parse_presence(text: str) -> tuple[str, bool, str] | None:
     """Read a condition on missing values: the column, whether negated, null, nan or finite."""
     match = PRESENCE.match(text)
-    return match and (_strip_quotes(match[1]), bool(match[2]), match[3].lower())
+    return match and (strip_quotes(match[1]), bool(match[2]), match[3].lower())
 
 
 def _parse_condition(text: str) -> tuple[str, str, Any]:
@@ -272,7 +275,7 @@ def _parse_condition(text: str) -> tuple[str, str, Any]:
             "column and one of 'is null' 'is not null' 'is nan' 'is not nan' 'is finite', got "
             f"{text!r}"
         )
-    column, comparison, value = _strip_quotes(match[1]), match[2].strip(), match[3]
+    column, comparison, value = strip_quotes(match[1]), match[2].strip(), match[3]
     if comparison in ("in", "not in"):
         return column, comparison, [_parse_value(part.strip()) for part in value.split(",")]
     return column, "==" if comparison == "=" else comparison, _parse_value(value)
@@ -292,14 +295,14 @@ def _split_option(option: str, option_name: str) -> list[str]:
     names, at, separator = [], 0, ","
     while separator:
         match = NAME.match(option, at)
-        if match is None or not _strip_quotes(match[1]):
+        if match is None or not strip_quotes(match[1]):
             raise ValueError(f"{option_name} expects names separated by commas, got {option!r}")
-        names.append(_strip_quotes(match[1]))
+        names.append(strip_quotes(match[1]))
         at, separator = match.end(), match[2]
     return names
 
 
-def _strip_quotes(text: str) -> str:
+def strip_quotes(text: str) -> str:
     """Take a name out of its double quotes, if it is in any."""
     if len(text) > 1 and text[0] == text[-1] == '"':
         return text[1:-1].replace('""', '"')

@@ -18,7 +18,7 @@ from sketchlearn.cli.files import (
     name_errors,
     require_writable,
 )
-from sketchlearn.cli.options import Force, OperatorFile, Output, SketchFile, split_names
+from sketchlearn.cli.options import Force, OperatorFile, Output, split_names
 from sketchlearn.cli.reporting import note
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.files.registry import NONSENSE
@@ -89,7 +89,7 @@ def domain(
 
 
 def release(
-    sketch: SketchFile,
+    sketch: Annotated[Path, typer.Argument(help="A sketch's file.", show_default=False)],
     output: Output,
     epsilon: Annotated[
         float, typer.Option(help="How much may become known of a row.", show_default=False)

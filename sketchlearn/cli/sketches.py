@@ -1,8 +1,8 @@
-"""The commands about sketches: sketch, operator, merge, subtract, info."""
+"""The commands about one sketch: sketch, operator, info."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,10 +24,16 @@ from sketchlearn.cli.files import (
     load_operator,
     load_sketch,
     name_errors,
-    require_same_operator,
     require_writable,
 )
-from sketchlearn.cli.groups import MOST_BYTES, By, MaxMemory, describe_table, is_table, read_table
+from sketchlearn.cli.groups import (
+    MOST_BYTES,
+    By,
+    MaxMemory,
+    describe_table,
+    is_table,
+    read_table,
+)
 from sketchlearn.cli.options import (
     MOMENTS,
     AsCsv,
@@ -66,14 +72,10 @@ from sketchlearn.cli.reporting import note, progress_bar, say
 from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.cli.tables import NESTED, tabulate_columns, tabulate_places
 from sketchlearn.frequencies import FrequencyOperator
-from sketchlearn.privacy import PrivateSketch
-from sketchlearn.privacy.format import PRIVATE_FILE
 from sketchlearn.sketches.format import SKETCH_FILE
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.row_keys import KeyIndex
 from sketchlearn.sources.source import RowSource
-
-SketchFiles = Annotated[list[Path], typer.Argument(help="Sketch files.", show_default=False)]
 
 
 def sketch(
@@ -230,41 +232,6 @@ def operator(sketch: SketchFile, output: Output, is_forced: Force = False) -> No
     stored.operator.save(output)
 
 
-def merge(
-    sketches: SketchFiles,
-    output: Output,
-    operator: OperatorFile = None,
-    is_bare: IsBare = False,
-    is_forced: Force = False,
-) -> None:
-    """Add sketches: that of all their rows, exactly.
-
-    \b
-      sketchlearn merge monday.sketch tuesday.sketch -o week.sketch
-      sketchlearn merge here.private there.private -o both.private
-    """
-    if is_of_kind(sketches[0], PRIVATE_FILE.noun):
-        _merge_private(sketches, output, is_forced)
-        return
-    _combine_and_save(sketches, operator, Sketch.__add__, output, is_bare, is_forced)
-
-
-def subtract(
-    sketch: SketchFile,
-    taken: Annotated[list[Path], typer.Argument(help="Sketches to take out.", show_default=False)],
-    output: Output,
-    operator: OperatorFile = None,
-    is_bare: IsBare = False,
-    is_forced: Force = False,
-) -> None:
-    """Take the rows of sketches out of another.
-
-    \b
-      sketchlearn subtract week.sketch monday.sketch -o rest.sketch
-    """
-    _combine_and_save([sketch, *taken], operator, Sketch.__sub__, output, is_bare, is_forced)
-
-
 def info(
     file: Annotated[
         Path,
@@ -333,7 +300,7 @@ def _find_operator(
     Those that there are must agree.
     """
     given = load_operator(operator)
-    other = load_sketch(like, given) if like else None
+    other = _load_example(like, given) if like else None
     if checkpoint and checkpoint.exists():
         so_far = name_errors(lambda path: Checkpoint(path).load(), checkpoint)
         theirs = so_far.sketch.operator
@@ -353,6 +320,13 @@ def _find_operator(
     if other:
         return Sketcher.from_sketch(other, n_jobs=jobs)
     return Sketcher.from_operator(given, n_jobs=jobs) if given else None
+
+
+def _load_example(path: Path, operator: FrequencyOperator | None) -> Sketch:
+    """Load a sketch, or all groups of a table, for its operator and its columns."""
+    if is_table(path):
+        return read_table(path, operator).total()
+    return load_sketch(path, operator)
 
 
 def _draw_operator(
@@ -431,46 +405,6 @@ def _run_pass(
         return sketcher.sketch(
             source, checkpoint=checkpoint, progress=progress or False, on_error=on_error
         )
-
-
-def _combine_and_save(
-    paths: list[Path],
-    operator: Path | None,
-    combined: Callable[[Sketch, Sketch], Sketch],
-    output: Path,
-    is_bare: bool,
-    is_forced: bool,
-) -> None:
-    """Combine sketches one after the other and save what comes out; errors name the file."""
-    _require_sketch(output, [*paths, operator] if operator else paths, is_forced)
-    given = load_operator(operator)
-    total = load_sketch(paths[0], given)
-    for path in paths[1:]:
-        other = _load_like(path, given, total, paths[0])
-        try:
-            total = combined(total, other)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-    total.save(output, operator=not is_bare)
-
-
-def _merge_private(paths: list[Path], output: Path, is_forced: bool) -> None:
-    """Add private sketches, of other people's rows each, and save their sum."""
-    noun = PRIVATE_FILE.noun
-    require_writable(output, paths, lambda path: is_of_kind(path, noun), "a release", is_forced)
-    total, *others = (name_errors(PrivateSketch.load, path) for path in paths)
-    for other in others:
-        total = total + other
-    total.save(output)
-
-
-def _load_like(
-    path: Path, operator: FrequencyOperator | None, other: Sketch, other_path: Path
-) -> Sketch:
-    """Load a sketch that must have another's operator; SketchMismatchError if it has not."""
-    sketch = load_sketch(path, operator)
-    require_same_operator(sketch, path, other, other_path)
-    return sketch
 
 
 def _describe_in_a_line(sketch: Sketch) -> str:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from sketchlearn import synthesize as synthesized
-from sketchlearn.cli.files import load_operator, load_sketch_like, require_writable
+from sketchlearn.cli.files import load_operator, require_writable
+from sketchlearn.cli.groups import Keys, load_slice
 from sketchlearn.cli.options import Force, OperatorFile, Output, Seed, SketchFile
 from sketchlearn.cli.reporting import decode_status, note
 from sketchlearn.cli.signals import tell_if_stopped
@@ -25,6 +26,7 @@ def synthesize(
     output: Output,
     n_rows: Annotated[int, typer.Option("--rows", "-n", help="How many.", min=1)] = 1000,
     operator: OperatorFile = None,
+    keys: Keys = None,
     seed: Seed = 0,
     is_forced: Force = False,
 ) -> None:
@@ -36,6 +38,7 @@ def synthesize(
 
     \b
       sketchlearn synthesize week.sketch -n 5000 -o week.parquet
+      sketchlearn synthesize cube.parquet --key country=FR -o france.csv
       sketchlearn synthesize people.private -o people.csv
     """
     ending = output.suffix.lower()
@@ -45,7 +48,7 @@ def synthesize(
         )
     inputs = [sketch, operator] if operator else [sketch]
     require_writable(output, inputs, _is_synthetic, "a file of synthetic rows", is_forced)
-    source = load_sketch_like(sketch, load_operator(operator))
+    source = load_slice(sketch, keys, load_operator(operator))
     with tell_if_stopped("nothing was written"), decode_status():
         rows = synthesized(source, n_rows, random_state=seed)
     with replace_when_done(output) as temporary:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sketchlearn.plotting.style import Display, write_name
 from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.sources.row_keys import spell_value
 
 # Columns that a picture has room for: those that moved most. And names of windows.
 MOST_COLUMNS, MOST_NAMES = 20, 12
@@ -113,7 +114,8 @@ def name_windows(windows: Any, least: int = 2) -> tuple[tuple[str, ...], list[Sk
     """Return names and sketches of windows; a TypeError or ValueError if they are too few."""
     if isinstance(windows, Mapping):
         names = [
-            ", ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in windows
+            ", ".join(map(spell_value, key)) if isinstance(key, tuple) else str(key)
+            for key in windows
         ]
         sketches = list(windows.values())
     else:

@@ -34,6 +34,7 @@ from sketchlearn.reports.pictures import draw_figure, put_side_by_side
 from sketchlearn.reports.windows import draw_drift, watch_over_time
 from sketchlearn.sketches import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.sources.row_keys import spell_value
 from sketchlearn.synthesis import synthesize
 from sketchlearn.tables import SketchTable
 
@@ -254,7 +255,7 @@ def _show_classifier(content: CompressiveClassifier, name: str) -> str:
 def _show_table(content: SketchTable, name: str) -> str:
     if not len(content):
         raise EmptySketchError(f"{name} is a table without groups: there is nothing to show")
-    keys = [", ".join(map(str, key)) for key in content]
+    keys = [", ".join(map(spell_value, key)) for key in content]
     rows: list[list[object]] = [
         [key, int(n)] for key, n in zip(keys, content.n_samples, strict=True)
     ]

@@ -20,6 +20,14 @@ KINDS = {"strings": "string", "integers": "int64", "truth values": "bool_", "dat
 SPARSITY = 4
 
 
+def spell_value(value: KeyValue) -> str:
+    """Return a value of a key as messages and pages have it: null, or a text, quoted if need be."""
+    if value is None:
+        return "null"
+    is_quoted = isinstance(value, str) and (value in ("", "null") or {*value} & {*',"'})
+    return '"' + str(value).replace('"', '""') + '"' if is_quoted else str(value)
+
+
 class KeyIndex:
     """Numbers the keys of rows in the order in which they come.
 

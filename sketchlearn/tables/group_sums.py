@@ -13,7 +13,7 @@ from sketchlearn.exceptions import SketchMismatchError
 from sketchlearn.features.moments import N_WORDS, MomentKind, MomentSums
 from sketchlearn.sketches.fixed_point import LARGEST_TOTAL_UNITS
 from sketchlearn.sketches.sums import Sums
-from sketchlearn.sources.row_keys import Key
+from sketchlearn.sources.row_keys import Key, spell_value
 from sketchlearn.tables import wide_integers
 
 # Entries of every group that are put in another order at once: a copy of all would take as much
@@ -241,7 +241,7 @@ class GroupSums:
 
 def spell_key(key: Key) -> str:
     """Return a key as messages have it."""
-    return f"({', '.join('null' if value is None else str(value) for value in key)})"
+    return f"({', '.join(map(spell_value, key))})"
 
 
 def order_keys(keys: Sequence[Key]) -> np.ndarray:

@@ -10,6 +10,7 @@ from command_line import NAMES, done, failed
 from sketchlearn import Sketch, Sketcher, SketchTable, compare, load_model
 from sketchlearn.cli.groups import load_slice
 from sketchlearn.cli.options import split_names
+from sketchlearn.tables.group_sums import spell_key
 
 COLUMNS = ("--columns", ",".join(NAMES))
 
@@ -75,17 +76,78 @@ def test_slices_that_are_not_there(folder):
     noise = "--epsilon", "1", "--delta", "1e-6"
     for command in (
         ("compare", "t", "all.sketch"),
-        ("merge", "all.sketch", "t", "-o", "y"),
-        ("subtract", "all.sketch", "t", "-o", "y"),
+        ("monitor", "t", "all.sketch"),
         ("release", "t", *noise, "-o", "y"),
-        ("count", "t"),
-        ("synthesize", "t", "-o", "y.csv"),
     ):
         said = failed(*command)
         assert "t: not a sketch file but a Parquet one; if sketch --by wrote it" in said
-        for instead in ("fit --key", "SketchTable", "total()", "+ and -", "release_groups"):
+        for instead in ("--key", "--with", "--by", "merge", "total()", "release_groups"):
             assert instead in said
+    for command in ("merge", "subtract"):
+        for files in (("all.sketch", "t"), ("t", "all.sketch")):
+            said = failed(command, *files, "-o", "y")
+            assert "t is a table of sketches, and all.sketch is none" in said
+        assert "leave it out" in failed(command, "t", "t", "--bare", "-o", "y")
+    for command in (("count",), ("synthesize", "-o", "y.csv")):
+        said = failed(*command, "all.sketch", "--key", "city=Rome")
+        assert "--key chooses groups of a table, and all.sketch is none" in said
+    said = failed("compare", "t", "--key", "city=Nice", "--with", "day=3")
+    assert "--with expects one of city" in said
     assert not (folder / "y").exists()
+
+
+@pytest.mark.slow
+def test_tables_are_merged_and_subtracted_key_by_key(folder):
+    by, like = ("--by", "city"), ("--like", "t")
+    done("sketch", "day-0.parquet", *COLUMNS, *by, "-m", "60", "-o", "t")
+    only = "--filter", "city != Oslo"
+    done("sketch", "day-1.parquet", *COLUMNS, *by, *like, *only, "-o", "u")
+    done("merge", "t", "u", "-o", "both")
+    t, u, both = map(SketchTable.from_parquet, ("t", "u", "both"))
+    assert both == t + u
+    assert both["Oslo"] == t["Oslo"]
+    assert both["Rome"] == t["Rome"] + u["Rome"]
+    done("subtract", "both", "t", "-o", "rest")
+    assert SketchTable.from_parquet("rest") == u
+    assert "Oslo" in failed("subtract", "u", "t", "-o", "rest")
+    done("sketch", "day-0.parquet", *COLUMNS, *by, "-m", "60", "--seed", "1", "-o", "other")
+    assert "other and t were made with different operators" in failed(
+        "merge", "t", "other", "-o", "both"
+    )
+    done("sketch", "day-0.parquet", *COLUMNS, *like, "-o", "whole.sketch")
+    assert Sketch.load("whole.sketch") == t.total()
+    assert "both is there and is not a sketch" in failed(
+        "merge", "whole.sketch", "whole.sketch", "-o", "both"
+    )
+
+
+def test_tables_are_merged_whatever_order_their_keys_have(folder):
+    rows = np.arange(8.0)[:, None]
+    sketcher = Sketcher(10, scale=1.0, random_state=0).fit(rows)
+    keys = {"shop": ["A", "B"] * 4, "week": [1, 1, 2, 2] * 2}
+    for name, by in (("t", ("shop", "week")), ("u", ("week", "shop"))):
+        sketcher.sketch_groups(rows, {column: keys[column] for column in by}).to_parquet(name)
+    done("merge", "t", "u", "-o", "both")
+    t = SketchTable.from_parquet("t")
+    assert SketchTable.from_parquet("both") == t + t
+    sketcher.sketch_groups(rows, {"shop": keys["shop"]}).to_parquet("v")
+    assert "v: one table is by shop, week, the other by shop" in failed(
+        "merge", "t", "v", "-o", "both"
+    )
+
+
+@pytest.mark.slow
+def test_clusters_are_counted_and_rows_drawn_of_groups(folder):
+    done("sketch", "day-0.parquet", *COLUMNS, "--by", "city", "-m", "60", "-o", "t")
+    table = SketchTable.from_parquet("t")
+    table["Rome"].save("rome.sketch")
+    table.total().save("total.sketch")
+    for words, alone in ((("--key", "city=Rome"), "rome.sketch"), ((), "total.sketch")):
+        count = "--most", "4", "--draws", "0", "--json"
+        assert done("count", "t", *words, *count) == done("count", alone, *count)
+        done("synthesize", "t", *words, "-n", "20", "-o", "of.csv", "--force")
+        done("synthesize", alone, "-n", "20", "-o", "alone.csv", "--force")
+        assert Path("of.csv").read_bytes() == Path("alone.csv").read_bytes()
 
 
 def test_info_writes_names_as_columns_expects_them(folder):
@@ -113,6 +175,46 @@ def test_a_key_of_several_columns_has_commas_and_values_may_have_some(folder):
         assert load_slice(Path("t"), keys, None) == expected
     with pytest.raises(ValueError, match="no group with shop=C,week=1"):
         load_slice(Path("t"), ["shop=C,week=1"], None)
+
+
+def test_missing_and_empty_keys_have_names_of_their_own(folder):
+    shops = [None, "", "null", '"A"', "A", "A,day=1"]
+    rows = np.arange(len(shops), dtype=float)[:, None]
+    sketcher = Sketcher(10, scale=1.0, random_state=0).fit(rows)
+    table = sketcher.sketch_groups(rows, {"shop": shops, "day": [1, None, 2, 2, 3, 3]})
+    table.to_parquet("t")
+    spellings = {
+        "shop=null": None,
+        "shop=": "",
+        'shop=""': "",
+        'shop="null"': "null",
+        'shop="""A"""': '"A"',
+        "shop=A": "A",
+        'shop="A"': "A",
+        'shop="A,day=1"': "A,day=1",
+        '"shop"=A,"day"=3': "A",
+        'shop="A,day=1",day=3': "A,day=1",
+        "shop=,day=null": "",
+        "day=null": "",
+        'day="1"': None,
+    }
+    for key, shop in spellings.items():
+        assert load_slice(Path("t"), [key], None) == table.total(shop=shop), key
+    with pytest.raises(ValueError, match="--key expects integers in that column, or null, got ''"):
+        load_slice(Path("t"), ["day="], None)
+    with pytest.raises(ValueError, match="--key expects one of shop, day"):
+        load_slice(Path("t"), [""], None)
+    same = "--key", "shop=null", "--with", "shop=null"
+    assert "null, 1 is in both" in failed("compare", "t", *same)
+    # Pages and messages tell them apart, too.
+    assert [spell_key(key) for key in table] == [
+        "(null, 1)",
+        '("", null)',
+        '("""A""", 2)',
+        "(A, 3)",
+        '("A,day=1", 3)',
+        '("null", 2)',
+    ]
 
 
 @pytest.mark.slow
