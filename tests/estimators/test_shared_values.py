@@ -266,6 +266,36 @@ def test_a_sketch_alone_tells_of_values_that_its_pilot_shared(kind, is_lost, see
     assert (model.quality_.verdict == "doubtful") == is_lost
 
 
+def fit_and_lose(X, **options):
+    """What a mixture of four warned of, and what it loses to EM, in nats a row."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model = CompressiveGaussianMixture(4, random_state=0, **options).fit(X)
+    options.pop("keep_pilot")
+    em = GaussianMixture(4, n_init=2, random_state=0, **options).fit(X)
+    return [str(each.message) for each in caught], em.score(X) - model.score(X)
+
+
+@pytest.mark.parametrize("covariance_type", ["diag", "full"])
+def test_what_a_sketch_alone_is_warned_of_its_remedies_settle(covariance_type):
+    rng = np.random.default_rng([2, 7])
+    labels = rng.integers(4, size=3000)
+    X = 2.0 * rng.normal(size=(4, 6))[labels] + rng.normal(size=(3000, 6))
+    X[:, 4:] = rng.random((3000, 2)) < rng.uniform(0.05, 0.95, (4, 2))[labels]
+    kind = {"covariance_type": covariance_type}
+    said, loss = fit_and_lose(X, keep_pilot=False, **kind)
+    assert len(said) == 1
+    assert "share a value of columns 'x4', 'x5'" in said[0]
+    assert "Call fit with the rows" in said[0]
+    assert "or leave such columns out" in said[0]
+    assert "set reg_covar" not in said[0]
+    assert loss > 0.3
+    for rows, keep_pilot in ((X, True), (X[:, :4], False)):
+        said, loss = fit_and_lose(rows, keep_pilot=keep_pilot, **kind)
+        assert not said
+        assert loss < 0.1
+
+
 def test_rows_get_values_by_rank():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(1000, 2))
