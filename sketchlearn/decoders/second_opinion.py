@@ -81,7 +81,8 @@ class SecondOpinion(Decoder):
         start = BestOf((self.search, again), n_init=2)
         # As fine a kernel as the first needed at last: to look for it again takes the longest.
         n_sharpenings = None if first.points is None else first.points.n_sharpenings
-        return replace(self.decoder, start=start, n_sharpenings=n_sharpenings)
+        is_long = type(atoms.family) is not type(first.family)
+        return replace(self.decoder, start=start, n_sharpenings=n_sharpenings, frees_shapes=is_long)
 
 
 def add_noise(problem: Problem, rng: np.random.Generator) -> Problem:

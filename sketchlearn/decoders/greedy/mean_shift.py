@@ -118,6 +118,29 @@ class MeanShift(Decoder):
             fit = decoding.swap(decoding.adjust(fit, shapes, REFINING.n_many), shapes)
         return problem.make_mixture(decoding.settle(fit, self.shapes))
 
+    def go_on(self, problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixture:
+        """Free the shapes of a mixture's atoms, of this or another family, and go on from there.
+
+        Parameters
+        ----------
+        problem : Problem
+            What to match, and the family of the atoms to be.
+        mixture : Mixture
+            Where they start: locations, and variances along the columns.
+        rng : numpy.random.Generator
+            Draws where modes are sought from.
+
+        Returns
+        -------
+        Mixture
+            After the last of the stages.
+        """
+        decoding = Decoding(self, problem, rng)
+        atoms = problem.family.from_moments(mixture.locations, mixture.covariances)
+        fit = decoding.adjust(solve_weights(problem, atoms), self.shapes, REFINING.n_many)
+        fit = decoding.settle(decoding.swap(fit, self.shapes), self.shapes)
+        return problem.make_mixture(replace(fit, n_iter=mixture.n_iter + fit.n_iter))
+
 
 @dataclass(frozen=True, eq=False)
 class Decoding:

@@ -7,10 +7,13 @@ from typing import final
 
 import numpy as np
 
+from sketchlearn._progress import begin
+from sketchlearn.atoms import DiagonalGaussian, FullGaussian
 from sketchlearn.atoms.gaussian import GREATEST_VARIANCE, LEAST_VARIANCE
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.given_atoms import GivenAtoms
+from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.decoders.quality import (
@@ -72,8 +75,10 @@ class SurrogateKMeans(Decoder):
     r"""Decode a mixture; where it does not explain the sketch, move surrogate points until they do.
 
     Real clusters are no isotropic Gaussians, and a mixture's locations are then not k-means'
-    centroids. This decoder draws surrogate points from the decoded mixture, moves them all until
-    *their* sketch equals the data's, and clusters rows drawn from them by ordinary k-means. Where
+    centroids. Where round atoms leave much, Gaussians of any shape are tried from there, or along
+    the columns where numbers are too few, and taken if they explain sketch and moments: clusters
+    are long then. Else this decoder draws surrogate points from the decoded mixture, moves them all
+    until *their* sketch equals the data's, and clusters rows drawn from them by k-means. Where
     the mixture explains the sketch up to noise, its own points are clustered unmoved, unless rows
     are so few that their centroids are not those of what they were drawn from
     (`FitQuality.asks_of_rows`): then points have no kernel. If mean and covariance speak for a far
@@ -107,12 +112,15 @@ class SurrogateKMeans(Decoder):
     units : tuple of floats, optional
         What columns are multiplied by before k-means measures distances, where the sketch is that
         of divided columns.
+    frees_shapes : bool, default=True
+        Whether atoms may be long where round ones leave much.
     """
 
     start: Decoder = field(default_factory=BestOf)
     n_moves: int = 20
     n_sharpenings: int | None = None
     units: tuple[float, ...] | None = None
+    frees_shapes: bool = True
 
     def in_units(self, units: tuple[float, ...]) -> SurrogateKMeans:
         """Return one whose distances are those of the columns as they were, if it has no units."""
@@ -142,14 +150,17 @@ class SurrogateKMeans(Decoder):
     def _cluster(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Recover atoms at the centroids of surrogate points."""
         mixture = narrow(problem, self.start.solve(problem, rng), rng)
+        if self.frees_shapes:
+            mixture = free_shapes(problem, mixture, rng.spawn(1)[0])
         problem = problem.at_scale(mixture.family.operator.scale)
         n_atoms = problem.n_atoms
         surrogate = self.match(problem, mixture, rng)
         rows = surrogate.draw(POINTS.draws_a_point * count_points(n_atoms), rng)
         rows = np.clip(rows, problem.region.lower, problem.region.upper)
-        # A mixture that is right is where k-means should start; a wrong one may mislead it.
+        # A mixture that is right is where k-means should start, if its atoms are round: long ones
+        # may be worth several centroids. A wrong one may mislead it.
         n_random = CLUSTERING.n_starts
-        if mixture.quality.explains_rows:
+        if mixture.quality.explains_rows and type(mixture.family) is type(problem.family):
             n_random = 0 if is_separated(mixture) else 1
         spread = compute_spread_ratio(rows.var(axis=0), problem.region)
         weights = np.ones(len(rows))
@@ -246,6 +257,26 @@ def narrow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixt
         quality = replace(found.quality, operator=operator, moment_factors=factors)
         n_iter = mixture.n_iter + even.n_iter + found.n_iter
         mixture = replace(found, quality=quality, n_iter=n_iter)
+    return mixture
+
+
+def free_shapes(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixture:
+    """Return a mixture of long atoms where round ones leave much and these nothing but noise.
+
+    Of the sketch, and of the exact mean and covariance. The sketch must have twice as many numbers
+    as they have parameters: else they would explain anything. Atoms that leave more than noise
+    stand anywhere, as round ones do, and are worse for points to start from.
+    """
+    is_known = problem.region.is_exact and not np.any(problem.family.common_log_envelope)
+    if not is_known or mixture.quality.misfit <= THRESHOLDS.large_misfit:
+        return mixture
+    operator = mixture.family.operator
+    for family in (FullGaussian(operator), DiagonalGaussian(operator)):
+        shaped = replace(problem, family=family)
+        if 2 * shaped.n_parameters <= len(problem.target):
+            begin("Gaussians of any shape")
+            found = MeanShift().go_on(shaped, mixture, rng)
+            return found if found.quality.is_beyond_doubt else mixture
     return mixture
 
 
