@@ -116,8 +116,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
     keep_pilot : bool, default=True
         Whether `fit` keeps the few thousand rows that the scale was chosen on (see `Sketcher`),
         reweights them until their sketch is that of all rows, and runs EM on them. Its mixture is
-        taken where none matches the sketch; where these are all the rows there are; where it is
-        the likelier one, its parameters' accidents allowed for; and where columns have values that
+        taken where none matches the sketch; where these are all the rows there are; where these
+        rows are likelier by it, each left out in turn; and where columns have values that
         many rows share, as flags and counts do: there EM starts from several of k-means'
         clusterings as scikit-learn's does, with `reg_covar` and in the data's units, and the
         likeliest mixture is taken that no single one leads to: a likelihood that only `reg_covar`
@@ -381,7 +381,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         if ends is None or ends.lead <= LARGE_GAIN:
             return np.zeros(pilot.shape[1], dtype=bool), 0.0
         rows = (pilot, np.asarray(self.sketcher_.pilot_weight_), self.sketch_.n_effective)
-        return find_shared_columns(*rows, ends.likeliest, kind, added), ends.lead
+        return find_shared_columns(*rows, ends.best, kind, added), ends.lead
 
     @property
     def _regularisation(self) -> float:
@@ -410,8 +410,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         each = (rows.rows, rows.weights, self.covariance_type, self.n_components)
         ends = fit_mixture_from_clusters(*each, self._regularisation, rng)
         again = self.reg_covar * np.eye(rows.rows.shape[1])  # When the model is set.
-        common, likeliest = (m._replace(covariances=m.covariances - again) for m in ends[:2])
-        return Ends(common, likeliest, ends.lead)
+        common, best = (m._replace(covariances=m.covariances - again) for m in ends[:2])
+        return Ends(common, best, ends.lead)
 
     def _label_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
         """Fit components of few rows to all of these, which a pilot lacked or held few of."""

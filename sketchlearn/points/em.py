@@ -18,10 +18,6 @@ from sketchlearn.atoms import CovarianceType, GaussianFamily
 LEAST_START = 0.1
 # What EM adds to variances, as a fraction of the squared scale.
 REGULARISATION = 1e-6
-# Copies of a weighted point, on average.
-COPIES = 4
-# Points from which copies are fewer.
-MANY_POINTS = 40_000
 
 
 class Moments(NamedTuple):
@@ -74,17 +70,6 @@ def fit_mixture(
     covariances = unit**2 * to_matrices(best.covariances_, family.covariance_type, best.means_)
     n_iter = sum(model.n_iter_ for model in models)
     return Moments(best.weights_, best.means_ * unit + centre, covariances), n_iter
-
-
-def repeat_points(
-    points: np.ndarray, weights: np.ndarray, rng: np.random.Generator, n: int | None = None
-) -> np.ndarray:
-    """Repeat points in numbers that follow their weights up to one: EM knows no weights."""
-    if n is None:
-        n = max(len(points), min(COPIES * len(points), MANY_POINTS))
-    reached = np.cumsum(weights) * (n / weights.sum())
-    ticks = rng.random() + np.arange(n)
-    return points[np.minimum(np.searchsorted(reached, ticks, "right"), len(points) - 1)]
 
 
 def _initialise(start: Moments, family: GaussianFamily) -> dict[str, np.ndarray]:

@@ -11,15 +11,17 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 
 from sketchlearn._threads import OneThread, on_one_blas_thread
 from sketchlearn.atoms import CovarianceType, GaussianFamily
 from sketchlearn.points.densities import compute_joint_log_densities, invert_covariances
-from sketchlearn.points.em import Moments, fit_mixture, repeat_points, run_em, to_matrices
+from sketchlearn.points.em import Moments, fit_mixture, run_em, to_matrices
+from sketchlearn.points.left_out import score_left_out
 
-# Random starts of EM beside the decoded mixture.
+# Random starts of EM beside the decoded mixture: so many on `LEAST_POINTS`, in the same time more
+# on fewer, up to `MOST_STARTS`.
 N_ROW_STARTS = 3
+MOST_STARTS = 30
 # Least inverse condition of a covariance that EM starts from.
 LEAST_CONDITION = 1e-12
 # Least weight of a point, as a fraction of the mean: nothing is known of a cluster of points of
@@ -28,8 +30,9 @@ LEAST_WEIGHT = 1e-9
 # Points, at least, that stand for weighted ones where these may be few; and k-means starts.
 LEAST_POINTS = 20_000
 N_CLUSTERINGS = 10
-# Of these as many must lead to a mixture, or to likelier ones, for it to be no accident. With one,
-# half of 32 mixtures of grades had clusters a third as like those that there were, with two three.
+# Of these as many must lead to a mixture, or to better ones, for it to be no accident: one that
+# closes in on values which many rows share gains as much on other rows. With one, half of 32
+# mixtures of grades had clusters a third as like those that there were, with two three.
 N_AGREEING = 2
 # Relative difference of sums of squares up to which two clusterings are one.
 SAME_CLUSTERS = 1e-6
@@ -61,43 +64,47 @@ class RowMixture:
     seed: int
 
     @cached_property
-    def points(self) -> np.ndarray:
+    def repeated(self) -> Repeated:
         """Rows in numbers that follow their weights, in these units."""
         rng = np.random.default_rng([self.seed, 0])
-        return repeat_points(self.rows / self.units, self.weights, rng)
+        return repeat_rows(self.rows / self.units, self.weights, rng)
 
     @cached_property
     def found(self) -> Moments:
-        """The likeliest mixture from random starts, in these units."""
+        """Of mixtures from random starts, in these units, the one that persists best."""
         rng = np.random.default_rng([self.seed, 1])
-        return self._run_em(None, rng)
+        n_starts = count_starts(len(self.repeated.points))
+        return max((self._run_em(None, rng) for _ in range(n_starts)), key=self._score_left_out)
 
     @on_one_blas_thread
     def _run_em(self, start: Moments | None, rng: np.random.Generator) -> Moments:
-        """Return what EM finds from a mixture, or else from random starts."""
-        n_random = N_ROW_STARTS if start is None else 0
-        return fit_mixture(self.points, self.family, self.n_atoms, start, rng, n_random=n_random)[0]
+        """Return what EM finds from a mixture, or else from a random start."""
+        points, n_random = self.repeated.points, 1 if start is None else 0
+        return fit_mixture(points, self.family, self.n_atoms, start, rng, n_random=n_random)[0]
+
+    @on_one_blas_thread
+    def _score_left_out(self, mixture: Moments) -> float:
+        """Return the mean log-likelihood of the rows, each left out."""
+        _, rows, weights = self.repeated
+        return score_left_out(rows, weights, mixture, self.family.covariance_type)
 
     @on_one_blas_thread
     def improve(
         self, start: Moments, reg_covar: float, rng: np.random.Generator, *, is_trusted: bool
     ) -> Moments | None:
-        r"""Return the likeliest mixture that EM finds, from a decoded one and from random starts.
+        """Return the mixture that EM finds, from a decoded one and from random starts.
 
         The decoded mixture, ``start``, is of the rows in these units; what is returned is in data
         units, and lacks ``reg_covar`` still. A trusted one is the only start; and where EM's is no
-        more likely on other rows, it is the better one, and nothing is returned. The log-likelihood
-        a row that EM's p parameters gain on other rows is what they gain on its own less p over
-        their effective number (Takeuchi's criterion, Akaike's where rows weigh alike).
+        more likely on other rows, it is the better one, and nothing is returned. How likely other
+        rows are is seen on those that EM ran on, each left out.
         """
-        fitted, weights = self._run_em(start, rng), self.weights
-        likelihood = _mean_log_likelihood(self.points, fitted)
+        fitted = self._run_em(start, rng)
+        likelihood = self._score_left_out(fitted)
         if is_trusted:
-            gain = likelihood - _mean_log_likelihood(self.points, start)
-            spent = self.family.n_parameters(self.n_atoms) * float(weights @ weights)
-            if gain <= spent / weights.sum() ** 2:
+            if likelihood <= self._score(start):
                 return None
-        elif _mean_log_likelihood(self.points, self.found) > likelihood:
+        elif self._score_left_out(self.found) > likelihood:
             fitted = self.found
         covariances = fitted.covariances * np.outer(self.units, self.units)
         if reg_covar > 0 and self.family.covariance_type != "spherical":
@@ -106,22 +113,27 @@ class RowMixture:
             covariances = covariances * np.outer(is_varied, is_varied)
         return Moments(fitted.weights, fitted.means * self.units, covariances)
 
+    def _score(self, mixture: Moments) -> float:
+        """Return the mean log-likelihood of the rows, atoms of no weight among the mixture's."""
+        roots = invert_covariances(mixture.covariances)
+        _, rows, weights = self.repeated
+        each = compute_joint_log_densities(rows, mixture.weights, mixture.means, roots)
+        return float(np.average(logsumexp(each, axis=1), weights=weights))
 
-def _mean_log_likelihood(points: np.ndarray, mixture: Moments) -> float:
-    """Return the mean log-likelihood of points under a mixture, atoms of no weight among it."""
-    roots = invert_covariances(mixture.covariances)
-    each = compute_joint_log_densities(points, mixture.weights, mixture.means, roots)
-    return float(logsumexp(each, axis=1).mean())
+
+def count_starts(n_points: int) -> int:
+    """Return from how many random starts EM runs on points."""
+    return max(N_ROW_STARTS, min(MOST_STARTS, N_ROW_STARTS * LEAST_POINTS // n_points))
 
 
 class Ends(NamedTuple):
-    """Where EM goes from several starts: what no single one leads to, and the likeliest.
+    """Where EM goes from several starts: what no single one leads to, and what persists best.
 
-    They are one where two starts lead there; else the likeliest leads by some nats a point.
+    They are one where two starts lead there; else the best leads by some nats a row.
     """
 
     common: Moments
-    likeliest: Moments
+    best: Moments
     lead: float
 
 
@@ -134,13 +146,14 @@ def fit_mixture_from_clusters(
     reg_covar: float,
     rng: np.random.Generator,
 ) -> Ends:
-    """Return the likeliest mixtures to which EM goes from k-means' clusters.
+    """Return the mixtures to which EM goes from k-means' clusters and which persist best.
 
     Where many points share a value the likelihood grows without bound as a component closes in on
     them: only ``reg_covar`` stops it, and on which values EM closes in depends on where it starts.
     So it does from several clusterings, as scikit-learn's `GaussianMixture` does from one or more.
-    What one start alone leads to is an accident: in tables of grades it is likelier, and has other
-    clusters than those that there are. Coordinates and regularisation are the data's.
+    What it gained on points by accident is lost on each that is left out. What it gained on values
+    that many share is not, but if one start alone leads there the clusters are others than those
+    that there are, as in tables of grades. Coordinates and regularisation are the data's.
     """
     weights = np.maximum(weights, LEAST_WEIGHT * weights.mean())
     # Fewer points than components come several times, as k-means wants them.
@@ -148,8 +161,8 @@ def fit_mixture_from_clusters(
     points, weights = np.repeat(points, copies, axis=0), np.repeat(weights / copies, copies)
     centre = np.average(points, axis=0, weights=weights)
     centred = points - centre
-    repeated = _resample_points(centred, weights, rng)
-    ends: list[GaussianMixture] = []
+    repeated, rows, each = repeat_rows(centred, weights, rng)
+    ends: list[tuple[float, Moments]] = []
     for labels, count in _cluster_several_times(centred, weights, n_atoms, rng):
         shares, means, covariances = _measure_clusters(centred, weights, labels, n_atoms)
         start = {
@@ -158,18 +171,13 @@ def fit_mixture_from_clusters(
             "precisions_init": _invert_covariances(covariances, covariance_type, reg_covar),
         }
         model = run_em(repeated, n_atoms, covariance_type, reg_covar, rng, **start)
-        ends += [model] * count
-    ends.sort(key=lambda end: -end.lower_bound_)
-    likeliest, common = (
-        Moments(
-            end.weights_,
-            end.means_ + centre,
-            to_matrices(end.covariances_, covariance_type, end.means_),
-        )
-        for end in (ends[0], ends[N_AGREEING - 1])
-    )
-    lead = ends[0].lower_bound_ - ends[N_AGREEING - 1].lower_bound_
-    return Ends(common, likeliest, float(lead))
+        matrices = to_matrices(model.covariances_, covariance_type, model.means_)
+        found = Moments(model.weights_, model.means_, matrices)
+        ends += [(score_left_out(rows, each, found, covariance_type), found)] * count
+    ends.sort(key=lambda end: -end[0])
+    (most, best), (less, common) = ends[0], ends[N_AGREEING - 1]
+    common, best = (end._replace(means=end.means + centre) for end in (common, best))
+    return Ends(common, best, most - less)
 
 
 def _cluster_several_times(
@@ -193,15 +201,30 @@ def _cluster_several_times(
     return [(labels, count) for _, labels, count in distinct]
 
 
-def _resample_points(
-    points: np.ndarray, weights: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Repeat points in numbers that follow their weights: exactly, if small numbers do."""
+class Repeated(NamedTuple):
+    """Points for EM, which knows no weights; and what they are, one by one, with weights."""
+
+    points: np.ndarray
+    rows: np.ndarray
+    weights: np.ndarray
+
+
+def repeat_rows(rows: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> Repeated:
+    """Repeat rows in numbers that follow their weights.
+
+    Where small numbers follow them exactly each is a row of its own, else these are right up to
+    one.
+    """
+    n = max(LEAST_POINTS, len(rows))
     multiples = weights / weights.min(initial=np.inf, where=weights > 0)
     counts = np.rint(multiples)
-    if counts.sum() <= max(LEAST_POINTS, len(points)) and np.allclose(multiples, counts, rtol=1e-6):
-        return np.repeat(points, counts.astype(int), axis=0)
-    return repeat_points(points, weights, rng, max(LEAST_POINTS, len(points)))
+    if 2 <= counts.sum() <= n and np.allclose(multiples, counts, rtol=1e-6):
+        points = np.repeat(rows, counts.astype(int), axis=0)
+        return Repeated(points, points, np.ones(len(points)))
+    reached = np.cumsum(weights) * (n / weights.sum())
+    ticks = rng.random() + np.arange(n)
+    some = np.minimum(np.searchsorted(reached, ticks, "right"), len(rows) - 1)
+    return Repeated(rows[some], rows, weights)
 
 
 def _measure_clusters(

@@ -104,7 +104,7 @@ def test_of_several_starts_an_accident_is_told_and_not_taken():
         )
         .fit(X)
         .score(X)
-        for found in (ends.common, ends.likeliest)
+        for found in (ends.common, ends.best)
     ]
     assert ends.lead == pytest.approx(likelihoods[1] - likelihoods[0], abs=0.01)
 
