@@ -40,14 +40,11 @@ BY_CHANCE = 3.0
 # Standard errors of its noise by which a private sketch's power must exceed it. Three clusters were
 # missed at 5, off by about their own width at 10, and found at 30.
 BEYOND_NOISE = 10.0
-
 # Part of a column's variance. Variances of clusters a tenth as wide as all rows are then 10 % off.
 LARGEST_REGULARISATION = 1e-3
-
 # Steps of the moments' grid that a column's deviation should be: with fewer its variance may be off
 # by a ten-thousandth.
 FEWEST_STEPS = 10_000
-
 # Columns that a warning names.
 MOST_NAMES = 3
 
@@ -350,15 +347,13 @@ def warn_of_shared_values(
         remedy = "Divide columns by their deviations and set reg_covar=0.2"
         otherwise = "with which EM's starts differ by less than one nat"
     else:
-        known = "whole numbers by the sketch's sums"
-        if source == "pilot":
-            known = "as in the rows that the sketcher was fitted on"
+        in_pilot = "as in the rows that the sketcher was fitted on"
+        known = in_pilot if source == "pilot" else "whole numbers by the sketch's sums"
         finding += (
             f", {known}, of which its waves show none by itself, and EM on rows like them gains "
             f"about {gain:.2g} nats a row"
         )
         chance = "which moves the likelihood by up to several nats a row."
-        # No reg_covar settles it: of 37 sketches 26 still lost, and up to 1.4 nats.
         remedy = "Call fit with the rows, which runs EM on some of them"
         otherwise = "if keep_pilot=True"
     raise_doubt(

@@ -36,7 +36,7 @@ from sketchlearn.estimators.doubts import (
     warn_of_regularisation,
     warn_of_shared_values,
 )
-from sketchlearn.estimators.group_models import GroupFitter, find_atoms
+from sketchlearn.estimators.group_models import GroupFitter, start_from_atoms
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
 from sketchlearn.estimators.mixture_moments import (
     flatten_constant_columns,
@@ -440,8 +440,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             covariances = covariances.reshape(k, -1, 1) * np.eye(d)
         return Moments(self.weights_, self.means_, covariances - self.reg_covar * np.eye(d))
 
-    def _start_from(self, total: Sketch) -> Decoder:
-        return SurrogateEM(find_atoms(self, total))
+    def _start_from(self, total: Sketch) -> tuple[Decoder, float]:
+        return start_from_atoms(self, total, SurrogateEM)
 
     def _choose_decoder(
         self, rows: RowMixture | None, axes: np.ndarray | None, *, is_by_value: bool

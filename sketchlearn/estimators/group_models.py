@@ -17,6 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sketchlearn._caller import warn_caller
 from sketchlearn._validation import check_count, draw_seed, list_some
 from sketchlearn.decoders import Decoder, GivenAtoms
+from sketchlearn.estimators.doubts import Doubt
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sources.row_keys import Key
 from sketchlearn.tables import SketchTable
@@ -27,6 +28,8 @@ MOST_NAMED = 5
 # Groups that a process is sent at a time, at most, and numbers of these jobs where there are groups
 # enough.
 MOST_AT_ONCE, LEAST_JOBS = 8, 32
+# How many times as much of a group's sketch as of the total's is left where it started wrong.
+MUCH_MORE = 1.5
 
 
 class GroupFitter(ABC):
@@ -40,10 +43,11 @@ class GroupFitter(ABC):
         def _n_atoms(self) -> int: ...
 
     @abstractmethod
-    def _start_from(self, total: Sketch) -> Decoder:
+    def _start_from(self, total: Sketch) -> tuple[Decoder, float]:
         """Return what decodes sketches of groups from the atoms that are found in their total.
 
-        ValueError if each sketch is decoded in coordinates of its own.
+        Also the share of the total's power that these leave unexplained. ValueError if each sketch
+        is decoded in coordinates of its own.
         """
 
     def _is_decoded_whole(self, sketch: Sketch) -> bool:
@@ -78,8 +82,10 @@ class GroupFitter(ABC):
             which takes the place of `decoder` and `n_init`.
             Of 12 groups of 6 clusters in 5 columns, "total" took a quarter of the time; with
             clusters that had moved by twice their width from group to group, one group's sum of
-            squares was 1.7 times what its own start gave, so use it where groups are alike. k-means
-            of a group whose rows do not vary along some direction starts from its own sketch.
+            squares was 1.7 times what its own start gave, so use it where groups are alike. A group
+            of which much is left unexplained is warned of; mixtures of one that moved may lose some
+            tenths of a nat a row without. k-means of a group whose rows do not vary along some
+            direction starts from its own sketch.
         n_jobs : int, optional
             Processes; None is 1, -1 all. The result does not depend on it.
         progress : callable, optional
@@ -126,8 +132,8 @@ class GroupFitter(ABC):
         if not isinstance(self.random_state, int | np.integer):
             # One for all groups, whichever is decoded first.
             model.set_params(random_state=draw_seed(self.random_state))
-        decoder = model._start_from(table.total()) if start == "total" and keys else None
-        jobs = (delayed(_fit_some)(model, some, decoder) for some in split_table(table, keys))
+        given = model._start_from(table.total()) if start == "total" and keys else None
+        jobs = (delayed(_fit_some)(model, some, given) for some in split_table(table, keys))
         models: dict[Key, Self] = {}
         warned: list[str] = []
         done = chain.from_iterable(Parallel(n_jobs=n_jobs, return_as="generator")(jobs))
@@ -148,10 +154,19 @@ class GroupFitter(ABC):
         return models
 
 
-def find_atoms(model: Any, sketch: Sketch) -> GivenAtoms:
-    """Return the atoms that a copy of a model finds in a sketch, as a decoder that starts there."""
-    mixture = clone(model).fit_sketch(sketch).mixture_
-    return GivenAtoms(mixture.locations, mixture.covariances)
+def start_from_atoms(
+    model: Any, sketch: Sketch, make: Callable[[Decoder], Decoder]
+) -> tuple[Decoder, float]:
+    """Make a decoder that starts from the atoms that a copy of a model finds in a sketch.
+
+    Also return the share of the sketch's power that they leave unexplained. What else is to be
+    said of the atoms is said of what becomes of them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture = clone(model).fit_sketch(sketch).mixture_
+    atoms = mixture.matched or mixture
+    return make(GivenAtoms(mixture.locations, mixture.covariances)), atoms.misfit
 
 
 def _choose_keys(table: SketchTable, least: int, few: str) -> list[Key]:
@@ -177,21 +192,41 @@ def split_table(table: SketchTable, keys: list[Key]) -> Iterator[SketchTable]:
 
 
 def _fit_some(
-    model: Any, table: SketchTable, decoder: Decoder | None
+    model: Any, table: SketchTable, given: tuple[Decoder, float] | None
 ) -> list[tuple[Any, list[tuple[type[Warning], str]]]]:
     """Fit copies of a model to a table's sketches, whose operator is sent and prepared once."""
-    return [_fit_one(model, table[key], decoder) for key in table]
+    return [_fit_one(model, table[key], given) for key in table]
 
 
 def _fit_one(
-    model: Any, sketch: Sketch, decoder: Decoder | None
+    model: Any, sketch: Sketch, given: tuple[Decoder, float] | None
 ) -> tuple[Any, list[tuple[type[Warning], str]]]:
     """Fit a copy of a model to a sketch; return it, and what it warned of."""
     copy = clone(model)
-    if decoder is not None and model._is_decoded_whole(sketch):
-        copy.set_params(decoder=decoder, n_init=1)
+    is_given = given is not None and model._is_decoded_whole(sketch)
+    if given is not None and is_given:
+        copy.set_params(decoder=given[0], n_init=1)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         copy.fit_sketch(sketch)
     copy.set_params(decoder=model.decoder, n_init=model.n_init)
+    if given is not None and is_given and _doubt_start(copy, given[1]):
+        return copy, [(ConvergenceWarning, doubt.message) for doubt in copy.doubts_]
     return copy, [(each.category, str(each.message)) for each in caught]
+
+
+def _doubt_start(model: Any, misfit: float) -> bool:
+    """Make it the doubt of a model that its start left out clusters, and say if it did.
+
+    Other numbers of clusters or frequencies are then no remedy. What is left of the total, as of
+    clusters that are not round, is left of groups that are alike.
+    """
+    atoms = model.mixture_.matched or model.mixture_
+    if is_misled := atoms.quality.leaves_clusters and atoms.misfit > MUCH_MORE * misfit:
+        finding = (
+            f"from what was found in the table's total {atoms.misfit:.1%} of the sketch's power is "
+            f"left unexplained, and {misfit:.1%} of the total's: the group is not like the others, "
+            "or that start led it astray."
+        )
+        model.doubts_ = (Doubt(finding, "Fit it with start='own'.", "wrong"),)
+    return bool(is_misled)

@@ -44,7 +44,7 @@ from sketchlearn.estimators.doubts import (
     warn_of_moved,
     warn_of_wide_spread,
 )
-from sketchlearn.estimators.group_models import GroupFitter, find_atoms
+from sketchlearn.estimators.group_models import GroupFitter, start_from_atoms
 from sketchlearn.estimators.mixture_moments import judge_centroids
 from sketchlearn.estimators.row_estimator import require_some
 from sketchlearn.estimators.sample_weights import sum_weighted
@@ -346,7 +346,7 @@ class CompressiveKMeans(
             moment_factors=of_match.moment_factors,
         )
 
-    def _start_from(self, total: Sketch) -> Decoder:
+    def _start_from(self, total: Sketch) -> tuple[Decoder, float]:
         d, k = total.n_features, self.n_clusters
         if n_principal(d, k) < d:
             raise ValueError(
@@ -354,7 +354,7 @@ class CompressiveKMeans(
                 "decoded along the few directions in which its own rows are widest; leave start at "
                 "'own'"
             )
-        return SurrogateKMeans(find_atoms(self, total))
+        return start_from_atoms(self, total, lambda one: SecondOpinion(SurrogateKMeans(one)))
 
     def _is_decoded_whole(self, sketch: Sketch) -> bool:
         scaled, units = standardise_if_mixed(sketch)

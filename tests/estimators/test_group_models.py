@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -119,6 +121,43 @@ def test_groups_of_few_distinct_rows_start_from_their_own_sketch():
     np.testing.assert_allclose(
         np.sort(models[1,].cluster_centers_, axis=0), np.sort(few[:4], axis=0), atol=0.05
     )
+
+
+def list_warnings(model, table, start):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        models = model.fit_table(table, start=start)
+    return models, [str(each.message) for each in caught]
+
+
+def test_a_group_that_lies_elsewhere_is_told_to_start_from_its_own_sketch():
+    rng = np.random.default_rng(5)
+    centers, labels = rng.uniform(-10, 10, size=(2, 6, 4)), rng.integers(6, size=5_000)
+    keys = np.repeat(np.arange(5), 1_000)
+    rows = centers[(keys == 4).astype(int), labels] + rng.normal(size=(5_000, 4))
+    table = Sketcher(n_clusters=6, random_state=0).fit(rows).sketch_groups(rows, {"shop": keys})
+    models, said = list_warnings(CompressiveKMeans(6, random_state=0), table, "total")
+    assert len(said) == 1
+    assert said[0].startswith("group (4): from what was found in the table's total ")
+    assert said[0].endswith("Fit it with start='own'.")
+    told = models[4,].report()
+    assert (told.verdict, told.remedy) == ("wrong", "Fit it with start='own'.")
+    assert all(models[group,].report().verdict == "good" for group in range(4))
+    models, said = list_warnings(CompressiveKMeans(6, random_state=0), table, "own")
+    assert not said
+    assert models[4,].report().verdict == "good"
+
+
+def test_groups_that_start_from_the_total_know_as_much_of_their_doubts():
+    """What noise makes of centroids is asked of them, too, and changes none."""
+    rng = np.random.default_rng(3)
+    rows = rng.uniform(size=(800, 2))
+    table = Sketcher(12, random_state=0).fit(rows).sketch_groups(rows, {"city": np.arange(800) % 2})
+    model = CompressiveKMeans(8, random_state=0)
+    for start in ("own", "total"):
+        models, said = list_warnings(model, table, start)
+        assert all(one.quality_.instability is not None for one in models.values())
+        assert {message.split(":")[0] for message in said} >= {"group (0)", "group (1)"}
 
 
 def test_of_many_groups_in_doubt_five_are_told_apart_and_the_others_named():
