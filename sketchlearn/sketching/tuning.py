@@ -20,6 +20,7 @@ from sketchlearn.frequencies.covariance import (
     is_single,
 )
 from sketchlearn.linear_maps import LinearMap
+from sketchlearn.linear_maps.hadamard import padded_size
 from sketchlearn.sketching.pairing import count_drawn, pair_operator
 from sketchlearn.sketching.pilot import find_shared_values
 
@@ -271,10 +272,13 @@ def require_memory_to_draw(
     Raises
     ------
     ValueError
-        If a covariance of so many columns, or so many frequencies, would be more than there is.
+        If a covariance of so many columns, or so many frequencies, would be more than there is; or
+        if fast transforms do not take so many columns.
     """
     d, m = float(n_features), float(n_frequencies)
     is_wide = n_clusters is not None and n_principal(n_features, n_clusters) < n_features
+    if linear_map == "fast":
+        padded_size(n_features)
     if is_wide and linear_map == "fast":
         numbers, what = PILOTS_TO_DRAW * n_pilot * d, f"a pilot of {n_pilot:,} rows in"
     else:

@@ -311,6 +311,7 @@ def boxes_in_unlike_units(seed):
     return boxes * [1.0, 10.0, 100.0, 0.1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 5])
 def test_clusters_in_unlike_units_are_decoded_by_atoms_as_wide_as_they_are(seed):
     rows = boxes_in_unlike_units(seed)

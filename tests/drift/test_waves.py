@@ -43,6 +43,7 @@ def test_large_equal_samples_have_the_p_values_of_wald_s_statistic():
         assert p_values[j] == pytest.approx(np.exp(-wald / 2), rel=2e-2)
 
 
+@pytest.mark.slow
 def test_the_squared_distance_is_what_is_said_on_average():
     # All divisions of the same rows are alike: none is left out on average.
     rng = np.random.default_rng(1)

@@ -130,6 +130,7 @@ def list_warnings(model, table, start):
     return models, [str(each.message) for each in caught]
 
 
+@pytest.mark.slow
 def test_a_group_that_lies_elsewhere_is_told_to_start_from_its_own_sketch():
     rng = np.random.default_rng(5)
     centers, labels = rng.uniform(-10, 10, size=(2, 6, 4)), rng.integers(6, size=5_000)
@@ -160,6 +161,7 @@ def test_groups_that_start_from_the_total_know_as_much_of_their_doubts():
         assert {message.split(":")[0] for message in said} >= {"group (0)", "group (1)"}
 
 
+@pytest.mark.slow
 def test_of_many_groups_in_doubt_five_are_told_apart_and_the_others_named():
     rng = np.random.default_rng(3)
     rows = rng.uniform(size=(7 * 200, 2))

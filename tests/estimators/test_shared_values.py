@@ -78,6 +78,7 @@ def test_shared_values_on_which_starts_agree_raise_no_doubt(column, covariance_t
     assert model.score(rows) > theirs.fit(rows).score(rows) - 0.02
 
 
+@pytest.mark.slow
 def test_the_remedy_settles_what_was_chance():
     rows = close_clusters()
     losses = []
@@ -150,6 +151,7 @@ def lose(model, X):
     return theirs.fit(X).score(X) - model.score(X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_sketch_alone_tells_whole_numbers_that_em_gains_on(seed):
     X = answers(seed=seed)
@@ -248,6 +250,7 @@ def rows_of_a_kind(kind, seed, n=8000):
     return rows / rows.std(axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [40, 41])
 @pytest.mark.parametrize(("kind", "is_lost"), [("flags", True), ("amounts", False)])
 def test_a_sketch_alone_tells_of_values_that_its_pilot_shared(kind, is_lost, seed):
@@ -276,6 +279,7 @@ def fit_and_lose(X, **options):
     return [str(each.message) for each in caught], em.score(X) - model.score(X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", ["diag", "full"])
 def test_what_a_sketch_alone_is_warned_of_its_remedies_settle(covariance_type):
     rng = np.random.default_rng([2, 7])

@@ -9,6 +9,7 @@ from sketchlearn.model_selection.stability import assign_rows
 from sketchlearn.points.em import Moments
 
 
+@pytest.mark.slow
 def test_silhouettes_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
     X = rng.choice([-9.0, 0.0, 9.0], size=(4000, 1)) + rng.normal(size=(4000, 2))

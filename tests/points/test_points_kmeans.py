@@ -54,6 +54,7 @@ def test_a_bad_start_does_not_decide():
     assert largest_distance(centers, found) < 0.3
 
 
+@pytest.mark.slow
 def test_a_good_start_is_never_worsened():
     # Without clusters, few starts come near the best of many.
     points = np.random.default_rng(0).uniform(size=(400, 2))
