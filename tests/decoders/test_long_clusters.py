@@ -57,6 +57,7 @@ def test_shapes_have_half_as_many_numbers_as_the_sketch_at_most(n_frequencies, k
     assert isinstance(model.mixture_.family, kinds)
 
 
+@pytest.mark.slow
 def test_a_long_cluster_gets_the_centroids_that_it_is_worth():
     rng = np.random.default_rng(0)
     is_long = rng.random(10_000) < 0.8
