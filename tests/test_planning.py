@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from sketchlearn import Plan, Sketcher, plan
 from sketchlearn.cli.app import app
 from sketchlearn.planning.costs import Question, list_kinds
+from sketchlearn.planning.prediction import WITHOUT_SIGNS, format_number
 from sketchlearn.planning.table import look_up_errors
 
 pytestmark = pytest.mark.slow
@@ -107,6 +108,25 @@ def test_each_goal_is_least_of_its_plan():
         plan(*asked, goal=["bytes"])
 
 
+def test_rows_that_are_smaller_than_their_sketch_are_to_be_kept():
+    few, many = (plan(n, 10, 10, error=0.02) for n in (500, 100_000))
+    assert few.file_bytes >= 4 * 500 * 10
+    said = "Keep the rows: as float32 they take 20 kB, no more than a file of this sketch with its"
+    assert few.notes[0].startswith(said)
+    assert few.notes[0] in str(few)
+    assert "Keep the rows" not in str(many)
+
+
+def test_signs_are_said_to_have_a_range():
+    assert plan(10_000, 3, 3, goal="bytes").notes == (WITHOUT_SIGNS,)
+    assert "up to some hundred of their widths" in WITHOUT_SIGNS
+    assert plan(10_000, 200, 3).notes == ()
+
+
+def test_large_numbers_are_written_out():
+    assert [format_number(x, 2) for x in (107.3, 0.126, 12_345.0)] == ["110", "0.13", "12,000"]
+
+
 def test_many_columns_have_no_matrix():
     assert plan(10_000, 200, 3).operator == "fast"
     assert plan(10_000, 20, 3).operator == "dense"
@@ -151,7 +171,7 @@ def test_limits_are_checked(name, value):
 @pytest.mark.parametrize(
     ("n_features", "n_clusters", "said"),
     [
-        (10**6, 10**3, "a pilot of [0-9,]+ rows in 1,000,000 columns would take"),
+        (131_072, 10**4, "a pilot of [0-9,]+ rows in 131,072 columns would take"),
         (20, 10**8, "are an operator of .* GB"),
         (2, 10**5, "100,000 clusters holds a matrix of .* GB"),
     ],
@@ -208,7 +228,8 @@ def test_the_command_prints_the_plan():
     assert said.exit_code == 0, said.output
     assert "1,000,000 rows" in said.output
     printed = json.loads(CliRunner().invoke(app, [*options, "--json"]).output)
-    assert set(printed) == set(Plan.__dataclass_fields__)
+    assert set(printed) == {*Plan.__dataclass_fields__, "notes"}
+    assert printed["notes"] == [WITHOUT_SIGNS]
     assert printed["n_samples"] == 10**6
 
 

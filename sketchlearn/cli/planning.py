@@ -86,7 +86,7 @@ def plan(
         n_workers=workers,
     )
     if as_json:
-        print_json(asdict(chosen))
+        print_json({**asdict(chosen), "notes": chosen.notes})
     else:
         typer.echo(str(chosen))
         for number, one in enumerate((chosen, *chosen.alternatives)):

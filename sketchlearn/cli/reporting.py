@@ -60,6 +60,8 @@ PHRASES = {
     ", or call fit with all of them, which looks at the rows themselves": "",
     "Call fit with the rows, or leave the outliers out": "Leave the outliers out, by --filter, or "
     "call fit with the rows in Python",
+    "Call fit with the rows, which runs EM on some of them, if keep_pilot=True": "In Python, fit a "
+    "CompressiveGaussianMixture to the rows, which runs EM on some of them",
     "Call fit with the rows, which runs EM on some of them": "Call fit with the rows in Python, "
     "which runs EM on some of them",
     "all fit with the rows.": "all fit with the rows in Python.",

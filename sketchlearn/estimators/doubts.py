@@ -283,7 +283,7 @@ def warn_of_moments(quality: FitQuality) -> None:
     if quality.detail is not None and quality.detail <= quality.thresholds.detail:
         finding = (
             "components are as narrow as the sketch can show: rows of few values, of amounts often "
-            "zero or at bounds are no Gaussians, and EM on them may be far likelier."
+            "zero or at limits are no Gaussians, and EM on them may be far likelier."
         )
     elif loss > quality.thresholds.sampling_loss:
         finding = f"the sketch's noise moves components: about {loss:.2g} nats a row are lost."

@@ -11,7 +11,7 @@ import numpy as np
 
 from sketchlearn._validation import RandomState, check_count, check_positive
 from sketchlearn.planning.costs import MOST_ROWS, Question, calibrate
-from sketchlearn.planning.prediction import Plan
+from sketchlearn.planning.prediction import Plan, format_number
 from sketchlearn.planning.table import read_table
 from sketchlearn.sketching.tuning import resolve_frequency_count, resolve_operator
 
@@ -73,7 +73,7 @@ def plan(
     Returns
     -------
     Plan
-        Printed, it says all of it in three lines, and its alternatives in one each.
+        Printed, it says all of it in three lines, and its alternatives and notes in one each.
 
     Raises
     ------
@@ -130,8 +130,8 @@ def choose(plans: Sequence[Plan], limits: Mapping[str, float], goal: str) -> Pla
             f"no sketch keeps to {', '.join(f'{name} {limits[name]:g}' for name in limits)}; the "
             f"nearest, of {nearest.n_frequencies} frequencies with operator="
             f"{nearest.operator!r} and features={nearest.features!r}, takes "
-            f"{nearest.sketch_bytes:,} bytes and {nearest.seconds:.3g} seconds, and an error of "
-            f"{nearest.expected_error:.3g} is expected of it"
+            f"{nearest.sketch_bytes:,} bytes and {format_number(nearest.seconds)} seconds, and an "
+            f"error of {nearest.expected_error:.3g} is expected of it"
         )
     return min(fitting, key=GOALS[goal])
 

@@ -10,8 +10,12 @@ from sketchlearn.sketching import Sketcher
 # What such a sketch is not for.
 WITHOUT_SIGNS = (
     "Signs are for k-means: clusters are not counted in sketches of them, and the widths of a "
-    "mixture's components come out less exact. For these take waves."
+    "mixture's components come out less exact. For these take waves. Signs tell clusters apart "
+    "that lie up to some hundred of their widths from one another at 6 k d frequencies and more, "
+    "up to some twenty at fewer."
 )
+# Bytes of a row's number as float32.
+BYTES_A_NUMBER = 4
 
 
 @final
@@ -82,16 +86,28 @@ class Plan:
             f"{self.describe_size()} for {self.n_clusters} clusters in {self.n_features} columns: "
             f"{format_bytes(self.sketch_bytes)} a sketch, "
             f"{format_bytes(self.file_bytes)} with its operator.",
-            f"One pass over {self.n_samples:,} rows in memory takes {self.sketch_seconds:.3g} s on "
-            f"{workers}, decoding {self.decode_seconds:.2g} s, or up to "
-            f"{self.slow_decode_seconds:.2g} s where clusters are no Gaussians.",
+            f"One pass over {self.n_samples:,} rows in memory takes "
+            f"{format_number(self.sketch_seconds)} s on {workers}, decoding "
+            f"{format_number(self.decode_seconds, 2)} s, or up to "
+            f"{format_number(self.slow_decode_seconds, 2)} s where clusters are no Gaussians.",
             f"Error against k-means on all rows: {self.expected_error:.1%} expected, "
             f"{self.likely_error:.1%} or less on nine data sets of ten.",
         ]
         lines += [f"Or {one.describe_in_short()}." for one in self.alternatives]
+        return "\n".join([*lines, *self.notes])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What speaks against such a sketch, and what it is not for; often nothing."""
+        notes = []
+        if self.file_bytes >= (n_bytes := BYTES_A_NUMBER * self.n_samples * self.n_features):
+            notes.append(
+                f"Keep the rows: as float32 they take {format_bytes(n_bytes)}, no more than a file "
+                "of this sketch with its operator, and k-means on them is exact."
+            )
         if any(one.features == "signs" for one in (self, *self.alternatives)):
-            lines.append(WITHOUT_SIGNS)
-        return "\n".join(lines)
+            notes.append(WITHOUT_SIGNS)
+        return tuple(notes)
 
     def describe_size(self) -> str:
         """Return what the sketch consists of, in words."""
@@ -101,7 +117,8 @@ class Plan:
         """Return its size, bytes, seconds and error in one line."""
         return (
             f"{self.describe_size()} {format_bytes(self.sketch_bytes)} a sketch, "
-            f"{format_bytes(self.file_bytes)} with its operator, {self.seconds:.3g} s in all, "
+            f"{format_bytes(self.file_bytes)} with its operator, "
+            f"{format_number(self.seconds)} s in all, "
             f"{self.expected_error:.1%} error expected"
         )
 
@@ -125,6 +142,11 @@ def format_bytes(n_bytes: float) -> str:
     """Return a number of bytes in words, as "12.3 kB"."""
     for unit in ("bytes", "kB", "MB"):
         if n_bytes < 1000.0:
-            return f"{n_bytes:.3g} {unit}"
+            return f"{format_number(n_bytes)} {unit}"
         n_bytes /= 1000.0
-    return f"{n_bytes:,.3g} GB"
+    return f"{format_number(n_bytes)} GB"
+
+
+def format_number(value: float, n_digits: int = 3) -> str:
+    """Return a number of so many digits, large ones written out: 110 and not 1.1e+02."""
+    return f"{float(f'{value:.{n_digits}g}'):,.15g}"

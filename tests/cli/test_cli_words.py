@@ -1,6 +1,8 @@
 """What the command line says, and understands: names that hold anything, missing values, scales."""
 
+import ast
 import csv
+import inspect
 import io
 import json
 import math
@@ -28,6 +30,7 @@ from sketchlearn import (
 from sketchlearn.cli import options
 from sketchlearn.cli.printing import print_json
 from sketchlearn.cli.reporting import escape, reword_options
+from sketchlearn.estimators import doubts
 from sketchlearn.sources.source import RowSource
 
 pytestmark = pytest.mark.slow
@@ -357,6 +360,12 @@ def test_warnings_name_options(folder):
             "Call fit with the rows in Python, which runs EM on some of them or try more "
             "--frequencies, now 9.",
         ),
+        (
+            "Call fit with the rows, which runs EM on some of them, if keep_pilot=True, or leave "
+            "such columns out.",
+            "In Python, fit a CompressiveGaussianMixture to the rows, which runs EM on some of "
+            "them, or leave such columns out.",
+        ),
         ("or call fit with the rows.", "or call fit with the rows in Python."),
         ("Set reg_covar=1e-9 or", "Set, in Python, reg_covar=1e-9 or"),
         ("Sketch with a Sketcher(scale='columns') or", "Sketch with --scale columns or"),
@@ -407,6 +416,13 @@ def test_warnings_name_options(folder):
 )
 def test_parameters_in_the_words_of_the_command_line(said, shown):
     assert reword_options(said) == shown
+
+
+def test_no_plain_word_of_a_doubt_is_taken_for_an_option():
+    nodes = ast.walk(ast.parse(inspect.getsource(doubts)))
+    texts = [one.value for one in nodes if isinstance(one, ast.Constant)]
+    hit = [one for one in texts if isinstance(one, str) and "--bounds" in reword_options(one)]
+    assert hit == ["Try bounds"]
 
 
 def test_json_has_no_infinity(capsys):
