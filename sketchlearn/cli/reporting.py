@@ -64,6 +64,7 @@ PHRASES = {
     "CompressiveGaussianMixture to the rows, which runs EM on some of them",
     "Call fit with the rows, which runs EM on some of them": "Call fit with the rows in Python, "
     "which runs EM on some of them",
+    "all fit with the rows (keep_pilot=True)": "all fit with the rows in Python",
     "all fit with the rows.": "all fit with the rows in Python.",
     "Call fit with the rows, or try more": "Call fit with the rows in Python, or try more",
     "Set reg_covar=": "Set, in Python, reg_covar=",

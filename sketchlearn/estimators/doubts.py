@@ -242,10 +242,6 @@ def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
             "direction"
         )
     remedy, otherwise = advise(quality, "or call fit with the rows.")
-    if quality.operator.n_frequencies >= FREQUENCIES_A_PARAMETER * quality.n_parameters:
-        otherwise = (
-            "or fit a mixture to the sketch, whose means are better where clusters are long."
-        )
     raise_doubt(
         f"the sketch hardly determines {n_clusters} clusters: {found}.",
         remedy,

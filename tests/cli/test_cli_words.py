@@ -366,6 +366,10 @@ def test_warnings_name_options(folder):
             "In Python, fit a CompressiveGaussianMixture to the rows, which runs EM on some of "
             "them, or leave such columns out.",
         ),
+        (
+            "n_frequencies of at least 29. Or call fit with the rows (keep_pilot=True), or",
+            "--frequencies of at least 29. Or call fit with the rows in Python, or",
+        ),
         ("or call fit with the rows.", "or call fit with the rows in Python."),
         ("Set reg_covar=1e-9 or", "Set, in Python, reg_covar=1e-9 or"),
         ("Sketch with a Sketcher(scale='columns') or", "Sketch with --scale columns or"),

@@ -98,8 +98,34 @@ def test_flat_clusters_are_good_and_missing_ones_a_doubt(seed):
         assert (report.verdict == "good") == is_flat
         if not is_flat:
             assert "a missing cluster, or clusters that are not round" in report.reasons[0]
-            assert "Fit a Gaussian mixture of as many components" in report.remedy
+            assert report.remedy.startswith("Call fit with the rows (keep_pilot=True), or try")
+            assert "another number of clusters" in report.remedy
         assert (mixture.verdict == "good") == is_flat
+
+
+@pytest.mark.parametrize(("d", "seed", "least"), [(2, 2, 29), (2, 5, 29), (3, 3, 49), (3, 7, 49)])
+def test_remedies_of_long_clusters_from_few_frequencies_work(d, seed, least):
+    rng = np.random.default_rng(seed)
+    k, n = 5, 10_000
+    centers, labels = rng.uniform(-12.0, 12.0, size=(k, d)), rng.integers(k, size=n)
+    X = np.empty((n, d))
+    for i in range(k):
+        axes = np.linalg.qr(rng.normal(size=(d, d)))[0]
+        widths = np.append(0.3 * rng.uniform(5.0, 20.0), np.full(d - 1, 0.3))
+        own = labels == i
+        X[own] = centers[i] + (rng.normal(size=(own.sum(), d)) * widths) @ axes.T
+    few, enough = (Sketcher(m, n_clusters=k, random_state=seed) for m in (2 * k * d, least))
+    with warnings.catch_warnings():
+        # Whether it is warned of differs.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        first = CompressiveKMeans(k, random_state=seed).fit_sketch(few.fit(X).sketch(X))
+    assert first.report().verdict != "good"
+    assert f"n_frequencies of at least {least}, " in first.report().remedy
+    assert "Or call fit with the rows (keep_pilot=True)" in first.report().remedy
+    second = CompressiveKMeans(k, random_state=seed).fit_sketch(enough.fit(X).sketch(X))
+    third = CompressiveKMeans(k, n_frequencies=2 * k * d, random_state=seed).fit(X)
+    assert second.report().verdict == third.report().verdict == "good"
+    assert min(second.score(X), third.score(X)) > first.score(X)
 
 
 def test_fewer_distinct_rows_than_clusters_are_a_doubt():
