@@ -53,10 +53,11 @@ class Findings:
         least, most = min(values, key=float), max(values, key=float)
         return f"{least} %" if least == most else f"{least} to {most} %"
 
-    def ratio(self, method: str, name: str) -> str:
-        """Return the SSE ratio of a method on a set."""
-        found = self.of(method, [name])
-        return f"{found[0].error + 1.0:.3g}" if found else "not run"
+    def ratio(self, method: str, names: Iterable[str]) -> str:
+        """Return the least and the most SSE ratio of a method on some sets."""
+        values = sorted(one.error + 1.0 for one in self.of(method, names))
+        shown = [f"{value:.3g}" for value in values[:1] + values[-1:]]
+        return " to ".join(dict.fromkeys(shown)) or "(not run)"
 
     def leads(self, is_meant: Callable[[Point], bool], cost: str) -> list[str]:
         """Return sets on whose front of a cost some methods are."""
@@ -119,27 +120,28 @@ def describe_seconds(found: Findings) -> str:
         )
     )  # fmt: skip
     return (
-        "**Rows in one place that may stay there: not a sketch alone.** One is on the front of "
-        f"processor seconds on {join(leads, 'no set')} of {len(found.points)} sets. On narrow "
-        "tables of up to 100,000 rows betula-cluster takes "
-        f"{found.span(TREE, 'seconds', narrow)} s, with {found.lost(TREE, narrow)} more than the "
-        f"reference; 4,000 random rows take {found.span(SAMPLE, 'seconds', narrow)} s. A sketch "
-        "alone of 5 k d frequencies takes "
+        "**Rows in one place that may stay there: not a sketch alone.** A sketch alone is on the "
+        f"front of processor seconds on {len(leads)} of {len(found.points)} sets"
+        f"{f' ({join(leads)})' if leads else ''}. On narrow tables of up to 100,000 rows "
+        f"betula-cluster takes {found.span(TREE, 'seconds', narrow)} s, and its sum of squares is "
+        f"{found.ratio(TREE, narrow)} times the reference's; 4,000 random rows take "
+        f"{found.span(SAMPLE, 'seconds', narrow)} s. A sketch alone of 5 k d frequencies takes "
         f"{found.span(SKETCH, 'seconds', others)} s on {join(others)}, and "
         f"{found.span(SKETCH, 'seconds', mnist)} s on {join(mnist)}, whose clusters are no "
         f"Gaussians. `fit(X)`, which keeps a pilot of 5,000 rows, takes "
         f"{found.span(FIT, 'seconds', narrow)} s, on wide tables "
-        f"{found.span(FIT, 'seconds', wide)} s, with {found.lost(FIT, [*narrow, *wide])} more than "
-        f"the reference. On *{LARGE}* rows the decode hardly counts: {large}."
+        f"{found.span(FIT, 'seconds', wide)} s, and its sum of squares is "
+        f"{found.ratio(FIT, [*narrow, *wide])} times the reference's. On *{LARGE}* rows "
+        f"the decode hardly counts: {large}."
     )
 
 
 def describe_sizes(found: Findings) -> str:
     """Return what is said of clusters whose sizes differ."""
     parts = [
-        f"On *{name}* a sketch alone of 5 k d frequencies is at {found.ratio(SKETCH, name)} times "
-        f"the reference, `fit(X)` at {found.ratio(FIT, name)}, betula-cluster at "
-        f"{found.ratio(TREE, name)}, 4,000 rows at {found.ratio(SAMPLE, name)}"
+        f"On *{name}* a sketch alone of 5 k d frequencies is at {found.ratio(SKETCH, [name])} "
+        f"times the reference, `fit(X)` at {found.ratio(FIT, [name])}, betula-cluster at "
+        f"{found.ratio(TREE, [name])}, 4,000 rows at {found.ratio(SAMPLE, [name])}"
         for name in UNEQUAL
         if name in found.points
     ]

@@ -133,8 +133,10 @@ class CompressiveKMeans(
         Optimiser iterations of the decode that was kept.
     mixture_ : Mixture
         The mixture of ``n_clusters`` Gaussians that was matched to the sketch, with its goodness of
-        fit, in the order of the centroids. These come from it, and settle on rows or on points that
-        match the sketch.
+        fit. The centroids come from it, and settle on rows or on points that match the sketch; its
+        atoms are in their order. Atoms are round, or long where round ones leave much and long ones
+        do not: of covariances along the columns (`DiagonalGaussian`) or of any (`FullGaussian`). A
+        long one may be worth several centroids, so that atoms need not stand near these.
     quality_ : FitQuality
         What is known of how good the centroids are; its ``verdict`` is "good", "doubtful" or
         "wrong". The mixture's figures, with the spread of the points or rows that the centroids

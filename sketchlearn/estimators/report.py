@@ -32,9 +32,9 @@ WIDTH = 88
 # What only a decode sets, and no file holds.
 ABOUT_DECODE = {"quality_", "mixture_", "doubts_"}
 # What to look at where no doubt was raised: of centroids from a sketch alone, and else. Of clusters
-# 5 to 20 times as long as thick in 2 and 3 columns none of 16 fits to the rows was in doubt, nor lost
-# more than 0.2 %, with too few frequencies for Gaussians of any shape; and no sketch with enough lost
-# more than 0.3 %, 15 of which were called good. In 10 columns 6 of 8 were, in 20 they were not.
+# 5 to 20 times as long as thick in 2 and 3 columns none of 16 fits to the rows was in doubt, nor
+# lost more than 0.2 %, with too few frequencies for Gaussians of any shape; and no sketch with
+# enough lost more than 0.3 %, 15 of which were called good. In 10 columns 6 of 8 were, in 20 none.
 CHECK_ROWS = "Call fit with the rows (keep_pilot=True), or try another number of clusters."
 CHECK_NUMBER = "The number of clusters: see what other numbers leave, with count_clusters."
 # What that means for the verdict on a model from a file.
@@ -323,8 +323,8 @@ def choose_remedy(
 def advise_shapes(quality: FitQuality, n_clusters: int) -> str:
     """Return what to change of a k-means from a sketch alone whose clusters are perhaps long.
 
-    With twice as many numbers as Gaussians of any shape have parameters a decode tries such ones. In
-    so many columns that these are more than "auto" takes, they hardly help.
+    With twice as many numbers as Gaussians of any shape have parameters a decode tries such ones.
+    In so many columns that these are more than "auto" takes, they settle no doubt.
     """
     operator = quality.operator
     least = FullGaussian(operator).n_parameters(n_clusters)
