@@ -164,8 +164,9 @@ class FitQuality:
     sure_gain : float, optional
         As much of it as is beyond the sketch's noise.
     detail : float, optional
-        Least variance of an atom, over that of the kernel of the points that atoms were fitted to;
-        None if there were none.
+        Least variance of a component, over that of the kernel of the points that components were
+        fitted to, or over the least that an atom can have where that is wider; None if there were
+        no points.
     noise_left : NoiseLeft, optional
         What noise alone would leave beside such a mixture, as rows drawn of it tell; None if nobody
         asked.

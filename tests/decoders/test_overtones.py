@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 from planted import gaussian_clusters
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans
 
-from sketchlearn import Sketcher
+from datasets.families import cigars
+from sketchlearn import CompressiveKMeans, Sketcher
 from sketchlearn.atoms import DiagonalGaussian, Dirac, FullGaussian, SphericalGaussian
 from sketchlearn.decoders import Problem
 from sketchlearn.decoders.overtones import clear_overtones, compute_overtones
@@ -57,3 +60,33 @@ def test_waves_have_none(rng):
     sketch = sketcher.sketch(rng.normal(size=(300, 2)))
     problem = Problem.of(sketch, SphericalGaussian(sketch.operator), 2)
     assert clear_overtones(problem, rng) is problem
+
+
+def sum_of_squares(rows, centers):
+    return cdist(rows, centers, "sqeuclidean").min(axis=1).sum()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_clusters_sixty_widths_apart_are_found(seed):
+    rng = np.random.default_rng(seed)
+    centers = rng.uniform(-60, 60, (6, 3))
+    rows = centers[rng.integers(6, size=10_000)] + rng.normal(size=(10_000, 3))
+    sketcher = Sketcher(n_clusters=6, features="signs", keep_pilot=False, random_state=seed)
+    model = CompressiveKMeans(6, random_state=seed).fit_sketch(sketcher.fit(rows).sketch(rows))
+    assert sum_of_squares(rows, model.cluster_centers_) < 1.02 * sum_of_squares(rows, centers)
+
+
+@pytest.mark.slow
+def test_long_clusters_are_found():
+    n_explained = 0
+    for seed in range(3):
+        rows = cigars(seed, 10_000)
+        kinds = {"features": "signs", "keep_pilot": False, "random_state": seed}
+        sketcher = Sketcher(400, n_clusters=6, **kinds)
+        model = CompressiveKMeans(6, random_state=seed).fit_sketch(sketcher.fit(rows).sketch(rows))
+        best = KMeans(6, n_init=10, random_state=0).fit(rows).cluster_centers_
+        ratio = sum_of_squares(rows, model.cluster_centers_) / sum_of_squares(rows, best)
+        assert ratio < 1.02 or model.quality_.verdict != "good"
+        n_explained += isinstance(model.mixture_.family, FullGaussian) and ratio < 1.01
+    assert n_explained >= 2

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from sketchlearn.atoms import GaussianFamily, SphericalGaussian
+from sketchlearn.atoms.gaussian import LEAST_VARIANCE
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.mixture import Mixture
@@ -118,7 +119,7 @@ class SurrogateEM(Decoder):
         detail, shared = best.quality.detail, family.operator.domain.shared
         while problem.spare_share > 0:
             # Kernels that are too wide match nothing narrower, and let no atom be so.
-            is_narrow = measure_detail(best, bandwidth) <= THRESHOLDS.detail
+            is_narrow = (best.quality.detail or 0.0) <= THRESHOLDS.detail
             is_matched = cost <= problem.noise and not is_narrow
             if is_matched or compute_blur(problem, bandwidth) <= problem.noise:
                 break
@@ -169,21 +170,29 @@ class SurrogateEM(Decoder):
         parameters = family.from_covariances(moments.means, moments.covariances)
         fit = problem.evaluate(moments.weights, parameters)
         mixture = problem.make_mixture(replace(fit, n_iter=surrogate.n_iter + n_em))
-        detail = measure_detail(mixture, bandwidth)
+        # Of what EM found, which atoms cannot show where it is narrower than they can be.
+        least = limit_variances(problem, LEAST_VARIANCE * family.operator.scale**2)
+        detail = min(measure_detail(moments.covariances, each) for each in (bandwidth, least))
         return replace(mixture, quality=replace(mixture.quality, detail=detail)), surrogate.cost
 
 
-def measure_detail(mixture: Mixture, bandwidth: np.ndarray) -> float:
-    """Return the least variance of an atom in any direction over that of a kernel (d, d)."""
+def measure_detail(covariances: np.ndarray, bandwidth: np.ndarray) -> float:
+    """Return the least variance, in any direction, of covariances (k, d, d) over a kernel's."""
     widest = float(np.diag(bandwidth).max())
     if widest == 0.0:
         return float("inf")  # All rows are one.
     floor = LEAST_BLUR * widest * np.eye(len(bandwidth))
     least = [
         eigh(covariance + floor, bandwidth + floor, eigvals_only=True)[0]
-        for covariance in mixture.moments.covariances
+        for covariance in covariances
     ]
     return float(min(least))
+
+
+def limit_variances(problem: Problem, least: float) -> np.ndarray:
+    """Return a covariance (d, d) that is ``least`` in any direction, or the rows' where smaller."""
+    variances, axes = np.linalg.eigh(problem.region.covariance)
+    return np.asarray((axes * np.clip(variances, 0.0, least)) @ axes.T)
 
 
 def _leaves_added_noise(match: Mixture) -> bool:

@@ -7,13 +7,11 @@ from typing import final
 
 import numpy as np
 
-from sketchlearn._progress import begin
-from sketchlearn.atoms import DiagonalGaussian, FullGaussian
 from sketchlearn.atoms.gaussian import GREATEST_VARIANCE, LEAST_VARIANCE
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.given_atoms import GivenAtoms
-from sketchlearn.decoders.greedy.mean_shift import MeanShift
+from sketchlearn.decoders.long_atoms import free_shapes
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.decoders.quality import (
@@ -150,8 +148,12 @@ class SurrogateKMeans(Decoder):
     def _cluster(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Recover atoms at the centroids of surrogate points."""
         mixture = narrow(problem, self.start.solve(problem, rng), rng)
-        if self.frees_shapes:
-            mixture = free_shapes(problem, mixture, rng.spawn(1)[0])
+        if self.frees_shapes and problem.region.is_exact:
+            found = free_shapes(problem, mixture, rng.spawn(1)[0])
+            # Long atoms that leave more than noise stand anywhere, as round ones do, and are worse
+            # for points to start from.
+            if found is not None and found.quality.is_beyond_doubt:
+                mixture = found
         problem = problem.at_scale(mixture.family.operator.scale)
         n_atoms = problem.n_atoms
         surrogate = self.match(problem, mixture, rng)
@@ -257,26 +259,6 @@ def narrow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixt
         quality = replace(found.quality, operator=operator, moment_factors=factors)
         n_iter = mixture.n_iter + even.n_iter + found.n_iter
         mixture = replace(found, quality=quality, n_iter=n_iter)
-    return mixture
-
-
-def free_shapes(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixture:
-    """Return a mixture of long atoms where round ones leave much and these nothing but noise.
-
-    Of the sketch, and of the exact mean and covariance. The sketch must have twice as many numbers
-    as they have parameters: else they would explain anything. Atoms that leave more than noise
-    stand anywhere, as round ones do, and are worse for points to start from.
-    """
-    is_known = problem.region.is_exact and not np.any(problem.family.common_log_envelope)
-    if not is_known or mixture.quality.misfit <= THRESHOLDS.large_misfit:
-        return mixture
-    operator = mixture.family.operator
-    for family in (FullGaussian(operator), DiagonalGaussian(operator)):
-        shaped = replace(problem, family=family)
-        if 2 * shaped.n_parameters <= len(problem.target):
-            begin("Gaussians of any shape")
-            found = MeanShift().go_on(shaped, mixture, rng)
-            return found if found.quality.is_beyond_doubt else mixture
     return mixture
 
 
