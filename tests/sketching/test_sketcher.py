@@ -265,7 +265,7 @@ class TestFit:
 
     @pytest.mark.parametrize("apart", [200.0, 1e6])
     @pytest.mark.parametrize(
-        ("m", "features", "share"), [(100, "waves", 8), (20, "waves", 5), (100, "signs", 5)]
+        ("m", "features", "share"), [(100, "waves", 8), (20, "waves", 5), (100, "signs", 16)]
     )
     def test_of_far_clusters_the_scale_is_a_share_of_their_distance(
         self, apart, m, features, share
