@@ -119,7 +119,7 @@ def test_rows_that_are_smaller_than_their_sketch_are_to_be_kept():
 
 def test_signs_are_said_to_have_a_range():
     assert plan(10_000, 3, 3, goal="bytes").notes == (WITHOUT_SIGNS,)
-    assert "up to some hundred of their widths" in WITHOUT_SIGNS
+    assert "up to some thirty of their widths" in WITHOUT_SIGNS
     assert plan(10_000, 200, 3).notes == ()
 
 

@@ -11,7 +11,7 @@ from sketchlearn.sketching import Sketcher
 WITHOUT_SIGNS = (
     "Signs are for k-means: clusters are not counted in sketches of them, and the widths of a "
     "mixture's components come out less exact. For these take waves. Signs tell clusters apart "
-    "that lie up to some hundred of their widths from one another at 6 k d frequencies and more, "
+    "that lie up to some thirty of their widths from one another at 6 k d frequencies and more, "
     "up to some twenty at fewer."
 )
 # Bytes of a row's number as float32.
