@@ -44,10 +44,12 @@ N_SUBSPACE_STEPS = 3
 # Gap between neighbouring clusters, in radii of a cluster, from which the scale follows the gaps,
 # and from which the finest one does: waves as fine as clusters show nothing but interference
 # between them where they are far apart, and a tenth to a quarter of decodes lost some of them from
-# 20 on, one in 30 from 12 on. Few waves, and waves of wide rows, do so before; signs long after,
-# since their overtones, which are finer, fade within clusters that are as wide as the scale.
+# 20 on, one in 30 from 12 on. Few waves, and waves of wide rows, do so before; many signs long
+# after, since their overtones, which are finer, fade within clusters that are as wide as the scale.
 FARTHEST_APART, FARTHEST_IF_FEW, FARTHEST_IF_WIDE, FARTHEST_IF_FINE = 8.0, 5.0, 2.5, 1e3
 FARTHEST_IF_SIGNS = 16.0
+# Signs, for each number to be found, from which they are many.
+MANY_SIGNS = 6.0
 # Least unit of a column, as a fraction of its spread: where its clusters are of one value each.
 LEAST_RELATIVE_SPREAD = 1e-3
 # What is as wide as a kernel of waves, in standard deviations of a cluster.
@@ -141,11 +143,13 @@ def choose_operator(
         axes = find_wide_axes(root, q) if is_auto and is_wide else None
         is_few = n_frequencies < WIDE.least_numbers * n_clusters * q
         has_overtones = kinds["features"] != "waves"
-        farthest = FARTHEST_IF_SIGNS if has_overtones else FARTHEST_APART
+        farthest = FARTHEST_IF_FEW if is_few else FARTHEST_APART
+        if has_overtones:
+            has_many = n_frequencies >= MANY_SIGNS * n_clusters * q
+            farthest = FARTHEST_IF_SIGNS if has_many else FARTHEST_IF_FEW
         scale, fine = estimate_cluster_scales(
-            (rows - center) / units, weights, n_clusters, seeds[0], axes=axes,
-            farthest=FARTHEST_IF_FEW if is_few else farthest,
-        )  # fmt: skip
+            (rows - center) / units, weights, n_clusters, seeds[0], axes=axes, farthest=farthest
+        )
         if fine < scale and not (is_few or has_overtones) and axes is None:
             # Of less than an octave waves as fine as clusters tell all.
             finest = fine if scale >= 2.0 * fine else None
