@@ -224,23 +224,25 @@ multiples of k d, of mixtures of k (2 d + 1).
 verdict is the worst of that one, of warnings, and of doubts that `quality_` does not raise, about
 few rows, few frequencies, or the number of clusters. Counted below are `quality_` and warnings.
 
-The aim is that 95 % of the bad are announced and 2 % of the good alarmed. It is met for the bad
-of mixtures alone. What has been missed on earlier seeds: lines, as rings and paths are, that both
-decodes cut up alike; one in six of groups of 5 to 20 rows that are far from tight clusters, and
-centroids of found ones that are off; and of mixtures what EM gains on values that many rows
-share, of which a sketch tells whole numbers alone. Those are alarmed where EM gains on rows
-drawn of the mixture in whole numbers; what a single one of EM's starts gains by accident, mostly
-with other clusters than those that there are, is not announced. Limits on moments and spread
-were added after a look at seeds 1000 and 1010, and seed 1020 was reported before noise that
-hides structure was looked into, 1030 before decoders had fewer stages, 1050 before swaps that
-failed sought coarsely and the second decode's own faults no longer counted, 1060 before a scale
-followed gaps and a lack of variance along one direction was a doubt, 1070 before whole numbers
-were, 1080, of mixtures, before atoms were of unlike widths along columns, 1090 before what far
-rows could gain was asked, 1100 before it was asked of tight clusters too, 1110 before noise was
-told from what far rows make of variances, and what it costs mixtures was, 1220 before what far
-rows may gain was told from what they surely do, and 1330 before atoms could be long. The limit of
-instability was raised from .07 to .1, and what noise makes of variances left out, after
-development seeds of both groups of families."""
+The aim is that 95 % of the bad are announced and 2 % of the good alarmed. Neither is met
+everywhere: seeds differ, as three with 32 bad mixtures of which 7 were not announced, heavy
+tails, a few wide clusters and nested ones, after two with 26 of which one was not. What has
+been missed on earlier seeds: lines, as rings and paths are, that both decodes cut up alike; one
+in six of groups of 5 to 20 rows that are far from tight clusters, and centroids of found ones
+that are off; and of mixtures what EM gains on values that many rows share, of which a sketch
+tells whole numbers alone. Those are alarmed where EM gains on rows drawn of the mixture in
+whole numbers; what a single one of EM's starts gains by accident, mostly with other clusters
+than those that there are, is not announced. Limits on moments and spread were added after a
+look at seeds 1000 and 1010, and seed 1020 was reported before noise that hides structure was
+looked into, 1030 before decoders had fewer stages, 1050 before swaps that failed sought
+coarsely and the second decode's own faults no longer counted, 1060 before a scale followed gaps
+and a lack of variance along one direction was a doubt, 1070 before whole numbers were, 1080, of
+mixtures, before atoms were of unlike widths along columns, 1090 before what far rows could gain
+was asked, 1100 before it was asked of tight clusters too, 1110 before noise was told from what
+far rows make of variances, and what it costs mixtures was, 1220 before what far rows may gain
+was told from what they surely do, and 1330 before atoms could be long. The limit of instability
+was raised from .07 to .1, and what noise makes of variances left out, after development seeds
+of both groups of families."""
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
