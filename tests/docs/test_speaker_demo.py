@@ -22,6 +22,7 @@ def small(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the sketch's noise moves components")  # of few frequencies
+@pytest.mark.filterwarnings("ignore:components together have")
 def test_demo_prints_a_table_draws_a_figure_and_writes_a_page(small, tmp_path, capsys):
     figure, page = tmp_path / "images" / "det.png", tmp_path / "page.md"
     demo.main(["--resamples", "2", "--figure", str(figure), "--page", str(page)])
