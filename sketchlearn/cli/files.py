@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sketchlearn import Sketch, SketchFormatError, SketchMismatchError, load_model
+from sketchlearn import Sketch, SketchFormatError, SketchMismatchError, SketchTable, load_model
 from sketchlearn.cli.options import ARRAY_ENDINGS, TABLE_ENDINGS, TEXT_ENDINGS
 from sketchlearn.files.atomic import require_replaceable
 from sketchlearn.files.registry import identify_file, read_start
@@ -78,9 +78,12 @@ def _complete(stored: StoredSketch, path: Path, operator: FrequencyOperator | No
 
 
 def require_same_operator(
-    sketch: SketchLike, path: Path, other: SketchLike, other_path: Path
+    sketch: SketchLike | SketchTable,
+    path: Path,
+    other: SketchLike | SketchTable,
+    other_path: Path,
 ) -> None:
-    """Refuse sketches of different operators, by a SketchMismatchError that names the files."""
+    """Refuse sketches, or tables, of different operators: a SketchMismatchError, naming files."""
     if sketch.fingerprint != other.fingerprint:
         raise SketchMismatchError(
             f"{path} and {other_path} were made with different operators "

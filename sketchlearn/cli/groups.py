@@ -10,9 +10,14 @@ from typing import Annotated
 
 import typer
 
-from sketchlearn import SketchMismatchError, SketchTable
+from sketchlearn import SketchTable
 from sketchlearn.cli.bounds import parse_whole_number
-from sketchlearn.cli.files import is_parquet, load_sketch_like, name_errors
+from sketchlearn.cli.files import (
+    is_parquet,
+    load_sketch_like,
+    name_errors,
+    require_same_operator,
+)
 from sketchlearn.cli.options import QUOTED, quote_names, strip_quotes
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -129,12 +134,7 @@ def combine_tables(
     total = read_table(paths[0], operator)
     for path in paths[1:]:
         other = read_table(path, operator)
-        if other.fingerprint != total.fingerprint:
-            raise SketchMismatchError(
-                f"{path} and {paths[0]} were made with different operators "
-                f"({other.fingerprint[:12]} and {total.fingerprint[:12]}); make one of them again "
-                "with sketch --like the other"
-            )
+        require_same_operator(other, path, total, paths[0])
         if {*other.by} == {*total.by}:
             other = other.rollup(total.by)
         try:

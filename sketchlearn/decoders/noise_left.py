@@ -48,10 +48,8 @@ def estimate_noise_left(
     found = Tangents.of(mixture, MOST_NUMBERS)
     if found is None:
         return None
-    waves, tangents = (
-        compute_waves(mixture, draw_rows(mixture, rng)),
-        found.directions / found.norms,
-    )
+    waves = compute_waves(mixture, draw_rows(mixture, rng))
+    tangents = found.directions / found.norms
     gram = tangents @ tangents.T
     gram[np.diag_indices_from(gram)] += RIDGE
     absorbed = cho_solve(cho_factor(gram), tangents @ waves.T).T @ tangents
