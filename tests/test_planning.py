@@ -238,3 +238,12 @@ def test_the_command_refuses_rows_that_are_no_number(rows):
     said = CliRunner().invoke(app, ["plan", "--rows", rows, "--columns", "3"])
     assert said.exit_code == 2
     assert "--rows" in said.output
+
+
+def test_workers_without_rows_are_no_help():
+    one, all_busy, absurd = (plan(10**5, 2, 3, n_workers=n) for n in (1, 40, 10**9))
+    assert not any("workers" in note for note in (*one.notes, *all_busy.notes))
+    assert any("100,000 rows keep 48 busy, not 1,000,000,000" in note for note in absurd.notes)
+    # Times vary, by less than this.
+    assert one.sketch_seconds / 500.0 < absurd.sketch_seconds
+    assert "keep 1 busy, not 1,000," in str(plan(1000, 2, 3, n_workers=1000))

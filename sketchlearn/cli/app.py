@@ -72,6 +72,7 @@ def start(
       sketchlearn centroids sales.model
       sketchlearn predict sales.model new.parquet --columns price,weight -o labels.parquet
 
-    Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong usage, 3 drift that was
-    asked for, 130 interrupted, 143 terminated. A command never writes to a file that it reads.
+    Exit codes: 0 done, 1 a run that failed (one line on standard error), 2 wrong usage: a command
+    line that no files make right, 3 drift that was asked for, 130 interrupted, 143 terminated. A
+    command never writes to a file that it reads.
     """

@@ -1,4 +1,4 @@
-"""Numbers in options: whole ones, and between which ones columns are."""
+"""Numbers in options: shares, and between which numbers columns are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from sketchlearn.cli.options import split_names
+from sketchlearn.cli.usage import UsageError
 
 EXPECTED = "a name, =, the least value, : and the greatest, as age=0:100"
 
@@ -25,14 +26,6 @@ Bounds = Annotated[
 ]
 
 
-def parse_whole_number(text: str) -> int:
-    """Return a whole number, which may be written as 1e9; BadParameter if it is none."""
-    with suppress(ValueError):
-        if (number := float(text)).is_integer():
-            return int(number)
-    raise typer.BadParameter(f"expected a whole number, as 1000000 or 1e6, got {text!r}")
-
-
 def parse_share(text: str) -> float:
     """Return a share, which may be written as 0.02 or 2%; BadParameter if it is none."""
     number = text.strip().removesuffix("%")
@@ -46,7 +39,7 @@ def parse_interval(text: str, option: str, is_open: bool = False) -> tuple[str, 
 
     Raises
     ------
-    ValueError
+    UsageError
         If the text is nothing of that kind.
     """
     name, _, bounds = text.rpartition("=")
@@ -57,7 +50,7 @@ def parse_interval(text: str, option: str, is_open: bool = False) -> tuple[str, 
         try:
             ends.append(without if without is not None and not end.strip() else float(end))
         except ValueError:
-            raise ValueError(f"{option} expects {EXPECTED}, got {text!r}") from None
+            raise UsageError(f"{option} expects {EXPECTED}, got {text!r}") from None
     return name.strip(), ends[0], ends[1]
 
 
@@ -68,8 +61,10 @@ def read_bounds(
 
     Raises
     ------
+    UsageError
+        If an option cannot be read, names a column twice, or leaves nothing between its numbers.
     ValueError
-        If an option cannot be read, or names no column, or one twice.
+        If an option names no column.
     """
     if not options:
         return None
@@ -78,11 +73,16 @@ def read_bounds(
     seen = set()
     for text in split_names(options, "--bounds"):
         name, least, greatest = parse_interval(text, "--bounds", is_open=True)
-        if name not in known or name in seen:
-            why = "was named twice" if name in seen else f"is none of {', '.join(known)}"
-            raise ValueError(f"--bounds: the column {name!r} {why}")
+        if name in seen:
+            raise UsageError(f"--bounds: the column {name!r} was named twice")
+        if not least <= greatest:
+            raise UsageError(
+                f"--bounds must have lower below upper, got {name}={least:g}:{greatest:g}"
+            )
+        if name not in known:
+            raise ValueError(f"--bounds: the column {name!r} is none of {', '.join(known)}")
         if least == greatest:
-            raise ValueError(
+            raise UsageError(
                 f"--bounds: {name}={least:g}:{greatest:g} leaves no room: a constant column needs "
                 "none, leave it out"
             )

@@ -22,6 +22,7 @@ from sketchlearn.cli.options import AsJson, OperatorFile
 from sketchlearn.cli.printing import print_json, print_rows, print_values
 from sketchlearn.cli.reporting import escape, say
 from sketchlearn.cli.tables import FileTable
+from sketchlearn.cli.usage import UsageError, blame_usage, parse_count
 from sketchlearn.drift import ColumnChange, Comparison, DriftReport
 from sketchlearn.drift.monitor import check_in_order, count_windows_needed
 from sketchlearn.frequencies import FrequencyOperator
@@ -112,13 +113,13 @@ def _load_two(
     """Return two sketches from two files, or from two choices of a table's groups."""
     if b is None:
         if not keys:
-            raise ValueError(
+            raise UsageError(
                 f"one file was given, {a}: give another sketch to compare it with, or, of a table "
                 "of sketches, --key with the groups to compare"
             )
         return load_two_slices(a, keys, others, operator)
     if keys or others:
-        raise ValueError("--key and --with choose groups of one table: give no second file")
+        raise UsageError("--key and --with choose groups of one table: give no second file")
     first, second = load_sketch_like(a, operator), load_sketch_like(b, operator)
     require_same_operator(second, b, first, a)
     return first, second
@@ -146,7 +147,8 @@ def monitor(
             "--reference",
             help="How many of the first windows are known to be without drift; by default as many "
             "as --alpha needs.",
-            min=1,
+            parser=parse_count,
+            metavar="NUMBER",
             show_default=False,
         ),
     ] = None,
@@ -166,7 +168,8 @@ def monitor(
       sketchlearn monitor cube.parquet --by day
       sketchlearn monitor day-*.sketch --reference 60 --alpha 0.02 --json
     """
-    n_needed = count_windows_needed(alpha)
+    with blame_usage():
+        n_needed = count_windows_needed(alpha)
     given = load_operator(operator)
     loaded = _load_windows(windows, given) if by is None else _load_table(windows, by, given)
     n_first = n_needed if n_reference is None else n_reference

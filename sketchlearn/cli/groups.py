@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from sketchlearn import SketchTable
-from sketchlearn.cli.bounds import parse_whole_number
 from sketchlearn.cli.files import (
     is_parquet,
     load_sketch_like,
@@ -19,6 +18,7 @@ from sketchlearn.cli.files import (
     require_same_operator,
 )
 from sketchlearn.cli.options import QUOTED, quote_names, strip_quotes
+from sketchlearn.cli.usage import parse_count
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sources.row_keys import KeyValue, spell_value
@@ -41,7 +41,7 @@ By = Annotated[
 MaxMemory = Annotated[
     int | None,
     typer.Option(
-        parser=parse_whole_number,
+        parser=parse_count,
         metavar="BYTES",
         help="With --by, bytes that the sums of all groups may take, as 8e9; by default 2 GiB.",
         show_default=False,

@@ -23,12 +23,15 @@ from sketchlearn.cli.printing import print_csv, print_json, print_rows
 from sketchlearn.cli.reporting import decode_status, note, reword_options, say
 from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.cli.tables import NESTED, tabulate_places
+from sketchlearn.cli.usage import parse_count, parse_count_or_none
 from sketchlearn.estimators.report import describe_distances
 
 NInit = Annotated[
     int | None,
     typer.Option(
         "--n-init",
+        parser=parse_count,
+        metavar="NUMBER",
         help="Decodes, of which the best is kept; by default one, up to three if one is missing.",
         show_default=False,
     ),
@@ -55,7 +58,12 @@ class CountedType(StrEnum):
 def kmeans(
     sketch: SketchFile,
     output: Output,
-    n_clusters: Annotated[int, typer.Option("--clusters", "-k", help="Number of clusters.")],
+    n_clusters: Annotated[
+        int,
+        typer.Option(
+            "--clusters", "-k", parser=parse_count, metavar="NUMBER", help="Number of clusters."
+        ),
+    ],
     n_init: NInit = None,
     bounds: Bounds = None,
     operator: OperatorFile = None,
@@ -79,7 +87,13 @@ def gmm(
     sketch: SketchFile,
     output: Output,
     n_components: Annotated[
-        int, typer.Option("--components", "--clusters", "-k", help="Number of Gaussians.")
+        int,
+        typer.Option(
+            *("--components", "--clusters", "-k"),
+            parser=parse_count,
+            metavar="NUMBER",
+            help="Number of Gaussians.",
+        ),
     ],
     covariance: Annotated[
         CovarianceType, typer.Option(help="Shape of the covariances.")
@@ -132,13 +146,20 @@ def centroids(
 
 def count(
     sketch: SketchFile,
-    most: Annotated[int, typer.Option("--most", help="The largest number to try.", min=1)] = 20,
+    most: Annotated[
+        int,
+        typer.Option(parser=parse_count, metavar="NUMBER", help="The largest number to try."),
+    ] = 20,
     covariance: Annotated[
         CountedType, typer.Option(help="Shape of the clusters.")
     ] = CountedType.auto,
     draws: Annotated[
         int,
-        typer.Option(help="Draws of other noise, for the stability; 0 for none.", min=0),
+        typer.Option(
+            parser=parse_count_or_none,
+            metavar="NUMBER",
+            help="Draws of other noise, for the stability; 0 for none.",
+        ),
     ] = 2,
     bounds: Bounds = None,
     operator: OperatorFile = None,

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
+from sketchlearn.cli.usage import UsageError, parse_count, parse_jobs, parse_seed
+
 # A name, in double quotes if it holds what would end it; two of them stand for one.
 QUOTED = r'"(?:[^"]|"")*"'
 CONDITION = re.compile(
@@ -71,6 +73,8 @@ Frequencies = Annotated[
     typer.Option(
         "--frequencies",
         "-m",
+        parser=parse_count,
+        metavar="NUMBER",
         help="Size of the sketch; by default 10 k d or so.",
         show_default=False,
     ),
@@ -78,7 +82,12 @@ Frequencies = Annotated[
 Clusters = Annotated[
     int | None,
     typer.Option(
-        "--clusters", "-k", help="How many clusters are expected: a hint.", show_default=False
+        "--clusters",
+        "-k",
+        parser=parse_count,
+        metavar="NUMBER",
+        help="How many clusters are expected: a hint.",
+        show_default=False,
     ),
 ]
 Force = Annotated[
@@ -208,8 +217,18 @@ IsKept = Annotated[
 SkipsErrors = Annotated[
     bool, typer.Option("--skip-errors", help="Leave out files that cannot be read, and say so.")
 ]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Threads; -1 for all.")]
-Seed = Annotated[int, typer.Option("--seed", help="Determines all that is random.")]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", "-j", parser=parse_jobs, metavar="NUMBER", help="Threads; -1 for all."
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed", parser=parse_seed, metavar="NUMBER", help="Determines all that is random."
+    ),
+]
 
 
 def choose_columns(options: list[str] | None, data: list[str]) -> list[str | int] | None:
@@ -220,7 +239,7 @@ def choose_columns(options: list[str] | None, data: list[str]) -> list[str | int
     if not data[0].rstrip("/").lower().endswith(ARRAY_ENDINGS):
         return list(names)
     if not all(name.isdecimal() for name in names):
-        raise ValueError(f"columns of arrays are numbers from 0, got {','.join(names)!r}")
+        raise UsageError(f"columns of arrays are numbers from 0, got {','.join(names)!r}")
     return [int(name) for name in names]
 
 
@@ -229,7 +248,7 @@ def parse_conditions(options: list[str] | None) -> Any:
 
     Raises
     ------
-    ValueError
+    UsageError
         If one cannot be read.
     ImportError
         If pyarrow is missing where an expression is needed.
@@ -270,7 +289,7 @@ def _parse_presence(text: str) -> tuple[str, bool, str] | None:
 def _parse_condition(text: str) -> tuple[str, str, Any]:
     match = CONDITION.match(text)
     if match is None:
-        raise ValueError(
+        raise UsageError(
             "--filter expects a column, one of == != < <= > >= in 'not in', and a value, or a "
             "column and one of 'is null' 'is not null' 'is nan' 'is not nan' 'is finite', got "
             f"{text!r}"
@@ -282,7 +301,7 @@ def _parse_condition(text: str) -> tuple[str, str, Any]:
 
 
 def split_names(options: list[str], option_name: str) -> list[str]:
-    """Split options at commas, but for those in double quotes; ValueError for an empty name."""
+    """Split options at commas, but for those in double quotes; UsageError for an empty name."""
     return [name for option in options for name in _split_option(option, option_name)]
 
 
@@ -296,7 +315,7 @@ def _split_option(option: str, option_name: str) -> list[str]:
     while separator:
         match = NAME.match(option, at)
         if match is None or not strip_quotes(match[1]):
-            raise ValueError(f"{option_name} expects names separated by commas, got {option!r}")
+            raise UsageError(f"{option_name} expects names separated by commas, got {option!r}")
         names.append(strip_quotes(match[1]))
         at, separator = match.end(), match[2]
     return names
@@ -319,7 +338,7 @@ def _parse_value(text: str) -> Any:
         except ValueError:
             continue
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise ValueError(f"--filter takes integers of up to 64 bits, with a sign, got {text}")
+            raise UsageError(f"--filter takes integers of up to 64 bits, with a sign, got {text}")
         if isinstance(value, int | float | datetime):
             return value
     return text

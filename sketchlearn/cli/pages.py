@@ -20,6 +20,7 @@ from sketchlearn.cli.files import (
 from sketchlearn.cli.options import Force, OperatorFile, Output
 from sketchlearn.cli.reporting import decode_status, note, reword_options
 from sketchlearn.cli.signals import tell_if_stopped
+from sketchlearn.cli.usage import UsageError
 from sketchlearn.estimators import CompressiveEstimator
 from sketchlearn.estimators.persistence import MODEL_FILE
 from sketchlearn.files.atomic import write_atomically
@@ -97,7 +98,7 @@ def _name_files(files: list[Path]) -> list[str]:
     names = [path.name for path in files]
     paths = list(map(str, files))
     if len({*paths}) < len(paths):
-        raise ValueError("a file was named twice: a page shows each once")
+        raise UsageError("a file was named twice: a page shows each once")
     return names if len({*names}) == len(names) else paths
 
 

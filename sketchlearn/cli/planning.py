@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from sketchlearn.cli.bounds import parse_share, parse_whole_number
+from sketchlearn.cli.bounds import parse_share
 from sketchlearn.cli.options import AsJson
 from sketchlearn.cli.printing import print_json
+from sketchlearn.cli.usage import blame_usage, parse_count
 from sketchlearn.planning import Plan
 from sketchlearn.planning import plan as planned
 
@@ -26,12 +27,17 @@ class GoalChoice(StrEnum):
 def plan(
     rows: Annotated[
         int,
-        typer.Option(parser=parse_whole_number, metavar="NUMBER", help="Rows, as 1e9."),
+        typer.Option(parser=parse_count, metavar="NUMBER", help="Rows, as 1e9."),
     ],
     columns: Annotated[
-        int, typer.Option(parser=parse_whole_number, metavar="NUMBER", help="Columns.")
+        int, typer.Option(parser=parse_count, metavar="NUMBER", help="Columns.")
     ],
-    n_clusters: Annotated[int, typer.Option("--clusters", "-k", help="Clusters to look for.")] = 10,
+    n_clusters: Annotated[
+        int,
+        typer.Option(
+            "--clusters", "-k", parser=parse_count, metavar="NUMBER", help="Clusters to look for."
+        ),
+    ] = 10,
     error: Annotated[
         float | None,
         typer.Option(
@@ -60,7 +66,12 @@ def plan(
             show_default=False,
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes that sketch side by side.")] = 1,
+    workers: Annotated[
+        int,
+        typer.Option(
+            parser=parse_count, metavar="NUMBER", help="Processes that sketch side by side."
+        ),
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Say which sketch to take, what it will cost, and how good it is likely to be.
@@ -75,16 +86,17 @@ def plan(
       sketchlearn plan --rows 1e7 --columns 64 -k 20 --bytes 1e5 --workers 8
       sketchlearn plan --rows 1e7 --columns 64 -k 20 --error 0.02 --goal bytes
     """
-    chosen = planned(
-        rows,
-        columns,
-        n_clusters,
-        error=error,
-        max_bytes=n_bytes,
-        max_seconds=seconds,
-        goal=goal,
-        n_workers=workers,
-    )
+    with blame_usage():
+        chosen = planned(
+            rows,
+            columns,
+            n_clusters,
+            error=error,
+            max_bytes=n_bytes,
+            max_seconds=seconds,
+            goal=goal,
+            n_workers=workers,
+        )
     if as_json:
         print_json({**asdict(chosen), "notes": chosen.notes})
     else:

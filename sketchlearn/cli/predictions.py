@@ -25,6 +25,7 @@ from sketchlearn.cli.options import (
     split_names,
 )
 from sketchlearn.cli.reporting import note, progress_bar
+from sketchlearn.cli.usage import UsageError
 from sketchlearn.files.atomic import replace_when_done
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.record_files import find_delimiter
@@ -67,7 +68,7 @@ def predict(
     """
     ending = output.suffix.lower()
     if ending not in LABEL_FILES:
-        raise ValueError(
+        raise UsageError(
             f"labels are written to files that end in {', '.join(LABEL_FILES)}, got {output.name}"
         )
     id_names = split_names(ids, "--id") if ids else []

@@ -20,6 +20,7 @@ from sketchlearn.cli.files import (
 )
 from sketchlearn.cli.options import Force, OperatorFile, Output, split_names
 from sketchlearn.cli.reporting import note
+from sketchlearn.cli.usage import UsageError, blame_usage, parse_count
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.files.registry import NONSENSE
 from sketchlearn.files.strict_json import parse_strictly, write_canonically
@@ -79,7 +80,8 @@ def domain(
     """
     require_writable(output, [], _is_domain, "a domain", is_forced)
     named = split_names(columns, "--columns")
-    box = _make_box([parse_interval(one, "--columns") for one in named], radius)
+    with blame_usage():
+        box = _make_box([parse_interval(one, "--columns") for one in named], radius)
     rows = [
         {"name": name, "lower": lower, "upper": upper}
         for name, lower, upper in zip(box.names, box.lower, box.upper, strict=True)
@@ -105,7 +107,10 @@ def release(
         NeighborChoice,
         typer.Option(help="Whether a person's rows are there or not, or others in their place."),
     ] = NeighborChoice.ADD_REMOVE,
-    rows_per_person: Annotated[int, typer.Option(help="The most rows that a person has.")] = 1,
+    rows_per_person: Annotated[
+        int,
+        typer.Option(parser=parse_count, metavar="NUMBER", help="The most rows that a person has."),
+    ] = 1,
     moments_share: Annotated[
         float, typer.Option(help="Share of the loss for number of rows, means and covariances.")
     ] = 0.1,
@@ -121,6 +126,10 @@ def release(
       sketchlearn release people.sketch -o people.private --epsilon 1 --delta 1e-6
       sketchlearn fit kmeans people.private -k 8 -o people.model
     """
+    with blame_usage():
+        budget = Budget(epsilon, delta)
+    if not 0.0 < moments_share < 1.0:
+        raise UsageError(f"--moments-share must be between 0 and 1, got {moments_share:g}")
     if output.is_file() and is_of_kind(output, PRIVATE_FILE.noun) and not is_forced:
         raise ValueError(
             f"{output} is a release already, and a second one of the same rows adds to what the "
@@ -141,7 +150,7 @@ def release(
         neighbors=neighbors.value,
         rows_per_person=rows_per_person,
         moments_share=moments_share,
-        budget=Budget(epsilon, delta),
+        budget=budget,
     )
     private.save(output)
     note(

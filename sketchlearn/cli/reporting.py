@@ -21,14 +21,17 @@ from rich.text import Text
 
 from sketchlearn._progress import on_progress
 from sketchlearn.cli.signals import raise_signals, tell_if_stopped
+from sketchlearn.cli.usage import UsageError
 
-FAILED = 1
+FAILED, MISUSED = 1, 2
 # What the library's messages call parameters, and what the command line has in their place.
 OPTIONS = {
     "alpha": "--alpha",
     "bounds": "--bounds",
     "covariance_type": "--covariance",
+    "max_bytes": "--bytes",
     "max_memory": "--max-memory",
+    "max_seconds": "--seconds",
     "n_clusters": "--clusters",
     "n_components": "--components",
     "n_frequencies": "--frequencies",
@@ -80,6 +83,10 @@ PHRASES = {
     "without looking at the data": "with --domain, a file of the command domain, whose numbers are "
     "known without looking at the data",
     "n_samples must be": "--rows must be",
+    "error must be": "--error must be",
+    "keeps to error=": "keeps to --error=",
+    "epsilon must be": "--epsilon must be",
+    "delta must be": "--delta must be",
     "n_features must be": "--columns must be",
     "fit the sketcher on rows like these": "make a sketch of rows like these without --like",
     "a sketcher with --scale mixed, fitted on rows like these": "a sketch of rows like these, made "
@@ -150,7 +157,8 @@ def report(command: Callable[..., None]) -> Callable[..., None]:
                 raise typer.Exit(FAILED) from None
             except (ValueError, TypeError, ImportError) as error:
                 say(f"error: {reword_options(str(error))}")
-                raise typer.Exit(FAILED) from None
+                is_misused = isinstance(error, UsageError)
+                raise typer.Exit(MISUSED if is_misused else FAILED) from None
 
     return run
 

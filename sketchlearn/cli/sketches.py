@@ -71,6 +71,7 @@ from sketchlearn.cli.releases import Box, read_domain
 from sketchlearn.cli.reporting import note, progress_bar, say
 from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.cli.tables import NESTED, tabulate_columns, tabulate_places
+from sketchlearn.cli.usage import UsageError
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.format import SKETCH_FILE
 from sketchlearn.sources.opening import open_source
@@ -133,7 +134,7 @@ def sketch(
     inputs = [path for path in (like, operator) if path]
     box = None if domain is None else read_domain(domain)
     if box and (inputs or columns or weight or scale is not None or moments is not None):
-        raise ValueError(
+        raise UsageError(
             "--domain says which columns there are and makes an operator of them, and rows without "
             "weights can be released: leave out --like, --operator, --columns, --weight, "
             "--scale and --moments"
@@ -142,26 +143,26 @@ def sketch(
     if inputs and any(choice is not None for choice in drawn):
         taken = "--like takes the operator of another sketch", "--operator takes one as it is"
         what = taken[like is None]
-        raise ValueError(
+        raise UsageError(
             f"{what}: leave out -m, --clusters, --scale, --features, --moments and --transform"
         )
     if inputs and is_paired:
-        raise ValueError(
+        raise UsageError(
             "--paired is said when an operator is drawn, and --like and --operator take one that "
             "is there: leave it out"
         )
     if is_bare and not inputs:
-        raise ValueError(
+        raise UsageError(
             "--bare leaves out an operator that is kept elsewhere: give it with --operator or "
             "--like (the command operator writes a sketch's to a file of its own)"
         )
     if by and (is_bare or is_kept or skips_errors):
-        raise ValueError(
+        raise UsageError(
             "--by writes a table that holds its operator once, of files all of which can be read: "
             "leave out --bare, --checkpoint and --skip-errors"
         )
     if max_memory is not None and not by:
-        raise ValueError("--max-memory limits a table of sketches: give it with --by")
+        raise UsageError("--max-memory limits a table of sketches: give it with --by")
     chosen = choose_columns(columns if box is None else quote_names(box.names), data)
     conditions, names = parse_conditions(where), split_names(by, "--by") if by else None
     source = open_source(data, chosen, conditions, weight, KeyIndex(names) if names else None)

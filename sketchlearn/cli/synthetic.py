@@ -13,6 +13,7 @@ from sketchlearn.cli.groups import Keys, load_slice
 from sketchlearn.cli.options import Force, OperatorFile, Output, Seed, SketchFile
 from sketchlearn.cli.reporting import decode_status, note
 from sketchlearn.cli.signals import tell_if_stopped
+from sketchlearn.cli.usage import UsageError, parse_count
 from sketchlearn.files.atomic import replace_when_done
 from sketchlearn.sources.optional import import_optional
 
@@ -24,7 +25,10 @@ MARK = {b"sketchlearn": b"synthetic rows"}
 def synthesize(
     sketch: SketchFile,
     output: Output,
-    n_rows: Annotated[int, typer.Option("--rows", "-n", help="How many.", min=1)] = 1000,
+    n_rows: Annotated[
+        int,
+        typer.Option("--rows", "-n", parser=parse_count, metavar="NUMBER", help="How many."),
+    ] = 1000,
     operator: OperatorFile = None,
     keys: Keys = None,
     seed: Seed = 0,
@@ -43,7 +47,7 @@ def synthesize(
     """
     ending = output.suffix.lower()
     if ending not in ENDINGS:
-        raise ValueError(
+        raise UsageError(
             f"rows are written to files that end in {', '.join(ENDINGS)}, got {output.name}"
         )
     inputs = [sketch, operator] if operator else [sketch]

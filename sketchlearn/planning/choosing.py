@@ -66,7 +66,8 @@ def plan(
         "error" where only other limits are. With neither goal nor limit the sketch planned is the
         one that ``Sketcher(n_frequencies="auto")`` takes.
     n_workers : int, default=1
-        Processes or threads that sketch side by side.
+        Processes or threads that sketch side by side. More than the rows keep busy do not make it
+        faster; a note says so.
     random_state : int, RandomState, Generator or None
         Of the sketches that are timed; no figure but the seconds depends on it.
 
@@ -103,7 +104,11 @@ def plan(
         )
     limits = {
         name: check_positive(value, name)
-        for name, value in (("error", error), ("bytes", max_bytes), ("seconds", max_seconds))
+        for name, value in (
+            ("error", error),
+            ("max_bytes", max_bytes),
+            ("max_seconds", max_seconds),
+        )
         if value is not None
     }
     if goal is not None and (not isinstance(goal, str) or goal not in GOALS):
@@ -127,7 +132,7 @@ def choose(plans: Sequence[Plan], limits: Mapping[str, float], goal: str) -> Pla
     if not fitting:
         nearest = min(plans, key=lambda one: max(exceeds(one, limits).values()))
         raise ValueError(
-            f"no sketch keeps to {', '.join(f'{name} {limits[name]:g}' for name in limits)}; the "
+            f"no sketch keeps to {', '.join(f'{name}={limits[name]:g}' for name in limits)}; the "
             f"nearest, of {nearest.n_frequencies} frequencies with operator="
             f"{nearest.operator!r} and features={nearest.features!r}, takes "
             f"{nearest.sketch_bytes:,} bytes and {format_number(nearest.seconds)} seconds, and an "
@@ -171,7 +176,7 @@ def list_sizes(question: Question) -> list[int]:
 
 def exceeds(one: Plan, limits: Mapping[str, float]) -> dict[str, float]:
     """Return by how much a plan exceeds each limit, as the logarithm of the ratio."""
-    found = {"error": one.expected_error, "bytes": one.sketch_bytes, "seconds": one.seconds}
+    found = {"error": one.expected_error, "max_bytes": one.sketch_bytes, "max_seconds": one.seconds}
     return {name: math.log(max(found[name], 1e-12) / limit) for name, limit in limits.items()}
 
 

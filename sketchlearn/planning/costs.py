@@ -14,7 +14,7 @@ from sketchlearn._threads import OneThread
 from sketchlearn._validation import RandomState
 from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import SurrogateKMeans
-from sketchlearn.planning.prediction import Plan, format_bytes
+from sketchlearn.planning.prediction import LEAST_ROWS, Plan, count_busy, format_bytes
 from sketchlearn.planning.table import count_decode_seconds, look_up_errors, read_table
 from sketchlearn.sketches import Sketch
 from sketchlearn.sketching import Sketcher
@@ -31,8 +31,8 @@ CALIBRATION_SECONDS = 0.5
 # Standard deviations of the rows that are timed, in those of a cluster: phases of the first are
 # computed in float32, of the second in float64.
 SPREADS = (1.0, 100.0)
-# Rows of the first timing; and frequencies beyond which a sketch is reckoned, not tried.
-FIRST_ROWS, MOST_TRIED = 2048, 4096
+# Frequencies beyond which a sketch is reckoned, not tried.
+MOST_TRIED = 4096
 # Rows that no sketch holds: its total weight stays below.
 MOST_ROWS = 2**40
 # Bytes of an array beyond which none is planned, let alone drawn.
@@ -105,7 +105,7 @@ class CostModel:
             n_frequencies,
             round(bare),
             round(whole),
-            float(asked.n_samples * seconds / asked.n_workers),
+            float(asked.n_samples * seconds / count_busy(asked.n_samples, asked.n_workers)),
             decode,
             decode * read_table()["decode"]["nine_in_ten"],
             expected,
@@ -186,7 +186,7 @@ def time_sketching(
 
     Rows of clusters that are far apart have phases that float32 would round too coarsely.
     """
-    drawn = np.random.default_rng(0).standard_normal((FIRST_ROWS, question.n_features))
+    drawn = np.random.default_rng(0).standard_normal((LEAST_ROWS, question.n_features))
     operator, features = kind
     bare, whole, all_seconds = 0, 0, []
     for spread in SPREADS:

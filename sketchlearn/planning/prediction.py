@@ -14,6 +14,9 @@ WITHOUT_SIGNS = (
     "that lie up to some thirty of their widths from one another at 6 k d frequencies and more, "
     "up to some twenty at fewer."
 )
+# Rows below which another worker is not worth its while: no fewer are timed, since a pass has costs
+# that do not fall with its rows.
+LEAST_ROWS = 2048
 # Bytes of a row's number as float32.
 BYTES_A_NUMBER = 4
 
@@ -38,7 +41,8 @@ class Plan:
     file_bytes : int
         Of a file with the operator, which stands alone.
     sketch_seconds : float
-        To sketch all rows from memory, by so many workers as fast as one thread of this machine:
+        To sketch all rows from memory, by so many workers as fast as one thread of this machine,
+        as far as there are some thousand rows for each:
         the geometric mean of what rows take whose clusters are near one another and far apart,
         which is known only when they are seen. Reading files comes on top.
     decode_seconds : float
@@ -105,6 +109,11 @@ class Plan:
                 f"Keep the rows: as float32 they take {format_bytes(n_bytes)}, no more than a file "
                 "of this sketch with its operator, and k-means on them is exact."
             )
+        if (n_busy := count_busy(self.n_samples, self.n_workers)) < self.n_workers:
+            notes.append(
+                f"Fewer workers: {self.n_samples:,} rows keep {n_busy:,} busy, not "
+                f"{self.n_workers:,}, and the seconds are those of {n_busy:,}."
+            )
         if any(one.features == "signs" for one in (self, *self.alternatives)):
             notes.append(WITHOUT_SIGNS)
         return tuple(notes)
@@ -136,6 +145,11 @@ class Plan:
             features=self.features,
             **settings,
         )
+
+
+def count_busy(n_samples: int, n_workers: int) -> int:
+    """Return how many of the workers so many rows keep busy, one at least."""
+    return min(n_workers, max(1, n_samples // LEAST_ROWS))
 
 
 def format_bytes(n_bytes: float) -> str:
