@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -77,9 +78,10 @@ class AtomFamily(Registered, ABC):
     def __init__(self, operator: FrequencyOperator) -> None:
         if not 1.0 / LARGEST_SCALE <= operator.scale <= LARGEST_SCALE:
             raise ValueError(
-                f"scale, a standard deviation of clusters, must be between {1 / LARGEST_SCALE:.0e} "
-                f"and {LARGEST_SCALE:.0e} to be decoded, got {operator.scale:.6g}; rescale "
-                "the data to order one"
+                f"the sketch's scale, the width of a cluster in the units of its rows, must be "
+                f"between {1 / LARGEST_SCALE:.0e} and {LARGEST_SCALE:.0e} to be decoded, got "
+                f"{operator.scale:.6g}: sketch rows with all columns multiplied by "
+                f"1e{-math.floor(math.log10(operator.scale)):+d}"
             )
         self.operator = operator
         self._map = operator.linear_map

@@ -219,9 +219,7 @@ SkipsErrors = Annotated[
 ]
 Jobs = Annotated[
     int,
-    typer.Option(
-        "--jobs", "-j", parser=parse_jobs, metavar="NUMBER", help="Threads; -1 for all."
-    ),
+    typer.Option("--jobs", "-j", parser=parse_jobs, metavar="NUMBER", help="Threads; -1 for all."),
 ]
 Seed = Annotated[
     int,

@@ -29,9 +29,7 @@ def plan(
         int,
         typer.Option(parser=parse_count, metavar="NUMBER", help="Rows, as 1e9."),
     ],
-    columns: Annotated[
-        int, typer.Option(parser=parse_count, metavar="NUMBER", help="Columns.")
-    ],
+    columns: Annotated[int, typer.Option(parser=parse_count, metavar="NUMBER", help="Columns.")],
     n_clusters: Annotated[
         int,
         typer.Option(

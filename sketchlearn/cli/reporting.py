@@ -87,6 +87,7 @@ PHRASES = {
     "keeps to error=": "keeps to --error=",
     "epsilon must be": "--epsilon must be",
     "delta must be": "--delta must be",
+    "radius must be": "--radius must be",
     "n_features must be": "--columns must be",
     "fit the sketcher on rows like these": "make a sketch of rows like these without --like",
     "a sketcher with --scale mixed, fitted on rows like these": "a sketch of rows like these, made "

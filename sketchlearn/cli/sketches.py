@@ -71,9 +71,10 @@ from sketchlearn.cli.releases import Box, read_domain
 from sketchlearn.cli.reporting import note, progress_bar, say
 from sketchlearn.cli.signals import tell_if_stopped
 from sketchlearn.cli.tables import NESTED, tabulate_columns, tabulate_places
-from sketchlearn.cli.usage import UsageError
+from sketchlearn.cli.usage import UsageError, blame_usage
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.format import SKETCH_FILE
+from sketchlearn.sketching.pairing import check_paired
 from sketchlearn.sources.opening import open_source
 from sketchlearn.sources.row_keys import KeyIndex
 from sketchlearn.sources.source import RowSource
@@ -150,6 +151,12 @@ def sketch(
         raise UsageError(
             "--paired is said when an operator is drawn, and --like and --operator take one that "
             "is there: leave it out"
+        )
+    with blame_usage():
+        check_paired(
+            is_paired,
+            (transform or TransformChoice.auto).value,
+            (features or FeaturesChoice.waves).value,
         )
     if is_bare and not inputs:
         raise UsageError(

@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.frequencies.covariance import CovarianceMatrix
 from sketchlearn.linear_maps import DenseMap
+from sketchlearn.sketching.pilot import require_width
 from sketchlearn.sketching.sketcher import Sketcher
 from sketchlearn.sources.frames import require_finite_rows
 
@@ -22,6 +23,8 @@ GRID_BITS = 21
 WAVE_BITS = 30
 # Largest exponents, in magnitude, of turns in float32 and of widths, whose squares float64 holds.
 TURN_EXPONENT, WIDTH_EXPONENT = 120, 470
+# Narrowest and widest rows: fourth powers do not vanish, and the one wave has turns in float32.
+LEAST_WIDTH, LARGEST_WIDTH = 1e-70, 1e50
 
 
 def make_moment_sketcher(rows: Any, n_jobs: int | None = None) -> Sketcher:
@@ -54,7 +57,8 @@ def make_moment_sketcher(rows: Any, n_jobs: int | None = None) -> Sketcher:
     Raises
     ------
     ValueError
-        If there is no row, or a number is not finite.
+        If there is no row, a number is not finite, or rows are so narrow or wide that their squares
+        vanish or overflow.
 
     Examples
     --------
@@ -72,6 +76,7 @@ def make_moment_sketcher(rows: Any, n_jobs: int | None = None) -> Sketcher:
     if rows.ndim != 2 or 0 in rows.shape:
         raise ValueError(f"expected finite rows (n, n_features), at least one, got {rows.shape}")
     require_finite_rows(rows, getattr(named, "feature_names_in_", None))
+    require_width(rows, LEAST_WIDTH, LARGEST_WIDTH)
     exponents = _width_exponents(rows)
     first = int(exponents.min())
     turns = np.clip(-WAVE_BITS - exponents, -TURN_EXPONENT, TURN_EXPONENT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from sketchlearn.sources.error_handling import Handler
@@ -10,6 +12,9 @@ from sketchlearn.sources.source import Chunk, RowSource
 
 # Beyond it sums of squares could overflow.
 LARGEST_ENTRY = 1e150
+# Widest columns, or the inverse of it narrowest ones, of rows that frequencies in float32 are drawn
+# for.
+LARGEST_WIDTH = 1e30
 DEFAULT_N_CLUSTERS = 10
 SMALLEST_PILOT = 5000
 PILOT_ROWS_A_CLUSTER = 50
@@ -135,7 +140,7 @@ def draw_pilot(
     Raises
     ------
     ValueError
-        If a row is so large that squares overflow.
+        If a row is so large that its square overflows.
 
     References
     ----------
@@ -224,7 +229,34 @@ def _squared_distances(X: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> 
 def _check_size(rows: np.ndarray) -> None:
     """Refuse rows whose squares would overflow."""
     if (largest := float(np.abs(rows).max())) > LARGEST_ENTRY:
-        raise ValueError(f"X must not exceed {LARGEST_ENTRY:g} in magnitude, got {largest:g}")
+        raise ValueError(
+            f"X must not exceed {LARGEST_ENTRY:g} in magnitude, got {largest:g}, whose square is "
+            f"more than float64 holds: {advise_factor(largest)}"
+        )
+
+
+def require_width(rows: np.ndarray, least: float, most: float) -> None:
+    """Refuse rows that vary, but in no column by so much, or in some by more.
+
+    Raises
+    ------
+    ValueError
+        Which says by what all columns should be multiplied.
+    """
+    # Halves, lest a difference overflows.
+    width = 2.0 * float(np.max(0.5 * rows.max(axis=0) - 0.5 * rows.min(axis=0)))
+    if width == 0.0 or least <= width <= most:
+        return
+    size, happens = ("small", "vanish") if width < least else ("large", "overflow")
+    raise ValueError(
+        f"X is too {size} to be sketched: its columns are {width:.3g} wide at most, and squares of "
+        f"such numbers {happens} in floating point: {advise_factor(width)}"
+    )
+
+
+def advise_factor(size: float) -> str:
+    """Return what makes numbers of a size about one."""
+    return f"multiply all columns by 1e{-math.floor(math.log10(size)):+d}"
 
 
 def draw_candidates(

@@ -17,10 +17,12 @@ from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching.pairing import check_paired
 from sketchlearn.sketching.pilot import (
     DEFAULT_N_CLUSTERS,
+    LARGEST_WIDTH,
     count_pilot_rows_for_columns,
     draw_candidates,
     draw_pilot,
     pilot_size,
+    require_width,
 )
 from sketchlearn.sketching.portable import check_names, choose_moments, draw_domain_operator
 from sketchlearn.sketching.transformer import SketchingTransformer
@@ -358,6 +360,8 @@ class Sketcher(SketchingTransformer):
         if isinstance(self.scale, str) and self.scale == "columns":
             size = count_pilot_rows_for_columns(X, k, look_rng)
         rows, row_weights, probabilities = draw_pilot(X, weights, size, pilot_rng)
+        if isinstance(self.scale, str):
+            require_width(rows, 1.0 / LARGEST_WIDTH, LARGEST_WIDTH)
         kinds = {
             "linear_map": linear_map,
             "features": self.features,

@@ -77,7 +77,7 @@ def test_columns_of_arrays_are_numbers(folder):
     done("sketch", "rows.npy", "--columns", "0,1", "--like", "all.sketch", "-o", "npy.sketch")
     assert Path("npy.sketch").read_bytes() == Path("all.sketch").read_bytes()
     assert "columns of arrays are numbers" in failed(
-        "sketch", "rows.npy", "--columns", "price", "-o", "x.sketch"
+        "sketch", "rows.npy", "--columns", "price", "-o", "x.sketch", code=2
     )
 
 
@@ -141,7 +141,7 @@ def test_labels_may_be_csv_but_nothing_else(folder):
     done(*arguments, "-o", "l.parquet")
     done(*arguments, "-o", "l.csv")
     assert pd.read_csv("l.csv").astype("int32").equals(pd.read_parquet("l.parquet"))
-    assert "end in .parquet, .pq, .csv, got l.npy" in failed(*arguments, "-o", "l.npy")
+    assert "end in .parquet, .pq, .csv, got l.npy" in failed(*arguments, "-o", "l.npy", code=2)
 
 
 def test_a_failure_to_write_labels_keeps_the_older_ones(folder):
@@ -233,10 +233,6 @@ def test_a_checkpoint_of_something_else_is_refused(folder):
         (sketch("-o", "x", data="all.sketch"), "cannot tell the format of all.sketch"),
         (["sketch", "day-0.parquet", "--columns", "price,size", "-o", "x"], "size"),
         (["sketch", "day-0.parquet", "-o", "x"], "city"),
-        (sketch("--filter", "price", "-o", "x"), "--filter expects a column, one of"),
-        (sketch("--columns", "a,,b", "-o", "x"), "--columns expects names separated by commas"),
-        (sketch("-m", "0", "-o", "x"), "--frequencies"),
-        (sketch("--like", "all.sketch", "-m", "9", "-o", "x"), "--like takes the operator of"),
         (sketch("--like", "day-0.parquet", "-o", "x"), "not a sketch file"),
         (sketch("-o", "nowhere/x"), "the directory nowhere of -o x does not exist"),
         (sketch("-o", "."), "is a directory"),
@@ -248,7 +244,7 @@ def test_a_checkpoint_of_something_else_is_refused(folder):
         (["merge", "all.sketch", "all.model", "-o", "x"], "all.model: not a sketch file"),
         (["info", "day-1.parquet"], "day-1.parquet: not a table of sketches"),
         (["subtract", "all.sketch", "all.sketch", "all.sketch", "-o", "x"], "does not contain"),
-        (["fit", "kmeans", "all.sketch", "-k", "0", "-o", "x"], "--clusters must be at least 1"),
+        (["fit", "kmeans", "all.sketch", "-k", "61", "-o", "x"], "more frequencies"),
         (["predict", "all.sketch", "day-0.parquet", "-o", "x.pq"], "all.sketch: not a model file"),
         (
             ["predict", "all.model", "day-0.parquet", "--columns", "price", "-o", "x.pq"],
@@ -299,11 +295,6 @@ def test_a_full_disk_is_said_and_leaves_what_was_there(folder):
         assert os.strerror(errno.EFBIG) in failed("merge", "all.sketch", "-o", "out.sketch")
     assert Path("out.sketch").read_bytes() == older.to_bytes()
     assert sorted(os.listdir()) == before
-
-
-def test_wrong_usage_is_2(folder):
-    for arguments in (["sketch"], ["merge", "all.sketch"], ["nonsense"], ["fit", "kmeans", "x"]):
-        failed(*arguments, code=2)
 
 
 @pytest.mark.parametrize(

@@ -113,11 +113,13 @@ def test_monitor_refuses_too_few_windows(folder):
 
 @pytest.mark.parametrize("alpha", ["0", "1", "nan", "-0.1"])
 def test_monitor_refuses_levels_that_are_none(folder, alpha):
-    assert "alpha must be" in failed("monitor", "00.sketch", "01.sketch", "--alpha", alpha)
+    assert "alpha must be" in failed("monitor", "00.sketch", "01.sketch", "--alpha", alpha, code=2)
 
 
 def test_paired_is_refused_where_an_operator_is_given(folder):
-    line = failed("sketch", "00.parquet", "--like", "01.sketch", "--paired", "-o", "x.sketch")
+    line = failed(
+        "sketch", "00.parquet", "--like", "01.sketch", "--paired", "-o", "x.sketch", code=2
+    )
     assert "--paired" in line
 
 

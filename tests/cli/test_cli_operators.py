@@ -144,14 +144,14 @@ def test_what_is_no_operator_s_file_is_refused(days):
 
 def test_bare_needs_an_operator_that_is_kept(folder):
     assert "--bare leaves out an operator that is kept" in failed(
-        sketch("-m", "60", "--bare", "-o", "x")
+        sketch("-m", "60", "--bare", "-o", "x"), code=2
     )
     assert not Path("x").exists()
 
 
 def test_an_operator_that_is_given_leaves_nothing_to_choose(days):
     for option in (("-m", "60"), ("--clusters", "3"), ("--scale", "1")):
-        assert "--operator takes one" in failed(sketch(*WITH, *option, "-o", "x"))
+        assert "--operator takes one" in failed(sketch(*WITH, *option, "-o", "x"), code=2)
 
 
 def test_no_operator_is_written_over(days):

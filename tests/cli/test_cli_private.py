@@ -54,7 +54,7 @@ def test_a_radius_in_the_domain_is_the_operators():
     assert sketched().operator.domain.radius == 0.9
     assert json.loads(done("info", "mon", "--json"))["radius"] == 0.9
     assert "radius must be positive" in failed(
-        "domain", "--columns", COLUMNS, "--radius", -1, "-o", "other.json"
+        "domain", "--columns", COLUMNS, "--radius", -1, "-o", "other.json", code=2
     )
 
 
@@ -104,7 +104,10 @@ def test_what_cannot_be_released_or_read_is_told_in_a_line():
         "release", "free", "-o", "p", "--epsilon", 1, "--delta", 1e-6
     )
     sketched()
-    assert "epsilon" in failed("release", "mon", "-o", "p", "--epsilon", 0, "--delta", 1e-6)
+    for wrong in (("0", "1e-6", "0.1"), ("1", "1", "0.1"), ("1", "1e-6", "1")):
+        named = dict(zip(("--epsilon", "--delta", "--moments-share"), wrong, strict=True))
+        options = [word for pair in named.items() for word in pair]
+        assert "must be" in failed("release", "mon", "-o", "p", *options, code=2)
     Path("domain.json").write_text('{"columns": []}')
     message = failed("sketch", "mon.parquet", "--domain", "domain.json", "-o", "s")
     assert "domain.json: this is no domain" in message
@@ -118,8 +121,9 @@ def test_domains_that_are_none_are_refused():
         ("age=0:inf", "finite"),
         ("age=0:1,age=0:2", "differ"),
     ):
-        assert message in failed("domain", "--columns", columns, "-o", "other.json")
+        assert message in failed("domain", "--columns", columns, "-o", "other.json", code=2)
     message = failed(
-        "sketch", "mon.parquet", "--domain", "domain.json", "--columns", "price", "-o", "s"
+        *("sketch", "mon.parquet", "--domain", "domain.json", "--columns", "price", "-o", "s"),
+        code=2,
     )
     assert "leave out" in message

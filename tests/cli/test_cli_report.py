@@ -39,7 +39,7 @@ def test_files_that_a_page_cannot_show_are_named(folder):
     assert "info" in said
     Path("foreign.bin").write_bytes(b"no sketch at all")
     assert "foreign.bin" in failed("report", "all.sketch", "foreign.bin", "-o", "page.html")
-    assert "named twice" in failed("report", "all.sketch", "all.sketch", "-o", "page.html")
+    assert "named twice" in failed("report", "all.sketch", "all.sketch", "-o", "page.html", code=2)
     assert not Path("page.html").exists()
 
 

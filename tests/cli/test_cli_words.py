@@ -240,7 +240,7 @@ def test_means_of_a_classifier_s_components_come_with_their_class(folder):
 def test_moments_are_those_that_were_asked_for(folder, kind):
     done(sketch("-m", "60", "--moments", kind, "-o", "x"))
     assert (Sketch.load("x").moment_kind or "none") == kind
-    said = failed(sketch("--like", "all.sketch", "--moments", kind, "-o", "y"))
+    said = failed(sketch("--like", "all.sketch", "--moments", kind, "-o", "y"), code=2)
     assert "leave out -m, --clusters, --scale, --features, --moments and --transform" in said
 
 
@@ -248,17 +248,16 @@ def test_moments_are_those_that_were_asked_for(folder, kind):
 def test_bounds(folder):
     done("fit", "kmeans", "all.sketch", "-k", "3", "--bounds", "weight=-9:40,price=-9:", "-o", "m")
     assert load_model("m").bounds == ((-9.0, -9.0), (math.inf, 40.0))
-    for option, message in (
-        ("size=0:1", "the column 'size' is none of price, weight"),
-        ("price=0:9,price=0:8", "was named twice"),
-        ("price=0", "expects a name, =, the least value"),
-        ("price=a:b", "expects a name, =, the least value"),
-        ("price=-9:1", "--bounds exclude rows"),
-        ("price=9:1", "--bounds must have lower below upper"),
+    for option, message, code in (
+        ("size=0:1", "the column 'size' is none of price, weight", 1),
+        ("price=0:9,price=0:8", "was named twice", 2),
+        ("price=0", "expects a name, =, the least value", 2),
+        ("price=a:b", "expects a name, =, the least value", 2),
+        ("price=-9:1", "--bounds exclude rows", 1),
+        ("price=9:1", "--bounds must have lower below upper", 2),
     ):
-        assert message in failed(
-            "fit", "gmm", "all.sketch", "-k", "3", "--bounds", option, "-o", "n"
-        )
+        command = ("fit", "gmm", "all.sketch", "-k", "3", "--bounds", option, "-o", "n")
+        assert message in failed(*command, code=code)
     assert not Path("n").exists()
     counted = done("count", "all.sketch", "--most", "3", "--bounds", "price=-9:40", "--json")
     assert json.loads(counted)["n_clusters"] == 3
@@ -280,7 +279,7 @@ def test_synthetic_rows_have_the_sketch_s_names_and_moments(folder, ending):
         done("synthesize", "all.sketch", "-n", "5", "-o", "made.parquet")
     else:
         assert "--force" in failed("synthesize", "all.sketch", "-o", "made.csv")
-    assert "end in" in failed("synthesize", "all.sketch", "-o", "made.txt")
+    assert "end in" in failed("synthesize", "all.sketch", "-o", "made.txt", code=2)
 
 
 @pytest.mark.slow
@@ -454,7 +453,7 @@ def test_a_source_is_opened_once(folder):
 @pytest.mark.parametrize("condition", ["price > 1{}", "price in 1,-2{}", "price not in 1{}"])
 def test_integers_beyond_64_bits_are_refused_in_words(folder, condition):
     option = condition.format("0" * 20)
-    said = failed("sketch", "all.parquet", "--filter", option, "-o", "x.sketch")
+    said = failed("sketch", "all.parquet", "--filter", option, "-o", "x.sketch", code=2)
     assert "integers of up to 64 bits" in said
     assert not Path("x.sketch").exists()
 
@@ -490,10 +489,10 @@ def test_transforms(folder, kind):
     done(sketch("-m", "60", "--transform", kind, "-o", "x"))
     found = Sketch.load("x").operator.linear_map.kind
     assert found == ("fast" if kind == "fast" else "dense")
-    said = failed(sketch("--like", "all.sketch", "--transform", kind, "-o", "y"))
+    said = failed(sketch("--like", "all.sketch", "--transform", kind, "-o", "y"), code=2)
     assert "--transform" in said
     if kind == "fast":
-        said = failed(sketch("--transform", kind, "--paired", "-o", "y"))
+        said = failed(sketch("--transform", kind, "--paired", "-o", "y"), code=2)
         assert "--paired needs --transform dense and --features waves" in said
 
 
@@ -511,59 +510,7 @@ def test_a_page_of_a_model_speaks_of_commands(folder):
 
 def test_a_constant_column_needs_no_bounds(folder):
     said = failed(
-        "fit", "kmeans", "all.sketch", "-k", "2", "--bounds", "price=1:1", "-o", "x.model"
+        *("fit", "kmeans", "all.sketch", "-k", "2", "--bounds", "price=1:1", "-o", "x.model"),
+        code=2,
     )
     assert "a constant column needs none" in said
-
-
-@pytest.mark.parametrize(
-    ("command", "options"),
-    [
-        (["plan", "--rows", "1e5", "--columns", "2e0"], ["-k", "--workers"]),
-        (["sketch", "day-0.parquet", "-o", "x"], ["-m", "-k", "-j", "--max-memory"]),
-        (["fit", "kmeans", "all.sketch", "-o", "x"], ["-k", "--n-init"]),
-        (["fit", "gmm", "all.sketch", "-o", "x"], ["-k", "--n-init"]),
-        (["count", "all.sketch"], ["--most"]),
-        (["synthesize", "all.sketch", "-o", "x.csv"], ["-n"]),
-        (["release", "all.sketch", "-o", "x", "--epsilon", "1", "--delta", "0"],
-         ["--rows-per-person"]),
-        (["monitor", "all.sketch"], ["--reference"]),
-    ],
-)  # fmt: skip
-def test_counts_are_whole_numbers_of_at_least_one_wherever_they_are_asked_for(
-    folder, command, options
-):
-    for option in options:
-        for wrong in ("0", "1.5", "1e-3", "nan", "many"):
-            said = failed(*command, option, wrong, code=2)
-            assert option in said
-            assert "got" in said
-
-
-def test_counts_may_be_written_as_1e3(folder):
-    done(sketch("-m", "6e1", "-k", "3e0", "--seed", "1e0", "-j", "1e0", "-o", "x"))
-    done(sketch("-m", "60", "-k", "3", "--seed", "1", "-o", "y"))
-    assert Path("x").read_bytes() == Path("y").read_bytes()
-    run("fit", "kmeans", "x", "-k", "2e0", "--n-init", "1e0", "-o", "x.model")
-    assert load_model("x.model").n_clusters == 2
-    # Beyond what a float holds.
-    done(sketch("-m", "60", "--seed", str(2**32 - 1), "-o", "z"))
-    assert "less than 2**32" in failed(sketch("--seed", str(2**32), "-o", "z"), code=2)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--bytes", "-5"], "--bytes must be positive"),
-        (["--seconds", "nan"], "--seconds must be positive"),
-        (["--error", "-1"], "--error must be positive"),
-        (["--workers", "1e30"], "--workers must be less than"),
-        (["-k", "1e9"], "--rows must be at least --clusters"),
-        (["--bytes", "10"], "no sketch keeps to --bytes 10"),
-        (["--error", "1e-9"], "no sketch keeps to --error="),
-    ],
-)
-def test_a_plan_that_cannot_be_made_speaks_of_options(options, message):
-    said = failed("plan", "--rows", "1e5", "--columns", "2", *options, code=2)
-    assert message in said
-    assert not re.search(r"n_\w+|max_\w+|operator=|features=", said)

@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sketchlearn.frequencies import FoldedGaussianRadius
 from sketchlearn.sketches.fixed_point import sum_with_squares
 from sketchlearn.sketches.sketch import Sketch
-from sketchlearn.sketching import Sketcher
+from sketchlearn.sketching import Sketcher, make_moment_sketcher
 from sketchlearn.sketching.pilot import pilot_size
 from sketchlearn.sketching.tuning import (
     WIDE,
@@ -586,6 +586,19 @@ def test_rows_whose_squares_overflow_are_refused():
     rows = np.array([[1e300, 0.0], [0.0, 1.0], [-1e300, 2.0]])
     with pytest.raises(ValueError, match=r"X must not exceed 1e\+150 in magnitude, got 1e\+300"):
         Sketcher(random_state=0).fit(rows)
+
+
+@pytest.mark.parametrize("make", [make_moment_sketcher, Sketcher(20, random_state=0).fit])
+@pytest.mark.parametrize(("size", "word"), [(1e-200, "small"), (1e-90, "small"), (1e90, "large")])
+def test_rows_that_are_far_too_small_or_large_are_refused_in_words_of_the_data(make, size, word):
+    rows = size * np.random.default_rng(0).normal(size=(200, 3))
+    with pytest.raises(ValueError, match=f"X is too {word} .* multiply all columns by 1e") as error:
+        make(rows)
+    assert "scale" not in str(error.value)
+    factor = float(str(error.value).rpartition(" ")[2])
+    make(factor * rows)
+    # Where nothing varies there is nothing to square.
+    make(np.full((5, 2), 1e-200))
 
 
 @pytest.mark.parametrize("spread", [0.1, 1.0, 20.0])
