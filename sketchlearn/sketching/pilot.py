@@ -256,7 +256,7 @@ def require_width(rows: np.ndarray, least: float, most: float) -> None:
 
 def advise_factor(size: float) -> str:
     """Return what makes numbers of a size about one."""
-    return f"multiply all columns by 1e{-math.floor(math.log10(size)):+d}"
+    return f"rescale the data: multiply all columns by 1e{-math.floor(math.log10(size)):+d}"
 
 
 def draw_candidates(
