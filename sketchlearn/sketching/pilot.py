@@ -231,7 +231,7 @@ def _check_size(rows: np.ndarray) -> None:
     if (largest := float(np.abs(rows).max())) > LARGEST_ENTRY:
         raise ValueError(
             f"X must not exceed {LARGEST_ENTRY:g} in magnitude, got {largest:g}, whose square is "
-            f"more than float64 holds: {advise_factor(largest)}"
+            f"more than float64 holds; {advise_factor(largest)}"
         )
 
 
@@ -250,7 +250,7 @@ def require_width(rows: np.ndarray, least: float, most: float) -> None:
     size, happens = ("small", "vanish") if width < least else ("large", "overflow")
     raise ValueError(
         f"X is too {size} to be sketched: its columns are {width:.3g} wide at most, and squares of "
-        f"such numbers {happens} in floating point: {advise_factor(width)}"
+        f"such numbers {happens} in floating point; {advise_factor(width)}"
     )
 
 
