@@ -291,10 +291,13 @@ def warn_of_moments(quality: FitQuality) -> None:
     )
 
 
-def warn_of_columns(quality: FitQuality, units: np.ndarray) -> None:
-    """Warn if Gaussians have not the variance of some column, which was decoded in these units."""
+def warn_of_columns(quality: FitQuality, units: np.ndarray) -> bool:
+    """Warn if Gaussians have not the variance of some column, and say if so; decoded in units.
+
+    Then no figure of single components tells anything: what the sketch's noise makes of them least.
+    """
     if not quality.mistakes_columns:
-        return
+        return False
     least, greatest = quality.column_factors
     remedy = "Sketch with a Sketcher(scale='columns')"
     if np.any(units != 1.0):
@@ -305,6 +308,7 @@ def warn_of_columns(quality: FitQuality, units: np.ndarray) -> None:
         remedy,
         otherwise="or multiply columns by factors that make them about as wide, and sketch anew.",
     )
+    return True
 
 
 def warn_of_regularisation(reg_covar: float, region: Region) -> None:

@@ -300,7 +300,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         self, sketch: SketchLike, rng: np.random.Generator, has_pilot: bool
     ) -> Mixture:
         """Decode a sketch; by EM on the pilot where it is kept and nothing matches the sketch."""
-        scaled = sketch if np.all(self._decode_units == 1.0) else sketch.standardised()
+        units, is_full = self._decode_units, self.covariance_type == "full"
+        scaled = sketch if np.all(units == 1.0) else sketch.standardised()
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
         warn_of_few_frequencies(family, self.n_components, has_pilot)
         is_coarse = not has_pilot and warn_of_coarse_scale(sketch, self.n_components)
@@ -310,15 +311,13 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             pilot = None  # It has each row once, and rare ones escaped it.
         if pilot is None and self.covariance_type == "spherical":
             require_like_units(sketch.operator.units)
-        region = Region.of(sketch, self.bounds).in_units(self._decode_units)
+        region = Region.of(sketch, self.bounds).in_units(units)
         # What full covariances lose to noise, no start saves.
-        is_full = self.covariance_type == "full"
         axes = None if is_full else find_leading_axes(scaled, self.n_components, region)
         rows = None
         if pilot is not None:
             shares = calibrated_weights(sketch, pilot, np.asarray(self.sketcher_.pilot_weight_))
-            units, k = self._decode_units, self.n_components
-            rows = RowMixture(pilot, shares, units, family, k, self._seed)
+            rows = RowMixture(pilot, shares, units, family, self.n_components, self._seed)
         is_by_value = pilot is not None and self._is_by_value(sketch, pilot)
         decoder = self._choose_decoder(rows, axes, is_by_value=is_by_value)
         mixture = decoder.decode(scaled, family, self.n_components, rng, region=region)
@@ -328,22 +327,24 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             fitted = ends.common
         elif rows is not None:
             fitted = self._run_em(rows, mixture, rng)
+        is_of_rows = fitted is not None
         if fitted is None:
             if not is_hidden:
                 warn_of_lost_spread(mixture)
             if not (is_hidden or mixture.quality.lacks_spread):
                 warn_of_moved(mixture)
-                warn_of_moments(mixture.quality)
-            units, (weights, means, covariances) = self._decode_units, mixture.moments
+            weights, means, covariances = mixture.moments
             fitted = Moments(weights, means * units, covariances * np.outer(units, units))
             fitted = flatten_constant_columns(fitted, Region.of(sketch, self.bounds))
             if is_full and sketch.moment_kind == "full":
                 fitted = flatten_dependent_columns(fitted, Region.of(sketch, self.bounds))
         else:
             fitted = order_by_weight(fitted)
-            mixture = reorder_atoms(mixture, fitted.means / self._decode_units)
+            mixture = reorder_atoms(mixture, fitted.means / units)
         self.quality_ = replace(self._judge(mixture.quality, fitted), is_coarse=is_coarse)
-        warn_of_columns(self.quality_, self._decode_units)
+        has_lost = warn_of_columns(self.quality_, units)
+        if not (has_lost or is_of_rows or is_hidden or mixture.quality.lacks_spread):
+            warn_of_moments(mixture.quality)
         is_shared, gain = self._find_shared_columns(fitted, pilot, ends)
         if is_shared.any():
             self.quality_ = replace(self.quality_, shares_values=True)

@@ -125,7 +125,8 @@ def test_clusters_hundreds_of_widths_apart_are_located_to_a_fraction_of_their_wi
 @pytest.mark.parametrize("n_few", [0, 20])
 def test_a_few_rows_far_from_tight_clusters_are_found_or_said_to_be_missed(n_few):
     """They are a hundredth of the variance, and many times what is within clusters."""
-    for seed in range(4):
+    n_good = 0
+    for seed in range(10):
         rng = np.random.default_rng(seed)
         centers = np.array([[0, 0], [1, 0], [0, 1], [1, 1], [3, 0.5]])[: 5 if n_few else 4] * 300.0
         labels = np.r_[rng.integers(0, 4, 10_000 - n_few), np.full(n_few, 4)]
@@ -134,7 +135,11 @@ def test_a_few_rows_far_from_tight_clusters_are_found_or_said_to_be_missed(n_few
         sketch = Sketcher(n_clusters=k, keep_pilot=False, random_state=seed).fit(X).sketch(X)
         model = CompressiveKMeans(k, random_state=0).fit_sketch(sketch)
         is_right = -model.score(X) < 1.1 * KMeans(k, n_init=10, random_state=0).fit(X).inertia_
-        assert is_right == (model.report().verdict == "good")
+        is_good = model.report().verdict == "good"
+        n_good += is_good
+        assert is_right or not is_good
+    # Where there are none, nothing is said to be missed.
+    assert n_few or n_good >= 8
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
