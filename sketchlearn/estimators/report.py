@@ -180,9 +180,11 @@ def refuse_decoded(model: CompressiveEstimator, name: str) -> None:
 def judge_stored(quality: FitQuality, sketch: SketchLike) -> Verdict:
     """Return "good" where a file's figures leave no doubt by themselves, else "doubtful".
 
-    They do not where no more than noise is left and the model has the rows' spread.
+    They do not where no more than noise is left and the model has the rows' spread. It has more
+    where an atom that no wave shows lies anywhere: then a few rows far away are not where it is.
     """
-    has_spread = quality.spread_ratio >= quality.thresholds.lacking_spread
+    at = quality.thresholds
+    has_spread = at.lacking_spread <= quality.spread_ratio <= at.excess_spread
     is_sure = has_spread and quality.is_noise and not is_hidden_by_noise(sketch)
     return "good" if is_sure and judge(quality, (), False) == "good" else "doubtful"
 

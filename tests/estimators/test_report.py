@@ -295,18 +295,23 @@ def test_a_model_of_an_earlier_file_tells_what_that_does(sketch, estimator, tmp_
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("n_far", "how_far"), [(1, 10_000.0), (1, 1000.0), (5, 200.0)])
-def test_far_rows_within_the_noise_make_no_good_model_of_one_from_a_file(n_far, how_far, tmp_path):
-    rows = np.random.default_rng(0).normal(size=(5000, 2))
+def test_far_rows_within_the_noise_make_no_good_model_that_lacks_them(
+    n_far, how_far, seed, tmp_path
+):
+    rows = np.random.default_rng(seed).normal(size=(5000, 2))
     X = np.concatenate([rows, np.full((n_far, 2), how_far)])
-    sketch = Sketcher(n_clusters=2, keep_pilot=False, random_state=0).fit(X).sketch(X)
-    model = CompressiveKMeans(2, random_state=0).fit_sketch(sketch)
+    sketch = Sketcher(n_clusters=2, keep_pilot=False, random_state=seed).fit(X).sketch(X)
+    model = CompressiveKMeans(2, random_state=seed).fit_sketch(sketch)
+    # One row is never found. Five mostly are, and without them it is forty times as much.
+    has_them = -model.score(X) < 2.0 * np.sum((rows - rows.mean(axis=0)) ** 2)
     model.save(tmp_path / "m.model")
     verdict = model.report().verdict
-    assert verdict != "good"
+    assert has_them or verdict != "good"
     assert load_model(tmp_path / "m.model").report().verdict == verdict
     forget_report(tmp_path / "m.model")
-    assert load_model(tmp_path / "m.model").report().verdict != "good"
+    assert has_them or load_model(tmp_path / "m.model").report().verdict != "good"
 
 
 @pytest.fixture(scope="module")
