@@ -327,8 +327,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             fitted = ends.common
         elif rows is not None:
             fitted = self._run_em(rows, mixture, rng)
-        is_of_rows = fitted is not None
-        if fitted is None:
+        if is_alone := fitted is None:
             if not is_hidden:
                 warn_of_lost_spread(mixture)
             if not (is_hidden or mixture.quality.lacks_spread):
@@ -343,7 +342,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             mixture = reorder_atoms(mixture, fitted.means / units)
         self.quality_ = replace(self._judge(mixture.quality, fitted), is_coarse=is_coarse)
         has_lost = warn_of_columns(self.quality_, units)
-        if not (has_lost or is_of_rows or is_hidden or mixture.quality.lacks_spread):
+        if is_alone and not (has_lost or is_hidden or mixture.quality.lacks_spread):
             warn_of_moments(mixture.quality)
         is_shared, gain = self._find_shared_columns(fitted, pilot, ends)
         if is_shared.any():
