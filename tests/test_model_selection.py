@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datasets.counted import crescent, draw_spaced, student
+from datasets.counted import crescent, draw_cigars, draw_spaced, student
 from sketchlearn import EmptySketchError, Sketch, Sketcher, count_clusters
 from sketchlearn.decoders import CLOMPR, on_progress
 
@@ -193,6 +193,21 @@ def test_clusters_of_other_shapes_are_counted_but_not_resolved(noise):
     count = count_clusters(sketch, range(1, 13), random_state=0)
     assert (count.n_clusters, count.is_resolved) == (4, False)
     assert min(count.criteria, key=count.criteria.get) > 4
+
+
+@pytest.mark.quality
+@pytest.mark.slow
+def test_long_clusters_side_by_side_are_resolved_or_said_not_to_be():
+    """Mostly; a component that lies across two of them can hide how many there are."""
+    n_right, n_seeds = 0, 20
+    for seed in range(20, 20 + n_seeds):
+        rows = draw_cigars(seed, k=4, n=10_000, length=9.0, gap=7.0)
+        sketch = Sketcher(n_clusters=20, keep_pilot=False, random_state=seed).fit(rows).sketch(rows)
+        count = count_clusters(sketch, random_state=seed, n_draws=0)
+        is_right = count.n_clusters == 4
+        assert is_right or not count.is_resolved
+        n_right += is_right and count.is_resolved
+    assert n_right >= 0.7 * n_seeds
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -31,15 +32,19 @@ class Effort(NamedTuple):
     least_loss : float
         What a merger costs before any move, as a share of the penalty of a component: one of two
         components in one cluster costs less, and is no reason to move.
+    n_tried : int
+        Mergers after which components move, the cheapest, where they do: that which costs least
+        before need not cost least after.
     """
 
     n_first: int
     n_merged: int
     n_around: int
     least_loss: float
+    n_tried: int
 
 
-QUICK, THOROUGH = Effort(1, 1, 6, 0.5), Effort(3, 4, 100, 0.0)
+QUICK, THOROUGH = Effort(1, 1, 6, 0.5, 1), Effort(3, 4, 100, 0.0, 3)
 
 
 class Fit(NamedTuple):
@@ -60,8 +65,8 @@ def merge_down(
     """Return the fits of a mixture's components, of one fewer, and so on.
 
     Each time the two components are merged whose merger costs least, or the lightest is dropped,
-    and those around move. A cluster that was decoded as several components is merged first,
-    since that costs no more than noise does.
+    and those around move; of several such mergers that one stays which leaves least. A cluster that
+    was decoded as several components is merged first, since that costs no more than noise does.
 
     Parameters
     ----------
@@ -84,15 +89,16 @@ def merge_down(
     a_component = shapes.n_parameters * np.log(whitened.n_rows)
     while (k := len(fit.mixture.weights)) > fewest:
         tell(k - 1)
-        merged = _merge_cheapest(whitened, fit.mixture)
-        is_loss = merged.deviance - fit.deviance >= effort.least_loss * a_component
-        fit = _settle(whitened, merged.mixture, shapes, effort) if is_loss else merged
+        merged = _merge_cheapest(whitened, fit.mixture, effort.n_tried)
+        if merged[0].deviance - fit.deviance >= effort.least_loss * a_component:
+            merged = [_settle(whitened, one.mixture, shapes, effort) for one in merged]
+        fit = min(merged, key=attrgetter("deviance"))
         path[k - 1] = fit
     return path
 
 
-def _merge_cheapest(whitened: WhitenedSketch, mixture: Moments) -> Fit:
-    """Return the best mixture of one component fewer, the one that changed last."""
+def _merge_cheapest(whitened: WhitenedSketch, mixture: Moments, n: int) -> list[Fit]:
+    """Return the n best mixtures of one component fewer, the best first, what changed last."""
     firsts, seconds = _list_pairs(mixture)
     merged = merge(mixture, firsts, seconds)
     # Or the lightest is dropped: the nearest has its weight.
@@ -114,11 +120,13 @@ def _merge_cheapest(whitened: WhitenedSketch, mixture: Moments) -> Fit:
     changes = whitened.whiten(parts[:, firsts] + parts[:, seconds] - wholes, np.zeros(len(firsts)))
     left = whitened.compute_residual(mixture)[:, None] + changes
     costs = np.einsum("ij,ij->j", left, left)
-    best = int(np.argmin(costs))
-    others = np.setdiff1d(np.arange(len(mixture.weights)), [firsts[best], seconds[best]])
-    pairs = zip(mixture, merged, strict=True)
-    result = Moments(*(np.append(old[others], new[[best]], axis=0) for old, new in pairs))
-    return Fit(result, float(costs[best]))
+    fits = []
+    for i in np.argsort(costs, kind="stable")[:n]:
+        others = np.setdiff1d(np.arange(len(mixture.weights)), [firsts[i], seconds[i]])
+        pairs = zip(mixture, merged, strict=True)
+        result = Moments(*(np.append(old[others], new[[i]], axis=0) for old, new in pairs))
+        fits.append(Fit(result, float(costs[i])))
+    return fits
 
 
 def _list_pairs(mixture: Moments) -> tuple[np.ndarray, np.ndarray]:
