@@ -78,9 +78,9 @@ class AtomFamily(Registered, ABC):
     def __init__(self, operator: FrequencyOperator) -> None:
         if not 1.0 / LARGEST_SCALE <= operator.scale <= LARGEST_SCALE:
             raise ValueError(
-                f"the sketch's scale, the width of a cluster in the units of its rows, must be "
-                f"between {1 / LARGEST_SCALE:.0e} and {LARGEST_SCALE:.0e} to be decoded, got "
-                f"{operator.scale:.6g}: sketch rows with all columns multiplied by "
+                "scale, a standard deviation of clusters in the units of the rows, must be between "
+                f"{1 / LARGEST_SCALE:.0e} and {LARGEST_SCALE:.0e} to be decoded, got "
+                f"{operator.scale:.6g}; rescale the data to order one: multiply all columns by "
                 f"1e{-math.floor(math.log10(operator.scale)):+d}"
             )
         self.operator = operator

@@ -69,7 +69,7 @@ PHRASES = {
     "which runs EM on some of them",
     "all fit with the rows (keep_pilot=True)": "all fit with the rows in Python",
     "all fit with the rows.": "all fit with the rows in Python.",
-    "Call fit with the rows, or try more": "Call fit with the rows in Python, or try more",
+    "Call fit with the rows, which looks at": "Call fit with the rows in Python, which looks at",
     "Set reg_covar=": "Set, in Python, reg_covar=",
     "with count_clusters": "with the command count",
     "--moments auto": "--moments full",

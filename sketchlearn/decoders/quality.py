@@ -17,6 +17,7 @@ LEAST_BLUR = 1e-9
 BY_CHANCE = 3.0
 
 Verdict = Literal["good", "doubtful", "wrong"]
+SEVERITY: dict[Verdict, int] = {"good": 0, "doubtful": 1, "wrong": 2}
 
 
 @final
@@ -179,6 +180,8 @@ class FitQuality:
     sampling_loss : float, optional
         Nats a row that Gaussians probably lose as their parameters follow the sketch's noise; see
         `estimate_sampling_loss`. None if nobody asked for it.
+    warned : {"good", "doubtful", "wrong"}, default="good"
+        The gravest of what was warned of at the decode, which the verdict is no milder than.
     thresholds : QualityThresholds
         What the figures are compared with.
 
@@ -214,6 +217,7 @@ class FitQuality:
     shares_values: bool = False
     is_coarse: bool = False
     sampling_loss: float | None = None
+    warned: Verdict = "good"
     thresholds: QualityThresholds = THRESHOLDS
 
     def __repr__(self) -> str:
@@ -353,6 +357,11 @@ class FitQuality:
 
     @property
     def verdict(self) -> Verdict:
+        """The graver of what the figures say together and of what was warned of."""
+        return max(self.figures_verdict, self.warned, key=SEVERITY.__getitem__)
+
+    @property
+    def figures_verdict(self) -> Verdict:
         """What the figures say together: "good", "doubtful" or "wrong".
 
         A decode is good if it is beyond doubt; or if it has the rows' spread, about, and another

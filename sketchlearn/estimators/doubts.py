@@ -6,7 +6,7 @@ import contextvars
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -15,12 +15,14 @@ from sketchlearn._caller import warn_caller
 from sketchlearn._validation import list_some
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders import FitQuality, MeanShift, Mixture, Problem
-from sketchlearn.decoders.quality import Verdict
+from sketchlearn.decoders.quality import SEVERITY, Verdict
 from sketchlearn.estimators.weighted_pilot import WeightedPilot
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
-# Frequencies for each parameter of a mixture that a sketch should have.
+# Frequencies for each parameter of a mixture that a sketch should have. Of seven decodes of k-means
+# that were in doubt from 2 k d frequencies, in 2 and 5 columns, six were good from so many; and all
+# were by `fit` with the rows.
 FREQUENCIES_A_PARAMETER = 5
 # Where much is left unexplained: so many more clusters, as a share of those asked for, are decoded;
 # and they were missing if this share of it, or less, is still left. On real data that is no mixture
@@ -35,8 +37,6 @@ MORE_CLUSTERS, STILL_UNEXPLAINED = 0.25, 0.3
 COARSE, COARSE_CELLS, COARSE_IF_RANGE = 1.5, 3.2, 1.25
 # From how many times the variance of the operator's rows on rows have moved, where much is left.
 MOVED = 1.2
-# Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
-BY_CHANCE = 3.0
 # Standard errors of its noise by which a private sketch's power must exceed it. Three clusters were
 # missed at 5, off by about their own width at 10, and found at 30.
 BEYOND_NOISE = 10.0
@@ -45,6 +45,8 @@ LARGEST_REGULARISATION = 1e-3
 # Steps of the moments' grid that a column's deviation should be: with fewer its variance may be off
 # by a ten-thousandth.
 FEWEST_STEPS = 10_000
+# Ratio from which it is told as a multiple, no longer in per cent.
+MANY_TIMES = 10.0
 # Columns that a warning names.
 MOST_NAMES = 3
 
@@ -107,6 +109,15 @@ def raise_doubt(
     warn_caller(doubt.message, ConvergenceWarning)
 
 
+def take_doubts(model: Any, doubts: Sequence[Doubt]) -> None:
+    """Keep what was warned of at a model's decode; its ``quality_`` is then no milder."""
+    model.doubts_ = tuple(doubts)
+    if "quality_" in vars(model):
+        verdicts: list[Verdict] = ["good", *(doubt.verdict for doubt in doubts)]
+        gravest = max(verdicts, key=SEVERITY.__getitem__)
+        model.quality_ = replace(model.quality_, warned=gravest)
+
+
 def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -> None:
     """Warn if the sketch has fewer numbers than the mixture has parameters.
 
@@ -126,6 +137,26 @@ def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -
             "doubtful",
             otherwise="or ask for fewer clusters or components",
         )
+
+
+def has_few_rows(sketch: SketchLike, n_atoms: int) -> bool:
+    """Whether a sketch is of no more rows than clusters or components are asked for.
+
+    It is asked first, and not so where `fit` has told how few of its rows are distinct.
+    """
+    return sketch.is_exact and sketch.n_samples <= n_atoms and not _recorded.get()
+
+
+def warn_of_few_rows(quality: FitQuality, sketch: SketchLike, n_atoms: int) -> None:
+    """Warn of a model of no more rows than clusters or components; no figure tells more then."""
+    rows = "row is" if sketch.n_samples == 1 else "rows are"
+    raise_doubt(
+        f"{sketch.n_samples} {rows} too few for {n_atoms} clusters or components, each of which is "
+        "a row then, or none:",
+        "ask for fewer",
+        "doubtful" if quality.verdict == "good" else quality.verdict,
+        otherwise="or add rows.",
+    )
 
 
 def warn_of_added_noise(sketch: SketchLike) -> bool:
@@ -149,91 +180,19 @@ def is_hidden_by_noise(sketch: SketchLike) -> bool:
     return bool(power <= noise * (1.0 + BEYOND_NOISE * sketch.operator.n_frequencies**-0.5))
 
 
-def warn_of_lost_spread(mixture: Mixture) -> None:
-    """Warn if something far from all atoms was probably missed."""
-    quality, n_atoms = mixture.quality, len(mixture.weights)
-    left = (mixture.matched or mixture).quality
-    wanted = round(quality.thresholds.rows_per_parameter * quality.n_parameters)
-    if not quality.lacks_spread or replace(left, unseen_gain=quality.unseen_gain).gains_little:
-        return
-    if quality.known_share > 0.0:
-        finding, remedy = describe_released_spread(mixture, wanted)
-        raise_doubt(finding, remedy, "doubtful" if quality.n_rows < wanted else "wrong")
-    elif quality.n_rows < wanted:
-        raise_doubt(
-            f"{quality.n_rows:.6g} rows are too few to find {n_atoms} clusters or components by "
-            "their sketch alone, whose noise hides single rows:",
-            f"add rows, {wanted} at least",
-            "doubtful",
-            otherwise="or call fit with all of them, which looks at the rows themselves.",
-        )
-    elif left.is_noise or left.misfit <= left.thresholds.large_misfit:
-        # Waves that leave so little show nothing of what is far, however many there are.
-        raise_doubt(
-            f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
-            "far outliers, or a far cluster of few rows, escaped the sketch.",
-            "Call fit with the rows",
-            otherwise="or leave the outliers out.",
-        )
-    else:
-        others = "a larger n_init, more clusters or components, or leave the outliers out."
-        remedy, otherwise = advise(quality, others)
-        raise_doubt(
-            f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
-            "a far cluster or far outliers escaped the sketch.",
-            remedy,
-            otherwise=otherwise,
-        )
-
-
-def describe_released_spread(mixture: Mixture, wanted: int) -> tuple[str, str]:
-    """Say what spread a release with noise hides, and what its holder can do about it."""
-    quality = mixture.quality
-    finding = (
-        f"only {mixture.spread_ratio:.0%} of {name_variance(quality.region)} was decoded: "
-        "far rows are lost in the noise of the release."
-    )
-    remedy = (
-        "Ask for one from a box or radius that fits the rows: narrower where rows fill little of "
-        "it, wider where many were clipped to it."
-    )
-    if quality.n_rows < wanted:
-        finding += (
-            f" It tells as much as {quality.n_rows:.3g} rows would without noise, too few for "
-            f"{len(mixture.weights)} clusters or components."
-        )
-        remedy += f" Releases of other rows may be added, until they tell as much as {wanted} rows."
-    return finding, remedy
-
-
-def warn_of_wide_spread(mixture: Mixture) -> None:
-    """Warn if the centroids lie farther apart than the rows, by more than chance."""
-    quality = mixture.quality
-    by_chance = BY_CHANCE * (2.0 / max(quality.n_rows, 1.0)) ** 0.5
-    if quality.exceeds_spread and (
-        quality.misses_clusters or quality.spread_ratio > quality.thresholds.high_spread + by_chance
-    ):
-        others = "a larger n_init, or fit the sketcher on rows like these."
-        remedy, otherwise = advise(quality, others)
-        raise_doubt(
-            f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
-            f"{mixture.spread_ratio:.0%} of {name_variance(quality.region)}: clusters are "
-            "misplaced.",
-            remedy,
-            otherwise=otherwise,
-        )
-
-
 def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
     """Warn if another decode found other centroids, or they lie farther apart than the rows.
 
-    Of fewer than five rows for each parameter the figures are chance, and the verdict alone tells.
+    Of fewer than five rows for each parameter the figures are chance, and the verdict alone tells
+    unless it is the worst.
     """
-    if quality.verdict == "good" or quality.instability is None or not quality.has_enough_rows:
+    if quality.verdict == "good" or quality.instability is None:
+        return
+    if not (quality.has_enough_rows or quality.verdict == "wrong"):
         return
     found = (
         f"on points that another decode matched to it, with as much noise again, these centroids' "
-        f"sum of squares is {quality.instability:.0%} above the best"
+        f"sum of squares is {name_excess(quality.instability)}"
     )
     if quality.instability <= quality.thresholds.instability:
         least, greatest = quality.moment_factors
@@ -242,6 +201,10 @@ def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
             "direction"
         )
     remedy, otherwise = advise(quality, "or call fit with the rows.")
+    if not quality.has_enough_rows:
+        wanted = round(quality.thresholds.rows_per_parameter * quality.n_parameters)
+        remedy, otherwise = f"Add rows, {wanted} at least", "or ask for fewer clusters."
+        found += f", and {quality.n_rows:.6g} rows are too few to tell so many"
     raise_doubt(
         f"the sketch hardly determines {n_clusters} clusters: {found}.",
         remedy,
@@ -256,10 +219,15 @@ def advise(quality: FitQuality, others: str) -> tuple[str, str]:
     A sketch as large as is recommended hardly tells more with more frequencies, as where tails are
     heavy: the rows do.
     """
-    more = f"more n_frequencies, now {quality.operator.n_frequencies}"
-    if quality.operator.n_frequencies < FREQUENCIES_A_PARAMETER * quality.n_parameters:
-        return f"Try {more}", others
-    return "Call fit with the rows", f"or try {more}."
+    if more := name_frequencies(quality):
+        return f"Sketch with {more}", others
+    return "Call fit with the rows", "which looks at the rows themselves."
+
+
+def name_frequencies(quality: FitQuality) -> str:
+    """Return as many frequencies as a sketch should have; "" if it has."""
+    wanted, m = FREQUENCIES_A_PARAMETER * quality.n_parameters, quality.operator.n_frequencies
+    return f"n_frequencies={wanted}, now {m}" if m < wanted else ""
 
 
 def warn_of_moments(quality: FitQuality) -> None:
@@ -283,11 +251,12 @@ def warn_of_moments(quality: FitQuality) -> None:
         )
     elif loss > quality.thresholds.sampling_loss:
         finding = f"the sketch's noise moves components: about {loss:.2g} nats a row are lost."
+    more = name_frequencies(quality)
     raise_doubt(
         finding,
-        "Call fit with the rows, which runs EM on some of them",
+        "Call fit with the rows, which runs EM on some of them" + ("" if more else "."),
         quality.verdict,
-        otherwise=f"or try more n_frequencies, now {quality.operator.n_frequencies}.",
+        otherwise=f"or sketch with {more}." if more else "",
     )
 
 
@@ -365,22 +334,6 @@ def warn_of_shared_values(
     )
 
 
-def warn_of_moved(mixture: Mixture) -> None:
-    """Warn if clusters that moved far away were missed, whatever the spread that was decoded."""
-    quality = mixture.quality
-    if quality.loses_moved:
-        before = float(quality.operator.domain.variances.sum())
-        times = (quality.region.variance / before) ** 0.5 if before > 0 else float("inf")
-        raise_doubt(
-            f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows {times:.3g} "
-            "times as spread as those that the sketcher was made for: clusters that moved far "
-            "away were missed.",
-            "Try bounds",
-            otherwise="a larger n_init, or a sketcher with scale='mixed', fitted on rows like "
-            "these.",
-        )
-
-
 def warn_of_coarse_scale(sketch: SketchLike, n_atoms: int) -> bool:
     """Warn if a sketch's waves are too long for rows as narrow as these, and say if so.
 
@@ -443,7 +396,8 @@ def warn_of_missed_clusters(
     """Warn if the sketch shows clusters for which there is no centroid, and say if so.
 
     Much that is left unexplained may as well be clusters of odd shapes. Those that are missing
-    are explained by a few atoms more, which k-means finds on a pilot if there is one.
+    are explained by a few atoms more, which k-means finds on a pilot if there is one. There it has
+    settled the centroids as well, and what is in doubt is their number.
     """
     if not mixture.quality.leaves_clusters:
         return False
@@ -456,15 +410,37 @@ def warn_of_missed_clusters(
     search = given[0] if given else MeanShift()
     problem = problem.at_scale(mixture.family.operator.scale).with_widths(mixture.family.widths)
     more = search.solve(problem, rng)
+    more_waves = name_frequencies(mixture.quality)
     if is_warned := more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
         raise_doubt(
             f"{n_atoms} clusters leave {mixture.misfit:.1%} of the sketch's power "
             f"unexplained, {n_more} leave {more.misfit:.1%}: there are more clusters than "
             f"n_clusters={n_atoms}, or the decode missed some.",
             f"Try n_clusters up to {n_more}",
-            otherwise="a larger n_init or more n_frequencies.",
+            "wrong" if pilot is None else "doubtful",
+            otherwise=f"a larger n_init or {more_waves}." if more_waves else "or a larger n_init.",
         )
     return is_warned
+
+
+def name_spread(quality: FitQuality, spread_ratio: float) -> str:
+    """Return a share of the rows' variance, or a multiple where it is many times that."""
+    what = name_variance(quality.region)
+    if spread_ratio < MANY_TIMES:
+        return f"{spread_ratio:.0%} of {what}"
+    return f"{name_times(spread_ratio)} {what}"
+
+
+def name_excess(excess: float) -> str:
+    """Return how far a sum of squares is above the best, which may be next to nothing."""
+    if 1.0 + excess < MANY_TIMES:
+        return f"{excess:.0%} above the best"
+    return f"{name_times(1.0 + excess)} the best"
+
+
+def name_times(ratio: float) -> str:
+    """Return a large ratio in words, of which digits beyond a hundred say nothing."""
+    return "more than 100 times" if ratio > 100.0 else f"{ratio:.2g} times"
 
 
 def name_variance(region: Region) -> str:

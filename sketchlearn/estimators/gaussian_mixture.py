@@ -26,13 +26,13 @@ from sketchlearn.decoders.quality import THRESHOLDS
 from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
     FREQUENCIES_A_PARAMETER,
+    has_few_rows,
     warn_of_added_noise,
     warn_of_coarse_scale,
     warn_of_columns,
     warn_of_few_frequencies,
-    warn_of_lost_spread,
+    warn_of_few_rows,
     warn_of_moments,
-    warn_of_moved,
     warn_of_regularisation,
     warn_of_shared_values,
 )
@@ -43,6 +43,7 @@ from sketchlearn.estimators.mixture_moments import (
     flatten_dependent_columns,
     judge_components,
     order_by_weight,
+    require_like_units,
 )
 from sketchlearn.estimators.shared_values import (
     LARGE_GAIN,
@@ -52,6 +53,7 @@ from sketchlearn.estimators.shared_values import (
     name_source,
 )
 from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
+from sketchlearn.estimators.spread_doubts import warn_of_lost_spread, warn_of_moved
 from sketchlearn.points.densities import count_parameters, invert_covariances
 from sketchlearn.points.em import Moments
 from sketchlearn.points.far_components import settle_far_components
@@ -70,8 +72,6 @@ N_STEPS = 100
 DEFAULT_REGULARISATION = 1e-6
 # What EM adds to variances where `reg_covar` is zero, as a fraction of the squared scale.
 LEAST_REGULARISATION = 1e-6
-# Of units of columns, for spheres: at 3 a decode lost 0.03 nats a row at most, at 10 0.8.
-LARGEST_RATIO_OF_UNITS = 5.0
 
 
 class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, CompressiveEstimator):
@@ -300,12 +300,13 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         self, sketch: SketchLike, rng: np.random.Generator, has_pilot: bool
     ) -> Mixture:
         """Decode a sketch; by EM on the pilot where it is kept and nothing matches the sketch."""
+        is_few = not has_pilot and has_few_rows(sketch, self.n_components)
         units, is_full = self._decode_units, self.covariance_type == "full"
         scaled = sketch if np.all(units == 1.0) else sketch.standardised()
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
         warn_of_few_frequencies(family, self.n_components, has_pilot)
         is_coarse = not has_pilot and warn_of_coarse_scale(sketch, self.n_components)
-        is_hidden = warn_of_added_noise(sketch) or is_coarse
+        is_hidden = warn_of_added_noise(sketch) or is_coarse or is_few
         pilot = self.sketcher_.pilot_ if has_pilot else None
         if pilot is not None and len(pilot) < self.n_components and not self._pilot_is_all:
             pilot = None  # It has each row once, and rare ones escaped it.
@@ -341,6 +342,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             fitted = order_by_weight(fitted)
             mixture = reorder_atoms(mixture, fitted.means / units)
         self.quality_ = replace(self._judge(mixture.quality, fitted), is_coarse=is_coarse)
+        if is_few:
+            warn_of_few_rows(self.quality_, sketch, self.n_components)
         has_lost = warn_of_columns(self.quality_, units)
         if is_alone and not (has_lost or is_hidden or mixture.quality.lacks_spread):
             warn_of_moments(mixture.quality)
@@ -429,7 +432,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             return
         found = order_by_weight(found)
         self.mixture_ = reorder_atoms(self.mixture_, found.means / self._decode_units)
-        self.quality_ = self._judge(self.mixture_.quality, found)
+        found_quality = self._judge(self.mixture_.quality, found)
+        self.quality_ = replace(found_quality, warned=self.quality_.warned)
         self._set_model(*found)
 
     def _without_regularisation(self) -> Moments:
@@ -478,19 +482,6 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         self.covariances_ = variances.copy() if is_diagonal else variances.mean(axis=1)
         self.precisions_ = 1.0 / self.covariances_
         self.precisions_cholesky_ = np.sqrt(self.precisions_)
-
-
-def require_like_units(units: np.ndarray) -> None:
-    """Refuse to seek spheres by frequencies that take columns in units of their own.
-
-    A sphere that one column's frequencies can see is a point, or nothing, to another's.
-    """
-    if units.max() > LARGEST_RATIO_OF_UNITS * units.min():
-        raise ValueError(
-            "covariance_type='spherical' needs columns in like units, this sketch takes them in "
-            f"units from {units.min():.3g} to {units.max():.3g} (scale='columns'): use "
-            "covariance_type='diag', or a sketch of a Sketcher with scale='auto'"
-        )
 
 
 def count_frequencies(n_components: int, n_features: int, covariance_type: str) -> int:

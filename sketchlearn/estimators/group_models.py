@@ -17,7 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sketchlearn._caller import warn_caller
 from sketchlearn._validation import check_count, draw_seed, list_some
 from sketchlearn.decoders import Decoder, GivenAtoms
-from sketchlearn.estimators.doubts import Doubt
+from sketchlearn.estimators.doubts import Doubt, take_doubts
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sources.row_keys import Key
 from sketchlearn.tables import SketchTable
@@ -228,5 +228,5 @@ def _doubt_start(model: Any, misfit: float) -> bool:
             f"left unexplained, and {misfit:.1%} of the total's: the group is not like the others, "
             "or that start led it astray."
         )
-        model.doubts_ = (Doubt(finding, "Fit it with start='own'.", "wrong"),)
+        take_doubts(model, [Doubt(finding, "Fit it with start='own'.", "wrong")])
     return bool(is_misled)

@@ -27,22 +27,20 @@ from sketchlearn.decoders import (
 from sketchlearn.decoders.best_of import default_decoders
 from sketchlearn.decoders.given_atoms import GivenAtoms
 from sketchlearn.decoders.principal import (
-    PrincipalPart,
     PrincipalStart,
     find_leading_axes,
     find_principal_part,
 )
 from sketchlearn.estimators.atom_order import reorder_atoms
 from sketchlearn.estimators.doubts import (
+    has_few_rows,
     warn_of_added_noise,
     warn_of_coarse_scale,
     warn_of_few_frequencies,
+    warn_of_few_rows,
     warn_of_instability,
     warn_of_lost_directions,
-    warn_of_lost_spread,
     warn_of_missed_clusters,
-    warn_of_moved,
-    warn_of_wide_spread,
 )
 from sketchlearn.estimators.group_models import GroupFitter, start_from_atoms
 from sketchlearn.estimators.mixture_moments import judge_centroids
@@ -51,9 +49,14 @@ from sketchlearn.estimators.sample_weights import sum_weighted
 from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
 )
-from sketchlearn.estimators.weighted_pilot import WeightedPilot
-from sketchlearn.points.far_rows import settle_far_rows
-from sketchlearn.points.kmeans import cluster_points, find_nearest
+from sketchlearn.estimators.spread_doubts import (
+    warn_of_lost_spread,
+    warn_of_moved,
+    warn_of_wide_spread,
+)
+from sketchlearn.estimators.weighted_pilot import WeightedPilot, refine_centroids
+from sketchlearn.points.far_rows import refine_on_rows, settle_far_rows
+from sketchlearn.points.kmeans import find_nearest
 from sketchlearn.sketches.region import Region, check_bounds
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
@@ -166,6 +169,7 @@ class CompressiveKMeans(
     """
 
     cluster_centers_: np.ndarray
+    quality_: FitQuality
 
     _stored_arrays: ClassVar = {"cluster_centers_": ("kd",), "weights_": ("k",)}
     _stored_numbers = ("cost_", "inertia_", "n_iter_")
@@ -318,11 +322,18 @@ class CompressiveKMeans(
     def _label_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
         """Set the labels of rows that were fitted, unless the user does without.
 
-        Rows that come out far from all centroids, which the pilot lacked, get one.
+        Rows that come out far from all centroids, which the pilot lacked, get one. Then, and where
+        the pilot has another spread than the rows, these settle all centroids, and the doubt.
         """
         if self.compute_labels:
             weights = np.ones(len(rows)) if sample_weight is None else sample_weight
             found = settle_far_rows(rows, weights, self.cluster_centers_)
+            is_sure = found.shares is None and self.quality_.figures_verdict == "good"
+            if self._n_kept and not is_sure:
+                found, is_settled = refine_on_rows(rows, weights, found)
+                if is_settled:
+                    own = replace(self.quality_, spread_ratio=1.0, moment_factors=(1.0, 1.0))
+                    self.quality_ = own
             if found.shares is not None:
                 self.cluster_centers_, self.weights_ = found.centroids, found.shares
                 units = standardise_if_mixed(self.sketch_)[1]
@@ -370,6 +381,7 @@ class CompressiveKMeans(
         # Those of rows that an earlier fit saw.
         for name in ("labels_", "inertia_"):
             self.__dict__.pop(name, None)
+        is_few = not has_pilot and has_few_rows(sketch, self.n_clusters)
         scaled, units = standardise_if_mixed(sketch)
         region = Region.of(sketch, self.bounds).in_units(units)
         axes = find_leading_axes(sketch, self.n_clusters, region)
@@ -403,6 +415,9 @@ class CompressiveKMeans(
             corners = check_bounds(self.bounds, sketch.n_features)
             self.cluster_centers_ = np.clip(self.cluster_centers_, *corners)
         self.quality_ = replace(judge_centroids(mixture, pilot, region), is_coarse=is_coarse)
+        if is_few:
+            warn_of_few_rows(self.quality_, sketch, self.n_clusters)
+        is_hidden |= is_few
         has_lost = pilot is None and part is not None and warn_of_lost_directions(sketch, mixture)
         if pilot is None and not is_hidden:
             warn_of_lost_spread(mixture)
@@ -422,8 +437,6 @@ class CompressiveKMeans(
 # Frequencies beside a pilot's rows, for each number to be found, and the fewest. On 22 data sets
 # three times as many change the sum of squares by less than another pilot does.
 FREQUENCIES_BESIDE_PILOT, LEAST_BESIDE_PILOT = 3, 300
-# Random starts of k-means on a pilot, beside the decoded centroids.
-N_PILOT_STARTS = 12
 # Clusters from which on k-means' random starts miss what a search of the sketch finds.
 MANY_CLUSTERS = 20
 
@@ -470,26 +483,3 @@ def choose_decoder(
         return BestOf(given, n_init=1)
     must_explain = bool(given) and not pilot.is_wide
     return BestOf((*given, first, *rest), n_init, must_explain=must_explain)
-
-
-def refine_centroids(
-    mixture: Mixture,
-    part: PrincipalPart | None,
-    pilot: WeightedPilot | None,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return centroids (k, d) and shares (k,): a mixture's, or k-means' on the pilot from there."""
-    centroids, shares = mixture.locations, mixture.weights
-    if pilot is not None:
-        centroids, shares, _ = cluster_points(
-            pilot.along, pilot.weights, centroids, rng, n_random=N_PILOT_STARTS,
-            inclusion_probabilities=pilot.chances,
-        )  # fmt: skip
-    if part is not None:
-        centroids = part.to_points(centroids)
-        if pilot is not None:
-            # Starts were compared along the axes, which costs little; now all columns count.
-            centroids, shares, _ = cluster_points(
-                pilot.rows, pilot.weights, centroids, rng, n_random=0
-            )
-    return centroids, shares

@@ -14,6 +14,8 @@ from sketchlearn.sketches.region import Region
 
 # Least eigenvalue of correlations up to which columns are dependent.
 DEPENDENT = 1e-8
+# Of units of columns, for spheres: at 3 a decode lost 0.03 nats a row at most, at 10 0.8.
+LARGEST_RATIO_OF_UNITS = 5.0
 
 
 def judge_components(quality: FitQuality, fitted: Moments, units: np.ndarray) -> FitQuality:
@@ -113,3 +115,16 @@ def order_by_weight(moments: Moments) -> Moments:
     """Return the same components, the heaviest first."""
     order = np.argsort(-moments.weights, kind="stable")
     return Moments(*(part[order] for part in moments))
+
+
+def require_like_units(units: np.ndarray) -> None:
+    """Refuse to seek spheres by frequencies that take columns in units of their own.
+
+    A sphere that one column's frequencies can see is a point, or nothing, to another's.
+    """
+    if units.max() > LARGEST_RATIO_OF_UNITS * units.min():
+        raise ValueError(
+            "covariance_type='spherical' needs columns in like units, this sketch takes them in "
+            f"units from {units.min():.3g} to {units.max():.3g} (scale='columns'): use "
+            "covariance_type='diag', or a sketch of a Sketcher with scale='auto'"
+        )

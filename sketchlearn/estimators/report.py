@@ -15,8 +15,14 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, FullGaussian
-from sketchlearn.decoders.quality import FitQuality, Verdict
-from sketchlearn.estimators.doubts import Doubt, is_hidden_by_noise, name_variance
+from sketchlearn.decoders.quality import SEVERITY, FitQuality, Verdict
+from sketchlearn.estimators.doubts import (
+    Doubt,
+    is_hidden_by_noise,
+    name_excess,
+    name_spread,
+    name_variance,
+)
 from sketchlearn.sketches.region import UNLIKE, Region, compare_widths
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching.tuning import resolve_frequency_count
@@ -26,7 +32,6 @@ if TYPE_CHECKING:
 
 # Of a box in a notebook or a page, which has its own colours for light and dark.
 BOX = "border-left:4px solid {};padding:.4em .8em;margin:.4em 0;font-family:sans-serif"
-SEVERITY: dict[Verdict, int] = {"good": 0, "doubtful": 1, "wrong": 2}
 COLORS: dict[Verdict, str] = {"good": "#0072B2", "doubtful": "#E69F00", "wrong": "#D55E00"}
 WIDTH = 88
 # What only a decode sets, and no file holds.
@@ -214,12 +219,12 @@ def name_shortage(quality: FitQuality) -> str:
 
 def explain_verdict(quality: FitQuality, doubts: tuple[Doubt, ...], verdict: Verdict) -> list[str]:
     """Return why the figures are not called good where no doubt says it, or what a report adds."""
-    if verdict != quality.verdict:
+    if verdict != quality.figures_verdict:
         told = any(doubt.verdict == verdict for doubt in doubts)
         cause = "the doubt that was warned of" if told else name_shortage(quality)
         return [
-            f"The figures of the fit by themselves are {quality.verdict}; the report is stricter "
-            f"because of {cause}."
+            f"The figures of the fit by themselves are {quality.figures_verdict}; the report is "
+            f"stricter because of {cause}."
         ]
     if verdict == "good" or any(doubt.verdict == verdict for doubt in doubts):
         return []
@@ -232,7 +237,7 @@ def describe_difference(quality: FitQuality) -> list[str]:
         return []
     return [
         "On the points of another decode, of the sketch with as much noise again, these centroids' "
-        f"sum of squares is {quality.instability:.0%} above the best."
+        f"sum of squares is {name_excess(quality.instability)}."
     ]
 
 
@@ -271,10 +276,7 @@ def describe_quality(quality: FitQuality, has_pilot: bool) -> list[str]:
             "percent."
         ]
     if math.isfinite(quality.spread_ratio):
-        said.append(
-            f"Its clusters together have {quality.spread_ratio:.0%} of "
-            f"{name_variance(quality.region)}."
-        )
+        said.append(f"Its clusters together have {name_spread(quality, quality.spread_ratio)}.")
     if not (has_pilot or quality.has_enough_rows):
         said.append(
             f"There are {quality.n_rows:.6g} rows for {quality.n_parameters} parameters: so few "

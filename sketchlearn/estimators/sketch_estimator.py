@@ -21,7 +21,7 @@ from sketchlearn._validation import (
 )
 from sketchlearn.decoders import Decoder, FitQuality, Mixture
 from sketchlearn.estimators.callbacks import tell_callbacks
-from sketchlearn.estimators.doubts import record_doubts
+from sketchlearn.estimators.doubts import record_doubts, take_doubts
 from sketchlearn.estimators.report import Report, refuse_decoded, write_report
 from sketchlearn.estimators.row_estimator import (
     RowPredictor,
@@ -454,7 +454,7 @@ class CompressiveEstimator(RowPredictor):
         shown = progress_line() if self.verbose else nullcontext()
         with self._subtask("decode"), shown, record_doubts(anew=False) as doubts:
             mixture = self._decode_sketch(sketch, np.random.default_rng(self._seed), has_pilot)
-        self.doubts_ = tuple(doubts)
+        take_doubts(self, doubts)
         self.mixture_, self.cost_ = mixture, mixture.cost
         self.n_iter_ = self.n_iter_ or mixture.n_iter
         fit = f"{mixture.message}, goodness of fit {mixture.goodness_of_fit:.3g}"

@@ -7,9 +7,9 @@ from typing import Self
 
 import numpy as np
 
-from sketchlearn.decoders import GivenAtoms
+from sketchlearn.decoders import GivenAtoms, Mixture
 from sketchlearn.decoders.principal import PrincipalPart
-from sketchlearn.points.kmeans import find_clusters
+from sketchlearn.points.kmeans import cluster_points, find_clusters
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching import Sketcher
@@ -18,6 +18,8 @@ from sketchlearn.sketching import Sketcher
 # four times as long, the sum of squares is less by 0.0003 of it where clusters are clear, and
 # elsewhere no less than by another pilot.
 FREQUENCIES_TO_WEIGH = 200
+# Random starts of k-means on a pilot, beside the decoded centroids.
+N_PILOT_STARTS = 12
 # Iterations that match a pilot's clusters to the sketch: its rows settle the centroids.
 N_STEPS = 100
 
@@ -67,3 +69,26 @@ class WeightedPilot:
             return ()
         clusters = find_clusters(self.along, self.weights, n_clusters, seed)
         return (GivenAtoms(*clusters, max_iter=N_STEPS),)
+
+
+def refine_centroids(
+    mixture: Mixture,
+    part: PrincipalPart | None,
+    pilot: WeightedPilot | None,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return centroids (k, d) and shares (k,): a mixture's, or k-means' on the pilot from there."""
+    centroids, shares = mixture.locations, mixture.weights
+    if pilot is not None:
+        centroids, shares, _ = cluster_points(
+            pilot.along, pilot.weights, centroids, rng, n_random=N_PILOT_STARTS,
+            inclusion_probabilities=pilot.chances,
+        )  # fmt: skip
+    if part is not None:
+        centroids = part.to_points(centroids)
+        if pilot is not None:
+            # Starts were compared along the axes, which costs little; now all columns count.
+            centroids, shares, _ = cluster_points(
+                pilot.rows, pilot.weights, centroids, rng, n_random=0
+            )
+    return centroids, shares

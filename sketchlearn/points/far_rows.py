@@ -8,6 +8,11 @@ import numpy as np
 
 from sketchlearn.points.kmeans import find_nearest
 
+# Rounds of moves, and the share of the sum of squares by which one that is worth another lowers it.
+# Of 96 fits of 150,000 rows with a few far away or heavy tails 16 were a tenth and more above
+# k-means on all rows before, and 3 after, which took a tenth of a second.
+MOST_ROUNDS, LEAST_GAIN = 20, 0.01
+
 
 @dataclass(frozen=True, eq=False)
 class Assignment:
@@ -35,11 +40,45 @@ def settle_far_rows(rows: np.ndarray, weights: np.ndarray, centroids: np.ndarray
         labels, squares = find_nearest(rows, moved)
         if weights @ squares >= weights @ best.squares:
             break
-        shares = np.bincount(labels, weights=weights, minlength=len(moved)) / weights.sum()
-        order = np.argsort(-shares, kind="stable")
-        labels = np.argsort(order).astype(labels.dtype)[labels]
-        best = Assignment(moved[order], labels, squares, shares[order])
+        best = order_by_share(weights, moved, labels, squares)
     return best
+
+
+def refine_on_rows(
+    rows: np.ndarray, weights: np.ndarray, found: Assignment
+) -> tuple[Assignment, bool]:
+    """Move centroids to the means of their rows, and to far ones, as long as that pays.
+
+    A sample's centroids are off where k-means' sum hangs on rows that it holds few of. Each round
+    takes about as long as two assignments. Also return whether the last one hardly paid.
+    """
+    for _ in range(MOST_ROUNDS):
+        k, before = len(found.centroids), float(weights @ found.squares)
+        totals = np.bincount(found.labels, weights=weights, minlength=k)
+        sums = [np.bincount(found.labels, weights * x, minlength=k) for x in rows.T]
+        means = np.divide(
+            np.column_stack(sums), totals[:, None],
+            out=found.centroids.copy(), where=totals[:, None] > 0.0,
+        )  # fmt: skip
+        moved = settle_far_rows(rows, weights, means)
+        if moved.shares is None:
+            moved = order_by_share(weights, moved.centroids, moved.labels, moved.squares)
+        after = float(weights @ moved.squares)
+        if after < before:
+            found = moved
+        if after >= (1.0 - LEAST_GAIN) * before:
+            return found, True
+    return found, False
+
+
+def order_by_share(
+    weights: np.ndarray, centroids: np.ndarray, labels: np.ndarray, squares: np.ndarray
+) -> Assignment:
+    """Return an assignment with the heaviest centroids first."""
+    shares = np.bincount(labels, weights=weights, minlength=len(centroids)) / weights.sum()
+    order = np.argsort(-shares, kind="stable")
+    labels = np.argsort(order).astype(labels.dtype)[labels]
+    return Assignment(centroids[order], labels, squares, shares[order])
 
 
 def move_to_far_rows(

@@ -30,7 +30,7 @@ from sketchlearn import (
 from sketchlearn.cli import options
 from sketchlearn.cli.printing import print_json
 from sketchlearn.cli.reporting import escape, reword_options
-from sketchlearn.estimators import doubts
+from sketchlearn.estimators import doubts, spread_doubts
 from sketchlearn.sources.source import RowSource
 
 pytestmark = pytest.mark.slow
@@ -322,7 +322,14 @@ def test_warnings_name_options(folder):
     ("said", "shown"),
     [
         ("with n_frequencies=60 (at", "with --frequencies 60 (at"),
-        ("Try more n_frequencies, a larger n_init", "Try more --frequencies, a larger --n-init"),
+        (
+            "Sketch with n_frequencies=90, now 9, a larger n_init",
+            "Sketch with --frequencies 90, now 9, a larger --n-init",
+        ),
+        (
+            "Call fit with the rows, which looks at the rows themselves.",
+            "Call fit with the rows in Python, which looks at the rows themselves.",
+        ),
         ("column 'n_init' of n_clusters.csv", "column 'n_init' of n_clusters.csv"),
         ("d/n_jobs/a.csv", "d/n_jobs/a.csv"),
         ("n_clusters must be", "--clusters must be"),
@@ -354,10 +361,10 @@ def test_warnings_name_options(folder):
             "add rows, 90 at least.",
         ),
         (
-            "Call fit with the rows, which runs EM on some of them or try more n_frequencies, now "
-            "9.",
-            "Call fit with the rows in Python, which runs EM on some of them or try more "
-            "--frequencies, now 9.",
+            "Call fit with the rows, which runs EM on some of them, or sketch with "
+            "n_frequencies=90, now 9.",
+            "Call fit with the rows in Python, which runs EM on some of them, or sketch with "
+            "--frequencies 90, now 9.",
         ),
         (
             "Call fit with the rows, which runs EM on some of them, if keep_pilot=True, or leave "
@@ -422,7 +429,8 @@ def test_parameters_in_the_words_of_the_command_line(said, shown):
 
 
 def test_no_plain_word_of_a_doubt_is_taken_for_an_option():
-    nodes = ast.walk(ast.parse(inspect.getsource(doubts)))
+    sources = map(inspect.getsource, (doubts, spread_doubts))
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
     texts = [one.value for one in nodes if isinstance(one, ast.Constant)]
     hit = [one for one in texts if isinstance(one, str) and "--bounds" in reword_options(one)]
     assert hit == ["Try bounds"]

@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import numpy as np
@@ -177,3 +178,34 @@ def test_of_many_groups_in_doubt_five_are_told_apart_and_the_others_named():
     messages = [str(each.message) for each in caught]
     assert {message[:14] for message in messages[:-1]} == {f"group (city {i})" for i in range(5)}
     assert messages[-1].startswith("2 more of 7 groups are in doubt: (city 5), (city 6).")
+
+
+@pytest.mark.parametrize("model", [MODEL, CompressiveGaussianMixture(3, random_state=0)])
+def test_a_group_of_no_more_rows_than_clusters_is_told_so(model):
+    keys = np.repeat(["Oslo", "Rome"], [3, 1_497])
+    table = SKETCHER.sketch_groups(ROWS, {"city": keys})
+    models, said = list_warnings(model, table, "own")
+    about = [message for message in said if message.startswith("group (Oslo)")]
+    assert "3 rows are too few for 3 clusters" in about[0]
+    assert "ask for fewer" in about[0]
+    few = models["Oslo",]
+    assert few.quality_.verdict == few.report().verdict != "good"
+    assert any(doubt.verdict == few.quality_.verdict for doubt in few.doubts_)
+    assert not any("too few" in message for message in said if "(Rome)" in message)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n", [4, 5, 8])
+def test_a_group_of_few_rows_is_not_called_wrong_in_silence(seed, n):
+    rng = np.random.default_rng(seed)
+    rows = np.repeat(8.0 * rng.normal(size=(3, 2)), [1, n - 2, 1], axis=0)
+    rows[1:-1] += 1e-4 * rng.normal(size=(n - 2, 2))
+    sketch = SKETCHER.sketch(rows)
+    model, said = CompressiveKMeans(3, random_state=seed), []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit_sketch(sketch)
+    said = [str(each.message) for each in caught]
+    assert said or model.quality_.verdict != "wrong"
+    for percent in re.findall(r"(\d+)%", " ".join([*said, str(model.report())])):
+        assert float(percent) < 1000

@@ -21,6 +21,7 @@ from sketchlearn import (
     count_clusters,
     load_model,
 )
+from sketchlearn.estimators.doubts import name_excess
 from sketchlearn.estimators.persistence import StoredModel
 from sketchlearn.exceptions import ModelFormatError
 from sketchlearn.factorization import check_supports, hadamard_butterfly
@@ -158,6 +159,50 @@ def test_a_doubt_that_was_warned_of_decides_and_is_told(sketch):
     assert {one.filename for one in warned} == {__file__}
     said = {str(one.message) for one in warned}
     assert said == {doubt.message for doubt in model.doubts_}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_figures_are_called_no_better_than_what_was_warned_of(seed):
+    rng = np.random.default_rng(seed)
+    rows = 8.0 * rng.normal(size=(5, 3))[rng.integers(5, size=20_000)]
+    rows += rng.normal(size=rows.shape)
+    rows[:20] += 300.0 * rng.normal(size=3)
+    sketcher = Sketcher(n_clusters=5, keep_pilot=False, random_state=seed).fit(rows)
+    few = Sketcher(12, n_clusters=5, keep_pilot=False, random_state=seed).fit(rows)
+    for sketch in (sketcher.sketch(rows), few.sketch(rows)):
+        with pytest.warns(ConvergenceWarning):
+            model = CompressiveKMeans(5, random_state=seed).fit_sketch(sketch)
+        warned = {doubt.verdict for doubt in model.doubts_}
+        assert model.quality_.verdict == ("wrong" if "wrong" in warned else "doubtful")
+        # What the figures say without is still known, and told.
+        if model.quality_.figures_verdict != model.quality_.verdict:
+            reasons = " ".join(model.report().reasons)
+            assert "because of the doubt that was warned of" in reasons
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_doubt_that_more_frequencies_settle_names_how_many(seed):
+    rng = np.random.default_rng(seed)
+    rng.normal(size=(6, 5))
+    rng.integers(6, size=10_000)
+    rows = rng.uniform(size=(10_000, 5))
+
+    def fit(n_frequencies):
+        sketcher = Sketcher(n_frequencies, n_clusters=6, keep_pilot=False, random_state=seed)
+        return CompressiveKMeans(6, random_state=seed).fit_sketch(sketcher.fit(rows).sketch(rows))
+
+    with pytest.warns(ConvergenceWarning, match="hardly determines 6 clusters") as warned:
+        fit(60)
+    named = re.search(r"Sketch with n_frequencies=(\d+), now 60", str(warned[0].message))
+    model = fit(int(named[1]))
+    assert (model.quality_.verdict, model.doubts_) == ("good", ())
+
+
+def test_large_ratios_are_told_without_digits_that_say_nothing():
+    said = [name_excess(excess) for excess in (0.0, 0.511, 8.9, 9.2, 41.0, 1_763_489.12, np.inf)]
+    expected = ["0% above the best", "51% above the best", "890% above the best"]
+    more = "more than 100 times the best"
+    assert said == [*expected, "10 times the best", "42 times the best", more, more]
 
 
 def test_doubts_are_those_of_the_last_decode(sketch):

