@@ -249,7 +249,7 @@ Numbers of `sketchlearn.decoders`, before the settings were gone through and aft
 | guards of rounding, memory and convergence | 17 | 21 |
 | limits of verdicts | 21 | {n_limits} |
 
-Decoders also take 13 numbers as parameters, of starts and iterations most of them. They have their
+Decoders also take 14 numbers as parameters, of starts and iterations most of them. They have their
 defaults in the documentation and are not counted. Two settings are newer than the others, of where
 a far cluster of few rows is placed by mean and covariance. Stages of `MeanShift`: three, which were
 gone through twice where clusters were missing, and are gone through once.

@@ -18,6 +18,10 @@ from sketchlearn.atoms import CovarianceType, GaussianFamily
 LEAST_START = 0.1
 # What EM adds to variances, as a fraction of the squared scale.
 REGULARISATION = 1e-6
+# Several starts are compared on this share of the points. Of 54 sketches of nine families that are
+# no mixtures 10 starts on a fifth lost 0.05 nats on average where one on all of them lost 0.10, in
+# half as much time again; 10 on a third lost 0.06, and 5 on a fifth and 20 on a tenth 0.07.
+SAMPLE = 0.2
 
 
 class Moments(NamedTuple):
@@ -53,21 +57,22 @@ def fit_mixture(
     """Return the likeliest mixture that EM finds, and how many iterations it took.
 
     EM runs from ``start``, if there is one, whose covariances may be of another type, and from
-    ``n_random`` k-means starts. The family says of which type the covariances are; its bounds do
-    not hold, as points may show what a sketch cannot resolve.
+    ``n_random`` k-means starts: of several, from the end of that which leads to the likeliest on a
+    sample. The family says of which type the covariances are; its bounds do not hold, as points may
+    show what a sketch cannot resolve.
     """
     centre, unit = family.operator.center, family.operator.scale
     # To order one, so that EM's own thresholds do not see the data's units.
-    scaled = (points - centre) / unit
+    scaled, kind = (points - centre) / unit, family.covariance_type
     models = []
     if start is not None:
         led = _initialise(start, family)
-        models.append(run_em(scaled, n_atoms, family.covariance_type, REGULARISATION, rng, **led))
+        models.append(run_em(scaled, n_atoms, kind, REGULARISATION, rng, **led))
     if n_random:
-        kind = family.covariance_type
-        models.append(run_em(scaled, n_atoms, kind, REGULARISATION, rng, n_init=n_random))
+        led = {} if n_random == 1 else _compare_starts(scaled, n_atoms, kind, rng, n_random)
+        models.append(run_em(scaled, n_atoms, kind, REGULARISATION, rng, **led))
     best = max(models, key=lambda model: model.lower_bound_)
-    covariances = unit**2 * to_matrices(best.covariances_, family.covariance_type, best.means_)
+    covariances = unit**2 * to_matrices(best.covariances_, kind, best.means_)
     n_iter = sum(model.n_iter_ for model in models)
     return Moments(best.weights_, best.means_ * unit + centre, covariances), n_iter
 
@@ -84,6 +89,23 @@ def _initialise(start: Moments, family: GaussianFamily) -> dict[str, np.ndarray]
         "weights_init": shares / shares.sum(),
         "means_init": (start.means - operator.center) / operator.scale,
         "precisions_init": _to_sklearn_shape(inverse, family.covariance_type),
+    }
+
+
+def _compare_starts(
+    points: np.ndarray, k: int, kind: CovarianceType, rng: np.random.Generator, n_starts: int
+) -> dict[str, np.ndarray]:
+    """Return what tells scikit-learn to start EM where the best of several starts on a sample led.
+
+    Where EM ends is chance on points that are no mixture; which end is likelier shows on few.
+    """
+    n_sample = max(2 * k, round(SAMPLE * len(points)))
+    some = points[rng.choice(len(points), min(n_sample, len(points)), replace=False)]
+    found = run_em(some, k, kind, REGULARISATION, rng, n_init=n_starts)
+    return {
+        "weights_init": found.weights_,
+        "means_init": found.means_,
+        "precisions_init": found.precisions_,
     }
 
 

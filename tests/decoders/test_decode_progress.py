@@ -76,8 +76,8 @@ class TestWhatIsTold:
             assert moving[-1].cost < moving[1].cost
 
     def test_em_is_told_of(self):
-        model = CompressiveGaussianMixture(2, keep_pilot=False, random_state=0)
-        stages = {report.stage for report in heard(lambda: model.fit(np.abs(LINE) ** 0.5))}
+        model = CompressiveGaussianMixture(3, keep_pilot=False, random_state=0)
+        stages = {report.stage for report in heard(lambda: model.fit(LINE))}
         assert any(stage.startswith("EM on ") for stage in stages)
 
     def test_every_decode_of_several(self):

@@ -78,10 +78,13 @@ class SurrogateEM(Decoder):
     n_moves : int, default=20
         Gauss-Newton iterations over the points' positions, of each round. A sketch of more than
         4,000 numbers takes 100 of L-BFGS, which are cheaper then.
+    n_starts : int, default=10
+        Random starts of EM on the points, a sample of which tells the best.
     """
 
     start: Decoder = field(default_factory=BestOf)
     n_moves: int = 20
+    n_starts: int = 10
 
     def _decode(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Recover Gaussians, and say what noise makes of them."""
@@ -91,7 +94,7 @@ class SurrogateEM(Decoder):
 
     def _recover(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Recover Gaussians; TypeError if the family is not Gaussian."""
-        family, n_atoms = problem.family, problem.n_atoms
+        family = problem.family
         if not isinstance(family, GaussianFamily):
             raise TypeError(f"SurrogateEM needs a Gaussian family, got {type(family).__name__}")
         match = None
@@ -104,18 +107,37 @@ class SurrogateEM(Decoder):
         if match is None:
             problem = problem.at_scale(start.family.operator.scale if start else problem.scales[0])
         family = family.at_scale(problem.family.operator.scale)
+        best = self._follow_points(problem, family, start, rng, self.n_starts)
+        if best.quality.moment_mismatch > THRESHOLDS.large_moment_mismatch:
+            # Points that match badly may be likeliest under what is nowhere near the data.
+            other = self._follow_points(problem, family, start, rng, 1)
+            best = min((best, other), key=lambda each: each.quality.moment_mismatch)
+        return best
+
+    def _follow_points(
+        self,
+        problem: Problem,
+        family: GaussianFamily,
+        start: Mixture | None,
+        rng: np.random.Generator,
+        n_starts: int,
+    ) -> Mixture:
+        """Return the mixture that rounds of points lead to, each drawn from the mixture before."""
+
+        def fit(points: np.ndarray, start: Mixture | None) -> tuple[Mixture, float]:
+            return self._fit_points(problem, family, points, bandwidth, start, rng, n_starts)
+
         bandwidth = choose_bandwidth(problem)
-        n_points = count_points(n_atoms)
+        n_points = count_points(problem.n_atoms)
         if start is None:
             points = draw_region_points(problem.region, bandwidth, n_points, rng)
         else:
             points = draw_mixture_points(start, bandwidth, n_points, rng)
-        best, cost = self._fit_points(problem, family, points, bandwidth, start, rng)
+        best, cost = fit(points, start)
         n_iter = best.n_iter if start is None else start.n_iter + best.n_iter
         if problem.spare_share > 0:
             bandwidth = POINTS.kernel_variance * bandwidth
-        points = draw_mixture_points(best, bandwidth, n_points, rng)
-        best, cost = self._fit_points(problem, family, points, bandwidth, best, rng)
+        best, cost = fit(draw_mixture_points(best, bandwidth, n_points, rng), best)
         detail, shared = best.quality.detail, family.operator.domain.shared
         while problem.spare_share > 0:
             # Kernels that are too wide match nothing narrower, and let no atom be so.
@@ -125,8 +147,7 @@ class SurrogateEM(Decoder):
                 break
             n_iter += best.n_iter
             bandwidth = POINTS.kernel_variance * bandwidth
-            points = draw_mixture_points(best, bandwidth, n_points, rng)
-            best, cost = self._fit_points(problem, family, points, bandwidth, best, rng)
+            best, cost = fit(draw_mixture_points(best, bandwidth, n_points, rng), best)
         if shared is not None and not len(shared):
             detail = best.quality.detail
         return replace(
@@ -160,13 +181,14 @@ class SurrogateEM(Decoder):
         bandwidth: np.ndarray,
         start: Mixture | None,
         rng: np.random.Generator,
+        n_starts: int,
     ) -> tuple[Mixture, float]:
         """Move points until they match the sketch; return EM's mixture of them, and their cost."""
         points = np.clip(points, problem.region.lower, problem.region.upper)
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
         rows = surrogate.draw(POINTS.draws_a_point * len(points), rng)
         led = None if start is None else start.moments
-        moments, n_em = fit_mixture(rows, family, problem.n_atoms, led, rng, n_random=1)
+        moments, n_em = fit_mixture(rows, family, problem.n_atoms, led, rng, n_random=n_starts)
         parameters = family.from_covariances(moments.means, moments.covariances)
         fit = problem.evaluate(moments.weights, parameters)
         mixture = problem.make_mixture(replace(fit, n_iter=surrogate.n_iter + n_em))
