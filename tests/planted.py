@@ -93,3 +93,19 @@ def small_operator(d=3, m=7, **changes):
         "covariance": np.eye(d),
     }
     return dense_operator(**{**components, **changes})
+
+
+def planted_mixture(covariance_type, k=4, d=3, n=40_000, seed=0, distance=7.0):
+    """Rows of a mixture, its weights, means and covariance matrices."""
+    rng = np.random.default_rng(seed)
+    means = separated_points(k, d, seed, distance=distance)
+    weights = rng.dirichlet(np.full(k, 8.0))
+    if covariance_type == "full":
+        factors = rng.normal(size=(k, d, d)) * 0.25 + np.eye(d)
+    elif covariance_type == "diag":
+        factors = rng.uniform(0.6, 1.4, size=(k, d))[:, :, None] * np.eye(d)
+    else:
+        factors = rng.uniform(0.6, 1.4, size=k)[:, None, None] * np.eye(d)
+    label = rng.choice(k, size=n, p=weights)
+    rows = means[label] + np.einsum("nij,nj->ni", factors[label], rng.standard_normal((n, d)))
+    return rows, weights, means, factors @ factors.transpose(0, 2, 1)

@@ -154,8 +154,9 @@ class FitQuality:
         Least and greatest variance along any direction over the rows'; see
         `compute_moment_factors`.
     column_factors : tuple of two floats, default=(1, 1)
-        Least and greatest variance of a column over the rows', of Gaussians: their likelihood
-        depends on columns however narrow, which distances and `moment_factors` do not.
+        Least and greatest variance of a column over the rows', of Gaussians, or of any direction
+        where covariances are full: their likelihood depends on columns and directions however
+        narrow, which distances and `moment_factors` do not.
     instability : float, optional
         By what share the sum of squares is above the best, on the points of another decode, of the
         sketch with as much noise again; see `SecondOpinion`. None if nobody asked for one.

@@ -272,8 +272,8 @@ def warn_of_columns(quality: FitQuality, units: np.ndarray) -> bool:
     if np.any(units != 1.0):
         remedy = "Call fit with the rows"
     raise_doubt(
-        f"components have {least:.3g} to {greatest:.3g} times the rows' variance, by column: the "
-        "sketch's frequencies are too low for narrow columns beside wide ones.",
+        f"components have {least:.3g} to {greatest:.3g} times the rows' variance, by column or "
+        "direction: the sketch's frequencies are too low for narrow ones beside wide ones.",
         remedy,
         otherwise="or multiply columns by factors that make them about as wide, and sketch anew.",
     )

@@ -12,6 +12,7 @@ from sklearn.mixture import GaussianMixture
 
 from sketchlearn._validation import RandomState, check_count, check_nonnegative
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
+from sketchlearn.atoms.gaussian import LEAST_VARIANCE
 from sketchlearn.decoders import (
     BestOf,
     Decoder,
@@ -337,7 +338,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             fitted = Moments(weights, means * units, covariances * np.outer(units, units))
             fitted = flatten_constant_columns(fitted, Region.of(sketch, self.bounds))
             if is_full and sketch.moment_kind == "full":
-                fitted = flatten_dependent_columns(fitted, Region.of(sketch, self.bounds))
+                least = LEAST_VARIANCE * (mixture.family.operator.scale * units) ** 2
+                fitted = flatten_dependent_columns(fitted, Region.of(sketch, self.bounds), least)
         else:
             fitted = order_by_weight(fitted)
             mixture = reorder_atoms(mixture, fitted.means / units)
@@ -369,7 +371,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
 
     def _judge(self, quality: FitQuality, fitted: Moments) -> FitQuality:
         """Return the figures of a decode with the moments of components in data units."""
-        quality = judge_components(quality, fitted, self._decode_units)
+        is_full = self.covariance_type == "full" and self.sketch_.moment_kind == "full"
+        quality = judge_components(quality, fitted, self._decode_units, has_directions=is_full)
         if self.covariance_type == "spherical":  # Not meant to have the columns' variances.
             return replace(quality, column_factors=(1.0, 1.0))
         return quality

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.linalg import eigh
 
 from sketchlearn.decoders import FitQuality, Mixture
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
@@ -18,8 +19,13 @@ DEPENDENT = 1e-8
 LARGEST_RATIO_OF_UNITS = 5.0
 
 
-def judge_components(quality: FitQuality, fitted: Moments, units: np.ndarray) -> FitQuality:
-    """Return the figures of the decoded mixture, with moments of components in data units."""
+def judge_components(
+    quality: FitQuality, fitted: Moments, units: np.ndarray, *, has_directions: bool
+) -> FitQuality:
+    """Return the figures of the decoded mixture, with moments of components in data units.
+
+    Those of all directions are compared if components have them, and the rows' are known.
+    """
     weights = fitted.weights / fitted.weights.sum()
     apart = (fitted.means - weights @ fitted.means) / units
     within = np.tensordot(weights, fitted.covariances, axes=1) / np.outer(units, units)
@@ -28,7 +34,7 @@ def judge_components(quality: FitQuality, fitted: Moments, units: np.ndarray) ->
         quality,
         spread_ratio=compute_spread_ratio(np.diag(covariance), quality.region),
         moment_factors=compute_moment_factors(covariance, quality.region, quality.operator),
-        column_factors=compare_columns(np.diag(covariance), quality.region),
+        column_factors=compare_variances(covariance, quality.region, has_directions=has_directions),
     )
 
 
@@ -66,24 +72,38 @@ def flatten_constant_columns(fitted: Moments, region: Region) -> Moments:
     return fitted._replace(means=means, covariances=covariances)
 
 
-def compare_columns(variances: np.ndarray, region: Region) -> tuple[float, float]:
-    """Return the least and greatest of variances (d,) over the rows', where these are exact."""
-    of_rows = region.variances
-    varies = of_rows > 0.0
+def compare_variances(
+    covariance: np.ndarray, region: Region, *, has_directions: bool
+) -> tuple[float, float]:
+    """Return the least and greatest variance of a column over the rows', where these are exact.
+
+    Of any direction, if it has them: then columns that depend on one another are seen, too.
+    """
+    deviations = region.deviations
+    varies = deviations > 0.0
     if not (region.is_exact and varies.any()):
         return 1.0, 1.0
-    factors = variances[varies] / of_rows[varies]
+    scaling = np.outer(deviations[varies], deviations[varies])
+    found = covariance[np.ix_(varies, varies)] / scaling
+    factors = np.diag(found)
+    if has_directions:
+        of_rows = region.covariance[np.ix_(varies, varies)] / scaling
+        blur = DEPENDENT * np.eye(len(found))
+        factors = eigh(found + blur, of_rows + blur, eigvals_only=True)
     return float(factors.min()), float(factors.max())
 
 
-def flatten_dependent_columns(fitted: Moments, region: Region) -> Moments:
+def flatten_dependent_columns(
+    fitted: Moments, region: Region, least_variances: np.ndarray
+) -> Moments:
     r"""Return components that are as narrow as the rows where columns depend on one another.
 
-    Along a direction in which the rows do not vary, as where shares sum to one, a sketch's atoms
-    still have the least width that it can tell. With columns divided by their deviations, V (d, q)
-    the eigenvectors of the rows' correlations whose eigenvalues :math:`\Lambda` are next to none,
-    and :math:`P = I - V V^T`, a covariance becomes :math:`P \Sigma P + V \Lambda V^T`, and a mean
-    loses what it has along V of the way from the rows'.
+    Along a direction in which the rows hardly vary, as where shares sum to one or a column is
+    nearly a sum of others, a sketch's atoms still have the least width that it can tell. With
+    columns divided by their deviations, V (d, q) the eigenvectors of the rows' correlations whose
+    eigenvalues :math:`\Lambda` are less than that, and :math:`P = I - V V^T`, a covariance becomes
+    :math:`P \Sigma P + V \Lambda V^T`, and a mean loses what it has along V of the way from the
+    rows'.
 
     Parameters
     ----------
@@ -91,6 +111,8 @@ def flatten_dependent_columns(fitted: Moments, region: Region) -> Moments:
         Covariances of any kind, data units.
     region : Region
         Whose covariance is the rows' own.
+    least_variances : ndarray of shape (d,)
+        Least variance of atoms along each column, data units.
     """
     deviations = region.deviations
     varies = deviations > 0.0
@@ -100,11 +122,13 @@ def flatten_dependent_columns(fitted: Moments, region: Region) -> Moments:
     correlations = region.covariance / np.outer(scaling, scaling)
     np.fill_diagonal(correlations, 1.0)
     values, axes = np.linalg.eigh(correlations)
-    flat = axes[:, values < DEPENDENT]
+    least = float(np.min((least_variances / scaling**2)[varies]))
+    is_flat = values < max(DEPENDENT, least)
+    flat = axes[:, is_flat]
     if not flat.shape[1]:
         return fitted
     kept = np.eye(len(scaling)) - flat @ flat.T
-    left = (flat * np.maximum(values[values < DEPENDENT], 0.0)) @ flat.T
+    left = (flat * np.maximum(values[is_flat], 0.0)) @ flat.T
     covariances = fitted.covariances / np.outer(scaling, scaling)
     covariances = (kept @ covariances @ kept + left) * np.outer(scaling, scaling)
     means = region.mean + ((fitted.means - region.mean) / scaling @ kept) * scaling

@@ -22,6 +22,7 @@ from sketchlearn.decoders.quality import THRESHOLDS
 from sketchlearn.decoders.refinement import REFINING, adjust, solve_weights
 from sketchlearn.model_selection.merging import QUICK, THOROUGH, Fit, merge_down
 from sketchlearn.model_selection.noise import ChosenWaves, WhitenedSketch
+from sketchlearn.model_selection.pairs import may_hide_pairs
 from sketchlearn.model_selection.refinement import Shapes
 from sketchlearn.points.em import Moments
 from sketchlearn.sketches.region import Region
@@ -195,6 +196,10 @@ class ComponentPath:
         if spare < 1:
             return False
         return bool(chi2.sf(self._compute_deviance(k), spare) >= LEAST_PROBABILITY)
+
+    def may_hide_pairs(self, k: int) -> bool:
+        """Whether one of k components may be two clusters, which the sketch would not show."""
+        return may_hide_pairs(self.whitened, self.fits[k].mixture, self.shapes)
 
     def _compute_deviance(self, k: int) -> float:
         residual = self.whitened.compute_residual(self.fits[k].mixture)

@@ -207,6 +207,11 @@ def _find_doubt(path: ComponentPath, mixtures: dict[int, Mixture], k: int, n_gro
         return f"{gaussians} {explain} the sketch, but not all have a valley between them. {heaps}"
     if k != path.best:
         return f"{path.best} would fit better, and is no candidate or leaves too few rows to each."
+    if path.may_hide_pairs(k):
+        return (
+            f"{gaussians} {explain} the sketch, but one is far wider than another along some "
+            "direction, and the sketch would not show if it were two clusters side by side."
+        )
     return ""
 
 
