@@ -176,6 +176,9 @@ class SurrogateKMeans(Decoder):
                 share, place = far
                 weights = np.append(weights, len(rows) * share / (1.0 - share))
                 rows = np.vstack([rows, place])
+                # Which is placed by mean and covariance: nothing says whether it is one cluster.
+                covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
+                spread = compute_spread_ratio(np.diag(covariance), problem.region)
             n_random = CLUSTERING.n_starts
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
         points = ClusteredPoints(rows * units, weights, units, surrogate.n_sharpenings)
