@@ -394,9 +394,11 @@ class FitQuality:
             has_all &= (self.sure_gain or 0.0) <= most
             is_inside &= has_all or self.gains_little
         elif self.leaves_clusters:
-            # An overtone of one cluster may stand for another.
-            has_overtones = bool(self.operator.features.overtones())
-            is_inside &= self.moment_mismatch <= at.unexplained_mismatch and not has_overtones
+            is_inside &= self.moment_mismatch <= at.unexplained_mismatch
+        if self.operator.features.overtones():
+            # One of a cluster may stand for another, or for a tail.
+            lacks_tail = (self.sure_gain or 0.0) > at.large_instability
+            is_inside &= not (self.leaves_clusters or lacks_tail)
         is_stable = is_inside and instability <= np.hypot(at.instability, chance)
         # Noise that was added may leave less than the sketch of a single row would tell.
         has_rows = self.n_rows >= 1.0

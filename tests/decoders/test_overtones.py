@@ -90,3 +90,20 @@ def test_long_clusters_are_found():
         assert ratio < 1.02 or model.quality_.verdict != "good"
         n_explained += isinstance(model.mixture_.family, FullGaussian) and ratio < 1.01
     assert n_explained >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_centroids_that_lack_a_heavy_tail_are_told():
+    lost, told = 0, 0
+    for seed in range(50, 58):
+        rows = np.random.default_rng(seed).lognormal(0.0, 1.2, size=(20_000, 3))
+        sketcher = Sketcher(90, n_clusters=6, features="signs", keep_pilot=False, random_state=seed)
+        model = CompressiveKMeans(6, random_state=seed)
+        model.fit_sketch(sketcher.fit(rows).sketch(rows))
+        best = KMeans(6, n_init=3, random_state=0).fit(rows).inertia_
+        if -model.score(rows) > 1.1 * best:
+            lost += 1
+            told += model.quality_.verdict != "good"
+    assert lost >= 4
+    assert told >= lost - 1
