@@ -147,6 +147,11 @@ def test_alternatives_keep_to_the_limits_and_are_cheaper_in_something():
 
 
 @pytest.mark.slow
+def test_an_error_in_per_cent_is_refused():
+    with pytest.raises(ValueError, match=r"such as 0\.02 for two per cent, got 2"):
+        plan(100_000, 5, 5, error=2.0)
+
+
 @pytest.mark.parametrize("limit", [{"max_bytes": 10}, {"error": 1e-9}, {"max_seconds": 1e-9}])
 def test_what_cannot_be_met_is_refused_with_the_nearest(limit):
     with pytest.raises(ValueError, match=r"no sketch keeps to .*; the nearest, of \d+ frequencies"):

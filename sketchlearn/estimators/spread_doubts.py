@@ -56,8 +56,8 @@ def describe_released_spread(mixture: Mixture, wanted: int) -> tuple[str, str]:
         "far rows are lost in the noise of the release."
     )
     remedy = (
-        "Ask for one from a box or radius that fits the rows: narrower where rows fill little of "
-        "it, wider where many were clipped to it."
+        "Ask for a release from a box or radius that fits the rows: narrower where rows fill "
+        "little of it, wider where many were clipped to it."
     )
     if quality.n_rows < wanted:
         finding += (

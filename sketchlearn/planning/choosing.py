@@ -111,6 +111,11 @@ def plan(
         )
         if value is not None
     }
+    if limits.get("error", 0.0) > 1.0:
+        raise ValueError(
+            "error must be a part of the sum of squares, such as 0.02 for two per cent, "
+            f"got {error:g}"
+        )
     if goal is not None and (not isinstance(goal, str) or goal not in GOALS):
         known = ", ".join(map(repr, GOALS))
         raise ValueError(f"goal must be one of {known}, or None, got {goal!r}")

@@ -120,7 +120,10 @@ def find_moments(names: Sequence[str], n_features: int) -> MomentKind | None:
 def require_sketches(names: Sequence[str]) -> None:
     """Refuse, by a SketchFormatError, a table none of whose columns is a sketch's."""
     if not any(name.startswith(PREFIX) for name in names):
-        raise SketchFormatError(f"not a table of sketches: no column's name begins with {PREFIX!r}")
+        raise SketchFormatError(
+            f"not a table of sketches: no column's name begins with {PREFIX!r}; rows are "
+            "sketched first"
+        )
 
 
 def read_groups(
