@@ -58,8 +58,9 @@ def count_clusters(
 
     Clusters that are no Gaussians take several components each. So components without a valley
     between them, one peak being seen from the other, count as one. The number is called resolved
-    only if there are none, and :math:`J_k` is what noise can be: then the rows look like a sample
-    of so many Gaussians. Clusters that touch or have other shapes are not resolved, however well
+    only if there are none, no component may be two of another's shape that the sketch would not
+    show, and :math:`J_k` is what noise can be: then the rows look like a sample of so many
+    Gaussians. Clusters that touch or have other shapes are not resolved, however well
     they may have been counted. Real data often is of that kind. So the result also says, for each
     candidate, how stable its clusters are under other draws of the sketch's noise, and how far they
     stand apart on synthetic rows, drawn of the mixture at which the sum is least. Neither has a
@@ -209,8 +210,8 @@ def _find_doubt(path: ComponentPath, mixtures: dict[int, Mixture], k: int, n_gro
         return f"{path.best} would fit better, and is no candidate or leaves too few rows to each."
     if path.may_hide_pairs(k):
         return (
-            f"{gaussians} {explain} the sketch, but one is far wider than another along some "
-            "direction, and the sketch would not show if it were two clusters side by side."
+            f"{gaussians} {explain} the sketch, but one may be two of another's shape, side by "
+            "side, which the sketch would not show."
         )
     return ""
 
