@@ -165,7 +165,7 @@ class SurrogateKMeans(Decoder):
         if mixture.quality.explains_rows and type(mixture.family) is type(problem.family):
             n_random = 0 if is_separated(mixture) else 1
         spread = compute_spread_ratio(rows.var(axis=0), problem.region)
-        weights = np.ones(len(rows))
+        weights, factors = np.ones(len(rows)), None
         if spread < THRESHOLDS.doubtful_spread:
             # Atoms that match the sketch have the weight of the rows that it shows.
             share = max(1.0 - mixture.total_weight, problem.weight_error)
@@ -179,15 +179,19 @@ class SurrogateKMeans(Decoder):
                 # Which is placed by mean and covariance: nothing says whether it is one cluster.
                 covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
                 spread = compute_spread_ratio(np.diag(covariance), problem.region)
+                factors = mixture.quality.moment_factors
             n_random = CLUSTERING.n_starts
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
         points = ClusteredPoints(rows * units, weights, units, surrogate.n_sharpenings)
         fit = cluster(problem, points, mixture.locations, rng, n_random=n_random)
         fit = replace(fit, n_iter=mixture.n_iter + surrogate.n_iter, converged=mixture.converged)
         clustered = problem.make_mixture(fit)
+        quality = replace(clustered.quality, spread_ratio=spread)
+        if factors is not None:
+            quality = replace(quality, moment_factors=factors)
         return replace(
             clustered,
-            quality=replace(clustered.quality, spread_ratio=spread),
+            quality=quality,
             message=f"{mixture.message}, then k-means on points that match the sketch",
             matched=mixture,
             points=points,
