@@ -31,6 +31,8 @@ def parse_whole_number(text: str | int, least: int | None = None) -> int:
             number = int(value) if (value := float(text)).is_integer() else None
     if number is None:
         raise typer.BadParameter(f"expected a whole number, as 1000000 or 1e6, got {text!r}")
+    if number >= 2**63:
+        raise typer.BadParameter(f"must be less than 2**63, got {float(text):.3g}")
     if least is not None and number < least:
         raise typer.BadParameter(f"must be at least {least}, got {number}")
     return number
