@@ -14,8 +14,8 @@ WITHOUT_SIGNS = (
     "that lie up to some thirty of their widths from one another at 6 k d frequencies and more, "
     "up to some twenty at fewer."
 )
-# Rows below which another worker is not worth its while: no fewer are timed, since a pass has costs
-# that do not fall with its rows.
+# Rows below which another worker is not worth its while, since a pass has costs that do not fall
+# with its rows: so many are timed, too, unless they are wide.
 LEAST_ROWS = 2048
 # Bytes of a row's number as float32.
 BYTES_A_NUMBER = 4

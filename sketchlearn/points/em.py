@@ -99,8 +99,7 @@ def _compare_starts(
 
     Where EM ends is chance on points that are no mixture; which end is likelier shows on few.
     """
-    n_sample = max(2 * k, round(SAMPLE * len(points)))
-    some = points[rng.choice(len(points), min(n_sample, len(points)), replace=False)]
+    some = points[rng.choice(len(points), round(SAMPLE * len(points)), replace=False)]
     found = run_em(some, k, kind, REGULARISATION, rng, n_init=n_starts)
     return {
         "weights_init": found.weights_,

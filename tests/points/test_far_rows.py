@@ -16,11 +16,16 @@ def sum_squares(rows, weights, centroids):
     return weights @ distances.min(axis=1)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_sum_of_squares_never_rises_and_labels_are_the_nearest(seed):
+def draw_rows_and_centroids(seed):
+    """Rows with heavy tails, their weights, and centroids anywhere."""
     rng = np.random.default_rng(seed)
     rows = rng.standard_t(2, size=(300, 2))
-    weights, centroids = rng.integers(0, 3, 300).astype(float), rng.normal(size=(5, 2))
+    return rows, rng.integers(0, 3, 300).astype(float), rng.normal(size=(5, 2))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_sum_of_squares_never_rises_and_labels_are_the_nearest(seed):
+    rows, weights, centroids = draw_rows_and_centroids(seed)
     found = settle_far_rows(rows, weights, centroids)
     after = sum_squares(rows, weights, found.centroids)
     assert after <= sum_squares(rows, weights, centroids)
@@ -70,9 +75,7 @@ def test_fit_finds_a_few_far_rows_in_a_hundred_thousand(how_far):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_rows_refine_what_a_sample_left(seed):
-    rng = np.random.default_rng(seed)
-    rows = rng.standard_t(2, size=(300, 2))
-    weights, centroids = rng.integers(0, 3, 300).astype(float), rng.normal(size=(5, 2))
+    rows, weights, centroids = draw_rows_and_centroids(seed)
     found = settle_far_rows(rows, weights, centroids)
     refined, is_settled = refine_on_rows(rows, weights, found)
     assert is_settled
