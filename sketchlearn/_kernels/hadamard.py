@@ -235,8 +235,8 @@ _half_angle, _signs = _make_feature(emit_half_angles), _make_feature(emit_signs)
 
 
 @helper()
-def _transform(x, x_at, y, y_at, signs, bit_at, p):
-    """Fill p numbers of y with H D3 H D2 H D1 times those of x; both flat, and may be the same."""
+def _transform_once(x, x_at, y, y_at, signs, bit_at, p):
+    """Fill p numbers of y with H D times those of x; both flat, and may be the same."""
     n = p // _lanes(x)
     stages = 0
     while 1 << stages < n:
@@ -247,26 +247,31 @@ def _transform(x, x_at, y, y_at, signs, bit_at, p):
         first, last = stages // 2, stages - stages // 2
     else:
         first, last = 3 + (stages % 3 == 2), 3 + (stages % 3 > 0)
+    stride = n >> first
+    if first == 4:
+        _first_16(x, x_at, y, y_at, signs, bit_at, n, stride)
+    elif first == 3:
+        _first_8(x, x_at, y, y_at, signs, bit_at, n, stride)
+    elif first == 2:
+        _first_4(x, x_at, y, y_at, signs, bit_at, n, stride)
+    else:
+        _first_2(x, x_at, y, y_at, signs, bit_at, n, stride)
+    while stride > 1 << last:
+        stride >>= 3
+        _middle_8(y, y_at, y, y_at, signs, bit_at, n, stride)
+    if last == 4:
+        _last_16(y, y_at, y, y_at, signs, bit_at, n, np.int64(1))
+    elif last == 3:
+        _last_8(y, y_at, y, y_at, signs, bit_at, n, np.int64(1))
+    else:
+        _last_4(y, y_at, y, y_at, signs, bit_at, n, np.int64(1))
+
+
+@helper()
+def _transform(x, x_at, y, y_at, signs, bit_at, p):
+    """Fill p numbers of y with H D3 H D2 H D1 times those of x; both flat, and may be the same."""
     for place in range(N_ROUNDS):
-        bit = bit_at + place * p
-        stride = n >> first
-        if first == 4:
-            _first_16(x, x_at, y, y_at, signs, bit, n, stride)
-        elif first == 3:
-            _first_8(x, x_at, y, y_at, signs, bit, n, stride)
-        elif first == 2:
-            _first_4(x, x_at, y, y_at, signs, bit, n, stride)
-        else:
-            _first_2(x, x_at, y, y_at, signs, bit, n, stride)
-        while stride > 1 << last:
-            stride >>= 3
-            _middle_8(y, y_at, y, y_at, signs, bit, n, stride)
-        if last == 4:
-            _last_16(y, y_at, y, y_at, signs, bit, n, np.int64(1))
-        elif last == 3:
-            _last_8(y, y_at, y, y_at, signs, bit, n, np.int64(1))
-        else:
-            _last_4(y, y_at, y, y_at, signs, bit, n, np.int64(1))
+        _transform_once(x, x_at, y, y_at, signs, bit_at + place * p, p)
         x, x_at = y, y_at
 
 
@@ -281,26 +286,31 @@ def transform_rows(rows, signs, blocks, policy=POLICY):
 
 
 @kernel()
-def add_squares(signs, weights, d, of_features, of_products, policy=POLICY):
-    """Add the squares of the entries of H D3 H D2 H D1, in its first d columns.
+def add_squares(signs, weights, first, of_features, of_products, policy=POLICY):
+    """Add the squares of the entries of H D3 H D2 H D1, in some columns from the first on.
 
     weights (b, p) float64; of_products (b, p) gets the sum over the columns, exact up to 2^53, and
-    of_features (d,) that over the rows, each times its weight.
+    of_features, as many as columns, that over the rows, each times its weight.
+
+    Entry (i, j) of H D2 H is entry i xor j of H times the diagonal of D2, and no square hangs on
+    D1: a transform a column is enough.
     """
     b, p = weights.shape
-    column = np.zeros(p)
-    products = np.empty(p)
+    column, entries, products = np.ones(p), np.empty(p), np.empty(p)
     for block in range(b):
-        for feature in range(d):
-            column[feature] = 1.0
-            _transform(column, 0, products, 0, signs, block * N_ROUNDS * p, p)
-            column[feature] = 0.0
+        second = (block * N_ROUNDS + 1) * p
+        column[:] = 1.0
+        _transform_once(column, 0, entries, 0, signs, second, p)
+        for place in range(len(of_features)):
+            for i in range(p):
+                column[i] = entries[i ^ (first + place)]
+            _transform_once(column, 0, products, 0, signs, second + p, p)
             total = 0.0
             for j in range(p):
                 square = products[j] * products[j]
                 of_products[block, j] += square
                 total += weights[block, j] * square
-            of_features[feature] += total
+            of_features[place] += total
 
 
 @kernel()

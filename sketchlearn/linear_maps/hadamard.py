@@ -101,7 +101,12 @@ class HadamardMap(LinearMap, kind="fast"):
         """
         n_blocks, p = -(-len(radii) // padded_size(n_features)), padded_size(n_features)
         signs = draw_signs(n_blocks, p, seed)
-        squares, _ = _sum_squares(signs, np.zeros((n_blocks, p)), n_features)
+        # Over all p columns, squares of a row add up to p^3: the fewer columns are gone through.
+        weights = np.zeros((n_blocks, p))
+        if p - n_features < n_features:
+            squares = float(p) ** 3 - _sum_squares(signs, weights, n_features, p)[0]
+        else:
+            squares, _ = _sum_squares(signs, weights, 0, n_features)
         lengths = np.sqrt(squares.reshape(-1)[: len(radii)])
         factors = np.divide(radii, lengths, out=np.zeros(len(radii)), where=lengths > 0.0)
         with np.errstate(over="ignore"):
@@ -175,7 +180,7 @@ class HadamardMap(LinearMap, kind="fast"):
     def _squares(self) -> tuple[np.ndarray, np.ndarray]:
         """Sums of squares of the products' rows, and of their columns with squared factors."""
         weights = np.square(self.padded_factors.astype(np.float64))
-        return _sum_squares(self._signs, weights, self._d)
+        return _sum_squares(self._signs, weights, 0, self._d)
 
     @cached_property
     def squared_norms(self) -> np.ndarray:
@@ -234,9 +239,9 @@ def draw_signs(n_blocks: int, size: int, seed: int) -> np.ndarray:
 
 
 def _sum_squares(
-    signs: np.ndarray, weights: np.ndarray, n_features: int
+    signs: np.ndarray, weights: np.ndarray, first: int, stop: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return sums of squares of products: of each row (b, p), and weighted of each column (d,)."""
-    of_products, of_features = np.zeros(weights.shape), np.zeros(n_features)
-    add_squares(signs.reshape(-1), weights, n_features, of_features, of_products)
+    """Return sums of squares of products' columns first to stop: of rows, and weighted of each."""
+    of_products, of_features = np.zeros(weights.shape), np.zeros(stop - first)
+    add_squares(signs.reshape(-1), weights, first, of_features, of_products)
     return of_products, of_features

@@ -63,10 +63,22 @@ def test_sums_of_squares_are_those_of_the_matrix(rng):
     signs = rng.integers(0, 256, size=2 * 3 * p // 8).astype(np.uint8)
     weights = rng.uniform(size=(2, p))
     of_products, of_features = np.zeros((2, p)), np.zeros(d)
-    add_squares(signs, weights, d, of_features, of_products)
+    add_squares(signs, weights, 0, of_features, of_products)
     expected, expected_features = naive.add_squares(bits_of(signs, p), weights, d)
     np.testing.assert_array_equal(of_products, expected)
     np.testing.assert_allclose(of_features, expected_features, rtol=1e-13)
+
+
+def test_sums_of_squares_over_all_columns_are_what_signs_make_them(rng):
+    d, p = 90, 128
+    signs = rng.integers(0, 256, size=2 * 3 * p // 8).astype(np.uint8)
+    weights = rng.uniform(size=(2, p))
+    of_products = np.zeros((2, p))
+    add_squares(signs, weights, d, later := np.zeros(p - d), of_products)
+    of_others, _ = naive.add_squares(bits_of(signs, p), weights, d)
+    np.testing.assert_array_equal(of_products, p**3 - of_others)
+    _, expected = naive.add_squares(bits_of(signs, p), weights, p)
+    np.testing.assert_allclose(later, expected[d:], rtol=1e-13)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
