@@ -53,6 +53,11 @@ def test_order_and_repetition_of_candidates_do_not_matter(sketch):
         ([], ValueError, "at least one number of clusters"),
         ([0, 3], ValueError, "each candidate must be at least 1, got 0"),
         ([2.5], TypeError, "each candidate must be an integer, got 2.5"),
+        (
+            range(1, 10**12),
+            ValueError,
+            "candidates must be at most .* as many clusters as are tried",
+        ),
     ],
 )
 def test_candidates_must_be_positive_integers(sketch, candidates, error, message):

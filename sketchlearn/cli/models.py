@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -183,6 +184,11 @@ def count(
       sketchlearn count cube.parquet --key country=FR
     """
     counted = load_slice(sketch, keys, load_operator(operator))
+    if most > (m := counted.n_frequencies):
+        raise ValueError(
+            f"--most must be at most {m}, since a sketch of {m} frequencies cannot tell more "
+            f"clusters apart, got {most}; try fewer, or make the sketch for as many (--clusters)"
+        )
     with tell_if_stopped("nothing was counted"), decode_status():
         found = count_clusters(
             counted,
@@ -222,21 +228,23 @@ def _fit_and_save(
     with tell_if_stopped("nothing was written"), decode_status():
         model.fit_sketch(source)
     model.save(output)
-    _tell_verdict(model, output)
-    for hint in describe_distances(source) if isinstance(model, CompressiveKMeans) else ():
-        say(f"{output}: {hint}")
+    hints = describe_distances(source) if isinstance(model, CompressiveKMeans) else []
+    _tell_verdict(model, output, hints)
 
 
-def _tell_verdict(model: Any, output: Path) -> None:
+def _tell_verdict(model: Any, output: Path, hints: Sequence[str]) -> None:
     """Write the verdict in one line: on a terminal always, elsewhere unless it is good.
 
-    A doubt that was warned of has had its line.
+    A doubt that was warned of has had its line. Hints, which no verdict depends on, come after it.
     """
     found = model.report()
+    tell = say if hints else note
     if found.verdict == "good":
-        note(f"{output}: good, cost {model.cost_:.4g}; report shows more")
+        tell(f"{output}: good, cost {model.cost_:.4g}; report shows more")
     elif model.doubts_:
         say(f"{output}: {found.verdict}; report shows more")
     else:
         said = reword_options(f"{found.reasons[0]} To change: {found.remedy}")
         say(f"{output}: {found.verdict}; {said} report shows more")
+    for hint in hints:
+        say(f"{output}: note: {hint}")

@@ -39,8 +39,10 @@ from sketchlearn.points.densities import (
 from sketchlearn.sketches.fixed_point import require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sketch_like import SketchLike
-from sketchlearn.sketching import Sketcher, make_moment_sketcher
+from sketchlearn.sketching import Sketcher
+from sketchlearn.sketching.moments_only import fit_moments
 from sketchlearn.sketching.passes import sketch_rows
+from sketchlearn.sketching.sketcher import fit_rows
 from sketchlearn.sources.opening import is_source
 from sketchlearn.sources.weights import check_sample_weight
 from sketchlearn.tables import SketchTable
@@ -397,13 +399,15 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
 
     def _fit_sketcher(self, rows: np.ndarray, weights: np.ndarray | None) -> Sketcher:
         """Return a sketcher for rows like these."""
+        names = getattr(self, "feature_names_in_", None)
         moments: MomentKind = "full" if self.covariance_type == "full" else "diagonal"
         d, k = rows.shape[1], self.n_components
         if self.sketcher is not None:
-            sketcher = clone(self.sketcher).set_params(keep_pilot=False).fit(rows, None, weights)
+            sketcher = clone(self.sketcher).set_params(keep_pilot=False)
+            fit_rows(sketcher, rows, weights, draw_seed(sketcher.random_state), names=names)
         elif k == 1:
             rows = rows if weights is None else rows[weights > 0]
-            sketcher = make_moment_sketcher(rows[:: 1 + len(rows) // MOST_ROWS], self.n_jobs)
+            sketcher = fit_moments(rows[:: 1 + len(rows) // MOST_ROWS], names, self.n_jobs)
             sketcher.set_params(moments=moments)
         else:
             sketcher = Sketcher(
@@ -414,10 +418,9 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
                 keep_pilot=False,
                 random_state=self._seed,
                 n_jobs=self.n_jobs,
-            ).fit(rows, None, weights)
+            )
+            fit_rows(sketcher, rows, weights, draw_seed(self._seed), names=names)
         self._require_moments(sketcher.moment_kind, "the sketcher takes")
-        if hasattr(self, "feature_names_in_"):
-            sketcher.feature_names_in_ = self.feature_names_in_
         return sketcher
 
     def _learn(self) -> None:

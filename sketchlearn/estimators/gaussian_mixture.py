@@ -54,7 +54,11 @@ from sketchlearn.estimators.shared_values import (
     name_source,
 )
 from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
-from sketchlearn.estimators.spread_doubts import warn_of_lost_spread, warn_of_moved
+from sketchlearn.estimators.spread_doubts import (
+    warn_of_left_box,
+    warn_of_lost_spread,
+    warn_of_moved,
+)
 from sketchlearn.points.densities import count_parameters, invert_covariances
 from sketchlearn.points.em import Moments
 from sketchlearn.points.far_components import settle_far_components
@@ -331,6 +335,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             fitted = self._run_em(rows, mixture, rng)
         if is_alone := fitted is None:
             if not is_hidden:
+                warn_of_left_box(mixture.quality)
                 warn_of_lost_spread(mixture)
             if not (is_hidden or mixture.quality.lacks_spread):
                 warn_of_moved(mixture)

@@ -30,6 +30,8 @@ MOST_NAMED = 5
 MOST_AT_ONCE, LEAST_JOBS = 8, 32
 # How many times as much of a group's sketch as of the total's is left where it started wrong.
 MUCH_MORE = 1.5
+# What settled the doubts of groups that were like the others, too.
+OWN_START = "Fit it with start='own'"
 
 
 class GroupFitter(ABC):
@@ -212,7 +214,18 @@ def _fit_one(
     copy.set_params(decoder=model.decoder, n_init=model.n_init)
     if given is not None and is_given and _doubt_start(copy, given[1]):
         return copy, [(ConvergenceWarning, doubt.message) for doubt in copy.doubts_]
+    if is_given and copy.doubts_ and copy.quality_.figures_verdict != "good":
+        # What its own sketch leads to may be in no doubt, whatever else would help.
+        take_doubts(copy, [_advise_own_start(doubt) for doubt in copy.doubts_])
+        return copy, [(ConvergenceWarning, doubt.message) for doubt in copy.doubts_]
     return copy, [(each.category, str(each.message)) for each in caught]
+
+
+def _advise_own_start(doubt: Doubt) -> Doubt:
+    """Return a doubt of a model that started from the total, its own start the first remedy."""
+    before = f"or {doubt.remedy[:1].lower()}{doubt.remedy[1:]}"
+    others = ", ".join(part for part in (before, doubt.otherwise) if part)
+    return replace(doubt, remedy=OWN_START, otherwise=others)
 
 
 def _doubt_start(model: Any, misfit: float) -> bool:
@@ -228,5 +241,5 @@ def _doubt_start(model: Any, misfit: float) -> bool:
             f"left unexplained, and {misfit:.1%} of the total's: the group is not like the others, "
             "or that start led it astray."
         )
-        take_doubts(model, [Doubt(finding, "Fit it with start='own'.", "wrong")])
+        take_doubts(model, [Doubt(finding, f"{OWN_START}.", "wrong")])
     return bool(is_misled)

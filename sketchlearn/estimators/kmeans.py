@@ -50,6 +50,7 @@ from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
 )
 from sketchlearn.estimators.spread_doubts import (
+    warn_of_left_box,
     warn_of_lost_spread,
     warn_of_moved,
     warn_of_wide_spread,
@@ -420,6 +421,7 @@ class CompressiveKMeans(
         is_hidden |= is_few
         has_lost = pilot is None and part is not None and warn_of_lost_directions(sketch, mixture)
         if pilot is None and not is_hidden:
+            warn_of_left_box(self.quality_)
             warn_of_lost_spread(mixture)
             if not has_lost:
                 warn_of_wide_spread(mixture)

@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 
 from sketchlearn._caller import warn_caller
 from sketchlearn._threads import on_one_blas_thread
-from sketchlearn._validation import thread_count
+from sketchlearn._validation import draw_seed, thread_count
 from sketchlearn.estimators.callbacks import tell_callbacks
 from sketchlearn.estimators.doubts import warn_of_coarse_grid
 from sketchlearn.estimators.row_estimator import RowEstimator, check_sketch, restore_on_error
@@ -19,9 +19,11 @@ from sketchlearn.exceptions import EmptySketchError
 from sketchlearn.multivariate import find_components
 from sketchlearn.sketches.fixed_point import require_fixed_point
 from sketchlearn.sketches.sketch_like import SketchLike
-from sketchlearn.sketching import Sketcher, make_moment_sketcher
+from sketchlearn.sketching import Sketcher
+from sketchlearn.sketching.moments_only import fit_moments
 from sketchlearn.sketching.passes import sketch_rows
 from sketchlearn.sketching.pilot import draw_candidates
+from sketchlearn.sketching.sketcher import fit_rows
 from sketchlearn.sources.error_handling import make_error_handler
 from sketchlearn.sources.opening import is_source, open_source, require_weight_column
 from sketchlearn.sources.source import RowSource
@@ -334,14 +336,14 @@ class CompressivePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowEstim
 
     def _fit_sketcher(self, rows: np.ndarray, weights: np.ndarray | None) -> Sketcher:
         """Return a sketcher for rows like these."""
+        names = getattr(self, "feature_names_in_", None)
         if self.sketcher is None:
             rows = rows if weights is None else rows[weights > 0]
-            sketcher = make_moment_sketcher(rows[:: 1 + len(rows) // MOST_ROWS], self.n_jobs)
+            sketcher = fit_moments(rows[:: 1 + len(rows) // MOST_ROWS], names, self.n_jobs)
         else:
-            sketcher = clone(self.sketcher).set_params(keep_pilot=False).fit(rows, None, weights)
+            sketcher = clone(self.sketcher).set_params(keep_pilot=False)
+            fit_rows(sketcher, rows, weights, draw_seed(sketcher.random_state), names=names)
         require_full_moments(sketcher.moment_kind, "the sketcher takes")
-        if hasattr(self, "feature_names_in_"):
-            sketcher.feature_names_in_ = self.feature_names_in_
         return sketcher
 
     def _learn(self) -> None:

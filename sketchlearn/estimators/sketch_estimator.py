@@ -400,7 +400,8 @@ class CompressiveEstimator(RowPredictor):
         if isinstance(X, RowSource):
             sketcher.fit(X)
         else:
-            fit_rows(sketcher, X, weights, draw_seed(sketcher.random_state))
+            names = getattr(self, "feature_names_in_", None)
+            fit_rows(sketcher, X, weights, draw_seed(sketcher.random_state), names=names)
         if hasattr(self, "feature_names_in_"):
             sketcher.feature_names_in_ = self.feature_names_in_
         return sketcher

@@ -4,11 +4,38 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sketchlearn.decoders import Mixture
+import numpy as np
+
+from sketchlearn.decoders import FitQuality, Mixture
 from sketchlearn.estimators.doubts import advise, name_spread, raise_doubt
 
 # Standard errors of a variance that a spread may exceed the pilot's by, beyond what is called high.
 BY_CHANCE = 3.0
+# Rows' variance, over that of rows at a declared box's sides, from which they have surely left it,
+# and from which that is in doubt whatever the decode looks like: of eight decodes beyond it six had
+# 1.8 to 30 times the sum of squares of k-means, one more 6 times, called good.
+AT_SIDES, FAR_BEYOND = 1.0, 4.0
+
+
+def warn_of_left_box(quality: FitQuality) -> None:
+    """Warn if rows are so far outside the box that their operator was declared for."""
+    domain, region = quality.operator.domain, quality.region
+    if domain.box is None or domain.clips or not region.is_exact:
+        return
+    lower, upper = domain.box
+    half = 0.5 * upper - 0.5 * lower
+    squares = region.variances + (region.mean - 0.5 * lower - 0.5 * upper) ** 2
+    # Of rows within the sides it is at most one.
+    times = float(np.max(np.sqrt(squares[half > 0.0]) / half[half > 0.0], initial=0.0))
+    if times**2 > (FAR_BEYOND if quality.verdict == "good" else AT_SIDES):
+        raise_doubt(
+            f"rows are {times:.3g} times as far from the middle of the box that the sketcher was "
+            "declared for as its sides are, in the root of the mean square of a column: its waves "
+            "are too short for them.",
+            "Declare a box that holds them, and sketch the rows anew",
+            "doubtful",
+            otherwise="or fit a Sketcher on them.",
+        )
 
 
 def warn_of_lost_spread(mixture: Mixture) -> None:

@@ -14,7 +14,6 @@ from sketchlearn.atoms import GAUSSIAN_FAMILIES
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.mixture import Mixture
-from sketchlearn.decoders.problem import check_enough_frequencies
 from sketchlearn.model_selection.cluster_count import ClusterCount
 from sketchlearn.model_selection.components import ComponentPath, Setting
 from sketchlearn.model_selection.overlap import compute_valleys, group_components
@@ -237,7 +236,12 @@ def _check_candidates(sketch: SketchLike, candidates: Any) -> list[int]:
         )
     for k in candidates:
         # One by one, since there may be more than memory holds; and before any is decoded.
-        check_enough_frequencies(sketch, check_count(k, "each candidate"))
+        if check_count(k, "each candidate") > (m := sketch.n_frequencies):
+            raise ValueError(
+                f"candidates must be at most {m}, since a sketch of {m} frequencies cannot tell "
+                f"more clusters apart, got {k} among them; leave larger ones out, or make the "
+                "sketch for as many clusters as are tried"
+            )
         distinct.add(int(k))
     if not distinct:
         raise ValueError("candidates must hold at least one number of clusters, got none")

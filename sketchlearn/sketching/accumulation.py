@@ -9,6 +9,7 @@ from sketchlearn.features.moments import MomentGrid, MomentSums
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.fixed_point import LARGEST_TOTAL_UNITS, WEIGHT_UNIT, sum_with_squares
 from sketchlearn.sketches.sums import Sums
+from sketchlearn.sketching.cutting import Cutter
 from sketchlearn.sources.exact_values import advise_on_missing
 
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
@@ -37,11 +38,17 @@ class RowSummer:
 
     def __init__(self, operator: FrequencyOperator, empty: Sums) -> None:
         self._operator, self._accumulator, self._empty = operator, operator.accumulator(), empty
+        self._cutter = Cutter(operator.domain)
         self._moments = (
             None
             if empty.moments is None
             else MomentAccumulator(operator.moment_grid, empty.moments.kind)
         )
+
+    @property
+    def n_cut(self) -> np.ndarray:
+        """How many numbers of each column were moved into the box so far, (n_features,)."""
+        return self._cutter.n_cut
 
     def sum(self, rows: np.ndarray, weights: np.ndarray | None) -> Sums:
         """Return the sums of rows.
@@ -75,7 +82,7 @@ class RowSummer:
         for start in range(0, len(rows), self._accumulator.chunk_size):
             some = slice(start, start + self._accumulator.chunk_size)
             own = None if weights is None else weights[some]
-            piece = operator.domain.clip(_to_native_floats(rows[some]))
+            piece = self._cutter.cut(_to_native_floats(rows[some]))
             bad = self._accumulator.add(piece, own, added)
             if bad is not None:
                 require_nameable(operator)

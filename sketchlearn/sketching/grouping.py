@@ -29,6 +29,7 @@ from sketchlearn.sketching.accumulation import (
     describe_far_row,
     require_nameable,
 )
+from sketchlearn.sketching.cutting import Cutter, warn_of_cut
 from sketchlearn.sketching.passes import (
     InlineExecutor,
     OnProgress,
@@ -167,7 +168,7 @@ class GroupPass:
         self._counts = np.zeros((0, 2), np.int64)
         self._group_bytes = 16 * operator.n_frequencies + 8 * N_WORDS * n_wide + 16
         self._total_units = self.n_rows = 0
-        self._own = threading.local()
+        self._own, self._cutters = threading.local(), list[Cutter]()
         self._in_order = np.empty((0, d))
 
     def run(self, feature_names: tuple[str, ...] | None, report: OnProgress | None) -> SketchTable:
@@ -196,6 +197,8 @@ class GroupPass:
                     report(self.n_rows, total)
             for future in futures:
                 future.result()
+        counts = [one.n_cut for one in self._cutters]
+        warn_of_cut(self._operator.domain, counts, self.n_rows, feature_names)
         return self._finish(feature_names)
 
     def _gather(self, gathering: _Gathering) -> Iterator[None]:
@@ -285,7 +288,8 @@ class GroupPass:
         operator, own = self._operator, self._own
         most = max(RUN_ROWS, PIECE_BYTES // (8 * operator.n_features) // RUN_ROWS * RUN_ROWS)
         if not hasattr(own, "accumulator"):
-            own.accumulator = operator.accumulator()
+            own.accumulator, own.cutter = operator.accumulator(), Cutter(operator.domain)
+            self._cutters.append(own.cutter)
             own.rows = np.empty((2 * most, operator.n_features))
             if self._moments:
                 own.moments = MomentAccumulator(operator.moment_grid, self._moments)
@@ -306,7 +310,7 @@ class GroupPass:
         if task.weights is not None:
             weights = np.zeros(runs.n_places, np.int64)
             weights[_places_in(runs)] = task.weights[which]
-        rows = operator.domain.clip(rows)
+        rows = own.cutter.cut(rows)
         bad = own.accumulator.add_runs(rows, weights, runs, self._sums)
         if bad is not None:
             self._refuse(task, which.start + np.searchsorted(_places_in(runs), bad), is_far=False)

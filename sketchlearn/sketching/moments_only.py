@@ -10,7 +10,12 @@ from sklearn.utils.validation import validate_data
 from sketchlearn.frequencies import Domain, FrequencyOperator
 from sketchlearn.frequencies.covariance import CovarianceMatrix
 from sketchlearn.linear_maps import DenseMap
-from sketchlearn.sketching.pilot import require_width
+from sketchlearn.sketching.sizes import (
+    measure_widths,
+    require_even_widths,
+    require_no_huge_row,
+    require_width,
+)
 from sketchlearn.sketching.sketcher import Sketcher
 from sketchlearn.sources.frames import require_finite_rows
 
@@ -25,6 +30,8 @@ WAVE_BITS = 30
 TURN_EXPONENT, WIDTH_EXPONENT = 120, 470
 # Narrowest and widest rows: fourth powers do not vanish, and the one wave has turns in float32.
 LEAST_WIDTH, LARGEST_WIDTH = 1e-70, 1e50
+# Narrowest columns beside wide ones: all turns are in float32.
+LEAST_SHARE = 1e-70
 
 
 def make_moment_sketcher(rows: Any, n_jobs: int | None = None) -> Sketcher:
@@ -57,8 +64,8 @@ def make_moment_sketcher(rows: Any, n_jobs: int | None = None) -> Sketcher:
     Raises
     ------
     ValueError
-        If there is no row, a number is not finite, or rows are so narrow or wide that their squares
-        vanish or overflow.
+        If there is no row, a number is not finite, rows are so narrow or wide that their squares
+        vanish or overflow, or a column is 1e70 times narrower than another.
 
     Examples
     --------
@@ -75,18 +82,29 @@ def make_moment_sketcher(rows: Any, n_jobs: int | None = None) -> Sketcher:
     rows = np.asarray(rows, dtype=np.float64)
     if rows.ndim != 2 or 0 in rows.shape:
         raise ValueError(f"expected finite rows (n, n_features), at least one, got {rows.shape}")
-    require_finite_rows(rows, getattr(named, "feature_names_in_", None))
-    require_width(rows, LEAST_WIDTH, LARGEST_WIDTH)
+    return fit_moments(rows, getattr(named, "feature_names_in_", None), n_jobs)
+
+
+def fit_moments(rows: np.ndarray, names: Any = None, n_jobs: int | None = None) -> Sketcher:
+    """Return what `make_moment_sketcher` does, of rows in memory and names of columns, if any."""
+    rows = np.asarray(rows, dtype=np.float64)
+    require_finite_rows(rows, names)
+    require_no_huge_row(rows, names=names)
+    require_width(rows, LEAST_WIDTH, LARGEST_WIDTH, names)
+    require_even_widths(rows, LEAST_SHARE * measure_widths(rows).max(), names)
     exponents = _width_exponents(rows)
     first = int(exponents.min())
-    turns = np.clip(-WAVE_BITS - exponents, -TURN_EXPONENT, TURN_EXPONENT)
+    turns = -WAVE_BITS - exponents
+    # All by as much, as units of columns are read off them.
+    turns += max(0, -TURN_EXPONENT - int(turns.min()))
+    turns -= max(0, int(turns.max()) - TURN_EXPONENT)
     scale = float(np.exp2(first + GRID_BITS - STEP_BITS))
     covariance = CovarianceMatrix(np.diag(np.exp2(2.0 * exponents)))
     domain = Domain(np.zeros(rows.shape[1]), scale, covariance)
     linear_map = DenseMap(np.exp2(turns[:, None].astype(np.float64)))
     sketcher = Sketcher.from_operator(FrequencyOperator(linear_map, domain), n_jobs)
-    if hasattr(named, "feature_names_in_"):
-        sketcher.feature_names_in_ = named.feature_names_in_
+    if names is not None:
+        sketcher.feature_names_in_ = names
     return sketcher.set_params(moments="full")
 
 

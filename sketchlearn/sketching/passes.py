@@ -22,6 +22,7 @@ from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sums import Sums
 from sketchlearn.sketching.accumulation import BadEntryError, RowSummer
 from sketchlearn.sketching.checkpoint import Checkpoint, CheckpointWriter
+from sketchlearn.sketching.cutting import warn_of_cut
 from sketchlearn.sketching.pass_state import Progress
 from sketchlearn.sources.arrays import MemoryPartition
 from sketchlearn.sources.error_handling import Handler, make_error_handler
@@ -117,7 +118,7 @@ class Pass:
         self._operator, self._source, self._n_threads = operator, source, n_threads
         self._on_error, self._on_progress = on_error, on_progress
         self._on_partition = on_partition
-        self._own = threading.local()
+        self._own, self._summers = threading.local(), list[RowSummer]()
         self._empty = Sketch.empty(operator, moments).sums
         self.progress = Progress(operator, self._empty, self._empty, feature_names=feature_names)
 
@@ -132,6 +133,7 @@ class Pass:
             If a row or the weights cannot be sketched.
         """
         steps: deque[_Step] = deque()
+        n_before = self.progress.n_rows
         is_ahead = self._n_threads > 1 or any(each.takes_time for each in self._source.partitions)
         with ThreadPoolExecutor(self._n_threads) if is_ahead else InlineExecutor() as workers:
             try:
@@ -147,6 +149,8 @@ class Pass:
                         result.cancel()
         sketch = self.progress.sketch
         self._require_some(sketch)
+        n_read, counts = self.progress.n_rows - n_before, [one.n_cut for one in self._summers]
+        warn_of_cut(self._operator.domain, counts, n_read, sketch.feature_names)
         return sketch
 
     def _read_partitions(self, workers: ThreadPoolExecutor | InlineExecutor) -> Iterator[_Step]:
@@ -185,6 +189,7 @@ class Pass:
         weights = None if chunk.weights is None else fix_chunk_weights(chunk.weights)
         if not hasattr(self._own, "summer"):
             self._own.summer = RowSummer(self._operator, self._empty)
+            self._summers.append(self._own.summer)
         sums: Sums = self._own.summer.sum(chunk.rows, weights)
         return sums
 

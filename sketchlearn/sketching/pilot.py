@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 
+from sketchlearn.sketching.sizes import require_squares
 from sketchlearn.sources.error_handling import Handler
 from sketchlearn.sources.sampling import draw_rows
 from sketchlearn.sources.source import Chunk, RowSource
 
-# Beyond it sums of squares could overflow.
-LARGEST_ENTRY = 1e150
-# Widest columns, or the inverse of it narrowest ones, of rows that frequencies in float32 are drawn
-# for.
-LARGEST_WIDTH = 1e30
 DEFAULT_N_CLUSTERS = 10
 SMALLEST_PILOT = 5000
 PILOT_ROWS_A_CLUSTER = 50
@@ -113,7 +109,11 @@ def least_share(n_clusters: int, n_rows: float) -> float:
 
 
 def draw_pilot(
-    X: np.ndarray, weights: np.ndarray | None, size: int, rng: np.random.Generator
+    X: np.ndarray,
+    weights: np.ndarray | None,
+    size: int,
+    rng: np.random.Generator,
+    names: Any = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     r"""Draw a pilot, among the rows of positive weight: all of them, or ``size``.
 
@@ -140,7 +140,7 @@ def draw_pilot(
     Raises
     ------
     ValueError
-        If a row is so large that its square overflows.
+        If a row is so large that its square overflows; it names the column, by `names` if given.
 
     References
     ----------
@@ -155,7 +155,7 @@ def draw_pilot(
     row_weights = np.ones(len(eligible)) if weights is None else weights[eligible]
     probabilities = np.ones(len(eligible))
     if len(eligible) > size:
-        probabilities = _inclusion_probabilities(X, eligible, row_weights, size)
+        probabilities = _inclusion_probabilities(X, eligible, row_weights, size, names)
         drawn = _draw_systematically(probabilities, rng)
         mean = row_weights.mean()
         eligible = eligible[drawn]
@@ -164,7 +164,7 @@ def draw_pilot(
         row_weights *= mean / row_weights.mean()
     # Adding zero turns -0.0 into 0.0, which has other bytes.
     rows = np.array(X[eligible], dtype=np.float64, order="C") + 0.0
-    _check_size(rows)
+    require_squares(rows, names)
     return _merge_equal_rows(rows, row_weights, probabilities)
 
 
@@ -186,10 +186,10 @@ def _merge_equal_rows(
 
 
 def _inclusion_probabilities(
-    X: np.ndarray, candidates: np.ndarray, weights: np.ndarray, size: int
+    X: np.ndarray, candidates: np.ndarray, weights: np.ndarray, size: int, names: Any
 ) -> np.ndarray:
     """Return inclusion probabilities of the candidates, at most 1, that sum to ``size``."""
-    squares = _squared_distances(X, candidates, weights)
+    squares = _squared_distances(X, candidates, weights, names)
     importance = weights / weights.sum()
     # No BLAS in what decides which rows are drawn: it rounds sums by its number of threads.
     if (total := float(np.sum(weights * squares))) > 0:
@@ -210,13 +210,15 @@ def _draw_systematically(probabilities: np.ndarray, rng: np.random.Generator) ->
     return np.sort(order[np.minimum(np.searchsorted(reached, ticks, "right"), len(order) - 1)])
 
 
-def _squared_distances(X: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _squared_distances(
+    X: np.ndarray, rows: np.ndarray, weights: np.ndarray, names: Any
+) -> np.ndarray:
     """Squared distances from the weighted mean of these rows, block by block in float64."""
     blocks = [slice(i, i + BLOCK) for i in range(0, len(rows), BLOCK)]
     total = np.zeros(X.shape[1])
     for block in blocks:
         few = np.asarray(X[rows[block]], dtype=np.float64)
-        _check_size(few)
+        require_squares(few, names)
         total += np.einsum("i,ij->j", weights[block], few)
     mean = total / weights.sum()
     squares = np.empty(len(rows))
@@ -224,39 +226,6 @@ def _squared_distances(X: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> 
         from_mean = np.asarray(X[rows[block]], dtype=np.float64) - mean
         squares[block] = np.einsum("ij,ij->i", from_mean, from_mean)
     return squares
-
-
-def _check_size(rows: np.ndarray) -> None:
-    """Refuse rows whose squares would overflow."""
-    if (largest := float(np.abs(rows).max())) > LARGEST_ENTRY:
-        raise ValueError(
-            f"X must not exceed {LARGEST_ENTRY:g} in magnitude, got {largest:g}, whose square is "
-            f"more than float64 holds; {advise_factor(largest)}"
-        )
-
-
-def require_width(rows: np.ndarray, least: float, most: float) -> None:
-    """Refuse rows that vary, but in no column by so much, or in some by more.
-
-    Raises
-    ------
-    ValueError
-        Which says by what all columns should be multiplied.
-    """
-    # Halves, lest a difference overflows.
-    width = 2.0 * float(np.max(0.5 * rows.max(axis=0) - 0.5 * rows.min(axis=0)))
-    if width == 0.0 or least <= width <= most:
-        return
-    size, happens = ("small", "vanish") if width < least else ("large", "overflow")
-    raise ValueError(
-        f"X is too {size} to be sketched: its columns are {width:.3g} wide at most, and squares of "
-        f"such numbers {happens} in floating point; {advise_factor(width)}"
-    )
-
-
-def advise_factor(size: float) -> str:
-    """Return what makes numbers of a size about one."""
-    return f"rescale the data: multiply all columns by 1e{-math.floor(math.log10(size)):+d}"
 
 
 def draw_candidates(

@@ -17,14 +17,13 @@ from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sketching.pairing import check_paired
 from sketchlearn.sketching.pilot import (
     DEFAULT_N_CLUSTERS,
-    LARGEST_WIDTH,
     count_pilot_rows_for_columns,
     draw_candidates,
     draw_pilot,
     pilot_size,
-    require_width,
 )
 from sketchlearn.sketching.portable import check_names, choose_moments, draw_domain_operator
+from sketchlearn.sketching.sizes import check_pilot
 from sketchlearn.sketching.transformer import SketchingTransformer
 from sketchlearn.sketching.tuning import (
     check_choices,
@@ -219,7 +218,8 @@ class Sketcher(SketchingTransformer):
         clip : bool, default=False
             Whether coordinates outside the box count as its nearest side, and an error never says
             which row it is about: what `sketchlearn.privacy.release` needs. The operator then is
-            another one.
+            another one. A UserWarning tells whoever sketches when more than a tenth of a column's
+            numbers were outside: clusters there would be found at the box's sides.
         radius : float, optional
             With ``clip=True``: how far rows are from the middle of the box at most, as the root of
             the sum of squares of their coordinates, each in units of half the box's width. Rows
@@ -359,9 +359,10 @@ class Sketcher(SketchingTransformer):
         size = pilot_size(k)
         if isinstance(self.scale, str) and self.scale == "columns":
             size = count_pilot_rows_for_columns(X, k, look_rng)
-        rows, row_weights, probabilities = draw_pilot(X, weights, size, pilot_rng)
-        if isinstance(self.scale, str):
-            require_width(rows, 1.0 / LARGEST_WIDTH, LARGEST_WIDTH)
+        rows, row_weights, probabilities = draw_pilot(
+            X, weights, size, pilot_rng, self.feature_names
+        )
+        check_pilot(rows, row_weights, self.scale, self.feature_names)
         kinds = {
             "linear_map": linear_map,
             "features": self.features,
@@ -387,12 +388,16 @@ def fit_rows(
     weights: np.ndarray | None,
     seed: int,
     share: float = 1.0,
+    names: Any = None,
 ) -> None:
     """Fit a sketcher on rows in memory that were checked before, and are not looked through again.
 
     Rows (n_samples, n_features) are finite; weights (n_samples,) not negative, not all of them
-    zero. The seed is what `random_state` gives, and the share how many of all rows these are.
+    zero. The seed is what `random_state` gives, and the share how many of all rows these are. Names
+    (n_features,) are those of the columns, if the sketcher does not have them yet.
     """
+    if names is not None:
+        sketcher.feature_names_in_ = names
     sketcher.n_features_in_ = rows.shape[1]
     resolve_moments(sketcher.moments, sketcher.n_features_in_)
     # One thread: with more, the last bits of k-means and of BLAS depend on their number, and

@@ -54,6 +54,8 @@ MANY_SIGNS = 6.0
 LEAST_RELATIVE_SPREAD = 1e-3
 # What is as wide as a kernel of waves, in standard deviations of a cluster.
 BANDWIDTH = 1.25
+# Least width of a column that counts as varied: its square does not vanish in floating point.
+LEAST_VARIED = 1e-150
 # Octaves below the scale of k cells that share the pilot's volume, between which mixed scales are.
 PILOT_OCTAVES = -1.0, 2.0
 # Words among scales.
@@ -115,6 +117,10 @@ def choose_operator(
         Whether frequencies come in pairs, see `pair_operator`.
     """
     d, scale = rows.shape[1], check_scale(scale)
+    widths = np.ptp(rows, axis=0)
+    if (vanishes := (widths > 0.0) & (widths < LEAST_VARIED)).any():
+        # Numbers that differ by so little are as small themselves.
+        rows = np.where(vanishes, 0.0, rows)
     center = np.average(rows, axis=0, weights=weights)
     is_wide = n_principal(d, n_clusters) < d
     covariance: Covariance

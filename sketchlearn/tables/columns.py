@@ -121,8 +121,8 @@ def require_sketches(names: Sequence[str]) -> None:
     """Refuse, by a SketchFormatError, a table none of whose columns is a sketch's."""
     if not any(name.startswith(PREFIX) for name in names):
         raise SketchFormatError(
-            f"not a table of sketches: no column's name begins with {PREFIX!r}; rows are "
-            "sketched first"
+            f"no sketches are in it, as no column's name begins with {PREFIX!r}: if these are "
+            "rows, sketch them first"
         )
 
 

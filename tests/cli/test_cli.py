@@ -106,7 +106,7 @@ def test_info_of_every_kind(folder):
     assert len(told["weights"]) == told["parameters"]["n_clusters"] == 3
     table = done("info", "all.sketch")
     assert "n samples           3,000\n" in "\n".join(map(str.rstrip, table.splitlines())) + "\n"
-    assert "not a table of sketches" in failed("info", "day-0.parquet")
+    assert "if these are rows, sketch them first" in failed("info", "day-0.parquet")
     none = Sketch.empty(Sketch.load("all.sketch").operator)
     none.save("none.sketch")
     assert json.loads(done("info", "none.sketch", "--json"))["standard_error"] is None
@@ -242,7 +242,7 @@ def test_a_checkpoint_of_something_else_is_refused(folder):
         ),
         (["merge", "all.sketch", "gone.sketch", "-o", "x"], "gone.sketch: No such file"),
         (["merge", "all.sketch", "all.model", "-o", "x"], "all.model: not a sketch file"),
-        (["info", "day-1.parquet"], "day-1.parquet: not a table of sketches"),
+        (["info", "day-1.parquet"], "day-1.parquet: no sketches are in it"),
         (["subtract", "all.sketch", "all.sketch", "all.sketch", "-o", "x"], "does not contain"),
         (["fit", "kmeans", "all.sketch", "-k", "61", "-o", "x"], "cannot tell 61 atoms"),
         (["predict", "all.sketch", "day-0.parquet", "-o", "x.pq"], "all.sketch: not a model file"),

@@ -318,6 +318,15 @@ def test_warnings_name_options(folder):
         assert name not in result.stderr
 
 
+def test_a_model_that_is_good_says_so_before_it_speaks_of_narrow_columns(folder):
+    pd.DataFrame(rows() * [1.0, 1000.0], columns=["price", "weight"]).to_parquet("unlike.parquet")
+    done(sketch("-k", "3", "-o", "unlike.sketch", data="unlike.parquet"))
+    said = run("fit", "kmeans", "unlike.sketch", "-k", "3", "-o", "unlike.model").stderr
+    first, second = said.splitlines()
+    assert first.startswith("sketchlearn: unlike.model: good, cost ")
+    assert second.startswith("sketchlearn: unlike.model: note: Columns differ in width ")
+
+
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
@@ -468,7 +477,9 @@ def test_integers_beyond_64_bits_are_refused_in_words(folder, condition):
 
 @pytest.mark.parametrize("most", [str(2**62), "100000"])
 def test_no_decode_begins_where_a_number_cannot_be_counted(folder, most):
-    assert "cannot tell" in failed("count", "all.sketch", "--most", most)
+    said = failed("count", "all.sketch", "--most", most)
+    assert re.search(r"--most must be at most (\d+), since a sketch of \1 frequencies cannot", said)
+    assert "--frequencies" not in said
     assert "less than 2**63" in failed("count", "all.sketch", "--most", "1" + "0" * 22, code=2)
 
 

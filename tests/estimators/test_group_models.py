@@ -209,3 +209,21 @@ def test_a_group_of_few_rows_is_not_called_wrong_in_silence(seed, n):
     assert said or model.quality_.verdict != "wrong"
     for percent in re.findall(r"(\d+)%", " ".join([*said, str(model.report())])):
         assert float(percent) < 1000
+
+
+@pytest.mark.slow
+def test_a_group_in_doubt_that_started_from_the_total_is_told_to_start_from_its_own():
+    rng = np.random.default_rng(2)
+    shop = rng.integers(6, size=60_000)
+    centers = rng.uniform(-15, 15, (5, 4))
+    rows = centers[rng.integers(5, size=60_000)] + rng.normal(size=(60_000, 4))
+    rows[shop == 5] += 60.0
+    sketcher = Sketcher(n_clusters=5, random_state=0).fit(rows[:5000])
+    table = sketcher.sketch_groups(rows, {"shop": shop})
+    models, said = list_warnings(CompressiveKMeans(5, random_state=0), table, "total")
+    assert said
+    assert all(". Fit it with start='own', or call fit with the rows" in one for one in said)
+    doubted = [model for model in models.values() if model.doubts_]
+    assert len(doubted) == len(said)
+    assert all(model.report().remedy == "Fit it with start='own'." for model in doubted)
+    assert not list_warnings(CompressiveKMeans(5, random_state=0), table, "own")[1]

@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import naive
@@ -15,8 +16,10 @@ import pytest
 from scipy.special import gammaincc
 from scipy.stats import beta, kstest
 from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
 
-from sketchlearn import Sketch, Sketcher
+from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketch, Sketcher
 from sketchlearn._kernels.reflections import multiply_reflections
 from sketchlearn.frequencies import AdaptedRadius
 from sketchlearn.linear_maps import DenseMap
@@ -313,3 +316,57 @@ def test_other_parameters_are_checked():
         Sketcher.from_domain([0], [1], random_state=-1)
     with pytest.raises(TypeError, match="n_frequencies"):
         Sketcher.from_domain([0], [1], n_frequencies="many")
+
+
+def sketch_in_box(rows, half, how, **choices):
+    d = rows.shape[1]
+    names = [f"x{j}" for j in range(d)]
+    sketcher = Sketcher.from_domain(
+        [-half] * d, [half] * d, n_clusters=6, feature_names=names, random_state=0, **choices
+    )
+    if how == "table":
+        return sketcher.sketch_groups(rows, {"key": np.arange(len(rows)) % 2})
+    if how == "threads":
+        return sketcher.set_params(n_jobs=2).sketch(rows)
+    return sketcher.sketch(rows)
+
+
+@pytest.mark.parametrize("how", ["sketch", "table", "threads"])
+def test_a_box_that_cuts_many_rows_is_told_with_the_columns(how):
+    rows = make_blobs(9000, n_features=5, centers=6, random_state=3)[0].astype(np.float32)
+    share = max(np.mean(np.abs(rows) > 5.0, axis=0))
+    with pytest.warns(UserWarning, match="Declare a wider box and sketch the rows") as caught:
+        sketch_in_box(rows, 5.0, how, clip=True)
+    assert f"cut {share:.0%} of the numbers of column 'x0'" in str(caught[0].message)
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sketch_in_box(rows, 12.0, how, clip=True)
+        sketch_in_box(rows, 5.0, how)
+    with pytest.warns(UserWarning, match="box and radius"):
+        sketch_in_box(rows, 8.0, how, clip=True, radius=0.5)
+
+
+def test_numbers_at_the_sides_of_a_box_are_not_cut():
+    flags = np.random.default_rng(0).integers(0, 2, size=(500, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Sketcher.from_domain([0, 0], [1, 1], clip=True, random_state=0).sketch(flags)
+
+
+@pytest.mark.parametrize("half", [3.0, 2.0, 1.0])
+@pytest.mark.parametrize("model", [CompressiveKMeans, CompressiveGaussianMixture])
+def test_rows_far_outside_a_box_that_does_not_clip_put_the_box_in_doubt(model, half):
+    rows = make_blobs(9000, n_features=5, centers=6, random_state=3)[0]
+    sketch = sketch_in_box(rows, half, "sketch")
+    with pytest.warns(ConvergenceWarning, match="Declare a box that holds them"):
+        fitted = model(6, random_state=0).fit_sketch(sketch)
+    assert fitted.quality_.verdict != "good"
+
+
+@pytest.mark.parametrize("half", [12.0, 7.0])
+def test_a_box_that_some_rows_leave_is_in_no_doubt_where_it_does_not_clip(half):
+    rows = make_blobs(9000, n_features=5, centers=6, random_state=3)[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        CompressiveKMeans(6, random_state=0).fit_sketch(sketch_in_box(rows, half, "sketch"))

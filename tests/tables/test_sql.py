@@ -68,7 +68,10 @@ ARROW = TABLE.to_arrow()
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (ARROW.select(["city"]), "not a table of sketches: no column's name begins with 'sk_'"),
+        (
+            ARROW.select(["city"]),
+            "no column's name begins with 'sk_': if these are rows, sketch them first",
+        ),
         (ARROW.drop_columns(["sk_sin_7"]), "lacks 1 columns of sketches, 'sk_sin_7'"),
         (ARROW.drop_columns(["sk_operator_1"]), "lacks 1 columns of sketches, 'sk_operator_1'"),
         (ARROW.drop_columns(["city"]), "lacks 1 columns of sketches, 'city'"),
