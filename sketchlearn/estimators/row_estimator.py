@@ -193,7 +193,7 @@ def check_sketch(sketch: Any) -> None:
     if not isinstance(sketch, SketchLike):
         raise TypeError(
             f"fit_sketch expected a Sketch, got {type(sketch).__name__}; rows go to fit, "
-            "and Sketch.load reads a file"
+            "a table's total() or one of its groups is a sketch, and Sketch.load reads a file"
         )
     if sketch.n_samples == 0:
         raise EmptySketchError("expected a sketch of at least one row, got one without rows")

@@ -15,6 +15,8 @@ from sketchlearn.sketching.sizes import name_columns
 # columns k-means' sum of squares was 1 % above the best where it was .05 in the worst column, 6 %
 # where it was .13, and twice the best where it was .32.
 MANY = 0.1
+# Numbers of a column that must have been moved: a share of fewer would tell of single rows.
+FEWEST = 100
 
 
 class Cutter:
@@ -63,8 +65,9 @@ def warn_of_cut(
     """
     if not domain.clips or not n_rows:
         return
-    shares = np.sum(list(counts), axis=0) / n_rows
-    columns = np.flatnonzero(shares > MANY)
+    totals = np.sum(list(counts), axis=0)
+    shares = totals / n_rows
+    columns = np.flatnonzero((shares > MANY) & (totals >= FEWEST))
     if not len(columns):
         return
     columns = columns[np.argsort(-shares[columns], kind="stable")]

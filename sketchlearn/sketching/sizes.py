@@ -124,10 +124,12 @@ def require_width(rows: np.ndarray, least: float, most: float, names: Any = None
     size, happens = ("small", "vanish") if width < least else ("large", "overflow")
     is_wide = widths > most
     if width > most and np.any(~is_wide & (widths > 0.0)):
+        columns = np.flatnonzero(is_wide)
+        is_, it = ("are", "the widest") if len(columns) > 1 else ("is", "it")
         raise ValueError(
-            f"{name_columns(np.flatnonzero(is_wide), names)} of X is too large to be sketched: "
-            f"{width:.3g} wide, and squares of such numbers overflow in floating point; rescale "
-            f"the data: {advise_factor(width, 'it')}"
+            f"{name_columns(columns, names)} of X {is_} too large to be sketched: {width:.3g} "
+            "wide, and squares of such numbers overflow in floating point; rescale the data: "
+            f"{advise_factor(width, it)}"
         )
     raise ValueError(
         f"X is too {size} to be sketched: its columns are {width:.3g} wide at most, and squares of "
@@ -149,17 +151,18 @@ def require_even_widths(rows: np.ndarray, least: float, names: Any = None) -> No
     if not len(narrow):
         return
     width = float(widths[narrow].min())
+    is_, it, its = ("are", "the narrowest", "their") if len(narrow) > 1 else ("is", "it", "its")
     raise ValueError(
-        f"{name_columns(narrow, names)} of X varies, but is only {width:.3g} wide, where others "
-        f"are up to {widths.max():.3g}: too narrow for units of its own; "
-        f"{advise_factor(width, 'it')}, or leave it out if that is rounding"
+        f"{name_columns(narrow, names)} of X {is_} only {width:.3g} wide, and the widest "
+        f"{widths.max():.3g}: too narrow for units of {its} own; {advise_factor(width, it)}, or "
+        "leave it out if that is rounding"
     )
 
 
 def name_columns(columns: Any, names: Any = None) -> str:
     """Return what a message calls columns: by number, or by name where there are names."""
     texts = [str(j) if names is None else repr(str(names[j])) for j in columns]
-    return f"column {list_some(texts, MOST_NAMED)}"
+    return f"column{'s' if len(texts) > 1 else ''} {list_some(texts, MOST_NAMED)}"
 
 
 def advise_factor(size: float, what: str) -> str:

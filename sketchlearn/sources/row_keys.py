@@ -18,6 +18,8 @@ Key = tuple[KeyValue, ...]
 KINDS = {"strings": "string", "integers": "int64", "truth values": "bool_", "dates": "date32"}
 # Combinations of values, for each row, up to which they are counted in a table.
 SPARSITY = 4
+# Names that a message shows.
+MOST_SHOWN = 5
 
 
 def spell_value(value: KeyValue) -> str:
@@ -64,10 +66,13 @@ class KeyIndex:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
+        n_more = len(self.names) - MOST_SHOWN
+        some = f"{list(self.names[:MOST_SHOWN])}" + (f" and {n_more} more" if n_more > 0 else "")
+        remedy = "to group by values of your own give them by name, as by={'day': values}"
         if not self.names or not all(isinstance(name, str) for name in self.names):
-            raise ValueError(f"rows are grouped by names of columns, got {list(names)}")
+            raise ValueError(f"rows are grouped by names of columns, got {some}; {remedy}")
         if len({*self.names}) < len(self.names):
-            raise ValueError(f"a column is named twice in {list(self.names)}")
+            raise ValueError(f"a column is named twice in {some}; {remedy}")
         self.keys: list[Key] = []
         self.kinds = [""] * len(self.names)
         self._numbers: dict[tuple[int, ...], int] = {}

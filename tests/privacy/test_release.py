@@ -524,6 +524,7 @@ def test_files_of_format_1_are_read_forever():
     assert np.allclose(within.moments.covariance, [[409.0, 200.0], [200.0, 109.0]], atol=40.0)
 
 
+@pytest.mark.filterwarnings("ignore:the box that rows are clipped to cut:UserWarning")
 def test_what_noise_hides_of_far_rows_is_told_with_a_remedy_that_helps():
     rng = np.random.default_rng(0)
     near, far = rng.normal(scale=0.01, size=(20_000, 2)), rng.uniform(-0.7, 0.7, size=(3_000, 2))

@@ -136,6 +136,7 @@ def test_moments_move_within_the_bound_and_reach_it_at_the_corners(d, moments, n
         assert all(one["count"] == other["count"] for one, other in pairs)
 
 
+@pytest.mark.filterwarnings("ignore:the box that rows are clipped to cut:UserWarning")
 @pytest.mark.parametrize("neighbors", RELATIONS)
 @pytest.mark.parametrize("moments", MOMENTS)
 def test_what_is_released_moves_within_the_bound_whatever_other_rows_there_are(moments, neighbors):

@@ -324,6 +324,7 @@ def sketch_in_box(rows, half, how, **choices):
     sketcher = Sketcher.from_domain(
         [-half] * d, [half] * d, n_clusters=6, feature_names=names, random_state=0, **choices
     )
+    rows = pd.DataFrame(rows, columns=names)
     if how == "table":
         return sketcher.sketch_groups(rows, {"key": np.arange(len(rows)) % 2})
     if how == "threads":

@@ -340,3 +340,11 @@ def test_a_value_of_another_type_than_the_keys_is_refused(table, choice, message
 
 def test_tables_by_truth_values_are_none_by_integers():
     assert SKETCHER.sketch_groups(ROWS[:3], {"day": [1, 0, 1]}) != FLAGGED
+
+
+@pytest.mark.parametrize("values", [["a", "b"] * 500, np.arange(1000)])
+def test_values_that_are_taken_for_names_of_keys_are_refused_in_few_words(values):
+    rows = np.random.default_rng(0).normal(size=(1000, 2))
+    with pytest.raises(ValueError, match="995 more; to group by values") as error:
+        Sketcher(9, random_state=0).fit(rows).sketch_groups(rows, by=values)
+    assert len(str(error.value)) < 200
