@@ -338,7 +338,7 @@ def test_a_box_that_cuts_many_rows_is_told_with_the_columns(how):
     share = max(np.mean(np.abs(rows) > 5.0, axis=0))
     with pytest.warns(UserWarning, match="Declare a wider box and sketch the rows") as caught:
         sketch_in_box(rows, 5.0, how, clip=True)
-    assert f"cut {share:.0%} of the numbers of column 'x0'" in str(caught[0].message)
+    assert f"cut {share:.0%} of the numbers of columns 'x0'" in str(caught[0].message)
     assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -355,6 +355,7 @@ def test_numbers_at_the_sides_of_a_box_are_not_cut():
         Sketcher.from_domain([0, 0], [1, 1], clip=True, random_state=0).sketch(flags)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("half", [3.0, 2.0, 1.0])
 @pytest.mark.parametrize("model", [CompressiveKMeans, CompressiveGaussianMixture])
 def test_rows_far_outside_a_box_that_does_not_clip_put_the_box_in_doubt(model, half):
