@@ -16,7 +16,7 @@ from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.quality import BY_CHANCE, THRESHOLDS
 from sketchlearn.decoders.sampling_loss import estimate_variance_errors
-from sketchlearn.decoders.surrogates.kmeans import SurrogateKMeans
+from sketchlearn.decoders.surrogates.kmeans import SurrogateKMeans, list_merging_costs
 
 
 @final
@@ -113,10 +113,7 @@ def measure_unseen_gain(mixture: Mixture, n_errors: float = 0.0) -> float:
     covariance = mixture.quality.region.covariance - matched.covariance
     values, axes = np.linalg.eigh(covariance * np.outer(points.units, points.units))
     gains, axes = values[::-1], axes[:, ::-1]
-    first, second = np.triu_indices(len(weights), 1)
-    apart = (mixture.locations[first] - mixture.locations[second]) * points.units
-    p, q = weights[first], weights[second]
-    costs = np.sort(p * q / np.maximum(p + q, np.finfo(float).tiny) * np.sum(apart**2, axis=1))
+    costs = list_merging_costs(weights, mixture.locations * points.units)
     n = min(len(gains), len(costs))
     gained = gains[:n] - costs[:n]
     is_gain = gained > 0.0

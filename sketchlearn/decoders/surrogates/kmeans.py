@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
+from scipy.spatial.distance import pdist
 
 from sketchlearn.atoms.gaussian import GREATEST_VARIANCE, LEAST_VARIANCE
 from sketchlearn.decoders.best_of import BestOf
@@ -159,10 +160,12 @@ class SurrogateKMeans(Decoder):
         surrogate = self.match(problem, mixture, rng)
         rows = surrogate.draw(POINTS.draws_a_point * count_points(n_atoms), rng)
         rows = np.clip(rows, problem.region.lower, problem.region.upper)
-        # A mixture that is right is where k-means should start, if its atoms are round: long ones
-        # may be worth several centroids. A wrong one may mislead it.
+        # A mixture that is right is where k-means should start, if its atoms are round and worth a
+        # centroid each: large ones may be worth several. A wrong one may mislead it.
         n_random = CLUSTERING.n_starts
-        if mixture.quality.explains_rows and type(mixture.family) is type(problem.family):
+        units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
+        is_right = mixture.quality.explains_rows and type(mixture.family) is type(problem.family)
+        if is_right and not gains_by_split(mixture, units):
             n_random = 0 if is_separated(mixture) else 1
         spread = compute_spread_ratio(rows.var(axis=0), problem.region)
         weights, factors = np.ones(len(rows)), None
@@ -181,7 +184,6 @@ class SurrogateKMeans(Decoder):
                 spread = compute_spread_ratio(np.diag(covariance), problem.region)
                 factors = mixture.quality.moment_factors
             n_random = CLUSTERING.n_starts
-        units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
         points = ClusteredPoints(rows * units, weights, units, surrogate.n_sharpenings)
         fit = cluster(problem, points, mixture.locations, rng, n_random=n_random)
         fit = replace(fit, n_iter=mixture.n_iter + surrogate.n_iter, converged=mixture.converged)
@@ -275,6 +277,31 @@ def is_separated(mixture: Mixture) -> bool:
     apart = np.linalg.norm(mixture.locations[:, None] - mixture.locations, axis=-1)
     np.fill_diagonal(apart, np.inf)
     return bool(np.all(apart > BY_CHANCE * (deviations[:, None] + deviations)))
+
+
+def gains_by_split(mixture: Mixture, units: np.ndarray) -> bool:
+    r"""Return whether k-means would rather split an atom than tell all of them apart.
+
+    Two centroids in a Gaussian of weight p and of the variance :math:`\lambda` along its longest
+    axis lower the sum of squares by :math:`2 p \lambda / \pi`. Of clusters that differ much in size
+    that is more than the smallest add by having one centroid with a neighbour.
+    """
+    shares = mixture.weights / mixture.weights.sum()
+    covariances = mixture.family.covariance_matrices(mixture.parameters) * np.outer(units, units)
+    gains = 2.0 / np.pi * shares * np.linalg.eigvalsh(covariances)[:, -1]
+    costs = list_merging_costs(shares, mixture.locations * units)
+    return bool(len(costs) and gains.max() > costs[0])
+
+
+def list_merging_costs(weights: np.ndarray, locations: np.ndarray) -> np.ndarray:
+    r"""Return what it adds to the sum of squares if two clusters have one centroid, cheapest first.
+
+    Two of weights p and q, at a distance :math:`\delta`, add :math:`p q \delta^2 / (p + q)`.
+    """
+    first, second = np.triu_indices(len(weights), 1)
+    p, q = weights[first], weights[second]
+    squares = pdist(locations, "sqeuclidean")
+    return np.asarray(np.sort(p * q / np.maximum(p + q, np.finfo(float).tiny) * squares))
 
 
 def cluster(
