@@ -68,6 +68,9 @@ class QualityThresholds:
     excess_variance : float
         Greatest factor of variance up to which round atoms stand for clusters of other shapes,
         whatever another decode says: of real data it is 2.5 at most where centroids are good.
+    misplaced_variance : float
+        Greatest factor of variance up to which they do where so much is left that clusters may be
+        missing: with centroids that are good it is 1.35 at most, where some were missed 1.45.
     detail : float
         Up to which components are as narrow as the kernel of the points that they were fitted to:
         what they lose of the likelihood is unknown, 0.1 to 4 nats a row; wider ones lose 0.1, a
@@ -98,6 +101,7 @@ class QualityThresholds:
     unexplained_mismatch: float = 1.0
     large_moment_mismatch: float = 1.5
     excess_variance: float = 4.0
+    misplaced_variance: float = 1.4
     detail: float = 1.2
     sampling_loss: float = 0.1
     instability: float = 0.1
@@ -353,6 +357,7 @@ class FitQuality:
         knows = self.region.is_exact and self.has_enough_rows and self.has_detail
         # Of tight clusters a little of the rows' variance is many times their own.
         knows &= (self.sure_gain or 0.0) <= at.large_instability
+        knows &= (self.instability or 0.0) <= at.instability
         is_noise = self.is_noise and not self.hides_structure
         return knows and is_noise and self.moment_mismatch <= at.moment_mismatch
 
@@ -383,7 +388,7 @@ class FitQuality:
         least = 1.0 - np.hypot(1.0 - at.doubtful_spread, chance)
         has_spread = least <= self.spread_ratio or self.gains_little
         has_spread &= self.spread_ratio <= at.high_spread
-        is_inside = self.moment_factors[1] <= at.excess_variance
+        is_inside = self.moment_factors[1] <= self._most_variance
         if self.instability is None and self.is_noise and self.region.is_exact:
             is_inside = self.moment_mismatch <= np.hypot(at.explained_mismatch, chance)
         elif self.explains_sketch and self.region.is_exact:
@@ -404,6 +409,21 @@ class FitQuality:
         has_rows = self.n_rows >= 1.0
         is_good = has_spread and self.has_detail and is_stable and has_rows and not is_blind
         return "good" if is_good else "doubtful"
+
+    @property
+    def _most_variance(self) -> float:
+        """Up to which factor of the rows' variance atoms may lie apart, along any direction.
+
+        Those of a few rows that no wave shows weigh too much otherwise, or stand elsewhere, and two
+        decodes that start alike agree on them.
+        """
+        at = self.thresholds
+        if self.instability is not None and self.region.is_exact:
+            if self.explains_sketch:
+                return 1.0 + float(np.hypot(1.0 / at.low_spread - 1.0, self.variance_error))
+            if self.leaves_clusters:
+                return at.misplaced_variance
+        return at.excess_variance
 
     @property
     def gains_little(self) -> bool:

@@ -147,8 +147,13 @@ class Candidates:
 
     def compute_importances(self, weights: np.ndarray) -> np.ndarray:
         """Return by how much the cost would rise without each atom (k,), others weighed anew."""
-        inverse = cho_solve(cho_factor(_add_ridge(self.gram)), np.eye(len(self.gram)))
-        return np.asarray(weights**2 / np.diag(inverse))
+        return compute_importances(_add_ridge(self.gram), weights)
+
+
+def compute_importances(gram: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return by how much the cost would rise without each atom (k,), from inner products (k, k)."""
+    inverse = cho_solve(cho_factor(gram), np.eye(len(gram)))
+    return np.asarray(weights**2 / np.diag(inverse))
 
 
 def solve_weights(problem: Problem, parameters: np.ndarray, *, n_iter: int = 0) -> Fit:

@@ -15,8 +15,20 @@ from sketchlearn.decoders.greedy.mean_shift import MeanShift
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.quality import BY_CHANCE, THRESHOLDS
+from sketchlearn.decoders.refinement import compute_gram_matrix, compute_importances
 from sketchlearn.decoders.sampling_loss import estimate_variance_errors
-from sketchlearn.decoders.surrogates.kmeans import SurrogateKMeans, list_merging_costs
+from sketchlearn.decoders.surrogates.kmeans import (
+    CLUSTERING,
+    SurrogateKMeans,
+    list_merging_costs,
+)
+from sketchlearn.decoders.surrogates.points import count_points, draw_mixture_points
+from sketchlearn.points.kmeans import cluster_points
+
+# What an atom takes off the cost at least, if it stands for rows, over the noise of one number of
+# the sketch: the best place for one in noise takes off up to 13, clusters that are there 15 and
+# more.
+NOISY = 14.0
 
 
 @final
@@ -36,7 +48,8 @@ class SecondOpinion(Decoder):
     The points X' lie where the rows may lie as far as the sketch tells, so that this is about the
     excess of the rows' sum of squares over the best. How well C' does on the first one's points is
     not asked: it tells of the other decode, which may have gone wrong on its own. It takes about as
-    long as the first decode, and is left out where `FitQuality.is_beyond_doubt`.
+    long as the first decode, and is left out where `FitQuality.is_beyond_doubt`. The same is asked
+    of the first one's points without atoms that noise may have made (`measure_doubted_excess`).
 
     The idea is that of stability as a test of clusterings, von Luxburg, "Clustering stability: an
     overview", Foundations and Trends in Machine Learning 2(3), 2010, section 2.
@@ -62,13 +75,16 @@ class SecondOpinion(Decoder):
         assert first.points is not None
         gain, sure = measure_unseen_gain(first), measure_unseen_gain(first, BY_CHANCE)
         first = replace(first, quality=replace(first.quality, unseen_gain=gain, sure_gain=sure))
-        if replace((first.matched or first).quality, sure_gain=sure).is_beyond_doubt:
+        doubted = measure_doubted_excess(problem, first)
+        is_firm = doubted <= THRESHOLDS.instability
+        if is_firm and replace((first.matched or first).quality, sure_gain=sure).is_beyond_doubt:
             return first
         begin("a second opinion")
         again = add_noise(problem.with_widths(first.family.widths), rng)
         second = self._from_either(first).solve(again, rng)
         assert second.points is not None
-        excess = max(measure_excess(second.points, second.locations, first.locations), 0.0)
+        excess = measure_excess(second.points, second.locations, first.locations)
+        excess = max(excess, doubted, 0.0)
         return replace(first, quality=replace(first.quality, instability=excess))
 
     def _from_either(self, first: Mixture) -> SurrogateKMeans:
@@ -128,6 +144,32 @@ def measure_unseen_gain(mixture: Mixture, n_errors: float = 0.0) -> float:
     if gain == 0.0:
         return 0.0
     return gain / within if within > 0.0 else np.inf
+
+
+def measure_doubted_excess(problem: Problem, mixture: Mixture) -> float:
+    """Return what the centroids may lose if atoms that noise alone may have made are not there.
+
+    Such an atom takes no more off the cost than the best place for one would off noise. Without it
+    its centroid may have a part of a large cluster. Of few rows noise is not asked about.
+    """
+    matched, points = mixture.matched or mixture, mixture.points
+    assert points is not None
+    if not (matched.quality.is_noise and matched.quality.has_enough_rows):
+        return 0.0
+    of_number = problem.noise / len(problem.target)
+    gram = compute_gram_matrix(matched.family.sketch(matched.parameters))
+    is_sure = compute_importances(gram, matched.weights * matched.total_weight) > NOISY * of_number
+    if is_sure.all() or not is_sure.any():
+        return 0.0
+    weights = np.where(is_sure, matched.weights, 0.0)
+    sure, rng = replace(matched, weights=weights / weights.sum()), np.random.default_rng(0)
+    n_points, kernel = count_points(len(weights)), np.zeros_like(problem.region.covariance)
+    rows = draw_mixture_points(sure, kernel, n_points, rng) * points.units
+    drawn = ClusteredPoints(rows, np.ones(n_points), points.units)
+    best, *_ = cluster_points(
+        rows, drawn.weights, mixture.locations * points.units, rng, n_random=CLUSTERING.n_starts
+    )
+    return measure_excess(drawn, best / points.units, mixture.locations)
 
 
 def measure_excess(points: ClusteredPoints, own: np.ndarray, other: np.ndarray) -> float:

@@ -191,8 +191,8 @@ def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
     if not (quality.has_enough_rows or quality.verdict == "wrong"):
         return
     found = (
-        f"on points that another decode matched to it, with as much noise again, these centroids' "
-        f"sum of squares is {name_excess(quality.instability)}"
+        f"on other points that match it up to its noise, these centroids' sum of squares is "
+        f"{name_excess(quality.instability)}"
     )
     if quality.instability <= quality.thresholds.instability:
         least, greatest = quality.moment_factors

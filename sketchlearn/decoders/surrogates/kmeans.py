@@ -213,8 +213,7 @@ class SurrogateKMeans(Decoder):
             n_points, kernel = count_points(len(mixture.weights)), np.zeros_like(bandwidth)
             points = draw_mixture_points(mixture, kernel, POINTS.draws_a_point * n_points, rng)
             return SurrogatePoints(points, kernel, mixture.cost, 0)
-        n_sharpenings = self.n_sharpenings or 0
-        bandwidth = POINTS.kernel_variance**n_sharpenings * bandwidth
+        n_sharpenings, wanted = 0, self.n_sharpenings
         if asks_of_rows:
             # Some for each row, which a kernel would blur, and for each cluster.
             of_atoms = POINTS.points_an_atom * problem.n_atoms
@@ -231,8 +230,8 @@ class SurrogateKMeans(Decoder):
                 points[rng.permutation(n_points)[:n_far]] = place
         surrogate = match_points(problem, points, bandwidth, self.n_moves)
         # Where they cannot come down to the noise, the data has detail finer than the bandwidth.
-        while self.n_sharpenings is None and surrogate.cost > problem.noise:
-            if compute_blur(problem, surrogate.bandwidth) <= problem.noise:
+        while n_sharpenings < wanted if wanted is not None else surrogate.cost > problem.noise:
+            if wanted is None and compute_blur(problem, surrogate.bandwidth) <= problem.noise:
                 break
             n_sharpenings += 1
             bandwidth = POINTS.kernel_variance * surrogate.bandwidth
