@@ -420,7 +420,7 @@ class FitQuality:
         at = self.thresholds
         if self.instability is not None and self.region.is_exact:
             if self.explains_sketch:
-                return 1.0 + float(np.hypot(1.0 / at.low_spread - 1.0, self.variance_error))
+                return 1.0 + float(np.hypot(at.high_spread - 1.0, self.variance_error))
             if self.leaves_clusters:
                 return at.misplaced_variance
         return at.excess_variance

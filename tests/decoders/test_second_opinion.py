@@ -208,6 +208,8 @@ def test_the_verdict_follows_from_the_figures(good):
         ({"instability": 2.0}, "wrong"),
         ({"moment_factors": (1.0, 6.0), "instability": 0.02}, "doubtful"),
         ({"moment_factors": (0.88, 1.2), "instability": 0.02}, "good"),
+        # Both may have few rows that lie far away weigh too much.
+        ({"moment_factors": (1.0, 1.3), "instability": 0.02}, "doubtful"),
         # Both decodes may have missed few rows that lie far away.
         ({"moment_factors": (0.8, 1.2), "instability": 0.02}, "doubtful"),
         ({"moment_factors": (0.8, 1.2)}, "doubtful"),
@@ -231,6 +233,8 @@ def test_the_verdict_follows_from_the_figures(good):
     assert unexplained.leaves_clusters
     assert unexplained.verdict == "good"
     assert replace(unexplained, moment_factors=(0.4, 1.0)).verdict == "doubtful"
+    assert replace(unexplained, moment_factors=(0.9, 1.3)).verdict == "good"
+    assert replace(unexplained, moment_factors=(0.9, 1.5)).verdict == "doubtful"
     # Hardly anything is left, and half of the variance along some direction is lacking.
     explained = replace(doubted, cost=5e-4 * good.power, noise=2e-4 * good.power, instability=0.02)
     assert (explained.explains_sketch, explained.is_noise) == (True, False)
@@ -254,6 +258,24 @@ def test_what_is_beyond_doubt_is_decoded_once(clusters):
     model = CompressiveKMeans(5, random_state=0).fit_sketch(sketch)
     assert model.quality_.verdict == "good"
     assert model.quality_.instability is None
+
+
+@pytest.mark.slow
+def test_atoms_that_noise_may_have_made_leave_doubt_where_their_centroids_had_better_uses():
+    rng = np.random.default_rng([60, 904])
+    sizes = [20_000, 10_000, 5000, 2000, 1000, 500, 200, 100, 60, 40]
+    centers = np.repeat(rng.uniform(-12.0, 12.0, (10, 3)), sizes, axis=0)
+    rows = rng.permutation(centers + rng.standard_normal(centers.shape))
+    best = KMeans(10, n_init=10, random_state=0).fit(rows).inertia_
+    for ratio, is_lost in ((2, True), (10, False)):
+        sketcher = Sketcher(30 * ratio, n_clusters=10, keep_pilot=False, random_state=60)
+        sketch = sketcher.fit(rows).sketch(rows)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            model = CompressiveKMeans(10, random_state=60).fit_sketch(sketch)
+        assert (-model.score(rows) > 1.1 * best) == is_lost
+        assert bool(caught) == is_lost
+        assert (model.quality_.verdict == "good") != is_lost
 
 
 @pytest.mark.slow
