@@ -415,11 +415,12 @@ class FitQuality:
         """Up to which factor of the rows' variance atoms may lie apart, along any direction.
 
         Those of a few rows that no wave shows weigh too much otherwise, or stand elsewhere, and two
-        decodes that start alike agree on them.
+        decodes that start alike agree on them. Clusters' shapes make atoms lie apart as well, but
+        leave as much as is seen where noise is less.
         """
         at = self.thresholds
         if self.instability is not None and self.region.is_exact:
-            if self.explains_sketch:
+            if self.explains_sketch and self.noise <= at.slight_misfit * self.power:
                 return 1.0 + float(np.hypot(at.high_spread - 1.0, self.variance_error))
             if self.leaves_clusters:
                 return at.misplaced_variance
