@@ -34,14 +34,13 @@ class QualityThresholds:
         more, a missed cluster of a tenth of the rows 1e-2 and more.
     very_large_misfit, room_for_round : float
         One of ten clusters missed leaves a misfit of 0.025, or 0.05 where no frequency looks at
-        wider scales than the clusters'. Clusters that are flat leave as much,
-        which is why there must be room for round ones: this share of the data's directions, at
-        least, as wide as the scale.
+        wider scales than the clusters'. Flat clusters leave as much: there must be room for round
+        ones, this share of the data's directions, at least, as wide as the scale.
     low_spread, very_low_spread : float
         Sets where all was found have spread ratios of 0.9 and more, one with half a percent of far
         outliers 0.3: a low one is a doubt where something is left unexplained, a very low one
-        always. A low one along any direction is a doubt where nothing is, since rows that no
-        frequency sees may lie there.
+        always; one along any direction where nothing is, since rows that no frequency sees may lie
+        there.
     lacking_spread, excess_spread : float
         What a decode may lack of the rows' own spread, or exceed it by, where this is known
         exactly.
@@ -55,14 +54,14 @@ class QualityThresholds:
     collapsed : float
         Least variances that atoms may have, up to which one is taken to have collapsed.
     moment_mismatch : float
-        Up to which a decode that leaves but noise is beyond doubt: where all was found it is 0.01
-        or less, with a small cluster missing 0.1 and more.
+        Up to which a decode that leaves but noise is beyond doubt: 0.01 where all was found, with a
+        small cluster missing 0.1 and more.
     explained_mismatch : float
         Up to which a mixture that leaves but noise is taken for right where nothing else speaks for
         it: right ones have up to 0.05, heavy tails and far clusters that it lacks leave 0.1.
     unexplained_mismatch : float
-        From which it is not put down to the clusters' shapes, where much is left of the sketch or
-        hardly anything: these leave up to 0.6, missed clusters and far rows 2 and more.
+        From which it is not put down to clusters' shapes, where much is left or hardly anything:
+        these leave up to 0.6, missed clusters and far rows 2 and more.
     large_moment_mismatch : float
         From which Gaussians that were fitted to points are wrong.
     excess_variance : float
@@ -73,14 +72,13 @@ class QualityThresholds:
         missing: with centroids that are good it is 1.35 at most, where some were missed 1.45.
     detail : float
         Up to which components are as narrow as the kernel of the points that they were fitted to:
-        what they lose of the likelihood is unknown, 0.1 to 4 nats a row; wider ones lose 0.1, a
-        rolled-up sheet 0.4.
+        they lose 0.1 to 4 nats a row; wider ones 0.1, a rolled-up sheet 0.4.
     sampling_loss : float
         Nats a row that Gaussians may lose to noise: those that lost less were predicted to lose
         less than 0.08, of those that lost 0.1 and more half were predicted to lose more than this.
     instability, large_instability : float
-        From which centroids are doubtful, and from which they are wrong, as an excess of the sum
-        of squares. The excess over that of the best centroids is about as large, or smaller.
+        From which centroids are doubtful, and from which wrong, as an excess of the sum of squares:
+        that over the best centroids is about as large, or smaller.
     """
 
     noise_chi2: float = 1.5
@@ -162,8 +160,8 @@ class FitQuality:
         where covariances are full: their likelihood depends on columns and directions however
         narrow, which distances and `moment_factors` do not.
     instability : float, optional
-        By what share the sum of squares is above the best, on the points of another decode, of the
-        sketch with as much noise again; see `SecondOpinion`. None if nobody asked for one.
+        By what share the sum of squares is above the best on other points that match the sketch;
+        see `SecondOpinion`. None if nobody asked for one.
     unseen_gain : float, optional
         The most by which rows that no wave shows may lower the sum of squares, as a fraction; see
         `measure_unseen_gain`. None if nobody asked for it.
@@ -178,10 +176,9 @@ class FitQuality:
         asked.
     shares_values : bool, default=False
         Whether many rows share values of a column, so that Gaussians which close in on these are
-        likelier without end: how good a mixture is then says little of another.
+        likelier without end.
     is_coarse : bool, default=False
-        Whether the sketch's scale is wider than the rows are, so that its waves hardly differ from
-        cluster to cluster, and nearly any centroids explain it.
+        Whether the sketch's scale is wider than the rows are: nearly any centroids explain it.
     sampling_loss : float, optional
         Nats a row that Gaussians probably lose as their parameters follow the sketch's noise; see
         `estimate_sampling_loss`. None if nobody asked for it.
@@ -273,8 +270,8 @@ class FitQuality:
     def hides_structure(self) -> bool:
         """Whether more is left than sampling noise, though no more than all of the noise.
 
-        A mixture absorbs most of the noise of waves that hardly vary within clusters; one with
-        other clusters than the rows' can leave less than all of the noise, but not so little.
+        A mixture absorbs most of the noise of waves that hardly vary within clusters; one of other
+        clusters can leave less than all of the noise, but not so little.
         """
         if self.noise_left is None or not self.is_noise:
             return False
@@ -301,19 +298,14 @@ class FitQuality:
 
     @property
     def explains_sketch(self) -> bool:
-        """Whether what the mixture leaves is noise, or too little to matter.
-
-        The reduced chi-squared alone would grow with the number of rows for a mixture that is
-        slightly wrong; the misfit is the size of what is wrong.
-        """
+        """Whether what the mixture leaves is noise, or too little to matter however many rows."""
         return self.is_noise or self.misfit <= self.thresholds.slight_misfit
 
     @property
     def explains_rows(self) -> bool:
         """Whether the mixture explains the sketch and is as wide as the rows are.
 
-        It may be narrower where nothing but noise is left: then the sketch shows nothing of what
-        is missing.
+        It may be narrower where but noise is left: the sketch shows nothing of what is missing.
         """
         at, spread = self.thresholds, self.spread_ratio
         if not self.region.is_exact:
@@ -371,9 +363,9 @@ class FitQuality:
         """What the figures say together: "good", "doubtful" or "wrong".
 
         A decode is good if it is beyond doubt; or if it has the rows' spread, about, and another
-        one, of the sketch with as much noise again, is the same, about. Of atoms that were fitted
-        to points, none may be as narrow as these points' kernel. It is wrong if spread, moments or
-        the other decode are far off. Of few rows as much more is allowed as they have by chance.
+        one is the same, about. Of atoms that were fitted to points, none may be as narrow as these
+        points' kernel. It is wrong if spread, moments or the other decode are far off. Of few rows
+        as much more is allowed as they have by chance.
         """
         at, instability, chance = self.thresholds, self.instability or 0.0, self.variance_error
         if self.mistakes_columns:
@@ -406,25 +398,23 @@ class FitQuality:
             is_inside &= not (self.leaves_clusters or lacks_tail)
         is_stable = is_inside and instability <= np.hypot(at.instability, chance)
         # Noise that was added may leave less than the sketch of a single row would tell.
-        has_rows = self.n_rows >= 1.0
-        is_good = has_spread and self.has_detail and is_stable and has_rows and not is_blind
+        is_good = has_spread and self.has_detail and is_stable and self.n_rows >= 1.0
+        is_good &= not is_blind
         return "good" if is_good else "doubtful"
 
     @property
     def _most_variance(self) -> float:
         """Up to which factor of the rows' variance atoms may lie apart, along any direction.
 
-        Those of a few rows that no wave shows weigh too much otherwise, or stand elsewhere, and two
-        decodes that start alike agree on them. Clusters' shapes make atoms lie apart as well, but
-        leave as much as is seen where noise is less.
+        Those of a few far rows weigh too much otherwise, or stand elsewhere, and two decodes agree
+        on them. Clusters' shapes make atoms lie apart as well, but show where noise is so little.
         """
         at = self.thresholds
-        if self.instability is not None and self.region.is_exact:
-            if self.explains_sketch and self.noise <= at.slight_misfit * self.power:
-                return 1.0 + float(np.hypot(at.high_spread - 1.0, self.variance_error))
-            if self.leaves_clusters:
-                return at.misplaced_variance
-        return at.excess_variance
+        if self.instability is None or not self.region.is_exact:
+            return at.excess_variance
+        if self.explains_sketch and self.noise <= at.slight_misfit * self.power:
+            return 1.0 + float(np.hypot(at.high_spread - 1.0, self.variance_error))
+        return at.misplaced_variance if self.leaves_clusters else at.excess_variance
 
     @property
     def gains_little(self) -> bool:

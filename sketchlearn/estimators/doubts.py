@@ -181,14 +181,8 @@ def is_hidden_by_noise(sketch: SketchLike) -> bool:
 
 
 def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
-    """Warn if another decode found other centroids, or they lie farther apart than the rows.
-
-    Of fewer than five rows for each parameter the figures are chance, and the verdict alone tells
-    unless it is the worst.
-    """
+    """Warn if another decode found other centroids, or they lie farther apart than the rows."""
     if quality.verdict == "good" or quality.instability is None:
-        return
-    if not (quality.has_enough_rows or quality.verdict == "wrong"):
         return
     found = (
         f"on other points that match it up to its noise, these centroids' sum of squares is "
@@ -233,7 +227,7 @@ def name_frequencies(quality: FitQuality) -> str:
 def warn_of_moments(quality: FitQuality) -> None:
     """Warn if Gaussians have not the rows' covariance, or are as narrow as a sketch can show.
 
-    Of few rows the verdict alone tells, as in `warn_of_instability`.
+    Of few rows the figures are chance, and the verdict alone tells.
     """
     if quality.verdict == "good" or not (quality.region.is_exact and quality.has_enough_rows):
         return
