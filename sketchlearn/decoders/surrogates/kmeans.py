@@ -106,8 +106,8 @@ class SurrogateKMeans(Decoder):
         Gauss-Newton iterations over the points' positions. A sketch of more than 4,000 numbers
         takes 100 of L-BFGS, which are cheaper then.
     n_sharpenings : int, optional
-        How often the kernel's bandwidth is narrowed before points are moved; by default as often
-        as they cannot come down to the noise, until the sketch is too noisy to tell.
+        How often the kernel's bandwidth is narrowed, and points are moved again; by default as
+        often as they cannot come down to the noise, until the sketch is too noisy to tell.
     units : tuple of floats, optional
         What columns are multiplied by before k-means measures distances, where the sketch is that
         of divided columns.
