@@ -69,7 +69,8 @@ class QualityThresholds:
         whatever another decode says: of real data it is 2.5 at most where centroids are good.
     misplaced_variance : float
         Greatest factor of variance up to which they do where so much is left that clusters may be
-        missing: with centroids that are good it is 1.35 at most, where some were missed 1.45.
+        missing, or so little that shapes do not account for it: with good centroids 1.3 or less
+        but for one of 380, where far or other clusters were misplaced 1.34 and more.
     detail : float
         Up to which components are as narrow as the kernel of the points that they were fitted to:
         they lose 0.1 to 4 nats a row; wider ones 0.1, a rolled-up sheet 0.4.
@@ -99,7 +100,7 @@ class QualityThresholds:
     unexplained_mismatch: float = 1.0
     large_moment_mismatch: float = 1.5
     excess_variance: float = 4.0
-    misplaced_variance: float = 1.4
+    misplaced_variance: float = 1.33
     detail: float = 1.2
     sampling_loss: float = 0.1
     instability: float = 0.1
@@ -413,7 +414,7 @@ class FitQuality:
         if self.instability is None or not self.region.is_exact:
             return at.excess_variance
         if self.explains_sketch and self.noise <= at.slight_misfit * self.power:
-            return 1.0 + float(np.hypot(at.high_spread - 1.0, self.variance_error))
+            return 1.0 + float(np.hypot(at.misplaced_variance - 1.0, self.variance_error))
         return at.misplaced_variance if self.leaves_clusters else at.excess_variance
 
     @property
