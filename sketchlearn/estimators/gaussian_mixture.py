@@ -63,6 +63,7 @@ from sketchlearn.points.densities import count_parameters, invert_covariances
 from sketchlearn.points.em import Moments
 from sketchlearn.points.far_components import settle_far_components
 from sketchlearn.points.row_mixture import Ends, RowMixture, fit_mixture_from_clusters
+from sketchlearn.points.weighted_em import run_weighted_em
 from sketchlearn.sketches.calibration import calibrated_weights
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch import Sketch
@@ -126,7 +127,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         many rows share, as flags and counts do: there EM starts from several of k-means'
         clusterings as scikit-learn's does, with `reg_covar` and in the data's units, and the
         likeliest mixture is taken that no single one leads to: a likelihood that only `reg_covar`
-        bounds is a poor guide to accidents. They stay in memory and are never written to a file.
+        bounds is a poor guide to accidents. Where the rows are in memory, and share no values, EM
+        ends with a few steps on all of them. The pilot stays there and is never written to a file.
         Without them, and in `partial_fit` and `fit_sketch`, the mixture comes from the sketch
         alone, in which such values are about as wide as the scale.
     random_state : int, RandomState, Generator or None, default=None
@@ -425,20 +427,18 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         return Ends(common, best, ends.lead)
 
     def _label_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
-        """Fit components of few rows to all of these, which a pilot lacked or held few of."""
+        """Settle components on all rows: a pilot lacks some of few rows, and each by its noise."""
         pilot = self.sketcher_.pilot_ if self._n_kept else None
         if pilot is None or self._pilot_is_all:
             return
         if self._is_by_value(self.sketch_, pilot):
             return
         weights = np.ones(len(rows)) if sample_weight is None else sample_weight
+        weights = weights * (len(rows) / weights.sum())
         rng, kind = np.random.default_rng(self._seed), self.covariance_type
-        found = settle_far_components(
-            rows, weights, self._without_regularisation(), kind, self.reg_covar, rng
-        )
-        if found is None:
-            return
-        found = order_by_weight(found)
+        before, floor = self._without_regularisation(), np.full(rows.shape[1], self.reg_covar)
+        found = settle_far_components(rows, weights, before, kind, self.reg_covar, rng) or before
+        found = order_by_weight(run_weighted_em(rows, weights, found, kind, floor))
         self.mixture_ = reorder_atoms(self.mixture_, found.means / self._decode_units)
         found_quality = self._judge(self.mixture_.quality, found)
         self.quality_ = replace(found_quality, warned=self.quality_.warned)
@@ -462,7 +462,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
 
         Variances along each of many columns follow noise from any other start. A search for full
         covariances takes several times as long as EM on a pilot's rows, and follows only where
-        what this finds leaves more than noise.
+        what this finds leaves more than noise, and of no more columns than components: of more it
+        takes ten times as long, and led to no likelier mixture.
         """
         if self.decoder is not None:
             return BestOf((self.decoder,), self.n_init)
@@ -472,7 +473,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         if is_by_value or self.covariance_type != "full":
             return BestOf(starts, self.n_init)
         given = GivenAtoms(rows.found.means, rows.found.covariances, max_iter=N_STEPS)
-        return BestOf((given, *starts), self.n_init, must_explain=True)
+        must_explain = self.n_features_in_ <= self.n_components
+        return BestOf((given, *starts), self.n_init, must_explain=must_explain)
 
     def _set_model(self, weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> None:
         """Set what scikit-learn's mixtures have, from covariances (k, d, d) in data units."""

@@ -5,14 +5,20 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import logsumexp
 
+from sketchlearn._threads import on_one_blas_thread
 from sketchlearn.atoms import CovarianceType
 from sketchlearn.points.densities import compute_joint_log_densities, invert_covariances
 from sketchlearn.points.em import Moments
 
-# Iterations at most, and nats a row that one has to gain.
-N_STEPS, LEAST_GAIN = 30, 1e-4
+# Iterations at most, and nats a row that one has to gain: as of scikit-learn's EM.
+N_STEPS, LEAST_GAIN = 30, 1e-3
+# Rows whose densities are computed at a time.
+ROWS_AT_ONCE = 4096
+# Least probability of a component, given a row, that counts.
+LEAST_SHARE = 1e-9
 
 
+@on_one_blas_thread
 def run_weighted_em(
     rows: np.ndarray,
     weights: np.ndarray,
@@ -26,45 +32,70 @@ def run_weighted_em(
     one of fewer rows than columns would have no density off them.
     """
     mixture, before = start, -np.inf
-    weights = np.asarray(weights, dtype=float)
     for _ in range(N_STEPS):
         roots = find_roots(mixture.covariances, covariance_type, floor)
         if roots is None:
             return mixture
-        each = compute_joint_log_densities(rows, mixture.weights, mixture.means, roots)
-        total = logsumexp(each, axis=1)
-        after = float(weights @ total) / float(weights.sum())
+        after, following = take_step(rows, weights, mixture, roots, covariance_type)
         if after - before <= LEAST_GAIN:
             break
-        before = after
-        shares = np.exp(each - total[:, None]) * weights[:, None]
-        mixture = measure_components(rows, shares, mixture, covariance_type)
+        mixture, before = following, after
     return mixture
 
 
+def take_step(
+    rows: np.ndarray,
+    weights: np.ndarray,
+    mixture: Moments,
+    roots: np.ndarray,
+    covariance_type: CovarianceType,
+) -> tuple[float, Moments]:
+    """Return the mean log-likelihood of rows, in nats, and the mixture that one step leads to."""
+    k, d = mixture.means.shape
+    total, counts, sums, squares = 0.0, np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        some, own = rows[start : start + ROWS_AT_ONCE], weights[start : start + ROWS_AT_ONCE]
+        each = compute_joint_log_densities(some, mixture.weights, mixture.means, roots)
+        of_rows = logsumexp(each, axis=1)
+        total += float(own @ of_rows)
+        shares = np.exp(each - of_rows[:, None])
+        for j in range(k):
+            is_own = shares[:, j] > LEAST_SHARE
+            from_mean = some[is_own] - mixture.means[j]
+            weighted = own[is_own] * shares[is_own, j]
+            counts[j] += weighted.sum()
+            sums[j] += weighted @ from_mean
+            if covariance_type == "full":
+                squares[j] += (from_mean.T * weighted) @ from_mean
+            else:
+                squares[j] += np.diag(weighted @ np.square(from_mean))
+    following = measure_components(counts, sums, squares, mixture, covariance_type)
+    return total / float(weights.sum()), following
+
+
 def measure_components(
-    rows: np.ndarray, shares: np.ndarray, before: Moments, covariance_type: CovarianceType
+    counts: np.ndarray,
+    sums: np.ndarray,
+    squares: np.ndarray,
+    before: Moments,
+    covariance_type: CovarianceType,
 ) -> Moments:
-    """Return the moments of components of which rows have shares (n, k)."""
-    counts = shares.sum(axis=0)
-    means, covariances = before.means.copy(), before.covariances.copy()
-    for j, count in enumerate(counts):
-        if count <= 0.0:
-            continue
-        own = shares[:, j] / count
-        is_own = own > 0.0
-        some, own = rows[is_own], own[is_own]
-        means[j] = before.means[j] + own @ (some - before.means[j])
-        from_mean = some - means[j]
-        if covariance_type == "full":
-            covariances[j] = (from_mean.T * own) @ from_mean
-        else:
-            covariances[j] = np.diag(own @ np.square(from_mean))
+    """Return the moments of components of weighted sums (k, d) and squares (k, d, d).
+
+    Both are about the means before.
+    """
+    is_any = counts > 0.0
+    n = np.where(is_any, counts, 1.0)
+    moves = sums / n[:, None]
+    covariances = squares / n[:, None, None] - moves[:, :, None] * moves[:, None, :]
+    if covariance_type != "full":
+        covariances *= np.eye(sums.shape[1])
+    covariances[~is_any] = before.covariances[~is_any]
     covariances = add_one_row(counts, covariances)
     if covariance_type == "spherical":
-        d = rows.shape[1]
+        d = sums.shape[1]
         covariances = (np.trace(covariances, axis1=1, axis2=2) / d)[:, None, None] * np.eye(d)
-    return Moments(counts / counts.sum(), means, covariances)
+    return Moments(counts / counts.sum(), before.means + moves, covariances)
 
 
 def add_one_row(counts: np.ndarray, covariances: np.ndarray) -> np.ndarray:

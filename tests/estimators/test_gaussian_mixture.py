@@ -306,7 +306,8 @@ def test_wide_rows_keep_the_pilot_which_grows_with_the_parameters():
 @pytest.mark.slow
 def test_a_trusted_match_stays_unless_em_gains_more_than_its_parameters_do_by_chance():
     rows, *_ = planted_mixture("diag", k=3, d=2, n=30_000)
-    model = CompressiveGaussianMixture(3, random_state=0).fit(rows)
+    # Of rows that are not in memory; else EM ends on all of them.
+    model = CompressiveGaussianMixture(3, random_state=0).fit(iter([rows]))
     assert model.mixture_.is_identified
     np.testing.assert_array_equal(model.means_, model.mixture_.locations)
     # A match that is off in one mean is no longer trusted.
@@ -327,6 +328,25 @@ def test_a_trusted_match_stays_unless_em_gains_more_than_its_parameters_do_by_ch
 
 
 @pytest.mark.slow
+@pytest.mark.quality
+@pytest.mark.parametrize("covariance_type", ["diag", "full"])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_rows_in_memory_settle_a_mixture_of_more_parameters_than_a_pilot_tells(
+    covariance_type, is_weighted
+):
+    rng = np.random.default_rng(4)
+    k, d = 4, 30
+    rows = rng.normal(size=(k, d))[rng.integers(k, size=40_000)] + rng.normal(size=(40_000, d))
+    fitted, judged = rows[:20_000], rows[20_000:]
+    counts = rng.integers(1, 3, len(fitted)) if is_weighted else None
+    model = CompressiveGaussianMixture(k, covariance_type=covariance_type, random_state=0)
+    # The unit of weights is none of the model's concern.
+    model.fit(fitted, sample_weight=None if counts is None else 8.0 * counts)
+    em = GaussianMixture(k, covariance_type=covariance_type, random_state=0)
+    em.fit(fitted if counts is None else np.repeat(fitted, counts, axis=0))
+    assert model.score(judged) > em.score(judged) - 0.005
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("covariance_type", ["diag", "full"])
