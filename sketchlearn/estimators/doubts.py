@@ -224,10 +224,11 @@ def name_frequencies(quality: FitQuality) -> str:
     return f"n_frequencies={wanted}, now {m}" if m < wanted else ""
 
 
-def warn_of_moments(quality: FitQuality) -> None:
+def warn_of_moments(quality: FitQuality, dependent: Sequence[str]) -> None:
     """Warn if Gaussians have not the rows' covariance, or are as narrow as a sketch can show.
 
-    Of few rows the figures are chance, and the verdict alone tells.
+    That may be for columns that nearly depend on one another; these are named. Of few rows the
+    figures are chance, and the verdict alone tells.
     """
     if quality.verdict == "good" or not (quality.region.is_exact and quality.has_enough_rows):
         return
@@ -238,19 +239,24 @@ def warn_of_moments(quality: FitQuality) -> None:
         f"components together have {least:.3g} to {greatest:.3g} times the rows' variance, by "
         "direction: far or heavy-tailed rows are lost, and EM on them may be far likelier."
     )
+    others = f"or sketch with {more}." if (more := name_frequencies(quality)) else ""
     if quality.detail is not None and quality.detail <= quality.thresholds.detail:
+        why = "rows of few values, of amounts often zero or at limits are no Gaussians"
+        others = ""  # How many waves would be short enough is not known.
+        if dependent:
+            why = f"columns {list_some(dependent, MOST_NAMES)} nearly depend on one another"
+            others = "or leave one of these columns out."
         finding = (
-            "components are as narrow as the sketch can show: rows of few values, of amounts often "
-            "zero or at limits are no Gaussians, and EM on them may be far likelier."
+            f"components are as narrow as the sketch can show: {why}, and EM on the rows may be "
+            "far likelier."
         )
     elif loss > quality.thresholds.sampling_loss:
         finding = f"the sketch's noise moves components: about {loss:.2g} nats a row are lost."
-    more = name_frequencies(quality)
     raise_doubt(
         finding,
-        "Call fit with the rows, which runs EM on some of them" + ("" if more else "."),
+        "Call fit with the rows, which runs EM on some of them" + ("" if others else "."),
         quality.verdict,
-        otherwise=f"or sketch with {more}." if more else "",
+        otherwise=others,
     )
 
 

@@ -43,6 +43,7 @@ from sketchlearn.estimators.mixture_moments import (
     flatten_constant_columns,
     flatten_dependent_columns,
     judge_components,
+    name_dependent_columns,
     order_by_weight,
     require_like_units,
 )
@@ -55,6 +56,7 @@ from sketchlearn.estimators.shared_values import (
 )
 from sketchlearn.estimators.sketch_estimator import CompressiveEstimator
 from sketchlearn.estimators.spread_doubts import (
+    warn_of_fine_scale,
     warn_of_left_box,
     warn_of_lost_spread,
     warn_of_moved,
@@ -329,14 +331,15 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         is_by_value = pilot is not None and self._is_by_value(sketch, pilot)
         decoder = self._choose_decoder(rows, axes, is_by_value=is_by_value)
         mixture = decoder.decode(scaled, family, self.n_components, rng, region=region)
-        fitted, ends = None, None
+        fitted, ends, is_fine = None, None, False
         if rows is not None and is_by_value:
             ends = self._run_em_from_clusters(rows, rng)
             fitted = ends.common
         elif rows is not None:
             fitted = self._run_em(rows, mixture, rng)
         if is_alone := fitted is None:
-            if not is_hidden:
+            is_fine = not is_hidden and warn_of_fine_scale(sketch, mixture)
+            if not (is_hidden := is_hidden or is_fine):
                 warn_of_left_box(mixture.quality)
                 warn_of_lost_spread(mixture)
             if not (is_hidden or mixture.quality.lacks_spread):
@@ -353,9 +356,9 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         self.quality_ = replace(self._judge(mixture.quality, fitted), is_coarse=is_coarse)
         if is_few:
             warn_of_few_rows(self.quality_, sketch, self.n_components)
-        has_lost = warn_of_columns(self.quality_, units)
+        has_lost = is_fine or warn_of_columns(self.quality_, units)
         if is_alone and not (has_lost or is_hidden or mixture.quality.lacks_spread):
-            warn_of_moments(mixture.quality)
+            warn_of_moments(mixture.quality, name_dependent_columns(sketch) if is_full else [])
         is_shared, gain = self._find_shared_columns(fitted, pilot, ends)
         if is_shared.any():
             self.quality_ = replace(self.quality_, shares_values=True)
@@ -429,9 +432,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
     def _label_rows(self, rows: np.ndarray, sample_weight: np.ndarray | None) -> None:
         """Settle components on all rows: a pilot lacks some of few rows, and each by its noise."""
         pilot = self.sketcher_.pilot_ if self._n_kept else None
-        if pilot is None or self._pilot_is_all:
-            return
-        if self._is_by_value(self.sketch_, pilot):
+        if pilot is None or self._pilot_is_all or self._is_by_value(self.sketch_, pilot):
             return
         weights = np.ones(len(rows)) if sample_weight is None else sample_weight
         weights = weights * (len(rows) / weights.sum())

@@ -50,6 +50,7 @@ from sketchlearn.estimators.sketch_estimator import (
     CompressiveEstimator,
 )
 from sketchlearn.estimators.spread_doubts import (
+    warn_of_fine_scale,
     warn_of_left_box,
     warn_of_lost_spread,
     warn_of_moved,
@@ -419,6 +420,8 @@ class CompressiveKMeans(
         if is_few:
             warn_of_few_rows(self.quality_, sketch, self.n_clusters)
         is_hidden |= is_few
+        if pilot is None and not is_hidden:
+            is_hidden = warn_of_fine_scale(sketch, replace(mixture, quality=self.quality_))
         has_lost = pilot is None and part is not None and warn_of_lost_directions(sketch, mixture)
         if pilot is None and not is_hidden:
             warn_of_left_box(self.quality_)

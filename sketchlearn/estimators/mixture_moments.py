@@ -12,9 +12,13 @@ from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_
 from sketchlearn.estimators.weighted_pilot import WeightedPilot
 from sketchlearn.points.em import Moments
 from sketchlearn.sketches.region import Region
+from sketchlearn.sketches.sketch_like import SketchLike
 
 # Least eigenvalue of correlations up to which columns are dependent.
 DEPENDENT = 1e-8
+# Up to which they nearly are; and part of the largest entry of its eigenvector from which a column
+# is one of them.
+NEARLY_DEPENDENT, TAKES_PART = 0.05, 0.1
 # Of units of columns, for spheres: at 3 a decode lost 0.03 nats a row at most, at 10 0.8.
 LARGEST_RATIO_OF_UNITS = 5.0
 
@@ -133,6 +137,18 @@ def flatten_dependent_columns(
     covariances = (kept @ covariances @ kept + left) * np.outer(scaling, scaling)
     means = region.mean + ((fitted.means - region.mean) / scaling @ kept) * scaling
     return Moments(fitted.weights, means, (covariances + covariances.transpose(0, 2, 1)) / 2.0)
+
+
+def name_dependent_columns(sketch: SketchLike) -> list[str]:
+    """Return the columns of the direction in which rows vary least, if they hardly do, quoted."""
+    region = Region.of(sketch)
+    scaling = np.where(region.deviations > 0.0, region.deviations, 1.0)
+    correlations = region.covariance / np.outer(scaling, scaling)
+    np.fill_diagonal(correlations, 1.0)
+    values, axes = np.linalg.eigh(correlations)
+    part = np.abs(axes[:, 0])
+    takes_part = (part >= TAKES_PART * part.max()) & (values[0] <= NEARLY_DEPENDENT)
+    return [repr(str(name)) for name in np.asarray(sketch.column_names)[takes_part]]
 
 
 def order_by_weight(moments: Moments) -> Moments:

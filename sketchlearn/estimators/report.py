@@ -20,6 +20,7 @@ from sketchlearn.estimators.doubts import (
     Doubt,
     is_hidden_by_noise,
     name_excess,
+    name_frequencies,
     name_spread,
     name_variance,
 )
@@ -212,7 +213,10 @@ def name_shortage(quality: FitQuality) -> str:
         return "so few frequencies that anything fits them"
     if not quality.has_enough_rows:
         return "so few rows"
-    if quality.seems_incomplete and not quality.explains_sketch:
+    # What was fitted to points has figures of its own. Where less is left than a missing cluster
+    # leaves shapes are the cause, which a sketch of enough frequencies has seen.
+    is_left = quality.leaves_clusters or (quality.seems_incomplete and name_frequencies(quality))
+    if quality.detail is None and is_left and not quality.explains_sketch:
         return "what it leaves unexplained: a missing cluster, or clusters that are not round"
     return ""
 

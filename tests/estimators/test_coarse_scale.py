@@ -128,3 +128,24 @@ def test_boxes_far_too_wide_are_a_doubt_and_somewhat_too_wide_ones_are_not(times
         model = CompressiveKMeans(7, random_state=0).fit_sketch(sketch)
     assert model.quality_.is_coarse == is_coarse
     assert (model.quality_.verdict == "good") != is_coarse
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", [CompressiveKMeans, CompressiveGaussianMixture])
+@pytest.mark.parametrize("scale", [0.05, 0.1])
+def test_a_scale_far_narrower_than_clusters_is_named_and_another_helps(estimator, scale):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        X = 8.0 * rng.normal(size=(6, 4))[rng.integers(6, size=20_000)]
+        X += rng.normal(size=X.shape)
+        narrow, wide = (
+            Sketcher(n_clusters=6, scale=each, random_state=seed).fit(X).sketch(X)
+            for each in (scale, "auto")
+        )
+        with pytest.warns(ConvergenceWarning) as caught:
+            model = estimator(6, random_state=seed).fit_sketch(narrow)
+        assert len(caught) == 1
+        assert "waves cancel" in str(caught[0].message)
+        assert model.quality_.verdict == model.report().verdict == "wrong"
+        assert model.report().remedy == "Sketch with scale='auto'."
+        assert estimator(6, random_state=seed).fit_sketch(wide).report().verdict == "good"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from planted import planted_mixture
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from sketchlearn import CompressiveGaussianMixture, Sketcher
@@ -51,3 +52,21 @@ def test_components_of_nearly_dependent_columns_are_as_narrow_as_the_rows(noise)
     # As wide as atoms are at the least, they lost 1 to 5 nats.
     assert np.median(losses) < 0.1
     assert max(losses) < 0.5
+
+
+@pytest.mark.slow
+def test_columns_that_nearly_depend_on_one_another_are_named_and_to_leave_one_out_helps():
+    for seed in range(50, 52):
+        rng = np.random.default_rng(seed)
+        rows = rng.normal(size=(20_000, 3))
+        rows[:, 2] = rows[:, 0] + rows[:, 1] + 0.3 * rng.normal(size=20_000)
+        rows += rng.integers(3, size=20_000)[:, None] * [6, 0, 6]
+        sketcher = Sketcher(n_clusters=3, scale="columns", keep_pilot=False, random_state=seed)
+        model = CompressiveGaussianMixture(3, covariance_type="full", random_state=seed)
+        told = "columns 'x0', 'x1', 'x2' nearly depend on one another.* or leave one of these"
+        with pytest.warns(ConvergenceWarning, match=told) as caught:
+            model.fit_sketch(sketcher.fit(rows).sketch(rows))
+        # Nothing of other sizes, which were not seen to help.
+        assert not any("n_frequencies" in str(each.message) for each in caught)
+        fewer = rows[:, :2]
+        assert model.fit_sketch(sketcher.fit(fewer).sketch(fewer)).quality_.verdict == "good"
