@@ -63,7 +63,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
     drawn towards the one that classes share, between quadratic and linear discriminant analysis, by
     as much as the rows' likelihood says (`shrink_covariances`). With more components, the mixture
     of a class is decoded from its waves as `CompressiveGaussianMixture` does; a class with fewer
-    than ten rows for each number of the mixture has one component all the same.
+    than ten rows for each number of the mixture has one component all the same: ``n_components_``.
 
     Sketches of classes add and subtract like all others: rows of a class can be taken out again,
     and classes be learned on different machines, with one sketcher. Rows of different classes are
@@ -107,6 +107,8 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         Roots of the precisions, of the same shape, as of `CompressiveGaussianMixture`.
     component_classes_ : ndarray of shape (n_all,)
         Index in ``classes_`` of each component's class.
+    n_components_ : ndarray of shape (n_classes,)
+        How many components each class has; none, if it has no rows.
     sketches_ : dict
         The sketch of each class's rows, by label.
     sketch_ : Sketch or PrivateSketch
@@ -444,11 +446,12 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
             shares.append(self.class_prior_[c] * share)
             places.append(place)
             shapes.append(shape)
-            owners.append(np.full(len(share), float(c)))
+            owners.append(np.full(len(share), c))
         self.weights_ = np.concatenate(shares) / self.class_prior_[seen].sum()
         self.means_, self.covariances_ = np.concatenate(places), np.concatenate(shapes)
         self.precisions_cholesky_ = invert_covariances(self.covariances_)
-        self.component_classes_ = np.concatenate(owners)
+        self.component_classes_ = np.concatenate(owners).astype(float)
+        self.n_components_ = np.bincount(np.concatenate(owners), minlength=len(sketches))
 
     def _has_rows_for_mixture(self, sketch: SketchLike) -> bool:
         k, d = self.n_components, self.n_features_in_
@@ -484,6 +487,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
             raise ModelFormatError(f"labels must be of one type and sorted, got {labels[:20]}")
         self.sketches_ = dict(model.classes or ())
         self._count_rows(list(self.sketches_.values()))
+        self.n_components_ = np.bincount(owners.astype(int), minlength=len(labels))
 
     def _count_rows(self, sketches: list[Any]) -> None:
         """Set the classes' numbers of rows and probabilities."""

@@ -296,3 +296,14 @@ def test_what_classes_cannot_be_learned_from():
     assert begun.partial_fit(X, Y, classes=[2, 0, 1]).n_samples_seen_ == 300
     with pytest.raises(ValueError, match=r"priors are zero for all classes that have rows, \[0,"):
         CompressiveClassifier(priors=[0, 0, 0, 1]).partial_fit(X, Y, classes=range(4))
+
+
+def test_classes_of_too_few_rows_for_a_mixture_are_told(tmp_path):
+    rng = np.random.default_rng(5)
+    counts = [1000, 100, 839]
+    rows, labels = rng.normal(size=(sum(counts), 10)), np.repeat(["a", "b", "c"], counts)
+    # 840 rows are enough: ten for each of 4 (1 + 2 * 10) numbers.
+    model = CompressiveClassifier(4, covariance_type="diag", random_state=0).fit(rows, labels)
+    assert model.n_components_.tolist() == [4, 1, 1]
+    model.save(tmp_path / "c.model")
+    assert load_model(tmp_path / "c.model").n_components_.tolist() == [4, 1, 1]
