@@ -454,9 +454,8 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         self.n_components_ = np.bincount(np.concatenate(owners), minlength=len(sketches))
 
     def _has_rows_for_mixture(self, sketch: SketchLike) -> bool:
-        k, d = self.n_components, self.n_features_in_
-        needed = ROWS_A_PARAMETER * count_parameters(k, d, self.covariance_type)
-        return k > 1 and sketch.n_effective >= needed
+        n = count_parameters(self.n_components, self.n_features_in_, self.covariance_type)
+        return self.n_components > 1 and sketch.n_effective >= ROWS_A_PARAMETER * n
 
     def _decode(self, sketch: SketchLike, least: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return shares, means and covariances of a class's mixture, with variances added."""
@@ -497,6 +496,5 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         if self.priors is not None:
             self.class_prior_ = np.asarray(self.priors, dtype=np.float64)
             if len(self.class_prior_) != len(self.classes_):
-                raise ValueError(
-                    f"priors must be one a class, {len(self.classes_)}, got {self.priors!r}"
-                )
+                n_classes = len(self.classes_)
+                raise ValueError(f"priors must be one a class, {n_classes}, got {self.priors!r}")

@@ -12,7 +12,6 @@ from sklearn.mixture import GaussianMixture
 
 from sketchlearn._validation import RandomState, check_count, check_nonnegative
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
-from sketchlearn.atoms.gaussian import LEAST_VARIANCE
 from sketchlearn.decoders import (
     BestOf,
     Decoder,
@@ -348,8 +347,8 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             fitted = Moments(weights, means * units, covariances * np.outer(units, units))
             fitted = flatten_constant_columns(fitted, Region.of(sketch, self.bounds))
             if is_full and sketch.moment_kind == "full":
-                least = LEAST_VARIANCE * (mixture.family.operator.scale * units) ** 2
-                fitted = flatten_dependent_columns(fitted, Region.of(sketch, self.bounds), least)
+                scales = mixture.family.operator.scale * units
+                fitted = flatten_dependent_columns(fitted, Region.of(sketch, self.bounds), scales)
         else:
             fitted = order_by_weight(fitted)
             mixture = reorder_atoms(mixture, fitted.means / units)
@@ -484,8 +483,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         covariances = covariances + self.reg_covar * np.eye(means.shape[1])
         if self.covariance_type == "full":
             self.covariances_ = covariances
-            roots = invert_covariances(covariances)
-            self.precisions_cholesky_ = roots
+            self.precisions_cholesky_ = roots = invert_covariances(covariances)
             self.precisions_ = roots @ roots.transpose(0, 2, 1)
             return
         variances = np.einsum("kll->kl", covariances)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import eigh
 
+from sketchlearn.atoms.gaussian import LEAST_VARIANCE
 from sketchlearn.decoders import FitQuality, Mixture
 from sketchlearn.decoders.quality import compute_moment_factors, compute_spread_ratio
 from sketchlearn.estimators.weighted_pilot import WeightedPilot
@@ -97,9 +98,7 @@ def compare_variances(
     return float(factors.min()), float(factors.max())
 
 
-def flatten_dependent_columns(
-    fitted: Moments, region: Region, least_variances: np.ndarray
-) -> Moments:
+def flatten_dependent_columns(fitted: Moments, region: Region, scales: np.ndarray) -> Moments:
     r"""Return components that are as narrow as the rows where columns depend on one another.
 
     Along a direction in which the rows hardly vary, as where shares sum to one or a column is
@@ -115,8 +114,8 @@ def flatten_dependent_columns(
         Covariances of any kind, data units.
     region : Region
         Whose covariance is the rows' own.
-    least_variances : ndarray of shape (d,)
-        Least variance of atoms along each column, data units.
+    scales : ndarray of shape (d,)
+        The operator's scale along each column, data units.
     """
     deviations = region.deviations
     varies = deviations > 0.0
@@ -126,7 +125,7 @@ def flatten_dependent_columns(
     correlations = region.covariance / np.outer(scaling, scaling)
     np.fill_diagonal(correlations, 1.0)
     values, axes = np.linalg.eigh(correlations)
-    least = float(np.min((least_variances / scaling**2)[varies]))
+    least = LEAST_VARIANCE * float(np.min((scales / scaling)[varies])) ** 2
     is_flat = values < max(DEPENDENT, least)
     flat = axes[:, is_flat]
     if not flat.shape[1]:
