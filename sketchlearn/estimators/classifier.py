@@ -435,9 +435,8 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
         is_full = self.covariance_type == "full"
         means, covariances, least = describe_classes([sketches[c] for c in seen], is_full)
         if not self.class_prior_[seen].any():
-            raise ValueError(
-                f"priors are zero for all classes that have rows, {self.classes_[seen].tolist()}"
-            )
+            labels = self.classes_[seen].tolist()
+            raise ValueError(f"priors are zero for all classes that have rows, {labels}")
         shares, places, shapes, owners = [], [], [], []
         for c, mean, covariance in zip(seen, means, covariances, strict=True):
             share, place, shape = np.ones(1), mean[None], covariance[None]
