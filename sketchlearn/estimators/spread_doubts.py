@@ -137,20 +137,20 @@ def warn_of_moved(mixture: Mixture) -> None:
 def warn_of_fine_scale(sketch: SketchLike, mixture: Mixture) -> bool:
     """Warn if what is in doubt was decoded from waves that are too short, and say if so.
 
-    Within a cluster much wider than the scale they cancel, and what is left of them is noise.
+    Within a cluster much wider than the scale they cancel, and what is left of them is noise. Of
+    declared boxes and radii others speak: `warn_of_left_box`, and noise that hides.
     """
+    if sketch.operator.domain.box is not None:
+        return False
     power = len(mixture.weights) * float(np.mean(np.abs(sketch.centered_mean) ** 2))
     if is_short := mixture.quality.figures_verdict != "good" and power < FINE:
         scale = sketch.operator.domain.scales[-1]
         deviation = float(np.sqrt(np.mean(Region.of(sketch).variances / sketch.operator.units**2)))
-        remedy = "Sketch with scale='auto'"
-        if sketch.added_noise is not None:
-            remedy = "Ask for a release from a box as wide as the rows"
         raise_doubt(
             f"the sketch's scale, the width of a cluster that its waves were drawn for, is "
             f"{scale / deviation:.2g} of the rows' standard deviation: within clusters so much "
             "wider waves cancel, and tell little of where these are.",
-            remedy,
+            "Sketch with scale='auto'",
             otherwise="or with a larger one.",
         )
     return is_short
