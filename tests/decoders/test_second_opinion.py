@@ -261,21 +261,22 @@ def test_what_is_beyond_doubt_is_decoded_once(clusters):
 
 
 @pytest.mark.slow
-def test_atoms_that_noise_may_have_made_leave_doubt_where_their_centroids_had_better_uses():
-    rng = np.random.default_rng([60, 904])
+@pytest.mark.parametrize("seed", [60, 61, 62])
+def test_atoms_that_noise_may_have_made_leave_doubt_where_their_centroids_had_better_uses(seed):
+    rng = np.random.default_rng([seed, 904])
     sizes = [20_000, 10_000, 5000, 2000, 1000, 500, 200, 100, 60, 40]
     centers = np.repeat(rng.uniform(-12.0, 12.0, (10, 3)), sizes, axis=0)
     rows = rng.permutation(centers + rng.standard_normal(centers.shape))
     best = KMeans(10, n_init=10, random_state=0).fit(rows).inertia_
-    for ratio, is_lost in ((2, True), (10, False)):
-        sketcher = Sketcher(30 * ratio, n_clusters=10, keep_pilot=False, random_state=60)
+    # What few frequencies lose is said, and more lose nothing.
+    for ratio, may_lose in ((2, True), (10, False)):
+        sketcher = Sketcher(30 * ratio, n_clusters=10, keep_pilot=False, random_state=seed)
         sketch = sketcher.fit(rows).sketch(rows)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
-            model = CompressiveKMeans(10, random_state=60).fit_sketch(sketch)
-        assert (-model.score(rows) > 1.1 * best) == is_lost
-        assert bool(caught) == is_lost
-        assert (model.quality_.verdict == "good") != is_lost
+            model = CompressiveKMeans(10, random_state=seed).fit_sketch(sketch)
+        is_told = bool(caught) and model.quality_.verdict != "good"
+        assert -model.score(rows) <= 1.1 * best or (may_lose and is_told)
 
 
 @pytest.mark.slow

@@ -100,6 +100,7 @@ def test_of_wide_rows_and_of_mixtures_too():
     assert model.quality_.verdict != "good"
 
 
+@pytest.mark.filterwarnings("ignore:the sketch hardly determines:UserWarning")
 @pytest.mark.parametrize("d", [1, 3, 30, 150])
 def test_rows_without_clusters_are_as_wide_as_their_scale(d):
     X = np.random.default_rng(d).standard_normal((5000, d))
