@@ -241,8 +241,9 @@ was asked, 1100 before it was asked of tight clusters too, 1110 before noise was
 far rows make of variances, and what it costs mixtures was, 1220 before what far rows may gain
 was told from what they surely do, 1330 before atoms could be long, and 1440 before mixtures
 compared starts of EM, which was chosen on development seeds of both groups of families, as the
-limit of instability was, .1 after .07, and that what noise makes of variances is left out. Seed 1550 was reported before
-atoms that noise may have made were doubted, and atoms that weigh more than the rows' variance."""
+limit of instability was, .1 after .07, and that what noise makes of variances is left out.
+1550 was reported before atoms were doubted that noise may have made, or that weigh more than the
+rows' variance."""
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
