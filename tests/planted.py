@@ -58,6 +58,14 @@ def gaussian_clusters(k=5, d=4, n=10_000, *, seed=0, unit=1.0, distance=8.0):
     return unit * centers, unit * (np.repeat(centers, n // k, axis=0) + rng.standard_normal((n, d)))
 
 
+def falling_clusters(seed):
+    """Rows of ten round clusters of 20,000 to 40 rows, in three columns and any order."""
+    rng = np.random.default_rng(seed)
+    sizes = [20_000, 10_000, 5000, 2000, 1000, 500, 200, 100, 60, 40]
+    centers = np.repeat(rng.uniform(-12.0, 12.0, (10, 3)), sizes, axis=0)
+    return rng.permutation(centers + rng.standard_normal(centers.shape))
+
+
 def largest_distance(planted, found):
     """Largest distance (k,) of a planted point to the found one that is matched with it."""
     distances = np.linalg.norm(planted[:, None] - found[None], axis=2)

@@ -117,14 +117,10 @@ def flatten_dependent_columns(fitted: Moments, region: Region, scales: np.ndarra
     scales : ndarray of shape (d,)
         The operator's scale along each column, data units.
     """
-    deviations = region.deviations
-    varies = deviations > 0.0
+    varies = region.deviations > 0.0
     if not (region.is_exact and varies.any()):
         return fitted
-    scaling = np.where(varies, deviations, 1.0)
-    correlations = region.covariance / np.outer(scaling, scaling)
-    np.fill_diagonal(correlations, 1.0)
-    values, axes = np.linalg.eigh(correlations)
+    scaling, values, axes = _decompose_correlations(region)
     least = LEAST_VARIANCE * float(np.min((scales / scaling)[varies])) ** 2
     is_flat = values < max(DEPENDENT, least)
     flat = axes[:, is_flat]
@@ -140,14 +136,18 @@ def flatten_dependent_columns(fitted: Moments, region: Region, scales: np.ndarra
 
 def name_dependent_columns(sketch: SketchLike) -> list[str]:
     """Return the columns of the direction in which rows vary least, if they hardly do, quoted."""
-    region = Region.of(sketch)
-    scaling = np.where(region.deviations > 0.0, region.deviations, 1.0)
-    correlations = region.covariance / np.outer(scaling, scaling)
-    np.fill_diagonal(correlations, 1.0)
-    values, axes = np.linalg.eigh(correlations)
+    _, values, axes = _decompose_correlations(Region.of(sketch))
     part = np.abs(axes[:, 0])
     takes_part = (part >= TAKES_PART * part.max()) & (values[0] <= NEARLY_DEPENDENT)
     return [repr(str(name)) for name in np.asarray(sketch.column_names)[takes_part]]
+
+
+def _decompose_correlations(region: Region) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return deviations (d,), one where there is none, and correlations' eigenvalues and axes."""
+    scaling = np.where(region.deviations > 0.0, region.deviations, 1.0)
+    correlations = region.covariance / np.outer(scaling, scaling)
+    np.fill_diagonal(correlations, 1.0)
+    return scaling, *np.linalg.eigh(correlations)
 
 
 def order_by_weight(moments: Moments) -> Moments:

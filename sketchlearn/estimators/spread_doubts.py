@@ -19,7 +19,7 @@ FINE = 0.065
 BY_CHANCE = 3.0
 # Rows' variance, over that of rows at a declared box's sides, from which they have surely left it,
 # and from which that is in doubt whatever the decode looks like: of ten decodes beyond it eight had
-# 1.8 to 30 times the sum of squares of k-means, one more 6 times, called good.
+# 1.8 to 30 times the sum of squares of k-means, one of 6 times called good.
 AT_SIDES, FAR_BEYOND = 1.0, 4.0
 
 

@@ -23,6 +23,7 @@ from sketchlearn.linear_maps import LinearMap
 from sketchlearn.linear_maps.hadamard import padded_size
 from sketchlearn.sketching.pairing import count_drawn, pair_operator
 from sketchlearn.sketching.pilot import find_shared_values
+from sketchlearn.sketching.sizes import measure_widths
 
 # Columns up to which all directions are decoded, and directions beside one for each cluster beyond.
 FEW_FEATURES, MORE_DIRECTIONS = 100, 20
@@ -117,7 +118,7 @@ def choose_operator(
         Whether frequencies come in pairs, see `pair_operator`.
     """
     d, scale = rows.shape[1], check_scale(scale)
-    widths = np.ptp(rows, axis=0)
+    widths = measure_widths(rows)
     if (vanishes := (widths > 0.0) & (widths < LEAST_VARIED)).any():
         # Numbers that differ by so little are as small themselves.
         rows = np.where(vanishes, 0.0, rows)

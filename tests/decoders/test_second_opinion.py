@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import gaussian_clusters, operator_of
+from planted import falling_clusters, gaussian_clusters, operator_of
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
@@ -263,10 +263,7 @@ def test_what_is_beyond_doubt_is_decoded_once(clusters):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [60, 61, 62])
 def test_atoms_that_noise_may_have_made_leave_doubt_where_their_centroids_had_better_uses(seed):
-    rng = np.random.default_rng([seed, 904])
-    sizes = [20_000, 10_000, 5000, 2000, 1000, 500, 200, 100, 60, 40]
-    centers = np.repeat(rng.uniform(-12.0, 12.0, (10, 3)), sizes, axis=0)
-    rows = rng.permutation(centers + rng.standard_normal(centers.shape))
+    rows = falling_clusters([seed, 904])
     best = KMeans(10, n_init=10, random_state=0).fit(rows).inertia_
     # What few frequencies lose is said, and more lose nothing.
     for ratio, may_lose in ((2, True), (10, False)):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import dense_operator, gaussian_clusters, operator_of
+from planted import dense_operator, falling_clusters, gaussian_clusters, operator_of
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -306,10 +306,7 @@ def test_far_outliers_are_clustered_nearly_as_k_means_clusters_them(seed):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_of_clusters_of_unlike_sizes_the_large_ones_are_split_as_k_means_splits_them(seed):
     """From 40 to 20,000 rows: k-means has no centroid for the smallest."""
-    rng = np.random.default_rng([seed, 7])
-    sizes = [20_000, 10_000, 5000, 2000, 1000, 500, 200, 100, 60, 40]
-    centers = np.repeat(rng.uniform(-12.0, 12.0, (10, 3)), sizes, axis=0)
-    rows = rng.permutation(centers + rng.standard_normal(centers.shape))
+    rows = falling_clusters([seed, 7])
     sketcher = Sketcher(150, n_clusters=10, keep_pilot=False, random_state=seed).fit(rows)
     model = CompressiveKMeans(10, random_state=seed).fit_sketch(sketcher.sketch(rows))
     best = KMeans(10, n_init=10, random_state=0).fit(rows).inertia_

@@ -20,6 +20,7 @@ def draw_side_by_side(seed, k=4, length=10.0, apart=4.0, n=20_000):
     return rows
 
 
+@pytest.mark.slow
 def test_long_clusters_side_by_side_are_right_or_not_resolved():
     counts = []
     for seed in range(70, 90):

@@ -40,7 +40,7 @@ def make_rows(exponent):
 
 
 @pytest.mark.parametrize("exponent", EXPONENTS)
-@pytest.mark.parametrize("name", IN_ANY_UNITS)
+@pytest.mark.parametrize("name", [pytest.param("mixture", marks=pytest.mark.slow), "sketcher"])
 def test_a_column_too_narrow_for_units_of_its_own_is_named_with_a_remedy_that_helps(name, exponent):
     rows = make_rows(exponent)
     with pytest.raises(ValueError, match=r"column 'charge' .* wide.* multiply it by 1e") as error:
