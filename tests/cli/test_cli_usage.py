@@ -67,6 +67,7 @@ def test_counts_may_be_written_as_1e3(folder):
     assert "less than 2**32" in failed(sketch("--seed", str(2**32), "-o", "z"), code=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -66,6 +66,7 @@ def test_a_column_that_one_start_closes_in_on_is_named_with_a_remedy(covariance_
     assert model.quality_.verdict == model.report().verdict == "doubtful"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance_type", ["diag", "full"])
 @pytest.mark.parametrize("column", [flags, amounts])
 def test_shared_values_on_which_starts_agree_raise_no_doubt(column, covariance_type):

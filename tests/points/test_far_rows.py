@@ -83,6 +83,7 @@ def test_rows_refine_what_a_sample_left(seed):
     assert weights @ refined.squares == pytest.approx(sum_squares(rows, weights, refined.centroids))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2, 4])
 def test_few_far_rows_of_many_leave_neither_loss_nor_doubt(seed):
     rng = np.random.default_rng(seed)

@@ -355,6 +355,7 @@ def test_numbers_at_the_sides_of_a_box_are_not_cut():
         Sketcher.from_domain([0, 0], [1, 1], clip=True, random_state=0).sketch(flags)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("half", [3.0, 2.0, 1.0])
 @pytest.mark.parametrize("model", [CompressiveKMeans, CompressiveGaussianMixture])

@@ -16,6 +16,9 @@ from sketchlearn import (
 )
 from sketchlearn.sketching import make_moment_sketcher
 
+# All fit models, of many sizes.
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(1500, 3)) + 6.0 * RNG.integers(0, 3, size=(1500, 1))
 LABELS = ROWS[:, 0] > 5.0
@@ -40,7 +43,7 @@ def make_rows(exponent):
 
 
 @pytest.mark.parametrize("exponent", EXPONENTS)
-@pytest.mark.parametrize("name", [pytest.param("mixture", marks=pytest.mark.slow), "sketcher"])
+@pytest.mark.parametrize("name", IN_ANY_UNITS)
 def test_a_column_too_narrow_for_units_of_its_own_is_named_with_a_remedy_that_helps(name, exponent):
     rows = make_rows(exponent)
     with pytest.raises(ValueError, match=r"column 'charge' .* wide.* multiply it by 1e") as error:
