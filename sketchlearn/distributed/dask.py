@@ -112,7 +112,7 @@ def sketch(
         dask.delayed(_sketch_block)(operator, moments, read, block, weight, i)
         for i, (block, weight) in enumerate(zip(blocks, weights, strict=True))
     ]
-    total = PartitionSums(Sketch.empty(sketcher.operator_, moments).sums, 0)
+    total = PartitionSums.empty(sketcher.operator_, moments)
     if tasks:
         (total,) = compute([_merge_in_tree(tasks, PartitionSums.total)])
     return total.sketch(sketcher.operator_, sketcher.feature_names)

@@ -13,13 +13,14 @@ import numpy as np
 from sketchlearn.distributed.rows import KeyedRows
 from sketchlearn.features.moments import MomentKind
 from sketchlearn.frequencies import FrequencyOperator
+from sketchlearn.sketching.cutting import warn_of_cut
 from sketchlearn.sketching.grouping import GroupPass, require_weighted
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.tables import SketchTable
 from sketchlearn.tables.columns import make_schema, read_groups, write_batches
 from sketchlearn.tables.group_sums import GroupSums
 
-ROWS_READ = b"rows"
+ROWS_READ, NUMBERS_CUT = b"rows", b"cut"
 
 
 class GroupKind(NamedTuple):
@@ -35,7 +36,7 @@ class GroupKind(NamedTuple):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PartitionGroups:
     """Sums by key of some rows under an operator that is known from elsewhere.
 
@@ -45,19 +46,24 @@ class PartitionGroups:
         Of the rows.
     n_rows : int
         How many were read, those of weight zero too.
+    n_cut : ndarray of shape (n_features,) int64
+        How many numbers of each column were moved into the operator's box.
     """
 
     groups: GroupSums
     n_rows: int
+    n_cut: np.ndarray
 
     @classmethod
     def of_rows(cls, kind: GroupKind, rows: KeyedRows | None) -> Self:
         """Add the rows of a partition, in this thread; errors as `Sketcher.sketch_groups`."""
         operator, by, moments, max_memory = kind
         if rows is None:
-            return cls(SketchTable.empty(operator, by, moments).groups, 0)
+            none = np.zeros(operator.n_features, np.int64)
+            return cls(SketchTable.empty(operator, by, moments).groups, 0, none)
         one_thread = GroupPass(operator, rows.source, rows.keys, 1, moments, max_memory)
-        return cls(one_thread.run(None, None).groups, one_thread.n_rows)
+        groups = one_thread.run(None, None).groups
+        return cls(groups, one_thread.n_rows, one_thread.n_cut)
 
     @classmethod
     def total(cls, parts: Iterable[Self], max_memory: int) -> Self:
@@ -74,7 +80,7 @@ class PartitionGroups:
                     f"{len(groups.keys):,} groups take more than max_memory={max_memory:,} bytes: "
                     "group by fewer columns, filter the rows, or raise max_memory"
                 )
-            return cls(groups, a.n_rows + b.n_rows)
+            return cls(groups, a.n_rows + b.n_rows, a.n_cut + b.n_cut)
 
         waiting: list[Self] = []
         for part in parts:
@@ -89,13 +95,17 @@ class PartitionGroups:
         shards = [zlib.crc32(repr(key).encode()) % n_shards for key in self.groups.keys]
         for shard in range(n_shards):
             which = np.flatnonzero(np.array(shards, np.int64) == shard)
-            yield shard, type(self)(self.groups.take(which), self.n_rows if shard == 0 else 0)
+            # Counts of the whole go with one of them.
+            n_rows = self.n_rows if shard == 0 else 0
+            n_cut = self.n_cut if shard == 0 else np.zeros_like(self.n_cut)
+            yield shard, type(self)(self.groups.take(which), n_rows, n_cut)
 
     def to_bytes(self, kind: GroupKind) -> bytes:
         """Return the sums as an Arrow stream."""
         pa = import_optional("pyarrow", "pyarrow.ipc")
         operator, by, moments, _ = kind
-        metadata = {ROWS_READ: str(self.n_rows).encode()}
+        n_cut = self.n_cut.astype("<i8").tobytes()
+        metadata = {ROWS_READ: str(self.n_rows).encode(), NUMBERS_CUT: n_cut}
         schema = make_schema(operator, by, self.groups.kinds, moments, metadata)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, schema) as writer:
@@ -111,10 +121,11 @@ class PartitionGroups:
         with pa.ipc.open_stream(data) as reader:
             table = reader.read_all()
         n_rows = int(table.schema.metadata[ROWS_READ])
-        return cls(read_groups(table, kind.by, kind.operator, kind.moments), n_rows)
+        n_cut = np.frombuffer(table.schema.metadata[NUMBERS_CUT], "<i8").astype(np.int64)
+        return cls(read_groups(table, kind.by, kind.operator, kind.moments), n_rows, n_cut)
 
     def table(self, kind: GroupKind, feature_names: tuple[str, ...] | None) -> SketchTable:
-        """Return the table that these are the sums of.
+        """Return the table that these are the sums of; warn of a box that cut many rows.
 
         Raises
         ------
@@ -123,4 +134,5 @@ class PartitionGroups:
         """
         require_weighted(self.groups, self.n_rows)
         operator, by, moments, _ = kind
+        warn_of_cut(operator.domain, self.n_cut, self.n_rows, feature_names)
         return SketchTable(operator, by, self.groups, moments, feature_names=feature_names)

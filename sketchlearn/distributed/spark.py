@@ -103,7 +103,7 @@ def sketch(
     sums = chosen.frame.mapInArrow(sums_of, "partition long, sums binary")
     merged = sums.repartition(N_MERGES, "partition").mapInArrow(_add_task_sums, "sums binary")
     parts = [PartitionSums.from_bytes(data) for data in _collect_arrow(merged)["sums"].to_pylist()]
-    none = PartitionSums(Sketch.empty(operator, moments).sums, 0)
+    none = PartitionSums.empty(operator, moments)
     return PartitionSums.total([none, *parts]).sketch(operator, names)
 
 

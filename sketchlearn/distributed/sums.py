@@ -16,16 +16,17 @@ from sketchlearn.sketches.fixed_point import fix_weights, require_mean_weight
 from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sums import COUNT_BYTES, Sums
 from sketchlearn.sketching.accumulation import BadEntryError, RowSummer
+from sketchlearn.sketching.cutting import warn_of_cut
 from sketchlearn.sources.weights import require_weights
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PartitionSums:
     """Sums of some rows under an operator that is known from elsewhere, and how many were read.
 
-    They take 16 m bytes, those of the moments and a few more, where a `Sketch` carries 4 d m bytes
-    of operator besides.
+    They take 16 m bytes, those of the moments, 8 d and a few more, where a `Sketch` carries 4 d m
+    bytes of operator besides.
 
     Parameters
     ----------
@@ -33,10 +34,18 @@ class PartitionSums:
         Of the rows.
     n_rows : int
         How many were read, those of weight zero too.
+    n_cut : ndarray of shape (n_features,) int64
+        How many numbers of each column were moved into the operator's box.
     """
 
     sums: Sums
     n_rows: int
+    n_cut: np.ndarray
+
+    @classmethod
+    def empty(cls, operator: FrequencyOperator, moments: MomentKind | None) -> Self:
+        """Return the sums of no rows, with such moments or none."""
+        return cls(Sketch.empty(operator, moments).sums, 0, np.zeros(operator.n_features, np.int64))
 
     @classmethod
     def of_rows(cls, operator: FrequencyOperator, moments: MomentKind | None, rows: Rows) -> Self:
@@ -57,25 +66,33 @@ class PartitionSums:
                 where = describe_place(n_rows + error.row, error.column, rows.names)
                 raise ValueError(f"{error.problem} at {where}{REMEDY}") from error
             n_rows += len(chunk)
-        return cls(sums, n_rows)
+        return cls(sums, n_rows, summer.n_cut)
 
     @classmethod
     def total(cls, parts: Iterable[Self]) -> Self:
         """Add at least one; integers, so in any order."""
-        return reduce(lambda a, b: cls(a.sums + b.sums, a.n_rows + b.n_rows), parts)
+
+        def add(a: Self, b: Self) -> Self:
+            return cls(a.sums + b.sums, a.n_rows + b.n_rows, a.n_cut + b.n_cut)
+
+        return reduce(add, parts)
 
     def to_bytes(self) -> bytes:
-        """Return the number of rows and the sums, little-endian."""
-        return self.n_rows.to_bytes(COUNT_BYTES, "little") + self.sums.to_bytes()
+        """Return the numbers of rows and columns, of what was cut, and the sums, little-endian."""
+        counts = (self.n_rows, len(self.n_cut))
+        head = b"".join(count.to_bytes(COUNT_BYTES, "little") for count in counts)
+        return head + self.n_cut.astype("<i8").tobytes() + self.sums.to_bytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Return the sums that `to_bytes` turned into these bytes."""
-        n_rows = int.from_bytes(data[:COUNT_BYTES], "little")
-        return cls(Sums.from_bytes(data[COUNT_BYTES:]), n_rows)
+        head = (data[:COUNT_BYTES], data[COUNT_BYTES : 2 * COUNT_BYTES])
+        n_rows, d = (int.from_bytes(count, "little") for count in head)
+        n_cut = np.frombuffer(data, "<i8", d, offset=2 * COUNT_BYTES).astype(np.int64)
+        return cls(Sums.from_bytes(data[2 * COUNT_BYTES + n_cut.nbytes :]), n_rows, n_cut)
 
     def sketch(self, operator: FrequencyOperator, feature_names: tuple[str, ...] | None) -> Sketch:
-        """Return the sketch that these are the sums of.
+        """Return the sketch that these are the sums of; warn of a box that cut many rows.
 
         Raises
         ------
@@ -87,6 +104,7 @@ class PartitionSums:
             raise ValueError("sample_weight must have a positive entry, got only zeros")
         if sketch.n_samples:
             require_mean_weight(sketch.weight_sum / sketch.n_samples)
+        warn_of_cut(operator.domain, self.n_cut, self.n_rows, feature_names)
         return sketch
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -47,17 +46,15 @@ class Cutter:
         return inside
 
 
-def warn_of_cut(
-    domain: Domain, counts: Iterable[np.ndarray], n_rows: int, names: Any = None
-) -> None:
+def warn_of_cut(domain: Domain, n_cut: np.ndarray, n_rows: int, names: Any = None) -> None:
     """Warn if so many numbers of a column were moved that what is decoded lies at the box's sides.
 
     Parameters
     ----------
     domain : Domain
         Of the operator.
-    counts : iterable of ndarray of shape (n_features,)
-        Of each `Cutter`.
+    n_cut : ndarray of shape (n_features,)
+        Numbers that were moved, by column, of all `Cutter`s.
     n_rows : int
         How many rows there were.
     names : sequence of str, optional
@@ -65,9 +62,8 @@ def warn_of_cut(
     """
     if not domain.clips or not n_rows:
         return
-    totals = np.sum(list(counts), axis=0)
-    shares = totals / n_rows
-    columns = np.flatnonzero((shares > MANY) & (totals >= FEWEST))
+    shares = n_cut / n_rows
+    columns = np.flatnonzero((shares > MANY) & (n_cut >= FEWEST))
     if not len(columns):
         return
     columns = columns[np.argsort(-shares[columns], kind="stable")]

@@ -171,6 +171,12 @@ class GroupPass:
         self._own, self._cutters = threading.local(), list[Cutter]()
         self._in_order = np.empty((0, d))
 
+    @property
+    def n_cut(self) -> np.ndarray:
+        """How many numbers of each column were moved into the box so far, (n_features,)."""
+        none = np.zeros(self._operator.n_features, np.int64)
+        return sum((one.n_cut for one in self._cutters), start=none)
+
     def run(self, feature_names: tuple[str, ...] | None, report: OnProgress | None) -> SketchTable:
         """Read all rows; return the table of their sketches.
 
@@ -197,8 +203,6 @@ class GroupPass:
                     report(self.n_rows, total)
             for future in futures:
                 future.result()
-        counts = [one.n_cut for one in self._cutters]
-        warn_of_cut(self._operator.domain, counts, self.n_rows, feature_names)
         return self._finish(feature_names)
 
     def _gather(self, gathering: _Gathering) -> Iterator[None]:
@@ -397,4 +401,5 @@ def sketch_by_group(
             stack.callback(line.close)
         table = rows.run(feature_names, report)
     require_weighted(table.groups, rows.n_rows)
+    warn_of_cut(operator.domain, rows.n_cut, rows.n_rows, feature_names)
     return table

@@ -149,8 +149,10 @@ class Pass:
                         result.cancel()
         sketch = self.progress.sketch
         self._require_some(sketch)
-        n_read, counts = self.progress.n_rows - n_before, [one.n_cut for one in self._summers]
-        warn_of_cut(self._operator.domain, counts, n_read, sketch.feature_names)
+        none = np.zeros(self._operator.n_features, np.int64)
+        n_cut = sum((one.n_cut for one in self._summers), start=none)
+        n_read = self.progress.n_rows - n_before
+        warn_of_cut(self._operator.domain, n_cut, n_read, sketch.feature_names)
         return sketch
 
     def _read_partitions(self, workers: ThreadPoolExecutor | InlineExecutor) -> Iterator[_Step]:

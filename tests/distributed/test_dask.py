@@ -2,6 +2,7 @@
 
 import os
 import signal
+import warnings
 from pathlib import Path
 
 import dask.array as da
@@ -236,7 +237,8 @@ def test_an_unfitted_sketcher_and_no_rows_are_refused(client):
 
 def test_only_the_sums_travel():
     sums = PartitionSums.of_rows(SKETCHER.operator_, "full", Query().of_array(ROWS))
-    assert len(sums.to_bytes()) == 16 * 60 + 144 + 2 * 9 * 8
+    # And two counts, and how many numbers of each column a box cut.
+    assert len(sums.to_bytes()) == 16 * 60 + 144 + 2 * 9 * 8 + 16 + 3 * 8
     back = type(sums).from_bytes(sums.to_bytes())
     assert back.sketch(SKETCHER.operator_, None) == WHOLE
 
@@ -292,3 +294,34 @@ def test_groups_that_cannot_be_made(client):
         sketched.sketch_groups(SKETCHER, da.from_array(ROWS), "i")
     with pytest.raises(ValueError, match="'month' are missing"):
         sketched.sketch_groups(SKETCHER, frame, "month", columns=NAMES)
+
+
+@pytest.mark.parametrize("way", ["array", "frame", "bag", "groups"])
+@pytest.mark.parametrize("scheduler", ["client", "threads"])
+def test_a_box_that_cuts_many_rows_is_told_once_and_here(client, way, scheduler):
+    options = {} if scheduler == "client" else {"scheduler": scheduler}
+    frame = pd.DataFrame(ROWS, columns=NAMES).assign(day=np.arange(2_000) % 3)
+
+    def run(half):
+        sketcher = Sketcher.from_domain(
+            [-half] * 3, [half] * 3, n_frequencies=20, clip=True, random_state=0
+        )
+        if way == "groups":
+            pieces = dd.from_pandas(frame, npartitions=20)
+            return sketched.sketch_groups(sketcher, pieces, "day", columns=NAMES, **options)
+        pieces = {
+            "array": da.from_array(ROWS, (100, 3)),
+            "frame": dd.from_pandas(frame[NAMES], npartitions=20),
+            "bag": bag.from_sequence(list(ROWS), npartitions=20),
+        }[way]
+        return sketched.sketch(sketcher, pieces, **options)
+
+    share = np.mean(np.abs(ROWS) > 1.0, axis=0).max()
+    # So few rows of each block are cut that one alone would not be told of.
+    with pytest.warns(UserWarning, match=f"clipped to cut {share:.0%} of the numbers") as caught:
+        run(1.0)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(9.0)

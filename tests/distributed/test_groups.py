@@ -18,10 +18,11 @@ KIND = GroupKind(SKETCHER.operator_, ("key",), SKETCHER.moment_kind, 2**31)
 def parts_of(sizes):
     cuts = np.cumsum(sizes)[:-1]
     for rows, keys in zip(np.split(ROWS, cuts), np.split(KEYS, cuts), strict=True):
-        groups = SKETCHER.sketch_groups(rows, {"key": keys}).groups if len(rows) else None
-        yield (
-            PartitionGroups(groups, len(rows)) if groups else PartitionGroups.of_rows(KIND, None)
-        )
+        if len(rows):
+            groups = SKETCHER.sketch_groups(rows, {"key": keys}).groups
+            yield PartitionGroups(groups, len(rows), np.full(2, len(rows)))
+        else:
+            yield PartitionGroups.of_rows(KIND, None)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,7 @@ def parts_of(sizes):
 def test_parts_of_any_sizes_add_up_to_the_table(sizes):
     total = PartitionGroups.total(parts_of(sizes), 2**31)
     assert total.n_rows == len(ROWS)
+    assert total.n_cut.tolist() == [len(ROWS)] * 2
     assert total.table(KIND, None) == TABLE
 
 
@@ -44,13 +46,16 @@ def test_shards_are_apart_and_make_the_whole_again():
     shards = [part for _, part in whole.split(8)]
     keys = [key for part in shards for key in part.groups.keys]
     assert sorted(keys) == list(TABLE)
-    assert PartitionGroups.total(shards, 2**31).table(KIND, None) == TABLE
+    total = PartitionGroups.total(shards, 2**31)
+    assert total.table(KIND, None) == TABLE
+    assert (total.n_rows, total.n_cut.tolist()) == (2000, [2000, 2000])
 
 
 def test_bytes_hold_all_of_it():
     (whole,) = parts_of([2000])
     again = PartitionGroups.from_bytes(whole.to_bytes(KIND), KIND)
     assert again.n_rows == whole.n_rows
+    assert again.n_cut.tolist() == whole.n_cut.tolist()
     assert again.groups == whole.groups
     none = PartitionGroups.of_rows(KIND, None)
     empty = PartitionGroups.from_bytes(none.to_bytes(KIND), KIND).table(KIND, None)

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -332,3 +333,25 @@ def test_other_moments(frame, moments):
     got = sketched.sketch(sketcher, frame.repartition(5))
     assert got.to_bytes() == whole.to_bytes()
     assert sketched.sketch(sketcher, frame.where("a > 1e9")) == whole - whole
+
+
+@pytest.mark.parametrize("way", ["rows", "groups"])
+def test_a_box_that_cuts_many_rows_is_told_once_and_here(frame, way):
+    def run(half):
+        sketcher = Sketcher.from_domain(
+            [-half] * 3, [half] * 3, feature_names=NAMES, n_frequencies=20, clip=True,
+            random_state=0,
+        )  # fmt: skip
+        if way == "rows":
+            return sketched.sketch(sketcher, frame.repartition(5))
+        days = frame.selectExpr("*", "cast(a > 0 as int) as day").repartition(5)
+        return sketched.sketch_groups(sketcher, days, "day")
+
+    share = np.mean(np.abs(ROWS) > 1.0, axis=0).max()
+    with pytest.warns(UserWarning, match=f"clipped to cut {share:.0%} of the numbers") as caught:
+        run(1.0)
+    ours = [one for one in caught if "clipped" in str(one.message)]
+    assert [one.filename for one in ours] == [__file__]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*clipped to cut")
+        run(9.0)
