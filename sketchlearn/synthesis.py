@@ -15,7 +15,7 @@ from sketchlearn.decoders.principal import (
     find_principal_part,
 )
 from sketchlearn.sketches.region import Region
-from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.sketches.sketch_like import SketchLike, describe_no_sketch
 
 # Frequencies, for each atom and feature, that the first mixture may use up; and its most atoms.
 FREQUENCIES_A_COORDINATE = 10
@@ -72,7 +72,7 @@ def synthesize(
     True
     """
     if not isinstance(sketch, SketchLike):
-        raise TypeError(f"expected a Sketch, got {type(sketch).__name__}")
+        raise TypeError(f"expected a Sketch, {describe_no_sketch(sketch)}")
     check_count(n_samples, "n_samples")
     if sketch.n_frequencies == 1:
         raise ValueError(

@@ -174,7 +174,7 @@ def test_progress_is_shown_on_a_terminal_only(sketch, capsys):
 
 
 def test_rows_are_no_sketch():
-    with pytest.raises(TypeError, match="count_clusters expected a Sketch, got ndarray"):
+    with pytest.raises(TypeError, match="count_clusters expected a Sketch, got ndarray: rows X"):
         count_clusters(np.zeros((9, 2)), [1, 2])
 
 

@@ -68,7 +68,9 @@ def test_the_seed_decides(digits):
 def test_bad_input_is_refused(digits):
     rows, sketcher = digits
     sketch = sketcher.sketch(rows)
-    with pytest.raises(TypeError, match="expected a Sketch, got ndarray"):
+    with pytest.raises(
+        TypeError, match="expected a Sketch, got ndarray: rows X become a sketch by"
+    ):
         synthesize(rows)
     with pytest.raises(ValueError, match="n_samples must be at least 1, got 0"):
         synthesize(sketch, 0)

@@ -23,6 +23,7 @@ from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.sources.row_keys import KeyValue, spell_value
 from sketchlearn.tables.metadata import HEADER
+from sketchlearn.tables.missing import describe_values
 
 # How --key and --with name groups whose key is missing or empty.
 SPELLING = (
@@ -159,7 +160,8 @@ def _choose_groups(table: SketchTable, keys: list[str], path: Path, option: str)
         chosen.setdefault(name, []).append(value)
     groups = table.select(**chosen)
     if not groups.n_samples.sum():
-        raise ValueError(f"{path} has no group with {' and '.join(keys or ['any key'])}")
+        known = describe_values(table.by, table.groups.keys, chosen)
+        raise ValueError(f"{path} has no group with {' and '.join(keys or ['any key'])}; {known}")
     return groups
 
 

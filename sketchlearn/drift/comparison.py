@@ -24,7 +24,7 @@ from sketchlearn.drift.waves import (
     worst_case_p_values,
 )
 from sketchlearn.drift.witness import Witness, find_witness
-from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.sketches.sketch_like import SketchLike, describe_no_sketch
 
 
 @final
@@ -252,5 +252,8 @@ def compare(a: SketchLike, b: SketchLike) -> Comparison:
     """
     for one in (a, b):
         if not isinstance(one, SketchLike):
-            raise TypeError(f"compare expected two sketches, got {type(one).__name__}")
+            raise TypeError(
+                f"compare expected two sketches, {describe_no_sketch(one)}; one "
+                "fitted Sketcher takes both, best with paired=True"
+            )
     return Comparison(WaveDifferences(a, b))

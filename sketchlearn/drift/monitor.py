@@ -17,7 +17,7 @@ from sketchlearn._validation import check_count, check_positive
 from sketchlearn.drift.comparison import Comparison, compare
 from sketchlearn.drift.scores import WindowMeans, find_windows_apart
 from sketchlearn.exceptions import EmptySketchError, SketchMismatchError
-from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.sketches.sketch_like import SketchLike, describe_no_sketch
 
 
 @final
@@ -143,7 +143,7 @@ class DriftMonitor:
         self._windows: tuple[SketchLike, ...] = tuple(windows)
         keys = tuple(reference) if isinstance(reference, Mapping) else range(len(self._windows))
         for window in self._windows:
-            self._check_window(window)
+            self._check_window(window, f"a {type(reference).__name__} of windows")
         if len(self._windows) < least:
             raise ValueError(
                 f"alpha={alpha:g} needs at least {least} reference windows, got "
@@ -215,10 +215,10 @@ class DriftMonitor:
         longer.total = add(self.total, window)
         return longer
 
-    def _check_window(self, window: Any) -> None:
+    def _check_window(self, window: Any, what: str = "windows") -> None:
         """Refuse what cannot be compared with the reference windows."""
         if not isinstance(window, SketchLike):
-            raise TypeError(f"expected windows that are sketches, got {type(window).__name__}")
+            raise TypeError(f"expected {what} that are sketches, {describe_no_sketch(window)}")
         if window.n_samples == 0:
             raise EmptySketchError("a window without rows cannot be compared")
         if window.fingerprint != self._windows[0].fingerprint:

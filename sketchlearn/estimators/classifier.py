@@ -38,7 +38,7 @@ from sketchlearn.points.densities import (
 )
 from sketchlearn.sketches.fixed_point import require_fixed_point
 from sketchlearn.sketches.sketch import Sketch
-from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.sketches.sketch_like import SketchLike, describe_no_sketch
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.moments_only import fit_moments
 from sketchlearn.sketching.passes import sketch_rows
@@ -255,7 +255,7 @@ class CompressiveClassifier(ClassifierMixin, RowPredictor):
             )
         for label, sketch in sketches.items():
             if not isinstance(sketch, SketchLike):
-                raise TypeError(f"expected a Sketch of {label!r}, got {type(sketch).__name__}")
+                raise TypeError(f"expected a Sketch of {label!r}, {describe_no_sketch(sketch)}")
         if not any(sketch.n_samples for sketch in sketches.values()):
             raise EmptySketchError("expected sketches of at least one row, got none")
         classes = sort_labels([*sketches])

@@ -122,7 +122,10 @@ class GroupFitter(ABC):
                [9., 9.]])
         """
         if not isinstance(table, SketchTable):
-            raise TypeError(f"fit_table expected a SketchTable, got {type(table).__name__}")
+            raise TypeError(
+                f"fit_table expected a SketchTable, got {type(table).__name__}: sketch_groups of a "
+                "Sketcher makes one of rows with keys, SketchTable.from_parquet reads a file"
+            )
         if few not in ("raise", "skip") or start not in ("own", "total"):
             raise ValueError(
                 f"few must be 'raise' or 'skip' and start 'own' or 'total', got {few!r}, {start!r}"

@@ -64,7 +64,10 @@ def add_by_label(table: Any, label: str) -> dict[Any, SketchLike]:
         If there is no such key, or it is null somewhere.
     """
     if not isinstance(table, SketchTable):
-        raise TypeError(f"fit_table expected a SketchTable, got {type(table).__name__}")
+        raise TypeError(
+            f"fit_table expected a SketchTable, got {type(table).__name__}: sketch_groups of a "
+            "Sketcher makes one of rows with keys, SketchTable.from_parquet reads a file"
+        )
     by_label = {key[0]: sketch for key, sketch in table.rollup([label]).items()}
     if None in by_label:
         raise ValueError(

@@ -24,7 +24,7 @@ from sketchlearn.model_selection.stability import (
     measure_stabilities,
 )
 from sketchlearn.sketches.region import UNLIKE, Region, compare_widths
-from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.sketches.sketch_like import SketchLike, describe_no_sketch
 
 # From which share of the lower peak the density between two components is no valley.
 SHALLOW = 0.8
@@ -118,7 +118,7 @@ def count_clusters(
     ClusterCount(n_clusters=4, is_resolved=True, tried 1, 2, 3, 4, 5, 6, 7, 8)
     """
     if not isinstance(sketch, SketchLike):
-        raise TypeError(f"count_clusters expected a Sketch, got {type(sketch).__name__}")
+        raise TypeError(f"count_clusters expected a Sketch, {describe_no_sketch(sketch)}")
     if sketch.operator.features.overtones():
         raise ValueError(
             f"clusters are counted in sketches of waves, got {sketch.operator.features!r}, whose "

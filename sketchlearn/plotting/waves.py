@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sketchlearn.decoders import Mixture
 from sketchlearn.plotting.style import ACCENT, FAINT, INK, Display, require_matplotlib
-from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.sketches.sketch_like import SketchLike, describe_no_sketch
 
 # Share of the waves that carry nothing whose size the band holds.
 SHARE = 0.95
@@ -100,7 +100,7 @@ class SketchDisplay(Display):
         """
         require_matplotlib()
         if not isinstance(sketch, SketchLike):
-            raise TypeError(f"expected a sketch, got {type(sketch).__name__}")
+            raise TypeError(f"expected a sketch, {describe_no_sketch(sketch)}")
         return cls(*_measure(sketch), None, find_noise(sketch)).plot(ax)
 
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sketchlearn.plotting.style import Display, write_name
-from sketchlearn.sketches.sketch_like import SketchLike
+from sketchlearn.sketches.sketch_like import SketchLike, describe_no_sketch
 from sketchlearn.sources.row_keys import spell_value
 
 # Columns that a picture has room for: those that moved most. And names of windows.
@@ -123,7 +123,7 @@ def name_windows(windows: Any, least: int = 2) -> tuple[tuple[str, ...], list[Sk
         names = [str(i) for i in range(len(sketches))]
     for one in sketches:
         if not isinstance(one, SketchLike):
-            raise TypeError(f"expected windows that are sketches, got {type(one).__name__}")
+            raise TypeError(f"expected windows that are sketches, {describe_no_sketch(one)}")
     if len(sketches) < least:
         wanted = "two windows" if least == 2 else "one window"
         raise ValueError(f"expected {wanted} at least, got {len(sketches)}")

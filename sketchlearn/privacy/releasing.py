@@ -15,6 +15,7 @@ from sketchlearn.privacy.mechanism import Mechanism
 from sketchlearn.privacy.private_sketch import PrivateSketch
 from sketchlearn.privacy.queries import ONE_WEIGHT, compute_parts, sensitivities
 from sketchlearn.sketches.sketch import Sketch
+from sketchlearn.sketches.sketch_like import describe_no_sketch
 from sketchlearn.sources.optional import import_optional
 
 Key = TypeVar("Key")
@@ -246,7 +247,7 @@ def _check_sketch(sketch: Any) -> None:
             "them with release_groups, or release their sum, a table's total()"
         )
     if not isinstance(sketch, Sketch):
-        raise TypeError(f"release expected a Sketch, got {type(sketch).__name__}")
+        raise TypeError(f"release expected a Sketch, {describe_no_sketch(sketch)}")
     domain = sketch.operator.domain
     if not (domain.clips and domain.is_of_box):
         lacks = "does not clip rows to a box" if domain.is_of_box else "was chosen on rows"

@@ -200,3 +200,11 @@ class SketchLike(ABC):
     def save(self, path: str | PathLike[str]) -> None:
         """Write the sketch's bytes to a file, wholly or not at all."""
         write_atomically(path, self.to_bytes())
+
+
+def describe_no_sketch(value: object) -> str:
+    """Return, for a message, what came in place of a sketch, and where sketches come from."""
+    return (
+        f"got {type(value).__name__}: rows X become a sketch by Sketcher().fit(X).sketch(X), a "
+        "table's total() or one of its groups is one, and Sketch.load reads a file"
+    )

@@ -11,7 +11,6 @@ from typing import Any, Self, cast, final
 import numpy as np
 
 from sketchlearn._caller import warn_caller
-from sketchlearn._validation import list_some
 from sketchlearn.exceptions import SketchFormatError, SketchMismatchError
 from sketchlearn.features.moments import MomentChoice, MomentKind, n_moments, resolve_moments
 from sketchlearn.files.atomic import replace_when_done, require_replaceable
@@ -24,9 +23,8 @@ from sketchlearn.tables import columns
 from sketchlearn.tables.files import TableFile, find_common_operator, list_files
 from sketchlearn.tables.group_sums import GroupSums, merge_kinds, spell_key
 from sketchlearn.tables.metadata import read_metadata, write_metadata
+from sketchlearn.tables.missing import describe_choices, describe_missing_key
 
-# Values of a key that a warning names, at most.
-MOST_NAMED = 8
 # What chooses groups by a value of their keys: the value, several, or what tells which.
 Choice = KeyValue | Iterable[KeyValue] | Callable[[Any], bool]
 
@@ -163,24 +161,12 @@ class SketchTable(Mapping[Key, Sketch]):
         groups = self.select(**choices).groups if choices else self.groups
         is_nothing = any(isinstance(one, Sized) and not len(one) for one in choices.values())
         if choices and not groups.keys and not is_nothing:
-            warn_caller(f"the sketch is empty: {self._describe_choices(choices)}", UserWarning)
+            said = describe_choices(self.by, self.groups.keys, choices)
+            warn_caller(f"the sketch is empty: {said}", UserWarning)
         if not groups.keys:
             none = Sketch.empty(self.operator, self.moment_kind)
             return replace(none, feature_names=self.feature_names)
         return self._sketch(groups.merge((), [()] * len(groups.keys)), 0)
-
-    def _describe_choices(self, choices: Mapping[str, Choice]) -> str:
-        """Return, for a message, that no group was chosen, and among which values."""
-        known = []
-        for name in choices:
-            at = self._find_column(name)
-            values = list(dict.fromkeys(key[at] for key in self.groups.keys))
-            shown = list_some([repr(value) for value in values], MOST_NAMED) or "no value"
-            known.append(f"{name!r} has {shown}")
-        asked = ", ".join(
-            name if callable(one) else f"{name}={one!r}" for name, one in choices.items()
-        )
-        return f"no group is chosen by {asked}; {', '.join(known)}"
 
     def rollup(self, by: Sequence[str]) -> SketchTable:
         """Return the table by fewer columns: groups that these do not tell apart are added.
@@ -355,9 +341,17 @@ class SketchTable(Mapping[Key, Sketch]):
         return replace(first, groups=GroupSums.join([table.groups for table in tables]))
 
     def __getitem__(self, key: Key | KeyValue) -> Sketch:
-        place = self._index.get(key if isinstance(key, tuple) else (key,))
+        whole = key if isinstance(key, tuple) else (key,)
+        try:
+            place = self._index.get(whole)
+        except TypeError:
+            raise TypeError(
+                f"a key of a group is a value, or a tuple of values of {', '.join(self.by)}, "
+                f"got {key!r}"
+            ) from None
         if place is None:
-            raise KeyError(key)
+            groups = self.groups
+            raise KeyError(describe_missing_key(self.by, groups.kinds, groups.keys, whole))
         return self._sketch(self.groups, place)
 
     def __iter__(self) -> Iterator[Key]:

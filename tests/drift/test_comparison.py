@@ -261,7 +261,8 @@ def test_strangers_and_empty_sketches_are_refused():
     with pytest.raises(EmptySketchError):
         compare(a, sketcher.sketch(np.zeros((0, 4))))
     for pair in ((a, np.zeros((3, 4))), ("a.sketch", a), (0, a)):
-        with pytest.raises(TypeError, match="compare expected two sketches, got"):
+        said = r"compare expected two sketches, got .*: rows X become a sketch by .* paired=True"
+        with pytest.raises(TypeError, match=said):
             compare(*pair)
     with pytest.raises(ValueError, match="4 features"):
         compare(a, a).witness(np.zeros((3, 2)))

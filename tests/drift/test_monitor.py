@@ -1,6 +1,7 @@
 """Windows against the variation of windows."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sketchlearn import DriftMonitor, EmptySketchError, Sketcher, SketchMismatchError, compare
@@ -85,7 +86,7 @@ def test_what_is_no_window_is_refused():
         DriftMonitor(days, alpha=1.5)
     with pytest.raises(ValueError, match="got 0"):
         DriftMonitor([])
-    with pytest.raises(TypeError, match="expected windows that are sketches"):
+    with pytest.raises(TypeError, match="expected a list of windows that are sketches"):
         DriftMonitor([*days, "friday"])
     monitor = DriftMonitor(days)
     with pytest.raises(EmptySketchError):
@@ -93,8 +94,13 @@ def test_what_is_no_window_is_refused():
     other = Sketcher(60, random_state=1).fit(np.eye(3)).sketch(np.eye(3))
     with pytest.raises(SketchMismatchError, match="different operators"):
         monitor.check(other)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="got ndarray: rows X become a sketch by"):
         monitor.check(np.zeros((3, 3)))
+    with pytest.raises(
+        TypeError,
+        match="expected a DataFrame of windows that are sketches, got str: rows X",
+    ):
+        DriftMonitor(pd.DataFrame(np.zeros((3, 2)), columns=["a", "b"]))
 
 
 @pytest.mark.slow

@@ -224,7 +224,7 @@ def test_bad_input_is_refused():
     model = CompressiveClassifier()
     with pytest.raises(TypeError, match="sketches by label, got list"):
         model.fit_sketches([sketch])
-    with pytest.raises(TypeError, match="expected a Sketch of 1, got int"):
+    with pytest.raises(TypeError, match="expected a Sketch of 1, got int: rows X become"):
         model.fit_sketches({1: 3})
     for nothing in ({}, {1: sketcher.sketch(X[:0])}):
         with pytest.raises(EmptySketchError, match="at least one row"):
@@ -288,7 +288,9 @@ def test_what_classes_cannot_be_learned_from():
     assert list(CompressiveClassifier().fit_table(known, "kind").classes_) == ["x", "y"]
     with pytest.raises(TypeError, match="got SketchTable; a table's go to fit_table"):
         CompressiveClassifier().fit_sketches(known)
-    with pytest.raises(TypeError, match="fit_table expected a SketchTable, got dict"):
+    with pytest.raises(
+        TypeError, match="a SketchTable, got dict: sketch_groups of a Sketcher makes"
+    ):
         CompressiveClassifier().fit_table({}, "kind")
     begun = CompressiveClassifier().partial_fit(X, Y, classes=[0, 1, 2])
     with pytest.raises(ValueError, match=r"classes are those of the first call, \[0, 1, 2\], got"):

@@ -94,7 +94,9 @@ def test_weights_other_than_one_are_refused():
 def test_no_rows_no_sketch_and_a_private_one_are_refused():
     with pytest.raises(EmptySketchError, match="at least one row"):
         release(SKETCHER.sketch(np.empty((0, 2))), epsilon=1.0, delta=1e-6)
-    with pytest.raises(TypeError, match="expected a Sketch, got ndarray"):
+    with pytest.raises(
+        TypeError, match="expected a Sketch, got ndarray: rows X become a sketch by"
+    ):
         release(rows(3), epsilon=1.0, delta=1e-6)
     with pytest.raises(TypeError, match="private already"):
         release(released(rows(30), delta=0.01), epsilon=1.0, delta=1e-6)

@@ -192,6 +192,31 @@ def test_slices_and_rollups():
         TABLE.rollup(["day", "day"])
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ((3, "Olso"), r"no group has the key \(3, 'Olso'\); of the \d+ groups by day, city the "
+                      r"nearest in order are .*\(3, 'Oslo'\)"),
+        ((99, "Oslo"), r"nearest in order are .*\(5, 'S.o Paulo'\)"),
+        (("3", "Oslo"), r"the keys of the \d+ groups by day, city are integers in 'day' and str"),
+        ("Oslo", "a key has a value of each of day, city"),
+        ((None, None), "the nearest in order are"),
+    ],
+)  # fmt: skip
+def test_a_key_that_is_not_there_is_told_with_the_nearest(key, said):
+    with pytest.raises(KeyError, match=said):
+        TABLE[key]
+    assert key not in TABLE
+    assert TABLE.get(key) is None
+
+
+def test_what_is_no_key_is_refused():
+    with pytest.raises(TypeError, match=r"a tuple of values of day, city, got \['Oslo'\]"):
+        TABLE[["Oslo"]]
+    with pytest.raises(KeyError, match="the table has none"):
+        (TABLE - TABLE)[1, "Oslo"]
+
+
 def test_it_is_a_mapping():
     assert TABLE[2, "Oslo"] == dict(TABLE.items())[2, "Oslo"]
     assert (2, "Ulm") not in TABLE
