@@ -29,6 +29,10 @@ ROUNDED = 1e-12
 FLAT = 1e-3
 # How far off the axes, in units of the scale, the rows' mean may be from the operator's centre.
 MOVED = 0.01
+# Power of waves, over that of rows all at one point along the axes, up to which rows are as wide
+# off these as is known of their columns: 0.2 to 0.33 of rows that all are, 0.47 and more where
+# centres have moved apart or a few rows far away.
+MOST_POWER = 0.4
 # How many times as many axes as are decoded are looked at, of many times as many columns.
 MOST_TIMES = 4
 
@@ -169,7 +173,8 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
     """Return the sketch along some axes of the rows; None where all directions are to be decoded.
 
     These are the widest of wide rows, `n_principal` of them and more where the rest would be wider
-    than clusters of the operator's scale are, if half of all directions will do. Of other rows they
+    than clusters of the operator's scale are, if half of all directions will do; all directions
+    where these are not known, as of a declared box. Of other rows they
     are all but those in which the rows do not vary, as where a column is constant or shares sum to
     one: atoms have the same width in all directions, and would be wrong there. Of a sketch of
     several scales whose columns have units they are columns. Where the rows' mean is no longer
@@ -177,8 +182,8 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
     the centre off the axes.
 
     Where rows are wider than those that the operator was for, and only column by column it is known
-    how much, a few far rows may be all that makes them so: the axes and what is off them are the
-    operator's, if it has few.
+    how much, a few far rows may be all that makes them so: the axes are the operator's, if it has
+    few, and what is off them is too unless waves are as weak as those of wider rows.
     """
     operator = sketch.operator
     d = operator.n_features
@@ -188,11 +193,14 @@ def find_principal_part(sketch: SketchLike, n_atoms: int, region: Region) -> Pri
     if least < d:
         axes = _find_widest_axes(covariance, operator, least)
         if sketch.moment_kind == "diagonal" and (axes is None or axes.shape[1] > least):
-            earlier = _find_widest_axes(operator.domain.covariance, operator, least)
+            before = operator.domain.covariance
+            earlier = _find_widest_axes(before, operator, least)
             if earlier is not None and earlier.shape[1] == least:
-                covariance, axes = operator.domain.covariance, earlier
-        if axes is None and _has_many_columns(d, least):
-            # What is off them is much the same along all directions, and all would take too long.
+                axes = earlier
+                covariance = covariance if _is_as_wide(sketch, covariance, axes) else before
+        if axes is None and (_tells_directions(covariance) or _has_many_columns(d, least)):
+            # Centroids still differ along these, and what is off them is no wider; decoded along
+            # all directions they are lost in these.
             axes = np.ascontiguousarray(covariance.find_widest(least)[1])
     finest = operator.domain.finest_scale
     if axes is None and region.is_exact:
@@ -247,6 +255,23 @@ def _find_widest_axes(
             return None
         n = min(2 * n, most)
     return None
+
+
+def _is_as_wide(sketch: SketchLike, covariance: Covariance, axes: np.ndarray) -> bool:
+    r"""Whether all rows are as wide off some axes (d, q) as a covariance has it, as their waves are.
+
+    Then these are damped by :math:`\exp(-\omega_j^T U \omega_j / 2)`, whatever is along the axes.
+    """
+    envelope = np.exp(-_compute_blur(sketch.operator.linear_map, covariance, axes))
+    power = np.sum(np.abs(sketch.centered_mean) ** 2) - sketch.standard_error**2
+    return bool(power <= MOST_POWER * envelope.sum())
+
+
+def _tells_directions(covariance: Covariance) -> bool:
+    """Whether a covariance is of more than columns, as a declared box's is."""
+    signs = np.where(np.arange(len(covariance.variances)) % 2, -1.0, 1.0)
+    apart = np.abs(covariance @ signs - covariance.variances * signs)
+    return bool(np.any(apart > TOLD * covariance.variances.max()))
 
 
 def _has_many_columns(n_features: int, least: int) -> bool:

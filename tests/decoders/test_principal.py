@@ -1,5 +1,6 @@
 """Wide data: what is decoded along a few axes is what the sketch says, and what k-means finds."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -243,6 +244,54 @@ def test_k_means_finds_wide_clusters(wide, keep_pilot):
     assert adjusted_rand_score(labels, model.labels_) > 0.999
     assert model.inertia_ <= (1.0001 if keep_pilot else 1.01) * best.inertia_
     assert largest_distance(centers, model.cluster_centers_) < 1.0
+
+
+def blobs_in_unknown_directions(seed, *, d, k, apart, n=6000):
+    """Rows of variance about one around centres as far apart as that, or several times."""
+    rng = np.random.default_rng(seed)
+    centers = rng.normal(size=(k, d)) * apart / np.sqrt(d)
+    return centers[rng.integers(k, size=n)] + rng.normal(size=(n, d)) / np.sqrt(d)
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("operator", ["dense", "fast"])
+@pytest.mark.parametrize("moments", ["full", "diagonal"])
+def test_rows_much_wider_than_the_pilot_are_decoded_along_few_axes(moments, operator):
+    """Waves as fine as the pilot hardly show them, along all directions not at all."""
+    rows = blobs_in_unknown_directions(3, d=150, k=5, apart=6.0)
+    best = KMeans(5, n_init=5, random_state=0).fit(rows)
+    sketcher = Sketcher(n_clusters=5, moments=moments, operator=operator, random_state=3)
+    sketch = sketcher.fit(rows[:3000] / 10.0).sketch(rows)
+    part = find_principal_part(sketch, 5, Region.of(sketch))
+    assert part.axes.shape[1] <= n_principal(150, 5) + 1
+    # What clusters vary by off the axes is known of all rows, not of the pilot.
+    np.testing.assert_allclose(part.variance_off_axes, 125.0 / 150.0, rtol=0.1)
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        model = CompressiveKMeans(5, random_state=0).fit_sketch(sketch)
+    assert -model.score(rows) <= (1.002 if moments == "full" else 1.01) * best.inertia_
+    assert model.quality_.verdict != "wrong"
+    assert moments == "diagonal" or model.quality_.verdict == "good"
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("moments", ["diagonal", None])
+def test_too_fine_a_scale_does_not_ask_for_all_directions(moments):
+    rows = blobs_in_unknown_directions(1, d=300, k=8, apart=3.0)
+    best = KMeans(8, n_init=5, random_state=0).fit(rows)
+    auto = Sketcher(n_clusters=8, random_state=1).fit(rows).scale_
+    sketcher = Sketcher(n_clusters=8, scale=0.4 * auto, moments=moments, random_state=1)
+    model = CompressiveKMeans(8, random_state=0).fit_sketch(sketcher.fit(rows).sketch(rows))
+    assert -model.score(rows) <= 1.01 * best.inertia_
+    assert model.quality_.verdict == "good"
+
+
+def test_of_a_declared_box_no_directions_are_known():
+    box = -np.ones(D), np.ones(D)
+    sketcher = Sketcher.from_domain(*box, n_clusters=K, random_state=0)
+    sketcher.set_params(moments="diagonal")
+    sketch = sketcher.sketch(np.random.default_rng(0).uniform(-1.0, 1.0, size=(500, D)))
+    assert find_principal_part(sketch, K, Region.of(sketch)) is None
 
 
 @pytest.mark.quality
