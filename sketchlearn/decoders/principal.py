@@ -258,7 +258,7 @@ def _find_widest_axes(
 
 
 def _is_as_wide(sketch: SketchLike, covariance: Covariance, axes: np.ndarray) -> bool:
-    r"""Whether all rows are as wide off some axes (d, q) as a covariance has it, as their waves are.
+    r"""Whether all rows are as wide off some axes (d, q) as a covariance has it, by their waves.
 
     Then these are damped by :math:`\exp(-\omega_j^T U \omega_j / 2)`, whatever is along the axes.
     """
