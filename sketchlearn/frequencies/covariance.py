@@ -247,7 +247,8 @@ class FactoredCovariance(Covariance):
 
         Of R (n, d), as of centred rows over :math:`\sqrt n`, it is the covariance :math:`R^T R`.
         Of columns in unlike units, divide R by these, powers of two, and bring back what comes of
-        it by `in_units`: else those in fine units have no loadings.
+        it by `in_units`: else those in fine units have no loadings. Columns that are twice as wide
+        as most, or more, get such units for their codes alone.
         """
         from sklearn.utils.extmath import randomized_svd
 
@@ -259,16 +260,23 @@ class FactoredCovariance(Covariance):
         # Bishop, "Probabilistic principal component analysis", 1999, equation 7).
         rest = max(float(total.sum() - values.sum()), 0.0) / (d - rank)
         loadings = axes * np.sqrt(np.maximum(values - rest, 0.0))
-        largest = np.abs(loadings).max(axis=0)
+        # How others go with a column many times as wide is not lost beside its own loadings.
+        widths = np.sqrt(total)
+        typical = np.median(widths[widths > 0.0]) if widths.any() else 1.0
+        of_rows = np.maximum(np.frexp(widths / typical)[1] - 1, 0)
+        in_rows = np.ldexp(loadings, -of_rows[:, None])
+        largest = np.abs(in_rows).max(axis=0)
         _, exponents = np.frexp(np.where(largest > 0.0, largest, largest.max() or 1.0) / (ZERO - 1))
         exponents = np.maximum(exponents, exponents.max() - OCTAVES)
-        codes = np.rint(np.ldexp(loadings, -exponents))
-        own = np.square(np.ldexp(codes, exponents)).sum(axis=1)
+        codes = np.rint(np.ldexp(in_rows, -exponents))
+        own = np.square(np.ldexp(codes, exponents + of_rows[:, None])).sum(axis=1)
         variances = np.maximum(total, own).astype(np.float32)
         # Rounded up, so that no correlation exceeds one.
         above = np.nextafter(variances, np.float32(np.inf))
         variances = np.where(variances < own, above, variances)
-        return cls.of_codes(variances, codes + ZERO, exponents)
+        return cls.of_codes(
+            variances, codes + ZERO, exponents, of_rows if np.any(of_rows) else None
+        )
 
     @property
     def own_variances(self) -> np.ndarray:

@@ -286,6 +286,17 @@ def test_too_fine_a_scale_does_not_ask_for_all_directions(moments):
     assert model.quality_.verdict == "good"
 
 
+@pytest.mark.quality
+@pytest.mark.filterwarnings("ignore")
+def test_one_far_wider_column_does_not_hide_the_others():
+    rows = blobs_in_unknown_directions(1, d=200, k=6, apart=8.0)
+    rows[:, 0] *= 100.0
+    best = KMeans(6, n_init=5, random_state=0).fit(rows)
+    sketcher = Sketcher(n_clusters=6, operator="fast", random_state=1).fit(rows)
+    model = CompressiveKMeans(6, random_state=1).fit_sketch(sketcher.sketch(rows))
+    assert -model.score(rows) <= 1.02 * best.inertia_
+
+
 def test_of_a_declared_box_no_directions_are_known():
     box = -np.ones(D), np.ones(D)
     sketcher = Sketcher.from_domain(*box, n_clusters=K, random_state=0)

@@ -47,7 +47,8 @@ def test_its_sums_are_exact(rng):
     least = int(exponents.min())
     shifts = 4 ** (exponents - least).astype(object)
     exact = (loadings * shifts) @ loadings.T
-    expected = np.ldexp(exact.astype(np.float64), 2 * least)
+    of_rows = low_rank.codes.get("row_exponents", np.zeros(150, dtype=int))
+    expected = np.ldexp(exact.astype(np.float64), 2 * least + np.add.outer(of_rows, of_rows))
     off = ~np.eye(150, dtype=bool)
     np.testing.assert_array_equal(low_rank.matrix()[off], expected[off])
 
@@ -103,6 +104,17 @@ def test_columns_in_fine_units_keep_their_correlations(rng):
     covariance = sketcher.fit(rows * units).operator_.domain.covariance
     assert isinstance(covariance, FactoredCovariance)
     found, expected = covariance.in_units(units).matrix(), np.cov(rows.T, bias=True)
+    assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("factor", [10.0, 1e3, 1e5])
+def test_what_goes_with_a_far_wider_column_is_kept(rng, factor):
+    """Beside its own loadings those of the others along the same axis are next to nothing."""
+    rows = rng.normal(size=(500, 8)) @ rng.normal(size=(8, 150)) + rng.normal(size=(500, 150))
+    widths = np.r_[factor, np.ones(149)]
+    root = (rows - rows.mean(axis=0)) * widths / np.sqrt(500.0)
+    found = FactoredCovariance.of_root(root, 12).in_units(widths).matrix()
+    expected = np.cov(rows.T, bias=True)
     assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
 
 
