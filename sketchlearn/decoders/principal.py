@@ -93,6 +93,13 @@ class PrincipalPart:
         rows = self.covariance.draw(len(coordinates), rng)
         return self.to_points(coordinates) + rows - (rows @ self.axes) @ self.axes.T
 
+    def measure_share(self, mixture: Mixture) -> float:
+        """Return what share of the centroids' sum of squares is along the axes, by their points."""
+        if (points := mixture.points) is None:
+            return 1.0
+        along = points.sum_squares(mixture.locations) / float(points.weights.sum())
+        return along / total if (total := along + self.variance_off_axes) > 0.0 else 1.0
+
     def lift(self, mixture: Mixture) -> Mixture:
         """Return a mixture in data coordinates, each atom's variance averaged over all directions.
 

@@ -161,8 +161,10 @@ class FitQuality:
         where covariances are full: their likelihood depends on columns and directions however
         narrow, which distances and `moment_factors` do not.
     instability : float, optional
-        By what share the sum of squares is above the best on other points that match the sketch;
-        see `SecondOpinion`. None if nobody asked for one.
+        By what share the sum of squares is above the best on other points that match the sketch,
+        along the directions decoded; see `SecondOpinion`. None if nobody asked for one.
+    share_decoded : float, default=1
+        Share of the sum of squares that is along the directions decoded: of wide rows a part.
     unseen_gain : float, optional
         The most by which rows that no wave shows may lower the sum of squares, as a fraction; see
         `measure_unseen_gain`. None if nobody asked for it.
@@ -173,16 +175,14 @@ class FitQuality:
         fitted to, or over the least that an atom can have where that is wider; None if there were
         no points.
     noise_left : NoiseLeft, optional
-        What noise alone would leave beside such a mixture, as rows drawn of it tell; None if nobody
-        asked.
+        What noise alone would leave beside such a mixture, by rows drawn of it; None if not asked.
     shares_values : bool, default=False
         Whether many rows share values of a column, so that Gaussians which close in on these are
         likelier without end.
     is_coarse : bool, default=False
         Whether the sketch's scale is wider than the rows are: nearly any centroids explain it.
     sampling_loss : float, optional
-        Nats a row that Gaussians probably lose as their parameters follow the sketch's noise; see
-        `estimate_sampling_loss`. None if nobody asked for it.
+        Nats a row that Gaussians probably lose by the sketch's noise; see `estimate_sampling_loss`.
     warned : {"good", "doubtful", "wrong"}, default="good"
         The gravest of what was warned of at the decode, which the verdict is no milder than.
     thresholds : QualityThresholds
@@ -213,6 +213,7 @@ class FitQuality:
     moment_factors: tuple[float, float] = (1.0, 1.0)
     column_factors: tuple[float, float] = (1.0, 1.0)
     instability: float | None = None
+    share_decoded: float = 1.0
     unseen_gain: float | None = None
     sure_gain: float | None = None
     detail: float | None = None

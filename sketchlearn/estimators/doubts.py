@@ -180,21 +180,25 @@ def is_hidden_by_noise(sketch: SketchLike) -> bool:
     return bool(power <= noise * (1.0 + BEYOND_NOISE * sketch.operator.n_frequencies**-0.5))
 
 
-def warn_of_instability(quality: FitQuality, n_clusters: int) -> None:
+def warn_of_instability(quality: FitQuality, sketch: SketchLike, n_clusters: int) -> None:
     """Warn if another decode found other centroids, or they lie farther apart than the rows."""
     if quality.verdict == "good" or quality.instability is None:
         return
     found = (
         f"on other points that match it up to its noise, these centroids' sum of squares is "
-        f"{name_excess(quality.instability)}"
+        f"{name_difference(quality)}"
     )
+    remedy, otherwise = advise(quality, "or call fit with the rows.")
     if quality.instability <= quality.thresholds.instability:
         least, greatest = quality.moment_factors
         found = (
             f"what matches it has {least:.3g} to {greatest:.3g} times the rows' variance, by "
             "direction"
         )
-    remedy, otherwise = advise(quality, "or call fit with the rows.")
+        if quality.share_decoded < 1.0 and sketch.moment_kind == "diagonal":
+            # Of all rows; those that it was fitted on tell them only about.
+            remedy = "Sketch with moments='full', which tell the directions of all rows"
+            otherwise = "or call fit with the rows."
     if not quality.has_enough_rows:
         wanted = round(quality.thresholds.rows_per_parameter * quality.n_parameters)
         remedy, otherwise = f"Add rows, {wanted} at least", "or ask for fewer clusters."
@@ -429,6 +433,15 @@ def name_spread(quality: FitQuality, spread_ratio: float) -> str:
     if spread_ratio < MANY_TIMES:
         return f"{spread_ratio:.0%} of {what}"
     return f"{name_times(spread_ratio)} {what}"
+
+
+def name_difference(quality: FitQuality) -> str:
+    """Return how far the sum of squares is above the best, and how far along what was decoded."""
+    excess, share = quality.instability or 0.0, quality.share_decoded
+    if share in (0.0, 1.0):
+        return name_excess(excess)
+    along = f"{name_excess(excess)} along the directions in which rows are widest"
+    return f"{name_excess(excess * share)} in all columns, and {along}"
 
 
 def name_excess(excess: float) -> str:

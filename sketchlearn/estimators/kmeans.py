@@ -416,7 +416,9 @@ class CompressiveKMeans(
             # Points that match the sketch may be a little outside.
             corners = check_bounds(self.bounds, sketch.n_features)
             self.cluster_centers_ = np.clip(self.cluster_centers_, *corners)
-        self.quality_ = replace(judge_centroids(mixture, pilot, region), is_coarse=is_coarse)
+        share = 1.0 if part is None else part.measure_share(mixture)
+        quality = judge_centroids(mixture, pilot, region)
+        self.quality_ = replace(quality, is_coarse=is_coarse, share_decoded=share)
         if is_few:
             warn_of_few_rows(self.quality_, sketch, self.n_clusters)
         is_hidden |= is_few
@@ -434,7 +436,7 @@ class CompressiveKMeans(
             if mixture.quality.loses_moved:
                 warn_of_moved(mixture)
             elif not (warn_of_missed_clusters(narrow, family, matched, rng) or has_lost):
-                warn_of_instability(self.quality_, self.n_clusters)
+                warn_of_instability(self.quality_, sketch, self.n_clusters)
         matched = matched if part is None else part.lift(matched)
         return reorder_atoms(matched, centroids)
 

@@ -19,7 +19,7 @@ from sketchlearn.decoders.quality import SEVERITY, FitQuality, Verdict
 from sketchlearn.estimators.doubts import (
     Doubt,
     is_hidden_by_noise,
-    name_excess,
+    name_difference,
     name_frequencies,
     name_spread,
     name_variance,
@@ -241,7 +241,7 @@ def describe_difference(quality: FitQuality) -> list[str]:
         return []
     return [
         "On the points of another decode, of the sketch with as much noise again, these centroids' "
-        f"sum of squares is {name_excess(quality.instability)}."
+        f"sum of squares is {name_difference(quality)}."
     ]
 
 

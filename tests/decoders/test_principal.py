@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from planted import largest_distance, operator_of
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
 from sketchlearn import CompressiveKMeans, Sketcher, count_clusters, synthesize
@@ -21,6 +22,7 @@ from sketchlearn.decoders import (
 from sketchlearn.decoders.principal import find_principal_part
 from sketchlearn.decoders.surrogates.matching import PointMatching
 from sketchlearn.decoders.surrogates.points import choose_bandwidth
+from sketchlearn.estimators.doubts import name_excess
 from sketchlearn.frequencies.covariance import CovarianceMatrix, FactoredCovariance
 from sketchlearn.points.kmeans import find_clusters
 from sketchlearn.sketches import Region
@@ -249,7 +251,7 @@ def test_k_means_finds_wide_clusters(wide, keep_pilot):
 def blobs_in_unknown_directions(seed, *, d, k, apart, n=6000):
     """Rows of variance about one around centres as far apart as that, or several times."""
     rng = np.random.default_rng(seed)
-    centers = rng.normal(size=(k, d)) * apart / np.sqrt(d)
+    centers = rng.normal(scale=apart / np.sqrt(d), size=(k, d))
     return centers[rng.integers(k, size=n)] + rng.normal(size=(n, d)) / np.sqrt(d)
 
 
@@ -266,8 +268,8 @@ def test_rows_much_wider_than_the_pilot_are_decoded_along_few_axes(moments, oper
     assert part.axes.shape[1] <= n_principal(150, 5) + 1
     # What clusters vary by off the axes is known of all rows, not of the pilot.
     np.testing.assert_allclose(part.variance_off_axes, 125.0 / 150.0, rtol=0.1)
-    with warnings.catch_warnings(record=True):
-        warnings.simplefilter("always")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         model = CompressiveKMeans(5, random_state=0).fit_sketch(sketch)
     assert -model.score(rows) <= (1.002 if moments == "full" else 1.01) * best.inertia_
     assert model.quality_.verdict != "wrong"
@@ -469,3 +471,29 @@ def test_factors_of_a_covariance_stand_for_its_matrix():
     np.testing.assert_allclose(np.abs(rows @ factored.axes).max(), 0.0, atol=1e-9)
     scale = np.abs(expected).max()
     np.testing.assert_allclose(np.cov(rows.T, bias=True), expected, atol=0.05 * scale)
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("seed", [1, 3])
+def test_what_is_lost_is_told_of_the_whole_sum_of_squares(seed):
+    rng = np.random.default_rng(seed)
+    centers = np.repeat(rng.normal(size=(5, 300)) * 4.0, 2, axis=0)
+    centers[1::2] += rng.normal(size=(5, 300)) * 6.0 / np.sqrt(300.0)
+    rows = centers[rng.integers(10, size=6000)] + rng.normal(size=(6000, 300))
+    sketch = Sketcher(n_clusters=10, operator="fast", random_state=seed).fit(rows).sketch(rows)
+    with pytest.warns(ConvergenceWarning, match="hardly determines") as caught:
+        model = CompressiveKMeans(10, random_state=seed).fit_sketch(sketch)
+    quality = model.quality_
+    # What is off the directions that are decoded is in every cluster.
+    within = -model.score(rows) / len(rows)
+    assert quality.share_decoded == pytest.approx(1.0 - 270.0 / within, abs=0.05)
+    excess = quality.instability
+    whole, along = (name_excess(excess * share) for share in (quality.share_decoded, 1.0))
+    assert f"is {whole} in all columns, and {along} along" in str(caught[-1].message)
+    assert quality.verdict != "good"
+
+
+def test_all_is_decoded_of_few_columns():
+    rows = blobs_in_unknown_directions(0, d=3, k=2, apart=9.0, n=500)
+    sketch = Sketcher(100, n_clusters=2, random_state=0).fit(rows).sketch(rows)
+    assert CompressiveKMeans(2, random_state=0).fit_sketch(sketch).quality_.share_decoded == 1.0
