@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from sketchlearn import Plan, Sketcher, plan
 from sketchlearn.cli.app import app
 from sketchlearn.planning.costs import Question, list_kinds
-from sketchlearn.planning.prediction import WITHOUT_SIGNS, format_number
-from sketchlearn.planning.table import look_up_errors
+from sketchlearn.planning.prediction import OF_FEW_ROWS, WITHOUT_SIGNS, format_number
+from sketchlearn.planning.table import count_decode_seconds, look_up_errors
 
 pytestmark = pytest.mark.slow
 
@@ -243,6 +243,45 @@ def test_the_command_refuses_rows_that_are_no_number(rows):
     said = CliRunner().invoke(app, ["plan", "--rows", rows, "--columns", "3"])
     assert said.exit_code == 2
     assert "--rows" in said.output
+
+
+@pytest.mark.parametrize("option", ["--bytes", "--seconds"])
+def test_the_command_says_what_came_in_place_of_a_number(option):
+    said = CliRunner().invoke(app, ["plan", "--rows", "9", "--columns", "3", option, "2%"])
+    assert said.exit_code == 2
+    assert f"'{option}': expected a number, as 0.5 or 1e4, got '2%'" in said.output
+
+
+def test_decodes_of_many_clusters_in_wide_rows_take_as_long_as_they_do():
+    # Of Gaussians around 60 points of a box one took 39 s, where the table's reference took 14 ms.
+    quick, seconds, slow = count_decode_seconds(500, 60, 14_400, "dense", "waves", 1000.0)
+    assert 20.0 < quick == seconds < 80.0
+    assert slow > 2.0 * seconds
+    # From fewer frequencies clusters are sought again and again: more than 60 s.
+    quick, fewer, slow = count_decode_seconds(300, 30, 3000, "dense", "waves", 1000.0)
+    assert fewer > 3.0 * count_decode_seconds(300, 30, 4500, "dense", "waves", 1000.0)[1]
+    assert quick < fewer < slow
+
+
+def test_few_rows_take_decodes_longer_and_are_said_to_leave_errors_open():
+    few, many = (
+        count_decode_seconds(10, 20, 1000, "dense", "waves", rows)[1] for rows in (20.0, 1000.0)
+    )
+    assert few > 1.2 * many
+    few, many = (plan(n, 4, 30) for n in (1000, 10_000))
+    assert OF_FEW_ROWS in few.notes
+    assert OF_FEW_ROWS not in many.notes
+
+
+def test_shapes_beyond_those_timed_are_said_to_be_a_guess():
+    assert "Decodes of up to 100 clusters were timed" in str(plan(100_000, 2, 150))
+    assert "were timed" not in str(plan(100_000, 2, 50))
+
+
+def test_clusters_that_are_sought_again_are_told_of():
+    said = str(plan(10_000, 500, 60))
+    assert " s where no cluster seems to be missing), or up to" in said
+    assert "to be missing" not in str(plan(10_000, 3, 5))
 
 
 def test_workers_without_rows_are_no_help():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from docs.benchmarks import _log
 from docs.benchmarks._planning_table import predict_others
 from docs.benchmarks._report import table
-from sketchlearn.planning.table import read_table
+from sketchlearn.planning.table import N_AGAIN, read_table
 
 
 def make_page(decodes: Sequence[_log.Record], plans: Sequence[_log.Record]) -> str:
@@ -72,16 +71,21 @@ def describe_law(decodes: Sequence[_log.Record]) -> str:
     ratio = worst["n_frequencies"] / (worst["n_clusters"] * worst["n_directions"])
     shapes = {(one["n_clusters"], one["n_features"]) for one in decodes}
     kinds = {(one["operator"], one["features"]) for one in decodes}
-    longer, reference = math.exp(law["coefficients"][7]), 1e3 * law["reference_seconds"]
+    missing, growth, few = law["coefficients"][-N_AGAIN:]
+    # Of 20 clusters in 20 columns, and of 40 in 50.
+    longer, less = (np.exp(missing + growth * np.log(n)) for n in (400.0, 2000.0))
+    reference = 1e3 * law["reference_seconds"]
     origin = f"{len(decodes)} sizes of {len(shapes)} shapes and {len(kinds)} kinds of sketch"
     kind = f"{worst['features']}, operator {worst['operator']}"
     shape = f"{worst['n_clusters']} clusters in {worst['n_features']} columns"
     return (
         "**Seconds of a decode**: their logarithm is linear in those of k, d and m over k d, and "
         "in products of these, with factors for transforms, for sketches without covariances, for "
-        "signs, which changes with d and m, and for many clusters in many columns from few "
-        f"frequencies, some of which are sought again and again ({longer:.0f} times as long). It "
-        f"was fitted to {origin}, on Gaussians in a box, and is multiplied by how much slower a "
+        "signs, which changes with d and m, for many clusters in many columns from few "
+        f"frequencies, some of which are sought again and again ({longer:.0f} times as long "
+        f"of 20 clusters in 20 columns, {less:.0f} times of 40 in 50), and for few rows a cluster, "
+        f"whose noise leaves decodes in doubt ({np.exp(few):.1f} times, in few columns). It was "
+        f"fitted to {origin}, on Gaussians in a box, and is multiplied by how much slower a "
         f"small decode is on the machine than the {reference:.0f} ms that it took here. Of wide "
         "rows d is the number of directions that are decoded. A law fitted without a shape "
         f"predicts that shape within a factor {np.median(factors):.2f} in the median, within 1.5 "
@@ -89,7 +93,9 @@ def describe_law(decodes: Sequence[_log.Record]) -> str:
         f"and within {factors.max():.3g} in all: {shape} from {ratio:.3g} k d {kind}, took "
         f"{seconds[i]:.2g} s, not {predicted[i]:.2g}. On nine in ten runs on the data sets of the "
         f"errors, most of which are no Gaussians, decodes took up to {law['nine_in_ten']:.3g} "
-        "times what the law says: the plan's `slow_decode_seconds`."
+        "times what the law says: the plan's `slow_decode_seconds`, without the factors for "
+        f"decodes that are tried again, or {law['within']:.3g} times the seconds, as nine of ten "
+        "shapes without which the law was fitted, if that is more."
     )
 
 

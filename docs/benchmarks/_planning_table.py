@@ -22,13 +22,13 @@ QUANTILES = {"median": 0.5, "nine_in_ten": 0.9}
 
 def describe(records: Sequence[_log.Record]) -> NDArray[np.float64]:
     """Return the terms of the law of seconds, a row for each record."""
-    names = ("n_clusters", "n_directions", "n_frequencies", "n_features")
-    k, d, m, n_features = np.array(
+    names = ("n_clusters", "n_directions", "n_frequencies", "n_features", "n_samples")
+    k, d, m, n_features, n = np.array(
         [[one[name] for name in names] for one in records], dtype=np.float64
     ).T
     is_fast = np.array([one["operator"] == "fast" for one in records])
     is_signs = np.array([one["features"] == "signs" for one in records])
-    return describe_decode(k, d, m, n_features, is_fast, is_signs)
+    return describe_decode(k, d, m, n_features, is_fast, is_signs, n / k)
 
 
 def fit_decode_law(records: Sequence[_log.Record]) -> NDArray[np.float64]:
@@ -61,6 +61,12 @@ def predict_others(records: Sequence[_log.Record]) -> NDArray[np.float64]:
     return predicted
 
 
+def find_factors(records: Sequence[_log.Record]) -> NDArray[np.float64]:
+    """Return within which factors (n,) a law fitted to all other shapes predicts each record."""
+    seconds = np.array([one["seconds"] for one in records])
+    return np.asarray(np.exp(np.abs(np.log(predict_others(records) / seconds))))
+
+
 def write_table(decodes: Sequence[_log.Record], errors: Sequence[_log.Record]) -> None:
     """Write the figures that the package reads; those of a part that was not run stay."""
     known = dict(read_table())
@@ -71,6 +77,10 @@ def write_table(decodes: Sequence[_log.Record], errors: Sequence[_log.Record]) -
         known["decode"] = known["decode"] | {
             "coefficients": [float(f"{value:.4g}") for value in coefficients],
             "measured_d": [min(directions), max(directions)],
+            "measured": {
+                name: max(one[name] for one in decodes) for name in ("n_clusters", "n_frequencies")
+            },
+            "within": float(f"{np.quantile(find_factors(decodes), 0.9):.3g}"),
             "reference_seconds": float(f"{min(one['reference_seconds'] for one in decodes):.4g}"),
         }
     errors = keep_whole(errors)

@@ -48,7 +48,12 @@ SHAPES = (
     *((2, 2), (5, 2), (10, 2), (30, 2), (8, 3), (20, 3), (50, 3), (4, 5), (10, 5), (40, 6)),
     *((2, 10), (10, 10), (20, 10), (40, 10), (5, 20), (20, 20), (2, 40), (6, 40), (12, 40)),
     *((4, 64), (10, 64), (3, 100), (8, 100), (8, 128), (20, 128), (10, 400)),
+    *((100, 2), (60, 10), (50, 20)),
 )
+# The same of so many numbers that few ratios will do.
+LARGE_SHAPES = {(30, 300): (3,), (40, 150): (3,)}
+# The same of few rows for each cluster.
+FEW_SHAPES, FEW_ROWS = ((10, 2), (30, 2), (20, 3), (10, 10), (20, 10), (50, 20), (10, 64)), 20
 # The same for operators and features beside dense waves, at two ratios.
 SHAPES_OF_KINDS = {
     ("fast", "waves"): ((5, 24), (6, 40), (4, 64)),
@@ -58,9 +63,9 @@ SHAPES_OF_KINDS = {
 }
 RATIOS_OF_KINDS = (3, 10)
 # Frequencies beyond which no decode is timed, and data sets of each shape.
-MOST_FREQUENCIES = 5000
+MOST_FREQUENCIES = 7500
 DATA_SEEDS = (0, 1)
-# Rows of those sets: of fewer, decodes of some shapes take twice as long, or half.
+# Rows of those sets, but for those of few.
 DECODED_ROWS = 100_000
 # What is asked of the plans that are carried out.
 PLANS: tuple[dict[str, Any], ...] = (
@@ -100,7 +105,7 @@ def measure_errors(name: str, rows_a_cluster: int, features: str, seed: int) -> 
         (seconds,), model = time_sketch(sketch, k, [seed])
         append(
             part="errors", set=name, rows_a_cluster=rows_a_cluster, seed=seed, ratio=ratio,
-            n_clusters=k, n_features=X.shape[1], n_directions=q,
+            n_clusters=k, n_features=X.shape[1], n_directions=q, n_samples=len(X),
             n_frequencies=sketch.n_frequencies, operator="dense",
             features=features, seconds=seconds, reference_seconds=time_reference_decode(),
             error=inertia(X, model.cluster_centers_) / reference - 1.0,
@@ -108,14 +113,21 @@ def measure_errors(name: str, rows_a_cluster: int, features: str, seed: int) -> 
 
 
 def time_decodes(
-    n_clusters: int, n_features: int, operator: str, features: str, ratios: Sequence[int]
+    n_clusters: int,
+    n_features: int,
+    operator: str,
+    features: str,
+    n_samples: int,
+    ratios: Sequence[int],
 ) -> None:
     """Time decodes of blobs at some ratios, and append the processor's seconds."""
     q = n_principal(n_features, n_clusters)
-    sizes = {m for ratio in ratios if (m := max(100, ratio * n_clusters * q)) <= MOST_FREQUENCIES}
+    sizes = {max(100, ratio * n_clusters * q) for ratio in ratios}
+    if (n_clusters, n_features) not in LARGE_SHAPES:
+        sizes = {m for m in sizes if m <= MOST_FREQUENCIES}
     seconds: dict[int, list[float]] = {m: [] for m in sorted(sizes)}
     for seed in DATA_SEEDS:
-        X = draw_blobs(DECODED_ROWS, n_features, n_clusters, seed)
+        X = draw_blobs(n_samples, n_features, n_clusters, seed)
         for m, found in seconds.items():
             sketcher = Sketcher(
                 m, n_clusters=n_clusters, operator=operator, features=features, keep_pilot=False,
@@ -125,7 +137,7 @@ def time_decodes(
     for m, found in seconds.items():
         append(
             part="decodes", n_clusters=n_clusters, n_features=n_features, n_directions=q,
-            n_frequencies=m, operator=operator, features=features,
+            n_frequencies=m, operator=operator, features=features, n_samples=n_samples,
             seconds=float(np.mean(found)), reference_seconds=time_reference_decode(),
         )  # fmt: skip
 
@@ -194,26 +206,30 @@ def carry_out_once(chosen: Plan, seed: int) -> list[float]:
     return [sketched, float(np.median(seconds)), *n_bytes, lost]
 
 
-def list_decodes() -> Iterable[tuple[int, int, str, str, tuple[int, ...]]]:
-    """Return shapes, kinds and ratios of all decodes to time."""
+def list_decodes() -> Iterable[tuple[int, int, str, str, int, tuple[int, ...]]]:
+    """Return shapes, kinds, rows and ratios of all decodes to time."""
     for shape in SHAPES:
-        yield (*shape, "dense", "waves", RATIOS)
+        yield (*shape, "dense", "waves", DECODED_ROWS, RATIOS)
+    for shape in FEW_SHAPES:
+        yield (*shape, "dense", "waves", FEW_ROWS * shape[0], RATIOS_OF_KINDS)
     for kind, shapes in SHAPES_OF_KINDS.items():
         for shape in shapes:
             # Of the same frequencies, so that the two are compared.
-            yield (*shape, *kind, RATIOS_OF_KINDS)
+            yield (*shape, *kind, DECODED_ROWS, RATIOS_OF_KINDS)
+    for shape, ratios in LARGE_SHAPES.items():
+        yield (*shape, "dense", "waves", DECODED_ROWS, ratios)
 
 
 def run_decodes() -> None:
     """Time the decodes that the log lacks."""
-    names = ("n_clusters", "n_features", "operator", "features")
+    names = ("n_clusters", "n_features", "operator", "features", "n_samples")
     # Kernels are compiled by then.
     time_reference_decode()
     done = {tuple(one[name] for name in names) for one in read("decodes")}
-    for k, d, operator, features, ratios in list_decodes():
-        if (k, d, operator, features) not in done:
-            time_decodes(k, d, operator, features, ratios)
-            _log.say(f"decodes of {k} clusters, {d} columns, {operator}, {features}")
+    for k, d, operator, features, n, ratios in list_decodes():
+        if (k, d, operator, features, n) not in done:
+            time_decodes(k, d, operator, features, n, ratios)
+            _log.say(f"decodes of {k} clusters, {d} columns, {operator}, {features}, {n} rows")
 
 
 def run_errors(n_seeds: int) -> None:

@@ -26,11 +26,12 @@ Bounds = Annotated[
 ]
 
 
-def parse_share(text: str) -> float:
+def parse_share(text: str | float) -> float:
     """Return a share, which may be written as 0.02 or 2%; BadParameter if it is none."""
-    number = text.strip().removesuffix("%")
+    text = str(text).strip()
+    number = text.removesuffix("%")
     with suppress(ValueError):
-        return float(number) / (100.0 if number != text.strip() else 1.0)
+        return float(number) / (100.0 if number != text else 1.0)
     raise typer.BadParameter(f"expected a share, as 0.02 or 2%, got {text!r}")
 
 

@@ -11,6 +11,7 @@ import typer
 
 from sketchlearn import compare as compared
 from sketchlearn._validation import list_some
+from sketchlearn.cli.bounds import parse_share
 from sketchlearn.cli.files import (
     load_operator,
     load_sketch_like,
@@ -153,7 +154,13 @@ def monitor(
         ),
     ] = None,
     alpha: Annotated[
-        float, typer.Option("--alpha", help="Share of windows without drift that are alarms.")
+        float,
+        typer.Option(
+            "--alpha",
+            parser=parse_share,
+            metavar="SHARE",
+            help="Share of windows without drift that are alarms.",
+        ),
     ] = 0.05,
     operator: OperatorFile = None,
     as_json: AsJson = False,

@@ -11,7 +11,7 @@ import typer
 from sketchlearn.cli.bounds import parse_share
 from sketchlearn.cli.options import AsJson
 from sketchlearn.cli.printing import print_json
-from sketchlearn.cli.usage import blame_usage, parse_count
+from sketchlearn.cli.usage import blame_usage, parse_count, parse_number
 from sketchlearn.planning import Plan
 from sketchlearn.planning import plan as planned
 
@@ -49,12 +49,17 @@ def plan(
         float | None,
         typer.Option(
             "--bytes",
+            parser=parse_number,
+            metavar="NUMBER",
             help="Most bytes of a sketch, its operator not counted, as 1e4.",
             show_default=False,
         ),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="Most seconds, in all.", show_default=False)
+        float | None,
+        typer.Option(
+            parser=parse_number, metavar="NUMBER", help="Most seconds, in all.", show_default=False
+        ),
     ] = None,
     goal: Annotated[
         GoalChoice | None,

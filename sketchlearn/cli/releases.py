@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from sketchlearn._validation import check_positive
-from sketchlearn.cli.bounds import parse_interval
+from sketchlearn.cli.bounds import parse_interval, parse_share
 from sketchlearn.cli.files import (
     is_of_kind,
     load_operator,
@@ -20,7 +20,7 @@ from sketchlearn.cli.files import (
 )
 from sketchlearn.cli.options import Force, OperatorFile, Output, split_names
 from sketchlearn.cli.reporting import note
-from sketchlearn.cli.usage import UsageError, blame_usage, parse_count
+from sketchlearn.cli.usage import UsageError, blame_usage, parse_count, parse_number
 from sketchlearn.files.atomic import write_atomically
 from sketchlearn.files.registry import NONSENSE
 from sketchlearn.files.strict_json import parse_strictly, write_canonically
@@ -63,6 +63,8 @@ def domain(
     radius: Annotated[
         float | None,
         typer.Option(
+            parser=parse_number,
+            metavar="NUMBER",
             help="How far from the middle rows are at most, in halves of these widths; for many "
             "columns, of which no row is extreme in all.",
             show_default=False,
@@ -94,11 +96,19 @@ def release(
     sketch: Annotated[Path, typer.Argument(help="A sketch's file.", show_default=False)],
     output: Output,
     epsilon: Annotated[
-        float, typer.Option(help="How much may become known of a row.", show_default=False)
+        float,
+        typer.Option(
+            parser=parse_number,
+            metavar="NUMBER",
+            help="How much may become known of a row.",
+            show_default=False,
+        ),
     ],
     delta: Annotated[
         float,
         typer.Option(
+            parser=parse_number,
+            metavar="NUMBER",
             help="With which probability more may: far below one over the number of rows.",
             show_default=False,
         ),
@@ -112,7 +122,12 @@ def release(
         typer.Option(parser=parse_count, metavar="NUMBER", help="The most rows that a person has."),
     ] = 1,
     moments_share: Annotated[
-        float, typer.Option(help="Share of the loss for number of rows, means and covariances.")
+        float,
+        typer.Option(
+            parser=parse_share,
+            metavar="SHARE",
+            help="Share of the loss for number of rows, means and covariances.",
+        ),
     ] = 0.1,
     operator: OperatorFile = None,
     is_forced: Force = False,

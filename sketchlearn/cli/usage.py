@@ -38,6 +38,13 @@ def parse_whole_number(text: str | int, least: int | None = None) -> int:
     return number
 
 
+def parse_number(text: str | float) -> float:
+    """Return a number, which may be written as 1e4; BadParameter if it is none."""
+    with suppress(ValueError):
+        return float(text)
+    raise typer.BadParameter(f"expected a number, as 0.5 or 1e4, got {text!r}")
+
+
 def parse_count(text: str | int) -> int:
     """Return a whole number of at least 1, which may be written as 1e9; BadParameter if none."""
     return parse_whole_number(text, 1)

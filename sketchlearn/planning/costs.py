@@ -92,11 +92,12 @@ class CostModel:
             for values in (self.bare_bytes, self.whole_bytes, self.row_seconds)
         )
         asked = self.question
-        decode = self.speed * count_decode_seconds(
-            asked.n_features, asked.n_clusters, n_frequencies, *self.kind
+        rows_a_cluster = asked.n_samples / asked.n_clusters
+        quick, decode, slow = count_decode_seconds(
+            asked.n_features, asked.n_clusters, n_frequencies, *self.kind, rows_a_cluster
         )
         expected, likely = look_up_errors(
-            n_frequencies / asked.n_numbers, self.features, asked.n_samples / asked.n_clusters
+            n_frequencies / asked.n_numbers, self.features, rows_a_cluster
         )
         return Plan(
             asked.n_samples,
@@ -109,8 +110,9 @@ class CostModel:
             round(bare),
             round(whole),
             float(asked.n_samples * seconds / count_busy(asked.n_samples, asked.n_workers)),
-            decode,
-            decode * read_table()["decode"]["nine_in_ten"],
+            self.speed * quick,
+            self.speed * decode,
+            self.speed * slow,
             expected,
             likely,
         )

@@ -13,8 +13,14 @@ from sketchlearn.features.moments import MOST_FULL_FEATURES
 from sketchlearn.sketching.tuning import n_principal
 
 # Frequencies over numbers, clusters, and columns: from the first value of each on to the second,
-# clusters are sought again and again.
+# clusters are sought again and again. Along the widest directions alone it takes more clusters.
 SEARCHING = ((3.0, 2.0), (6.0, 10.0), (10.0, 20.0))
+SEARCHING_AMONG = (20.0, 24.0)
+# How many of the last terms of the law are for decodes that are tried again and again.
+N_AGAIN = 3
+# Rows of a cluster from which, and at which, noise leaves a decode in doubt, and it is tried again;
+# and columns up to which that is so: in more, clusters are farther apart.
+FEW_ROWS, FEW_COLUMNS = (100.0, 50.0), (50.0, 20.0)
 
 
 @cache
@@ -53,11 +59,19 @@ def look_up_errors(ratio: float, features: str, rows_a_cluster: float) -> tuple[
 
 
 def count_decode_seconds(
-    n_features: int, n_clusters: int, n_frequencies: int, operator: str, features: str
-) -> float:
+    n_features: int,
+    n_clusters: int,
+    n_frequencies: int,
+    operator: str,
+    features: str,
+    rows_a_cluster: float,
+) -> tuple[float, float, float]:
     """Return the seconds of a decode on the machine that the table was measured on.
 
-    Beyond the d that were measured, seconds grow in proportion to it.
+    The first are those of a decode that is not tried again, the second those of Gaussians far
+    apart, the third what nine of ten data sets stay under, or nine of ten of shapes that the law
+    was not told. Beyond the d that were measured, seconds grow in
+    proportion to it.
     """
     law, n_directions = read_table()["decode"], n_principal(n_features, n_clusters)
     d = float(np.clip(n_directions, *law["measured_d"]))
@@ -69,9 +83,13 @@ def count_decode_seconds(
         np.array([n_features if n_directions < n_features else d]),
         np.array([operator == "fast"]),
         np.array([features == "signs"]),
-    )
-    seconds = float(np.exp(terms[0] @ law["coefficients"]))
-    return seconds * max(n_directions / d, 1.0)
+        np.array([rows_a_cluster]),
+    )[0]
+    more = max(n_directions / d, 1.0)
+    seconds = more * float(np.exp(terms @ law["coefficients"]))
+    # Clusters of data that no Gaussians explain are sought again as well, and not twice.
+    once = more * float(np.exp(np.r_[terms[:-N_AGAIN], np.zeros(N_AGAIN)] @ law["coefficients"]))
+    return once, seconds, max(law["within"] * seconds, law["nine_in_ten"] * once)
 
 
 def describe_decode(
@@ -81,11 +99,13 @@ def describe_decode(
     n_features: np.ndarray,
     is_fast: np.ndarray,
     is_signs: np.ndarray,
+    rows_a_cluster: np.ndarray,
 ) -> np.ndarray:
-    r"""Return the terms (n, 13) that the logarithm of a decode's seconds is linear in.
+    r"""Return the terms (n, 16) that the logarithm of a decode's seconds is linear in.
 
-    One is for many clusters in many columns from few frequencies, where some seem to be missing
-    again and again: such decodes take many times as long as their like.
+    The last three are for clusters that seem to be missing again and again, many in many columns
+    from few frequencies, the fewer times as long the more numbers there are, and for few rows,
+    whose noise leaves doubt: such decodes take many times as long as their like.
 
     Parameters
     ----------
@@ -95,20 +115,33 @@ def describe_decode(
         Columns, more than d where few directions are decoded.
     is_fast, is_signs : ndarray of bool, shape (n,)
         Whether phases come from transforms, and whether signs are averaged.
+    rows_a_cluster : ndarray of shape (n,)
+        Rows over clusters.
     """
     x, y = np.log(k), np.log(d)
     ratio = np.log(m / (k * d))
-    missing = 1.0 * (d == n_features)
-    for value, (none, whole) in zip((ratio, x, y), SEARCHING, strict=True):
-        share = (value - np.log(none)) / (np.log(whole) - np.log(none))
-        missing = missing * np.clip(share, 0.0, 1.0)
+    is_whole = d == n_features
+    of_ratio, of_clusters, of_columns = SEARCHING
+    among = np.where(is_whole, _rise(k, of_clusters), _rise(k, SEARCHING_AMONG))
+    missing = _rise(m / (k * d), of_ratio) * among * _rise(d, of_columns)
     has_covariances = n_features <= MOST_FULL_FEATURES
     # Along few directions a small matrix stands for any operator.
-    is_transformed = is_fast & (d == n_features)
+    is_transformed = is_fast & is_whole
     return np.column_stack(
         [
-            *(np.ones_like(x), x, y, ratio, x * y, y * y, y * ratio, missing),
+            *(np.ones_like(x), x, y, ratio, x * x, x * y, y * y, y * ratio),
             *(has_covariances * 1.0, is_transformed * 1.0),
             *(is_signs * 1.0, is_signs * y, is_signs * ratio),
+            *(missing, missing * (x + y)),
+            _rise(rows_a_cluster, FEW_ROWS) * _rise(d, FEW_COLUMNS),
         ]
     )
+
+
+def _rise(values: np.ndarray, between: tuple[float, float]) -> np.ndarray:
+    """Return 0 up to the first of two values, 1 from the second on, the logarithm's share between.
+
+    The first may be the larger one; then it is 0 from there on.
+    """
+    none, whole = np.log(between)
+    return np.clip((np.log(values) - none) / (whole - none), 0.0, 1.0)
