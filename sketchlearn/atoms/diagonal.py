@@ -45,6 +45,10 @@ class DiagonalGaussian(GaussianFamily):
         ones = np.ones(self.n_features)
         return np.log(LEAST_VARIANCE * ones), np.log(GREATEST_VARIANCE * ones)
 
+    def least_shape(self, least_variance: float) -> np.ndarray:
+        """Its logarithm, along every feature."""
+        return np.full(self.n_features, np.log(least_variance))
+
     def log_envelope(self, shapes: np.ndarray) -> np.ndarray:
         """``-sum_l v_l omega_lj^2 / 2``; one row where all shapes are equal."""
         if np.all(shapes == shapes[0]):

@@ -122,6 +122,13 @@ class AtomFamily(Registered, ABC):
     def shape_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Least and greatest allowed shape, each (n_shape,)."""
 
+    def least_shape(self, least_variance: float) -> np.ndarray:
+        """Least shape (n_shape,) where variances are at least so many squared scales.
+
+        That of `shape_bounds` where shapes cannot tell smaller ones.
+        """
+        return self.shape_bounds()[0]
+
     @abstractmethod
     def log_envelope(self, shapes: np.ndarray) -> np.ndarray:
         """``psi`` of the shapes (k, n_shape): (k, m), or (1, m) where k is 1 or all are equal."""
@@ -179,11 +186,6 @@ class AtomFamily(Registered, ABC):
         """
         return self
 
-    def at_multiple(self, multiple: int) -> Self:
-        """Return the family of the waves at multiples of the frequencies."""
-        stretched = self.operator.linear_map.stretched(float(multiple))
-        return self._on(replace(self.operator, linear_map=stretched))
-
     def _on(self, operator: FrequencyOperator) -> Self:
         """Return the same family on another operator of as many frequencies."""
         return type(self)(operator)
@@ -199,10 +201,13 @@ class AtomFamily(Registered, ABC):
 
     def waves(self, locations: np.ndarray, envelope: np.ndarray) -> np.ndarray:
         """``envelope * exp(i omega^T (mu - c))`` stacked real, for a given float32 envelope."""
-        centred = (locations - self.operator.center).astype(np.float32)
         out = np.empty((len(locations), 2 * self.operator.n_frequencies), dtype=np.float32)
-        kernels.modulated_waves(self._map.project_turns(centred), envelope, out)
+        kernels.modulated_waves(self.turns(locations), envelope, out)
         return out
+
+    def turns(self, locations: np.ndarray) -> np.ndarray:
+        """Phases (k, m) float32 of locations (k, n_features), in turns."""
+        return self._map.project_turns((locations - self.operator.center).astype(np.float32))
 
     def differentiate(
         self, weights: np.ndarray, parameters: np.ndarray, target: np.ndarray
@@ -229,7 +234,7 @@ class AtomFamily(Registered, ABC):
         """
         locations, shapes = self.split(parameters)
         envelope = np.exp(self.log_envelope(shapes))
-        turns = self._map.project_turns((locations - self.operator.center).astype(np.float32))
+        turns = self.turns(locations)
         residual, correlations = target.copy(), np.empty(len(weights))
         in_phase, quadrature = np.empty_like(turns), np.empty_like(turns)
         kernels.mix_and_correlate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -59,23 +58,19 @@ class SphericalGaussian(GaussianFamily):
             norms = operator.linear_map.stretched(widths).squared_norms
         self._all_norms = (norms + norms_off_axes).astype(np.float32)
 
-    def at_multiple(self, multiple: int) -> SphericalGaussian:
-        """Return the family of the waves at multiples of the frequencies."""
-        stretched = self.operator.linear_map.stretched(float(multiple))
-        operator = replace(self.operator, linear_map=stretched)
-        squares = float(multiple) ** 2
-        return SphericalGaussian(
-            operator,
-            squares * self._common_log_envelope,
-            squares * self._norms_off_axes,
-            self._widths,
-        )
-
     def with_widths(self, widths: np.ndarray | float) -> SphericalGaussian:
         """Return the family of atoms that are wider along some columns than along others."""
         return SphericalGaussian(
             self.operator, self._common_log_envelope, self._norms_off_axes, widths
         )
+
+    def in_proportion(self) -> SphericalGaussian:
+        """Return the family where what widens all atoms widens each by its variance's share.
+
+        An atom of the operator's scale is as wide as before, narrower ones less.
+        """
+        off_axes = -2.0 * self._common_log_envelope / self.operator.scale**2
+        return SphericalGaussian(self.operator, 0.0, self._norms_off_axes + off_axes, self._widths)
 
     def _on(self, operator: FrequencyOperator) -> SphericalGaussian:
         return SphericalGaussian(
@@ -109,6 +104,10 @@ class SphericalGaussian(GaussianFamily):
     def shape_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """From 0.02 to 25 times the squared scale."""
         return np.log([LEAST_VARIANCE]), np.log([GREATEST_VARIANCE])
+
+    def least_shape(self, least_variance: float) -> np.ndarray:
+        """Its logarithm."""
+        return np.log([least_variance])
 
     def log_envelope(self, shapes: np.ndarray) -> np.ndarray:
         """``-s ||u omega_j||^2 / 2``; one row where all variances are equal."""

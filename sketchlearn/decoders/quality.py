@@ -394,7 +394,7 @@ class FitQuality:
             is_inside &= has_all or self.gains_little
         elif self.leaves_clusters:
             is_inside &= self.moment_mismatch <= at.unexplained_mismatch
-        if self.operator.features.overtones():
+        if self.operator.features.has_overtones:
             # One of a cluster may stand for another, or for a tail.
             lacks_tail = (self.sure_gain or 0.0) > at.large_instability
             is_inside &= not (self.leaves_clusters or lacks_tail)

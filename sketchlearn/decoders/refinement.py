@@ -204,6 +204,8 @@ class JointObjective:
     ----------
     problem, fit, shapes, prior
         As of `adjust`; the prior is :math:`\rho`.
+    least_variance : float, optional
+        Least of an atom's, in squared scales, where that is not the family's.
 
     Attributes
     ----------
@@ -211,7 +213,14 @@ class JointObjective:
         The fit and the bounds in variables of about unit curvature.
     """
 
-    def __init__(self, problem: Problem, fit: Fit, shapes: Shapes, prior: float = 0.0) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        fit: Fit,
+        shapes: Shapes,
+        prior: float = 0.0,
+        least_variance: float | None = None,
+    ) -> None:
         self.problem, self.shapes, self.prior = problem, shapes, prior
         family = problem.family
         self.parameters = fit.parameters
@@ -226,6 +235,8 @@ class JointObjective:
         zeros, walls = np.zeros(self.k), np.full(self.k, np.inf)
         ones = np.ones((self.k, 1))
         least_theta, greatest_theta = problem.bounds()
+        if least_variance is not None:
+            least_theta[self.d :] = family.least_shape(least_variance)
         self.lower = self._pack_variables(zeros, ones * least_theta, np.mean) / self.scales
         self.upper = self._pack_variables(walls, ones * greatest_theta, np.mean) / self.scales
         self.start = self._pack_variables(fit.weights, fit.parameters, np.mean) / self.scales
@@ -233,14 +244,18 @@ class JointObjective:
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the cost and its gradient (n,) at a vector."""
         weights, parameters = self.unpack(x)
-        cost, in_weights, in_parameters = self.problem.family.differentiate(
-            weights, parameters, self.problem.target
-        )
+        cost, in_weights, in_parameters = self.differentiate(weights, parameters)
         if self.prior:
             apart = parameters[:, self.d :] - self.middle
             cost += self.prior * float(np.sum(apart**2))
             in_parameters[:, self.d :] += 2.0 * self.prior * apart
         return cost, self._pack_variables(in_weights, in_parameters, np.sum) * self.scales
+
+    def differentiate(
+        self, weights: np.ndarray, parameters: np.ndarray
+    ) -> tuple[float, np.ndarray, np.ndarray]:
+        """Return the distance from the target, squared, and its gradients, as a family does."""
+        return self.problem.family.differentiate(weights, parameters, self.problem.target)
 
     def unpack(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the weights (k,) and parameters (k, p) of a vector."""

@@ -25,7 +25,8 @@ class FeatureMap(Registered, Stateful, choice="features"):
 
     under which `Sketcher` and files of sketches find it. It defines `unit`, `integer_features` and
     `largest_sum`; `estimate` and `power` if the integers are not cosines and sines; `state`, and
-    `draw`, if it has parameters; and perhaps `overtones`, `row_norms` and `is_binary`.
+    `draw`, if it has parameters; and perhaps `has_overtones` with `expect`, `row_norms` and
+    `is_binary`.
 
     Attributes
     ----------
@@ -39,12 +40,16 @@ class FeatureMap(Registered, Stateful, choice="features"):
     is_binary : bool
         Whether what a row adds at a frequency are two numbers, each its weight or the negative of
         it; sums are then kept in files as counts.
+    has_overtones : bool
+        Whether estimates have more in them than :math:`e^{it}`, on average over rows; then `expect`
+        says what.
     """
 
     kind: ClassVar[str]
     unit: ClassVar[float]
     power: ClassVar[float] = 1.0
     is_binary: ClassVar[bool] = False
+    has_overtones: ClassVar[bool] = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -117,12 +122,26 @@ class FeatureMap(Registered, Stateful, choice="features"):
         r"""Return estimates (..., m) complex of :math:`e^{it}` of mean features (..., 2, m)."""
         return np.asarray(features[..., 0, :] + 1j * features[..., 1, :])
 
-    def overtones(self) -> list[tuple[int, np.ndarray]]:
-        r"""Return what estimates have beside :math:`e^{it}`, the largest of it first.
+    def expect(
+        self, turns: np.ndarray, log_envelopes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        r"""Return the mean estimate of Gaussian phases, and how it changes.
 
-        An item (s, f), f of (m,) complex, is :math:`f_j e^{i s t}`.
+        Parameters
+        ----------
+        turns : ndarray of shape (k, m)
+            Means of the phases, in turns.
+        log_envelopes : ndarray of shape (k, m) or (1, m)
+            Minus half their variances, in radians: the mean of :math:`e^{it}` is
+            :math:`e^{2 \pi i \tau + L}` for turns :math:`\tau` and log-envelope L.
+
+        Returns
+        -------
+        mean, in_phase, in_log_envelope : ndarray of shape (k, m) complex128
+            The mean, and its derivatives in the phase in radians and in the log-envelope.
         """
-        return []
+        waves = np.exp(2j * np.pi * turns.astype(np.float64) + log_envelopes)
+        return waves, 1j * waves, waves
 
     def mean(self, sums: np.ndarray, weight_sum: float) -> np.ndarray:
         """Return the estimate (m,) complex of a sketch's sums (2, m) and sum of weights."""

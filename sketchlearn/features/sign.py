@@ -7,13 +7,12 @@ from typing import Any, ClassVar, Self, final
 
 import numpy as np
 
+from sketchlearn._kernels.square_waves import expect_signs
 from sketchlearn.features.feature_map import FeatureMap
 from sketchlearn.linear_maps.linear_map import read_only
 
 # A weight of one in units of sums, and steps of a dither in a turn.
 ONE, DITHERS = 2**20, 256
-# Multiples of the frequency, beside it, at which signs have waves of a thirty-first and more.
-OVERTONES = tuple(s if s % 4 == 1 else -s for s in range(3, 33, 2))
 
 
 @final
@@ -56,6 +55,7 @@ class Signs(FeatureMap, kind="signs"):
     unit: ClassVar[float] = 1.0 / ONE
     power: ClassVar[float] = np.pi**2 / 8.0
     is_binary: ClassVar[bool] = True
+    has_overtones: ClassVar[bool] = True
 
     def __init__(self, dither: Any) -> None:
         self.dither = read_only(dither, np.uint8)
@@ -88,10 +88,19 @@ class Signs(FeatureMap, kind="signs"):
         """Return the sum of weights: signs are not rounded."""
         return weight_units
 
-    def overtones(self) -> list[tuple[int, np.ndarray]]:
-        r"""Return the terms :math:`\tfrac1s e^{i (s - 1) \xi_j}` for s = -3, 5, -7, ..., -31."""
-        radians = (2 * np.pi / DITHERS) * self.dither
-        return [(s, np.exp(1j * (s - 1) * radians) / s) for s in OVERTONES]
+    def expect(
+        self, turns: np.ndarray, log_envelopes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the mean estimate of Gaussian phases, and how it changes, see `FeatureMap`.
+
+        Where phases vary much it is a sum of few waves, damped by their multiples' squares; where
+        they vary little, signs that are blurred at their edges.
+        """
+        out = np.empty((3, *turns.shape), dtype=np.complex128)
+        expect_signs(
+            turns.astype(np.float64), np.float64(log_envelopes), self.dither / DITHERS, out
+        )
+        return out[0], out[1], out[2]
 
     def estimate(self, features: np.ndarray) -> np.ndarray:
         r"""Return estimates of :math:`e^{it}`, the gain divided out and the dither turned back."""

@@ -119,7 +119,7 @@ def count_clusters(
     """
     if not isinstance(sketch, SketchLike):
         raise TypeError(f"count_clusters expected a Sketch, {describe_no_sketch(sketch)}")
-    if sketch.operator.features.overtones():
+    if sketch.operator.features.has_overtones:
         raise ValueError(
             f"clusters are counted in sketches of waves, got {sketch.operator.features!r}, whose "
             "overtones look like clusters, of however many rows: sketch with features='waves'"

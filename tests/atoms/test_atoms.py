@@ -265,8 +265,29 @@ def test_atoms_of_relative_widths_are_those_of_so_wide_gaussians():
     )
     np.testing.assert_allclose(family.covariances(parameters), variances)
     np.testing.assert_allclose(family.from_moments(parameters[:, :-1], variances), parameters)
-    for other in (family.at_scale(1.0), family.at_multiple(2)):
+    for other in (family.at_scale(1.0), family.in_proportion()):
         np.testing.assert_array_equal(other.widths, widths)
+
+
+def test_what_widens_atoms_in_proportion_leaves_one_of_the_scale_as_it_is():
+    operator = operator_of(scale=2.0)
+    common = -np.linspace(0.0, 1.0, operator.n_frequencies)
+    family = SphericalGaussian(operator, common)
+    proportional = family.in_proportion()
+    shapes = np.array([[0.0], [np.log(0.25)]])
+    before, after = family.log_envelope(shapes), proportional.log_envelope(shapes)
+    np.testing.assert_allclose(after[0], before[0], rtol=1e-5)
+    np.testing.assert_allclose(after[1], before[1] - 0.75 * common, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [SphericalGaussian, DiagonalGaussian, FullGaussian, Dirac])
+def test_least_shapes_are_those_of_a_variance_where_shapes_can_tell_it(kind):
+    family = kind(operator_of(scale=2.0))
+    least = family.least_shape(1e-4)
+    assert np.all(least <= family.shape_bounds()[0])
+    if kind in (SphericalGaussian, DiagonalGaussian):
+        parameters = np.append(np.zeros(family.n_features), least)[None]
+        np.testing.assert_allclose(family.covariances(parameters), 4e-4)
 
 
 def test_widths_are_only_for_atoms_whose_shapes_do_not_tell_them():

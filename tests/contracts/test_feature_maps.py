@@ -70,6 +70,23 @@ def test_estimates_are_unbiased_but_for_what_dither_leaves(kind, rng):
 
 
 @each_kind
+def test_expected_estimates_are_the_mean_of_rows_estimates(kind, rng):
+    features, turns = features_of(kind), rng.uniform(-3, 3, size=(3, M))
+    widths = rng.uniform(0.1, 2.0, size=(3, M))
+    mean, in_phase, in_envelope = features.expect(turns, -(widths**2) / 2)
+    rows = 2 * np.pi * turns + widths * rng.normal(size=(20_000, 3, M))
+    drawn = features.waves(rows.reshape(-1, M)).reshape(rows.shape).mean(axis=0)
+    # Dithered features of one's own may have small ones that they do not tell.
+    np.testing.assert_allclose(mean, drawn, atol=0.06)
+    for step in (1e-5, -1e-5):
+        moved = features.expect(turns + step / (2 * np.pi), -(widths**2) / 2)[0]
+        np.testing.assert_allclose((moved - mean) / step, in_phase, atol=2e-3)
+        moved = features.expect(turns, -(widths**2) / 2 + step)[0]
+        # The envelope is steep where phases hardly vary.
+        np.testing.assert_allclose((moved - mean) / step, in_envelope, rtol=0.02, atol=0.02)
+
+
+@each_kind
 def test_stacked_waves_are_the_waves(kind, rng):
     features, turns = features_of(kind), rng.normal(size=(9, M))
     waves = features.waves(2 * np.pi * turns)
