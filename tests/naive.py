@@ -428,3 +428,15 @@ def add_sign_transforms(packed, bits, factors, offsets, weights=None):
 def add_weighted_sign_transforms(packed, weights, bits, factors, offsets):
     """Sums of weighted signs of packed rows' phases."""
     return add_sign_transforms(packed, bits, factors, offsets, weights)
+
+
+def expect_signs(turns, log_envelopes, dither):
+    """Means of signs of Gaussian phases, and derivatives, (3, k, m): waves up to the 3,999th."""
+    log_envelopes = np.broadcast_to(log_envelopes, turns.shape)
+    angles, back, total = 2 * np.pi * (turns + dither), np.exp(-2j * np.pi * dither), 0.0
+    for s in range(1, 4000, 2):
+        damping, sign = np.exp(s * s * log_envelopes), 1 if s % 4 == 1 else -1
+        wave = damping * (sign * np.cos(s * angles) + 1j * np.sin(s * angles))
+        slope = damping * (-sign * np.sin(s * angles) + 1j * np.cos(s * angles))
+        total = total + back * np.array([wave / s, slope, s * wave])
+    return total
