@@ -183,6 +183,7 @@ class FitQuality:
         Whether the sketch's scale is wider than the rows are: nearly any centroids explain it.
     sampling_loss : float, optional
         Nats a row that Gaussians probably lose by the sketch's noise; see `estimate_sampling_loss`.
+        Infinite where they have too many parameters to tell.
     warned : {"good", "doubtful", "wrong"}, default="good"
         The gravest of what was warned of at the decode, which the verdict is no milder than.
     thresholds : QualityThresholds

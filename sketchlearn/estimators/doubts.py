@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +25,9 @@ from sketchlearn.sketches.sketch_like import SketchLike
 # that were in doubt from 2 k d frequencies, in 2 and 5 columns, six were good from so many; and all
 # were by `fit` with the rows.
 FREQUENCIES_A_PARAMETER = 5
+# What noise costs a mixture falls as frequencies grow, and is half of what is doubtful, or this part
+# of it, with as many as are named, unless these are more than so many for each parameter.
+LOSS_AIMED_AT, MOST_FREQUENCIES_A_PARAMETER = 0.5, 30
 # Where much is left unexplained: so many more clusters, as a share of those asked for, are decoded;
 # and they were missing if this share of it, or less, is still left. On real data that is no mixture
 # it is .5 to .9; where one cluster of six or three of ten are missing, 0 to .26.
@@ -228,6 +232,20 @@ def name_frequencies(quality: FitQuality) -> str:
     return f"n_frequencies={wanted}, now {m}" if m < wanted else ""
 
 
+def name_frequencies_against(quality: FitQuality) -> str:
+    """Return as many frequencies as bring a mixture's loss by noise down; "" if too many would."""
+    m, at = quality.operator.n_frequencies, quality.thresholds
+    times = (quality.sampling_loss or 0.0) / (LOSS_AIMED_AT * at.sampling_loss)
+    most = MOST_FREQUENCIES_A_PARAMETER * quality.n_parameters
+    return f"n_frequencies={round_up(times * m)}, now {m}" if times * m <= most else ""
+
+
+def round_up(number: float) -> int:
+    """Return a number rounded up to two digits."""
+    step = 10 ** max(math.floor(math.log10(number)) - 1, 0)
+    return math.ceil(number / step) * step
+
+
 def warn_of_moments(quality: FitQuality, dependent: Sequence[str]) -> None:
     """Warn if Gaussians have not the rows' covariance, or are as narrow as a sketch can show.
 
@@ -256,6 +274,12 @@ def warn_of_moments(quality: FitQuality, dependent: Sequence[str]) -> None:
         )
     elif loss > quality.thresholds.sampling_loss:
         finding = f"the sketch's noise moves components: about {loss:.2g} nats a row are lost."
+        if np.isinf(loss):
+            finding = (
+                f"{quality.n_parameters} parameters are too many to tell what the sketch's noise "
+                "makes of them."
+            )
+        others = f"or sketch with {more}." if (more := name_frequencies_against(quality)) else ""
     raise_doubt(
         finding,
         "Call fit with the rows, which runs EM on some of them" + ("" if others else "."),

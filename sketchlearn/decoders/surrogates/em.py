@@ -56,7 +56,8 @@ class SurrogateEM(Decoder):
     the nearest in sketch distance is far from the likeliest: variances collapse onto detail. Then
     surrogate points are moved until their sketch is the data's, as `SurrogateKMeans` does, and EM
     finds their likeliest mixture. Noise that was added for privacy is nothing to match: where a
-    mixture leaves only that, it is returned as it is. Second points, started from that mixture,
+    mixture leaves only that, it is returned as it is; so is one with atoms as narrow as they can be
+    that leaves but noise of rows which are known to share no values. Second points, started from that mixture,
     lack less of what the sketch does not say, and have sharper kernels if it has more numbers than
     the mixture; EM goes on with them, and with sharper ones yet as long as the points leave more of
     the sketch than noise or components are as narrow as kernels, and the sketch tells more. It
@@ -100,7 +101,7 @@ class SurrogateEM(Decoder):
         match = None
         if problem.spare_share > 0:
             match = self.start.solve(problem, rng)
-            if match.is_identified or _leaves_added_noise(match):
+            if match.is_identified or _leaves_added_noise(match) or _shows_narrow_atoms(match):
                 return match
             problem = problem.at_scale(match.family.operator.scale)
         start = self._make_spherical(problem, match, rng)
@@ -221,3 +222,16 @@ def _leaves_added_noise(match: Mixture) -> bool:
     """Whether a mixture leaves noise alone, most of which was added: points would match it too."""
     quality = match.quality
     return quality.known_share > 0.5 and quality.is_noise
+
+
+def _shows_narrow_atoms(match: Mixture) -> bool:
+    """Whether atoms as narrow as they can be are components, and no detail of other rows.
+
+    So it is where they leave but noise, of the rows' moments as well, and the rows share no values.
+    Points, whose kernels are no narrower, would only blur them.
+    """
+    shared, quality = match.family.operator.domain.shared, match.quality
+    knows = quality.region.is_exact and quality.has_enough_rows
+    knows &= shared is not None and not len(shared)
+    is_matched = quality.goodness_of_fit <= 1.0 and not quality.hides_structure
+    return knows and is_matched and quality.moment_mismatch <= THRESHOLDS.explained_mismatch
