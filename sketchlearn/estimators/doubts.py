@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextvars
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sketchlearn._caller import warn_caller
-from sketchlearn._validation import list_some
 from sketchlearn.atoms import AtomFamily
 from sketchlearn.decoders import FitQuality, MeanShift, Mixture, Problem
 from sketchlearn.decoders.quality import SEVERITY, Verdict
@@ -25,9 +23,6 @@ from sketchlearn.sketches.sketch_like import SketchLike
 # that were in doubt from 2 k d frequencies, in 2 and 5 columns, six were good from so many; and all
 # were by `fit` with the rows.
 FREQUENCIES_A_PARAMETER = 5
-# What noise costs a mixture falls as frequencies grow, and is half of what is doubtful, or this part
-# of it, with as many as are named, unless these are more than so many for each parameter.
-LOSS_AIMED_AT, MOST_FREQUENCIES_A_PARAMETER = 0.5, 30
 # Where much is left unexplained: so many more clusters, as a share of those asked for, are decoded;
 # and they were missing if this share of it, or less, is still left. On real data that is no mixture
 # it is .5 to .9; where one cluster of six or three of ten are missing, 0 to .26.
@@ -44,8 +39,6 @@ MOVED = 1.2
 # Standard errors of its noise by which a private sketch's power must exceed it. Three clusters were
 # missed at 5, off by about their own width at 10, and found at 30.
 BEYOND_NOISE = 10.0
-# Part of a column's variance. Variances of clusters a tenth as wide as all rows are then 10 % off.
-LARGEST_REGULARISATION = 1e-3
 # Steps of the moments' grid that a column's deviation should be: with fewer its variance may be off
 # by a ten-thousandth.
 FEWEST_STEPS = 10_000
@@ -230,136 +223,6 @@ def name_frequencies(quality: FitQuality) -> str:
     """Return as many frequencies as a sketch should have; "" if it has."""
     wanted, m = FREQUENCIES_A_PARAMETER * quality.n_parameters, quality.operator.n_frequencies
     return f"n_frequencies={wanted}, now {m}" if m < wanted else ""
-
-
-def name_frequencies_against(quality: FitQuality) -> str:
-    """Return as many frequencies as bring a mixture's loss by noise down; "" if too many would."""
-    m, at = quality.operator.n_frequencies, quality.thresholds
-    times = (quality.sampling_loss or 0.0) / (LOSS_AIMED_AT * at.sampling_loss)
-    most = MOST_FREQUENCIES_A_PARAMETER * quality.n_parameters
-    return f"n_frequencies={round_up(times * m)}, now {m}" if times * m <= most else ""
-
-
-def round_up(number: float) -> int:
-    """Return a number rounded up to two digits."""
-    step = 10 ** max(math.floor(math.log10(number)) - 1, 0)
-    return math.ceil(number / step) * step
-
-
-def warn_of_moments(quality: FitQuality, dependent: Sequence[str]) -> None:
-    """Warn if Gaussians have not the rows' covariance, or are as narrow as a sketch can show.
-
-    That may be for columns that nearly depend on one another; these are named. Of few rows the
-    figures are chance, and the verdict alone tells.
-    """
-    if quality.verdict == "good" or not (quality.region.is_exact and quality.has_enough_rows):
-        return
-    if quality.loses_moved or quality.degrees_of_freedom <= 0:
-        return  # Which was warned of.
-    (least, greatest), loss = quality.moment_factors, quality.sampling_loss or 0.0
-    finding = (
-        f"components together have {least:.3g} to {greatest:.3g} times the rows' variance, by "
-        "direction: far or heavy-tailed rows are lost, and EM on them may be far likelier."
-    )
-    others = f"or sketch with {more}." if (more := name_frequencies(quality)) else ""
-    if quality.detail is not None and quality.detail <= quality.thresholds.detail:
-        why = "rows of few values, of amounts often zero or at limits are no Gaussians"
-        others = ""  # How many waves would be short enough is not known.
-        if dependent:
-            why = f"columns {list_some(dependent, MOST_NAMES)} nearly depend on one another"
-            others = "or leave one of these columns out."
-        finding = (
-            f"components are as narrow as the sketch can show: {why}, and EM on the rows may be "
-            "far likelier."
-        )
-    elif loss > quality.thresholds.sampling_loss:
-        finding = f"the sketch's noise moves components: about {loss:.2g} nats a row are lost."
-        if np.isinf(loss):
-            finding = (
-                f"{quality.n_parameters} parameters are too many to tell what the sketch's noise "
-                "makes of them."
-            )
-        others = f"or sketch with {more}." if (more := name_frequencies_against(quality)) else ""
-    raise_doubt(
-        finding,
-        "Call fit with the rows, which runs EM on some of them" + ("" if others else "."),
-        quality.verdict,
-        otherwise=others,
-    )
-
-
-def warn_of_columns(quality: FitQuality, units: np.ndarray) -> bool:
-    """Warn if Gaussians have not the variance of some column, and say if so; decoded in units.
-
-    Then no figure of single components tells anything: what the sketch's noise makes of them least.
-    """
-    if not quality.mistakes_columns:
-        return False
-    least, greatest = quality.column_factors
-    remedy = "Sketch with a Sketcher(scale='columns')"
-    if np.any(units != 1.0):
-        remedy = "Call fit with the rows"
-    raise_doubt(
-        f"components have {least:.3g} to {greatest:.3g} times the rows' variance, by column or "
-        "direction: the sketch's frequencies are too low for narrow ones beside wide ones.",
-        remedy,
-        otherwise="or multiply columns by factors that make them about as wide, and sketch anew.",
-    )
-    return True
-
-
-def warn_of_regularisation(reg_covar: float, region: Region) -> None:
-    """Warn if what is added to variances is much of some column's, of rows in data units."""
-    variances = region.variances
-    if not (region.is_exact and (variances > 0.0).any()):
-        return
-    least = float(variances[variances > 0.0].min())
-    if reg_covar > LARGEST_REGULARISATION * least:
-        raise_doubt(
-            f"reg_covar={reg_covar:.3g}, which is added to every variance, is "
-            f"{reg_covar / least:.2g} times the least variance of a column: columns are in small "
-            "units.",
-            f"Set reg_covar={1e-6 * least:.1g}",
-            "doubtful",
-            otherwise="or multiply columns by factors that make them about 1 wide.",
-        )
-
-
-def warn_of_shared_values(
-    names: Sequence[str],
-    reg_covar: float,
-    gain: float,
-    source: Literal["rows", "sums", "pilot"],
-) -> None:
-    """Warn if Gaussians that close in on values which many rows share gain so many nats a row.
-
-    One start of EM on the rows did; or without these EM on rows like them.
-    """
-    some = list_some([repr(str(name)) for name in names], MOST_NAMES)
-    columns = f"columns {some}" if len(names) > 1 else f"column {some}"
-    finding = f"half of a component's rows or more share a value of {columns}"
-    if source == "rows":
-        finding += f" in a mixture likelier by {gain:.2g} nats a row, which one start of EM found"
-        chance = "so that what more starts led to was taken."
-        remedy = "Divide columns by their deviations and set reg_covar=0.2"
-        otherwise = "with which EM's starts differ by less than one nat"
-    else:
-        in_pilot = "as in the rows that the sketcher was fitted on"
-        known = in_pilot if source == "pilot" else "whole numbers by the sketch's sums"
-        finding += (
-            f", {known}, of which its waves show none by itself, and EM on rows like them gains "
-            f"about {gain:.2g} nats a row"
-        )
-        chance = "which moves the likelihood by up to several nats a row."
-        remedy = "Call fit with the rows, which runs EM on some of them"
-        otherwise = "if keep_pilot=True"
-    raise_doubt(
-        f"{finding}: components that close in on such values are likelier without end but for "
-        f"reg_covar={reg_covar:.3g}, and which of them EM closes in on is chance, {chance}",
-        remedy,
-        "doubtful",
-        otherwise=f"{otherwise}, or leave such columns out.",
-    )
 
 
 def warn_of_coarse_scale(sketch: SketchLike, n_atoms: int) -> bool:

@@ -12,14 +12,7 @@ from sklearn.mixture import GaussianMixture
 
 from sketchlearn._validation import RandomState, check_count, check_nonnegative
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, CovarianceType
-from sketchlearn.decoders import (
-    BestOf,
-    Decoder,
-    FitQuality,
-    GivenAtoms,
-    Mixture,
-    SurrogateEM,
-)
+from sketchlearn.decoders import BestOf, Decoder, FitQuality, GivenAtoms, Mixture, SurrogateEM
 from sketchlearn.decoders.best_of import default_decoders
 from sketchlearn.decoders.principal import PrincipalStart, find_leading_axes
 from sketchlearn.decoders.quality import THRESHOLDS
@@ -29,14 +22,16 @@ from sketchlearn.estimators.doubts import (
     has_few_rows,
     warn_of_added_noise,
     warn_of_coarse_scale,
-    warn_of_columns,
     warn_of_few_frequencies,
     warn_of_few_rows,
+)
+from sketchlearn.estimators.group_models import GroupFitter, start_from_atoms
+from sketchlearn.estimators.mixture_doubts import (
+    warn_of_columns,
     warn_of_moments,
     warn_of_regularisation,
     warn_of_shared_values,
 )
-from sketchlearn.estimators.group_models import GroupFitter, start_from_atoms
 from sketchlearn.estimators.mixture_estimator import MixtureEstimator
 from sketchlearn.estimators.mixture_moments import (
     flatten_constant_columns,
@@ -119,7 +114,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         sketch's moments have it.
     reg_covar : float, default=1e-6
         Added to all variances, in squared units of the data, as scikit-learn does. Where the
-        default is more than a thousandth of a column's variance, a warning names a smaller one.
+        default costs likelihood in a column of small units, a warning names a smaller one.
     keep_pilot : bool, default=True
         Whether `fit` keeps the few thousand rows that the scale was chosen on (see `Sketcher`),
         reweights them until their sketch is that of all rows, and runs EM on them. Its mixture is
@@ -364,7 +359,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
             names = np.asarray(sketch.column_names)[is_shared]
             warn_of_shared_values(names, self.reg_covar, gain, name_source(sketch, is_shared, ends))
         if self.reg_covar == DEFAULT_REGULARISATION and self.covariance_type != "spherical":
-            warn_of_regularisation(self.reg_covar, Region.of(sketch, self.bounds))
+            warn_of_regularisation(self.reg_covar, Region.of(sketch, self.bounds), fitted)
         self._set_model(*fitted)
         self.converged_ = mixture.converged
         return mixture
@@ -461,15 +456,17 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         """What `decoder` and `n_init` ask for; along axes, if there are some.
 
         Variances along each of many columns follow noise from any other start. A search for full
-        covariances takes several times as long as EM on a pilot's rows, and follows only where
-        what this finds leaves more than noise, and of no more columns than components: of more it
-        takes ten times as long, and led to no likelier mixture.
+        covariances takes several times as long as EM on a pilot's rows, and follows only where this
+        leaves more than noise, and of no more columns than components: else it takes ten times as
+        long, and led to nothing likelier. None follows where the rows are at hand, all and few.
         """
         if self.decoder is not None:
             return BestOf((self.decoder,), self.n_init)
         starts = default_decoders() if axes is None else (PrincipalStart(axes),)
         if rows is None:
             return SurrogateEM(BestOf(starts, self.n_init))
+        if rows.are_few and self._pilot_is_all:
+            return GivenAtoms(rows.found.means, rows.found.covariances, max_iter=1)
         if is_by_value or self.covariance_type != "full":
             return BestOf(starts, self.n_init)
         given = GivenAtoms(rows.found.means, rows.found.covariances, max_iter=N_STEPS)

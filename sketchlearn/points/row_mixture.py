@@ -22,6 +22,8 @@ from sketchlearn.points.left_out import score_left_out
 # on fewer, up to `MOST_STARTS`.
 N_ROW_STARTS = 3
 MOST_STARTS = 30
+# With fewer rows than so many for each parameter a mixture follows their accidents.
+ROWS_A_PARAMETER = 5
 # Least inverse condition of a covariance that EM starts from.
 LEAST_CONDITION = 1e-12
 # Least weight of a point, as a fraction of the mean: nothing is known of a cluster of points of
@@ -75,6 +77,11 @@ class RowMixture:
         rng = np.random.default_rng([self.seed, 1])
         n_starts = count_starts(len(self.repeated.points))
         return max((self._run_em(None, rng) for _ in range(n_starts)), key=self._score_left_out)
+
+    @property
+    def are_few(self) -> bool:
+        """Whether the rows are too few to tell so many parameters from accidents."""
+        return len(self.rows) < ROWS_A_PARAMETER * self.family.n_parameters(self.n_atoms)
 
     @on_one_blas_thread
     def _run_em(self, start: Moments | None, rng: np.random.Generator) -> Moments:

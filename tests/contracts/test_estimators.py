@@ -213,7 +213,7 @@ def test_what_is_not_fitted_says_so(estimator, tmp_path):
 # columns of few values, as `tests/estimators/test_shared_values.py` asks for.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:there are . distinct rows:UserWarning")
-@pytest.mark.filterwarnings("ignore:half of a component's rows")
+@pytest.mark.filterwarnings("ignore:many rows share a value")
 @parametrize_with_checks(
     [
         *EXAMPLES.values(),

@@ -12,7 +12,7 @@ from sketchlearn import CompressiveGaussianMixture, CompressiveKMeans, Sketcher
 from sketchlearn.sketching.tuning import measure_value_distances
 
 # Of such columns mixtures warn, see `test_shared_values.py`.
-pytestmark = pytest.mark.filterwarnings("ignore:half of a component's rows")
+pytestmark = pytest.mark.filterwarnings("ignore:many rows share a value")
 
 N_FITTED = 4000
 

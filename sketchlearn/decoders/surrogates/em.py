@@ -56,13 +56,13 @@ class SurrogateEM(Decoder):
     the nearest in sketch distance is far from the likeliest: variances collapse onto detail. Then
     surrogate points are moved until their sketch is the data's, as `SurrogateKMeans` does, and EM
     finds their likeliest mixture. Noise that was added for privacy is nothing to match: where a
-    mixture leaves only that, it is returned as it is; so is one with atoms as narrow as they can be
-    that leaves but noise of rows which are known to share no values. Second points, started from that mixture,
-    lack less of what the sketch does not say, and have sharper kernels if it has more numbers than
-    the mixture; EM goes on with them, and with sharper ones yet as long as the points leave more of
-    the sketch than noise or components are as narrow as kernels, and the sketch tells more. It
-    starts from the mixture before and anew, and the likelier one is taken. No row of data is
-    involved.
+    mixture leaves only that, it is returned as it is; so is one with atoms as narrow as they can
+    be, where it leaves but noise and the rows are known to share no values. Second points, started
+    from that mixture, lack less of what the sketch does not say, and have sharper kernels if it has
+    more numbers than the mixture; EM goes on with them, and with sharper ones yet as long as the
+    points leave more of the sketch than noise or components are as narrow as kernels, and the
+    sketch tells more. It starts from the mixture before and anew, and the likelier one is taken. No
+    row of data is involved.
 
     The first points start from the match with its atoms made spherical, which do not collapse; or
     from a Gaussian with the rows' mean and covariance where the sketch has too few numbers even
@@ -233,5 +233,5 @@ def _shows_narrow_atoms(match: Mixture) -> bool:
     shared, quality = match.family.operator.domain.shared, match.quality
     knows = quality.region.is_exact and quality.has_enough_rows
     knows &= shared is not None and not len(shared)
-    is_matched = quality.goodness_of_fit <= 1.0 and not quality.hides_structure
-    return knows and is_matched and quality.moment_mismatch <= THRESHOLDS.explained_mismatch
+    knows &= quality.goodness_of_fit <= 1.0
+    return knows and quality.moment_mismatch <= THRESHOLDS.explained_mismatch

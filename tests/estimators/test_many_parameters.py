@@ -1,0 +1,83 @@
+"""Mixtures of hundreds of parameters from a sketch alone: what noise and narrow columns cost."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from sketchlearn import CompressiveGaussianMixture, Sketcher
+from sketchlearn.decoders import sampling_loss
+
+
+def draw(n, d, k, seed):
+    """Rows of equal components, each as wide as it is along each column; and EM's mixture."""
+    rng = np.random.default_rng([seed, 71])
+    means = 12.0 * rng.normal(size=(k, d)) / np.sqrt(2.0 * d)
+    widths = np.exp(0.5 * rng.normal(size=(k, d)))
+    labels = rng.integers(k, size=n)
+    X = means[labels] + widths[labels] * rng.normal(size=(n, d))
+    start = {"means_init": means, "precisions_init": widths**-2.0}
+    return X, GaussianMixture(k, covariance_type="diag", random_state=0, **start).fit(X)
+
+
+def decode(X, k, **options):
+    """A mixture from the sketch alone, and what it warned of."""
+    sketch = Sketcher(n_clusters=k, scale="columns", random_state=0, **options).fit(X).sketch(X)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model = CompressiveGaussianMixture(k, random_state=0).fit_sketch(sketch)
+    return model, [str(each.message) for each in caught]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("d", "n_frequencies"), [(50, "auto"), (100, 1500)])
+def test_what_noise_costs_hundreds_of_parameters_is_told(d, n_frequencies):
+    X, em = draw(10_000, d, 6, 0)
+    model, said = decode(X, 6, n_frequencies=n_frequencies)
+    loss = em.score(X) - model.score(X)
+    assert loss > 0.3
+    assert 0.25 < model.quality_.sampling_loss / loss < 6.0
+    assert model.quality_.verdict != "good"
+    assert any("the sketch's noise moves components" in text for text in said)
+
+
+@pytest.mark.slow
+def test_as_many_frequencies_as_noise_asks_for_settle_it():
+    X, em = draw(10_000, 15, 4, 1)
+    model, said = decode(X, 4)
+    before = em.score(X) - model.score(X)
+    assert before > 0.1
+    named = int(re.search(r"n_frequencies=(\d+), now", said[0])[1])
+    model, said = decode(X, 4, n_frequencies=named)
+    assert not said
+    assert model.quality_.verdict == "good"
+    assert em.score(X) - model.score(X) < min(0.1, before)
+
+
+def test_a_mixture_of_too_many_parameters_to_tell_is_in_doubt(monkeypatch):
+    X, _ = draw(10_000, 3, 3, 0)
+    assert decode(X, 3)[0].quality_.verdict == "good"
+    monkeypatch.setattr(sampling_loss, "MOST_NUMBERS", 0)
+    model, said = decode(X, 3)
+    assert model.quality_.verdict == "doubtful"
+    assert "20 parameters are too many to tell what the sketch's noise makes of them" in said[0]
+    assert "Call fit with the rows" in said[0]
+    assert "n_frequencies" not in said[0]
+
+
+def test_columns_in_which_components_are_narrow_are_not_blurred():
+    X, em = draw(10_000, 10, 5, 5)
+    model, _ = decode(X, 5)
+    assert model.covariances_.min() < 0.03 * X.var(axis=0).max()
+    assert em.score(X) - model.score(X) < 0.1
+
+
+def test_regularisation_that_costs_nothing_is_no_doubt():
+    X, _ = draw(10_000, 3, 3, 0)
+    X[:, 1] *= 0.03 / X[:, 1].std()  # Of a variance a thousand times what is added.
+    model, said = decode(X, 3)
+    model.set_params(reg_covar=1e-9).fit_sketch(model.sketch_)
+    assert not said
