@@ -182,8 +182,7 @@ class FitQuality:
     is_coarse : bool, default=False
         Whether the sketch's scale is wider than the rows are: nearly any centroids explain it.
     sampling_loss : float, optional
-        Nats a row that Gaussians probably lose by the sketch's noise; see `estimate_sampling_loss`.
-        Infinite where they have too many parameters to tell.
+        Nats a row that noise costs Gaussians, infinite if not known; see `estimate_sampling_loss`.
     warned : {"good", "doubtful", "wrong"}, default="good"
         The gravest of what was warned of at the decode, which the verdict is no milder than.
     thresholds : QualityThresholds
