@@ -465,7 +465,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         starts = default_decoders() if axes is None else (PrincipalStart(axes),)
         if rows is None:
             return SurrogateEM(BestOf(starts, self.n_init))
-        if rows.are_few and self._pilot_is_all:
+        if rows.are_few and self._pilot_is_all and len(rows.rows) >= self.n_components:
             return GivenAtoms(rows.found.means, rows.found.covariances, max_iter=1)
         if is_by_value or self.covariance_type != "full":
             return BestOf(starts, self.n_init)

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from sketchlearn import CompressiveGaussianMixture, Sketcher
-from sketchlearn.decoders import sampling_loss
+from sketchlearn.atoms import DiagonalGaussian
+from sketchlearn.decoders import Problem, solve_weights
+from sketchlearn.decoders.sampling_loss import estimate_sampling_loss
+from sketchlearn.estimators.mixture_doubts import warn_of_moments
 
 
 def draw(n, d, k, seed):
@@ -57,15 +61,26 @@ def test_as_many_frequencies_as_noise_asks_for_settle_it():
     assert em.score(X) - model.score(X) < min(0.1, before)
 
 
-def test_a_mixture_of_too_many_parameters_to_tell_is_in_doubt(monkeypatch):
+def test_a_mixture_of_too_many_parameters_to_tell_is_in_doubt():
     X, _ = draw(10_000, 3, 3, 0)
-    assert decode(X, 3)[0].quality_.verdict == "good"
-    monkeypatch.setattr(sampling_loss, "MOST_NUMBERS", 0)
-    model, said = decode(X, 3)
-    assert model.quality_.verdict == "doubtful"
-    assert "20 parameters are too many to tell what the sketch's noise makes of them" in said[0]
-    assert "Call fit with the rows" in said[0]
-    assert "n_frequencies" not in said[0]
+    quality = decode(X, 3)[0].quality_
+    assert quality.verdict == "good"
+    quality = replace(quality, sampling_loss=np.inf)
+    assert quality.verdict == "doubtful"
+    told = "20 parameters are too many to tell what .* noise makes of them. Call fit with the rows"
+    with pytest.warns(ConvergenceWarning, match=told) as caught:
+        warn_of_moments(quality, [])
+    assert "n_frequencies" not in str(caught[0].message)
+
+
+def test_more_numbers_than_are_computed_leave_the_loss_unknown():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 400))
+    sketch = Sketcher(8000, n_clusters=8, scale=1.0, random_state=0).fit(X).sketch(X)
+    family = DiagonalGaussian(sketch.operator)
+    problem = Problem.of(sketch, family, 8)
+    fit = solve_weights(problem, family.from_moments(X[:8], np.ones((8, 400))))
+    assert estimate_sampling_loss(problem, problem.make_mixture(fit), rng) == np.inf
 
 
 def test_columns_in_which_components_are_narrow_are_not_blurred():

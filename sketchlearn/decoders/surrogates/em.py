@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 from scipy.linalg import eigh
 
-from sketchlearn.atoms import GaussianFamily, SphericalGaussian
+from sketchlearn.atoms import FullGaussian, GaussianFamily, SphericalGaussian
 from sketchlearn.atoms.gaussian import LEAST_VARIANCE
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
@@ -228,9 +228,12 @@ def _shows_narrow_atoms(match: Mixture) -> bool:
     """Whether atoms as narrow as they can be are components, and no detail of other rows.
 
     So it is where they leave but noise, of the rows' moments as well, and the rows share no values.
-    Points, whose kernels are no narrower, would only blur them.
+    Points, whose kernels are no narrower, would only blur them. Full covariances are narrow where
+    columns depend on one another, and points show that as well.
     """
     shared, quality = match.family.operator.domain.shared, match.quality
+    if isinstance(match.family, FullGaussian):
+        return False
     knows = quality.region.is_exact and quality.has_enough_rows
     knows &= shared is not None and not len(shared)
     knows &= quality.goodness_of_fit <= 1.0
