@@ -20,6 +20,9 @@ from sketchlearn.optim.lbfgs import minimise
 LEAST_VARIANCE = 1e-4
 # Decrease of the cost, as a fraction of it, at which the adjustment ends.
 TOLERANCE = 1e-4
+# Times that a mixture is decoded anew, of what another left of overtones; and what another round
+# must leave of the cost, as a fraction: overtones hide clusters that are far narrower than waves.
+MORE_ROUNDS, WORTH_A_ROUND = 3, 0.7
 
 
 def clear_overtones(problem: Problem, rng: np.random.Generator) -> Problem:
@@ -28,8 +31,9 @@ def clear_overtones(problem: Problem, rng: np.random.Generator) -> Problem:
     Signs of waves estimate :math:`\varphi(\omega)` and, beside it, some of the characteristic
     function at odd multiples of the frequency, see `Signs`. Noise of that kind does not become less
     with more rows. A mixture that is decoded in spite of it is adjusted to what the features
-    themselves are expected to be, and what that has beside waves is taken off; and once more by
-    long atoms, where these leave half of what round ones do.
+    themselves are expected to be, and what that has beside waves is taken off; then another is
+    decoded, while each leaves much less than the one before; and once more long atoms are, where
+    these leave half of what round ones do.
 
     Parameters
     ----------
@@ -46,6 +50,14 @@ def clear_overtones(problem: Problem, rng: np.random.Generator) -> Problem:
         # Clusters of unlike widths are of unlike widths off a few axes too.
         own = replace(problem, family=family.in_proportion())
     target, mixture = _clear(own, BestOf(n_init=1).solve(own, rng))
+    for _ in range(MORE_ROUNDS):
+        if mixture.cost <= own.noise:
+            break
+        again = BestOf(n_init=1).solve(replace(own, target=target), rng)
+        other, moved = _clear(own, again)
+        if moved.cost > WORTH_A_ROUND * mixture.cost:
+            break
+        target, mixture = other, moved
     found = free_shapes(
         replace(own, target=target).at_scale(mixture.family.operator.scale),
         mixture,

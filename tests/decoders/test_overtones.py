@@ -140,3 +140,16 @@ def test_centroids_that_lack_a_heavy_tail_are_told():
             told += model.quality_.verdict != "good"
     assert lost >= 4
     assert told >= lost - 1
+
+
+@pytest.mark.slow
+def test_clusters_far_narrower_than_the_pilots_are_found():
+    for seed in (30, 31, 33):
+        rng = np.random.default_rng(seed)
+        centers = rng.normal(size=(8, 5)) * 5
+        rows = centers[rng.integers(8, size=10_000)] + 0.5 * rng.normal(size=(10_000, 5))
+        sketcher = Sketcher(n_clusters=8, features="signs", keep_pilot=False, random_state=seed)
+        model = CompressiveKMeans(8, random_state=seed)
+        model.fit_sketch(sketcher.fit(8 * rows[:5000]).sketch(rows))
+        best = KMeans(8, n_init=3, random_state=0).fit(rows).inertia_
+        assert -model.score(rows) < 1.02 * best
