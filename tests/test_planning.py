@@ -8,7 +8,13 @@ from typer.testing import CliRunner
 
 from sketchlearn import Plan, Sketcher, plan
 from sketchlearn.cli.app import app
-from sketchlearn.planning.costs import Question, list_kinds
+from sketchlearn.planning.costs import (
+    WIDEST_TIMED,
+    Question,
+    list_kinds,
+    measure_sketching,
+    time_sketching,
+)
 from sketchlearn.planning.prediction import OF_FEW_ROWS, WITHOUT_SIGNS, format_number
 from sketchlearn.planning.table import count_decode_seconds, look_up_errors
 
@@ -291,3 +297,12 @@ def test_workers_without_rows_are_no_help():
     # Times vary, by less than this.
     assert one.sketch_seconds / 500.0 < absurd.sketch_seconds
     assert "keep 1 busy, not 1,000," in str(plan(1000, 2, 3, n_workers=1000))
+
+
+def test_very_wide_rows_are_reckoned_from_narrower_ones():
+    question, kind = Question(1000, 12_000, 4, 1), ("fast", "waves")
+    assert question.n_features > WIDEST_TIMED
+    reckoned = measure_sketching(question, kind, 2048, 1e-3, 0)
+    timed = time_sketching(question, kind, 2048, 1e-3, 0)
+    np.testing.assert_allclose(reckoned[:2], timed[:2], rtol=0.05)
+    assert np.all(reckoned[2:] > 0.0)

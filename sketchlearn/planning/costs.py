@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import final
 
@@ -14,6 +14,7 @@ from sketchlearn._threads import OneThread
 from sketchlearn._validation import RandomState
 from sketchlearn.atoms import SphericalGaussian
 from sketchlearn.decoders import SurrogateKMeans
+from sketchlearn.linear_maps.hadamard import padded_size
 from sketchlearn.planning.prediction import LEAST_ROWS, Plan, count_busy, format_bytes
 from sketchlearn.planning.table import count_decode_seconds, look_up_errors, read_table
 from sketchlearn.sketches import Sketch
@@ -34,6 +35,8 @@ SPREADS = (1.0, 100.0)
 # Numbers of the first rows that are timed, rows that they are at the least, and at the most those
 # that a sketcher is fitted on, which takes its time of wide rows and is no part of a pass.
 N_TIMED, FEWEST_TIMED, MOST_FITTED = 2**20, 32, 256
+# Columns beyond which rows are reckoned, not timed: from half of them and all of them.
+WIDEST_TIMED = 8192
 # Frequencies beyond which a sketch is reckoned, not tried.
 MOST_TRIED = 4096
 # Rows that no sketch holds: its total weight stays below.
@@ -173,11 +176,34 @@ def calibrate(
     speed = time_reference_decode() / read_table()["decode"]["reference_seconds"]
     models = []
     for kind in kinds:
-        found = [time_sketching(question, kind, m, seconds, random_state) for m in tried]
+        found = [measure_sketching(question, kind, m, seconds, random_state) for m in tried]
         bare, whole, *near_and_far = np.transpose(found)
         rows = np.sqrt(near_and_far[0] * near_and_far[1])
         models.append(CostModel(question, *kind, tried, bare, whole, rows, speed))
     return models
+
+
+def measure_sketching(
+    question: Question,
+    kind: tuple[str, str],
+    n_frequencies: int,
+    least_seconds: float,
+    random_state: RandomState,
+) -> np.ndarray:
+    """Return what `time_sketching` does, of very wide rows by a line through two narrower sizes.
+
+    Bytes grow with the columns, seconds with those that transforms pad rows to.
+    """
+    d = question.n_features
+    if d <= WIDEST_TIMED:
+        return np.array(time_sketching(question, kind, n_frequencies, least_seconds, random_state))
+    sizes = np.array([WIDEST_TIMED // 2, WIDEST_TIMED])
+    found = []
+    for size in sizes:
+        narrow = replace(question, n_features=int(size))
+        found.append(time_sketching(narrow, kind, n_frequencies, least_seconds, random_state))
+    reached = np.array([d, d, *(padded_size(d) for _ in SPREADS)])
+    return found[0] + np.subtract(found[1], found[0]) * (reached - sizes[0]) / (sizes[1] - sizes[0])
 
 
 def time_sketching(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sketchlearn._kernels._policy import BLOCK
 from sketchlearn.features.moment_accumulator import MomentAccumulator
 from sketchlearn.features.moments import MomentGrid, MomentSums
 from sketchlearn.frequencies import FrequencyOperator
@@ -79,11 +80,13 @@ class RowSummer:
         operator, moments = self._operator, self._empty.moments
         added = np.zeros_like(self._empty.feature_sum)
         words = np.empty(0) if moments is None else moments.words.copy()
-        for start in range(0, len(rows), self._accumulator.chunk_size):
-            some = slice(start, start + self._accumulator.chunk_size)
+        # Moments take as long of a few rows as of a block, features of wide rows a few at a time.
+        n_at_once = max(self._accumulator.chunk_size, 0 if moments is None else BLOCK)
+        for start in range(0, len(rows), n_at_once):
+            some = slice(start, start + n_at_once)
             own = None if weights is None else weights[some]
             piece = self._cutter.cut(_to_native_floats(rows[some]))
-            bad = self._accumulator.add(piece, own, added)
+            bad = self._accumulator.add_all(piece, own, added)
             if bad is not None:
                 require_nameable(operator)
                 raise describe_bad_row(operator, rows[start + bad], start + bad)

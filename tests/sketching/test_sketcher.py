@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from sketchlearn.features.accumulator import Accumulator
 from sketchlearn.frequencies import FoldedGaussianRadius
 from sketchlearn.sketches.fixed_point import sum_with_squares
 from sketchlearn.sketches.sketch import Sketch
@@ -520,7 +521,7 @@ class TestBadInput:
         assert sketcher.sketch(np.empty((0, 3))) == Sketch.empty(sketcher.operator_)
 
 
-class WatchedAccumulator:
+class WatchedAccumulator(Accumulator):
     """An operator's accumulator that tells of the rows before it adds them."""
 
     def __init__(self, accumulator, tell):
