@@ -22,6 +22,7 @@ from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sources.row_keys import Key
 from sketchlearn.tables import SketchTable
 from sketchlearn.tables.group_sums import spell_key
+from sketchlearn.tables.missing import describe_no_table
 
 # How many groups a message names, and how many have warnings of their own.
 MOST_NAMED = 5
@@ -122,10 +123,7 @@ class GroupFitter(ABC):
                [9., 9.]])
         """
         if not isinstance(table, SketchTable):
-            raise TypeError(
-                f"fit_table expected a SketchTable, got {type(table).__name__}: sketch_groups of a "
-                "Sketcher makes one of rows with keys, SketchTable.from_parquet reads a file"
-            )
+            raise TypeError(describe_no_table(table))
         if few not in ("raise", "skip") or start not in ("own", "total"):
             raise ValueError(
                 f"few must be 'raise' or 'skip' and start 'own' or 'total', got {few!r}, {start!r}"

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sketchlearn.sketches.sketch_like import SketchLike
 from sketchlearn.tables import SketchTable
+from sketchlearn.tables.missing import describe_no_table
 
 
 def check_labels(y: Any, rows: np.ndarray) -> np.ndarray:
@@ -64,10 +65,7 @@ def add_by_label(table: Any, label: str) -> dict[Any, SketchLike]:
         If there is no such key, or it is null somewhere.
     """
     if not isinstance(table, SketchTable):
-        raise TypeError(
-            f"fit_table expected a SketchTable, got {type(table).__name__}: sketch_groups of a "
-            "Sketcher makes one of rows with keys, SketchTable.from_parquet reads a file"
-        )
+        raise TypeError(describe_no_table(table))
     by_label = {key[0]: sketch for key, sketch in table.rollup([label]).items()}
     if None in by_label:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,11 @@ class Cutter:
         if inside is not rows:
             self.n_cut += np.count_nonzero(inside != rows, axis=0)
         return inside
+
+
+def add_cuts(domain: Domain, counts: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the sum of counts by column (n_features,), as of threads; zeros if there are none."""
+    return np.sum([np.zeros(domain.n_features, np.int64), *counts], axis=0)
 
 
 def warn_of_cut(domain: Domain, n_cut: np.ndarray, n_rows: int, names: Any = None) -> None:

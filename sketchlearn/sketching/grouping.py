@@ -29,7 +29,7 @@ from sketchlearn.sketching.accumulation import (
     describe_far_row,
     require_nameable,
 )
-from sketchlearn.sketching.cutting import Cutter, warn_of_cut
+from sketchlearn.sketching.cutting import Cutter, add_cuts, warn_of_cut
 from sketchlearn.sketching.passes import (
     InlineExecutor,
     OnProgress,
@@ -174,8 +174,7 @@ class GroupPass:
     @property
     def n_cut(self) -> np.ndarray:
         """How many numbers of each column were moved into the box so far, (n_features,)."""
-        none = np.zeros(self._operator.n_features, np.int64)
-        return sum((one.n_cut for one in self._cutters), start=none)
+        return add_cuts(self._operator.domain, (one.n_cut for one in self._cutters))
 
     def run(self, feature_names: tuple[str, ...] | None, report: OnProgress | None) -> SketchTable:
         """Read all rows; return the table of their sketches.

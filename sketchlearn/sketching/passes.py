@@ -22,7 +22,7 @@ from sketchlearn.sketches.sketch import Sketch
 from sketchlearn.sketches.sums import Sums
 from sketchlearn.sketching.accumulation import BadEntryError, RowSummer
 from sketchlearn.sketching.checkpoint import Checkpoint, CheckpointWriter
-from sketchlearn.sketching.cutting import warn_of_cut
+from sketchlearn.sketching.cutting import add_cuts, warn_of_cut
 from sketchlearn.sketching.pass_state import Progress
 from sketchlearn.sources.arrays import MemoryPartition
 from sketchlearn.sources.error_handling import Handler, make_error_handler
@@ -149,8 +149,7 @@ class Pass:
                         result.cancel()
         sketch = self.progress.sketch
         self._require_some(sketch)
-        none = np.zeros(self._operator.n_features, np.int64)
-        n_cut = sum((one.n_cut for one in self._summers), start=none)
+        n_cut = add_cuts(self._operator.domain, (one.n_cut for one in self._summers))
         n_read = self.progress.n_rows - n_before
         warn_of_cut(self._operator.domain, n_cut, n_read, sketch.feature_names)
         return sketch

@@ -1,4 +1,4 @@
-"""Keys that a table does not have: what is asked for, how many there are, and the nearest."""
+"""What is not there, for messages: keys that a table lacks, and a table where one is expected."""
 
 from __future__ import annotations
 
@@ -66,6 +66,14 @@ def describe_values(by: Sequence[str], keys: Sequence[Key], names: Iterable[str]
         shown = list_some([repr(value) for value in values], MOST_NAMED) or "no value"
         known.append(f"{name!r} has {shown}")
     return ", ".join(known)
+
+
+def describe_no_table(value: object) -> str:
+    """Return, for a message of `fit_table`, what came in place of a table, and what makes one."""
+    return (
+        f"fit_table expected a SketchTable, got {type(value).__name__}: sketch_groups of a "
+        "Sketcher makes one of rows with keys, SketchTable.from_parquet reads a file"
+    )
 
 
 def _rank(key: Key) -> tuple[tuple[bool, KeyValue], ...]:
