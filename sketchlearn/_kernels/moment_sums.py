@@ -25,6 +25,8 @@ _TWO_DIGITS = 2.0 ** (2 * DIGIT_BITS - 1)
 _HIGHEST = 2.0 ** (2 * DIGIT_BITS)
 # Sums of products are kept in two halves, since few blocks' would overflow an int64.
 _LOW_HALF = np.int64((1 << 32) - 1)
+# Columns that are read at once: eight of float64 are a cache line.
+_COLUMNS = 8
 
 
 @kernel()
@@ -37,24 +39,40 @@ def split_rows(rows, center, per_step, digits, ends, policy=POLICY):
     is where a column's end.
     """
     n_blocks, _, b = digits.shape
+    d = rows.shape[1]
     steps = np.empty(b)
+    # A cache line of each row at a time: read column by column, wide rows evict one another.
+    columns = np.empty((_COLUMNS, b + 8))
     for block in range(n_blocks):
         start = block * b
         size = min(b, len(rows) - start)
         steps[size:] = 0.0
         end = 0
-        for j in range(rows.shape[1]):
-            largest = 0.0
-            is_within = True
+        for j in range(d):
+            at = j % _COLUMNS
+            if at == 0:
+                if d - j >= _COLUMNS:
+                    for i in range(size):
+                        for k in range(_COLUMNS):
+                            columns[k, i] = rows[start + i, j + k]
+                else:
+                    for k in range(d - j):
+                        for i in range(size):
+                            columns[k, i] = rows[start + i, j + k]
+            # Counts, since a largest number is not found by vector instructions.
+            n_far = 0
+            n_long = 0
+            n_longer = 0
             for i in range(size):
-                step = np.rint((rows[start + i, j] - center[j]) * per_step[j])
+                step = np.rint((columns[at, i] - center[j]) * per_step[j])
                 steps[i] = step
-                is_within &= abs(step) < REACH
-                largest = max(largest, abs(step))
-            if not is_within:
+                n_far += not abs(step) < REACH
+                n_long += not abs(step) < _ONE_DIGIT
+                n_longer += not abs(step) < _TWO_DIGITS
+            if n_far > 0:
                 return False
             low = digits[block, end]
-            if largest < _ONE_DIGIT:
+            if n_long == 0:
                 for i in range(b):
                     low[i] = np.int32(steps[i])
                 end += 1
@@ -67,7 +85,7 @@ def split_rows(rows, center, per_step, digits, ends, policy=POLICY):
                     low[i] = digit
                     middle[i] = (rest - digit) >> _BITS
                     high[i] = np.int32(top)
-                end += 2 if largest < _TWO_DIGITS else 3
+                end += 2 if n_longer == 0 else 3
             ends[block, j] = end
     return True
 
