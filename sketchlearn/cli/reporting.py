@@ -60,14 +60,12 @@ PHRASES = {
     ", for instance with sklearn.impute.SimpleImputer": "",
     "; use load_model": ": predict, info and report take one",
     "; use Sketch.load": ": fit, count, info and report take one",
-    ", or call fit with all of them, which looks at the rows themselves": "",
+    ", or call fit with the rows, which looks at the rows themselves": "",
     "Call fit with the rows, or leave the outliers out": "Leave the outliers out, by --filter, or "
     "call fit with the rows in Python",
-    "Call fit with the rows, which runs EM on some of them, if keep_pilot=True": "In Python, fit a "
-    "CompressiveGaussianMixture to the rows, which runs EM on some of them",
     "Call fit with the rows, which runs EM on some of them": "Call fit with the rows in Python, "
     "which runs EM on some of them",
-    "all fit with the rows (keep_pilot=True)": "all fit with the rows in Python",
+    "all fit with the rows, or try": "all fit with the rows in Python, or try",
     "all fit with the rows.": "all fit with the rows in Python.",
     "Call fit with the rows, which looks at": "Call fit with the rows in Python, which looks at",
     "Set reg_covar=": "Set, in Python, reg_covar=",

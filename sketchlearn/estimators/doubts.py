@@ -47,9 +47,15 @@ MANY_TIMES = 10.0
 # Columns that a warning names.
 MOST_NAMES = 3
 
+# What `fit` is to be called with, so that it looks at rows: where it was not called at all, where
+# it was with a sketcher that had been fitted, and where rows came by `partial_fit` and are gone.
+THE_ROWS, ONLY_ROWS = "the rows", "the rows and no fitted sketcher"
+SOME_ROWS = "some thousand rows from all over the stream"
+
 _recorded: contextvars.ContextVar[list[Doubt] | None] = contextvars.ContextVar(
     "recorded", default=None
 )
+_rows_to_fit: contextvars.ContextVar[str] = contextvars.ContextVar("rows_to_fit", default=THE_ROWS)
 
 
 @final
@@ -82,18 +88,25 @@ class Doubt:
 
 
 @contextmanager
-def record_doubts(*, anew: bool = True) -> Iterator[list[Doubt]]:
+def record_doubts(*, anew: bool = True, rows: str = THE_ROWS) -> Iterator[list[Doubt]]:
     """Return a list that gets all doubts that are raised within the context.
 
     If not begun anew it is the list of the context around, which has earlier ones, if there is one.
+    What remedies say that `fit` looks at are ``rows``.
     """
     before = _recorded.get()
     doubts: list[Doubt] = [] if anew or before is None else before
-    token = _recorded.set(doubts)
+    tokens = _recorded.set(doubts), _rows_to_fit.set(rows)
     try:
         yield doubts
     finally:
-        _recorded.reset(token)
+        _recorded.reset(tokens[0])
+        _rows_to_fit.reset(tokens[1])
+
+
+def name_fit() -> str:
+    """Return, as an order, how `fit` gets to look at the rows themselves."""
+    return f"call fit with {_rows_to_fit.get()}"
 
 
 def raise_doubt(
@@ -115,7 +128,9 @@ def take_doubts(model: Any, doubts: Sequence[Doubt]) -> None:
         model.quality_ = replace(model.quality_, warned=gravest)
 
 
-def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -> None:
+def warn_of_few_frequencies(
+    family: AtomFamily, n_atoms: int, has_pilot: bool, *, is_exact: bool
+) -> None:
     """Warn if the sketch has fewer numbers than the mixture has parameters.
 
     Where no pilot helps, if it has fewer than two for each: with these a decode succeeds by
@@ -126,13 +141,17 @@ def warn_of_few_frequencies(family: AtomFamily, n_atoms: int, has_pilot: bool) -
     least = wanted // 2 + 1 if has_pilot else wanted
     needed = "more than one for each" if has_pilot else "two for each where no pilot helps"
     if n_atoms <= m < least:
+        wanted_m = f"n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least})"
+        remedies = f"sketch with {wanted_m}", "or ask for fewer clusters or components"
+        if not is_exact:
+            remedies = "ask for fewer clusters or components", f"or for a release of {wanted_m}"
         raise_doubt(
             f"a sketch of {m} frequencies has {2 * m} numbers for the {wanted} parameters of "
             f"{n_atoms} clusters or components in {family.n_features} "
             f"dimensions, too few to determine them ({needed}):",
-            f"sketch with n_frequencies={FREQUENCIES_A_PARAMETER * wanted} (at least {least})",
+            remedies[0],
             "doubtful",
-            otherwise="or ask for fewer clusters or components",
+            otherwise=remedies[1],
         )
 
 
@@ -185,7 +204,7 @@ def warn_of_instability(quality: FitQuality, sketch: SketchLike, n_clusters: int
         f"on other points that match it up to its noise, these centroids' sum of squares is "
         f"{name_difference(quality)}"
     )
-    remedy, otherwise = advise(quality, "or call fit with the rows.")
+    remedy, otherwise = advise(quality, f"or {name_fit()}.")
     if quality.instability <= quality.thresholds.instability:
         least, greatest = quality.moment_factors
         found = (
@@ -195,7 +214,7 @@ def warn_of_instability(quality: FitQuality, sketch: SketchLike, n_clusters: int
         if quality.share_decoded < 1.0 and sketch.moment_kind == "diagonal":
             # Of all rows; those that it was fitted on tell them only about.
             remedy = "Sketch with moments='full', which tell the directions of all rows"
-            otherwise = "or call fit with the rows."
+            otherwise = f"or {name_fit()}."
     if not quality.has_enough_rows:
         wanted = round(quality.thresholds.rows_per_parameter * quality.n_parameters)
         remedy, otherwise = f"Add rows, {wanted} at least", "or ask for fewer clusters."
@@ -212,11 +231,13 @@ def advise(quality: FitQuality, others: str) -> tuple[str, str]:
     """Return what to do first where clusters were missed or misplaced, and what else may help.
 
     A sketch as large as is recommended hardly tells more with more frequencies, as where tails are
-    heavy: the rows do.
+    heavy: the rows do. Whoever has a release has no rows, and may not have them.
     """
+    if quality.known_share > 0.0:
+        return "Ask for a release with a larger epsilon", "or of more rows."
     if more := name_frequencies(quality):
         return f"Sketch with {more}", others
-    return "Call fit with the rows", "which looks at the rows themselves."
+    return begin_sentence(name_fit()), "which looks at the rows themselves."
 
 
 def name_frequencies(quality: FitQuality) -> str:
@@ -301,7 +322,7 @@ def warn_of_missed_clusters(
     search = given[0] if given else MeanShift()
     problem = problem.at_scale(mixture.family.operator.scale).with_widths(mixture.family.widths)
     more = search.solve(problem, rng)
-    more_waves = name_frequencies(mixture.quality)
+    more_waves = "" if mixture.quality.known_share > 0.0 else name_frequencies(mixture.quality)
     if is_warned := more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
         raise_doubt(
             f"{n_atoms} clusters leave {mixture.misfit:.1%} of the sketch's power "
@@ -336,6 +357,11 @@ def name_excess(excess: float) -> str:
     if 1.0 + excess < MANY_TIMES:
         return f"{excess:.0%} above the best"
     return f"{name_times(1.0 + excess)} the best"
+
+
+def begin_sentence(text: str) -> str:
+    """Return a clause with a capital letter."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def name_times(ratio: float) -> str:

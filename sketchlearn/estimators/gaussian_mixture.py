@@ -307,7 +307,7 @@ class CompressiveGaussianMixture(MixtureEstimator, DensityMixin, GroupFitter, Co
         units, is_full = self._decode_units, self.covariance_type == "full"
         scaled = sketch if np.all(units == 1.0) else sketch.standardised()
         family = GAUSSIAN_FAMILIES[self.covariance_type](scaled.operator)
-        warn_of_few_frequencies(family, self.n_components, has_pilot)
+        warn_of_few_frequencies(family, self.n_components, has_pilot, is_exact=sketch.is_exact)
         is_coarse = not has_pilot and warn_of_coarse_scale(sketch, self.n_components)
         is_hidden = warn_of_added_noise(sketch) or is_coarse or is_few
         pilot = self.sketcher_.pilot_ if has_pilot else None

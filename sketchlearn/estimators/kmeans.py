@@ -390,7 +390,7 @@ class CompressiveKMeans(
         part = None if axes is not None else find_principal_part(scaled, self.n_clusters, region)
         narrow = scaled if part is None else part.sketch
         family = SphericalGaussian(narrow.operator) if part is None else part.family
-        warn_of_few_frequencies(family, self.n_clusters, has_pilot)
+        warn_of_few_frequencies(family, self.n_clusters, has_pilot, is_exact=sketch.is_exact)
         is_coarse = not has_pilot and warn_of_coarse_scale(sketch, self.n_clusters)
         is_hidden = warn_of_added_noise(sketch) or is_coarse
         pilot = None

@@ -11,7 +11,13 @@ import numpy as np
 from sketchlearn._validation import list_some
 from sketchlearn.decoders import FitQuality
 from sketchlearn.decoders.quality import LEAST_BLUR
-from sketchlearn.estimators.doubts import MOST_NAMES, name_frequencies, raise_doubt
+from sketchlearn.estimators.doubts import (
+    MOST_NAMES,
+    begin_sentence,
+    name_fit,
+    name_frequencies,
+    raise_doubt,
+)
 from sketchlearn.points.em import Moments
 from sketchlearn.sketches.region import Region
 
@@ -59,7 +65,7 @@ def warn_of_moments(quality: FitQuality, dependent: Sequence[str]) -> None:
         others = f"or sketch with {more}." if (more := name_frequencies_against(quality)) else ""
     raise_doubt(
         finding,
-        "Call fit with the rows, which runs EM on some of them" + ("" if others else "."),
+        f"{begin_sentence(name_fit())}, which runs EM on some of them" + ("" if others else "."),
         quality.verdict,
         otherwise=others,
     )
@@ -89,7 +95,7 @@ def warn_of_columns(quality: FitQuality, units: np.ndarray) -> bool:
     least, greatest = quality.column_factors
     remedy = "Sketch with a Sketcher(scale='columns')"
     if np.any(units != 1.0):
-        remedy = "Call fit with the rows"
+        remedy = begin_sentence(name_fit())
     raise_doubt(
         f"components have {least:.3g} to {greatest:.3g} times the rows' variance, by column or "
         "direction: the sketch's frequencies are too low for narrow ones beside wide ones.",
@@ -153,6 +159,6 @@ def warn_of_shared_values(
             "Components from a sketch alone are wider than such values. EM on the rows makes some "
             f"as narrow as reg_covar={reg_covar:.3g} allows, and gains about {gain:.2g} nats a row."
         )
-        remedy = "Call fit with the rows, which runs EM on some of them"
-        otherwise = "if keep_pilot=True, or leave such columns out."
+        remedy = f"{begin_sentence(name_fit())}, which runs EM on some of them"
+        otherwise = "or leave such columns out."
     raise_doubt(finding, remedy, "doubtful", otherwise=otherwise)

@@ -17,6 +17,7 @@ import numpy as np
 from sketchlearn.atoms import GAUSSIAN_FAMILIES, FullGaussian
 from sketchlearn.decoders.quality import SEVERITY, FitQuality, Verdict
 from sketchlearn.estimators.doubts import (
+    THE_ROWS,
     Doubt,
     is_hidden_by_noise,
     name_difference,
@@ -41,7 +42,8 @@ ABOUT_DECODE = {"quality_", "mixture_", "doubts_"}
 # 5 to 20 times as long as thick in 2 and 3 columns none of 16 fits to the rows was in doubt, nor
 # lost more than 0.2 %, with too few frequencies for Gaussians of any shape; and no sketch with
 # enough lost more than 0.3 %, 15 of which were called good. In 10 columns 6 of 8 were, in 20 none.
-CHECK_ROWS = "Call fit with the rows (keep_pilot=True), or try another number of clusters."
+CHECK_ROWS = "Call fit with {}, or try another number of clusters."
+CHECK_RELEASE = "Try other numbers of clusters, which one release allows as often as you like."
 CHECK_NUMBER = "The number of clusters: see what other numbers leave, with count_clusters."
 # What that means for the verdict on a model from a file.
 FROM_FILES = {
@@ -167,6 +169,7 @@ def write_report(model: CompressiveEstimator) -> Report:
         is_stored=is_stored,
         n_round=k if is_round and n_kept == 0 else 0,
         is_uneven=bool(about_distances),
+        rows=getattr(model, "_rows_to_fit", THE_ROWS),
     )
     return Report(title, verdict, tuple(reasons), remedy)
 
@@ -308,40 +311,48 @@ def choose_remedy(
     is_stored: bool,
     n_round: int,
     is_uneven: bool,
+    rows: str,
 ) -> str:
     """Return the one thing to change, in a sentence: that of the gravest doubt if there is one.
 
-    The number of round clusters is 0 of others, and of ones that kept rows have settled.
+    The number of round clusters is 0 of others, and of ones that kept rows have settled. What `fit`
+    is to be called with are ``rows``.
     """
     if doubts:
         gravest = min(doubts, key=lambda doubt: doubt.verdict != "wrong")
         return end_sentence(gravest.remedy)
     if verdict == "good":
         return "Nothing, if columns are in like units." if is_uneven else "Nothing."
+    is_released = quality.known_share > 0.0
     if quality.degrees_of_freedom <= 0:
-        return "Sketch with more frequencies."
+        how = "Ask for a release of" if is_released else "Sketch with"
+        return f"{how} more frequencies, or for fewer clusters or components."
+    if not quality.has_enough_rows and is_released:
+        return "Ask for a release with a larger epsilon, or of more rows."
     if not quality.has_enough_rows:
         wanted = quality.thresholds.rows_per_parameter * quality.n_parameters
         return f"Add rows: {wanted:.0f} tell so many clusters from accidents."
     if is_stored:
         return "Decode its sketch again, for a verdict of its own."
-    return advise_shapes(quality, n_round) if n_round else CHECK_NUMBER
+    return advise_shapes(quality, n_round, rows) if n_round else CHECK_NUMBER
 
 
-def advise_shapes(quality: FitQuality, n_clusters: int) -> str:
+def advise_shapes(quality: FitQuality, n_clusters: int, rows: str) -> str:
     """Return what to change of a k-means from a sketch alone whose clusters are perhaps long.
 
     With twice as many numbers as Gaussians of any shape have parameters a decode tries such ones.
     In so many columns that these are more than "auto" takes, they settle no doubt.
     """
-    operator = quality.operator
+    if quality.known_share > 0.0:
+        return CHECK_RELEASE
+    operator, check_rows = quality.operator, CHECK_ROWS.format(rows)
     least = FullGaussian(operator).n_parameters(n_clusters)
     most = resolve_frequency_count("auto", n_clusters, operator.n_features)
     if not operator.n_frequencies < least <= most or not quality.region.is_exact:
-        return CHECK_ROWS
+        return check_rows
     return (
         f"Sketch with n_frequencies of at least {least}, from which on long clusters are decoded "
-        f"as such. Or {CHECK_ROWS[0].lower()}{CHECK_ROWS[1:]}"
+        f"as such. Or {check_rows[0].lower()}{check_rows[1:]}"
     )
 
 

@@ -21,7 +21,7 @@ from sketchlearn._validation import (
 )
 from sketchlearn.decoders import Decoder, FitQuality, Mixture
 from sketchlearn.estimators.callbacks import tell_callbacks
-from sketchlearn.estimators.doubts import record_doubts, take_doubts
+from sketchlearn.estimators.doubts import ONLY_ROWS, SOME_ROWS, THE_ROWS, record_doubts, take_doubts
 from sketchlearn.estimators.report import Report, refuse_decoded, write_report
 from sketchlearn.estimators.row_estimator import (
     RowPredictor,
@@ -200,7 +200,7 @@ class CompressiveEstimator(RowPredictor):
             self.sketch_ = self._sketch_rows(rows, divided)
         # A sketcher that came fitted may have its pilot from other data.
         sketch = count_repetitions(self.sketch_, divided)
-        self._learn(sketch, given is None)
+        self._learn(sketch, given is None, THE_ROWS if given is None else ONLY_ROWS)
         self._label_rows(rows, sample_weight)
         return self
 
@@ -231,7 +231,7 @@ class CompressiveEstimator(RowPredictor):
         check_row_count(self.sketch_.n_samples, self._n_atoms)
         if pilot is not None and is_all:
             warn_of_few_distinct(pilot, None, self._n_atoms)
-        self._learn(self.sketch_, is_own)
+        self._learn(self.sketch_, is_own, THE_ROWS if is_own else ONLY_ROWS)
 
     @restore_on_error
     def partial_fit(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Self:
@@ -273,17 +273,16 @@ class CompressiveEstimator(RowPredictor):
     def _add_source(self, source: RowSource, is_first: bool) -> None:
         """Add a source's rows, read in bounded memory."""
         source.weight_exponent = 0 if is_first else self._weight_exponent
+        is_large = False
         if is_first:
             self._forget_fit()
             self._take_features(source, self._find_given_sketcher())
             n_rows = source.n_rows()
             # Then its pilot comes from all over it, not from its first rows.
-            if n_rows is not None and n_rows >= pilot_size(self._n_atoms):
-                self._sketch_source(source, keep_pilot=False)
-                return
+            is_large = n_rows is not None and n_rows >= pilot_size(self._n_atoms)
         else:
             self._expect_features(source)
-        if self._find_sketcher() is not None:
+        if is_large or self._find_sketcher() is not None:
             self._sketch_source(source, keep_pilot=False)
             return
         for chunk in source.chunks():
@@ -441,19 +440,21 @@ class CompressiveEstimator(RowPredictor):
             check_row_count(len(rows), self._n_atoms)
             warn_of_few_distinct(rows, weights, self._n_atoms)
             self._sketch_held(self._held)
-        self._learn(self.sketch_, False)
+        self._learn(self.sketch_, False, SOME_ROWS)
         return self
 
-    def _learn(self, sketch: SketchLike, is_own: bool) -> None:
+    def _learn(self, sketch: SketchLike, is_own: bool, rows: str = THE_ROWS) -> None:
         """Decode a sketch, with the pilot's rows where the sketcher is the estimator's own."""
         self._print_line(f"sketched {self.n_samples_seen_} rows: {self.sketch_!r}")
         pilot = self.sketcher_.pilot_ if is_own and self.keep_pilot else None
         if pilot is None:
             self._require_memory_to_decode(sketch.n_frequencies)
         has_pilot, self._n_kept = pilot is not None, 0 if pilot is None else len(pilot)
+        rows = rows if self.keep_pilot else f"{rows} and keep_pilot=True"
         self.n_iter_ = 0  # Where nothing sets it, it is the mixture's.
         shown = progress_line() if self.verbose else nullcontext()
-        with self._subtask("decode"), shown, record_doubts(anew=False) as doubts:
+        self._rows_to_fit = rows
+        with self._subtask("decode"), shown, record_doubts(anew=False, rows=rows) as doubts:
             mixture = self._decode_sketch(sketch, np.random.default_rng(self._seed), has_pilot)
         take_doubts(self, doubts)
         self.mixture_, self.cost_ = mixture, mixture.cost

@@ -7,7 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from sketchlearn.decoders import FitQuality, Mixture
-from sketchlearn.estimators.doubts import advise, name_spread, raise_doubt
+from sketchlearn.estimators.doubts import (
+    advise,
+    begin_sentence,
+    name_fit,
+    name_spread,
+    raise_doubt,
+)
 from sketchlearn.sketches.region import Region
 from sketchlearn.sketches.sketch_like import SketchLike
 
@@ -60,14 +66,14 @@ def warn_of_lost_spread(mixture: Mixture) -> None:
             "their sketch alone, whose noise hides single rows:",
             f"add rows, {wanted} at least",
             "doubtful",
-            otherwise="or call fit with all of them, which looks at the rows themselves.",
+            otherwise=f"or {name_fit()}, which looks at the rows themselves.",
         )
     elif left.is_noise or left.misfit <= left.thresholds.large_misfit:
         # Waves that leave so little show nothing of what is far, however many there are.
         raise_doubt(
             f"only {name_spread(quality, mixture.spread_ratio)} was decoded: "
             "far outliers, or a far cluster of few rows, escaped the sketch.",
-            "Call fit with the rows",
+            begin_sentence(name_fit()),
             otherwise="or leave the outliers out.",
         )
     else:

@@ -365,8 +365,7 @@ def test_a_model_that_is_good_says_so_before_it_speaks_of_narrow_columns(folder)
             "Python.",
         ),
         (
-            "add rows, 90 at least, or call fit with all of them, which looks at the rows "
-            "themselves.",
+            "add rows, 90 at least, or call fit with the rows, which looks at the rows themselves.",
             "add rows, 90 at least.",
         ),
         (
@@ -376,14 +375,13 @@ def test_a_model_that_is_good_says_so_before_it_speaks_of_narrow_columns(folder)
             "--frequencies 90, now 9.",
         ),
         (
-            "Call fit with the rows, which runs EM on some of them, if keep_pilot=True, or leave "
-            "such columns out.",
-            "In Python, fit a CompressiveGaussianMixture to the rows, which runs EM on some of "
-            "them, or leave such columns out.",
+            "Call fit with the rows, which runs EM on some of them, or leave such columns out.",
+            "Call fit with the rows in Python, which runs EM on some of them, or leave such "
+            "columns out.",
         ),
         (
-            "n_frequencies of at least 29. Or call fit with the rows (keep_pilot=True), or",
-            "--frequencies of at least 29. Or call fit with the rows in Python, or",
+            "n_frequencies of at least 29. Or call fit with the rows, or try",
+            "--frequencies of at least 29. Or call fit with the rows in Python, or try",
         ),
         ("or call fit with the rows.", "or call fit with the rows in Python."),
         ("Set reg_covar=1e-9 or", "Set, in Python, reg_covar=1e-9 or"),

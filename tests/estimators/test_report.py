@@ -99,7 +99,7 @@ def test_flat_clusters_are_good_and_missing_ones_a_doubt(seed):
         assert (report.verdict == "good") == is_flat
         if not is_flat:
             assert "a missing cluster, or clusters that are not round" in report.reasons[0]
-            assert report.remedy.startswith("Call fit with the rows (keep_pilot=True), or try")
+            assert report.remedy.startswith("Call fit with the rows, or try")
             assert "another number of clusters" in report.remedy
         assert (mixture.verdict == "good") == is_flat
 
@@ -122,7 +122,7 @@ def test_remedies_of_long_clusters_from_few_frequencies_work(d, seed, least):
         first = CompressiveKMeans(k, random_state=seed).fit_sketch(few.fit(X).sketch(X))
     assert first.report().verdict != "good"
     assert f"n_frequencies of at least {least}, " in first.report().remedy
-    assert "Or call fit with the rows (keep_pilot=True)" in first.report().remedy
+    assert "Or call fit with the rows, or try" in first.report().remedy
     second = CompressiveKMeans(k, random_state=seed).fit_sketch(enough.fit(X).sketch(X))
     third = CompressiveKMeans(k, n_frequencies=2 * k * d, random_state=seed).fit(X)
     assert second.report().verdict == third.report().verdict == "good"
