@@ -43,8 +43,8 @@ OPTIONS = {
 }
 FIELD = r"pyarrow\.compute\.field\((?P<{}>'[^']*'|\"[^\"]*\")\)"
 CONDITION = re.compile(
-    rf"filter=(?:{FIELD.format('valid')}\.is_valid\(\)"
-    rf"|pyarrow\.compute\.is_finite\({FIELD.format('finite')}\))"
+    rf"open_source\(\.\.\., filter=(?:{FIELD.format('valid')}\.is_valid\(\)"
+    rf"|pyarrow\.compute\.is_finite\({FIELD.format('finite')}\))\)"
 )
 # Settings that are words, perhaps of a Sketcher, and advice that Python alone can follow.
 SETTINGS = {

@@ -234,7 +234,8 @@ def advise(quality: FitQuality, others: str) -> tuple[str, str]:
     heavy: the rows do. Whoever has a release has no rows, and may not have them.
     """
     if quality.known_share > 0.0:
-        return "Ask for a release with a larger epsilon", "or of more rows."
+        # The first costs nothing.
+        return "Try another number of clusters", "or ask for a release with a larger epsilon."
     if more := name_frequencies(quality):
         return f"Sketch with {more}", others
     return begin_sentence(name_fit()), "which looks at the rows themselves."

@@ -450,10 +450,9 @@ class CompressiveEstimator(RowPredictor):
         if pilot is None:
             self._require_memory_to_decode(sketch.n_frequencies)
         has_pilot, self._n_kept = pilot is not None, 0 if pilot is None else len(pilot)
-        rows = rows if self.keep_pilot else f"{rows} and keep_pilot=True"
+        self._rows_to_fit = rows = rows if self.keep_pilot else f"{rows} and keep_pilot=True"
         self.n_iter_ = 0  # Where nothing sets it, it is the mixture's.
         shown = progress_line() if self.verbose else nullcontext()
-        self._rows_to_fit = rows
         with self._subtask("decode"), shown, record_doubts(anew=False, rows=rows) as doubts:
             mixture = self._decode_sketch(sketch, np.random.default_rng(self._seed), has_pilot)
         take_doubts(self, doubts)

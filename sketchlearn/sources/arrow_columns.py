@@ -239,7 +239,8 @@ class _Columns:
             if not is_number(leaf_type(kind)):
                 raise SourceError(
                     f"column {column!r} of {self._name} is of type {kind}; expected {NUMBERS}. "
-                    "Encode it as numbers, with decimal points, or choose other columns"
+                    "Encode it as numbers, with decimal points, or choose the others by "
+                    "open_source(..., columns=[...])"
                 )
 
     def choose_features(self, column: str, first_batches: FirstBatches) -> list[str]:

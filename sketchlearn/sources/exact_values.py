@@ -117,6 +117,6 @@ def advise_on_missing(condition: str | None = None) -> str:
     condition : str, optional
         The filter of pyarrow that keeps the other rows; None where there is none to filter by.
     """
-    how = "" if condition is None else f" by filter={condition}"
+    how = "" if condition is None else f" by open_source(..., filter={condition})"
     imputer = "sklearn.impute.SimpleImputer"
     return f"leave such rows out{how}, or fill them in, for instance with {imputer}"

@@ -422,11 +422,12 @@ def test_a_model_that_is_good_says_so_before_it_speaks_of_narrow_columns(folder)
             "the column 'operator=\"x\"' of scale=a.csv",
         ),
         (
-            "out by filter=pyarrow.compute.field('price').is_valid(), or",
+            "out by open_source(..., filter=pyarrow.compute.field('price').is_valid()), or",
             "out by --filter 'price is not null', or",
         ),
         (
-            "by filter=pyarrow.compute.is_finite(pyarrow.compute.field('net, paid')), or",
+            "by open_source(..., "
+            "filter=pyarrow.compute.is_finite(pyarrow.compute.field('net, paid'))), or",
             "by --filter '\"net, paid\" is finite', or",
         ),
     ],

@@ -49,14 +49,21 @@ def test_a_release_is_never_advised_to_be_fitted_with_its_rows(model):
 
 
 def test_a_release_in_doubt_is_advised_what_costs_nothing():
-    sketcher = Sketcher.from_domain(*BOX, n_frequencies=300, clip=True, random_state=0)
-    sketch, budget = sketcher.sketch(make_blobs()), Budget(9.0, 1e-3)
-    private = release(sketch, epsilon=4.0, delta=1e-6, budget=budget)
-    few = CompressiveKMeans(3, random_state=0).fit_sketch(private)
-    assert few.report().verdict == "doubtful"
-    assert few.report().remedy.startswith("Try other numbers of clusters")
-    # The remedy that it names.
-    assert CompressiveKMeans(6, random_state=0).fit_sketch(private).report().verdict == "good"
+    sketcher = Sketcher.from_domain(
+        *BOX, n_frequencies=300, n_clusters=6, clip=True, random_state=0
+    )
+    budget = Budget(99.0, 1e-3)
+    ring, blobs = (
+        release(sketcher.sketch(X), epsilon=10.0, delta=1e-6, budget=budget)
+        for X in (make_ring(), make_blobs())
+    )
+    model = CompressiveKMeans(3, random_state=0).fit_sketch(ring)
+    assert model.report().verdict == "doubtful"
+    assert model.report().remedy.startswith("Try other numbers of clusters")
+    model = CompressiveKMeans(5, random_state=0).fit_sketch(blobs)
+    assert model.report().verdict == "wrong"
+    assert model.report().remedy == "Try n_clusters up to 6."
+    assert CompressiveKMeans(6, random_state=0).fit_sketch(blobs).report().verdict == "good"
 
 
 def test_fit_is_advised_as_it_has_not_been_called():

@@ -445,9 +445,13 @@ class TestWhatIsRefusedInOneLine:
         }
         with pytest.raises(SourceError, match=r"column 'b'; leave such rows out by") as caught:
             uses[use](table)
-        remedy = str(caught.value).split("filter=")[1].split(", or")[0]
-        filter_ = eval(remedy, {"pyarrow": pa})
-        assert NAMED.sketch(table, filter=filter_) == NAMED.sketch(FRAME[X[:, 1] > 0])
+        remedy = str(caught.value).split(" by ")[1].split(", or")[0].replace("...", "table")
+        chosen = eval(remedy, {"pyarrow": pa, "table": table, "open_source": open_source})
+        assert NAMED.sketch(chosen) == NAMED.sketch(FRAME[X[:, 1] > 0])
+        # What has no filter of its own takes it as well.
+        assert (
+            CompressiveKMeans(2, random_state=0).fit(chosen).n_samples_seen_ == (X[:, 1] > 0).sum()
+        )
 
     def test_missing_values_of_arrays_name_an_imputer(self):
         bad = X.copy()

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from sketchlearn import Sketcher, SourceError, open_source
+from sketchlearn import CompressiveKMeans, Sketcher, SourceError, open_source
 from sketchlearn.sources.record_files import BLOCK_BYTES, detect_delimiter
 
 pytestmark = pytest.mark.slow
@@ -272,3 +272,16 @@ class TestLargeIntegers:
         data = text.encode()
         path.write_bytes(gzip.compress(data) if path.name.endswith("gz") else data)
         return path
+
+
+class TestTexts:
+    def test_the_remedy_for_a_column_of_texts_is_one_that_an_estimator_takes(self, tmp_path):
+        path = tmp_path / "x.csv"
+        FRAME.assign(t="one").to_csv(path, index=False)
+        model = CompressiveKMeans(2, random_state=0)
+        with pytest.raises(SourceError, match=r"column 't'.* choose the others by ") as caught:
+            model.fit(path)
+        remedy = str(caught.value).split("choose the others by ")[1]
+        called = remedy.replace("...", "path", 1).replace("...", "'a', 'b', 'c'")
+        chosen = eval(called, {"open_source": open_source, "path": path})
+        assert model.fit(chosen).n_samples_seen_ == N
