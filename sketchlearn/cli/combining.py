@@ -46,7 +46,13 @@ def merge(
       sketchlearn merge monday.parquet tuesday.parquet -o week.parquet
       sketchlearn merge here.private there.private -o both.private
     """
-    if is_of_kind(sketches[0], PRIVATE_FILE.noun):
+    released, others = _split_releases(sketches)
+    if released and others:
+        raise ValueError(
+            f"{released[0]} is a release and {others[0]} is none: releases are added to releases, "
+            "and sketches to sketches before they are released"
+        )
+    if released:
         _merge_private(sketches, output, is_forced)
         return
     _combine_and_save(sketches, operator, add, output, is_bare, is_forced)
@@ -69,7 +75,20 @@ def subtract(
     \b
       sketchlearn subtract week.sketch monday.sketch -o rest.sketch
     """
+    if released := _split_releases([sketch, *taken])[0]:
+        raise ValueError(
+            f"{released[0]} is a release, whose rows cannot be taken out: subtract exact sketches, "
+            "and release what is left"
+        )
     _combine_and_save([sketch, *taken], operator, sub, output, is_bare, is_forced)
+
+
+def _split_releases(paths: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the files that are releases, and the others."""
+    # A pipe is read once, and says by itself what it is.
+    files = [path for path in paths if path.is_file()]
+    released = [path for path in files if is_of_kind(path, PRIVATE_FILE.noun)]
+    return released, [path for path in paths if path not in released]
 
 
 def _combine_and_save(

@@ -59,6 +59,8 @@ SKETCHER = re.compile(r"(?:with |of )?(?:a )?Sketcher(?:\(| with )(--\w+ \w+)\)?
 PHRASES = {
     ", for instance with sklearn.impute.SimpleImputer": "",
     "; use load_model": ": predict, info and report take one",
+    "; use PrivateSketch.load": ": fit, count, compare, info and report take one, and merge others "
+    "like it",
     "; use Sketch.load": ": fit, count, info and report take one",
     ", or call fit with the rows, which looks at the rows themselves": "",
     "Call fit with the rows, or leave the outliers out": "Leave the outliers out, by --filter, or "

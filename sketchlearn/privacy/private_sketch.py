@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from os import PathLike
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, NoReturn, Self, final
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from sketchlearn.privacy.queries import (
     SECOND,
     UNIT,
     WAVES,
+    add_integers,
     box_units,
     count_parts,
     product_weights,
@@ -373,7 +374,7 @@ class PrivateSketch(SketchLike):
                 "to be released first, and sketches added before that"
             )
         self._require_alike(other)
-        parts = {name: _add_integers(self.parts[name], other.parts[name]) for name in self.parts}
+        parts = {name: add_integers(self.parts[name], other.parts[name]) for name in self.parts}
         names = self.feature_names or other.feature_names
         mechanisms = self.mechanisms + other.mechanisms
         return PrivateSketch(
@@ -383,6 +384,12 @@ class PrivateSketch(SketchLike):
     def __radd__(self, other: Any) -> PrivateSketch:
         # `sum` starts from the integer 0.
         return self if isinstance(other, int) and other == 0 else self + other
+
+    def __sub__(self, other: Any) -> NoReturn:
+        what = "no rows can be taken out of a private sketch, nor by one"
+        raise TypeError(f"{what}: subtract exact sketches, and release what is left")
+
+    __rsub__ = __sub__
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PrivateSketch):
@@ -490,10 +497,3 @@ def shrink(values: np.ndarray, edge: float) -> np.ndarray:
     off = np.where(is_noise, edge, values - middle)
     moved = middle + 0.5 * (off + np.sign(off) * np.sqrt((off - edge) * (off + edge)))
     return np.maximum(np.where(is_noise, middle, moved), 0.0)
-
-
-def _add_integers(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return sums of int64, cut at the ends of what int64 holds, as opendp does."""
-    limits = np.iinfo(np.int64)
-    total = a.astype(object) + b.astype(object)
-    return np.clip(total, limits.min, limits.max).astype(np.int64)

@@ -234,3 +234,10 @@ def _divide(sums: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     """Return U times sums over bounds, rounded to the nearest integer, ties up."""
     top, bottom = 2 * UNIT * sums + bounds * ONE_WEIGHT, 2 * bounds * ONE_WEIGHT
     return np.asarray(top // bottom).astype(np.int64)
+
+
+def add_integers(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return sums of int64, cut at the ends of what int64 holds, as opendp does."""
+    limits = np.iinfo(np.int64)
+    total = a.astype(object) + b.astype(object)
+    return np.clip(total, limits.min, limits.max).astype(np.int64)

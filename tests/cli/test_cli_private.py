@@ -127,3 +127,22 @@ def test_domains_that_are_none_are_refused():
         code=2,
     )
     assert "leave out" in message
+
+
+def test_releases_are_subtracted_from_nothing_and_added_to_releases_alone():
+    released()
+    sketched("tue")
+    for files in (("mon.private", "tue"), ("tue", "mon.private"), ("mon.private", "mon.private")):
+        said = failed("subtract", *files, "-o", "x")
+        assert "mon.private is a release, whose rows cannot be taken out: subtract exact" in said
+    for files in (("mon.private", "tue"), ("tue", "mon.private")):
+        said = failed("merge", *files, "-o", "x")
+        assert "mon.private is a release and tue is none: releases are added to releases" in said
+    for command in (
+        ("sketch", "tue.parquet", "--like", "mon.private"),
+        ("release", "mon.private", "--epsilon", 1, "--delta", 1e-6),
+        ("operator", "mon.private"),
+    ):
+        said = failed(*command, "-o", "x")
+        assert "it is a private sketch: fit, count, compare, info and report take one" in said
+        assert "PrivateSketch" not in said

@@ -319,7 +319,7 @@ def test_private_sketches_of_other_rows_add_and_their_losses_lie_beside_each_oth
 
 def test_nothing_is_taken_out_and_nothing_exact_or_twice_is_added():
     private, sketch = released(rows(2000), delta=1e-4), SKETCHER.sketch(rows(5))
-    with pytest.raises(TypeError, match="unsupported operand"):
+    with pytest.raises(TypeError, match="no rows can be taken out of a private sketch, nor by one"):
         _ = private - private
     with pytest.raises(TypeError):
         _ = sketch - private
@@ -543,6 +543,20 @@ def test_what_noise_hides_of_far_rows_is_told_with_a_remedy_that_helps():
         wide = fit(1.0)
     assert wide.quality_.spread_ratio < 0.5
     assert fit(0.03).quality_.spread_ratio > 0.8
+
+
+def test_rows_are_not_taken_out_of_a_release_nor_by_one():
+    sketch, private = SKETCHER.sketch(rows(500)), released(rows(500))
+    for subtract in (
+        lambda: private - sketch,
+        lambda: sketch - private,
+        lambda: private - private,
+    ):
+        with pytest.raises(TypeError, match="no rows can be taken out of a private sketch, nor by"):
+            subtract()
+    # What to do instead.
+    rest = sketch - SKETCHER.sketch(rows(500)[:100])
+    assert release(rest, epsilon=9.0, delta=1e-6, budget=Budget(9.9, 1e-6)).n_samples > 300
 
 
 def test_components_of_a_count_that_noise_hides_are_refused_with_the_remedy():
