@@ -14,7 +14,7 @@ from sketchlearn.distributed.rows import KeyedRows
 from sketchlearn.features.moments import MomentKind
 from sketchlearn.frequencies import FrequencyOperator
 from sketchlearn.sketching.cutting import warn_of_cut
-from sketchlearn.sketching.grouping import GroupPass, require_weighted
+from sketchlearn.sketching.grouping import GroupPass, require_weighted, warn_of_small_groups
 from sketchlearn.sources.optional import import_optional
 from sketchlearn.tables import SketchTable
 from sketchlearn.tables.columns import make_schema, read_groups, write_batches
@@ -125,7 +125,7 @@ class PartitionGroups:
         return cls(read_groups(table, kind.by, kind.operator, kind.moments), n_rows, n_cut)
 
     def table(self, kind: GroupKind, feature_names: tuple[str, ...] | None) -> SketchTable:
-        """Return the table that these are the sums of; warn of a box that cut many rows.
+        """Return the table that these are the sums of; warn of many cuts and of keys of rows.
 
         Raises
         ------
@@ -135,4 +135,5 @@ class PartitionGroups:
         require_weighted(self.groups, self.n_rows)
         operator, by, moments, _ = kind
         warn_of_cut(operator.domain, self.n_cut, self.n_rows, feature_names)
+        warn_of_small_groups(self.groups, by)
         return SketchTable(operator, by, self.groups, moments, feature_names=feature_names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sketchlearn._caller import warn_caller
 from sketchlearn._kernels._policy import RUN_ROWS
 from sketchlearn._kernels.rows_by_group import sort_by_group, spread_runs
 from sketchlearn._progress import ProgressLine
@@ -48,6 +49,8 @@ GATHERED_BYTES = 2**25
 PIECE_BYTES = 2**20
 # Tasks for each thread that a gathering is cut into, so that all end at about the same time.
 TASKS_A_THREAD = 4
+# Groups from which on it is told that nearly all, this share of them, are too small.
+MANY_GROUPS, NEARLY_ALL = 100, 0.9
 
 
 class _Origin(NamedTuple):
@@ -390,6 +393,7 @@ def sketch_by_group(
     feature_names: tuple[str, ...] | None,
     max_memory: int,
     progress: bool | OnProgress,
+    n_clusters: int | None,
 ) -> SketchTable:
     """Sketch a source's rows by key; see `Sketcher.sketch_groups`."""
     rows = GroupPass(operator, source, index, n_threads, moments, max_memory)
@@ -401,4 +405,25 @@ def sketch_by_group(
         table = rows.run(feature_names, report)
     require_weighted(table.groups, rows.n_rows)
     warn_of_cut(operator.domain, rows.n_cut, rows.n_rows, feature_names)
+    warn_of_small_groups(table.groups, table.by, n_clusters)
     return table
+
+
+def warn_of_small_groups(
+    groups: GroupSums, by: Sequence[str], n_clusters: int | None = None
+) -> None:
+    """Warn if nearly all of many groups have fewer rows than clusters, or but one: keys of rows.
+
+    Then a table is larger than the rows are, and no group's sketch tells anything.
+    """
+    n_groups, least = len(groups.keys), n_clusters or 2
+    n_small = int(np.count_nonzero(groups.n_samples < least))
+    if n_groups < MANY_GROUPS or n_small < NEARLY_ALL * n_groups:
+        return
+    few = f"fewer rows than {least} clusters" if n_clusters else "a single row"
+    warn_caller(
+        f"{n_small:,} of {n_groups:,} groups by {', '.join(by)} have {few}, and the sums take "
+        f"{groups.n_bytes:,} bytes: a group takes as many however few rows it is of. Group by "
+        "columns of fewer values.",
+        UserWarning,
+    )

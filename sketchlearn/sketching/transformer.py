@@ -44,6 +44,7 @@ class SketchingTransformer(TransformerMixin, BaseEstimator):
         What rows are centred by.
     """
 
+    n_clusters: int | None
     moments: MomentChoice
     n_jobs: int | None
     n_features_in_: int
@@ -189,6 +190,11 @@ class SketchingTransformer(TransformerMixin, BaseEstimator):
         TypeError
             If a mapping comes with a source, whose columns have names, or the other way round.
 
+        Warns
+        -----
+        UserWarning
+            If nearly all groups have fewer rows than `n_clusters`, or a single one.
+
         Examples
         --------
         >>> import numpy as np
@@ -218,6 +224,7 @@ class SketchingTransformer(TransformerMixin, BaseEstimator):
             self.feature_names,
             max_memory,
             progress,
+            self.n_clusters,
         )
 
     def transform(self, X: Any) -> np.ndarray:

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from command_line import NAMES, done, failed
+from command_line import NAMES, done, failed, rows, run
 
 from sketchlearn import Sketch, Sketcher, SketchTable, compare, load_model
 from sketchlearn.cli.groups import load_slice
@@ -98,6 +98,20 @@ def test_slices_that_are_not_there(folder):
 
 
 @pytest.mark.slow
+def test_a_key_that_tells_rows_apart_is_warned_of(folder):
+    cities = np.repeat(["Oslo", "Rome"], 150)
+    frame = pd.DataFrame(rows(300), columns=NAMES).assign(id=range(300), city=cities)
+    frame.to_parquet("by.parquet")
+    like = ("by.parquet", *COLUMNS, "-m", "60", "-k", "3")
+    said = run("sketch", *like, "--by", "id", "-o", "by").stderr
+    assert "warning: 300 of 300 groups by id have fewer rows than 3 clusters, and" in said
+    assert "warning" not in run("sketch", *like, "--by", "city", "-o", "by").stderr
+    sketcher = Sketcher(20, random_state=0).fit(rows(300))
+    with pytest.warns(UserWarning, match="300 of 300 groups by id have a single row, and the sums"):
+        table = sketcher.sketch_groups(rows(300), {"id": np.arange(300)})
+    assert len(table) == 300
+
+
 def test_tables_are_merged_and_subtracted_key_by_key(folder):
     by, like = ("--by", "city"), ("--like", "t")
     done("sketch", "day-0.parquet", *COLUMNS, *by, "-m", "60", "-o", "t")

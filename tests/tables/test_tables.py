@@ -279,6 +279,7 @@ def test_key_values_that_are_refused():
         SKETCHER.sketch_groups(ROWS, "day")
 
 
+@pytest.mark.filterwarnings("ignore:.* have a single row, and the sums take:UserWarning")
 def test_too_many_groups_are_refused_before_memory_is_full():
     sketcher = Sketcher(43, moments=None, random_state=0).fit(ROWS)
     # 16 bytes a frequency, 32 for the squared weights and 16 for counts.
