@@ -153,6 +153,9 @@ class SketchingTransformer(TransformerMixin, BaseEstimator):
     ) -> SketchTable:
         """Sketch rows by key, in one pass: a sketch for each group of rows with the same key.
 
+        Where each group has clusters of its own, fit the sketcher on the rows of one typical group:
+        the scale of all of them together is too coarse.
+
         Unlike `sketch` it takes neither a checkpoint nor `on_error`: a file that cannot be read is
         an error, and a pass that was interrupted starts again. Sketch file by file, and add the
         tables, where that would cost too much.

@@ -227,3 +227,34 @@ def test_a_group_in_doubt_that_started_from_the_total_is_told_to_start_from_its_
     assert len(doubted) == len(said)
     assert all(model.report().remedy == "Fit it with start='own'." for model in doubted)
     assert not list_warnings(CompressiveKMeans(5, random_state=0), table, "own")[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("choice", ["a group", "mixed"])
+def test_the_scale_of_one_group_finds_what_that_of_all_groups_loses(choice):
+    rng, n_groups, k, d = np.random.default_rng(1), 20, 8, 4
+    centers = 6.0 * rng.normal(size=(n_groups, k, d))
+    keys = np.repeat(np.arange(n_groups), 1_000)
+    rows = np.concatenate([own[rng.integers(k, size=1_000)] for own in centers])
+    rows = rows + rng.normal(size=rows.shape)
+
+    def find_worst(pilot, scale):
+        sketcher = Sketcher(n_clusters=k, features="signs", scale=scale, random_state=0).fit(pilot)
+        table = sketcher.sketch_groups(rows, {"shop": keys})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            models = CompressiveKMeans(k, random_state=0).fit_table(table)
+        found = np.array([models[g,].score(rows[keys == g]) for g in range(n_groups)])
+        best = np.array(
+            [
+                -np.square(rows[keys == g] - centers[g][:, None]).sum(axis=2).min(axis=0).sum()
+                for g in range(n_groups)
+            ]
+        )
+        return (found / best).max()
+
+    if choice == "mixed":
+        assert find_worst(rows, "mixed") < 1.05
+        return
+    assert find_worst(rows, "auto") > 1.05
+    assert find_worst(rows[keys == 0], "auto") < 1.05
