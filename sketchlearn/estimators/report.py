@@ -147,7 +147,7 @@ def write_report(model: CompressiveEstimator) -> Report:
     why = [] if is_stored else explain_verdict(quality, doubts, verdict)
     reasons = [*findings, *why, *describe_quality(quality, n_kept > 0)]
     if not sketch.is_exact:
-        reasons.append("The sketch was released with noise, which these figures take into account.")
+        reasons.append(describe_release(sketch))
     if is_stored:
         reasons.append(
             "The model comes from a file of an earlier version, which holds neither the decoded "
@@ -290,6 +290,24 @@ def describe_quality(quality: FitQuality, has_pilot: bool) -> list[str]:
             "are explained by nearly anything, up to their noise."
         )
     return said
+
+
+def describe_release(sketch: SketchLike) -> str:
+    r"""Return what the noise of a release hides, whatever the figures are.
+
+    An exact covariance tells of a cluster that no wave shows, and may make a fit doubtful. Noise of
+    deviation :math:`\tau` in each of its numbers moves what it tells of any direction by up to
+    :math:`2 \tau \sqrt d`.
+    """
+    hidden = "however much it adds to the rows' variance"
+    if sketch.moment_kind == "full":
+        edge = 2.0 * math.sqrt(np.square(sketch.covariance_error).sum() / sketch.n_features)
+        share = edge / max(Region.of(sketch).variance, edge)
+        hidden = f"if it adds less than {share:.1%} to the rows' variance"
+    return (
+        "The sketch was released with noise, which these figures take into account. It may hide a "
+        f"cluster of few rows far away, {hidden}."
+    )
 
 
 def describe_distances(sketch: SketchLike) -> list[str]:

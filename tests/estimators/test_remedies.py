@@ -1,5 +1,7 @@
 """What reports and warnings advise is what whoever reads them can do."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,23 @@ def test_a_release_in_doubt_is_advised_what_costs_nothing():
     assert model.report().verdict == "wrong"
     assert model.report().remedy == "Try n_clusters up to 6."
     assert CompressiveKMeans(6, random_state=0).fit_sketch(blobs).report().verdict == "good"
+
+
+def test_a_release_tells_what_its_noise_hides_of_far_rows():
+    sketcher = Sketcher.from_domain(*BOX, n_frequencies=300, clip=True, random_state=0)
+    budget, shares = Budget(99.0, 1e-3), []
+    sketch = sketcher.sketch(make_blobs())
+    for epsilon, moments_share in ((1.0, 0.1), (10.0, 0.1), (10.0, 0.5)):
+        private = release(
+            sketch, epsilon=epsilon, delta=1e-6, moments_share=moments_share, budget=budget
+        )
+        reasons = CompressiveKMeans(6, random_state=0).fit_sketch(private).report().reasons
+        (said,) = (reason for reason in reasons if "was released with noise" in reason)
+        shares.append(float(re.search(r"adds less than (\S+)% to the rows' variance", said)[1]))
+    assert shares[0] > 4 * shares[1] > 5 * shares[2]
+    # An exact sketch knows the rows' own covariance, and says nothing.
+    reasons = CompressiveKMeans(6, random_state=0).fit_sketch(sketch).report().reasons
+    assert "may hide" not in " ".join(reasons)
 
 
 def test_fit_is_advised_as_it_has_not_been_called():
