@@ -70,6 +70,8 @@ class Mixture:
     total_weight : float
         Sum of the weights before they were made to sum to 1: less where some rows are so far and
         scattered that the sketch shows nothing of them.
+    prior : float
+        What held the atoms' shapes together in the last adjustment, see `adjust`.
     matched : Mixture or None
         The mixture that was matched to the sketch, where this one comes from points that started
         from it; its figures say how much of the sketch a mixture of so many atoms explains.
@@ -97,6 +99,7 @@ class Mixture:
     converged: bool
     message: str
     total_weight: float
+    prior: float = 0.0
     matched: Mixture | None = None
     points: ClusteredPoints | None = None
 

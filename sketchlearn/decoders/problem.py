@@ -39,6 +39,8 @@ class Fit:
         Optimiser iterations so far.
     converged : bool
         Whether the last of them ended by its tolerance.
+    prior : float
+        What held shapes together in it, see `adjust`.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class Fit:
     cost: float
     n_iter: int = 0
     converged: bool = True
+    prior: float = 0.0
 
 
 @final
@@ -174,6 +177,16 @@ class Problem:
         """Share of the sketch's numbers that they leave to spare; may be negative."""
         return spare_share(self.family.operator.n_frequencies, self.n_parameters)
 
+    def estimate_noise(self, cost: float) -> float:
+        """Return the noise of one of the sketch's numbers, from what right atoms leave.
+
+        It is less than known where waves hardly vary within clusters.
+        """
+        known = self.noise / len(self.target)
+        if self.spare_share <= 0.0:
+            return known
+        return min(known, cost / self.spare_share / len(self.target))
+
     @property
     def scales(self) -> tuple[float, ...]:
         r"""Scales that clusters may have, data units: the operator's own, unless it is for several.
@@ -253,6 +266,7 @@ class Problem:
             converged=fit.converged,
             message="converged" if fit.converged else "stopped at the iteration limit",
             total_weight=total,
+            prior=fit.prior,
         )
 
 

@@ -351,4 +351,4 @@ def adjust(
         end = descend(objective, blocks, max_iter, tolerance)
     weights, parameters = objective.unpack(end.x)
     cost = end.cost - objective.penalty(parameters)
-    return Fit(weights, parameters, cost, fit.n_iter + end.n_iter, end.converged)
+    return Fit(weights, parameters, cost, fit.n_iter + end.n_iter, end.converged, prior)

@@ -75,36 +75,52 @@ class Tangents:
             step[:, j] = STEP * widths if j < d else STEP
             yield function(self.parameters + step) - function(self.parameters - step)
 
-    @cached_property
+    @property
     def norms(self) -> np.ndarray:
         """Lengths of the directions, (k (1 + p), 1)."""
-        squares = sum(np.sum(np.square(block), axis=1) for block in self._read_blocks())
+        squares = np.einsum("pj,pj->p", self.directions, self.directions, dtype=np.float64)
         return np.maximum(np.sqrt(squares)[:, None], 1e-30)
 
-    def project(self, slopes: np.ndarray) -> np.ndarray:
-        """Return how numbers of slopes (k (1 + p), q) change with the sketch, (q, 2 m)."""
-        gram = np.zeros((len(slopes), len(slopes)))
-        for block in self._read_blocks():
-            directions = block / self.norms
-            gram += directions @ directions.T
+    @cached_property
+    def gram(self) -> np.ndarray:
+        """Inner products of the directions, float64."""
+        gram = np.zeros((len(self.directions), len(self.directions)))
+        for start in range(0, self.directions.shape[1], BLOCK):
+            block = self.directions[:, start : start + BLOCK].astype(np.float64)
+            gram += block @ block.T
+        return gram
+
+    @property
+    def shape_steps(self) -> np.ndarray:
+        """What a direction is of one in a shape, (k (1 + p),): 0 of weights and locations."""
+        steps = np.zeros(len(self.directions))
+        steps[len(self.weights) * (1 + self.family.n_features) :] = 2.0 * STEP
+        return steps
+
+    def solve(self, slopes: np.ndarray, prior: float = 0.0) -> np.ndarray:
+        """Return how numbers of slopes (k (1 + p), q) change with what sketches have of directions.
+
+        A prior, see `adjust`, holds shapes.
+        """
+        gram = self.gram + np.diag(prior * self.shape_steps**2)
+        norms = np.maximum(np.sqrt(np.diag(gram))[:, None], 1e-30)
+        gram /= norms * norms.T
         gram[np.diag_indices_from(gram)] += RIDGE
         factor = cho_factor(gram, overwrite_a=True)
-        shares = (cho_solve(factor, slopes / self.norms) / self.norms).T
-        return np.hstack([shares @ block for block in self._read_blocks()])
+        return np.asarray(cho_solve(factor, slopes / norms) / norms)
 
-    def _read_blocks(self) -> Iterator[np.ndarray]:
-        """Yield the directions in float64, some numbers of the sketch at a time."""
-        for start in range(0, self.directions.shape[1], BLOCK):
-            yield self.directions[:, start : start + BLOCK].astype(np.float64)
+    def correlate(self, waves: np.ndarray) -> np.ndarray:
+        """Return what waves (n, 2 m) have of the directions, (k (1 + p), n)."""
+        return self.directions @ waves.T.astype(np.float32)
 
 
-def draw_rows(mixture: Mixture, rng: np.random.Generator) -> np.ndarray:
+def draw_rows(mixture: Mixture, rng: np.random.Generator, n: int = N_DRAWN) -> np.ndarray:
     """Return rows (n, d) drawn of a mixture."""
     family, d = mixture.family, mixture.family.n_features
     values, axes = np.linalg.eigh(family.covariance_matrices(mixture.parameters))
     factors = axes * np.sqrt(np.maximum(values, 0.0))[:, None, :]
-    atom = rng.choice(len(mixture.weights), size=N_DRAWN, p=mixture.weights)
-    apart = np.einsum("nij,nj->ni", factors[atom], rng.standard_normal((N_DRAWN, d)))
+    atom = rng.choice(len(mixture.weights), size=n, p=mixture.weights)
+    apart = np.einsum("nij,nj->ni", factors[atom], rng.standard_normal((n, d)))
     return np.asarray(mixture.locations[atom] + apart)
 
 

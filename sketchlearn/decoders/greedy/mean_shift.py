@@ -193,13 +193,12 @@ class Decoding:
         """Adjust for as long as that gains more than noise explains.
 
         Shapes of several numbers are held together by as much as the atoms say of them: of how
-        alike they are, and of the noise, which is less where waves hardly vary within clusters.
+        alike they are, and of the noise.
         """
         problem, prior = self.problem, None
         if problem.family.n_shape > 1 and problem.spare_share > 0.0:
-            known = problem.noise / len(problem.target)
-            noise = min(known, fit.cost / problem.spare_share / len(problem.target))
-            if noise < 0.5 * known:
+            noise = problem.estimate_noise(fit.cost)
+            if noise < 0.5 * problem.noise / len(problem.target):
                 shapes_apart = problem.family.split(fit.parameters)[1]
                 variance = float(np.mean((shapes_apart - compute_median(shapes_apart)) ** 2))
                 prior = noise / max(variance, LEAST_SPREAD**2)
