@@ -64,12 +64,13 @@ class SphericalGaussian(GaussianFamily):
             self.operator, self._common_log_envelope, self._norms_off_axes, widths
         )
 
-    def in_proportion(self) -> SphericalGaussian:
+    def in_proportion(self, variance: float | None = None) -> SphericalGaussian:
         """Return the family where what widens all atoms widens each by its variance's share.
 
-        An atom of the operator's scale is as wide as before, narrower ones less.
+        An atom of a given variance is as wide as before, narrower ones less; by default one of the
+        operator's scale is.
         """
-        off_axes = -2.0 * self._common_log_envelope / self.operator.scale**2
+        off_axes = -2.0 * self._common_log_envelope / (variance or self.operator.scale**2)
         return SphericalGaussian(self.operator, 0.0, self._norms_off_axes + off_axes, self._widths)
 
     def _on(self, operator: FrequencyOperator) -> SphericalGaussian:

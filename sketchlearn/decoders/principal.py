@@ -104,11 +104,14 @@ class PrincipalPart:
         """Return a mixture in data coordinates, each atom's variance averaged over all directions.
 
         Its figures stay those of the mixture along the axes, whose atoms are no wider off them than
-        the data is.
+        the data is, together.
         """
         family = SphericalGaussian(self.whole)
-        d = family.n_features
-        mean = (mixture.covariances.sum(axis=1) + self.variance_off_axes) / d
+        d, along = family.n_features, mixture.covariances.sum(axis=1)
+        off = np.full(len(along), self.variance_off_axes)
+        if not np.any(mixture.family.common_log_envelope):
+            off *= along / (mixture.weights @ along)
+        mean = (along + off) / d
         variances = np.repeat(mean[:, None], d, axis=1)
         parameters = family.from_moments(self.to_points(mixture.locations), variances)
         return replace(mixture, parameters=parameters, family=family)

@@ -19,6 +19,7 @@ from sketchlearn.decoders import (
     Problem,
     SurrogateKMeans,
 )
+from sketchlearn.decoders.off_axes import free_widths_off_axes
 from sketchlearn.decoders.principal import find_principal_part
 from sketchlearn.decoders.surrogates.matching import PointMatching
 from sketchlearn.decoders.surrogates.points import choose_bandwidth
@@ -497,3 +498,34 @@ def test_all_is_decoded_of_few_columns():
     rows = blobs_in_unknown_directions(0, d=3, k=2, apart=9.0, n=500)
     sketch = Sketcher(100, n_clusters=2, random_state=0).fit(rows).sketch(rows)
     assert CompressiveKMeans(2, random_state=0).fit_sketch(sketch).quality_.share_decoded == 1.0
+
+
+def unequal_clusters(seed):
+    """Clusters of one to four times a width, and their rows' means."""
+    rng = np.random.default_rng(seed)
+    centers, widths = 2.0 * rng.normal(size=(6, 200)), np.geomspace(1.0, 4.0, 6)
+    labels = rng.integers(6, size=6000)
+    rows = centers[labels] + widths[labels, None] * rng.normal(size=(6000, 200))
+    return rows, np.stack([rows[labels == i].mean(axis=0) for i in range(6)])
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_clusters_of_unlike_widths_are_wide_off_the_axes_too(seed):
+    rows, means = unequal_clusters(seed)
+    sketch = Sketcher(n_clusters=6, random_state=seed).fit(rows).sketch(rows)
+    model = CompressiveKMeans(6, random_state=seed).fit_sketch(sketch)
+    assert model.quality_.verdict == "good"
+    best = CompressiveKMeans(6, random_state=seed).fit(rows)
+    best.cluster_centers_ = means
+    assert model.score(rows) > 1.01 * best.score(rows)
+    widths = np.sqrt(model.mixture_.covariances.mean(axis=1))
+    found = widths[np.argmin(model.transform(means), axis=1)]
+    np.testing.assert_allclose(found, np.geomspace(1.0, 4.0, 6), rtol=0.1)
+
+
+def test_atoms_are_as_wide_off_the_axes_only_where_that_explains_more(part, wide):
+    problem = Problem.of(part.sketch, part.family, K, region=part.region)
+    rng = np.random.default_rng(0)
+    mixture = MeanShift().solve(problem, rng)
+    assert mixture.quality.is_noise
+    assert free_widths_off_axes(problem, mixture, rng) is mixture

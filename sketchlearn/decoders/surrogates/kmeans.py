@@ -14,6 +14,7 @@ from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.given_atoms import GivenAtoms
 from sketchlearn.decoders.long_atoms import free_shapes
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
+from sketchlearn.decoders.off_axes import free_widths_off_axes
 from sketchlearn.decoders.problem import Fit, Problem
 from sketchlearn.decoders.quality import (
     BY_CHANCE,
@@ -149,6 +150,7 @@ class SurrogateKMeans(Decoder):
     def _cluster(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Recover atoms at the centroids of surrogate points."""
         mixture = narrow(problem, self.start.solve(problem, rng), rng)
+        mixture = free_widths_off_axes(problem, mixture, rng)
         if self.frees_shapes and problem.region.is_exact:
             found = free_shapes(problem, mixture, rng.spawn(1)[0])
             # Long atoms that leave more than noise stand anywhere, as round ones do, and are worse
