@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from sketchlearn import Plan, Sketcher, plan
 from sketchlearn.cli.app import app
+from sketchlearn.planning.choosing import round_up
 from sketchlearn.planning.costs import (
     WIDEST_TIMED,
     Question,
@@ -162,6 +163,21 @@ def test_an_error_in_per_cent_is_refused():
 def test_what_cannot_be_met_is_refused_with_the_nearest(limit):
     with pytest.raises(ValueError, match=r"no sketch keeps to .*; the nearest, of \d+ frequencies"):
         plan(10**6, 4, 3, **limit)
+
+
+def test_the_seconds_of_the_nearest_are_not_less_than_it_takes():
+    for seconds in (1e-3, 0.187, 0.95, 9.99, 110.0):
+        assert 1.1 * seconds <= round_up(seconds) <= 1.25 * seconds
+
+
+@pytest.mark.slow
+def test_a_small_sketch_of_wide_rows_is_said_to_leave_doubt():
+    small, automatic = plan(20_000, 300, 5, error=0.5), plan(20_000, 300, 5)
+    assert small.n_frequencies < automatic.n_frequencies
+    said = f"than those of {automatic.n_frequencies:,} frequencies may leave a decode doubtful"
+    assert said in str(small)
+    assert said not in str(automatic)
+    assert "doubtful" not in str(plan(20_000, 30, 5, error=0.5))
 
 
 @pytest.mark.parametrize("name", ["n_samples", "n_features", "n_clusters", "n_workers"])

@@ -223,7 +223,8 @@ def padded_size(n_features: int) -> int:
     """
     if n_features > MOST_FEATURES:
         raise ValueError(
-            f"fast transforms take rows of up to {MOST_FEATURES} columns, got {n_features}"
+            f"fast transforms take rows of up to {MOST_FEATURES} columns, got {n_features}: "
+            "reduce them first, as by sklearn.random_projection"
         )
     return max(LEAST_SIZE, 1 << (n_features - 1).bit_length())
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from sketchlearn._validation import RandomState, check_count, check_positive
 from sketchlearn.planning.costs import MOST_ROWS, Question, calibrate
-from sketchlearn.planning.prediction import Plan, format_number
+from sketchlearn.planning.prediction import Plan
 from sketchlearn.planning.table import read_table
 from sketchlearn.sketching.tuning import resolve_frequency_count, resolve_operator
 
@@ -140,8 +140,9 @@ def choose(plans: Sequence[Plan], limits: Mapping[str, float], goal: str) -> Pla
             f"no sketch keeps to {', '.join(f'{name}={limits[name]:g}' for name in limits)}; the "
             f"nearest, of {nearest.n_frequencies} frequencies with operator="
             f"{nearest.operator!r} and features={nearest.features!r}, takes "
-            f"{nearest.sketch_bytes:,} bytes and {format_number(nearest.seconds)} seconds, and an "
-            f"error of {nearest.expected_error:.3g} is expected of it"
+            f"{nearest.sketch_bytes:,} bytes and about {round_up(nearest.seconds):,.15g} seconds, "
+            f"which are timed anew each time, and an error of {nearest.expected_error:.3g} is "
+            "expected of it"
         )
     return min(fitting, key=GOALS[goal])
 
@@ -161,6 +162,21 @@ def list_alternatives(
         if goal(best)[0] < goal(chosen)[0] and best not in found:
             found.append(best)
     return tuple(found)
+
+
+def round_up(value: float) -> float:
+    """Return the next number of two digits, a tenth above at least: seconds vary from run to run.
+
+    Examples
+    --------
+    >>> from sketchlearn.planning.choosing import round_up
+    >>> round_up(0.187), round_up(110.0)
+    (0.21, 130.0)
+    """
+    if value <= 0.0:
+        return 0.0
+    step = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return float(f"{math.ceil(1.1 * value / step) * step:.2g}")
 
 
 def to_count(value: Any, name: str) -> int:

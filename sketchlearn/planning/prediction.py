@@ -7,6 +7,7 @@ from typing import Any, final
 
 from sketchlearn.planning.table import FEW_ROWS, read_table
 from sketchlearn.sketching import Sketcher
+from sketchlearn.sketching.tuning import n_principal, resolve_frequency_count
 
 # What such a sketch is not for.
 WITHOUT_SIGNS = (
@@ -145,6 +146,13 @@ class Plan:
                 f"Decodes of up to {' and '.join(beyond)} were timed: beyond, the decode's seconds "
                 "are a guess, from a third to three times of which is to be expected."
             )
+        if n_principal(self.n_features, self.n_clusters) < self.n_features:
+            automatic = resolve_frequency_count("auto", self.n_clusters, self.n_features)
+            if self.n_frequencies < automatic:
+                notes.append(
+                    f"Of rows so wide smaller sketches than those of {automatic:,} frequencies may "
+                    "leave a decode doubtful that is right, unless fit has the rows."
+                )
         if any(one.features == "signs" for one in (self, *self.alternatives)):
             notes.append(WITHOUT_SIGNS)
         return tuple(notes)
