@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from sketchlearn._progress import begin
 from sketchlearn.decoders.best_of import BestOf
@@ -49,7 +50,8 @@ class SecondOpinion(Decoder):
     excess of the rows' sum of squares over the best. How well C' does on the first one's points is
     not asked: it tells of the other decode, which may have gone wrong on its own. It takes about as
     long as the first decode, and is left out where `FitQuality.is_beyond_doubt`. The same is asked
-    of the first one's points without atoms that noise may have made (`measure_doubted_excess`).
+    of the first one's points without atoms that noise may have made (`measure_doubted_excess`), and
+    what hangs on clusters that noise hides counts as much (`measure_hidden_share`).
 
     The idea is that of stability as a test of clusterings, von Luxburg, "Clustering stability: an
     overview", Foundations and Trends in Machine Learning 2(3), 2010, section 2.
@@ -76,6 +78,7 @@ class SecondOpinion(Decoder):
         gain, sure = measure_unseen_gain(first), measure_unseen_gain(first, BY_CHANCE)
         first = replace(first, quality=replace(first.quality, unseen_gain=gain, sure_gain=sure))
         doubted = measure_doubted_excess(problem, first)
+        doubted = max(doubted, measure_hidden_share(problem, first))
         is_firm = doubted <= THRESHOLDS.instability
         if is_firm and replace((first.matched or first).quality, sure_gain=sure).is_beyond_doubt:
             return first
@@ -170,6 +173,30 @@ def measure_doubted_excess(problem: Problem, mixture: Mixture) -> float:
         rows, drawn.weights, mixture.locations * points.units, rng, n_random=CLUSTERING.n_starts
     )
     return measure_excess(drawn, best / points.units, mixture.locations)
+
+
+def measure_hidden_share(problem: Problem, mixture: Mixture) -> float:
+    r"""Return what clusters that noise hides take off the sum of squares; a fraction of it.
+
+    A cluster of weight p adds :math:`p^2 \sum_j e^{2 \gamma_j}` to the squared sketch, with
+    :math:`\gamma` the log-envelope that all atoms have in common. What noise alone may add says
+    nothing about where it is: mean and covariance put it there, and other places suit them as well.
+    Without it its rows would be the nearest other cluster's.
+    """
+    points = mixture.points
+    assert points is not None
+    shares, places = mixture.weights / mixture.weights.sum(), mixture.locations * points.units
+    envelope = np.broadcast_to(problem.family.common_log_envelope, len(problem.target) // 2)
+    power = float(np.sum(np.exp(2.0 * envelope)))
+    is_hidden = shares**2 * power < NOISY * problem.noise / len(problem.target)
+    if len(shares) == 1 or not is_hidden.any():
+        return 0.0
+    apart = cdist(places, places, "sqeuclidean")
+    np.fill_diagonal(apart, np.inf)
+    joint = shares[:, None] * shares / (shares[:, None] + shares)
+    gained = float((joint * apart).min(axis=1)[is_hidden].sum())
+    within = points.sum_squares(mixture.locations) / float(points.weights.sum())
+    return gained / within if within > 0.0 else 0.0
 
 
 def measure_excess(points: ClusteredPoints, own: np.ndarray, other: np.ndarray) -> float:

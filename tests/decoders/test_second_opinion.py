@@ -22,7 +22,13 @@ from sketchlearn.decoders import (
 from sketchlearn.decoders.mixture import ClusteredPoints
 from sketchlearn.decoders.quality import BY_CHANCE, compute_moment_factors
 from sketchlearn.decoders.sampling_loss import estimate_variance_errors
-from sketchlearn.decoders.second_opinion import add_noise, measure_excess, measure_unseen_gain
+from sketchlearn.decoders.second_opinion import (
+    NOISY,
+    add_noise,
+    measure_excess,
+    measure_hidden_share,
+    measure_unseen_gain,
+)
 from sketchlearn.decoders.surrogates.em import measure_detail
 from sketchlearn.frequencies.covariance import CovarianceMatrix
 from sketchlearn.sketches import Region
@@ -98,6 +104,44 @@ def test_unseen_gain_is_what_axes_lack_less_the_cheapest_mergers(clusters):
     assert sure < found
     # Nothing is lacking.
     assert measure_unseen_gain(mixture) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_hidden_share_is_what_it_costs_to_do_without_clusters_below_the_noise(clusters):
+    problem = Problem.of(clusters[1], SphericalGaussian(clusters[1].operator), 3)
+    n_frequencies = problem.family.operator.n_frequencies
+    # Such a weight adds as much to the squared sketch as noise may.
+    limit = np.sqrt(NOISY * problem.noise / (2 * n_frequencies) / n_frequencies)
+    places, units = np.array([[0.0, 0, 0], [4, 0, 0], [0, 30, 0]]), np.array([1.0, 1.0, 2.0])
+    mixture = SurrogateKMeans().solve(problem, np.random.default_rng(0))
+    points = ClusteredPoints(places + np.array([0.0, 0.0, 1.0]), np.ones(3), units)
+
+    def found(weight):
+        weights = np.array([0.6, 0.4 - weight, weight])
+        atoms = mixture.family.from_moments(places / units, np.ones((3, 3)))
+        return measure_hidden_share(
+            problem, replace(mixture, weights=weights, parameters=atoms, points=points)
+        )
+
+    hidden = 0.9 * limit
+    joint = hidden * 0.6 / (hidden + 0.6)
+    # Every point is one off its centroid.
+    assert found(hidden) == pytest.approx(joint * 30.0**2, rel=1e-3)
+    assert found(1.1 * limit) == 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_more_clusters_than_centroids_take_no_harm_from_more_frequencies(seed):
+    """Points that start from as many atoms as centroids ended up between the clusters."""
+    rng = np.random.default_rng(seed)
+    centers, widths = rng.uniform(0, 100, (40, 2)), np.exp(rng.normal(-0.3, 0.8, 40))
+    labels = rng.integers(40, size=20_000)
+    rows = centers[labels] + widths[labels, None] * rng.normal(size=(20_000, 2))
+    best = KMeans(20, n_init=3, random_state=0).fit(rows).inertia_
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        alone = CompressiveKMeans(20, random_state=seed).fit_sketch(sketch_of(rows, 20, 800))
+    assert -alone.score(rows) < 1.1 * best
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from sketchlearn.atoms.gaussian import GREATEST_VARIANCE, LEAST_VARIANCE
 from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.given_atoms import GivenAtoms
+from sketchlearn.decoders.greedy.mean_shift import Decoding, MeanShift
 from sketchlearn.decoders.long_atoms import free_shapes
 from sketchlearn.decoders.mixture import ClusteredPoints, Mixture
 from sketchlearn.decoders.off_axes import free_widths_off_axes
@@ -55,6 +56,9 @@ class ClusteringSettings(Settings):
     least_far : int
         Rows that one far cluster has at least, since the mean of fewer is by chance as far from the
         others', and points that start there, since the weight of fewer is too coarse.
+    frequencies_a_number : float
+        Frequencies for each coordinate of an atom, up to which atoms are added that points start
+        from where k of them do not explain the sketch.
     off_axis : float
         Share of what mean and covariance lack that may be off one axis if one cluster is missing
         and points start there, which then move. Where none of them moves on it is squared.
@@ -63,6 +67,7 @@ class ClusteringSettings(Settings):
     widening: float = 1.3
     n_starts: int = 20
     least_far: int = 3
+    frequencies_a_number: float = 3.0
     off_axis: float = 0.1
 
 
@@ -77,8 +82,9 @@ class SurrogateKMeans(Decoder):
     Real clusters are no isotropic Gaussians, and a mixture's locations are then not k-means'
     centroids. Where round atoms leave much, Gaussians of any shape are tried from there, or along
     the columns where numbers are too few, and taken if they explain sketch and moments: clusters
-    are long then. Else this decoder draws surrogate points from the decoded mixture, moves them all
-    until *their* sketch equals the data's, and clusters rows drawn from them by k-means. Where
+    are long then. Else this decoder adds atoms, as many as the sketch can tell apart, if these
+    leave much less, draws surrogate points from the mixture, moves them all until *their* sketch
+    equals the data's, and clusters rows drawn from them by k-means. Where
     the mixture explains the sketch up to noise, its own points are clustered unmoved, unless rows
     are so few that their centroids are not those of what they were drawn from
     (`FitQuality.asks_of_rows`): then points have no kernel. If mean and covariance speak for a far
@@ -221,9 +227,8 @@ class SurrogateKMeans(Decoder):
             of_atoms = POINTS.points_an_atom * problem.n_atoms
             n_points = min(n_points, max(int(POINTS.draws_a_point * problem.n_rows), of_atoms))
             bandwidth = np.zeros_like(bandwidth)
-        points = draw_mixture_points(
-            mixture, bandwidth, n_points, rng, widening=CLUSTERING.widening
-        )
+        start = mixture if asks_of_rows else grow(problem, mixture, rng)
+        points = draw_mixture_points(start, bandwidth, n_points, rng, widening=CLUSTERING.widening)
         far = locate_far_rows(problem, mixture, CLUSTERING.off_axis)
         if far is not None:
             share, place = far
@@ -270,6 +275,24 @@ def narrow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixt
         n_iter = mixture.n_iter + even.n_iter + found.n_iter
         mixture = replace(found, quality=quality, n_iter=n_iter)
     return mixture
+
+
+def grow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixture:
+    """Return a mixture of as many atoms as the sketch can tell apart, if that halves what is left.
+
+    Points are moved as little as makes up for what is left, so what no atom explains ends up where
+    points are near, not where rows are. There may be more clusters than centroids are asked for.
+    """
+    d = problem.family.n_features
+    most = int(problem.family.operator.n_frequencies / (CLUSTERING.frequencies_a_number * d))
+    if most <= len(mixture.weights) or type(mixture.family) is not type(problem.family):
+        return mixture
+    larger = replace(problem, n_atoms=most)
+    atoms = problem.family.from_moments(mixture.locations, mixture.covariances)
+    decoding = Decoding(MeanShift(), larger, rng)
+    fit = decoding.adjust(decoding.fill(solve_weights(larger, atoms)), "free", REFINING.n_many)
+    grown = larger.make_mixture(fit)
+    return grown if grown.cost < 0.5 * mixture.cost else mixture
 
 
 def is_separated(mixture: Mixture) -> bool:

@@ -33,9 +33,8 @@ class PointsSettings(Settings):
     draws_a_point : int
         Rows drawn for each point, so that its kernel is seen.
     most_numbers : int
-        Numbers in a sketch up to which moves are solved for, by a matrix of that size.
-    least_points_of_large : int
-        Fewest points then: a move takes as long as there are points times numbers.
+        Numbers in a sketch up to which moves are solved for, by a matrix of that size. Of larger
+        ones half as many points are moved: that takes as long as there are points times numbers.
     """
 
     kernel_variance: float = 0.3
@@ -43,7 +42,6 @@ class PointsSettings(Settings):
     points_an_atom: int = 100
     draws_a_point: int = 3
     most_numbers: int = 4000
-    least_points_of_large: int = 1500
 
 
 POINTS = PointsSettings()
@@ -122,7 +120,7 @@ def count_moved_points(problem: Problem, n_atoms: int) -> int:
     """Return how many points are moved until their sketch is the problem's."""
     if not is_large(problem):
         return count_points(n_atoms)
-    return max(POINTS.least_points_of_large, POINTS.points_an_atom * n_atoms)
+    return max(POINTS.least_points // 2, POINTS.points_an_atom * n_atoms)
 
 
 def is_large(problem: Problem, most_numbers: int | None = None) -> bool:
