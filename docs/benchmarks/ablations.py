@@ -250,9 +250,10 @@ Numbers of `sketchlearn.decoders`, before the settings were gone through and aft
 | limits of verdicts | 21 | {n_limits} |
 
 Decoders also take 14 numbers as parameters, of starts and iterations most of them. They have their
-defaults in the documentation and are not counted. Two settings are newer than the others, of where
-a far cluster of few rows is placed by mean and covariance. Stages of `MeanShift`: three, which were
-gone through twice where clusters were missing, and are gone through once.
+defaults in the documentation and are not counted. Three settings are newer than the others: two of
+where a far cluster of few rows is placed by mean and covariance, and one of how many atoms points
+start from, in whose place the fewest points of large sketches went. Stages of `MeanShift`: three,
+which were gone through twice where clusters were missing, and are gone through once.
 
 Special cases that went first, each as it was run, alone, on tasks and a mean that one failure may
 dominate. These are single runs of one seed.

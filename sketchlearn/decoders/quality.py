@@ -30,45 +30,40 @@ class QualityThresholds:
     noise_chi2 : float
         Reduced chi-squared up to which a residual is taken for noise.
     slight_misfit, large_misfit : float
-        Shares of the sketch's power. Heavy tails leave up to 4e-4, clusters of real data 2e-3 and
-        more, a missed cluster of a tenth of the rows 1e-2 and more.
+        Shares of the sketch's power. Heavy tails leave up to 4e-4, clusters of real data more than
+        2e-3, a missed cluster of a tenth of the rows 1e-2.
     very_large_misfit, room_for_round : float
         One of ten clusters missed leaves a misfit of 0.025, or 0.05 where no frequency looks at
         wider scales than the clusters'. Flat clusters leave as much: there must be room for round
         ones, this share of the data's directions, at least, as wide as the scale.
     low_spread, very_low_spread : float
         Sets where all was found have spread ratios of 0.9 and more, one with half a percent of far
-        outliers 0.3: a low one is a doubt where something is left unexplained, a very low one
-        always; one along any direction where nothing is, since rows that no frequency sees may lie
-        there.
+        outliers 0.3: a low one is a doubt where something is left, a very low one always; one along
+        any direction where nothing is, since rows that no frequency sees may lie there.
     lacking_spread, excess_spread : float
-        What a decode may lack of the rows' own spread, or exceed it by, where this is known
-        exactly.
-    doubtful_spread : float
-        Points that match the sketch have 0.92 and more of the rows' spread where centroids are
-        good.
-    high_spread : float
-        Decodes that found what is there exceed the rows' spread by up to a tenth.
-    rows_per_parameter : float
-        From which a mixture can be told from the rows' accidents.
+        What a decode may lack of the rows' own spread, or exceed it by, where this is exact.
+    doubtful_spread, high_spread : float
+        Points that match it have 0.92 and more of the rows' spread where centroids are good, and
+        decodes that found what is there 1.1 at most.
+    rows_per_parameter, numbers_per_parameter : float
+        From which a mixture can be told from the rows' accidents, and points where no atom is from
+        others that match the sketch; numbers are those to spare.
     collapsed : float
         Least variances that atoms may have, up to which one is taken to have collapsed.
     moment_mismatch : float
         Up to which a decode that leaves but noise is beyond doubt: 0.01 where all was found, with a
         small cluster missing 0.1 and more.
     explained_mismatch : float
-        Up to which a mixture that leaves but noise is taken for right where nothing else speaks for
-        it: right ones have up to 0.05, heavy tails and far clusters that it lacks leave 0.1.
+        Up to which one that leaves but noise is taken for right where nothing else speaks for it:
+        right ones have up to 0.05, heavy tails and far clusters that it lacks leave 0.1.
     unexplained_mismatch : float
         From which it is not put down to clusters' shapes, where much is left or hardly anything:
         these leave up to 0.6, missed clusters and far rows 2 and more.
     large_moment_mismatch : float
         From which Gaussians that were fitted to points are wrong.
-    excess_variance : float
-        Greatest factor of variance up to which round atoms stand for clusters of other shapes,
-        whatever another decode says: of real data it is 2.5 at most where centroids are good.
-    misplaced_variance : float
-        Greatest factor of variance up to which they do where so much is left that clusters may be
+    excess_variance, misplaced_variance : float
+        Greatest factor of variance up to which round atoms stand for clusters of other shapes: of
+        real data it is 2.5 at most where centroids are good; and up to which they do where so much is left that clusters may be
         missing, or so little that shapes do not account for it: with good centroids 1.3 or less
         but for one of 380, where far or other clusters were misplaced 1.34 and more.
     detail : float
@@ -94,6 +89,7 @@ class QualityThresholds:
     doubtful_spread: float = 0.9
     high_spread: float = 1.2
     rows_per_parameter: float = 5.0
+    numbers_per_parameter: float = 3.0
     collapsed: float = 1.2
     moment_mismatch: float = 0.03
     explained_mismatch: float = 0.08
@@ -394,10 +390,13 @@ class FitQuality:
             is_inside &= has_all or self.gains_little
         elif self.leaves_clusters:
             is_inside &= self.moment_mismatch <= at.unexplained_mismatch
+        lacks_tail = (self.sure_gain or 0.0) > at.large_instability
         if self.operator.features.has_overtones:
             # One of a cluster may stand for another, or for a tail.
-            lacks_tail = (self.sure_gain or 0.0) > at.large_instability
             is_inside &= not (self.leaves_clusters or lacks_tail)
+        elif self.degrees_of_freedom < at.numbers_per_parameter * self.n_parameters:
+            # So few do not tell where those rows are that no atom stands for.
+            is_inside &= not lacks_tail
         is_stable = is_inside and instability <= np.hypot(at.instability, chance)
         # Noise that was added may leave less than the sketch of a single row would tell.
         is_good = has_spread and self.has_detail and is_stable and self.n_rows >= 1.0

@@ -285,6 +285,13 @@ def test_the_verdict_follows_from_the_figures(good):
     assert replace(explained, moment_factors=(0.6, 1.0)).verdict == "good"
     assert replace(explained, moment_factors=(0.4, 1.0)).verdict == "doubtful"
     assert replace(explained, moment_factors=(0.4, 1.0), unseen_gain=0.05).verdict == "good"
+    # Few numbers do not tell points from others, unless nothing is to be gained by those.
+    size = good.degrees_of_freedom + good.n_parameters
+    least = size / (1.0 + good.thresholds.numbers_per_parameter)
+    enough, few = ({"n_parameters": int(share * least)} for share in (0.9, 1.1))
+    assert replace(unexplained, sure_gain=0.6, **enough).verdict == "good"
+    assert replace(unexplained, sure_gain=0.6, **few).verdict == "doubtful"
+    assert replace(unexplained, sure_gain=0.4, **few).verdict == "good"
     # Many more rows than parameters are needed, and the rows' own moments.
     assert not replace(good, n_rows=30.0).is_beyond_doubt
     assert not replace(good, region=replace(good.region, is_exact=False)).is_beyond_doubt
