@@ -63,9 +63,10 @@ class QualityThresholds:
         From which Gaussians that were fitted to points are wrong.
     excess_variance, misplaced_variance : float
         Greatest factor of variance up to which round atoms stand for clusters of other shapes: of
-        real data it is 2.5 at most where centroids are good; and up to which they do where so much is left that clusters may be
-        missing, or so little that shapes do not account for it: with good centroids 1.3 or less
-        but for one of 380, where far or other clusters were misplaced 1.34 and more.
+        real data it is 2.5 at most where centroids are good. And up to which they do where so much
+        is left that clusters may be missing, or so little that shapes do not account for it: with
+        good centroids 1.3 or less but for one of 380, where far or other clusters were misplaced
+        1.34 and more.
     detail : float
         Up to which components are as narrow as the kernel of the points that they were fitted to:
         they lose 0.1 to 4 nats a row; wider ones 0.1, a rolled-up sheet 0.4.

@@ -180,16 +180,19 @@ def measure_hidden_share(problem: Problem, mixture: Mixture) -> float:
 
     A cluster of weight p adds :math:`p^2 \sum_j e^{2 \gamma_j}` to the squared sketch, with
     :math:`\gamma` the log-envelope that all atoms have in common. What noise alone may add says
-    nothing about where it is: mean and covariance put it there, and other places suit them as well.
-    Without it its rows would be the nearest other cluster's.
+    nothing about where it is: mean and covariance do, of one such cluster, and of two and more
+    suit many places. Without it its rows would be the nearest other cluster's. Of few rows noise is
+    not asked about.
     """
-    points = mixture.points
+    matched, points = mixture.matched or mixture, mixture.points
     assert points is not None
+    if not matched.quality.has_enough_rows:
+        return 0.0
     shares, places = mixture.weights / mixture.weights.sum(), mixture.locations * points.units
     envelope = np.broadcast_to(problem.family.common_log_envelope, len(problem.target) // 2)
     power = float(np.sum(np.exp(2.0 * envelope)))
     is_hidden = shares**2 * power < NOISY * problem.noise / len(problem.target)
-    if len(shares) == 1 or not is_hidden.any():
+    if np.count_nonzero(is_hidden) < 2:
         return 0.0
     apart = cdist(places, places, "sqeuclidean")
     np.fill_diagonal(apart, np.inf)

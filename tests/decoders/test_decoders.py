@@ -233,7 +233,8 @@ def test_nothing_can_be_said_of_a_fit_where_no_number_is_to_spare():
 def test_figures_of_clustered_points_are_those_of_the_atoms_that_come(clusters):
     _, sketch = clusters
     mixture = decoded(SurrogateKMeans(), sketch, 3)
-    own = problem_of(sketch).evaluate(mixture.weights, mixture.parameters)
+    problem = replace(problem_of(sketch), family=mixture.family)
+    own = problem.evaluate(mixture.weights, mixture.parameters)
     assert mixture.cost == pytest.approx(own.cost)
     assert mixture.matched is not None
     assert mixture.matched.cost < mixture.cost

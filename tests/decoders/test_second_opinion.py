@@ -111,22 +111,40 @@ def test_hidden_share_is_what_it_costs_to_do_without_clusters_below_the_noise(cl
     n_frequencies = problem.family.operator.n_frequencies
     # Such a weight adds as much to the squared sketch as noise may.
     limit = np.sqrt(NOISY * problem.noise / (2 * n_frequencies) / n_frequencies)
-    places, units = np.array([[0.0, 0, 0], [4, 0, 0], [0, 30, 0]]), np.array([1.0, 1.0, 2.0])
+    places = np.array([[0.0, 0, 0], [4, 0, 0], [0, 30, 0], [0, 0, 40]])
+    units = np.array([1.0, 1.0, 2.0])
     mixture = SurrogateKMeans().solve(problem, np.random.default_rng(0))
-    points = ClusteredPoints(places + np.array([0.0, 0.0, 1.0]), np.ones(3), units)
+    # Every point is one off its centroid.
+    points = ClusteredPoints(places + np.array([1.0, 0.0, 0.0]), np.ones(4), units)
+    atoms = mixture.family.from_moments(places / units, np.ones((4, 3)))
 
-    def found(weight):
-        weights = np.array([0.6, 0.4 - weight, weight])
-        atoms = mixture.family.from_moments(places / units, np.ones((3, 3)))
+    def found(third, fourth):
+        weights = np.array([0.6, 0.4 - third - fourth, third, fourth])
         return measure_hidden_share(
             problem, replace(mixture, weights=weights, parameters=atoms, points=points)
         )
 
-    hidden = 0.9 * limit
-    joint = hidden * 0.6 / (hidden + 0.6)
-    # Every point is one off its centroid.
-    assert found(hidden) == pytest.approx(joint * 30.0**2, rel=1e-3)
-    assert found(1.1 * limit) == 0.0
+    def cost(weight, of_nearest):
+        return weight * of_nearest / (weight + of_nearest)
+
+    hidden, shown = 0.9 * limit, 1.1 * limit
+    third, fourth = hidden, 0.5 * hidden
+    # The cheapest neighbour need not be the nearest.
+    expected = min(
+        cost(third, 0.6) * 900.0,
+        cost(third, 0.4 - 1.5 * hidden) * 916.0,
+        cost(third, fourth) * 2500.0,
+    )
+    expected += min(
+        cost(fourth, 0.6) * 1600.0,
+        cost(fourth, 0.4 - 1.5 * hidden) * 1616.0,
+        cost(fourth, third) * 2500.0,
+    )
+    assert found(third, fourth) == pytest.approx(expected, rel=1e-3)
+    # Mean and covariance tell where one is.
+    assert found(shown, hidden) == found(shown, shown) == 0.0
+    few = replace(mixture.quality, n_rows=20.0)
+    assert measure_hidden_share(problem, replace(mixture, quality=few, matched=None)) == 0.0
 
 
 @pytest.mark.slow

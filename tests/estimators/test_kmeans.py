@@ -371,8 +371,8 @@ def test_a_failed_fit_leaves_the_earlier_one(fitted):
 
 
 @pytest.mark.slow
-def test_a_lack_of_spread_is_told(fitted):
-    with pytest.warns(ConvergenceWarning, match="of the rows' variance was decoded"):
+def test_clusters_that_are_not_asked_for_are_told(fitted):
+    with pytest.warns(ConvergenceWarning, match="there are more clusters than n_clusters=2"):
         CompressiveKMeans(2, random_state=0).fit_sketch(fitted.sketch_)
 
 

@@ -227,9 +227,9 @@ class SurrogateKMeans(Decoder):
             of_atoms = POINTS.points_an_atom * problem.n_atoms
             n_points = min(n_points, max(int(POINTS.draws_a_point * problem.n_rows), of_atoms))
             bandwidth = np.zeros_like(bandwidth)
-        start = mixture if asks_of_rows else grow(problem, mixture, rng)
-        points = draw_mixture_points(start, bandwidth, n_points, rng, widening=CLUSTERING.widening)
         far = locate_far_rows(problem, mixture, CLUSTERING.off_axis)
+        start = mixture if asks_of_rows or far is not None else grow(problem, mixture, rng)
+        points = draw_mixture_points(start, bandwidth, n_points, rng, widening=CLUSTERING.widening)
         if far is not None:
             share, place = far
             n_far = round(share * n_points)
@@ -292,7 +292,9 @@ def grow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixtur
     decoding = Decoding(MeanShift(), larger, rng)
     fit = decoding.adjust(decoding.fill(solve_weights(larger, atoms)), "free", REFINING.n_many)
     grown = larger.make_mixture(fit)
-    return grown if grown.cost < 0.5 * mixture.cost else mixture
+    # Atoms of noise lie far off.
+    is_inside = grown.quality.spread_ratio <= THRESHOLDS.high_spread
+    return grown if is_inside and grown.cost < 0.5 * mixture.cost else mixture
 
 
 def is_separated(mixture: Mixture) -> bool:
