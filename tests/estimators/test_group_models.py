@@ -80,8 +80,8 @@ def test_a_groups_model_is_that_of_its_sketch_whatever_the_processes():
 
 
 def test_processes_are_sent_several_groups_at_a_time():
-    rows = RNG.normal(size=(400, 2))
-    table = SKETCHER.sketch_groups(rows, {"shop": np.arange(400)})
+    rows = RNG.normal(size=(1200, 2))
+    table = SKETCHER.sketch_groups(rows, {"shop": np.repeat(np.arange(400), 3)})
     keys = [key for key in table if key != (7,)]
     parts = list(split_table(table, keys))
     assert [key for part in parts for key in part] == keys
