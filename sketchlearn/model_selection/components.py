@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -21,6 +21,7 @@ from sketchlearn.decoders.problem import Problem
 from sketchlearn.decoders.quality import THRESHOLDS
 from sketchlearn.decoders.refinement import REFINING, adjust, solve_weights
 from sketchlearn.model_selection.merging import QUICK, THOROUGH, Fit, merge_down
+from sketchlearn.model_selection.moments import compute_moments_chance
 from sketchlearn.model_selection.noise import ChosenWaves, WhitenedSketch
 from sketchlearn.model_selection.pairs import may_hide_pairs
 from sketchlearn.model_selection.refinement import Shapes
@@ -39,6 +40,8 @@ N_ADJUSTED = 20
 # Rounds that follow with the noise of the mixture chosen so far; how many components more than
 # chosen they start with, and how many fewer they end with.
 N_ROUNDS, ABOVE, BELOW = 2, 1, 1
+# How many components more than chosen are looked at where those have not the rows' moments.
+MOST_MORE = 3
 # Probability of a larger deviance, under which a mixture is not right.
 LEAST_PROBABILITY = 1e-4
 
@@ -115,7 +118,22 @@ class Setting:
             path = ComponentPath(whitened, fits, self.shapes)
             if path.best == k and path.is_noise(k):
                 break
-        return path
+        return replace(path, with_moments=self._find_with_moments(path, chosen))
+
+    def _find_with_moments(self, path: ComponentPath, chosen: np.ndarray) -> int | None:
+        """Return the fewest components, from the best number on, that have the rows' moments.
+
+        None if there are none such; the best number itself where the moments are not exact.
+        """
+        if not self.region.is_exact or self.sketch.moment_kind != "full":
+            return path.best
+        for k in range(path.best, min(path.best + MOST_MORE, max(path.fits)) + 1):
+            mixture = path.fits[k].mixture
+            whitened = WhitenedSketch.of(self.sketch, path.whitened.waves, chosen, mixture)
+            chance = compute_moments_chance(whitened, mixture, self.shapes, self.region)
+            if chance >= LEAST_PROBABILITY:
+                return k
+        return None
 
     def make_mixture(self, moments: Moments) -> Mixture:
         """Return the mixture of given components, in data coordinates."""
@@ -168,11 +186,24 @@ class Setting:
 
 @dataclass(frozen=True, eq=False)
 class ComponentPath:
-    """Mixtures of numbers of components, and what each leaves of a whitened sketch."""
+    """Mixtures of numbers of components, and what each leaves of a whitened sketch.
+
+    Attributes
+    ----------
+    whitened : WhitenedSketch
+        The sketch.
+    fits : dict of int to Fit
+        The mixture of each number.
+    shapes : Shapes
+        Their covariances.
+    with_moments : int or None
+        The fewest components, from the best number on, that have the rows' moments too.
+    """
 
     whitened: WhitenedSketch
     fits: dict[int, Fit]
     shapes: Shapes
+    with_moments: int | None = None
 
     @cached_property
     def criteria(self) -> dict[int, float]:

@@ -53,14 +53,16 @@ def count_clusters(
     which is about the number of numbers less that of the :math:`p_k` parameters where the mixture
     is right, whatever the overlap of its components. Of all k the one is chosen at which
     :math:`J_k + p_k \log n` is least, for n rows, among those whose components have five rows or
-    more for each of their parameters, if there are such.
+    more for each of their parameters, if there are such. Where these have not the rows' exact mean
+    and covariance, up to what noise leaves of them beside the sketch's, those are taken of a few
+    more that have: a far cluster of few rows moves the covariance more than the sketch.
 
     Clusters that are no Gaussians take several components each. So components without a valley
     between them, one peak being seen from the other, count as one. The number is called resolved
     only if there are none, no component may be two of another's shape that the sketch would not
-    show, and :math:`J_k` is what noise can be: then the rows look like a sample of so many
-    Gaussians. Clusters that touch or have other shapes are not resolved, however well
-    they may have been counted. Real data often is of that kind. So the result also says, for each
+    show, and :math:`J_k` and what is left of mean and covariance are what noise can be: then the
+    rows look like a sample of so many Gaussians. Clusters that touch or have other shapes are not
+    resolved, however well they may have been counted. Real data often is of that kind. So the result also says, for each
     candidate, how stable its clusters are under other draws of the sketch's noise, and how far they
     stand apart on synthetic rows, drawn of the mixture at which the sum is least. Neither has a
     part in the choice.
@@ -167,6 +169,9 @@ def _choose(path: ComponentPath, mixtures: dict[int, Mixture]) -> tuple[int, boo
     """Return the number of clusters among those of the mixtures, whether it is certain, and why."""
     enough = [number for number in mixtures if path.has_enough_rows(number)]
     k = min(enough or mixtures, key=path.criteria.__getitem__)
+    if k == path.best and path.with_moments in enough:
+        # Clusters of so few rows that noise hides them, which moments show.
+        k = path.with_moments
     n_groups = int(group_components(compute_valleys(path.fits[k].mixture), SHALLOW).max()) + 1
     if doubt := _find_doubt(path, mixtures, k, n_groups):
         return min(mixtures, key=lambda number: abs(number - n_groups)), False, doubt
@@ -201,11 +206,16 @@ def _find_doubt(path: ComponentPath, mixtures: dict[int, Mixture], k: int, n_gro
         ).strip()
     if not mixtures[k].quality.has_enough_rows:
         return "almost any mixture explains so few rows up to their noise."
+    if path.with_moments != k:
+        return (
+            f"{gaussians} {explain} the sketch, but not the rows' mean and covariance: clusters of "
+            "few rows, which noise hides, may be missing."
+        )
     if not _has_moments(mixtures[k]):
         return f"{gaussians} {explain} the sketch, but not the spread of the rows."
     if k != n_groups:
         return f"{gaussians} {explain} the sketch, but not all have a valley between them. {heaps}"
-    if k != path.best:
+    if k < path.best:
         return f"{path.best} would fit better, and is no candidate or leaves too few rows to each."
     if path.may_hide_pairs(k):
         return (
