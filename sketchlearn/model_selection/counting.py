@@ -62,10 +62,10 @@ def count_clusters(
     only if there are none, no component may be two of another's shape that the sketch would not
     show, and :math:`J_k` and what is left of mean and covariance are what noise can be: then the
     rows look like a sample of so many Gaussians. Clusters that touch or have other shapes are not
-    resolved, however well they may have been counted. Real data often is of that kind. So the result also says, for each
-    candidate, how stable its clusters are under other draws of the sketch's noise, and how far they
-    stand apart on synthetic rows, drawn of the mixture at which the sum is least. Neither has a
-    part in the choice.
+    resolved, however well they may have been counted. Real data often is of that kind. So the
+    result also says, for each candidate, how stable its clusters are under other draws of the
+    sketch's noise, and how far they stand apart on synthetic rows, drawn of the mixture at which
+    the sum is least. Neither has a part in the choice.
 
     Parameters
     ----------
