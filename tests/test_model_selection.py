@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from datasets.counted import crescent, draw_cigars, draw_spaced, student
-from sketchlearn import EmptySketchError, Sketch, Sketcher, count_clusters
+from sketchlearn import CompressivePCA, EmptySketchError, Sketch, Sketcher, count_clusters
 from sketchlearn.decoders import CLOMPR, on_progress
 
 
@@ -241,3 +241,21 @@ def test_clusters_that_few_round_components_hide_in_many_columns_are_not_resolve
     sketch = Sketcher(n_clusters=12, keep_pilot=False, random_state=7).fit(rows).sketch(rows)
     count = count_clusters(sketch, range(1, 13), random_state=7, n_draws=0)
     assert count.n_clusters == 6 or not count.is_resolved
+
+
+@pytest.mark.slow
+def test_clusters_of_many_columns_are_counted_among_principal_components():
+    rng = np.random.default_rng(60)
+    centers = 0.5 * rng.standard_normal((12, 200))
+    rows = centers[rng.integers(12, size=10_000)] + rng.standard_normal((10_000, 200))
+
+    def count(rows):
+        sketch = Sketcher(n_clusters=20, keep_pilot=False, random_state=0).fit(rows).sketch(rows)
+        return count_clusters(sketch, range(1, 21), random_state=0, n_draws=0)
+
+    whole = count(rows)
+    assert not whole.is_resolved
+    assert "sketch CompressivePCA(12).fit_transform(X)." in whole.reason
+    reduced = count(CompressivePCA(12).fit_transform(rows))
+    assert (whole.n_clusters < 12, reduced.n_clusters) == (True, 12)
+    assert "CompressivePCA" not in reduced.reason
