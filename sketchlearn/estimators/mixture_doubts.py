@@ -160,5 +160,8 @@ def warn_of_shared_values(
             f"as narrow as reg_covar={reg_covar:.3g} allows, and gains about {gain:.2g} nats a row."
         )
         remedy = f"{begin_sentence(name_fit())}, which runs EM on some of them"
-        otherwise = "or leave such columns out."
+        otherwise = (
+            "or leave such columns out: where clusters are wanted, more likelihood by closing in on "
+            "values mostly tells these apart."
+        )
     raise_doubt(finding, remedy, "doubtful", otherwise=otherwise)

@@ -278,10 +278,11 @@ def narrow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixt
 
 
 def grow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixture:
-    """Return a mixture of as many atoms as the sketch can tell apart, if that halves what is left.
+    """Return a mixture of as many atoms as the sketch can tell apart, if a third or less is left.
 
     Points are moved as little as makes up for what is left, so what no atom explains ends up where
     points are near, not where rows are. There may be more clusters than centroids are asked for.
+    Where clusters are merely not round about half is left, and points lose their shape.
     """
     d = problem.family.n_features
     most = int(problem.family.operator.n_frequencies / (CLUSTERING.frequencies_a_number * d))
@@ -293,8 +294,8 @@ def grow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixtur
     fit = decoding.adjust(decoding.fill(solve_weights(larger, atoms)), "free", REFINING.n_many)
     grown = larger.make_mixture(fit)
     # Atoms of noise lie far off.
-    is_inside = grown.quality.spread_ratio <= THRESHOLDS.high_spread
-    return grown if is_inside and grown.cost < 0.5 * mixture.cost else mixture
+    is_inside = grown.quality.moment_factors[1] <= THRESHOLDS.misplaced_variance
+    return grown if is_inside and 3.0 * grown.cost < mixture.cost else mixture
 
 
 def is_separated(mixture: Mixture) -> bool:
