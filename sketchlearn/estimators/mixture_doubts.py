@@ -161,7 +161,7 @@ def warn_of_shared_values(
         )
         remedy = f"{begin_sentence(name_fit())}, which runs EM on some of them"
         otherwise = (
-            "or leave such columns out: where clusters are wanted, more likelihood by closing in on "
-            "values mostly tells these apart."
+            "or leave such columns out: where clusters are wanted, a mixture that closes in on "
+            "values is likelier, but mostly tells these apart."
         )
     raise_doubt(finding, remedy, "doubtful", otherwise=otherwise)
