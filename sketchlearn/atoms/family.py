@@ -110,6 +110,11 @@ class AtomFamily(Registered, ABC):
         return 0.0
 
     @property
+    def is_wide_off_axes(self) -> bool:
+        """Whether some of it is of directions that the operator does not have."""
+        return False
+
+    @property
     def widths(self) -> np.ndarray | float:
         """Relative widths (n_features,) that all atoms have along the columns; one if alike."""
         return 1.0

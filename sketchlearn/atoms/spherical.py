@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -38,6 +38,9 @@ class SphericalGaussian(GaussianFamily):
         each atom is as wide as along those that it has. None by default.
     widths : ndarray of shape (n_features,), optional
         Relative widths along the columns; ones by default.
+    common_covariance : ndarray of shape (n_features, n_features), optional
+        B, added to every atom's covariance, :math:`s I + B`: what all atoms have in common that is
+        longer than they are wide. None by default.
     """
 
     def __init__(
@@ -46,8 +49,16 @@ class SphericalGaussian(GaussianFamily):
         common_log_envelope: np.ndarray | float = 0.0,
         norms_off_axes: np.ndarray | float = 0.0,
         widths: np.ndarray | float = 1.0,
+        common_covariance: np.ndarray | None = None,
     ) -> None:
         super().__init__(operator)
+        self._common_covariance = common_covariance
+        self._common_variances = np.zeros(operator.n_features)
+        self._of_covariance: np.ndarray | float = 0.0
+        if common_covariance is not None:
+            self._common_variances = np.diag(common_covariance)
+            blur = operator.linear_map.quadratic_form(common_covariance)
+            self._of_covariance = (-0.5 * blur).astype(np.float32)
         if isinstance(common_log_envelope, np.ndarray):
             common_log_envelope = common_log_envelope.astype(np.float32)
         self._common_log_envelope = common_log_envelope
@@ -60,9 +71,11 @@ class SphericalGaussian(GaussianFamily):
 
     def with_widths(self, widths: np.ndarray | float) -> SphericalGaussian:
         """Return the family of atoms that are wider along some columns than along others."""
-        return SphericalGaussian(
-            self.operator, self._common_log_envelope, self._norms_off_axes, widths
-        )
+        return self._with(widths=widths)
+
+    def with_common_covariance(self, covariance: np.ndarray) -> SphericalGaussian:
+        """Return the family of atoms that have a covariance (n_features, n_features) in common."""
+        return self._with(common_covariance=covariance)
 
     def in_proportion(self, variance: float | None = None) -> SphericalGaussian:
         """Return the family where what widens all atoms widens each by its variance's share.
@@ -71,17 +84,36 @@ class SphericalGaussian(GaussianFamily):
         operator's scale is.
         """
         off_axes = -2.0 * self._common_log_envelope / (variance or self.operator.scale**2)
-        return SphericalGaussian(self.operator, 0.0, self._norms_off_axes + off_axes, self._widths)
+        return self._with(common_log_envelope=0.0, norms_off_axes=self._norms_off_axes + off_axes)
 
     def _on(self, operator: FrequencyOperator) -> SphericalGaussian:
-        return SphericalGaussian(
-            operator, self._common_log_envelope, self._norms_off_axes, self._widths
-        )
+        return self._with(operator=operator)
+
+    def _with(self, **changed: Any) -> SphericalGaussian:
+        """Return the family with some of what it was given changed."""
+        given = {
+            "operator": self.operator,
+            "common_log_envelope": self._common_log_envelope,
+            "norms_off_axes": self._norms_off_axes,
+            "widths": self._widths,
+            "common_covariance": self._common_covariance,
+        }
+        return SphericalGaussian(**(given | changed))
 
     @property
     def common_log_envelope(self) -> np.ndarray | float:
+        """As it was given, and that of the common covariance."""
+        return self._common_log_envelope + self._of_covariance
+
+    @property
+    def is_wide_off_axes(self) -> bool:
+        """Whether a common log-envelope was given."""
+        return bool(np.any(self._common_log_envelope))
+
+    @property
+    def common_covariance(self) -> np.ndarray | None:
         """As it was given."""
-        return self._common_log_envelope
+        return self._common_covariance
 
     @property
     def widths(self) -> np.ndarray | float:
@@ -115,7 +147,7 @@ class SphericalGaussian(GaussianFamily):
         if (shapes == shapes[0]).all():
             shapes = shapes[:1]
         half_variances = (-0.5 * self.operator.scale**2 * np.exp(shapes)).astype(np.float32)
-        return half_variances * self._all_norms + self._common_log_envelope
+        return half_variances * self._all_norms + self.common_log_envelope
 
     def log_envelope_rows(self) -> np.ndarray:
         """``-scale^2 ||omega_j||^2 / 2``, one row."""
@@ -134,11 +166,20 @@ class SphericalGaussian(GaussianFamily):
 
     def shapes_of(self, variances: np.ndarray) -> np.ndarray:
         """Log of the mean variance over the squared scale, widths apart, (k, 1)."""
-        relative = (variances / np.square(self._widths)).mean(axis=1, keepdims=True)
+        own = variances - self._common_variances
+        relative = (own / np.square(self._widths)).mean(axis=1, keepdims=True)
         relative /= self.operator.scale**2
         return np.log(np.clip(relative, LEAST_VARIANCE, GREATEST_VARIANCE))
 
     def covariances(self, parameters: np.ndarray) -> np.ndarray:
         """``s`` along every feature, times its squared width, (k, n_features)."""
         variances = self.operator.scale**2 * np.exp(parameters[:, self.n_features :])
-        return np.repeat(variances, self.n_features, axis=1) * np.square(self._widths)
+        own = np.repeat(variances, self.n_features, axis=1) * np.square(self._widths)
+        return own + self._common_variances
+
+    def covariance_matrices(self, parameters: np.ndarray) -> np.ndarray:
+        """Diagonal, but for what all have in common."""
+        matrices = super().covariance_matrices(parameters)
+        if self._common_covariance is not None:
+            matrices += self._common_covariance - np.diag(self._common_variances)
+        return matrices

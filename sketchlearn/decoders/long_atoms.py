@@ -31,7 +31,7 @@ def free_shapes(problem: Problem, mixture: Mixture, rng: np.random.Generator) ->
     """
     is_round = isinstance(problem.family, SphericalGaussian)
     # What the data has beyond a few axes is in the envelope that round atoms have in common.
-    if not is_round or np.any(problem.family.common_log_envelope):
+    if not is_round or problem.family.is_wide_off_axes:
         return None
     if mixture.quality.misfit <= THRESHOLDS.large_misfit:
         return None

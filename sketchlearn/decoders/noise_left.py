@@ -43,7 +43,7 @@ def estimate_noise_left(
 
     None where an atom has common factors that rows do not have, or there are too many numbers.
     """
-    if np.any(mixture.family.common_log_envelope):
+    if mixture.family.is_wide_off_axes:
         return None
     found = Tangents.of(mixture, MOST_NUMBERS)
     if found is None:

@@ -44,7 +44,7 @@ def free_widths_off_axes(problem: Problem, mixture: Mixture, rng: np.random.Gene
     family = mixture.family
     if not isinstance(family, SphericalGaussian) or mixture.quality.is_noise:
         return mixture
-    if not np.any(family.common_log_envelope):
+    if not family.is_wide_off_axes:
         return mixture
     begin("widths off the axes")
     found, mean = mixture, family.operator.scale**2

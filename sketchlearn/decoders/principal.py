@@ -109,7 +109,7 @@ class PrincipalPart:
         family = SphericalGaussian(self.whole)
         d, along = family.n_features, mixture.covariances.sum(axis=1)
         off = np.full(len(along), self.variance_off_axes)
-        if not np.any(mixture.family.common_log_envelope):
+        if not mixture.family.is_wide_off_axes:
             off *= along / (mixture.weights @ along)
         mean = (along + off) / d
         variances = np.repeat(mean[:, None], d, axis=1)

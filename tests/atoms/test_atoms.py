@@ -269,6 +269,30 @@ def test_atoms_of_relative_widths_are_those_of_so_wide_gaussians():
         np.testing.assert_array_equal(other.widths, widths)
 
 
+def test_a_covariance_in_common_is_added_to_every_atoms():
+    operator = operator_of(scale=2.0)
+    d = operator.n_features
+    root = np.random.default_rng(0).standard_normal((d, d))
+    common = root @ root.T
+    family = SphericalGaussian(operator).with_common_covariance(common)
+    parameters = random_parameters(family, 5)
+    own = 4.0 * np.exp(parameters[:, -1:])
+    covariances = own[:, :, None] * np.eye(d) + common
+    frequencies, centers = operator.frequencies, parameters[:, :-1] - operator.center
+    envelopes = np.einsum("dm,kde,em->km", frequencies, covariances, frequencies)
+    waves = np.exp(1j * centers @ frequencies - 0.5 * envelopes)
+    np.testing.assert_allclose(
+        family.sketch(parameters), np.hstack([waves.real, waves.imag]), atol=2e-6
+    )
+    np.testing.assert_allclose(family.covariance_matrices(parameters), covariances)
+    variances = family.covariances(parameters)
+    np.testing.assert_allclose(variances, np.einsum("kdd->kd", covariances))
+    np.testing.assert_allclose(family.from_moments(parameters[:, :-1], variances), parameters)
+    for other in (family.at_scale(1.0), family.in_proportion(), family.with_widths(2.0)):
+        assert other.common_covariance is common
+    assert not family.is_wide_off_axes
+
+
 def test_what_widens_atoms_in_proportion_leaves_one_of_the_scale_as_it_is():
     operator = operator_of(scale=2.0)
     common = -np.linspace(0.0, 1.0, operator.n_frequencies)

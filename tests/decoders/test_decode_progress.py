@@ -70,7 +70,7 @@ class TestWhatIsTold:
         assert stages[0] == "MeanShift, decode 1"
         assert stages[again - 2 : again] == points
         searches = ["MeanShift, decode 1", "GivenAtoms, decode 2"]
-        assert stages[again + 1 :] == [*searches, *points]
+        assert stages[again + 1 :] == [*searches, "a covariance in common", *points]
         for moving in (runs[again - 2][1], runs[-2][1]):
             assert (moving[0].n_atoms, moving[-1].n_atoms) == (0, 0)
             assert moving[-1].cost < moving[1].cost

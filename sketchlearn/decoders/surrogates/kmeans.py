@@ -25,6 +25,7 @@ from sketchlearn.decoders.quality import (
 )
 from sketchlearn.decoders.refinement import REFINING, adjust, solve_weights
 from sketchlearn.decoders.settings import Settings
+from sketchlearn.decoders.shared_covariance import share_covariance
 from sketchlearn.decoders.surrogates.points import (
     POINTS,
     SurrogatePoints,
@@ -80,11 +81,12 @@ class SurrogateKMeans(Decoder):
     r"""Decode a mixture; where it does not explain the sketch, move surrogate points until they do.
 
     Real clusters are no isotropic Gaussians, and a mixture's locations are then not k-means'
-    centroids. Where round atoms leave much, Gaussians of any shape are tried from there, or along
-    the columns where numbers are too few, and taken if they explain sketch and moments: clusters
-    are long then. Else this decoder adds atoms, as many as the sketch can tell apart, if these
-    leave much less, draws surrogate points from the mixture, moves them all until *their* sketch
-    equals the data's, and clusters rows drawn from them by k-means. Where
+    centroids. Round atoms get a covariance in common where that halves what they leave
+    (`share_covariance`). Where round ones leave much, Gaussians of any shape are tried from there,
+    or along the columns where numbers are too few, and taken if they explain sketch and moments:
+    clusters are long then. Else this decoder adds atoms, as many as the sketch can tell apart, if
+    these leave much less, draws surrogate points from the mixture, moves them all until *their*
+    sketch equals the data's, and clusters rows drawn from them by k-means. Where
     the mixture explains the sketch up to noise, its own points are clustered unmoved, unless rows
     are so few that their centroids are not those of what they were drawn from
     (`FitQuality.asks_of_rows`): then points have no kernel. If mean and covariance speak for a far
@@ -157,8 +159,10 @@ class SurrogateKMeans(Decoder):
         """Recover atoms at the centroids of surrogate points."""
         mixture = narrow(problem, self.start.solve(problem, rng), rng)
         mixture = free_widths_off_axes(problem, mixture, rng)
+        round_ones, mixture = mixture, share_covariance(problem, mixture, rng)
         if self.frees_shapes and problem.region.is_exact:
-            found = free_shapes(problem, mixture, rng.spawn(1)[0])
+            own = rng.spawn(1)[0]
+            found = None if mixture.quality.is_noise else free_shapes(problem, round_ones, own)
             # Long atoms that leave more than noise stand anywhere, as round ones do, and are worse
             # for points to start from.
             if found is not None and found.quality.is_beyond_doubt:
@@ -288,8 +292,8 @@ def grow(problem: Problem, mixture: Mixture, rng: np.random.Generator) -> Mixtur
     most = int(problem.family.operator.n_frequencies / (CLUSTERING.frequencies_a_number * d))
     if most <= len(mixture.weights) or type(mixture.family) is not type(problem.family):
         return mixture
-    larger = replace(problem, n_atoms=most)
-    atoms = problem.family.from_moments(mixture.locations, mixture.covariances)
+    larger = replace(problem, n_atoms=most, family=mixture.family)
+    atoms = mixture.family.from_moments(mixture.locations, mixture.covariances)
     decoding = Decoding(MeanShift(), larger, rng)
     fit = decoding.adjust(decoding.fill(solve_weights(larger, atoms)), "free", REFINING.n_many)
     grown = larger.make_mixture(fit)
