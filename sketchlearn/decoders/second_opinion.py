@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import squareform
 
 from sketchlearn._progress import begin
 from sketchlearn.decoders.best_of import BestOf
@@ -21,7 +21,7 @@ from sketchlearn.decoders.sampling_loss import estimate_variance_errors
 from sketchlearn.decoders.surrogates.kmeans import (
     CLUSTERING,
     SurrogateKMeans,
-    list_merging_costs,
+    compute_merging_costs,
 )
 from sketchlearn.decoders.surrogates.points import count_points, draw_mixture_points
 from sketchlearn.points.kmeans import cluster_points
@@ -132,7 +132,7 @@ def measure_unseen_gain(mixture: Mixture, n_errors: float = 0.0) -> float:
     covariance = mixture.quality.region.covariance - matched.covariance
     values, axes = np.linalg.eigh(covariance * np.outer(points.units, points.units))
     gains, axes = values[::-1], axes[:, ::-1]
-    costs = list_merging_costs(weights, mixture.locations * points.units)
+    costs = np.sort(compute_merging_costs(weights, mixture.locations * points.units))
     n = min(len(gains), len(costs))
     gained = gains[:n] - costs[:n]
     is_gain = gained > 0.0
@@ -194,10 +194,9 @@ def measure_hidden_share(problem: Problem, mixture: Mixture) -> float:
     is_hidden = shares**2 * power < NOISY * problem.noise / len(problem.target)
     if np.count_nonzero(is_hidden) < 2:
         return 0.0
-    apart = cdist(places, places, "sqeuclidean")
-    np.fill_diagonal(apart, np.inf)
-    joint = shares[:, None] * shares / (shares[:, None] + shares)
-    gained = float((joint * apart).min(axis=1)[is_hidden].sum())
+    costs = squareform(compute_merging_costs(shares, places))
+    np.fill_diagonal(costs, np.inf)
+    gained = float(costs.min(axis=1)[is_hidden].sum())
     within = points.sum_squares(mixture.locations) / float(points.weights.sum())
     return gained / within if within > 0.0 else 0.0
 

@@ -320,19 +320,20 @@ def gains_by_split(mixture: Mixture, units: np.ndarray) -> bool:
     shares = mixture.weights / mixture.weights.sum()
     covariances = mixture.family.covariance_matrices(mixture.parameters) * np.outer(units, units)
     gains = 2.0 / np.pi * shares * np.linalg.eigvalsh(covariances)[:, -1]
-    costs = list_merging_costs(shares, mixture.locations * units)
-    return bool(len(costs) and gains.max() > costs[0])
+    costs = compute_merging_costs(shares, mixture.locations * units)
+    return bool(len(costs) and gains.max() > costs.min())
 
 
-def list_merging_costs(weights: np.ndarray, locations: np.ndarray) -> np.ndarray:
-    r"""Return what it adds to the sum of squares if two clusters have one centroid, cheapest first.
+def compute_merging_costs(weights: np.ndarray, locations: np.ndarray) -> np.ndarray:
+    r"""Return what it adds to the sum of squares if two clusters have one centroid.
 
-    Two of weights p and q, at a distance :math:`\delta`, add :math:`p q \delta^2 / (p + q)`.
+    Two of weights p and q, at a distance :math:`\delta`, add :math:`p q \delta^2 / (p + q)`; pairs
+    (k (k - 1) / 2,) are in the order of `scipy.spatial.distance.pdist`.
     """
     first, second = np.triu_indices(len(weights), 1)
     p, q = weights[first], weights[second]
     squares = pdist(locations, "sqeuclidean")
-    return np.asarray(np.sort(p * q / np.maximum(p + q, np.finfo(float).tiny) * squares))
+    return np.asarray(p * q / np.maximum(p + q, np.finfo(float).tiny) * squares)
 
 
 def cluster(
