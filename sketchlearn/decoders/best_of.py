@@ -38,10 +38,10 @@ class BestOf(Decoder):
         Tried in order, cyclically.
     n_init : int or "auto", default="auto"
         Number of decodes. "auto" is one, up to `n_if_incomplete` while an atom seems to be missing,
-        and as many more where the noise hides some. Of a sketch for several scales
-        (`Problem.scales`) the first decoder has one more try at each of the others, "auto" until
-        the sketch is explained up to noise and the next scale does no better; the rest are at the
-        scale that did best.
+        so many of a sketch to which noise was added, and as many more where the noise hides some.
+        Of a sketch for several scales (`Problem.scales`) the first decoder has one more try at each
+        of the others, "auto" until the sketch is explained up to noise and the next scale does no
+        better; the rest are at the scale that did best.
     n_if_incomplete : int, default=3
         See there.
     must_explain : bool, default=False
@@ -86,7 +86,7 @@ class BestOf(Decoder):
             mixture = decoder.solve(problem.at_scale(scale), child)
             before, best = best, self._choose(problem, best, mixture, child)
             if self.n_init == "auto" and best is before and i + 1 < len(problem.scales):
-                if best.quality.explains_sketch:
+                if best.quality.explains_sketch and best.quality.known_share == 0.0:
                     return best, True
                 if best.quality.is_within_noise:
                     break
@@ -111,6 +111,8 @@ class BestOf(Decoder):
         if quality.hides_structure:
             return n_decodes > self.n_if_incomplete
         seems_incomplete = quality.seems_incomplete or quality.misses_clusters
+        # Noise that was added may pass for what is missing, and a rare cluster for noise.
+        seems_incomplete |= quality.known_share > 0.0
         return not seems_incomplete or n_decodes >= self.n_if_incomplete
 
 

@@ -32,10 +32,11 @@ class QualityThresholds:
     slight_misfit, large_misfit : float
         Shares of the sketch's power. Heavy tails leave up to 4e-4, clusters of real data more than
         2e-3, a missed cluster of a tenth of the rows 1e-2.
-    very_large_misfit, room_for_round : float
+    very_large_misfit, room_for_round, excessive_misfit : float
         One of ten clusters missed leaves a misfit of 0.025, or 0.05 where no frequency looks at
         wider scales than the clusters'. Flat clusters leave as much: there must be room for round
-        ones, this share of the data's directions, at least, as wide as the scale.
+        ones, this share of the directions, as wide as the scale. Gaussians that left 0.4 lost 5
+        to 600 nats a row; of curved clusters they leave 0.1.
     low_spread, very_low_spread : float
         Sets where all was found have spread ratios of 0.9 and more, one with half a percent of far
         outliers 0.3: a low one is a doubt where something is left, a very low one always; one along
@@ -83,6 +84,7 @@ class QualityThresholds:
     large_misfit: float = 5e-3
     very_large_misfit: float = 0.02
     room_for_round: float = 0.6
+    excessive_misfit: float = 0.2
     low_spread: float = 0.85
     very_low_spread: float = 0.5
     lacking_spread: float = 0.97
@@ -391,18 +393,17 @@ class FitQuality:
             is_inside &= has_all or self.gains_little
         elif self.leaves_clusters:
             is_inside &= self.moment_mismatch <= at.unexplained_mismatch
+            is_inside &= self.instability is not None or self.misfit <= at.excessive_misfit
         lacks_tail = (self.sure_gain or 0.0) > at.large_instability
         if self.operator.features.has_overtones:
             # One of a cluster may stand for another, or for a tail.
             is_inside &= not (self.leaves_clusters or lacks_tail)
         elif self.degrees_of_freedom < at.numbers_per_parameter * self.n_parameters:
-            # So few do not tell where those rows are that no atom stands for.
-            is_inside &= not lacks_tail
+            is_inside &= not lacks_tail  # So few do not tell where those rows are.
         is_stable = is_inside and instability <= np.hypot(at.instability, chance)
         # Noise that was added may leave less than the sketch of a single row would tell.
         is_good = has_spread and self.has_detail and is_stable and self.n_rows >= 1.0
-        is_good &= not is_blind
-        return "good" if is_good else "doubtful"
+        return "good" if is_good and not is_blind else "doubtful"
 
     @property
     def _most_variance(self) -> float:
@@ -437,9 +438,7 @@ class FitQuality:
     def lacks_spread(self) -> bool:
         """Whether something far from all atoms was probably missed."""
         at = self.thresholds
-        return self.spread_ratio < at.very_low_spread or (
-            self.seems_incomplete and self.spread_ratio < at.low_spread
-        )
+        return self.spread_ratio < (at.low_spread if self.seems_incomplete else at.very_low_spread)
 
     @property
     def exceeds_spread(self) -> bool:
@@ -467,7 +466,7 @@ class FitQuality:
 
 
 def spare_share(n_frequencies: int, n_parameters: int) -> float:
-    """Return the share of a sketch's 2 m numbers that parameters do not use up; may be negative."""
+    """Return the share of a sketch's 2 m numbers that parameters leave; may be negative."""
     return 1.0 - n_parameters / (2 * n_frequencies)
 
 

@@ -136,13 +136,13 @@ def choose(plans: Sequence[Plan], limits: Mapping[str, float], goal: str) -> Pla
     fitting = [one for one in plans if fits(one, limits)]
     if not fitting:
         nearest = min(plans, key=lambda one: max(exceeds(one, limits).values()))
+        asked = ", ".join(f"{name}={limits[name]:.15g}" for name in limits)
         raise ValueError(
-            f"no sketch keeps to {', '.join(f'{name}={limits[name]:g}' for name in limits)}; the "
-            f"nearest, of {nearest.n_frequencies} frequencies with operator="
-            f"{nearest.operator!r} and features={nearest.features!r}, takes "
+            f"no sketch keeps to {asked}; the nearest, of {nearest.n_frequencies} frequencies with "
+            f"operator={nearest.operator!r} and features={nearest.features!r}, takes "
             f"{nearest.sketch_bytes:,} bytes and about {round_up(nearest.seconds):,.15g} seconds, "
-            f"which are timed anew each time, and an error of {nearest.expected_error:.3g} is "
-            "expected of it"
+            f"which are timed anew each time, and an error of "
+            f"{round_up(nearest.expected_error, 3, margin=1.0):.3g} is expected of it"
         )
     return min(fitting, key=GOALS[goal])
 
@@ -164,19 +164,19 @@ def list_alternatives(
     return tuple(found)
 
 
-def round_up(value: float) -> float:
-    """Return the next number of two digits, a tenth above at least: seconds vary from run to run.
+def round_up(value: float, digits: int = 2, *, margin: float = 1.1) -> float:
+    """Return the next number of few digits; of seconds, a tenth above: they vary from run to run.
 
     Examples
     --------
     >>> from sketchlearn.planning.choosing import round_up
-    >>> round_up(0.187), round_up(110.0)
-    (0.21, 130.0)
+    >>> round_up(0.187), round_up(110.0), round_up(0.002543, 3, margin=1.0)
+    (0.21, 130.0, 0.00255)
     """
     if value <= 0.0:
         return 0.0
-    step = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return float(f"{math.ceil(1.1 * value / step) * step:.2g}")
+    step = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
+    return float(f"{math.ceil(margin * value / step) * step:.{digits}g}")
 
 
 def to_count(value: Any, name: str) -> int:

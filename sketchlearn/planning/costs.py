@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -45,6 +46,8 @@ MOST_ROWS = 2**40
 MOST_ARRAY_BYTES = 2**32
 # Of an entry of a dense operator: turns in float32, radians in float64.
 BYTES_AN_ENTRY = 12
+# Bytes by which files of one size differ: digits of numbers, in headers filled up to eights.
+HEADER_SPARE = 16
 # Rows, columns, clusters and frequencies of the decode that tells how fast the machine is.
 REFERENCE = {"n_samples": 2000, "n_features": 2, "n_clusters": 3, "n_frequencies": 100}
 
@@ -110,8 +113,8 @@ class CostModel:
             self.operator,
             self.features,
             n_frequencies,
-            round(bare),
-            round(whole),
+            math.ceil(bare) + HEADER_SPARE,
+            math.ceil(whole) + HEADER_SPARE,
             float(asked.n_samples * seconds / count_busy(asked.n_samples, asked.n_workers)),
             self.speed * quick,
             self.speed * decode,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, final
 
+from sketchlearn.linear_maps.hadamard import padded_size
 from sketchlearn.planning.table import FEW_ROWS, read_table
 from sketchlearn.sketching import Sketcher
 from sketchlearn.sketching.tuning import n_principal, resolve_frequency_count
@@ -25,6 +27,9 @@ OF_FEW_ROWS = (
 # Rows below which another worker is not worth its while, since a pass has costs that do not fall
 # with its rows: so many are timed, too, unless they are wide.
 LEAST_ROWS = 2048
+# Columns from which the exact lengths of a fast operator's frequencies take a second and more, and
+# seconds of one sum of two numbers in their transforms, on the machine of the table.
+COSTLY_FEATURES, SECONDS_A_SUM = 16_384, 1.8e-10
 # Bytes of a row's number as float32.
 BYTES_A_NUMBER = 4
 
@@ -153,9 +158,24 @@ class Plan:
                     f"Of rows so wide smaller sketches than those of {automatic:,} frequencies may "
                     "leave a decode doubtful that is right, unless fit has the rows."
                 )
+        if self.operator == "fast" and self.n_features >= COSTLY_FEATURES:
+            notes.append(
+                f"The first pass of an operator of so many columns takes about "
+                f"{format_number(self._count_first_seconds())} s more, in each process that makes "
+                "or reads one: its lengths are computed exactly, which takes as many transforms as "
+                "there are columns."
+            )
         if any(one.features == "signs" for one in (self, *self.alternatives)):
             notes.append(WITHOUT_SIGNS)
         return tuple(notes)
+
+    def _count_first_seconds(self) -> float:
+        """Return the seconds of a fast operator's exact lengths: transforms of every column."""
+        p = padded_size(self.n_features)
+        # Of a power of two the lengths of drawn frequencies are known; their columns' are not.
+        n_columns = self.n_features + min(self.n_features, p - self.n_features)
+        n_blocks = -(-self.n_frequencies // p)
+        return SECONDS_A_SUM * n_blocks * n_columns * p * math.log2(p)
 
     def describe_size(self) -> str:
         """Return what the sketch consists of, in words."""

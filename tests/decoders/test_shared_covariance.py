@@ -82,3 +82,19 @@ def test_covariances_must_be_the_rows_own():
     problem, mixture = decode_round(rows, 5)
     unsure = replace(problem, region=replace(problem.region, is_exact=False))
     assert share_covariance(unsure, mixture, np.random.default_rng(0)) is mixture
+
+
+@pytest.mark.slow
+def test_points_start_at_random_too_where_clusters_are_long():
+    """A mixture that is right is no k-means: one long cluster may be worth two centroids."""
+    rng = np.random.default_rng([83, 1085])
+    centers, stretched = 6.0 * rng.normal(size=(5, 4)), np.array([1.0, 1.0, 8.0, 30.0])
+    labels = rng.choice(5, 12_000, p=np.full(5, 0.2))
+    rows = (centers[labels] + rng.normal(size=(12_000, 4))) * stretched
+    best = KMeans(5, n_init=10, random_state=0).fit(rows).inertia_
+    rows = rows[rng.permutation(len(rows))]
+    for seed in range(83, 87):
+        sketcher = Sketcher(400, n_clusters=5, keep_pilot=False, random_state=seed)
+        model = CompressiveKMeans(5, random_state=seed)
+        model.fit_sketch(sketcher.fit(rows).sketch(rows))
+        assert -model.score(rows) < 1.03 * best

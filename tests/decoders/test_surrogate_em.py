@@ -9,6 +9,7 @@ from sklearn.mixture import GaussianMixture
 
 from datasets.suite import new_sets
 from sketchlearn import CompressiveGaussianMixture, Sketcher
+from sketchlearn.decoders.quality import THRESHOLDS
 
 
 @pytest.mark.slow
@@ -46,3 +47,58 @@ def test_components_that_sharper_kernels_resolve_raise_no_doubt(seed):
     em = GaussianMixture(5, covariance_type="diag", n_init=3, random_state=seed).fit(rows)
     assert model.quality_.verdict == "good"
     assert em.score(others) - model.score(others) < 0.05
+
+
+def draw_narrow(ratio, seed, n=12_000):
+    """Six clusters, every other one so many times narrower."""
+    rng = np.random.default_rng(seed)
+    centers, widths = 15.0 * rng.normal(size=(6, 3)), np.array([1.0 / ratio, 1.0] * 3)
+    labels = rng.integers(6, size=n)
+    rows = centers[labels] + widths[labels][:, None] * rng.normal(size=(n, 3))
+    precisions = np.repeat(widths[:, None] ** -2.0, 3, axis=1)
+    best = GaussianMixture(
+        6, covariance_type="diag", means_init=centers, precisions_init=precisions
+    ).fit(rows)
+    return rows, best.score(rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ratio", [8, 40])
+@pytest.mark.parametrize("seed", [20, 21, 22])
+def test_components_that_should_be_narrower_than_they_can_be_are_a_doubt(ratio, seed):
+    rows, best = draw_narrow(ratio, seed)
+    sketcher = Sketcher(420, n_clusters=6, scale="columns", keep_pilot=False, random_state=seed)
+    model = CompressiveGaussianMixture(6, random_state=seed)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model.fit_sketch(sketcher.fit(rows).sketch(rows))
+    lost = best - model.score(rows)
+    if ratio == 8:
+        assert lost < 0.1
+        assert model.quality_.verdict == "good"
+        assert not caught
+    else:
+        assert lost > 0.3
+        assert model.quality_.verdict == "doubtful"
+        assert "components are as narrow as the sketch can show" in str(caught[0].message)
+        # What the warning advises.
+        assert best - CompressiveGaussianMixture(6, random_state=seed).fit(rows).score(rows) < 0.05
+
+
+@pytest.mark.slow
+def test_gaussians_that_leave_half_of_the_sketch_are_a_doubt():
+    rng = np.random.default_rng(23)
+    far, near = 60.0 * rng.normal(size=(3, 1, 3)), 3.0 * rng.normal(size=(3, 3, 3))
+    centers = (far + near).reshape(-1, 3)
+    verdicts = []
+    for seed in range(4):
+        rows = centers[rng.integers(9, size=12_000)] + 0.4 * rng.normal(size=(12_000, 3))
+        sketcher = Sketcher(126, n_clusters=9, scale="columns", random_state=seed)
+        model = CompressiveGaussianMixture(9, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit_sketch(sketcher.fit(rows).sketch(rows))
+        if model.quality_.misfit > THRESHOLDS.excessive_misfit:
+            verdicts.append(model.quality_.verdict)
+    assert verdicts
+    assert "good" not in verdicts

@@ -583,3 +583,18 @@ def test_wide_releases_give_mixtures_and_rows_as_narrow_ones_do():
     centroids = KMeans(4, n_init=3, random_state=0).fit(drawn).cluster_centers_
     losses = [cdist(X, each, "sqeuclidean").min(axis=1).sum() for each in (centroids, best.means_)]
     assert losses[0] < 1.2 * losses[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [50, 51, 52, 53])
+def test_a_far_cluster_of_few_rows_is_found_in_a_release(seed):
+    rng = np.random.default_rng(seed)
+    centers = 6.0 * rng.normal(size=(5, 3))
+    rows = centers[rng.integers(5, size=20_000)] + rng.normal(size=(20_000, 3))
+    rows[:200] = 0.7 * rng.normal(size=(200, 3)) + [30.0, -30.0, 25.0]
+    lower, upper = rows.min(axis=0) - 1.0, rows.max(axis=0) + 1.0
+    sketcher = Sketcher.from_domain(lower, upper, n_clusters=6, clip=True, random_state=seed)
+    released = release(sketcher.sketch(rows), epsilon=4.0, delta=1e-6)
+    model = CompressiveKMeans(6, random_state=seed).fit_sketch(released)
+    best = KMeans(6, n_init=5, random_state=seed).fit(rows).inertia_
+    assert -model.score(rows) < 1.05 * best

@@ -29,6 +29,10 @@ from sketchlearn.decoders.surrogates.points import (
 )
 from sketchlearn.points.em import fit_mixture
 
+# Logarithm of a variance over the least that there is, up to which it is that one, and of one that
+# is as good as none.
+AT_LEAST, NARROWER = 0.01, -7.0
+
 
 @final
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ class SurrogateEM(Decoder):
         if problem.spare_share > 0:
             match = self.start.solve(problem, rng)
             if match.is_identified or _leaves_added_noise(match) or _shows_narrow_atoms(match):
-                return match
+                return _tell_narrowest(problem, match)
             problem = problem.at_scale(match.family.operator.scale)
         start = self._make_spherical(problem, match, rng)
         if match is None:
@@ -216,6 +220,31 @@ def limit_variances(problem: Problem, least: float) -> np.ndarray:
     """Return a covariance (d, d) that is ``least`` in any direction, or the rows' where smaller."""
     variances, axes = np.linalg.eigh(problem.region.covariance)
     return np.asarray((axes * np.clip(variances, 0.0, least)) @ axes.T)
+
+
+def _tell_narrowest(problem: Problem, match: Mixture) -> Mixture:
+    """Return a match that says so if components as narrow as atoms can be should be narrower.
+
+    Where half of the clusters were 20 and 40 times narrower than the others, 0.3 to 1.6 nats a row
+    were lost, and nothing else told. What an atom of no width explains better is at most half as
+    wide as it could be; else a tenth of a nat may be lost along a column.
+    """
+    family = match.family
+    if isinstance(family, FullGaussian):
+        return match
+    problem = problem.at_scale(family.operator.scale)
+    locations, shapes = family.split(match.parameters)
+    # Columns that hardly vary have no narrow components.
+    varies = problem.region.variances > LEAST_VARIANCE * family.operator.scale**2
+    is_least = shapes <= family.shape_bounds()[0] + AT_LEAST
+    is_least &= varies if shapes.shape[1] > 1 else varies.any()
+    if not is_least.any():
+        return match
+    narrower = np.hstack([locations, np.where(is_least, shapes + NARROWER, shapes)])
+    costs = [problem.evaluate(match.weights, each).cost for each in (match.parameters, narrower)]
+    if costs[1] >= costs[0]:
+        return match
+    return replace(match, quality=replace(match.quality, detail=1.0))
 
 
 def _leaves_added_noise(match: Mixture) -> bool:

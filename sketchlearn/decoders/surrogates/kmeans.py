@@ -158,15 +158,16 @@ class SurrogateKMeans(Decoder):
     def _cluster(self, problem: Problem, rng: np.random.Generator) -> Mixture:
         """Recover atoms at the centroids of surrogate points."""
         mixture = narrow(problem, self.start.solve(problem, rng), rng)
-        mixture = free_widths_off_axes(problem, mixture, rng)
-        round_ones, mixture = mixture, share_covariance(problem, mixture, rng)
+        round_ones = free_widths_off_axes(problem, mixture, rng)
+        mixture = share_covariance(problem, round_ones, rng)
+        is_round = mixture is round_ones
         if self.frees_shapes and problem.region.is_exact:
             own = rng.spawn(1)[0]
             found = None if mixture.quality.is_noise else free_shapes(problem, round_ones, own)
             # Long atoms that leave more than noise stand anywhere, as round ones do, and are worse
             # for points to start from.
             if found is not None and found.quality.is_beyond_doubt:
-                mixture = found
+                mixture, is_round = found, False
         problem = problem.at_scale(mixture.family.operator.scale)
         n_atoms = problem.n_atoms
         surrogate = self.match(problem, mixture, rng)
@@ -176,7 +177,7 @@ class SurrogateKMeans(Decoder):
         # centroid each: large ones may be worth several. A wrong one may mislead it.
         n_random = CLUSTERING.n_starts
         units = np.ones(rows.shape[1]) if self.units is None else np.array(self.units)
-        is_right = mixture.quality.explains_rows and type(mixture.family) is type(problem.family)
+        is_right = mixture.quality.explains_rows and is_round
         if is_right and not gains_by_split(mixture, units):
             n_random = 0 if is_separated(mixture) else 1
         spread = compute_spread_ratio(rows.var(axis=0), problem.region)
