@@ -14,7 +14,7 @@ from sketchlearn.decoders.best_of import BestOf
 from sketchlearn.decoders.decoder import Decoder
 from sketchlearn.decoders.mixture import Mixture
 from sketchlearn.decoders.problem import Problem
-from sketchlearn.decoders.quality import LEAST_BLUR, THRESHOLDS
+from sketchlearn.decoders.quality import BY_CHANCE, LEAST_BLUR, THRESHOLDS
 from sketchlearn.decoders.refinement import REFINING, adjust, solve_weights
 from sketchlearn.decoders.sampling_loss import estimate_sampling_loss
 from sketchlearn.decoders.settings import Settings
@@ -241,8 +241,13 @@ def _tell_narrowest(problem: Problem, match: Mixture) -> Mixture:
     if not is_least.any():
         return match
     narrower = np.hstack([locations, np.where(is_least, shapes + NARROWER, shapes)])
-    costs = [problem.evaluate(match.weights, each).cost for each in (match.parameters, narrower)]
-    if costs[1] >= costs[0]:
+    wide, narrow = (
+        problem.evaluate(match.weights, each).cost for each in (match.parameters, narrower)
+    )
+    # By chance as much is gained as so many numbers have of noise.
+    n = np.count_nonzero(is_least)
+    by_chance = (n + BY_CHANCE * (2.0 * n) ** 0.5) * problem.noise / len(problem.target)
+    if wide - narrow <= by_chance:
         return match
     return replace(match, quality=replace(match.quality, detail=1.0))
 
