@@ -21,6 +21,8 @@ they differ by is cut at `BOUND`, and losses above `FAILURE` are counted beside.
 from __future__ import annotations
 
 import argparse
+import ast
+import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -184,9 +186,29 @@ def make_page(records: Sequence[_log.Record]) -> str:
             still.append(f"`{setting}`")
     lines.append(f"\nNo more than chance, both ways: {', '.join(still) or 'none'}.\n")
     lines.append(f"{n_run} of {len(values)} settings were run.\n")
-    lines.append(COUNTS.format(n_fields=len(values), n_limits=len(fields(QualityThresholds))))
+    n_limits = len(fields(QualityThresholds))
+    lines.append(COUNTS.format(n_fields=len(values), n_limits=n_limits, n_guards=count_guards()))
     lines.append(f"Seeds: {', '.join(map(str, seeds))}; up to {N_ROWS:,} rows a set;")
     return "\n".join([*lines, _log.measured_with()]) + "\n"
+
+
+def count_guards() -> int:
+    """Return how many numbers are capitals at the tops of modules, each of a tuple for itself."""
+    values = [
+        one.value
+        for module in find_modules().values()
+        for one in ast.parse(inspect.getsource(module)).body
+        if isinstance(one, ast.Assign)
+    ]
+    numbers = [
+        each for one in values for each in (one.elts if isinstance(one, ast.Tuple) else [one])
+    ]
+    kinds = (ast.BinOp, ast.UnaryOp)
+    return sum(
+        isinstance(one, kinds)
+        or (isinstance(one, ast.Constant) and isinstance(one.value, int | float))
+        for one in numbers
+    )
 
 
 def stands_out(move: Move, chance: Move) -> bool:
@@ -246,14 +268,19 @@ Numbers of `sketchlearn.decoders`, before the settings were gone through and aft
 |---|---|---|
 | settings, as fields | 0 | {n_fields} |
 | settings, as capitals at the top of a module | 75 | 0 |
-| guards of rounding, memory and convergence | 17 | 21 |
+| guards of rounding, memory and convergence | 17 | {n_guards} |
 | limits of verdicts | 21 | {n_limits} |
 
 Decoders also take 14 numbers as parameters, of starts and iterations most of them. They have their
 defaults in the documentation and are not counted. Three settings are newer than the others: two of
 where a far cluster of few rows is placed by mean and covariance, and one of how many atoms points
-start from, in whose place the fewest points of large sketches went. Stages of `MeanShift`: three,
-which were gone through twice where clusters were missing, and are gone through once.
+start from, in whose place the fewest points of large sketches went. Counted as guards, and neither
+halved nor doubled here, are also limits of what came later: which noise hides a cluster (`NOISY`),
+when clusters share a covariance (`LONG`, `GAIN`) or have widths of their own along columns
+(`ALIKE`, `LEAST_WIDTH`), how long overtones are taken off (`MORE_ROUNDS`, `WORTH_A_ROUND`), and
+which directions of wide rows are decoded (`MOST_POWER`, `MOST_TIMES`, `FLAT`, `MOVED`). Stages of
+`MeanShift`: three, which were gone through twice where clusters were missing, and are gone through
+once.
 
 Special cases that went first, each as it was run, alone, on tasks and a mean that one failure may
 dominate. These are single runs of one seed.
