@@ -220,7 +220,8 @@ limits were chosen on other families (`datasets.families.CHOOSING`, seeds below 
 counted here (`JUDGING`, seeds as each section says), all from the sketch alone. Frequencies are
 multiples of k d, of mixtures of k (2 d + 1).
 
-`quality_` judges the fit, given how many clusters were asked for. `report()` is never milder: its
+`quality_` judges the fit. Where k-means was asked for fewer clusters than the sketch surely shows,
+that is "wrong" as well, however good the centroids are. `report()` is never milder: its
 verdict is the worst of that one, of warnings, and of doubts that `quality_` does not raise, about
 few rows, few frequencies, or the number of clusters. Counted below are `quality_` and warnings.
 

@@ -38,7 +38,7 @@ class BestOf(Decoder):
         Tried in order, cyclically.
     n_init : int or "auto", default="auto"
         Number of decodes. "auto" is one, up to `n_if_incomplete` while an atom seems to be missing,
-        so many of a sketch to which noise was added, and as many more where the noise hides some.
+        and as many more where the noise hides some, or was added and may.
         Of a sketch for several scales (`Problem.scales`) the first decoder has one more try at each
         of the others, "auto" until the sketch is explained up to noise and the next scale does no
         better; the rest are at the scale that did best.
@@ -108,11 +108,10 @@ class BestOf(Decoder):
         quality = best.quality
         if self.must_explain and n_decodes == 1 and not quality.is_within_noise:
             return False
-        if quality.hides_structure:
+        # Noise that was added may pass for what is missing, and a rare cluster for noise.
+        if quality.hides_structure or quality.known_share > 0.0:
             return n_decodes > self.n_if_incomplete
         seems_incomplete = quality.seems_incomplete or quality.misses_clusters
-        # Noise that was added may pass for what is missing, and a rare cluster for noise.
-        seems_incomplete |= quality.known_share > 0.0
         return not seems_incomplete or n_decodes >= self.n_if_incomplete
 
 

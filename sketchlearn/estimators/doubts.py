@@ -310,8 +310,7 @@ def warn_of_missed_clusters(
 
     Much that is left unexplained may as well be clusters of odd shapes. Those that are missing
     are explained by a few atoms more, which k-means finds on a pilot if there is one. There it has
-    settled the centroids as well, and what is in doubt is their number; so it is where another
-    decode found the same.
+    settled the centroids as well, and what is in doubt is their number.
     """
     if not mixture.quality.leaves_clusters:
         return False
@@ -325,16 +324,13 @@ def warn_of_missed_clusters(
     problem = problem.at_scale(mixture.family.operator.scale).with_widths(mixture.family.widths)
     more = search.solve(problem, rng)
     more_waves = "" if mixture.quality.known_share > 0.0 else name_frequencies(mixture.quality)
-    instability = mixture.quality.instability
-    is_same = instability is not None and instability <= mixture.quality.thresholds.instability
-    is_settled = is_same or pilot is not None
     if is_warned := more.misfit <= STILL_UNEXPLAINED * mixture.misfit:
         raise_doubt(
             f"{n_atoms} clusters leave {mixture.misfit:.1%} of the sketch's power "
             f"unexplained, {n_more} leave {more.misfit:.1%}: there are more clusters than "
             f"n_clusters={n_atoms}, or the decode missed some.",
             f"Try n_clusters up to {n_more}",
-            "doubtful" if is_settled else "wrong",
+            "wrong" if pilot is None else "doubtful",
             otherwise=f"a larger n_init or {more_waves}." if more_waves else "or a larger n_init.",
         )
     return is_warned

@@ -50,7 +50,8 @@ class Plan:
     n_frequencies : int
         Complex entries m of the sketch.
     sketch_bytes : int
-        Of a sketch's file without its operator: what each of many sites sends.
+        Of a sketch's file without its operator: what each of many sites sends. Names of columns
+        come on top.
     file_bytes : int
         Of a file with the operator, which stands alone.
     sketch_seconds : float
@@ -160,10 +161,10 @@ class Plan:
                 )
         if self.operator == "fast" and self.n_features >= COSTLY_FEATURES:
             notes.append(
-                f"The first pass of an operator of so many columns takes about "
-                f"{format_number(self._count_first_seconds())} s more, in each process that makes "
-                "or reads one: its lengths are computed exactly, which takes as many transforms as "
-                "there are columns."
+                f"An operator of so many columns takes some "
+                f"{format_number(self._count_first_seconds(), 2)} s to be made and first used, and "
+                "up to as long to be read, in each process: its lengths are computed exactly, by "
+                "as many transforms as there are columns."
             )
         if any(one.features == "signs" for one in (self, *self.alternatives)):
             notes.append(WITHOUT_SIGNS)
