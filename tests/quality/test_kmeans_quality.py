@@ -70,7 +70,7 @@ def test_from_a_sketch_in_a_file(data, tmp_path):
     assert np.median(ratios) <= allowed
 
 
-@pytest.mark.filterwarnings("ignore:the sketch hardly determines")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("m", "features"), [(245, "waves"), (448, "signs")])
 def test_small_sketches_of_separated_clusters_find_them_or_say_so(m, features):
     ratios, verdicts = [], []
