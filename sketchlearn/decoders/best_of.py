@@ -38,8 +38,8 @@ class BestOf(Decoder):
         Tried in order, cyclically.
     n_init : int or "auto", default="auto"
         Number of decodes. "auto" is one, up to `n_if_incomplete` while an atom seems to be missing,
-        and as many more where the noise hides some, or was added and may.
-        Of a sketch for several scales (`Problem.scales`) the first decoder has one more try at each
+        and one more than that where noise hides some, or was added to the sketch and may. Of a
+        sketch for several scales (`Problem.scales`) the first decoder has one more try at each
         of the others, "auto" until the sketch is explained up to noise and the next scale does no
         better; the rest are at the scale that did best.
     n_if_incomplete : int, default=3

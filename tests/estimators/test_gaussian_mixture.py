@@ -363,6 +363,7 @@ def test_a_far_cluster_that_the_sketch_hardly_shows_is_found_among_the_rows(cova
         assert model.fit(rows).score(rows) > true.score(rows) - 0.02
 
 
+@pytest.mark.slow
 def test_columns_that_do_not_vary_have_no_width():
     rows, _, _, _ = planted_mixture("full", n=10_000)
     rows = np.insert(rows, 1, 5.0, axis=1)

@@ -31,6 +31,7 @@ def list_advice(model):
     return [model.report().remedy, *(doubt.message for doubt in model.doubts_)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [CompressiveKMeans, CompressiveGaussianMixture])
 def test_a_release_is_never_advised_to_be_fitted_with_its_rows(model):
     fitted = []
@@ -85,6 +86,7 @@ def test_a_release_tells_what_its_noise_hides_of_far_rows():
     assert "may hide" not in " ".join(reasons)
 
 
+@pytest.mark.slow
 def test_fit_is_advised_as_it_has_not_been_called():
     X = make_ring()
     sketcher = Sketcher(200, n_clusters=3, random_state=0).fit(X)

@@ -51,6 +51,7 @@ def draw_with_rare(seed, d, shares):
     return centers[labels] + rng.standard_normal((20_000, d))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["full", "spherical"])
 def test_moments_vary_as_rows_do_and_with_their_waves(kind):
     rows = draw(400_000, 0)
